@@ -1,0 +1,251 @@
+"""The command line: arguments in, a call of the library, what it said out."""
+
+import contextlib
+import json
+import logging
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from ictal import __version__
+from ictal.errors import IctalError
+from ictal.progress import Progress
+
+if TYPE_CHECKING:
+    from ictal.evaluation import Comparison, Evaluation
+    from ictal.training import Recipe
+
+# Torch and its kin take seconds to import, so each command imports the library when it runs.
+
+app = typer.Typer(
+    name="ictal",
+    help="Predict how experts' votes spread over the six patterns of critical-care EEG. For research only.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+screen = Console(stderr=True)
+
+DATA = typer.Argument(help="'sim', a folder in HMS layout (train.csv, train_eegs/), or a manifest CSV.")
+RECIPE = typer.Option("--recipe", help="A recipe that comes with ictal (quick, paper), or a YAML file.")
+SET = typer.Option("--set", help="Override a key of the recipe, as data.test_share=0; may be repeated.")
+SEED = typer.Option("--seed", min=0, help="Of folds, first weights and order; overrides the recipe's.")
+CACHE = typer.Option("--cache", help="Folder for the prepared windows [default: the user's cache folder].")
+JSON = typer.Option("--json", help="Write what was measured as one JSON object; '-' for standard output.")
+
+
+def _version(asked: bool) -> None:
+    if asked:
+        typer.echo(f"ictal {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _main(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    pass
+
+
+@app.command()
+def ablate(
+    data: Annotated[str, DATA] = "sim",
+    recipe: Annotated[str, RECIPE] = "quick",
+    arms: Annotated[str, typer.Option(help="Names of arms, separated by commas.")] = "temporal,spatial,both",
+    folds: Annotated[int | None, typer.Option(min=2, help="Folds of cross-validation, by patient.")] = None,
+    seed: Annotated[int | None, SEED] = None,
+    out: Annotated[Path, typer.Option(help="Run folder; an interrupted run goes on there.")] = Path("runs/ablation"),
+    cache: Annotated[Path | None, CACHE] = None,
+    overrides: Annotated[list[str] | None, SET] = None,
+    json_file: Annotated[str | None, JSON] = None,
+) -> None:
+    """Train the arms on every fold and say, with intervals, which is better.
+
+    Example: ictal ablate sim --recipe quick --out runs/demo
+    """
+    from ictal import study
+
+    chosen = _recipe(recipe, overrides, seed, folds)
+    names = [name.strip() for name in arms.split(",") if name.strip()]
+    with _bar() as progress:
+        result = study.ablate(data, chosen, names, out, cache, progress)
+    _print_comparison(result.comparison, result.manifest)
+    _give_json(result.to_json(), json_file)
+    _say(f"Report: {out / 'report.html'}   Tables: {out / 'ablation.csv'}, {out / 'predictions.parquet'}")
+
+
+@app.command()
+def train(
+    data: Annotated[str, DATA],
+    arm: Annotated[str, typer.Option(help="Name of the arm.")] = "both",
+    recipe: Annotated[str, RECIPE] = "quick",
+    seed: Annotated[int | None, SEED] = None,
+    out: Annotated[Path, typer.Option(help="Folder of the model.")] = Path("models/model"),
+    cache: Annotated[Path | None, CACHE] = None,
+    overrides: Annotated[list[str] | None, SET] = None,
+) -> None:
+    """Train one arm on all windows of a data set and save it as a model.
+
+    Example: ictal train sim --arm both --out models/both
+    """
+    from ictal import study
+
+    with _bar() as progress:
+        folder = study.train(data, arm, _recipe(recipe, overrides, seed), out, cache, progress)
+    _say(f"Model: {folder / 'model.safetensors'}, {folder / 'card.json'}")
+
+
+@app.command()
+def evaluate(
+    model: Annotated[Path, typer.Argument(help="Folder of a model, or of a unit of an ablation.")],
+    data: Annotated[str, DATA],
+    recipe: Annotated[str, RECIPE] = "quick",
+    seed: Annotated[int | None, SEED] = None,
+    out: Annotated[Path | None, typer.Option(help="Write the predictions here (.parquet or .csv).")] = None,
+    cache: Annotated[Path | None, CACHE] = None,
+    overrides: Annotated[list[str] | None, SET] = None,
+    json_file: Annotated[str | None, JSON] = None,
+) -> None:
+    """Measure how well a saved model predicts the votes of a data set.
+
+    Example: ictal evaluate models/both data/iiic --json -
+    """
+    from ictal import study
+
+    chosen = _recipe(recipe, overrides, seed)
+    with _bar() as progress:
+        result, predictions = study.evaluate_model(model, data, chosen, cache, progress)
+    _print_evaluation(result)
+    _give_json(result.to_json(), json_file)
+    if out:
+        predictions.write(out)
+        _say(f"Predictions: {out}")
+    elif json_file not in (None, "-"):
+        _say(f"Figures: {json_file}")
+    else:
+        _say("Nothing was written; --out keeps the predictions, --json the figures.")
+
+
+@app.command()
+def simulate(
+    out: Annotated[Path, typer.Option(help="Folder to make, in HMS layout.")],
+    patients: Annotated[int, typer.Option(min=2, help="How many patients.")] = 100,
+    eegs: Annotated[int, typer.Option(min=1, help="EEGs of 50 s per patient.")] = 5,
+    seed: Annotated[int, typer.Option(min=0, help="Of the simulation.")] = 0,
+) -> None:
+    """Write simulated EEG with votes as a folder that 'ictal ablate' reads.
+
+    Example: ictal simulate --out data/sim --patients 50 --seed 1
+    """
+    from ictal.data.simulated import SimulatedDataset, write_folder
+    from ictal.errors import RunError
+    from ictal.simulate import SimulationSettings
+
+    if out.exists() and (not out.is_dir() or any(out.iterdir())):
+        raise RunError(f"{out}: exists and is not an empty folder; name another by --out")
+    dataset = SimulatedDataset(SimulationSettings(patients=patients, eegs_per_patient=eegs, seed=seed))
+    with _bar() as progress:
+        write_folder(dataset, out, progress)
+    _say(f"Data: {out / 'train.csv'}, {out / 'train_eegs'} ({patients * eegs} EEGs)")
+
+
+def main() -> None:
+    """Run the command line: an error of the user's is one message, without a traceback."""
+    logging.basicConfig(level=logging.WARNING, format="%(name)s: %(message)s")
+    try:
+        app(standalone_mode=True)
+    except IctalError as error:
+        screen.print(f"Error: {error}", style="bold red", markup=False, highlight=False, soft_wrap=True)
+        sys.exit(2)
+
+
+def _recipe(name: str, overrides: list[str] | None, seed: int | None, folds: int | None = None) -> "Recipe":
+    from ictal.training import load_recipe
+
+    chosen = list(overrides or [])
+    chosen += [f"seed={seed}"] if seed is not None else []
+    chosen += [f"data.folds={folds}"] if folds is not None else []
+    return load_recipe(name, chosen)
+
+
+@contextlib.contextmanager
+def _bar() -> Iterator[Progress]:
+    """Give a progress hook that draws a bar per task with its time left, and takes it away when done."""
+    from rich.progress import BarColumn, TaskID, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+    from rich.progress import Progress as Bars
+
+    columns = (
+        TextColumn("{task.description:<24}"),
+        BarColumn(),
+        TextColumn("{task.percentage:>3.0f} %"),
+        TimeElapsedColumn(),
+        TextColumn("left"),
+        TimeRemainingColumn(),
+    )
+    bars = Bars(*columns, console=screen, transient=True)
+    ids: dict[str, TaskID] = {}
+
+    def tell(task: str, done: float, total: float) -> None:
+        if task not in ids:
+            ids[task] = bars.add_task(task, total=total)
+        bars.update(ids[task], completed=done, total=total)
+        if done >= total:
+            bars.remove_task(ids.pop(task))
+
+    try:
+        with bars:
+            yield tell
+    except KeyboardInterrupt:
+        _say("Interrupted. Repeat the same command to go on where it stopped.")
+        raise typer.Exit(130) from None
+
+
+def _print_comparison(comparison: "Comparison", manifest: dict[str, Any]) -> None:
+    from ictal.report.words import difference_in_words
+
+    table = Table(title=f"KL on {manifest['data']} (lower is better, 95 % intervals)", title_justify="left")
+    for name in ("arm", "cross-validation", "held-out test", "test − cross-val."):
+        table.add_column(name, justify="left" if name == "arm" else "right", no_wrap=True)
+    for arm in (*comparison.arms, *comparison.baselines):
+        style = "dim" if arm in comparison.baselines else None
+        table.add_row(arm.name, str(arm.cv), str(arm.test or "–"), str(arm.difference or "–"), style=style)
+    screen.print(table)
+    for difference in comparison.differences:
+        _say(difference_in_words(difference))
+
+
+def _print_evaluation(result: "Evaluation") -> None:
+    _say(f"{result.n_windows} windows of {result.n_eegs} EEGs of {result.n_patients} patients; 95 % intervals")
+    table = Table()
+    for name in ("windows by", "n", "KL", "accuracy"):
+        table.add_column(name, justify="left" if name == "windows by" else "right", no_wrap=True)
+    overall = (str(result.n_windows), str(result.kl), f"balanced {result.balanced_accuracy}")
+    table.add_row("all", *overall)
+    table.add_section()
+    for groups in (result.per_pattern, result.per_stratum):
+        for name, group in groups.items():
+            accuracy = "–" if group.accuracy is None else f"{group.accuracy:.2f}"
+            table.add_row(name, str(group.n_windows), str(group.kl or "–"), accuracy)
+        table.add_section()
+    screen.print(table)
+
+
+def _give_json(content: dict[str, Any], where: str | None) -> None:
+    if where == "-":
+        typer.echo(json.dumps(content, indent=2, allow_nan=False))
+    elif where:
+        from ictal.files import write_json
+
+        write_json(Path(where), content)
+
+
+def _say(text: str) -> None:
+    screen.print(text, markup=False, highlight=False, soft_wrap=True)

@@ -1,0 +1,19 @@
+"""Data sets of EEG windows with votes, behind one protocol."""
+
+from ictal.data.array import WindowArray, prepare
+from ictal.data.dataset import Dataset, DataSettings
+from ictal.data.folds import TEST, assign_folds
+from ictal.data.open import open_dataset
+from ictal.data.simulated import SimulatedDataset, write_folder
+
+__all__ = [
+    "TEST",
+    "DataSettings",
+    "Dataset",
+    "SimulatedDataset",
+    "WindowArray",
+    "assign_folds",
+    "open_dataset",
+    "prepare",
+    "write_folder",
+]

@@ -1,0 +1,107 @@
+"""What a data set is, and how one is opened by what the user typed."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+import pandas as pd
+from pydantic import Field
+
+from ictal.errors import IctalError, raise_problems
+from ictal.files import fingerprint, hash_of
+from ictal.io import open_recording
+from ictal.recording import Recording
+from ictal.settings import Settings
+from ictal.simulate import SimulationSettings
+from ictal.standardise import find_channels
+from ictal.windows import WINDOW_S
+
+TOLERANCE_S = 0.0025
+"""Half a sample: how far a window may end after the recording because of rounding in the table."""
+
+
+class DataSettings(Settings):
+    """Which windows take part, and how patients are divided.
+
+    Attributes
+    ----------
+    folds
+        Of cross-validation, by patient.
+    test_share
+        Share of the patients held out from all folds; 0 for none.
+    max_windows_per_eeg
+        Where an EEG has more windows, so many are taken, evenly spaced (None: all).
+    sim
+        Size and seed of the simulated data set, where DATA is 'sim'.
+    """
+
+    folds: int = Field(5, ge=2)
+    test_share: float = Field(1 / 6, ge=0, lt=1)
+    max_windows_per_eeg: int | None = Field(None, ge=1)
+    sim: SimulationSettings = SimulationSettings()
+
+
+class Dataset(Protocol):
+    """EEG windows with the votes of a panel."""
+
+    @property
+    def name(self) -> str:
+        """What reports call it."""
+        ...
+
+    @property
+    def labels(self) -> pd.DataFrame:
+        """A row per window, the columns `ictal.data.table.LABEL_COLUMNS`; rows of one EEG stand together."""
+        ...
+
+    def recording(self, eeg_id: str) -> Recording:
+        """Return the EEG of this id."""
+        ...
+
+    def fingerprint(self) -> str:
+        """Return 16 hex digits that change with labels or EEG."""
+        ...
+
+
+@dataclass(frozen=True)
+class FileDataset:
+    """Labels from a table, EEG from files."""
+
+    name: str
+    labels: pd.DataFrame
+    files: Mapping[str, Path]
+
+    def recording(self, eeg_id: str) -> Recording:
+        """Open the file of this EEG."""
+        return open_recording(self.files[eeg_id])
+
+    def fingerprint(self) -> str:
+        """Return 16 hex digits of the label table and of each file's size, head and tail."""
+        table = self.labels.to_csv(index=False)
+        return hash_of([table, [fingerprint(self.files[eeg]) for eeg in self.labels["eeg_id"].unique()]])
+
+    def check_files(self) -> None:
+        """Open every file, without reading samples, and see that its windows lie within it.
+
+        Raises
+        ------
+        TableError
+            With all problems: absent or damaged files, missing electrodes, windows past the end.
+        """
+        problems = []
+        for eeg_id, rows in self.labels.groupby("eeg_id", sort=False):
+            try:
+                recording = self.recording(str(eeg_id))
+                find_channels(recording)
+            except IctalError as error:
+                problems.append(f"eeg_id {eeg_id}: {error}")
+                continue
+            last_s = max(recording.duration_s - WINDOW_S, 0) + TOLERANCE_S
+            problems += [
+                f"eeg_id {eeg_id}: a window of {WINDOW_S} s starts at {start_s:g} s, but {recording.name} "
+                f"lasts {recording.duration_s:g} s; allowed is a start from 0 to {last_s:.6g} s"
+                for start_s in rows["start_s"]
+                if start_s > last_s
+            ]
+        raise_problems(self.name, problems)

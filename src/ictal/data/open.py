@@ -1,0 +1,57 @@
+"""Open what a user calls DATA."""
+
+from pathlib import Path
+
+import pandas as pd
+
+from ictal.data.dataset import Dataset, DataSettings, FileDataset
+from ictal.data.hms import read_hms_folder
+from ictal.data.manifest import read_manifest
+from ictal.data.simulated import SimulatedDataset
+from ictal.errors import TableError
+
+
+def open_dataset(spec: str, settings: DataSettings) -> Dataset:
+    """Open what a user calls DATA, and check it whole.
+
+    Parameters
+    ----------
+    spec
+        'sim', a folder in the layout of the HMS competition, or a manifest CSV.
+    settings
+        Size of 'sim', and how many windows of one EEG take part.
+
+    Raises
+    ------
+    TableError
+        With all problems found, or if `spec` is none of these.
+    """
+    if spec == "sim":
+        return SimulatedDataset(settings.sim)
+    path = Path(spec)
+    if path.is_dir():
+        dataset = read_hms_folder(path)
+    elif path.is_file():
+        dataset = read_manifest(path)
+    else:
+        raise TableError(
+            f"'{spec}': there is no such folder or file; DATA is 'sim', a folder with train.csv and "
+            "train_eegs/ (HMS layout), or a CSV with a row per window"
+        )
+    labels = thin(dataset.labels, settings.max_windows_per_eeg)
+    dataset = FileDataset(dataset.name, labels, dataset.files)
+    dataset.check_files()
+    return dataset
+
+
+def thin(labels: pd.DataFrame, most: int | None) -> pd.DataFrame:
+    """Keep at most so many windows of each EEG, evenly spaced in time, and put those of an EEG together."""
+    order = labels["eeg_id"].drop_duplicates().reset_index(drop=True)
+    rank = labels["eeg_id"].map(pd.Series(order.index, index=order))
+    labels = labels.assign(_rank=rank).sort_values(["_rank", "start_s"], kind="stable").drop(columns="_rank")
+    if most is not None:
+        groups = labels.groupby("eeg_id", sort=False)["window_id"]
+        position, size = groups.cumcount(), groups.transform("size")
+        kept = (position * most) // size != ((position - 1) * most) // size
+        labels = labels[kept]
+    return labels.reset_index(drop=True)

@@ -1,0 +1,104 @@
+"""Label tables: read, and checked as a whole, so that one message lists all problems."""
+
+import zlib
+from collections.abc import Sequence
+from pathlib import Path
+
+import pandas as pd
+
+from ictal.errors import TableError, listed, raise_problems
+from ictal.labels import VOTE_COLUMNS, check_votes
+from ictal.predictions import ID_COLUMNS, one_per
+
+LABEL_COLUMNS = (*ID_COLUMNS, "start_s", *VOTE_COLUMNS)
+"""What every label table has: ids as text, start of the window in seconds, votes as counts."""
+
+FOLD_COLUMN = "fold"
+"""Optional: the fold of each row (0, 1, ...), or 'test'."""
+
+TEST_FOLD = "test"
+
+
+def read_csv(path: Path, columns: Sequence[str]) -> pd.DataFrame:
+    """Read a CSV file as text, its index being the line numbers of the file.
+
+    Parameters
+    ----------
+    path
+        May be compressed (.gz).
+    columns
+        Which must be there.
+
+    Raises
+    ------
+    TableError
+        If the file is not a table, has no rows or lacks columns.
+    """
+    try:
+        # Blank lines are read, and dropped below, so that the line numbers of messages are those of the file.
+        frame = pd.read_csv(path, dtype=str, keep_default_na=False, skip_blank_lines=False, index_col=False)
+    except (OSError, ValueError, EOFError, zlib.error) as error:
+        raise TableError(f"{path}: cannot be read as a CSV table: {error}") from error
+    missing = [column for column in columns if column not in frame.columns]
+    raise_problems(
+        str(path),
+        [f"column '{column}' is missing; the table has {listed(frame.columns, 20)}" for column in missing],
+    )
+    frame.index = pd.RangeIndex(2, len(frame) + 2)
+    frame = frame[(frame != "").any(axis=1)]
+    if frame.empty:
+        raise TableError(f"{path}: has a header but no rows")
+    return frame
+
+
+def make_labels(frame: pd.DataFrame, path: Path) -> pd.DataFrame:
+    """Check a label table and give it its types.
+
+    Parameters
+    ----------
+    frame
+        The columns `LABEL_COLUMNS`, and perhaps `FOLD_COLUMN`, as text; the index holds line numbers.
+    path
+        Named in the message.
+
+    Returns
+    -------
+    DataFrame
+        Ids and fold as text, start_s as float, votes as int; the index counts from 0.
+
+    Raises
+    ------
+    TableError
+        With all problems: empty ids, starts that are no time, votes that are negative, not whole or all
+        zero, windows that stand twice, an EEG of two patients, a patient in two folds.
+    """
+    with_fold = FOLD_COLUMN in frame.columns
+    frame = frame[[*LABEL_COLUMNS, FOLD_COLUMN] if with_fold else list(LABEL_COLUMNS)].copy()
+    texts = frame["start_s"]
+    frame["start_s"] = pd.to_numeric(texts, errors="coerce").astype(float)
+    wrong = ~(frame["start_s"] >= 0)
+    problems = [
+        f"line {line}: the start is '{text}'; allowed are seconds from 0" for line, text in texts[wrong].items()
+    ]
+    for column in ID_COLUMNS[1:]:
+        empty = frame.index[frame[column].str.strip() == ""]
+        problems += [f"line {line}: {column} is empty" for line in empty]
+    problems += check_votes(frame, "line")
+    for keys in (["window_id"], ["eeg_id", "start_s"]):
+        doubled = frame[frame.duplicated(keys, keep=False)]
+        groups = doubled.groupby(keys if len(keys) > 1 else keys[0], sort=False).groups
+        problems += [
+            f"lines {listed(lines)}: {' and '.join(keys)} {key} stands {len(lines)} times; allowed is once"
+            for key, lines in groups.items()
+        ]
+    problems += one_per(frame, "eeg_id", "patient_id")
+    if with_fold:
+        folds = frame[FOLD_COLUMN]
+        odd = folds[~(folds.str.fullmatch(r"\d+") | (folds == TEST_FOLD))]
+        problems += [
+            f"line {line}: fold is '{fold}'; allowed are 0, 1, 2, ... and '{TEST_FOLD}'" for line, fold in odd.items()
+        ]
+        problems += one_per(frame, "patient_id", FOLD_COLUMN)
+    raise_problems(str(path), problems)
+    votes = {column: pd.to_numeric(frame[column]).astype(int) for column in VOTE_COLUMNS}
+    return frame.assign(**votes).reset_index(drop=True)

@@ -1,0 +1,75 @@
+"""The exceptions of ictal: everything that a user can cause ends in one of these."""
+
+from collections.abc import Iterable, Sequence
+from itertools import islice
+
+MAX_SHOWN = 20
+"""How many problems one message lists before it only counts the rest."""
+
+
+class IctalError(Exception):
+    """Base of all errors that ictal raises for input, settings or files."""
+
+
+class TableError(IctalError):
+    """A table of labels or predictions breaks a rule; the message lists every problem found."""
+
+
+class ReadError(IctalError):
+    """A file cannot be read as an EEG recording."""
+
+
+class ElectrodeError(IctalError):
+    """A recording lacks electrodes, names them twice, or a name is not an electrode of the 10-20 system."""
+
+
+class RecipeError(IctalError):
+    """A recipe or one of its values is not allowed."""
+
+
+class FoldError(IctalError):
+    """The patients cannot be divided as asked."""
+
+
+class RunError(IctalError):
+    """A run folder does not belong to what was asked."""
+
+
+class ModelError(IctalError):
+    """A saved model is missing, incomplete or altered."""
+
+
+class UnknownNameError(IctalError):
+    """A name that is not in a registry."""
+
+    def __init__(self, kind: str, name: object, known: Iterable[str]) -> None:
+        super().__init__(f"unknown {kind} '{name}'; known are: {', '.join(known)}")
+
+
+def listed(values: Iterable[object], limit: int = 8) -> str:
+    """Join values for a message, and end in '...' where there are more than `limit`."""
+    iterator = iter(values)
+    shown = [str(value) for value in islice(iterator, limit)]
+    more = next(iterator, None) is not None
+    return ", ".join(shown) + (", ..." if more else "")
+
+
+def raise_problems(title: str, problems: Sequence[str], error: type[IctalError] = TableError) -> None:
+    """Raise one error that lists all problems, or do nothing where there are none.
+
+    Parameters
+    ----------
+    title
+        What was checked, for example the path of a table.
+    problems
+        One sentence per problem, each naming row, value and what is allowed.
+    error
+        The class to raise.
+    """
+    if not problems:
+        return
+    lines = [f"{title}: {len(problems)} problem{'s' if len(problems) > 1 else ''}"]
+    lines += [f"  - {problem}" for problem in problems[:MAX_SHOWN]]
+    if len(problems) > MAX_SHOWN:
+        lines.append(f"  ... and {len(problems) - MAX_SHOWN} more")
+    raise error("\n".join(lines))

@@ -1,0 +1,100 @@
+"""Intervals: patients are drawn with replacement, since windows of one patient are not independent."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+Floats = npt.NDArray[np.float64]
+
+CHUNK = 1000
+"""Resamples that are drawn at a time, so that 10,000 x thousands of patients need little memory."""
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """A figure with its interval; the bounds are NaN where there are too few patients for one."""
+
+    value: float
+    low: float
+    high: float
+
+    def __str__(self) -> str:
+        if np.isnan(self.low):
+            return f"{self.value:.3f} [–]"
+        return f"{self.value:.3f} [{self.low:.3f}, {self.high:.3f}]"
+
+    @property
+    def interval(self) -> list[float] | None:
+        """Both bounds, or None where there is no interval."""
+        return None if np.isnan(self.low) else [self.low, self.high]
+
+
+@dataclass(frozen=True)
+class PatientBootstrap:
+    """Resamples of patients, the same for every figure that is asked of them, so that differences are paired.
+
+    Attributes
+    ----------
+    patients
+        Patient of each window, [window].
+    weights
+        Weight of each window, [window].
+    n_resamples, seed, confidence
+        Of the percentile interval (Efron and Tibshirani 1993, chapter 13).
+    """
+
+    patients: npt.NDArray[np.object_]
+    weights: Floats
+    n_resamples: int = 10_000
+    seed: int = 0
+    confidence: float = 0.95
+
+    def means(self, values: npt.ArrayLike, shares: npt.ArrayLike | None = None) -> Floats:
+        """Return the weighted mean in every resample, [resample, column].
+
+        Parameters
+        ----------
+        values
+            [window] or [window, column].
+        shares
+            How much of a window counts in each column, [window, column]; all of it if None.
+        """
+        values = np.asarray(values, dtype=np.float64).reshape(len(self.weights), -1)
+        shares = np.ones_like(values) if shares is None else np.asarray(shares, dtype=np.float64)
+        weights = shares.reshape(values.shape) * self.weights[:, None]
+        codes, names = pd.factorize(self.patients)
+        numerator = np.zeros((len(names), values.shape[1]))
+        denominator = np.zeros_like(numerator)
+        np.add.at(numerator, codes, weights * values)
+        np.add.at(denominator, codes, weights)
+        generator = np.random.default_rng(self.seed)
+        means = np.empty((self.n_resamples, values.shape[1]))
+        uniform = np.full(len(names), 1 / len(names))
+        for begin in range(0, self.n_resamples, CHUNK):
+            counts = generator.multinomial(len(names), uniform, min(CHUNK, self.n_resamples - begin))
+            with np.errstate(invalid="ignore"):
+                means[begin : begin + CHUNK] = (counts @ numerator) / (counts @ denominator)
+        return means
+
+    def mean(self, values: npt.ArrayLike, shares: npt.ArrayLike | None = None) -> Estimate:
+        """Return the weighted mean of one column with its interval; the parameters are those of `means`."""
+        values = np.asarray(values, dtype=np.float64)
+        counted = np.ones_like(values) if shares is None else np.asarray(shares, dtype=np.float64)
+        weights = counted * self.weights
+        total = weights.sum()
+        value = float((weights * values).sum() / total) if total > 0 else float("nan")
+        n_patients = len(set(self.patients[weights > 0]))
+        return self.estimate(value, self.means(values, shares)[:, 0], n_patients)
+
+    def estimate(self, value: float, resampled: Floats, n_patients: int | None = None) -> Estimate:
+        """Return a figure with the interval of its resampled values; none for fewer than two patients."""
+        if n_patients is None:
+            n_patients = len(set(self.patients))
+        if n_patients < 2:
+            return Estimate(value, float("nan"), float("nan"))
+        tail = (1 - self.confidence) / 2
+        # A resample without any patient who counts says nothing of the figure.
+        low, high = np.nanquantile(resampled, [tail, 1 - tail])
+        return Estimate(value, float(low), float(high))

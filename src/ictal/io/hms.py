@@ -1,0 +1,83 @@
+"""Recordings of the HMS competition: a Parquet table with a column per channel, 200 Hz, µV."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from ictal.errors import ReadError
+from ictal.files import whole_file
+from ictal.recording import Recording, Signal
+from ictal.windows import RATE_HZ
+
+MAGIC = b"PAR1"
+
+
+@dataclass(frozen=True)
+class ParquetSource:
+    """Samples of a Parquet file, µV."""
+
+    path: Path
+    channels: tuple[str, ...]
+
+    def read(self, start: int, stop: int) -> Signal:
+        """Return samples `start` to `stop`, [channel, time]."""
+        try:
+            table = pq.read_table(self.path, columns=list(self.channels)).slice(start, stop - start)
+        except (pa.ArrowException, OSError) as error:
+            raise ReadError(f"{self.path}: is a damaged Parquet file: {error}") from error
+        return np.stack([column.to_numpy().astype(np.float32, copy=False) for column in table.itercolumns()])
+
+
+def read_hms(path: Path) -> Recording:
+    """Open a Parquet file of the HMS layout.
+
+    Raises
+    ------
+    ReadError
+        If it is not Parquet (its first bytes are shown), is damaged, or has columns that are not numbers.
+    """
+    with path.open("rb") as file:
+        head = file.read(40)
+    if not head.startswith(MAGIC):
+        raise ReadError(
+            f"{path}: is not a Parquet file although its name says so; it begins with {_shown(head)}. "
+            "Save the table as Parquet (pandas: DataFrame.to_parquet)"
+        )
+    try:
+        with pq.ParquetFile(path) as parquet:
+            schema, n_samples = parquet.schema_arrow, parquet.metadata.num_rows
+    except (pa.ArrowException, OSError) as error:
+        raise ReadError(f"{path}: is a damaged Parquet file: {error}") from error
+    names = [name for name in schema.names if not name.startswith("__index_level_")]
+    texts = [
+        name
+        for name in names
+        if not pa.types.is_floating(schema.field(name).type) and not pa.types.is_integer(schema.field(name).type)
+    ]
+    if texts or not names:
+        raise ReadError(f"{path}: columns {texts} are not numbers; allowed is a column of µV per channel")
+    return Recording(str(path), tuple(names), RATE_HZ, n_samples, ParquetSource(path, tuple(names)))
+
+
+def write_hms(path: Path, recording: Recording) -> None:
+    """Write a recording of 200 Hz as Parquet in the HMS layout, float32 µV; whole or not at all.
+
+    Raises
+    ------
+    ValueError
+        If the recording has another rate, which the layout cannot say, or two channels of one name.
+    """
+    if len(set(recording.channels)) < len(recording.channels):
+        raise ValueError(f"{recording.name} has two channels of one name: {recording.channels}")
+    if recording.rate_hz != RATE_HZ:
+        raise ValueError(f"the HMS layout is for {RATE_HZ} Hz, and {recording.name} has {recording.rate_hz}")
+    table = pa.table(dict(zip(recording.channels, recording.read(), strict=True)))
+    with whole_file(path) as part:
+        pq.write_table(table, part)
+
+
+def _shown(head: bytes) -> str:
+    return repr(head[:24].decode("utf-8", errors="replace")) if head else "nothing: it is empty"

@@ -1,0 +1,89 @@
+"""EfficientNet on the spectrogram view: the spatial network of the study."""
+
+import warnings
+from typing import Any, Literal
+
+import timm
+import torch
+from pydantic import Field
+from torch import Tensor, nn
+
+from ictal.errors import ModelError
+from ictal.labels import N_PATTERNS
+from ictal.montage import CHAINS
+from ictal.settings import Settings
+from ictal.views.spectrogram import Spectrogram, SpectrogramSettings
+
+
+class EfficientnetSettings(Settings):
+    """Which network of timm.
+
+    Attributes
+    ----------
+    network
+        A name that timm knows, of the EfficientNet family.
+    pretrained
+        'require': start from ImageNet weights or fail; 'prefer': start from random weights, with a warning that
+        the manifest keeps, where they cannot be fetched; 'no': start from random weights.
+    drop_rate, drop_path_rate
+        Dropout before the head, and of whole residual blocks.
+    """
+
+    network: str = Field("efficientnet_b2", pattern="efficientnet")
+    pretrained: Literal["require", "prefer", "no"] = "prefer"
+    drop_rate: float = Field(0.0, ge=0, lt=1)
+    drop_path_rate: float = Field(0.0, ge=0, lt=1)
+
+
+class PretrainedWeightsWarning(UserWarning):
+    """ImageNet weights were preferred and could not be had."""
+
+
+class Efficientnet(nn.Module):
+    """Raw windows [batch, 20, 10000] to logits [batch, 6], through an image with a channel per chain."""
+
+    def __init__(
+        self, spectrogram: SpectrogramSettings, settings: EfficientnetSettings, *, initial: bool = True
+    ) -> None:
+        super().__init__()
+        self.view = Spectrogram(spectrogram)
+        self.network = _create(settings, initial=initial)
+        self.n_features: int = self.network.num_features
+        self.head = nn.Linear(self.n_features, N_PATTERNS)
+        self.to(memory_format=torch.channels_last)
+
+    def features(self, windows: Tensor) -> Tensor:
+        """Return [batch, feature]: the mean over the last feature map."""
+        images = self.view(windows).contiguous(memory_format=torch.channels_last)
+        features: Tensor = self.network(images)
+        return features
+
+    def forward(self, windows: Tensor) -> Tensor:
+        """Return logits."""
+        logits: Tensor = self.head(self.features(windows))
+        return logits
+
+
+def _create(settings: EfficientnetSettings, *, initial: bool) -> Any:
+    """Make timm's network without its head; `initial` says whether its first weights matter."""
+    options = {
+        "in_chans": len(CHAINS),
+        "num_classes": 0,
+        "drop_rate": settings.drop_rate,
+        "drop_path_rate": settings.drop_path_rate,
+    }
+    if settings.network not in timm.list_models("*efficientnet*"):
+        known = ", ".join(timm.list_models("efficientnet_b*"))
+        raise ModelError(f"timm has no network '{settings.network}'; known are {known} and others")
+    if initial and settings.pretrained != "no":
+        try:
+            return timm.create_model(settings.network, pretrained=True, **options)
+        except Exception as error:  # the hub's client raises whatever the network does to it
+            reason = f"ImageNet weights of {settings.network} cannot be had ({type(error).__name__})"
+            if settings.pretrained == "require":
+                raise ModelError(
+                    f"{reason}: {error}. Go online once, or set models.spatial.efficientnet.pretrained to "
+                    "'prefer' or 'no'"
+                ) from error
+            warnings.warn(f"{reason}; starting from random weights", PretrainedWeightsWarning, stacklevel=2)
+    return timm.create_model(settings.network, pretrained=False, **options)

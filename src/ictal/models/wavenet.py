@@ -1,0 +1,124 @@
+"""WaveNet on the waveform view: the temporal network of the study."""
+
+from itertools import pairwise
+from typing import Literal
+
+import torch
+from pydantic import Field, field_validator
+from torch import Tensor, nn
+from torch.nn import functional as F  # noqa: N812 - the name that torch users know
+
+from ictal.labels import N_PATTERNS
+from ictal.settings import Settings
+from ictal.views.waveform import Waveform, WaveformSettings
+
+
+class WavenetSettings(Settings):
+    """The size of the network; the defaults are the reference's stronger variant.
+
+    Attributes
+    ----------
+    filters, kernels, dilations
+        Per block: channels, samples of a convolution, and how many dilations 1, 2, 4, ... follow each other.
+    hidden
+        Width of the layer before the logits.
+    norm
+        'batch': batch normalisation after each block, which needs far fewer steps; the reference has 'none'.
+    """
+
+    filters: tuple[int, ...] = (8, 16, 32, 64)
+    kernels: tuple[int, ...] = (4, 4, 4, 4)
+    dilations: tuple[int, ...] = (6, 6, 6, 6)
+    hidden: int = Field(64, ge=1)
+    norm: Literal["none", "batch"] = "none"
+
+    @field_validator("kernels", "dilations")
+    @classmethod
+    def _as_many_as_filters(cls, value: tuple[int, ...], info: object) -> tuple[int, ...]:
+        filters = getattr(info, "data", {}).get("filters", ())
+        if len(value) != len(filters) or min(value, default=0) < 1:
+            raise ValueError(f"{list(value)}; allowed are {len(filters)} whole numbers from 1, one per block")
+        return value
+
+
+class GatedLayer(nn.Module):
+    """tanh(conv) x sigmoid(conv), a 1x1 convolution, and a sum with what came in, at one dilation."""
+
+    twice: Tensor
+
+    def __init__(self, filters: int, kernel: int, dilation: int) -> None:
+        super().__init__()
+        # One convolution for the tanh and the sigmoid half is one pass over the data.
+        self.gate = nn.Conv2d(filters, 2 * filters, (1, kernel), dilation=(1, dilation))
+        self.leave = nn.Conv2d(filters, filters, 1)
+        self.dilation = dilation
+        total = dilation * (kernel - 1)
+        self.padding = (total // 2, total - total // 2)
+        twice = torch.tensor([2.0, 1.0]).repeat_interleave(filters)
+        self.register_buffer("twice", twice, persistent=False)
+
+    def forward(self, signal: Tensor) -> Tensor:
+        """Return the layer's output at the shape of its input."""
+        # tanh(x) = 2 sigmoid(2 x) - 1: one sigmoid over both halves takes half the time of a tanh and a
+        # sigmoid over a half each. The factor goes to the weights, which are few.
+        assert self.gate.bias is not None
+        weight, bias = self.gate.weight * self.twice[:, None, None, None], self.gate.bias * self.twice
+        gates = F.conv2d(F.pad(signal, self.padding), weight, bias, dilation=(1, self.dilation))
+        tanh, sigmoid = gates.sigmoid().chunk(2, dim=1)
+        left: Tensor = self.leave((2 * tanh - 1) * sigmoid)
+        return signal + left
+
+
+class WaveBlock(nn.Module):
+    """Gated dilated convolutions with residual sums, over the time of each derivation alone.
+
+    [batch, channel, derivation, time] to [batch, filters, derivation, time]: a 1x1 convolution, then a gated layer
+    for each dilation 1, 2, 4, ...
+    """
+
+    def __init__(self, n_in: int, filters: int, kernel: int, n_dilations: int) -> None:
+        super().__init__()
+        self.enter = nn.Conv2d(n_in, filters, 1)
+        self.layers = nn.Sequential(*(GatedLayer(filters, kernel, 2**power) for power in range(n_dilations)))
+
+    def forward(self, signal: Tensor) -> Tensor:
+        """Return the block's output at the length of its input."""
+        entered = self.enter(signal).contiguous(memory_format=torch.channels_last)
+        left: Tensor = self.layers(entered)
+        return left
+
+
+class Wavenet(nn.Module):
+    """Raw windows [batch, 20, 10000] to logits [batch, 6].
+
+    One sub-network is shared by all derivations; its mean over time is averaged over the derivations of a chain,
+    and the chains' features meet in a dense head.
+    """
+
+    def __init__(self, waveform: WaveformSettings, settings: WavenetSettings) -> None:
+        super().__init__()
+        self.view = Waveform(waveform)
+        widths = (1, *settings.filters)
+        sizes = zip(pairwise(widths), settings.kernels, settings.dilations, strict=True)
+        self.blocks = nn.Sequential()
+        for (n_in, n_out), kernel, n_dilations in sizes:
+            self.blocks.append(WaveBlock(n_in, n_out, kernel, n_dilations))
+            if settings.norm == "batch":
+                self.blocks.append(nn.BatchNorm2d(n_out))
+        self.n_features = len(self.view.chain_sizes) * widths[-1]
+        self.head = nn.Sequential(
+            nn.Linear(self.n_features, settings.hidden), nn.ReLU(), nn.Linear(settings.hidden, N_PATTERNS)
+        )
+        self.to(memory_format=torch.channels_last)
+
+    def features(self, windows: Tensor) -> Tensor:
+        """Return [batch, chain x filters]: the mean over time, and over the derivations of each chain."""
+        traces = self.view(windows).unsqueeze(1).contiguous(memory_format=torch.channels_last)
+        pooled = self.blocks(traces).mean(dim=3)
+        chains = [chain.mean(dim=2) for chain in pooled.split(self.view.chain_sizes, dim=2)]
+        return torch.cat(chains, dim=1)
+
+    def forward(self, windows: Tensor) -> Tensor:
+        """Return logits."""
+        logits: Tensor = self.head(self.features(windows))
+        return logits

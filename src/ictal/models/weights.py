@@ -1,0 +1,152 @@
+"""Saved models: tensors in safetensors, everything else in a JSON card; loading is strict."""
+
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from pydantic import Field, ValidationError
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from torch import nn
+
+from ictal.errors import ModelError, listed
+from ictal.files import whole_file, write_json
+from ictal.labels import PATTERNS
+from ictal.models.arms import ModelSettings, build
+from ictal.montage import CHANNELS
+from ictal.settings import Settings
+from ictal.standardise import StandardiseSettings
+from ictal.windows import RATE_HZ, WINDOW_S
+
+WEIGHTS = "model.safetensors"
+CARD = "card.json"
+NOT_A_DEVICE = "For research. Not a medical device: not for diagnosis or treatment."
+
+
+class Card(Settings):
+    """What a model is, what it needs and where it comes from.
+
+    Attributes
+    ----------
+    arm, models
+        The arm, with the settings of its views and networks.
+    standardise
+        How recordings must become input.
+    electrodes, rate_hz, window_s, patterns
+        The contract of input and output.
+    data, data_fingerprint
+        What it was trained on.
+    recipe, seed, ictal_version
+        What made it.
+    metrics
+        Figures, each named with the data that it was measured on.
+    warnings
+        What a user must know.
+    weights_sha256
+        Of the tensors' file.
+    """
+
+    arm: str
+    models: ModelSettings
+    standardise: StandardiseSettings
+    electrodes: tuple[str, ...] = CHANNELS
+    rate_hz: float = RATE_HZ
+    window_s: float = WINDOW_S
+    patterns: tuple[str, ...] = PATTERNS
+    data: str
+    data_fingerprint: str
+    recipe: str
+    seed: int
+    ictal_version: str
+    metrics: dict[str, float] = Field(default_factory=dict)
+    licence: str = "that of the training data"
+    warnings: tuple[str, ...] = (NOT_A_DEVICE,)
+    weights_sha256: str = ""
+
+
+@dataclass(frozen=True)
+class Model:
+    """A network that is ready to predict, with its card."""
+
+    network: nn.Module
+    card: Card
+
+    def predict(self, windows: npt.NDArray[np.float32], batch_size: int = 32) -> npt.NDArray[np.float64]:
+        """Return probabilities [window, 6] of standardised windows [window, 20, 10000], µV."""
+        return predict(self.network, windows, np.arange(len(windows)), batch_size)
+
+
+def predict(
+    network: nn.Module,
+    signals: npt.NDArray[np.float32],
+    rows: npt.NDArray[np.int64],
+    batch_size: int = 32,
+) -> npt.NDArray[np.float64]:
+    """Return a network's probabilities, [row, 6], for these rows of an array [window, 20, 10000]."""
+    device = next(network.parameters()).device
+    training = network.training
+    network.eval()
+    with torch.inference_mode():
+        parts = [
+            network(torch.from_numpy(signals[rows[begin : begin + batch_size]]).to(device)).double().softmax(1)
+            for begin in range(0, len(rows), batch_size)
+        ]
+    network.train(training)
+    return torch.cat(parts).cpu().numpy() if parts else np.empty((0, len(PATTERNS)))
+
+
+def save_model(folder: Path, network: nn.Module, card: Card) -> None:
+    """Write a model as `model.safetensors` and `card.json`; the card comes last and holds the tensors' hash."""
+    tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in network.state_dict().items()}
+    with whole_file(folder / WEIGHTS) as part:
+        save_file(tensors, part)
+        digest = hashlib.sha256(part.read_bytes()).hexdigest()
+    write_json(folder / CARD, card.model_copy(update={"weights_sha256": digest}).model_dump(mode="json"))
+
+
+def load_model(path: str | Path) -> Model:
+    """Load a saved model.
+
+    Parameters
+    ----------
+    path
+        A folder with `model.safetensors` and `card.json`.
+
+    Raises
+    ------
+    ModelError
+        If one of the two is missing, the hash is wrong, or a tensor is missing, extra or of another shape.
+    """
+    folder = Path(path)
+    missing = [name for name in (CARD, WEIGHTS) if not (folder / name).is_file()]
+    if missing:
+        raise ModelError(f"{folder}: is not a saved model: {listed(missing)} missing; see 'ictal train --help'")
+    try:
+        card = Card.model_validate_json((folder / CARD).read_text(encoding="utf-8"))
+    except (ValidationError, UnicodeDecodeError) as error:
+        raise ModelError(f"{folder / CARD}: is not the card of a model: {error}") from error
+    _check_contract(card, folder)
+    if hashlib.sha256((folder / WEIGHTS).read_bytes()).hexdigest() != card.weights_sha256:
+        raise ModelError(f"{folder / WEIGHTS}: is not the file that the card describes (its hash differs)")
+    network = build(card.arm, card.models, initial=False)
+    try:
+        network.load_state_dict(load_file(folder / WEIGHTS), strict=True)
+    except (SafetensorError, RuntimeError) as error:
+        raise ModelError(f"{folder / WEIGHTS}: does not fit the network of its card: {error}") from error
+    return Model(network.eval(), card)
+
+
+def _check_contract(card: Card, folder: Path) -> None:
+    expected: dict[str, Any] = {
+        "electrodes": CHANNELS,
+        "rate_hz": RATE_HZ,
+        "window_s": WINDOW_S,
+        "patterns": PATTERNS,
+    }
+    for name, value in expected.items():
+        if getattr(card, name) != value:
+            raise ModelError(f"{folder / CARD}: {name} is {getattr(card, name)}; this version needs {value}")

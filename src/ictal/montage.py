@@ -1,0 +1,158 @@
+"""Electrodes of the 10-20 system, their other names, derivations, chains and the left-right mirror."""
+
+import re
+from itertools import pairwise
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from ictal.errors import ElectrodeError, UnknownNameError
+
+ELECTRODES = (
+    *("Fp1", "F3", "C3", "P3", "F7", "T3", "T5", "O1"),
+    *("Fz", "Cz", "Pz"),
+    *("Fp2", "F4", "C4", "P4", "F8", "T4", "T6", "O2"),
+)
+"""The 19 scalp electrodes, in the order of the HMS files."""
+
+CHANNELS = (*ELECTRODES, "EKG")
+"""The electrode axis of every window: the 19 electrodes, then the EKG."""
+
+N_CHANNELS = len(CHANNELS)
+
+ALIASES = {"T7": "T3", "T8": "T4", "P7": "T5", "P8": "T6", "ECG": "EKG", "EKG1": "EKG", "ECG1": "EKG"}
+"""Names of the modified combinatorial nomenclature, and of the heart's channel."""
+
+_CANONICAL = {name.upper(): name for name in CHANNELS} | {old.upper(): new for old, new in ALIASES.items()}
+_PREFIX = re.compile(r"^(?:EEG|POL|ECG|EKG)[\s_:]+(?=[A-Z])|^(?:EEG|POL)-(?=[A-Z])", re.IGNORECASE)
+_REFERENCE = re.compile(r"^(?:REF|LE|AR|AVG|AV|CAR|A1|A2|M1|M2|A1A2|A1\+A2|CZ-?REF|0|1|2)$", re.IGNORECASE)
+
+
+class Derivation(NamedTuple):
+    """The voltage of one electrode against another, written Fp1-F7."""
+
+    anode: str
+    cathode: str
+
+    def __str__(self) -> str:
+        return f"{self.anode}-{self.cathode}"
+
+
+def find_electrode(name: str) -> str | None:
+    """Return the canonical name of a channel that records one electrode, or None.
+
+    Case, blanks, a type prefix and the suffix of a common reference do not matter.
+
+    Examples
+    --------
+    >>> find_electrode("EEG FP1-REF"), find_electrode("t7"), find_electrode("Fp1-F7"), find_electrode("SaO2")
+    ('Fp1', 'T3', None, None)
+    """
+    text = name.strip().rstrip(".")
+    if text.upper() in _CANONICAL:
+        return _CANONICAL[text.upper()]
+    text = _PREFIX.sub("", text)
+    first, dash, reference = text.partition("-")
+    if dash and not _REFERENCE.match(reference.strip()):
+        return None
+    return _CANONICAL.get(first.strip().upper())
+
+
+def electrode(name: str) -> str:
+    """Return the canonical name of an electrode.
+
+    Raises
+    ------
+    ElectrodeError
+        If the name is not one of the 19 electrodes, the EKG or an alias.
+    """
+    found = find_electrode(name)
+    if found is None:
+        raise ElectrodeError(
+            f"'{name}' is not an electrode; allowed are {', '.join(CHANNELS)} and the aliases "
+            f"{', '.join(f'{old} (= {new})' for old, new in ALIASES.items())}"
+        )
+    return found
+
+
+def derivation(name: str) -> Derivation:
+    """Return the derivation that a name such as 'FP1-F7' or 'T7-P7' means.
+
+    Raises
+    ------
+    ElectrodeError
+        If the name is not two different electrodes joined by a dash.
+    """
+    parts = _PREFIX.sub("", name.strip()).split("-")
+    if len(parts) != 2:
+        raise ElectrodeError(f"'{name}' is not a derivation; write two electrodes with a dash, as Fp1-F7")
+    anode, cathode = (electrode(part) for part in parts)
+    if anode == cathode:
+        raise ElectrodeError(f"'{name}' is not a derivation: {anode} against itself is zero")
+    return Derivation(anode, cathode)
+
+
+def _chain(names: str) -> tuple[Derivation, ...]:
+    electrodes = names.split()
+    return tuple(Derivation(a, b) for a, b in pairwise(electrodes))
+
+
+CHAINS = {
+    "LL": _chain("Fp1 F7 T3 T5 O1"),
+    "LP": _chain("Fp1 F3 C3 P3 O1"),
+    "RP": _chain("Fp2 F4 C4 P4 O2"),
+    "RR": _chain("Fp2 F8 T4 T6 O2"),
+}
+"""The four chains of the double banana: left lateral, left and right parasagittal, right lateral."""
+
+MONTAGES = {
+    "double_banana": {**CHAINS, "midline": _chain("Fz Cz Pz")},
+    "long_chains": {
+        "LL": _chain("Fp1 T3 O1"),
+        "LP": _chain("Fp1 C3 O1"),
+        "RP": _chain("Fp2 C4 O2"),
+        "RR": _chain("Fp2 T4 O2"),
+    },
+}
+"""Montages by name, each as its chains: all 18 derivations, or the reference's eight long ones."""
+
+
+def montage(name: str) -> dict[str, tuple[Derivation, ...]]:
+    """Return the chains of a montage by its name, or say which names there are."""
+    if name not in MONTAGES:
+        raise UnknownNameError("montage", name, MONTAGES)
+    return MONTAGES[name]
+
+
+def derivations_of(chains: dict[str, tuple[Derivation, ...]]) -> tuple[Derivation, ...]:
+    """Return the derivations of all chains, one after the other."""
+    return tuple(derivation for chain in chains.values() for derivation in chain)
+
+
+def montage_matrix(derivations: tuple[Derivation, ...]) -> npt.NDArray[np.float32]:
+    """Return the matrix [derivation, 20] that turns electrodes (`CHANNELS`) into derivations."""
+    matrix = np.zeros((len(derivations), N_CHANNELS), dtype=np.float32)
+    for row, (anode, cathode) in enumerate(derivations):
+        matrix[row, CHANNELS.index(anode)] += 1
+        matrix[row, CHANNELS.index(cathode)] -= 1
+    return matrix
+
+
+def mirror(name: str) -> str:
+    """Return the electrode at the same place of the other side: odd numbers are left, even ones right.
+
+    Examples
+    --------
+    >>> mirror("F7"), mirror("O2"), mirror("Cz"), mirror("EKG")
+    ('F8', 'O1', 'Cz', 'EKG')
+    """
+    name = electrode(name)
+    if not name[-1].isdigit():
+        return name
+    number = int(name[-1])
+    return f"{name[:-1]}{number + 1 if number % 2 else number - 1}"
+
+
+MIRROR = tuple(CHANNELS.index(mirror(name)) for name in CHANNELS)
+"""Index map over `CHANNELS`: ``window[..., MIRROR, :]`` is the mirrored window."""

@@ -1,0 +1,210 @@
+"""The Predictions table: the only thing that passes from training to evaluation."""
+
+import zlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from ictal.errors import TableError, listed, raise_problems
+from ictal.files import whole_file
+from ictal.labels import PATTERNS, VOTE_COLUMNS, check_votes
+
+ID_COLUMNS = ("window_id", "eeg_id", "patient_id")
+KEY_COLUMNS = (*ID_COLUMNS, "split", "fold", "arm", "seed")
+PROBABILITY_COLUMNS = tuple(f"{pattern}_probability" for pattern in PATTERNS)
+COLUMNS = (*KEY_COLUMNS, *VOTE_COLUMNS, *PROBABILITY_COLUMNS)
+
+SPLITS = ("cv", "test")
+"""'cv': predicted by the fold that did not train on it; 'test': held out from all folds."""
+
+MEAN_OF_FOLDS = -1
+"""The fold of a row that is the mean of several folds' predictions."""
+
+SUM_TOLERANCE = 1e-3
+
+Floats = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Predictions:
+    """A row per window, fold, arm and seed.
+
+    Attributes
+    ----------
+    frame
+        The columns `COLUMNS`: ids as text; split 'cv' or 'test'; fold and seed as whole numbers; votes as
+        counts; probabilities in the order of `ictal.labels.PATTERNS`.
+    """
+
+    frame: pd.DataFrame
+
+    @classmethod
+    def make(cls, frame: pd.DataFrame, name: str = "predictions") -> "Predictions":
+        """Check a table and give its columns their order and types.
+
+        Raises
+        ------
+        TableError
+            With all problems: missing columns, duplicated windows, wrong votes, probabilities that are
+            negative or do not sum to one within 1e-3, a patient or an EEG on both sides of a split.
+        """
+        missing = [column for column in COLUMNS if column not in frame.columns]
+        raise_problems(name, [f"column '{column}' is missing" for column in missing])
+        frame = frame.loc[:, list(COLUMNS)].reset_index(drop=True)
+        raise_problems(name, _key_problems(frame))
+        frame = frame.astype(dict.fromkeys((*ID_COLUMNS, "split", "arm"), str))
+        raise_problems(name, _problems(frame))
+        types = {"fold": int, "seed": int} | dict.fromkeys(PROBABILITY_COLUMNS, float)
+        return cls(frame.astype(types | dict.fromkeys(VOTE_COLUMNS, int)))
+
+    @classmethod
+    def read(cls, path: Path) -> "Predictions":
+        """Read a table from Parquet or, by any other suffix, CSV (perhaps compressed)."""
+        try:
+            if path.suffix == ".parquet":
+                frame = pd.read_parquet(path)
+            else:
+                texts = dict.fromkeys((*ID_COLUMNS, "split", "arm"), str)
+                frame = pd.read_csv(path, dtype=texts, keep_default_na=False)
+        except (OSError, ValueError, EOFError, zlib.error) as error:
+            raise TableError(f"{path}: cannot be read as a table of predictions: {error}") from error
+        return cls.make(frame, str(path))
+
+    def write(self, path: Path) -> None:
+        """Write the table as Parquet or, by any other suffix, CSV; whole or not at all."""
+        with whole_file(path) as part:
+            if path.suffix == ".parquet":
+                self.frame.to_parquet(part, index=False)
+            else:
+                # The part's own name would not tell pandas.
+                self.frame.to_csv(part, index=False, compression="gzip" if path.suffix == ".gz" else None)
+
+    @property
+    def votes(self) -> npt.NDArray[np.int64]:
+        """Votes per pattern, [row, 6]."""
+        return self.frame[list(VOTE_COLUMNS)].to_numpy(dtype=np.int64)
+
+    @property
+    def probabilities(self) -> Floats:
+        """Predicted probability per pattern, [row, 6]."""
+        return self.frame[list(PROBABILITY_COLUMNS)].to_numpy(dtype=np.float64)
+
+    @property
+    def patients(self) -> npt.NDArray[np.object_]:
+        """Patient ids, [row]."""
+        return self.frame["patient_id"].to_numpy(dtype=object)
+
+    @property
+    def weights(self) -> Floats:
+        """One over the number of windows of the row's EEG, [row]: each EEG weighs the same."""
+        return 1 / self.frame.groupby("eeg_id")["window_id"].transform("size").to_numpy(dtype=np.float64)
+
+    @property
+    def arms(self) -> list[str]:
+        """Names of the arms, in the order of their first row."""
+        return [str(arm) for arm in self.frame["arm"].unique()]
+
+    def __len__(self) -> int:
+        return len(self.frame)
+
+    def select(self, **values: object) -> "Predictions":
+        """Return the rows whose columns have these values, for example ``select(arm="both", split="cv")``."""
+        keep = np.ones(len(self.frame), dtype=bool)
+        for column, value in values.items():
+            keep &= (self.frame[column] == value).to_numpy()
+        return Predictions(self.frame[keep].reset_index(drop=True))
+
+    def average(self) -> "Predictions":
+        """Return one row per window, arm and seed: the mean of the probabilities over folds.
+
+        A window that only one fold predicted keeps that fold's number; any other gets `MEAN_OF_FOLDS`.
+        """
+        keys = ["window_id", "arm", "seed"]
+        first = self.frame.groupby(keys, sort=False).first()
+        groups = self.frame.groupby(keys, sort=False)
+        first[list(PROBABILITY_COLUMNS)] = groups[list(PROBABILITY_COLUMNS)].mean()
+        first["fold"] = first["fold"].where(groups["fold"].min() == groups["fold"].max(), MEAN_OF_FOLDS)
+        return Predictions(first.reset_index()[list(COLUMNS)])
+
+
+def concatenate(tables: Sequence[Predictions]) -> Predictions:
+    """Return the rows of all tables, checked as one."""
+    return Predictions.make(pd.concat([table.frame for table in tables], ignore_index=True))
+
+
+def mean_of(tables: Sequence[Predictions], arm: str) -> Predictions:
+    """Return a new arm: the mean of the probabilities of several arms on the same windows, folds and seeds.
+
+    Raises
+    ------
+    TableError
+        If the tables do not hold the same windows.
+    """
+    keys = ["window_id", "split", "fold", "seed"]
+    frames = [table.frame.set_index(keys).sort_index() for table in tables]
+    for table, frame in zip(tables, frames, strict=True):
+        differing = frame.index.symmetric_difference(frames[0].index)
+        if len(differing):
+            raise TableError(
+                f"the mean of arms needs the same windows in each; {table.arms[0]} and {tables[0].arms[0]} "
+                f"differ in {len(differing)}: {listed(differing, 3)}"
+            )
+    mean = frames[0].copy()
+    columns = list(PROBABILITY_COLUMNS)
+    mean[columns] = np.mean([frame[columns].to_numpy() for frame in frames], axis=0)
+    mean["arm"] = arm
+    return Predictions(mean.reset_index()[list(COLUMNS)])
+
+
+def _key_problems(frame: pd.DataFrame) -> list[str]:
+    problems = []
+    for column in (*ID_COLUMNS, "split", "arm"):
+        empty = frame[column].isna() | (frame[column].astype(str).str.strip() == "")
+        problems += [f"row {row}: {column} is empty" for row in frame.index[empty]]
+    for column in ("fold", "seed"):
+        numbers = pd.to_numeric(frame[column], errors="coerce")
+        problems += [
+            f"row {row}: {column} is {frame[column][row]}; allowed are whole numbers"
+            for row in frame.index[~(numbers == numbers.round())]
+        ]
+    return problems
+
+
+def _problems(frame: pd.DataFrame) -> list[str]:
+    problems = check_votes(frame)
+    probabilities = frame[list(PROBABILITY_COLUMNS)].apply(pd.to_numeric, errors="coerce").to_numpy(float)
+    wrong = ~(np.isfinite(probabilities) & (probabilities >= 0)).all(axis=1)
+    problems += [
+        f"row {row}: probabilities {probabilities[row].tolist()}; allowed are numbers from 0 to 1"
+        for row in np.flatnonzero(wrong)
+    ]
+    off = ~wrong & (abs(probabilities.sum(axis=1) - 1) > SUM_TOLERANCE)
+    problems += [
+        f"row {row}: probabilities sum to {probabilities[row].sum():.6g}; allowed is 1 within {SUM_TOLERANCE}"
+        for row in np.flatnonzero(off)
+    ]
+    unknown = sorted(set(frame["split"]) - set(SPLITS))
+    if unknown:
+        problems.append(f"split is {listed(unknown)}; allowed are {', '.join(SPLITS)}")
+    keys = ["window_id", "arm", "seed", "fold"]
+    doubled = frame.loc[frame.duplicated(keys), keys].astype(str).agg(" / ".join, axis=1)
+    if len(doubled):
+        problems.append(f"{len(doubled)} rows repeat a window, arm, seed and fold: {listed(doubled, 3)}")
+    problems += one_per(frame, "window_id", "eeg_id") + one_per(frame, "eeg_id", "patient_id")
+    problems += one_per(frame, "patient_id", "split")
+    cross_validated = frame[frame["split"] == "cv"]
+    return problems + one_per(cross_validated, "patient_id", "fold")
+
+
+def one_per(frame: pd.DataFrame, inner: str, outer: str) -> list[str]:
+    """List the values of column `inner` that go with more than one value of column `outer`."""
+    pairs = frame[[inner, outer]].drop_duplicates()
+    several = pairs[pairs[inner].duplicated(keep=False)].groupby(inner, sort=True)[outer]
+    return [
+        f"{inner} '{value}' has several values of {outer}: {listed(outers)}; allowed is one"
+        for value, outers in several
+    ]

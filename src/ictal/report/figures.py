@@ -1,0 +1,164 @@
+"""Figures as SVG text, drawn with matplotlib without a screen."""
+
+import io
+import re
+from collections.abc import Mapping, Sequence
+from itertools import count
+from typing import Any
+
+import matplotlib as mpl
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from ictal.evaluation import ArmResult, Comparison, Difference, Estimate
+from ictal.labels import PANELS, PATTERN_TITLES, PATTERNS, STRATA
+
+INK, FAINT = "#1f2933", "#9aa5b1"
+COLOURS = ("#1b6ca8", "#d1495b", "#3a7d44", "#8f5fa8", "#c77d0a", "#00798c", "#6b705c")
+"""Of the arms, in their order; told apart also by readers who see no red or green, and by marker."""
+MARKERS = "osD^vPX"
+STYLE: Any = {
+    "font.family": "sans-serif",
+    "font.size": 9,
+    "text.color": INK,
+    "axes.labelcolor": INK,
+    "axes.edgecolor": FAINT,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "xtick.color": INK,
+    "ytick.color": INK,
+    "svg.fonttype": "none",
+    "legend.frameon": False,
+}
+_ids = count()
+
+
+def to_svg(figure: Figure) -> str:
+    """Return a figure as SVG that can stand in a page beside others (its ids are its own)."""
+    figure.set_layout_engine("tight")
+    buffer = io.StringIO()
+    with mpl.rc_context({**STYLE, "svg.hashsalt": f"ictal{next(_ids)}"}):
+        figure.savefig(buffer, format="svg", metadata={"Date": None})
+    svg = buffer.getvalue()
+    svg = svg[svg.index("<svg") :]
+    prefix = f"f{next(_ids)}"
+    svg = re.sub(r'id="([^"]+)"', rf'id="{prefix}-\1"', svg)
+    return re.sub(r'(xlink:href="#|url\(#)', rf"\g<1>{prefix}-", svg)
+
+
+def _figure(width: float, height: float, columns: int = 1, **options: Any) -> tuple[Figure, list[Axes]]:
+    with mpl.rc_context(STYLE):
+        figure = Figure(figsize=(width, height))
+        axes = figure.subplots(1, columns, squeeze=False, **options)
+    return figure, list(axes[0])
+
+
+def _interval(axes: Axes, y: float, estimate: Estimate, colour: str, marker: str = "o") -> None:
+    if estimate.interval:
+        axes.plot(estimate.interval, [y, y], color=colour, lw=2, solid_capstyle="round")
+    axes.plot([estimate.value], [y], marker, color=colour, ms=6, mec="white", mew=0.8)
+
+
+def arms_figure(comparison: Comparison) -> str:
+    """Draw the KL of each arm in cross-validation and test, with the baselines as lines."""
+    has_test = any(arm.test for arm in comparison.arms)
+    figure, panels = _figure(7.2, 1.2 + 0.38 * len(comparison.arms), 1 + has_test, sharex=True, sharey=True)
+    for axes, split in zip(panels, ("cv", "test"), strict=False):
+        for row, arm in enumerate(comparison.arms):
+            estimate = getattr(arm, split)
+            _interval(axes, row, estimate, COLOURS[row % len(COLOURS)], MARKERS[row % len(MARKERS)])
+        for baseline, style in zip(comparison.baselines, ("--", ":"), strict=True):
+            estimate = getattr(baseline, split)
+            axes.axvline(estimate.value, color=FAINT, ls=style, lw=1.2)
+        axes.set_xlabel(f"KL, {'cross-validation' if split == 'cv' else 'held-out test'}  (lower is better)")
+        axes.set_ylim(len(comparison.arms) - 0.5, -0.5)
+        axes.set_xlim(left=0)
+    panels[0].set_yticks(range(len(comparison.arms)), [arm.name for arm in comparison.arms])
+    return to_svg(figure)
+
+
+def differences_figure(differences: Sequence[Difference], title: str) -> str:
+    """Draw paired differences with their intervals around zero."""
+    figure, (axes,) = _figure(7.2, 0.9 + 0.34 * len(differences))
+    for row, difference in enumerate(differences):
+        colour = INK if difference.decided else FAINT
+        _interval(axes, row, difference.estimate, colour, "o" if difference.split == "cv" else "s")
+    axes.axvline(0, color=INK, lw=0.8)
+    words = {"cv": "cross-validation", "test": "test"}
+    axes.set_yticks(range(len(differences)), [f"{d.a} − {d.b}, {words[d.split]}" for d in differences])
+    axes.set_ylim(len(differences) - 0.5, -0.5)
+    axes.set_xlabel(title)
+    return to_svg(figure)
+
+
+def groups_figure(arms: Sequence[ArmResult], split: str, kind: str) -> str:
+    """Draw the KL of each arm per pattern ('per_pattern') or per stratum and panel size ('per_stratum')."""
+    names = list(PATTERNS) if kind == "per_pattern" else [*STRATA, *PANELS]
+    titles = (
+        {**PATTERN_TITLES, "few": "1–9 votes", "many": "10+ votes"}
+        if kind == "per_pattern"
+        else {"few": "1–9 votes", "many": "10+ votes"}
+    )
+    figure, (axes,) = _figure(7.2, 0.9 + 0.2 * len(names) * max(2, len(arms)))
+    for index, arm in enumerate(arms):
+        offset = (index - (len(arms) - 1) / 2) * 0.22
+        for row, name in enumerate(names):
+            group = getattr(arm.evaluations[split], kind)[name]
+            if group.kl:
+                colour, marker = COLOURS[index % len(COLOURS)], MARKERS[index % len(MARKERS)]
+                _interval(axes, row + offset, group.kl, colour, marker)
+        axes.plot([], [], MARKERS[index % len(MARKERS)], color=COLOURS[index % len(COLOURS)], label=arm.name)
+    counts = getattr(arms[0].evaluations[split], kind)
+    axes.set_yticks(range(len(names)), [f"{titles.get(n, n)} (n={counts[n].n_windows})" for n in names])
+    axes.set_ylim(len(names) - 0.5, -0.5)
+    axes.set_xlim(left=0)
+    axes.set_xlabel("KL (lower is better)")
+    axes.legend(loc="upper center", bbox_to_anchor=(0.5, 1.12), ncols=len(arms))
+    return to_svg(figure)
+
+
+def confusion_figure(arm: ArmResult, split: str) -> str:
+    """Draw where the votes of each pattern find the predicted probability, beside the panel with itself."""
+    evaluation = arm.evaluations[split]
+    figure, panels = _figure(7.4, 3.6, 2)
+    for axes, matrix, title in (
+        (panels[0], evaluation.confusion, f"{arm.name}: predicted probability"),
+        (panels[1], evaluation.panel_confusion, "the panel with itself"),
+    ):
+        _matrix(axes, matrix)
+        axes.set_title(title, fontsize=9)
+    panels[0].set_ylabel("votes for")
+    return to_svg(figure)
+
+
+def _matrix(axes: Axes, matrix: npt.NDArray[np.float64]) -> None:
+    titles = [PATTERN_TITLES[pattern] for pattern in PATTERNS]
+    axes.imshow(np.nan_to_num(matrix), cmap="Blues", vmin=0, vmax=1)
+    for row, column in np.argwhere(np.isfinite(matrix)):
+        value = matrix[row, column]
+        colour = "white" if value > 0.55 else INK
+        axes.text(column, row, f"{value * 100:.0f}", ha="center", va="center", color=colour, fontsize=8)
+    axes.set_xticks(range(len(titles)), titles, rotation=40, ha="right")
+    axes.set_yticks(range(len(titles)), titles)
+    axes.spines[:].set_visible(False)
+    axes.tick_params(length=0)
+
+
+def histories_figure(histories: Mapping[str, pd.DataFrame]) -> str:
+    """Draw the validation KL of every unit over the epochs, a panel per arm."""
+    arms = list(dict.fromkeys(name.split("-fold")[0] for name in histories))
+    figure, panels = _figure(7.2, 2.4, len(arms), sharey=True)
+    for index, (axes, arm) in enumerate(zip(panels, arms, strict=True)):
+        colour = COLOURS[index % len(COLOURS)]
+        for name, history in histories.items():
+            if name.split("-fold")[0] == arm:
+                axes.plot(history["epoch"], history["valid_kl"], color=colour, lw=1, alpha=0.8, marker=".")
+                axes.plot(history["epoch"], history["train_loss"], color=FAINT, lw=0.8, ls=":")
+        axes.set_title(arm, fontsize=9)
+        axes.set_xlabel("epoch")
+        axes.set_ylim(0, 2.5)
+    panels[0].set_ylabel("KL")
+    return to_svg(figure)

@@ -1,0 +1,79 @@
+"""One HTML page that stands alone: no script, no font and no picture from elsewhere."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import jinja2
+import pandas as pd
+import yaml
+
+from ictal.evaluation import Comparison
+from ictal.labels import PANELS, PATTERN_TITLES, PATTERNS, STRATA
+from ictal.report import figures, words
+
+
+@dataclass(frozen=True)
+class Report:
+    """What the report is made of.
+
+    Attributes
+    ----------
+    comparison
+        The tables.
+    manifest, recipe
+        What made them, as plain values.
+    summaries
+        Each arm in one line.
+    histories
+        Loss and KL by epoch, per unit.
+    """
+
+    comparison: Comparison
+    manifest: Mapping[str, Any]
+    recipe: Mapping[str, Any]
+    summaries: Mapping[str, str]
+    histories: Mapping[str, pd.DataFrame]
+
+
+def render(report: Report) -> str:
+    """Return the page."""
+    environment = jinja2.Environment(
+        loader=jinja2.PackageLoader("ictal.report"),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    comparison = report.comparison
+    splits = ["cv", *(["test"] if comparison.arms[0].test else [])]
+    reference = next((d.b for d in comparison.differences if d.b != "prior"), None)
+    to_reference = [d for d in comparison.differences if d.b == reference]
+    to_prior = [d for d in comparison.differences if d.b == "prior"]
+    drawings = {
+        "arms": figures.arms_figure(comparison),
+        "histories": figures.histories_figure(report.histories),
+        "to_prior": figures.differences_figure(to_prior, "difference of KL (left of zero: better than the prior)"),
+        "patterns": figures.groups_figure(comparison.arms, "cv", "per_pattern"),
+        "strata": figures.groups_figure(comparison.arms, "cv", "per_stratum"),
+        "confusions": [figures.confusion_figure(arm, "cv") for arm in comparison.arms],
+    }
+    if to_reference:
+        title = f"difference of KL (left of zero: better than {reference})"
+        drawings["to_reference"] = figures.differences_figure(to_reference, title)
+    return environment.get_template("ablation.html").render(
+        comparison=comparison,
+        manifest=report.manifest,
+        recipe=report.recipe,
+        recipe_yaml=yaml.safe_dump(dict(report.recipe), sort_keys=False, allow_unicode=True),
+        summaries=report.summaries,
+        splits=splits,
+        reference=reference,
+        to_reference=[words.difference_in_words(d) for d in to_reference],
+        to_prior=[words.difference_in_words(d) for d in to_prior],
+        gaps=[words.gap_in_words(arm) for arm in comparison.arms],
+        patterns=PATTERNS,
+        titles=PATTERN_TITLES,
+        strata=(*STRATA, *PANELS),
+        figures=drawings,
+    )

@@ -1,0 +1,37 @@
+"""The tables in words: what an interval says, and what it does not."""
+
+from ictal.evaluation import ArmResult, Comparison, Difference
+
+SPLITS = {"cv": "in cross-validation", "test": "on the held-out test patients"}
+
+
+def difference_in_words(difference: Difference) -> str:
+    """Say who is better by how much, or that the data cannot tell."""
+    estimate = difference.estimate
+    where = SPLITS[difference.split]
+    if estimate.interval is None:
+        return f"{difference.a} against {difference.b} {where}: there are too few patients for an interval."
+    low, high = estimate.interval
+    span = f"difference {estimate.value:+.3f}, 95 % interval {low:+.3f} to {high:+.3f}"
+    if high < 0:
+        return f"{difference.a} has a lower KL than {difference.b} {where} ({span})."
+    if low > 0:
+        return f"{difference.a} has a higher KL than {difference.b} {where} ({span})."
+    return f"Between {difference.a} and {difference.b} {where} this data cannot tell ({span})."
+
+
+def verdict(comparison: Comparison) -> list[str]:
+    """Say what the table answers: each arm against the reference, then against the prior."""
+    return [difference_in_words(difference) for difference in comparison.differences]
+
+
+def gap_in_words(arm: ArmResult) -> str:
+    """Say how the test KL compares with that of cross-validation."""
+    if arm.difference is None or arm.difference.interval is None:
+        return f"{arm.name}: no held-out test."
+    low, high = arm.difference.interval
+    sign = "higher" if arm.difference.value > 0 else "lower"
+    text = f"{arm.name}: {abs(arm.difference.value):.3f} {sign} on the test than in cross-validation"
+    if low <= 0 <= high:
+        return f"{text}, within what other patients alone would do ({low:+.3f} to {high:+.3f})."
+    return f"{text}, more than other patients alone would do ({low:+.3f} to {high:+.3f})."

@@ -1,0 +1,342 @@
+"""The main job from end to end: data, units, tables, report; and its smaller sisters, train and evaluate."""
+
+import json
+import os
+import platform
+import time
+import warnings
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+import torch
+
+from ictal import __version__
+from ictal.data import TEST, Dataset, WindowArray, assign_folds, open_dataset, prepare
+from ictal.errors import FoldError
+from ictal.evaluation import Comparison, Evaluation, compare_arms, evaluate
+from ictal.files import whole_file, write_json, write_text
+from ictal.labels import PANELS, PATTERNS, STRATA, VOTE_COLUMNS, panels, pattern_counts, strata
+from ictal.models import load_model, save_model
+from ictal.models.arms import MeanOfArms, find_arm, trained_arms
+from ictal.predictions import ID_COLUMNS, PROBABILITY_COLUMNS, Predictions, concatenate, mean_of
+from ictal.progress import Progress, silent
+from ictal.report import Report, render
+from ictal.training import Recipe, RunFolder, Unit, load_recipe, run_unit
+from ictal.training.loop import CHECKPOINT, HISTORY, Task
+from ictal.training.units import MANIFEST, PREDICTIONS, make_card, train_arm
+
+DEFAULT_ARMS = ("temporal", "spatial", "both")
+PACKAGES = ("torch", "torchvision", "timm", "lightning", "mne", "numpy", "scipy", "pandas", "pyarrow")
+
+
+@dataclass(frozen=True)
+class Ablation:
+    """A finished ablation.
+
+    Attributes
+    ----------
+    folder
+        Of the run: `predictions.parquet`, `ablation.csv`, `report.html`, `manifest.json`, `units/`.
+    comparison
+        The tables.
+    manifest
+        What made them.
+    """
+
+    folder: Path
+    comparison: Comparison
+    manifest: dict[str, Any]
+
+    def to_frame(self) -> pd.DataFrame:
+        """Return the table of arms and baselines, a row each."""
+        return arms_frame(self.comparison)
+
+    def to_json(self) -> dict[str, Any]:
+        """Return everything that was measured, and what made it."""
+        return self.comparison.to_json() | {"folder": str(self.folder), "manifest": self.manifest}
+
+
+def ablate(
+    data: str = "sim",
+    recipe: Recipe | str = "quick",
+    arms: Sequence[str] = DEFAULT_ARMS,
+    out: str | Path = "runs/ablation",
+    cache: str | Path | None = None,
+    progress: Progress = silent,
+) -> Ablation:
+    """Train the arms on every fold and say, with intervals, which is better.
+
+    Parameters
+    ----------
+    data
+        'sim', a folder in HMS layout, or a manifest CSV.
+    recipe
+        A recipe, its name, or the path of its YAML file.
+    arms
+        Names of arms; all are compared with 'both' if it is among them, else with the last.
+    out
+        The run folder. Where it holds a part of the same run, that is not done again.
+    cache
+        Where the array of windows is kept; None for the user's cache folder.
+    progress
+        Told about recordings, units and batches.
+
+    Returns
+    -------
+    Ablation
+        The tables; the same, and a report, are in the folder.
+
+    Raises
+    ------
+    IctalError
+        For data, recipe or folder that cannot be used, before any training starts.
+    """
+    recipe = load_recipe(recipe) if isinstance(recipe, str) else recipe
+    arms = list(dict.fromkeys(arms))
+    units_of = {arm: recipe.training_of(arm) for arm in trained_arms(arms)}
+    folder = RunFolder(Path(out))
+    dataset = open_dataset(data, recipe.data)
+    assign_folds(dataset.labels, recipe.data.folds, recipe.data.test_share, recipe.seed)  # fail before reading
+    array = prepare(dataset, recipe.standardise, Path(cache) if cache else None, progress)
+    folds = _folds(array, recipe)
+    manifest = _manifest(dataset, array, folds, recipe)
+    with folder.claim(recipe, array.fingerprint, manifest):
+        manifest = json.loads((folder.path / MANIFEST).read_text(encoding="utf-8"))
+        units = [Unit(arm, fold, recipe.seed) for fold in range(recipe.data.folds) for arm in units_of]
+        _run_units(units, array, folds, recipe, folder, dataset.name, manifest, progress)
+        predictions = _collect(units, arms, folder)
+        predictions.write(folder.path / PREDICTIONS)
+        reference = "both" if "both" in arms else arms[-1]
+        options = recipe.evaluation
+        comparison = compare_arms(predictions, reference, options.n_resamples, recipe.seed, options.confidence)
+        result = Ablation(folder.path, comparison, manifest)
+        with whole_file(folder.path / "ablation.csv") as part:
+            result.to_frame().to_csv(part, index=False)
+        write_json(folder.path / "ablation.json", result.to_json())
+        summaries = {arm: find_arm(arm).summary for arm in arms}
+        report = Report(comparison, manifest, recipe.model_dump(mode="json"), summaries, _histories(units, folder))
+        write_text(folder.path / "report.html", render(report))
+    return result
+
+
+def train(
+    data: str,
+    arm: str,
+    recipe: Recipe | str,
+    out: str | Path,
+    cache: str | Path | None = None,
+    progress: Progress = silent,
+) -> Path:
+    """Train one arm on all windows of a data set and save it.
+
+    Parameters
+    ----------
+    data, recipe, cache, progress
+        As in `ablate`; the recipe's folds and test share play no part.
+    arm
+        For an arm that averages others, these are trained one after the other and saved as one model.
+    out
+        The model's folder. A part of the same training that it holds is not done again.
+
+    Returns
+    -------
+    Path
+        The folder, which holds `model.safetensors` and `card.json`.
+    """
+    recipe = load_recipe(recipe) if isinstance(recipe, str) else recipe
+    parts = trained_arms([arm])
+    for part in parts:
+        recipe.training_of(part)
+    folder = RunFolder(Path(out))
+    dataset = open_dataset(data, recipe.data)
+    array = prepare(dataset, recipe.standardise, Path(cache) if cache else None, progress)
+    everyone = np.zeros(len(array), dtype=np.int64)
+    with folder.claim(recipe, array.fingerprint, _manifest(dataset, array, everyone, recipe)):
+        networks = {}
+        for done, part in enumerate(parts):
+            progress("parts", done, len(parts))
+            place = folder.path / "parts" / part
+            task = Task(f"{part}", part, np.arange(len(array)), np.empty(0, dtype=np.int64), recipe.seed)
+            networks[part] = train_arm(task, array, recipe, place, progress)
+        network = MeanOfArms(networks) if find_arm(arm).parts else networks[arm]
+        save_model(folder.path, network, make_card(arm, recipe, array, dataset.name))
+        for part in parts:
+            (folder.path / "parts" / part / CHECKPOINT).unlink(missing_ok=True)
+        progress("parts", len(parts), len(parts))
+    return folder.path
+
+
+def evaluate_model(
+    model: str | Path,
+    data: str,
+    recipe: Recipe | str = "quick",
+    cache: str | Path | None = None,
+    progress: Progress = silent,
+) -> tuple[Evaluation, Predictions]:
+    """Evaluate a saved model on a data set.
+
+    Parameters
+    ----------
+    model
+        A folder with `model.safetensors` and `card.json`.
+    data, cache, progress
+        As in `ablate`.
+    recipe
+        Says which windows take part (and the size of 'sim'); how they are standardised, the model's card says.
+
+    Returns
+    -------
+    evaluation : Evaluation
+        With intervals by resampling patients.
+    predictions : Predictions
+        A row per window.
+    """
+    recipe = load_recipe(recipe) if isinstance(recipe, str) else recipe
+    loaded = load_model(model)
+    dataset = open_dataset(data, recipe.data)
+    array = prepare(dataset, loaded.card.standardise, Path(cache) if cache else None, progress)
+    frame = array.labels[[*ID_COLUMNS, *VOTE_COLUMNS]].copy()
+    frame["split"], frame["fold"], frame["arm"], frame["seed"] = "test", 0, loaded.card.arm, loaded.card.seed
+    probabilities = []
+    for begin in range(0, len(array), 32):
+        probabilities.append(loaded.predict(array.signals[begin : begin + 32]))
+        progress("predicting", min(begin + 32, len(array)), len(array))
+    frame[list(PROBABILITY_COLUMNS)] = np.concatenate(probabilities)
+    predictions = Predictions.make(frame, dataset.name)
+    options = recipe.evaluation
+    return evaluate(predictions, options.n_resamples, recipe.seed, options.confidence), predictions
+
+
+def arms_frame(comparison: Comparison) -> pd.DataFrame:
+    """Return the table of arms and baselines: KL of cross-validation and test, and their difference."""
+    rows = []
+    for arm in (*comparison.arms, *comparison.baselines):
+        row: dict[str, Any] = {"arm": arm.name}
+        for name, estimate in (("cv_kl", arm.cv), ("test_kl", arm.test), ("test_minus_cv", arm.difference)):
+            values = (estimate.value, estimate.low, estimate.high) if estimate else (np.nan,) * 3
+            row |= dict(zip((name, f"{name}_low", f"{name}_high"), values, strict=True))
+        rows.append(row)
+    return pd.DataFrame(rows)
+
+
+def _folds(array: WindowArray, recipe: Recipe) -> npt.NDArray[np.int64]:
+    """Return the fold of each row of the array, after some windows may have been refused."""
+    settings = recipe.data
+    folds = assign_folds(array.labels, settings.folds, settings.test_share, recipe.seed)
+    empty = sorted(set(range(settings.folds)) - set(folds.tolist()))
+    if empty:
+        raise FoldError(f"folds {empty} have no windows; choose fewer folds (--folds)")
+    return folds
+
+
+def _run_units(
+    units: Sequence[Unit],
+    array: WindowArray,
+    folds: npt.NDArray[np.int64],
+    recipe: Recipe,
+    folder: RunFolder,
+    data: str,
+    manifest: dict[str, Any],
+    progress: Progress,
+) -> None:
+    for done, unit in enumerate(units):
+        tell = _within(progress, done, len(units))
+        with _recorded_warnings() as messages:
+            seconds = run_unit(unit, array, folds, recipe, folder, data, tell)
+        if seconds:
+            manifest["seconds"][unit.name] = round(seconds, 1)
+        manifest["warnings"] = sorted({*manifest["warnings"], *messages})
+        write_json(folder.path / MANIFEST, manifest)
+    progress("all units", len(units), len(units))
+
+
+def _within(progress: Progress, done: int, total: int) -> Progress:
+    """Return a hook for one of so many units, which moves the bar of all units as well."""
+
+    def tell(task: str, batches: float, of_batches: float) -> None:
+        progress(task, batches, of_batches)
+        progress("all units", done + 0.99 * batches / of_batches, total)
+
+    return tell
+
+
+@contextmanager
+def _recorded_warnings() -> Iterator[list[str]]:
+    """Collect the warnings that are raised, for the manifest and the report, and raise them again at the end."""
+    messages: list[str] = []
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always", UserWarning)
+        yield messages
+    for warning in caught:
+        if issubclass(warning.category, UserWarning):
+            messages.append(str(warning.message))
+        warnings.warn_explicit(warning.message, warning.category, warning.filename, warning.lineno)
+
+
+def _collect(units: Sequence[Unit], arms: Sequence[str], folder: RunFolder) -> Predictions:
+    trained = {}
+    for arm in dict.fromkeys(unit.arm for unit in units):
+        trained[arm] = concatenate([folder.predictions(unit) for unit in units if unit.arm == arm])
+    tables = []
+    for arm in arms:
+        parts = find_arm(arm).parts
+        tables.append(mean_of([trained[part] for part in parts], arm) if parts else trained[arm])
+    return concatenate(tables)
+
+
+def _histories(units: Sequence[Unit], folder: RunFolder) -> dict[str, pd.DataFrame]:
+    return {unit.name: pd.read_csv(folder.unit(unit) / HISTORY) for unit in units}
+
+
+def _manifest(dataset: Dataset, array: WindowArray, folds: npt.NDArray[np.int64], recipe: Recipe) -> dict[str, Any]:
+    labels = array.labels
+    votes = labels[list(VOTE_COLUMNS)].to_numpy()
+    in_test = folds == TEST
+    return {
+        "ictal_version": __version__,
+        "recipe": recipe.name,
+        "seed": recipe.seed,
+        "data": dataset.name,
+        "data_fingerprint": array.fingerprint,
+        "packages": {name: metadata.version(name) for name in PACKAGES},
+        "machine": {
+            "python": platform.python_version(),
+            "system": platform.platform(),
+            "processors": os.cpu_count(),
+            "threads": torch.get_num_threads(),
+            "gpus": torch.cuda.device_count(),
+        },
+        "created": time.strftime("%Y-%m-%dT%H:%M:%S%z"),
+        "windows": {
+            "used": len(labels),
+            "refused": len(array.refused),
+            "refused_because": f"more than {recipe.standardise.max_missing:.0%} of the samples missing or flat",
+            "refused_ids": array.refused["window_id"].tolist()[:100],
+            "with_missing_samples": int((labels["missing_share"] > 0).sum()),
+            "with_flat_electrodes": int((labels["flat_electrodes"] > 0).sum()),
+            "shorter_than_50_s": int((labels["made_up_share"] > 0).sum()),
+            "filled_by": recipe.standardise.fill,
+            "made_up_by": recipe.standardise.short,
+        },
+        "eegs": int(labels["eeg_id"].nunique()),
+        "patients": int(labels["patient_id"].nunique()),
+        "test_patients": int(labels.loc[in_test, "patient_id"].nunique()),
+        "patients_per_fold": [
+            int(labels.loc[folds == fold, "patient_id"].nunique()) for fold in sorted(set(folds[~in_test].tolist()))
+        ],
+        "windows_per_pattern": dict(zip(PATTERNS, pattern_counts(votes), strict=True)),
+        "windows_per_stratum": {
+            **{name: Counter(strata(votes).tolist())[name] for name in STRATA},
+            **{name: Counter(panels(votes).tolist())[name] for name in PANELS},
+        },
+        "seconds": {},
+        "warnings": [],
+    }

@@ -1,0 +1,225 @@
+"""A recipe: everything that determines a training run, as one YAML file."""
+
+from collections.abc import Mapping, Sequence
+from importlib import resources
+from pathlib import Path
+from typing import Any, Literal
+
+import yaml
+from pydantic import Field, ValidationError, field_validator, model_validator
+
+from ictal.data import DataSettings
+from ictal.errors import RecipeError, raise_problems
+from ictal.models.arms import ARMS, ModelSettings
+from ictal.settings import Settings
+from ictal.standardise import StandardiseSettings
+
+
+class TrainingSettings(Settings):
+    """How the network of one arm is trained.
+
+    Attributes
+    ----------
+    learning_rates
+        One per epoch, so their number is the number of epochs.
+    batch_size
+        Windows per step of the optimizer.
+    micro_batch
+        Windows per pass through the network; gradients are summed up to a batch. None: the whole batch. Smaller
+        is faster where activations would not fit the processor's cache; a network with batch normalisation
+        sees its statistics over the micro-batch.
+    optimizer, weight_decay, clip_norm
+        Adam or AdamW; the largest norm of the gradient, or None.
+    panel_weight
+        A window weighs (panel size) ** panel_weight in the loss: 0, all the same; 1, as many as its votes.
+    precision
+        '32', 'bf16' (mixed), or 'auto': bf16 on a GPU, and on a CPU as `AUTO_BF16_ON_CPU` says.
+    """
+
+    learning_rates: tuple[float, ...] = (1e-3, 1e-3, 1e-4, 1e-5)
+    batch_size: int = Field(32, ge=1)
+    micro_batch: int | None = Field(None, ge=1)
+    optimizer: Literal["adam", "adamw"] = "adam"
+    weight_decay: float = Field(0.0, ge=0)
+    clip_norm: float | None = Field(1.0, gt=0)
+    panel_weight: float = Field(0.5, ge=0, le=2)
+    precision: Literal["auto", "32", "bf16"] = "auto"
+
+    @field_validator("learning_rates")
+    @classmethod
+    def _positive(cls, value: tuple[float, ...]) -> tuple[float, ...]:
+        if not value or min(value) <= 0:
+            raise ValueError(f"{list(value)}; allowed is at least one rate, each above 0")
+        return value
+
+    @model_validator(mode="after")
+    def _micro_batch_divides(self) -> "TrainingSettings":
+        if self.micro_batch and self.batch_size % self.micro_batch:
+            raise ValueError(f"micro_batch is {self.micro_batch}; it must divide batch_size {self.batch_size}")
+        return self
+
+
+class TrainerSettings(Settings):
+    """Where Lightning trains; its own words are allowed (several devices: strategy 'ddp_spawn')."""
+
+    accelerator: str = "auto"
+    devices: int | Literal["auto"] = 1
+    strategy: str = "auto"
+
+
+class EvaluationSettings(Settings):
+    """Resamples of the bootstrap, and the two-sided confidence of its intervals."""
+
+    n_resamples: int = Field(10_000, ge=100)
+    confidence: float = Field(0.95, gt=0.5, lt=1)
+
+
+class Recipe(Settings):
+    """Everything that determines a run, but for the data.
+
+    Attributes
+    ----------
+    name, summary
+        What it is called and what it is for.
+    seed
+        Of folds, first weights, order of windows and resampling.
+    data, standardise, models, training, trainer, evaluation
+        See the classes; `training` has one entry per trained arm.
+    """
+
+    name: str
+    summary: str = ""
+    seed: int = Field(0, ge=0)
+    data: DataSettings = DataSettings()
+    standardise: StandardiseSettings = StandardiseSettings()
+    models: ModelSettings = ModelSettings()
+    training: dict[str, TrainingSettings]
+    trainer: TrainerSettings = TrainerSettings()
+    evaluation: EvaluationSettings = EvaluationSettings()
+
+    @field_validator("training")
+    @classmethod
+    def _names_trained_arms(cls, value: dict[str, TrainingSettings]) -> dict[str, TrainingSettings]:
+        trained = [arm.name for arm in ARMS.values() if not arm.parts]
+        unknown = [name for name in value if name not in trained]
+        if unknown:
+            raise ValueError(f"no arm {unknown} is trained; allowed are {trained}")
+        return value
+
+    @model_validator(mode="after")
+    def _views_lie_within_the_band(self) -> "Recipe":
+        band = self.standardise.band_hz
+        half_rate = self.models.temporal.waveform.rate_hz / 2
+        if (band[1] if band else 100.0) > half_rate:
+            raise ValueError(
+                f"models.temporal.waveform.decimate leaves {2 * half_rate:g} Hz, which cannot carry what "
+                f"standardise.band_hz = {band} lets through; allowed is a band that ends at {half_rate:g} Hz"
+            )
+        return self
+
+    def training_of(self, arm: str) -> TrainingSettings:
+        """Return how an arm is trained, or say that the recipe does not."""
+        if arm not in self.training:
+            raise RecipeError(
+                f"recipe '{self.name}' does not say how to train '{arm}'; it has {', '.join(self.training)}"
+            )
+        return self.training[arm]
+
+
+def recipe_names() -> list[str]:
+    """Return the names of the recipes that come with ictal."""
+    return sorted(
+        Path(file.name).stem
+        for file in resources.files("ictal").joinpath("recipes").iterdir()
+        if file.name.endswith(".yaml")
+    )
+
+
+def load_recipe(name: str, overrides: Sequence[str] = ()) -> Recipe:
+    """Load a recipe.
+
+    Parameters
+    ----------
+    name
+        Of a recipe that comes with ictal, or the path of a YAML file.
+    overrides
+        'key=value' with dots between levels; the value is YAML, e.g. ``training.temporal.batch_size=16``.
+
+    Raises
+    ------
+    RecipeError
+        If there is no such recipe, or keys or values are not allowed; all problems in one message.
+    """
+    if name in recipe_names():
+        text = resources.files("ictal").joinpath("recipes", f"{name}.yaml").read_text(encoding="utf-8")
+    elif Path(name).is_file():
+        text = Path(name).read_text(encoding="utf-8")
+    else:
+        raise RecipeError(f"no recipe '{name}'; known are {', '.join(recipe_names())}, or a YAML file's path")
+    content = parse(text, name).model_dump(mode="json")
+    for override in overrides:
+        _apply(content, override)
+    return _validate(content, f"{name} with {', '.join(overrides)}" if overrides else name)
+
+
+def parse(text: str, name: str) -> Recipe:
+    """Make a recipe of YAML text; `name` is what messages call it."""
+    try:
+        content = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        raise RecipeError(f"{name}: is not YAML: {error}") from error
+    if not isinstance(content, dict):
+        raise RecipeError(f"{name}: is not a recipe; a recipe is a YAML mapping with 'name' and 'training'")
+    return _validate(content, name)
+
+
+def to_yaml(recipe: Recipe) -> str:
+    """Return a recipe as YAML, with all its defaults written out."""
+    return yaml.safe_dump(recipe.model_dump(mode="json"), sort_keys=False, allow_unicode=True)
+
+
+def differences(one: Recipe, other: Recipe) -> list[str]:
+    """List the keys in which two recipes differ, each with both values."""
+    first, second = _flat(one.model_dump(mode="json")), _flat(other.model_dump(mode="json"))
+    return [
+        f"{key}: {second.get(key, '(none)')} in the folder, {first.get(key, '(none)')} now"
+        for key in sorted({*first, *second})
+        if first.get(key) != second.get(key)
+    ]
+
+
+def _validate(content: Mapping[str, Any], name: str) -> Recipe:
+    try:
+        return Recipe.model_validate(content)
+    except ValidationError as error:
+        problems = [
+            f"{'.'.join(str(part) for part in problem['loc']) or 'recipe'}: {problem['msg']}"
+            + ("" if isinstance(problem["input"], dict) else f" (it is {problem['input']!r})")
+            for problem in error.errors()
+        ]
+        raise_problems(f"recipe {name}", problems, RecipeError)
+        raise
+
+
+def _apply(content: dict[str, Any], override: str) -> None:
+    key, equals, value = override.partition("=")
+    if not equals:
+        raise RecipeError(f"--set '{override}': write key=value, for example data.folds=3")
+    *path, last = key.strip().split(".")
+    level: Any = content
+    for part in path:
+        level = level.get(part) if isinstance(level, dict) else None
+    if not isinstance(level, dict) or last not in level:
+        near = level if isinstance(level, dict) else content
+        raise RecipeError(f"--set '{override}': there is no key '{key}'; known here are {', '.join(near)}")
+    level[last] = yaml.safe_load(value)
+
+
+def _flat(content: Any, prefix: str = "") -> dict[str, Any]:
+    if not isinstance(content, dict):
+        return {prefix: content}
+    return {
+        key: value
+        for name, inner in content.items()
+        for key, value in _flat(inner, f"{prefix}.{name}" if prefix else name).items()
+    }

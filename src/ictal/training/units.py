@@ -1,0 +1,178 @@
+"""Units (one arm, fold and seed), and the run folder that keeps what each has made."""
+
+import json
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from filelock import FileLock, Timeout
+from torch import nn
+
+from ictal import __version__
+from ictal.data import TEST, WindowArray
+from ictal.errors import RunError
+from ictal.files import write_json, write_text
+from ictal.labels import VOTE_COLUMNS
+from ictal.models import Card, build, save_model
+from ictal.models.weights import predict
+from ictal.predictions import ID_COLUMNS, PROBABILITY_COLUMNS, Predictions
+from ictal.progress import Progress, silent
+from ictal.training.loop import CHECKPOINT, Task, fit
+from ictal.training.recipe import Recipe, differences, parse, to_yaml
+
+DONE = "done.json"
+MANIFEST = "manifest.json"
+RECIPE = "recipe.yaml"
+PREDICTIONS = "predictions.parquet"
+
+
+@dataclass(frozen=True)
+class Unit:
+    """One arm trained on all folds but one, from one seed."""
+
+    arm: str
+    fold: int
+    seed: int
+
+    @property
+    def name(self) -> str:
+        """The name of its folder."""
+        return f"{self.arm}-fold{self.fold}-seed{self.seed}"
+
+
+@dataclass(frozen=True)
+class RunFolder:
+    """A folder that belongs to one recipe and one data set."""
+
+    path: Path
+
+    def unit(self, unit: Unit) -> Path:
+        """Return the folder of a unit."""
+        return self.path / "units" / unit.name
+
+    def is_done(self, unit: Unit) -> bool:
+        """Tell whether a unit has left its mark."""
+        return (self.unit(unit) / DONE).is_file()
+
+    def predictions(self, unit: Unit) -> Predictions:
+        """Return what a finished unit predicted."""
+        return Predictions.read(self.unit(unit) / PREDICTIONS)
+
+    @contextmanager
+    def claim(self, recipe: Recipe, fingerprint: str, manifest: dict[str, Any]) -> Iterator[None]:
+        """Take the folder for this recipe and data, alone, for as long as the block runs.
+
+        Raises
+        ------
+        RunError
+            If the folder holds a run of another recipe or data, or something else; or another process is
+            at work in it.
+        """
+        if self.path.exists() and not self.path.is_dir():
+            raise RunError(f"{self.path}: is a file; a run needs a folder")
+        held = (self.path / RECIPE).is_file() and (self.path / MANIFEST).is_file()
+        if not held and self.path.is_dir() and any(self.path.glob("[!.]*")):
+            raise RunError(f"{self.path}: holds files but no run; name a new or empty folder by --out")
+        self.path.mkdir(parents=True, exist_ok=True)
+        try:
+            with FileLock(self.path / ".lock", timeout=0):
+                if held:
+                    self._check(recipe, fingerprint)
+                else:
+                    write_json(self.path / MANIFEST, manifest)
+                    write_text(self.path / RECIPE, to_yaml(recipe))
+                yield
+        except Timeout as error:
+            raise RunError(f"{self.path}: another process is at work in this run folder") from error
+
+    def _check(self, recipe: Recipe, fingerprint: str) -> None:
+        stored = parse((self.path / RECIPE).read_text(encoding="utf-8"), str(self.path / RECIPE))
+        changed = differences(recipe, stored)
+        of_folder = json.loads((self.path / MANIFEST).read_text(encoding="utf-8"))["data_fingerprint"]
+        if of_folder != fingerprint:
+            changed.append(f"data: {of_folder} in the folder, {fingerprint} now (fingerprints)")
+        if changed:
+            lines = "".join(f"\n  - {line}" for line in changed)
+            raise RunError(
+                f"{self.path}: is a run of another recipe or of other data:{lines}\n"
+                "Name another folder by --out, or repeat the command that made this one"
+            )
+
+
+def run_unit(
+    unit: Unit,
+    array: WindowArray,
+    folds: npt.NDArray[np.int64],
+    recipe: Recipe,
+    folder: RunFolder,
+    data: str,
+    progress: Progress = silent,
+) -> float:
+    """Train a unit and predict its fold and the test windows, unless that is done already.
+
+    Parameters
+    ----------
+    unit, array, folds, recipe
+        What to train: `folds` has the fold of each row of the array, or `TEST`.
+    folder
+        Where the results go; the mark `done.json` comes last.
+    data
+        Name of the data set, for the card.
+    progress
+        Told after each batch.
+
+    Returns
+    -------
+    float
+        Seconds that it took in this process; 0 where it was done already.
+    """
+    if folder.is_done(unit):
+        return 0.0
+    begin = time.perf_counter()
+    place = folder.unit(unit)
+    train = np.flatnonzero((folds != unit.fold) & (folds != TEST))
+    valid = np.flatnonzero(folds == unit.fold)
+    task = Task(unit.name, unit.arm, train, valid, unit.seed)
+    network = train_arm(task, array, recipe, place, progress)
+    rows = np.concatenate([valid, np.flatnonzero(folds == TEST)])
+    batch = recipe.training_of(unit.arm).micro_batch or 32
+    probabilities = predict(network, array.signals, rows, batch)
+    frame = array.labels.iloc[rows][[*ID_COLUMNS, *VOTE_COLUMNS]].reset_index(drop=True)
+    frame["split"] = np.where(folds[rows] == TEST, "test", "cv")
+    frame["fold"], frame["arm"], frame["seed"] = unit.fold, unit.arm, unit.seed
+    frame[list(PROBABILITY_COLUMNS)] = probabilities
+    Predictions.make(frame, unit.name).write(place / PREDICTIONS)
+    save_model(place, network, make_card(unit.arm, recipe, array, data))
+    seconds = time.perf_counter() - begin
+    write_json(place / DONE, {"unit": unit.name, "seconds_of_last_attempt": round(seconds, 3)})
+    (place / CHECKPOINT).unlink(missing_ok=True)
+    return seconds
+
+
+def train_arm(task: Task, array: WindowArray, recipe: Recipe, place: Path, progress: Progress) -> nn.Module:
+    """Make the network of an arm from the task's seed, and train it."""
+    with torch.random.fork_rng():
+        torch.manual_seed(task.derive("weights"))
+        resumed = (place / CHECKPOINT).exists()
+        network = build(task.arm, recipe.models, initial=not resumed)
+    return fit(network, array, task, recipe.training_of(task.arm), recipe.trainer, place, progress)
+
+
+def make_card(arm: str, recipe: Recipe, array: WindowArray, data: str) -> Card:
+    """Return the card of a model that was trained by a recipe."""
+    return Card(
+        arm=arm,
+        models=recipe.models,
+        standardise=recipe.standardise,
+        data=data,
+        data_fingerprint=array.fingerprint,
+        recipe=recipe.name,
+        seed=recipe.seed,
+        ictal_version=__version__,
+    )

@@ -1,0 +1,173 @@
+"""The spectrogram view: mel images of the four chains."""
+
+import math
+from typing import Literal
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from pydantic import Field, model_validator
+from torch import Tensor, nn
+from torch.nn import functional as F  # noqa: N812 - the name that torch users know
+
+from ictal.montage import CHAINS, derivations_of, montage_matrix
+from ictal.settings import Settings
+from ictal.windows import RATE_HZ, WINDOW_SAMPLES
+
+POWER_FLOOR = 1e-10
+"""The least power that a decibel is taken of, µV² (librosa's `amin`)."""
+RANK_TOLERANCE = 1e-7
+
+
+class SpectrogramSettings(Settings):
+    """How images are made; the sizes are those of the reference.
+
+    Attributes
+    ----------
+    n_mels, width
+        Height and width of the image: mel bands, and frames over 50 s.
+    frame
+        Samples of the Hann window.
+    n_fft
+        Length of the Fourier transform that the frame is padded to: frequencies are RATE_HZ / n_fft apart.
+    max_hz
+        Upper edge of the highest band.
+    reference
+        What 0 dB is. 'global': 1 µV² for every image, so that amplitude is kept; 'image': the maximum of each
+        derivation's own spectrogram, with everything more than `range_db` below it raised to that floor.
+    range_db
+        See `reference`.
+    offset_db, scale_db
+        A pixel is (decibels + offset_db) / scale_db.
+    """
+
+    n_mels: int = Field(128, ge=8)
+    width: int = Field(256, ge=8)
+    frame: int = Field(128, ge=16)
+    n_fft: int = Field(1024, ge=16)
+    max_hz: float = Field(20.0, gt=0, le=RATE_HZ / 2)
+    reference: Literal["global", "image"] = "global"
+    range_db: float = Field(80.0, gt=0)
+    offset_db: float = 0.0
+    scale_db: float = Field(20.0, gt=0)
+
+    @model_validator(mode="after")
+    def _frame_fits(self) -> "SpectrogramSettings":
+        if self.frame > self.n_fft:
+            raise ValueError(f"frame is {self.frame}; allowed is at most n_fft, which is {self.n_fft}")
+        if self.width > WINDOW_SAMPLES:
+            raise ValueError(f"width is {self.width}; allowed is at most {WINDOW_SAMPLES} frames")
+        return self
+
+    @property
+    def hop(self) -> int:
+        """Samples from one frame to the next."""
+        return WINDOW_SAMPLES // self.width
+
+
+def hz_to_mel(hz: npt.ArrayLike) -> npt.NDArray[np.float64]:
+    """Return mels on Slaney's scale: linear below 1 kHz, where 15 mel are 1 kHz (Auditory Toolbox, 1998)."""
+    hz = np.asarray(hz, dtype=np.float64)
+    above = np.maximum(hz, 1000) / 1000
+    return np.where(hz < 1000, hz * 3 / 200, 15 + np.log(above) * 27 / math.log(6.4))
+
+
+def mel_to_hz(mel: npt.ArrayLike) -> npt.NDArray[np.float64]:
+    """Return the frequency of a mel on Slaney's scale."""
+    mel = np.asarray(mel, dtype=np.float64)
+    return np.where(mel < 15, mel * 200 / 3, 1000 * np.exp((np.maximum(mel, 15) - 15) * math.log(6.4) / 27))
+
+
+def mel_filters(n_mels: int, n_fft: int, max_hz: float) -> npt.NDArray[np.float64]:
+    """Return triangular filters of unit area per Hz, [bin below max_hz, band], from 0 to `max_hz`."""
+    bins = np.arange(n_fft // 2 + 1) * RATE_HZ / n_fft
+    edges = mel_to_hz(np.linspace(0, hz_to_mel(max_hz), n_mels + 2))
+    rising = (bins[:, None] - edges[:-2]) / (edges[1:-1] - edges[:-2])
+    falling = (edges[2:] - bins[:, None]) / (edges[2:] - edges[1:-1])
+    weights = np.maximum(0, np.minimum(rising, falling)) * 2 / (edges[2:] - edges[:-2])
+    return np.asarray(weights[bins < max_hz])
+
+
+def fourier_factors(
+    frame: int, n_fft: int, n_bins: int
+) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+    """Return the windowed Fourier transform of a frame, below `max_hz`, as a product of thin matrices.
+
+    A frame of 128 samples padded to 1,024 holds only 128 numbers, and only the lowest bins are looked at, so
+    ``frame @ basis`` already holds all that the cosines and sines of these bins can see (33 + 32 numbers at
+    the reference's settings; what is cut off is below 1e-7 of the largest singular value, the rounding of
+    float32). This is the FFT without its zeros and without its unused bins.
+
+    Returns
+    -------
+    basis : ndarray
+        [frame, rank], for the cosines first, then for the sines.
+    cosine, sine : ndarray
+        [rank of the cosines or sines, bin].
+    """
+    time = np.arange(frame)
+    hann = 0.5 - 0.5 * np.cos(2 * np.pi * time / frame)
+    phase = 2 * np.pi * np.outer(time, np.arange(n_bins)) / n_fft
+    bases, maps = [], []
+    for wave in (np.cos(phase), np.sin(phase)):
+        left, size, right = np.linalg.svd(wave * hann[:, None], full_matrices=False)
+        rank = int((size > RANK_TOLERANCE * size[0]).sum())
+        bases.append(left[:, :rank])
+        maps.append(size[:rank, None] * right[:rank])
+    return np.concatenate(bases, axis=1), maps[0], maps[1]
+
+
+class Spectrogram(nn.Module):
+    """Raw windows [batch, 20, 10000] in µV to images [batch, 4, n_mels, width].
+
+    Each of the 16 derivations of the double banana gets a mel power spectrogram in decibels; a chain's image is
+    the mean of its four. Frame i is centred on sample i * hop, and the signal continues as zeros.
+    """
+
+    montage: Tensor
+    basis: Tensor
+    cosine: Tensor
+    sine: Tensor
+    mel: Tensor
+
+    def __init__(self, settings: SpectrogramSettings) -> None:
+        super().__init__()
+        self.settings = settings
+        mel = mel_filters(settings.n_mels, settings.n_fft, settings.max_hz)
+        factors = fourier_factors(settings.frame, settings.n_fft, len(mel))
+        arrays = (montage_matrix(derivations_of(CHAINS)), *factors, mel)
+        for name, array in zip(("montage", "basis", "cosine", "sine", "mel"), arrays, strict=True):
+            tensor = torch.from_numpy(np.ascontiguousarray(array, dtype=np.float32))
+            self.register_buffer(name, tensor, persistent=False)
+
+    def decibels(self, windows: Tensor) -> Tensor:
+        """Return the mel power per derivation in dB, [batch, 16, width, n_mels], before chains and scale."""
+        settings = self.settings
+        signal = self.montage @ windows
+        half = settings.frame // 2
+        last = (settings.width - 1) * settings.hop + settings.frame
+        signal = F.pad(signal, (half, max(0, last - half - signal.shape[-1])))[..., :last]
+        projected = signal.unfold(-1, settings.frame, settings.hop) @ self.basis
+        cosine = projected[..., : len(self.cosine)] @ self.cosine
+        sine = projected[..., len(self.cosine) :] @ self.sine
+        power = cosine.square().addcmul(sine, sine) @ self.mel
+        level = 10 * power.clamp(min=POWER_FLOOR).log10()
+        if settings.reference == "image":
+            level = level - level.amax(dim=(-2, -1), keepdim=True)
+            level = level.clamp(min=-settings.range_db)
+        return level
+
+    def images(self, windows: Tensor) -> Tensor:
+        """Return the images of all windows at once."""
+        levels = self.decibels(windows)
+        of_chains = levels.reshape(len(windows), len(CHAINS), -1, *levels.shape[2:]).mean(dim=2)
+        levels = of_chains.transpose(-2, -1)
+        return (levels + self.settings.offset_db) / self.settings.scale_db
+
+    def forward(self, windows: Tensor) -> Tensor:
+        """Return the images; float32 whatever the autocast."""
+        with torch.autocast(windows.device.type, enabled=False):
+            if windows.device.type != "cpu" or torch.compiler.is_exporting():
+                return self.images(windows)
+            # One window after the other: what lies between stays in the processor's cache.
+            return torch.cat([self.images(window) for window in torch.split(windows, 1)])

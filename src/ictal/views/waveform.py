@@ -1,0 +1,62 @@
+"""The waveform view: derivations over time."""
+
+from typing import Literal
+
+import torch
+from pydantic import Field
+from torch import Tensor, nn
+
+from ictal.montage import derivations_of, montage, montage_matrix
+from ictal.settings import Settings
+from ictal.windows import RATE_HZ
+
+
+class WaveformSettings(Settings):
+    """How traces are made.
+
+    Attributes
+    ----------
+    montage
+        'long_chains': the reference's eight derivations; 'double_banana': all 18.
+    decimate
+        Every so many samples are kept. The band-pass of `standardise` must have removed what lies above
+        half of the new rate.
+    clip_uv
+        Larger voltages are cut to this, in µV.
+    scale_uv
+        The voltage that becomes 1.
+    """
+
+    montage: Literal["long_chains", "double_banana"] = "long_chains"
+    decimate: int = Field(5, ge=1, le=50)
+    clip_uv: float = Field(1024.0, gt=0)
+    scale_uv: float = Field(32.0, gt=0)
+
+    @property
+    def rate_hz(self) -> float:
+        """Samples per second after decimation."""
+        return RATE_HZ / self.decimate
+
+
+class Waveform(nn.Module):
+    """Raw windows [batch, 20, time] in µV to traces [batch, derivation, time / decimate].
+
+    The derivations are differences of electrodes, clipped, and divided by one global scale.
+    """
+
+    matrix: Tensor
+
+    def __init__(self, settings: WaveformSettings) -> None:
+        super().__init__()
+        self.settings = settings
+        self.chain_sizes = tuple(len(chain) for chain in montage(settings.montage).values())
+        matrix = torch.from_numpy(montage_matrix(derivations_of(montage(settings.montage))))
+        self.register_buffer("matrix", matrix / settings.scale_uv, persistent=False)
+        self.limit = settings.clip_uv / settings.scale_uv
+
+    def forward(self, windows: Tensor) -> Tensor:
+        """Return the traces; float32 whatever the autocast."""
+        # Decimation commutes with the differences, and first means less to multiply.
+        with torch.autocast(windows.device.type, enabled=False):
+            traces = self.matrix @ windows[..., :: self.settings.decimate]
+            return traces.clamp(-self.limit, self.limit)

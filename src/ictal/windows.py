@@ -1,0 +1,62 @@
+"""The window that experts vote on: 50 s at 200 Hz, its central 10 s being what the votes concern."""
+
+from typing import Literal
+
+import numpy as np
+
+from ictal.recording import Signal
+
+RATE_HZ = 200
+WINDOW_S = 50
+CENTRE_S = 10
+WINDOW_SAMPLES = WINDOW_S * RATE_HZ
+CENTRE_SAMPLES = CENTRE_S * RATE_HZ
+
+assert WINDOW_SAMPLES == 10_000
+
+ShortPolicy = Literal["reflect", "zero", "refuse"]
+"""What becomes of a recording shorter than a window, see `cut`."""
+
+
+def cut(signal: Signal, start: int, short: ShortPolicy = "reflect") -> tuple[Signal, int]:
+    """Cut one window out of a standardised signal.
+
+    A window that lies within the signal is cut as it is. A signal shorter than the window is centred in it,
+    so that the middle of the signal is the labelled centre, and what lacks on both sides is made up by the
+    policy: 'reflect' continues the signal by its mirror image in time, again and again, which keeps its
+    spectrum and rhythm; 'zero' puts zeros.
+
+    Parameters
+    ----------
+    signal
+        [channel, time] at `RATE_HZ`.
+    start
+        First sample of the window; must be 0 for a signal shorter than the window.
+    short
+        The policy; with 'refuse', a short signal is an error.
+
+    Returns
+    -------
+    window : ndarray
+        [channel, 10000].
+    n_made_up : int
+        How many of its samples per channel the policy made up.
+
+    Raises
+    ------
+    ValueError
+        If the window reaches past the end, or the policy refuses.
+    """
+    n_samples = signal.shape[1]
+    if n_samples >= WINDOW_SAMPLES:
+        if start < 0 or start + WINDOW_SAMPLES > n_samples:
+            raise ValueError(f"a window at sample {start} reaches past the signal of {n_samples} samples")
+        return signal[:, start : start + WINDOW_SAMPLES], 0
+    if short == "refuse" or start != 0 or n_samples == 0:
+        raise ValueError(f"a signal of {n_samples} samples is shorter than a window of {WINDOW_SAMPLES}")
+    n_made_up = WINDOW_SAMPLES - n_samples
+    before = n_made_up // 2
+    sides = ((0, 0), (before, n_made_up - before))
+    if short == "zero":
+        return np.pad(signal, sides), n_made_up
+    return np.pad(signal, sides, mode="symmetric"), n_made_up

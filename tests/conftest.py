@@ -1,0 +1,41 @@
+"""What every test shares: quiet hypothesis, a sandboxed cache, and the folder of real data."""
+
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, settings
+
+from ictal.study import Ablation, ablate
+
+TINY = str(Path(__file__).with_name("tiny.yaml"))
+SHARED_DATA = Path(__file__).resolve().parents[1].parent / "shared" / "data"
+
+# Derandomised, so that a run of the suite is a fact about the commit and not about the day.
+settings.register_profile(
+    "ictal",
+    deadline=None,
+    max_examples=40,
+    derandomize=True,
+    database=None,
+    suppress_health_check=[HealthCheck.too_slow],
+)
+settings.load_profile("ictal")
+
+
+@pytest.fixture(scope="session")
+def shared_data() -> Path:
+    """Return the folder of real data, which is not part of the project."""
+    if not SHARED_DATA.is_dir():
+        pytest.skip(f"the real data are not here: {SHARED_DATA} is absent")
+    return SHARED_DATA
+
+
+@pytest.fixture(scope="session")
+def cache(tmp_path_factory) -> Path:
+    return tmp_path_factory.mktemp("cache")
+
+
+@pytest.fixture(scope="session")
+def run(tmp_path_factory, cache) -> Ablation:
+    """One whole run that the tests look at and none changes."""
+    return ablate("sim", TINY, out=tmp_path_factory.mktemp("run") / "run", cache=cache)

@@ -1,0 +1,66 @@
+"""Small makers of input, used by several test modules."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import edfio
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+from hypothesis import strategies as st
+
+from ictal.labels import N_PATTERNS, VOTE_COLUMNS
+from ictal.montage import CHANNELS
+from ictal.recording import Recording
+
+EDF_STEPS = 2**16 - 1
+BDF_STEPS = 2**24 - 1
+
+panels = st.lists(st.integers(0, 20), min_size=N_PATTERNS, max_size=N_PATTERNS).filter(any)
+"""Strategy: the votes of one panel, at least one."""
+
+
+def noise(n_samples: int, seed: int = 0, n_channels: int = len(CHANNELS)) -> npt.NDArray[np.float32]:
+    """Return noise [channel, time] that stays within +-400 µV."""
+    rng = np.random.default_rng(seed)
+    return rng.normal(0, 60, (n_channels, n_samples)).clip(-400, 400).astype(np.float32)
+
+
+def recording(n_samples: int, rate_hz: float = 200, seed: int = 0, name: str = "noise") -> Recording:
+    """Return a recording of noise of all 20 channels."""
+    return Recording.from_array(noise(n_samples, seed), CHANNELS, rate_hz, name)
+
+
+def edf_signals(
+    samples: npt.NDArray[np.floating],
+    channels: Sequence[str],
+    rate_hz: float,
+    limit: float = 500,
+    unit: str = "uV",
+    kind: type = edfio.EdfSignal,
+) -> list[edfio.EdfSignal]:
+    """Return EDF signals whose digital steps spread evenly over +-limit."""
+    return [
+        kind(
+            row.astype(np.float64),
+            rate_hz,
+            label=name,
+            physical_dimension=unit,
+            physical_range=(-limit, limit),
+        )
+        for row, name in zip(samples, channels, strict=True)
+    ]
+
+
+def manifest(rows: Sequence[Sequence[object]], **more: object) -> pd.DataFrame:
+    """Return a manifest from rows of (file, start_s, patient_id), each with the votes 3, 0, 1, 0, 0, 0."""
+    table = pd.DataFrame(rows, columns=["file", "start_s", "patient_id"])
+    votes = dict(zip(VOTE_COLUMNS, (3, 0, 1, 0, 0, 0), strict=True))
+    return table.assign(**votes, **more)
+
+
+def save(table: pd.DataFrame, path: Path) -> Path:
+    """Write a table as CSV."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    table.to_csv(path, index=False)
+    return path

@@ -1,0 +1,1 @@
+"""Tests of the readers."""  # noqa: A005 - it mirrors ictal.io
