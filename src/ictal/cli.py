@@ -211,7 +211,7 @@ def _bar() -> Iterator[Progress]:
 def _print_comparison(comparison: "Comparison", manifest: dict[str, Any]) -> None:
     from ictal.report.words import difference_in_words
 
-    table = Table(title=f"KL on {manifest['data']} (lower is better, 95 % intervals)", title_justify="left")
+    table = Table(title=f"KL on {manifest['data']} (lower is better)", title_justify="left")
     for name in ("arm", "cross-validation", "held-out test", "test − cross-val."):
         table.add_column(name, justify="left" if name == "arm" else "right", no_wrap=True)
     for arm in (*comparison.arms, *comparison.baselines):
@@ -223,7 +223,7 @@ def _print_comparison(comparison: "Comparison", manifest: dict[str, Any]) -> Non
 
 
 def _print_evaluation(result: "Evaluation") -> None:
-    _say(f"{result.n_windows} windows of {result.n_eegs} EEGs of {result.n_patients} patients; 95 % intervals")
+    _say(f"{result.n_windows} windows of {result.n_eegs} EEGs of {result.n_patients} patients")
     table = Table()
     for name in ("windows by", "n", "KL", "accuracy"):
         table.add_column(name, justify="left" if name == "windows by" else "right", no_wrap=True)

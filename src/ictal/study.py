@@ -26,6 +26,7 @@ from ictal.files import whole_file, write_json, write_text
 from ictal.labels import PANELS, PATTERNS, STRATA, VOTE_COLUMNS, panels, pattern_counts, strata
 from ictal.models import load_model, save_model
 from ictal.models.arms import MeanOfArms, find_arm, trained_arms
+from ictal.models.weights import device
 from ictal.predictions import ID_COLUMNS, PROBABILITY_COLUMNS, Predictions, concatenate, mean_of
 from ictal.progress import Progress, silent
 from ictal.report import Report, render
@@ -201,6 +202,7 @@ def evaluate_model(
     """
     recipe = load_recipe(recipe) if isinstance(recipe, str) else recipe
     loaded = load_model(model)
+    loaded.network.to(device(recipe.trainer.accelerator))
     dataset = open_dataset(data, recipe.data)
     array = prepare(dataset, loaded.card.standardise, Path(cache) if cache else None, progress)
     frame = array.labels[[*ID_COLUMNS, *VOTE_COLUMNS]].copy()

@@ -1,6 +1,5 @@
 """The ablation: every arm's KL in cross-validation and test, baselines, and paired differences."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -8,15 +7,14 @@ import numpy as np
 import numpy.typing as npt
 
 from ictal.evaluation.metrics import kl_divergence
-from ictal.evaluation.resampling import Estimate, PatientBootstrap
-from ictal.evaluation.tables import Evaluation, evaluate
+from ictal.evaluation.resampling import Estimate
+from ictal.evaluation.tables import Evaluation, bootstrap_of, evaluate_with
 from ictal.labels import N_PATTERNS, distribution
-from ictal.predictions import PROBABILITY_COLUMNS, Predictions
+from ictal.predictions import PROBABILITY_COLUMNS, SPLITS, Predictions
 
 Floats = npt.NDArray[np.float64]
 
 PRIOR, UNIFORM = "prior", "uniform"
-SPLIT_WORDS = {"cv": "cross-validation", "test": "held-out test"}
 
 
 @dataclass(frozen=True)
@@ -32,7 +30,7 @@ class ArmResult:
     difference
         Test minus cross-validation KL (the study's "CV score difference").
     evaluations
-        Everything else, per split; baselines have none.
+        Everything else, per split.
     """
 
     name: str
@@ -108,30 +106,35 @@ def compare_arms(
     reference = reference or names[-1]
     tables = {name: averaged.select(arm=name) for name in names}
     tables |= {name: baseline(tables[names[0]], name) for name in (PRIOR, UNIFORM)}
-    results, resampled, losses = [], {}, {}
-    for name, table in tables.items():
-        estimates: dict[str, Estimate] = {}
-        for split in SPLIT_WORDS:
-            part = table.select(split=split)
-            if not len(part):
-                continue
-            # Rows in one order for all arms, so that differences are of the same windows.
-            part = Predictions(part.frame.sort_values("window_id").reset_index(drop=True))
-            kl = kl_divergence(part.votes, part.probabilities)
-            bootstrap = PatientBootstrap(part.patients, part.weights, n_resamples, seed, confidence)
-            losses[name, split] = (kl, bootstrap)
-            resampled[name, split] = bootstrap.means(kl)[:, 0]
-            estimates[split] = bootstrap.mean(kl)
-        results.append(_result(name, table, estimates, resampled, (n_resamples, seed, confidence)))
-    differences = []
-    for split in SPLIT_WORDS:
-        for other in (reference, PRIOR):
-            for name in names:
-                if name != other and (name, split) in losses:
-                    own, bootstrap = losses[name, split]
-                    estimate = bootstrap.mean(own - losses[other, split][0])
-                    differences.append(Difference(name, other, split, estimate))
+    splits = [split for split in SPLITS if (averaged.frame["split"] == split).any()]
+    # Rows in one order for all arms, so that differences are of the same windows.
+    parts = {(name, split): _sorted(tables[name].select(split=split)) for name in tables for split in splits}
+    losses = {key: kl_divergence(part.votes, part.probabilities) for key, part in parts.items()}
+    bootstraps = {split: bootstrap_of(parts[PRIOR, split], n_resamples, seed, confidence) for split in splits}
+    results = []
+    for name in tables:
+        of_split = {split: bootstraps[split].mean(losses[name, split]) for split in splits}
+        evaluations = {split: evaluate_with(bootstraps[split], parts[name, split]) for split in splits}
+        difference = None
+        if "test" in splits:
+            # Test patients are others than those of cross-validation, so the two are resampled apart: one is
+            # turned round, or the same seed would tie them together.
+            cv, test = (bootstraps[split].means(losses[name, split])[:, 0] for split in SPLITS)
+            value = of_split["test"].value - of_split["cv"].value
+            difference = bootstraps["test"].estimate(value, test[::-1] - cv)
+        results.append(ArmResult(name, of_split["cv"], of_split.get("test"), difference, evaluations))
+    differences = [
+        Difference(name, other, split, bootstraps[split].mean(losses[name, split] - losses[other, split]))
+        for split in splits
+        for other in (reference, PRIOR)
+        for name in names
+        if name != other
+    ]
     return Comparison(tuple(results[:-2]), tuple(results[-2:]), tuple(differences))
+
+
+def _sorted(table: Predictions) -> Predictions:
+    return Predictions(table.frame.sort_values("window_id").reset_index(drop=True))
 
 
 def baseline(table: Predictions, name: str) -> Predictions:
@@ -150,40 +153,14 @@ def baseline(table: Predictions, name: str) -> Predictions:
     probabilities = np.full((len(frame), N_PATTERNS), 1 / N_PATTERNS)
     if name == PRIOR:
         shares = distribution(table.votes) * table.weights[:, None]
-        cv = (frame["split"] == "cv").to_numpy()
-        fold = frame["fold"].to_numpy()
-        for own in set(fold):
-            seen = cv & ((fold != own) if (cv & (fold == own)).any() else True)
-            total = shares[seen].sum(axis=0) + 1 / N_PATTERNS
-            probabilities[fold == own] = total / total.sum()
-        if (~cv).any():
-            total = shares[cv].sum(axis=0) + 1 / N_PATTERNS
-            probabilities[~cv] = total / total.sum()
+        cv, fold = (frame["split"] == "cv").to_numpy(), frame["fold"].to_numpy()
+        for own in {*fold[cv], None}:  # None: the test windows, which no fold has seen
+            judged = ~cv if own is None else cv & (fold == own)
+            total = shares[cv & ~judged].sum(axis=0) + 1 / N_PATTERNS
+            probabilities[judged] = total / total.sum()
     frame[list(PROBABILITY_COLUMNS)] = probabilities
     frame["arm"] = name
     return Predictions(frame)
-
-
-def _result(
-    name: str,
-    table: Predictions,
-    estimates: dict[str, Estimate],
-    resampled: dict[tuple[str, str], Floats],
-    options: tuple[int, int, float],
-) -> ArmResult:
-    evaluations = {}
-    if name not in (PRIOR, UNIFORM):
-        evaluations = {split: evaluate(table.select(split=split), *options) for split in estimates}
-    difference = None
-    if "test" in estimates:
-        # Test patients are others than those of cross-validation, so the two are resampled on their own: the
-        # test's resamples are turned round, or the same seed would tie them together.
-        between = resampled[name, "test"][::-1] - resampled[name, "cv"]
-        tail = (1 - options[2]) / 2
-        low, high = np.quantile(between, [tail, 1 - tail])
-        value = estimates["test"].value - estimates["cv"].value
-        difference = Estimate(value, float(low), float(high))
-    return ArmResult(name, estimates["cv"], estimates.get("test"), difference, evaluations)
 
 
 def _arm_json(arm: ArmResult) -> dict[str, Any]:
@@ -195,10 +172,5 @@ def _arm_json(arm: ArmResult) -> dict[str, Any]:
         "test_kl_interval": arm.test.interval if arm.test else None,
         "test_minus_cv": arm.difference.value if arm.difference else None,
         "test_minus_cv_interval": arm.difference.interval if arm.difference else None,
-        **({"per_split": {split: e.to_json() for split, e in arm.evaluations.items()}} if arm.evaluations else {}),
+        "per_split": {split: evaluation.to_json() for split, evaluation in arm.evaluations.items()},
     }
-
-
-def best(arms: Sequence[ArmResult]) -> ArmResult:
-    """Return the arm with the lowest cross-validation KL."""
-    return min(arms, key=lambda arm: arm.cv.value)

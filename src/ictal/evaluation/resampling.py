@@ -1,6 +1,7 @@
 """Intervals: patients are drawn with replacement, since windows of one patient are not independent."""
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
@@ -19,6 +20,7 @@ class Estimate:
     value: float
     low: float
     high: float
+    confidence: float = 0.95
 
     def __str__(self) -> str:
         if np.isnan(self.low):
@@ -51,6 +53,18 @@ class PatientBootstrap:
     seed: int = 0
     confidence: float = 0.95
 
+    @cached_property
+    def _draws(self) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.uint16]]:
+        """The number of each window's patient, and how often each resample drew each patient."""
+        codes, names = pd.factorize(self.patients)
+        generator = np.random.default_rng(self.seed)
+        uniform = np.full(len(names), 1 / len(names))
+        counts = np.empty((self.n_resamples, len(names)), dtype=np.uint16)
+        for begin in range(0, self.n_resamples, CHUNK):
+            n_draws = min(CHUNK, self.n_resamples - begin)
+            counts[begin : begin + CHUNK] = generator.multinomial(len(names), uniform, n_draws)
+        return codes, counts
+
     def means(self, values: npt.ArrayLike, shares: npt.ArrayLike | None = None) -> Floats:
         """Return the weighted mean in every resample, [resample, column].
 
@@ -62,20 +76,18 @@ class PatientBootstrap:
             How much of a window counts in each column, [window, column]; all of it if None.
         """
         values = np.asarray(values, dtype=np.float64).reshape(len(self.weights), -1)
+        codes, counts = self._draws
         shares = np.ones_like(values) if shares is None else np.asarray(shares, dtype=np.float64)
         weights = shares.reshape(values.shape) * self.weights[:, None]
-        codes, names = pd.factorize(self.patients)
-        numerator = np.zeros((len(names), values.shape[1]))
+        numerator = np.zeros((counts.shape[1], values.shape[1]))
         denominator = np.zeros_like(numerator)
         np.add.at(numerator, codes, weights * values)
         np.add.at(denominator, codes, weights)
-        generator = np.random.default_rng(self.seed)
         means = np.empty((self.n_resamples, values.shape[1]))
-        uniform = np.full(len(names), 1 / len(names))
         for begin in range(0, self.n_resamples, CHUNK):
-            counts = generator.multinomial(len(names), uniform, min(CHUNK, self.n_resamples - begin))
+            part = counts[begin : begin + CHUNK].astype(np.float64)
             with np.errstate(invalid="ignore"):
-                means[begin : begin + CHUNK] = (counts @ numerator) / (counts @ denominator)
+                means[begin : begin + CHUNK] = (part @ numerator) / (part @ denominator)
         return means
 
     def mean(self, values: npt.ArrayLike, shares: npt.ArrayLike | None = None) -> Estimate:
@@ -93,8 +105,8 @@ class PatientBootstrap:
         if n_patients is None:
             n_patients = len(set(self.patients))
         if n_patients < 2:
-            return Estimate(value, float("nan"), float("nan"))
+            return Estimate(value, float("nan"), float("nan"), self.confidence)
         tail = (1 - self.confidence) / 2
         # A resample without any patient who counts says nothing of the figure.
         low, high = np.nanquantile(resampled, [tail, 1 - tail])
-        return Estimate(value, float(low), float(high))
+        return Estimate(value, float(low), float(high), self.confidence)

@@ -106,8 +106,17 @@ def evaluate(
     n_resamples, seed, confidence
         Of the intervals.
     """
+    return evaluate_with(bootstrap_of(predictions, n_resamples, seed, confidence), predictions)
+
+
+def bootstrap_of(predictions: Predictions, n_resamples: int, seed: int, confidence: float) -> PatientBootstrap:
+    """Return resamples of the patients of a table."""
+    return PatientBootstrap(predictions.patients, predictions.weights, n_resamples, seed, confidence)
+
+
+def evaluate_with(bootstrap: PatientBootstrap, predictions: Predictions) -> Evaluation:
+    """Evaluate a table by resamples that other tables of the same windows share."""
     votes, probabilities, weights = predictions.votes, predictions.probabilities, predictions.weights
-    bootstrap = PatientBootstrap(predictions.patients, weights, n_resamples, seed, confidence)
     kl, right = kl_divergence(votes, probabilities), correct(votes, probabilities)
     shares = pattern_shares(votes)
     of_stratum, of_panel = strata(votes), panels(votes)

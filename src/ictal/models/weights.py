@@ -68,6 +68,11 @@ class Card(Settings):
     weights_sha256: str = ""
 
 
+def device(accelerator: str = "auto") -> torch.device:
+    """Return where a network predicts: on the GPU where there is one and the accelerator is not 'cpu'."""
+    return torch.device("cuda" if torch.cuda.is_available() and accelerator != "cpu" else "cpu")
+
+
 @dataclass(frozen=True)
 class Model:
     """A network that is ready to predict, with its card."""

@@ -1,6 +1,6 @@
 """The tables in words: what an interval says, and what it does not."""
 
-from ictal.evaluation import ArmResult, Comparison, Difference
+from ictal.evaluation import ArmResult, Difference
 
 SPLITS = {"cv": "in cross-validation", "test": "on the held-out test patients"}
 
@@ -12,17 +12,13 @@ def difference_in_words(difference: Difference) -> str:
     if estimate.interval is None:
         return f"{difference.a} against {difference.b} {where}: there are too few patients for an interval."
     low, high = estimate.interval
-    span = f"difference {estimate.value:+.3f}, 95 % interval {low:+.3f} to {high:+.3f}"
+    interval = f"{100 * estimate.confidence:g} % interval"
+    span = f"difference {estimate.value:+.3f}, {interval} {low:+.3f} to {high:+.3f}"
     if high < 0:
         return f"{difference.a} has a lower KL than {difference.b} {where} ({span})."
     if low > 0:
         return f"{difference.a} has a higher KL than {difference.b} {where} ({span})."
     return f"Between {difference.a} and {difference.b} {where} this data cannot tell ({span})."
-
-
-def verdict(comparison: Comparison) -> list[str]:
-    """Say what the table answers: each arm against the reference, then against the prior."""
-    return [difference_in_words(difference) for difference in comparison.differences]
 
 
 def gap_in_words(arm: ArmResult) -> str:

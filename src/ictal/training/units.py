@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import pandas as pd
 import torch
 from filelock import FileLock, Timeout
 from torch import nn
@@ -20,10 +21,10 @@ from ictal.errors import RunError
 from ictal.files import write_json, write_text
 from ictal.labels import VOTE_COLUMNS
 from ictal.models import Card, build, save_model
-from ictal.models.weights import predict
+from ictal.models.weights import device, predict
 from ictal.predictions import ID_COLUMNS, PROBABILITY_COLUMNS, Predictions
 from ictal.progress import Progress, silent
-from ictal.training.loop import CHECKPOINT, Task, fit
+from ictal.training.loop import CHECKPOINT, HISTORY, Task, fit
 from ictal.training.recipe import Recipe, differences, parse, to_yaml
 
 DONE = "done.json"
@@ -139,7 +140,7 @@ def run_unit(
     train = np.flatnonzero((folds != unit.fold) & (folds != TEST))
     valid = np.flatnonzero(folds == unit.fold)
     task = Task(unit.name, unit.arm, train, valid, unit.seed)
-    network = train_arm(task, array, recipe, place, progress)
+    network = train_arm(task, array, recipe, place, progress).to(device(recipe.trainer.accelerator))
     rows = np.concatenate([valid, np.flatnonzero(folds == TEST)])
     batch = recipe.training_of(unit.arm).micro_batch or 32
     probabilities = predict(network, array.signals, rows, batch)
@@ -148,7 +149,9 @@ def run_unit(
     frame["fold"], frame["arm"], frame["seed"] = unit.fold, unit.arm, unit.seed
     frame[list(PROBABILITY_COLUMNS)] = probabilities
     Predictions.make(frame, unit.name).write(place / PREDICTIONS)
-    save_model(place, network, make_card(unit.arm, recipe, array, data))
+    card = make_card(unit.arm, recipe, array, data)
+    valid_kl = float(pd.read_csv(place / HISTORY)["valid_kl"].iloc[-1])
+    save_model(place, network, card.model_copy(update={"metrics": {f"KL on fold {unit.fold} of {data}": valid_kl}}))
     seconds = time.perf_counter() - begin
     write_json(place / DONE, {"unit": unit.name, "seconds_of_last_attempt": round(seconds, 3)})
     (place / CHECKPOINT).unlink(missing_ok=True)

@@ -1,0 +1,107 @@
+"""What only the spectrogram has: its Fourier factors, its two ways through a batch, and the limits of its settings."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from pydantic import ValidationError
+
+from ictal.montage import CHANNELS
+from ictal.views import Spectrogram, SpectrogramSettings
+from ictal.views.spectrogram import POWER_FLOOR, fourier_factors, mel_filters
+
+GOLDEN = Path(__file__).resolve().parents[1] / "golden"
+SMALL = SpectrogramSettings(n_mels=16, width=20)
+
+
+def windows(n: int) -> torch.Tensor:
+    return 40 * torch.randn(n, 20, 10_000, generator=torch.Generator().manual_seed(0))
+
+
+def test_mel_bands_are_those_of_librosa_to_the_last_digit_of_float32():
+    golden = np.load(GOLDEN / "mel.npz")["filters"]
+    ours = mel_filters(128, 1024, 20).T
+    assert ours.shape == (128, 103)  # bins of 0.195 Hz below 20 Hz
+    # librosa rounds to float32: half a step is 6e-8 of the value.
+    np.testing.assert_allclose(golden[:, :103], ours, rtol=1e-6, atol=0)
+
+
+@given(frame=st.integers(16, 200), spare=st.integers(0, 900), share=st.floats(0.02, 1))
+def test_the_factors_are_the_fourier_transform_of_the_padded_hann_frame(frame, spare, share):
+    n_fft = frame + spare
+    n_bins = max(1, int(share * (n_fft // 2 + 1)))
+    basis, cosine, sine = fourier_factors(frame, n_fft, n_bins)
+    signal = np.random.default_rng(frame).normal(size=frame)
+    hann = 0.5 - 0.5 * np.cos(2 * np.pi * np.arange(frame) / frame)  # periodic, as scipy's get_window and librosa
+    expected = np.fft.rfft(signal * hann, n_fft)[:n_bins]
+    projected = signal @ basis
+    real, imaginary = projected[: len(cosine)] @ cosine, projected[len(cosine) :] @ sine
+    # What is cut off is 1e-7 of the largest singular value, itself at most the norm of all of the matrix.
+    atol = 1e-7 * np.linalg.norm(signal) * np.sqrt(frame * n_bins)
+    np.testing.assert_allclose(real, expected.real, rtol=0, atol=atol)
+    np.testing.assert_allclose(imaginary, -expected.imag, rtol=0, atol=atol)
+
+
+def test_the_factors_of_the_reference_are_thin():
+    basis, cosine, sine = fourier_factors(128, 1024, 103)
+    assert (basis.shape, len(cosine), len(sine)) == ((128, 65), 33, 32)
+
+
+@pytest.mark.parametrize("reference", ["global", "image"])
+def test_one_by_one_and_all_at_once_are_the_same(monkeypatch, reference):
+    view = Spectrogram(SMALL.model_copy(update={"reference": reference}))
+    batch = windows(4) * torch.tensor([1, 30, 0.1, 5])[:, None, None]
+    one_by_one = view(batch)
+    torch.testing.assert_close(view.images(batch), one_by_one, rtol=1e-5, atol=1e-4)
+    monkeypatch.setattr(torch.compiler, "is_exporting", lambda: True)
+    torch.testing.assert_close(view(batch), one_by_one, rtol=1e-5, atol=1e-4)
+
+
+def test_each_derivation_has_its_own_zero_decibels():
+    batch = windows(2)
+    batch[1, CHANNELS.index("T3")] *= 100
+    view = Spectrogram(SMALL.model_copy(update={"reference": "image", "range_db": 30.0}))
+    decibels = view.decibels(batch)
+    assert decibels.shape == (2, 16, 20, 16)
+    assert (decibels.amax(dim=(2, 3)) == 0).all()
+    assert (decibels >= -30).all()
+
+
+def test_silence_has_the_least_power():
+    view = Spectrogram(SMALL)
+    silent = view.decibels(torch.zeros(1, 20, 10_000))
+    torch.testing.assert_close(silent, torch.full_like(silent, 10 * np.log10(POWER_FLOOR)))
+    assert POWER_FLOOR == 1e-10  # librosa's amin
+
+
+def test_a_pixel_is_the_mean_of_four_derivations_moved_and_scaled():
+    settings = SMALL.model_copy(update={"offset_db": 7.0, "scale_db": 3.0})
+    view, batch = Spectrogram(settings), windows(1)
+    decibels = view.decibels(batch)[0].numpy()
+    for chain, image in enumerate(view(batch)[0].numpy()):
+        expected = (decibels[4 * chain : 4 * chain + 4].mean(axis=0).T + 7) / 3
+        np.testing.assert_allclose(image, expected, rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ({"frame": 256, "n_fft": 128}, "frame is 256; allowed is at most n_fft, which is 128"),
+        ({"width": 10_001}, "width is 10001; allowed is at most 10000 frames"),
+        ({"max_hz": 101}, "less than or equal to 100"),
+        ({"scale_db": 0}, "greater than 0"),
+    ],
+)
+def test_settings_that_make_no_image_are_refused(values, message):
+    with pytest.raises(ValidationError, match=message):
+        SpectrogramSettings(**values)
+
+
+@pytest.mark.parametrize("width", [8, 99, 3000])
+def test_any_width_is_met_whether_or_not_it_divides_the_window(width):
+    settings = SpectrogramSettings(n_mels=8, width=width, frame=64, n_fft=256)
+    assert settings.hop == 10_000 // width
+    assert Spectrogram(settings)(windows(1)).shape == (1, 4, 8, width)
