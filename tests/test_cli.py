@@ -48,7 +48,8 @@ def test_ablate_gives_one_json_object(run, cache, tmp_path):
         assert low <= arm["cv_kl"] <= high
         assert arm["test_kl"] > 0
     pairs = {(d["a"], d["b"]) for d in told["differences"]}
-    assert pairs == {("temporal", "both"), ("spatial", "both"), *((arm["name"], "prior") for arm in told["arms"])}
+    baselines = {(arm["name"], baseline) for arm in told["arms"] for baseline in ("prior", "uniform")}
+    assert pairs == {("temporal", "both"), ("spatial", "both"), *baselines}
     assert all(d["interval"][0] <= d["difference"] <= d["interval"][1] for d in told["differences"])
     call(*arguments, "--json", tmp_path / "told.json")
     assert json.loads((tmp_path / "told.json").read_text())["arms"] == told["arms"]

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
@@ -211,20 +212,23 @@ def _bar() -> Iterator[Progress]:
 def _print_comparison(comparison: "Comparison", manifest: dict[str, Any]) -> None:
     from ictal.report.words import difference_in_words
 
-    table = Table(title=f"KL on {manifest['data']} (lower is better)", title_justify="left")
+    table = Table(
+        title=f"KL on {manifest['data']} (lower is better)", title_justify="left", box=SIMPLE_HEAD, padding=0
+    )
     for name in ("arm", "cross-validation", "held-out test", "test − cross-val."):
-        table.add_column(name, justify="left" if name == "arm" else "right", no_wrap=True)
+        table.add_column(name, justify="left" if name == "arm" else "right", no_wrap=True, min_width=9)
     for arm in (*comparison.arms, *comparison.baselines):
         style = "dim" if arm in comparison.baselines else None
         table.add_row(arm.name, str(arm.cv), str(arm.test or "–"), str(arm.difference or "–"), style=style)
     screen.print(table)
     for difference in comparison.differences:
-        _say(difference_in_words(difference))
+        if difference.b != "uniform":  # the report has these too
+            _say(difference_in_words(difference))
 
 
 def _print_evaluation(result: "Evaluation") -> None:
     _say(f"{result.n_windows} windows of {result.n_eegs} EEGs of {result.n_patients} patients")
-    table = Table()
+    table = Table(box=SIMPLE_HEAD)
     for name in ("windows by", "n", "KL", "accuracy"):
         table.add_column(name, justify="left" if name == "windows by" else "right", no_wrap=True)
     overall = (str(result.n_windows), str(result.kl), f"balanced {result.balanced_accuracy}")

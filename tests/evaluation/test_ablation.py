@@ -54,8 +54,12 @@ def test_the_table_by_hand(two):
     assert weak.difference.value == pytest.approx(weak.test.value - weak.cv.value)
     assert weak.difference.low < weak.difference.value < weak.difference.high
     assert [(d.a, d.b, d.split) for d in comparison.differences] == [
-        *[("weak", "strong", "cv"), ("weak", "prior", "cv"), ("strong", "prior", "cv")],
-        *[("weak", "strong", "test"), ("weak", "prior", "test"), ("strong", "prior", "test")],
+        pair
+        for split in ("cv", "test")
+        for pair in (
+            *(("weak", "strong", split), ("weak", "prior", split), ("strong", "prior", split)),
+            *(("weak", "uniform", split), ("strong", "uniform", split)),
+        )
     ]
     first = comparison.differences[0].estimate
     assert first.value == pytest.approx(weak.cv.value - strong.cv.value)

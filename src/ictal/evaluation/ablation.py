@@ -126,7 +126,7 @@ def compare_arms(
     differences = [
         Difference(name, other, split, bootstraps[split].mean(losses[name, split] - losses[other, split]))
         for split in splits
-        for other in (reference, PRIOR)
+        for other in (reference, PRIOR, UNIFORM)
         for name in names
         if name != other
     ]

@@ -47,13 +47,16 @@ def render(report: Report) -> str:
     )
     comparison = report.comparison
     splits = ["cv", *(["test"] if comparison.arms[0].test else [])]
-    reference = next((d.b for d in comparison.differences if d.b != "prior"), None)
+    baselines = [arm.name for arm in comparison.baselines]
+    reference = next((d.b for d in comparison.differences if d.b not in baselines), None)
     to_reference = [d for d in comparison.differences if d.b == reference]
-    to_prior = [d for d in comparison.differences if d.b == "prior"]
+    to_baselines = [d for d in comparison.differences if d.b in baselines]
     drawings = {
         "arms": figures.arms_figure(comparison),
         "histories": figures.histories_figure(report.histories),
-        "to_prior": figures.differences_figure(to_prior, "difference of KL (left of zero: better than the prior)"),
+        "to_baselines": figures.differences_figure(
+            to_baselines, "difference of KL (left of zero: better than not looking at the EEG)"
+        ),
         "patterns": figures.groups_figure(comparison.arms, "cv", "per_pattern"),
         "strata": figures.groups_figure(comparison.arms, "cv", "per_stratum"),
         "confusions": [figures.confusion_figure(arm, "cv") for arm in comparison.arms],
@@ -70,7 +73,7 @@ def render(report: Report) -> str:
         splits=splits,
         reference=reference,
         to_reference=[words.difference_in_words(d) for d in to_reference],
-        to_prior=[words.difference_in_words(d) for d in to_prior],
+        to_baselines=[words.difference_in_words(d) for d in to_baselines],
         gaps=[words.gap_in_words(arm) for arm in comparison.arms],
         patterns=PATTERNS,
         titles=PATTERN_TITLES,
