@@ -2,10 +2,11 @@ import pytest
 import yaml
 from hypothesis import given
 from hypothesis import strategies as st
+from pydantic import ValidationError
 
 from ictal.errors import RecipeError
 from ictal.training import load_recipe
-from ictal.training.recipe import differences, parse, recipe_names, to_yaml
+from ictal.training.recipe import Recipe, differences, parse, recipe_names, to_yaml
 from tests.conftest import TINY
 
 
@@ -120,3 +121,110 @@ def test_a_recipe_without_an_arm_says_so():
     del content["training"]["spatial"]
     with pytest.raises(RecipeError, match="does not say how to train 'spatial'; it has temporal"):
         parse(yaml.safe_dump(content), "mine.yaml").training_of("spatial")
+
+
+def test_paper_adds_nothing_that_the_reference_does_not_have():
+    recipe = load_recipe("paper")
+    assert recipe.models.spatial.efficientnet.pretrained == "prefer"
+    assert recipe.models.spatial.efficientnet.drop_rate == 0
+    assert recipe.models.spatial.efficientnet.drop_path_rate == 0
+    for training in recipe.training.values():
+        assert training.clip_norm is None
+        assert training.weight_decay == 0
+    assert list(recipe.training) == ["temporal", "spatial"]
+
+
+def test_a_recipe_cannot_be_changed():
+    with pytest.raises(ValidationError, match="frozen"):
+        load_recipe(TINY).seed = 3
+
+
+def test_a_recipe_says_which_it_is_and_what_was_set_over_it():
+    with pytest.raises(RecipeError, match=r"^recipe paper with data.folds=1, seed=-1: 2 problems"):
+        load_recipe("paper", ["data.folds=1", "seed=-1"])
+    with pytest.raises(RecipeError, match="no recipe 'fast'; known are paper, quick, or a YAML file's path"):
+        load_recipe("fast")
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "message"),
+    [
+        ("training.spatial.learning_rates", "[0.1, 0]", r"0.1, 0.0\]; allowed is at least one rate, each above 0"),
+        ("training.spatial.learning_rates", "[0.1, -1]", "each above 0"),
+        ("training.spatial.clip_norm", "0", "greater than 0"),
+        ("training.spatial.panel_weight", "3", "less than or equal to 2"),
+        ("training.spatial.optimizer", "sgd", r"'adam' or 'adamw' \(it is 'sgd'\)"),
+        ("evaluation.n_resamples", "10", "greater than or equal to 100"),
+        ("evaluation.confidence", "1", "less than 1"),
+        ("evaluation.confidence", ".nan", "finite"),
+        ("seed", "-1", "greater than or equal to 0"),
+        ("name", "3", r"valid string \(it is 3\)"),
+    ],
+)
+def test_a_value_out_of_its_range_is_refused_by_its_key(key, value, message):
+    with pytest.raises(RecipeError, match=rf"{key.replace('.', '[.]')}: .*{message}"):
+        load_recipe(TINY, [f"{key}={value}"])
+
+
+def test_null_is_a_value():
+    assert load_recipe(TINY, ["training.spatial.clip_norm=null"]).training["spatial"].clip_norm is None
+
+
+def test_without_a_band_pass_nothing_may_be_decimated():
+    # 200 Hz without a filter hold up to 100 Hz, so every sample is needed.
+    with pytest.raises(RecipeError, match=r"band_hz = None lets through; allowed is a band that ends at 20 Hz"):
+        load_recipe(TINY, ["standardise.band_hz=null"])
+    both = ["models.temporal.waveform.decimate=1", "standardise.band_hz=null"]
+    assert load_recipe(TINY, both).standardise.band_hz is None
+    assert load_recipe(TINY, list(reversed(both))).standardise.band_hz is None
+
+
+@pytest.mark.parametrize(("decimate", "highest"), [(2, 50), (4, 25), (5, 20), (10, 10)])
+def test_a_band_may_reach_half_of_the_rate_that_is_left(decimate, highest):
+    keep = f"models.temporal.waveform.decimate={decimate}"
+    low_enough = [f"standardise.band_hz=[0.5, {highest}]", keep]
+    assert load_recipe(TINY, low_enough).models.temporal.waveform.rate_hz == 2 * highest
+    with pytest.raises(RecipeError, match=rf"decimate leaves {2 * highest} Hz"):
+        load_recipe(TINY, [f"standardise.band_hz=[0.5, {highest + 0.1}]", keep])
+
+
+def test_differences_say_which_value_stands_where():
+    now, folder = load_recipe(TINY, ["data.folds=3"]), load_recipe(TINY, ["seed=4"])
+    assert differences(now, folder) == ["data.folds: 2 in the folder, 3 now", "seed: 4 in the folder, 0 now"]
+    content = yaml.safe_load(to_yaml(now))
+    del content["training"]["spatial"]
+    alone = parse(yaml.safe_dump(content), "alone")
+    lost = [line for line in differences(alone, now) if "batch_size" in line]
+    assert lost == ["training.spatial.batch_size: 4 in the folder, (none) now"]
+
+
+@given(
+    name=st.text(min_size=1, max_size=30),
+    summary=st.text(max_size=60),
+    seed=st.integers(0, 2**40),
+    rates=st.lists(st.floats(1e-8, 10), min_size=1, max_size=4),
+    clip=st.none() | st.floats(0.01, 100),
+    share=st.floats(0, 0.99),
+)
+def test_yaml_holds_any_recipe(name, summary, seed, rates, clip, share):
+    content = yaml.safe_load(to_yaml(load_recipe(TINY)))
+    content |= {"name": name, "summary": summary, "seed": seed}
+    content["training"]["spatial"] |= {"learning_rates": rates, "clip_norm": clip}
+    content["data"]["test_share"] = share
+    recipe = Recipe.model_validate(content)
+    again = parse(to_yaml(recipe), "again")
+    assert again == recipe
+    assert differences(again, recipe) == []
+
+
+@pytest.mark.parametrize("value", ["[", "{a: ]", "'"])
+def test_an_override_that_is_no_yaml_is_an_error_of_the_recipe(value):
+    with pytest.raises(RecipeError, match=r"data\.folds="):
+        load_recipe(TINY, [f"data.folds={value}"])
+
+
+def test_a_file_that_is_no_text_is_an_error_of_the_recipe(tmp_path):
+    path = tmp_path / "mine.yaml"
+    path.write_bytes(b"name: \xff\n")
+    with pytest.raises(RecipeError, match=r"mine\.yaml"):
+        load_recipe(str(path))

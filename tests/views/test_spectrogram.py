@@ -1,4 +1,4 @@
-"""What only the spectrogram has: its Fourier factors, its two ways through a batch, and the limits of its settings."""
+"""What only the spectrogram has: Fourier factors, two ways through a batch, and the limits of its settings."""
 
 from pathlib import Path
 

@@ -32,6 +32,13 @@ class WavenetSettings(Settings):
     hidden: int = Field(64, ge=1)
     norm: Literal["none", "batch"] = "none"
 
+    @field_validator("filters")
+    @classmethod
+    def _positive(cls, value: tuple[int, ...]) -> tuple[int, ...]:
+        if min(value, default=0) < 1:
+            raise ValueError(f"{list(value)}; allowed are whole numbers from 1, one per block")
+        return value
+
     @field_validator("kernels", "dilations")
     @classmethod
     def _as_many_as_filters(cls, value: tuple[int, ...], info: object) -> tuple[int, ...]:

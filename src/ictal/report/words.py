@@ -23,11 +23,13 @@ def difference_in_words(difference: Difference) -> str:
 
 def gap_in_words(arm: ArmResult) -> str:
     """Say how the test KL compares with that of cross-validation."""
-    if arm.difference is None or arm.difference.interval is None:
+    if arm.difference is None:
         return f"{arm.name}: no held-out test."
-    low, high = arm.difference.interval
     sign = "higher" if arm.difference.value > 0 else "lower"
     text = f"{arm.name}: {abs(arm.difference.value):.3f} {sign} on the test than in cross-validation"
+    if arm.difference.interval is None:
+        return f"{text}; there are too few test patients for an interval."
+    low, high = arm.difference.interval
     if low <= 0 <= high:
         return f"{text}, within what other patients alone would do ({low:+.3f} to {high:+.3f})."
     return f"{text}, more than other patients alone would do ({low:+.3f} to {high:+.3f})."

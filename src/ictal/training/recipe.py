@@ -153,7 +153,10 @@ def load_recipe(name: str, overrides: Sequence[str] = ()) -> Recipe:
     if name in recipe_names():
         text = resources.files("ictal").joinpath("recipes", f"{name}.yaml").read_text(encoding="utf-8")
     elif Path(name).is_file():
-        text = Path(name).read_text(encoding="utf-8")
+        try:
+            text = Path(name).read_text(encoding="utf-8")
+        except UnicodeDecodeError as error:
+            raise RecipeError(f"{name}: is not a text file, so no recipe") from error
     else:
         raise RecipeError(f"no recipe '{name}'; known are {', '.join(recipe_names())}, or a YAML file's path")
     content = parse(text, name).model_dump(mode="json")
@@ -212,7 +215,10 @@ def _apply(content: dict[str, Any], override: str) -> None:
     if not isinstance(level, dict) or last not in level:
         near = level if isinstance(level, dict) else content
         raise RecipeError(f"--set '{override}': there is no key '{key}'; known here are {', '.join(near)}")
-    level[last] = yaml.safe_load(value)
+    try:
+        level[last] = yaml.safe_load(value)
+    except yaml.YAMLError as error:
+        raise RecipeError(f"--set '{override}': the value is not YAML: {error}") from error
 
 
 def _flat(content: Any, prefix: str = "") -> dict[str, Any]:
