@@ -1,13 +1,16 @@
+import contextlib
 import json
+import signal
 import subprocess
 import sys
 
 import pandas as pd
 import pytest
+import typer
 from typer.testing import CliRunner
 
 from ictal import __version__
-from ictal.cli import app
+from ictal.cli import _bar, app
 from ictal.errors import IctalError, TableError
 from tests.conftest import TINY
 
@@ -107,3 +110,17 @@ def test_the_real_segments_run_from_end_to_end(shared_data, cache, tmp_path):
     assert told["manifest"]["windows"]["used"] == 32
     assert told["manifest"]["windows"]["shorter_than_50_s"] == 20
     assert told["manifest"]["patients"] == 31
+
+
+def test_an_interrupt_that_a_library_swallows_still_stops_the_command(capsys):
+    def work() -> None:
+        with _bar() as progress:
+            with contextlib.suppress(KeyboardInterrupt):
+                signal.raise_signal(signal.SIGINT)
+            progress("work", 1, 2)
+
+    with pytest.raises(typer.Exit) as caught:
+        work()
+    assert caught.value.exit_code == 130
+    assert "Repeat the same command" in capsys.readouterr().err
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler

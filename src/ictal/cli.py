@@ -3,9 +3,11 @@
 import contextlib
 import json
 import logging
+import signal
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from threading import Event
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -193,20 +195,31 @@ def _bar() -> Iterator[Progress]:
     )
     bars = Bars(*columns, console=screen, transient=True)
     ids: dict[str, TaskID] = {}
+    asked_to_stop = Event()
+
+    def stop(*_: Any) -> None:
+        asked_to_stop.set()
+        raise KeyboardInterrupt
 
     def tell(task: str, done: float, total: float) -> None:
+        # Python drops a KeyboardInterrupt that meets a destructor or a callback of C code; the wish stands.
+        if asked_to_stop.is_set():
+            raise KeyboardInterrupt
         if task not in ids:
             ids[task] = bars.add_task(task, total=total)
         bars.update(ids[task], completed=done, total=total)
         if done >= total:
             bars.remove_task(ids.pop(task))
 
+    before = signal.signal(signal.SIGINT, stop)
     try:
         with bars:
             yield tell
     except KeyboardInterrupt:
         _say("Interrupted. Repeat the same command to go on where it stopped.")
         raise typer.Exit(130) from None
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def _print_comparison(comparison: "Comparison", manifest: dict[str, Any]) -> None:
