@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test test-all install lint clean
+.PHONY: demo test test-all install lint gallery clean
 
 demo: $(VENV)/.demo ## install, and run the main job on the embedded data set
 	$(BIN)/ictal ablate sim --recipe quick --out runs/demo
@@ -21,6 +21,9 @@ lint: $(VENV)/.dev ## style, types and import contracts
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+gallery: $(VENV)/.demo ## draw docs/gallery/: real and simulated EEG side by side
+	$(BIN)/python docs/gallery.py
 
 $(BIN)/python:
 	$(PYTHON) -m venv $(VENV)

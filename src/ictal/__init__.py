@@ -6,12 +6,12 @@ from typing import Any
 __version__ = "0.1.0"
 
 _PUBLIC = {
-    "ablate": "ictal.study",
-    "evaluate_model": "ictal.study",
-    "load_model": "ictal.models",
-    "read": "ictal.io",
+    "ablate": "ictal.study:ablate",
+    "evaluate_model": "ictal.study:evaluate_model",
+    "load_model": "ictal.models:load_model",
+    "read": "ictal.io:open_recording",
     "simulate": "ictal.simulate",
-    "train": "ictal.study",
+    "train": "ictal.study:train",
 }
 __all__ = [*_PUBLIC, "__version__"]
 
@@ -20,4 +20,6 @@ def __getattr__(name: str) -> Any:
     """Import what is asked for, and not before: torch alone takes seconds."""
     if name not in _PUBLIC:
         raise AttributeError(f"module 'ictal' has no attribute '{name}'")
-    return getattr(import_module(_PUBLIC[name]), name)
+    module, _, attribute = _PUBLIC[name].partition(":")
+    found = import_module(module)
+    return getattr(found, attribute) if attribute else found

@@ -35,7 +35,10 @@ app = typer.Typer(
 )
 screen = Console(stderr=True)
 
-DATA = typer.Argument(help="'sim', a folder in HMS layout (train.csv, train_eegs/), or a manifest CSV.")
+DATA = typer.Argument(
+    help="'sim', a control (sim:temporal, sim:spatial, sim:joint, sim:null), a folder in HMS layout (train.csv, "
+    "train_eegs/), or a manifest CSV."
+)
 RECIPE = typer.Option("--recipe", help="A recipe that comes with ictal (quick, paper), or a YAML file.")
 SET = typer.Option("--set", help="Override a key of the recipe, as data.test_share=0; may be repeated.")
 SEED = typer.Option("--seed", min=0, help="Of folds, first weights and order; overrides the recipe's.")
@@ -139,25 +142,46 @@ def evaluate(
 
 @app.command()
 def simulate(
-    out: Annotated[Path, typer.Option(help="Folder to make, in HMS layout.")],
-    patients: Annotated[int, typer.Option(min=2, help="How many patients.")] = 100,
-    eegs: Annotated[int, typer.Option(min=1, help="EEGs of 50 s per patient.")] = 5,
+    out: Annotated[Path, typer.Option(help="Folder to make, in HMS layout; with --hours, the EDF file to make.")],
+    patients: Annotated[int | None, typer.Option(min=2, help="How many patients [default: 100].")] = None,
+    eegs: Annotated[int | None, typer.Option(min=1, help="EEGs of 50 s per patient [default: 5].")] = None,
     seed: Annotated[int, typer.Option(min=0, help="Of the simulation.")] = 0,
+    hours: Annotated[float | None, typer.Option(help="Write one recording of so many hours instead.")] = None,
+    patient: Annotated[int | None, typer.Option(min=0, help="Whose recording, with --hours [default: 0].")] = None,
 ) -> None:
-    """Write simulated EEG with votes as a folder that 'ictal ablate' reads.
+    """Write simulated EEG with votes as a folder that 'ictal ablate' reads, or hours of it as one EDF file.
 
     Example: ictal simulate --out data/sim --patients 50 --seed 1
+
+    Example: ictal simulate --hours 24 --seed 1 --out night.edf
     """
     from ictal.data.simulated import SimulatedDataset, write_folder
     from ictal.errors import RunError
-    from ictal.simulate import SimulationSettings
+    from ictal.io.edf import write_edf
+    from ictal.simulate import SimulationSettings, simulate_recording
 
-    if out.exists() and (not out.is_dir() or any(out.iterdir())):
-        raise RunError(f"{out}: exists and is not an empty folder; name another by --out")
-    dataset = SimulatedDataset(SimulationSettings(patients=patients, eegs_per_patient=eegs, seed=seed))
-    with _bar() as progress:
-        write_folder(dataset, out, progress)
-    _say(f"Data: {out / 'train.csv'}, {out / 'train_eegs'} ({patients * eegs} EEGs)")
+    if hours is None:
+        if patient is not None:
+            raise RunError("--patient chooses whose recording is made, which needs --hours; a folder has --patients")
+        if out.exists() and (not out.is_dir() or any(out.iterdir())):
+            raise RunError(f"{out}: exists and is not an empty folder; name another by --out")
+        settings = SimulationSettings(patients=patients or 100, eegs_per_patient=eegs or 5, seed=seed)
+        with _bar("begin anew") as progress:
+            write_folder(SimulatedDataset(settings), out, progress)
+        n_eegs = settings.patients * settings.eegs_per_patient
+        _say(f"Data: {out / 'train.csv'}, {out / 'train_eegs'} ({n_eegs} EEGs)")
+        return
+    not_here = [name for name, value in (("--patients", patients), ("--eegs", eegs)) if value is not None]
+    if not_here:
+        raise RunError(f"{' and '.join(not_here)} cannot go with --hours, which makes one recording of one patient")
+    if out.suffix.lower() != ".edf":
+        raise RunError(f"{out}: with --hours, --out is the file to make, and its name must end in .edf")
+    if out.exists():
+        raise RunError(f"{out}: exists; name another file by --out")
+    recording = simulate_recording(seed, patient or 0, hours)
+    with _bar("begin anew") as progress:
+        write_edf(out, recording, progress)
+    _say(f"EDF: {out} ({recording.duration_s / 3600:.6g} hours, {len(recording.annotations)} annotated episodes)")
 
 
 def main() -> None:
@@ -180,8 +204,11 @@ def _recipe(name: str, overrides: list[str] | None, seed: int | None, folds: int
 
 
 @contextlib.contextmanager
-def _bar() -> Iterator[Progress]:
-    """Give a progress hook that draws a bar per task with its time left, and takes it away when done."""
+def _bar(again: str = "go on where it stopped") -> Iterator[Progress]:
+    """Give a progress hook that draws a bar per task with its time left, and takes it away when done.
+
+    `again` says what the same command does after it was interrupted.
+    """
     from rich.progress import BarColumn, TaskID, TextColumn, TimeElapsedColumn, TimeRemainingColumn
     from rich.progress import Progress as Bars
 
@@ -216,24 +243,26 @@ def _bar() -> Iterator[Progress]:
         with bars:
             yield tell
     except KeyboardInterrupt:
-        _say("Interrupted. Repeat the same command to go on where it stopped.")
+        _say(f"Interrupted. Repeat the same command to {again}.")
         raise typer.Exit(130) from None
     finally:
         signal.signal(signal.SIGINT, before)
 
 
 def _print_comparison(comparison: "Comparison", manifest: dict[str, Any]) -> None:
-    from ictal.report.words import difference_in_words
+    from ictal.report.words import difference_in_words, way_in_words
 
     table = Table(
         title=f"KL on {manifest['data']} (lower is better)", title_justify="left", box=SIMPLE_HEAD, padding=0
     )
     for name in ("arm", "cross-validation", "held-out test", "test − cross-val."):
         table.add_column(name, justify="left" if name == "arm" else "right", no_wrap=True, min_width=9)
-    for arm in (*comparison.arms, *comparison.baselines):
-        style = "dim" if arm in comparison.baselines else None
+    for arm in comparison.rows:
+        style = None if arm in comparison.arms else "dim"
         table.add_row(arm.name, str(arm.cv), str(arm.test or "–"), str(arm.difference or "–"), style=style)
     screen.print(table)
+    for way in comparison.ways:
+        _say(way_in_words(way))
     for difference in comparison.differences:
         if difference.b != "uniform":  # the report has these too
             _say(difference_in_words(difference))

@@ -23,6 +23,10 @@ class ElectrodeError(IctalError):
     """A recording lacks electrodes, names them twice, or a name is not an electrode of the 10-20 system."""
 
 
+class SimulationError(IctalError):
+    """A simulation was asked for what cannot be."""
+
+
 class RecipeError(IctalError):
     """A recipe or one of its values is not allowed."""
 

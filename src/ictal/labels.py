@@ -21,6 +21,9 @@ N_PATTERNS = len(PATTERNS)
 OTHER = PATTERNS.index("other")
 VOTE_COLUMNS = tuple(f"{pattern}_vote" for pattern in PATTERNS)
 
+TRUE_COLUMNS = tuple(f"{pattern}_true" for pattern in PATTERNS)
+"""The distribution that votes were drawn from, which only a simulator knows."""
+
 STRATA = ("idealized", "proto", "edge", "other")
 """Kinds of agreement, see `strata`."""
 

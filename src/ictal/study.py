@@ -23,7 +23,7 @@ from ictal.data import TEST, Dataset, WindowArray, assign_folds, open_dataset, p
 from ictal.errors import FoldError
 from ictal.evaluation import Comparison, Evaluation, compare_arms, evaluate
 from ictal.files import whole_file, write_json, write_text
-from ictal.labels import PANELS, PATTERNS, STRATA, VOTE_COLUMNS, panels, pattern_counts, strata
+from ictal.labels import PANELS, PATTERNS, STRATA, TRUE_COLUMNS, VOTE_COLUMNS, panels, pattern_counts, strata
 from ictal.models import load_model, save_model
 from ictal.models.arms import MeanOfArms, find_arm, trained_arms
 from ictal.models.weights import device
@@ -117,7 +117,8 @@ def ablate(
         predictions.write(folder.path / PREDICTIONS)
         reference = "both" if "both" in arms else arms[-1]
         options = recipe.evaluation
-        comparison = compare_arms(predictions, reference, options.n_resamples, recipe.seed, options.confidence)
+        truth = array.labels.set_index("window_id") if TRUE_COLUMNS[0] in array.labels else None
+        comparison = compare_arms(predictions, reference, options.n_resamples, recipe.seed, options.confidence, truth)
         result = Ablation(folder.path, comparison, manifest)
         with whole_file(folder.path / "ablation.csv") as part:
             result.to_frame().to_csv(part, index=False)
@@ -218,11 +219,15 @@ def evaluate_model(
 
 
 def arms_frame(comparison: Comparison) -> pd.DataFrame:
-    """Return the table of arms and baselines: KL of cross-validation and test, and their difference."""
+    """Return the table of arms, baselines and floor: KL of cross-validation and test, and their difference."""
     rows = []
-    for arm in (*comparison.arms, *comparison.baselines):
+    ways = {(way.arm, way.split): way.estimate for way in comparison.ways}
+    for arm in comparison.rows:
         row: dict[str, Any] = {"arm": arm.name}
-        for name, estimate in (("cv_kl", arm.cv), ("test_kl", arm.test), ("test_minus_cv", arm.difference)):
+        figures = [("cv_kl", arm.cv), ("test_kl", arm.test), ("test_minus_cv", arm.difference)]
+        if ways:
+            figures += [(f"{split}_way_to_floor", ways.get((arm.name, split))) for split in ("cv", "test")]
+        for name, estimate in figures:
             values = (estimate.value, estimate.low, estimate.high) if estimate else (np.nan,) * 3
             row |= dict(zip((name, f"{name}_low", f"{name}_high"), values, strict=True))
         rows.append(row)

@@ -19,10 +19,10 @@ from ictal.data.hms import OFFSET_COLUMN, read_hms_labels
 from ictal.data.open import thin
 from ictal.data.simulated import SimulatedDataset, write_folder
 from ictal.data.table import LABEL_COLUMNS
-from ictal.errors import TableError
+from ictal.errors import TableError, UnknownNameError
 from ictal.io import open_recording
 from ictal.io.hms import write_hms
-from ictal.labels import STRATA, VOTE_COLUMNS, strata
+from ictal.labels import STRATA, TRUE_COLUMNS, VOTE_COLUMNS, strata
 from ictal.montage import CHANNELS
 from ictal.recording import Recording
 from ictal.simulate import SimulationSettings
@@ -98,7 +98,8 @@ def kind(request, tmp_path_factory) -> Kind:
 
 def test_labels_are_a_row_per_window_with_ids_as_text_and_votes_as_counts(kind):
     labels = kind.open().labels
-    assert tuple(labels.columns) == LABEL_COLUMNS
+    knows = kind.name in ("sim", "folder")  # a manifest, as people write it, has no true distribution
+    assert tuple(labels.columns) == (*LABEL_COLUMNS, *(TRUE_COLUMNS if knows else ()))
     assert labels.index.tolist() == list(range(6))
     assert labels["window_id"].is_unique
     assert labels["eeg_id"].is_unique
@@ -108,7 +109,10 @@ def test_labels_are_a_row_per_window_with_ids_as_text_and_votes_as_counts(kind):
     assert labels["start_s"].dtype == np.float64
     votes = labels[list(VOTE_COLUMNS)]
     assert (votes.dtypes == np.int64).all()
-    np.testing.assert_array_equal(votes, SimulatedDataset(SIM).labels[list(VOTE_COLUMNS)])
+    made = SimulatedDataset(SIM).labels
+    np.testing.assert_array_equal(votes, made[list(VOTE_COLUMNS)])
+    if knows:  # written with six decimals
+        np.testing.assert_allclose(labels[list(TRUE_COLUMNS)], made[list(TRUE_COLUMNS)], atol=5e-7)
 
 
 def test_the_recording_of_every_eeg_can_be_standardised(kind):
@@ -163,7 +167,7 @@ def test_windows_are_prepared_once_and_then_come_from_the_cache(kind, tmp_path):
         assert np.isfinite(made.signals).all()
         assert made.refused.empty
         assert (made.labels[["missing_share", "flat_electrodes", "made_up_share"]] == 0).all(axis=None)
-        pd.testing.assert_frame_equal(made.labels[list(LABEL_COLUMNS)], kind.open().labels)
+        pd.testing.assert_frame_equal(made.labels[kind.open().labels.columns], kind.open().labels)
     np.testing.assert_array_equal(first.signals, second.signals)
     assert first.fingerprint == second.fingerprint
     other = prepare(kind.open(), StandardiseSettings(band_hz=(0.5, 40)), tmp_path)
@@ -410,7 +414,9 @@ def test_a_file_that_is_no_table_is_named(tmp_path, name, content, words):
 
 
 def test_what_is_no_data_set_is_told_what_there_is(tmp_path):
-    with pytest.raises(TableError, match=r"'simm': there is no such folder or file; DATA is 'sim', a folder with"):
+    with pytest.raises(
+        TableError, match=r"'simm': there is no such folder or file; DATA is 'sim', 'sim:CONTROL', a folder"
+    ):
         open_dataset("simm", SETTINGS)
     with pytest.raises(TableError, match=rf"{tmp_path}: has no train\.csv"):
         open_dataset(str(tmp_path), SETTINGS)
@@ -524,3 +530,27 @@ def test_the_real_label_table_of_the_competition(all_votes):
     counts = pd.Series(strata(all_votes[list(VOTE_COLUMNS)].to_numpy())).value_counts()
     assert set(counts.index) == set(STRATA)
     assert counts.idxmax() == "idealized"
+
+
+def test_a_control_is_a_data_set_and_an_unknown_one_lists_the_known():
+    dataset = open_dataset("sim:joint", SETTINGS)
+    assert dataset.name == "sim:joint (3 simulated patients, seed 7)"
+    assert dataset.fingerprint() != open_dataset("sim", SETTINGS).fingerprint()
+    for spec in ("sim:juice", "sim:"):
+        with pytest.raises(
+            UnknownNameError, match=r"unknown control '(juice)?'; known are: temporal, spatial, joint, null"
+        ):
+            open_dataset(spec, SETTINGS)
+
+
+@pytest.mark.parametrize("values", [(0.5, 0.4), (1.2, -0.2), ("much", 0.0)])
+def test_a_true_distribution_that_is_none_is_refused(tmp_path, values):
+    write_folder(SimulatedDataset(SIM), tmp_path)
+    table = pd.read_csv(tmp_path / "train.csv", dtype=str)
+    table.loc[1, list(TRUE_COLUMNS)] = "0"
+    table.loc[1, list(TRUE_COLUMNS[:2])] = [str(value) for value in values]
+    save(table, tmp_path / "train.csv")
+    with pytest.raises(
+        TableError, match=r"1 problem\n.*line 3: .*_true.* are no distribution; allowed are shares that sum"
+    ):
+        open_dataset(str(tmp_path), SETTINGS)

@@ -6,8 +6,9 @@ import pytest
 
 from ictal.evaluation import compare_arms, evaluate, kl_divergence
 from ictal.evaluation.ablation import baseline
-from ictal.labels import VOTE_COLUMNS, distribution
+from ictal.labels import TRUE_COLUMNS, VOTE_COLUMNS, distribution
 from ictal.predictions import PROBABILITY_COLUMNS, Predictions, concatenate
+from ictal.report.words import way_in_words
 
 
 def table(arm: str, skill: float, n_patients: int = 12, n_test: int = 3, seed: int = 0) -> Predictions:
@@ -138,3 +139,40 @@ def test_json_is_plain_whatever_is_lacking(n_test):
     assert (arm["test_kl_interval"] is None) == (n_test < 2)
     assert (arm["test_minus_cv_interval"] is None) == (n_test < 2)
     assert {"n_windows", "per_pattern", "per_stratum", "balanced_accuracy"} <= set(arm["per_split"]["cv"])
+
+
+def truth(predictions: Predictions) -> pd.DataFrame:
+    """Return made-up distributions behind the votes: the votes' own shares, drawn a little to the middle."""
+    frame = predictions.frame.drop_duplicates("window_id").set_index("window_id")
+    shares = frame[list(VOTE_COLUMNS)].to_numpy() / 12
+    return pd.DataFrame(0.9 * shares + 0.1 / 6, index=frame.index, columns=list(TRUE_COLUMNS))
+
+
+def test_the_floor_is_a_predictor_that_knows_the_distribution(two):
+    comparison = compare_arms(two, n_resamples=500, truth=truth(two))
+    shares = truth(two)
+    cv = two.select(arm="weak", split="cv")
+    expected = kl_divergence(cv.votes, shares.loc[cv.frame["window_id"]]).mean()
+    assert comparison.floor.cv.value == pytest.approx(expected)
+    assert [arm.name for arm in comparison.rows] == ["weak", "strong", "prior", "uniform", "floor"]
+    told = comparison.to_json()
+    assert told["floor"]["cv_kl"] == pytest.approx(expected)
+    prior = comparison.baselines[0].cv.value
+    for arm, way in zip(comparison.arms, comparison.ways, strict=False):
+        assert (way.arm, way.split) == (arm.name, "cv")
+        assert way.estimate.value == pytest.approx((prior - arm.cv.value) / (prior - expected))
+        assert way.estimate.low < way.estimate.value < way.estimate.high
+    assert [row["arm"] for row in told["way_to_floor"]] == ["weak", "strong"] * 2
+
+
+def test_where_nothing_is_known_of_the_votes_there_is_no_floor(two):
+    told = compare_arms(two, n_resamples=100).to_json()
+    assert told["floor"] is None
+    assert told["way_to_floor"] == []
+
+
+def test_where_the_eeg_says_nothing_there_is_no_way_to_go(two):
+    flat = truth(two).assign(**dict.fromkeys(TRUE_COLUMNS, 1 / 6))
+    comparison = compare_arms(two, n_resamples=500, truth=flat)
+    assert [way.estimate for way in comparison.ways if way.split == "cv"] == [None, None]
+    assert "too near to each other" in way_in_words(comparison.ways[0])

@@ -14,6 +14,7 @@ from ictal.data.dataset import Dataset
 from ictal.data.table import FOLD_COLUMN, LABEL_COLUMNS
 from ictal.errors import TableError
 from ictal.files import hash_of, write_json
+from ictal.labels import TRUE_COLUMNS
 from ictal.montage import CHANNELS, ELECTRODES
 from ictal.progress import Progress, silent
 from ictal.standardise import Standardised, StandardiseSettings, standardise
@@ -34,7 +35,7 @@ class WindowArray:
     Attributes
     ----------
     labels
-        A row per window: `LABEL_COLUMNS`, `QUALITY_COLUMNS`, and perhaps 'fold'.
+        A row per window: `LABEL_COLUMNS`, `QUALITY_COLUMNS`, and perhaps 'fold' and `TRUE_COLUMNS`.
     signals
         [window, 20, 10000], float32, µV, mapped from disk.
     refused
@@ -131,7 +132,7 @@ def _build(dataset: Dataset, settings: StandardiseSettings, folder: Path, progre
                 quality.append(row)
             progress("reading EEGs", done, groups.ngroups)
         signals.flush()
-        columns = [*LABEL_COLUMNS, *([FOLD_COLUMN] if FOLD_COLUMN in labels.columns else [])]
+        columns = [*LABEL_COLUMNS, *(name for name in (FOLD_COLUMN, *TRUE_COLUMNS) if name in labels.columns)]
         table = pd.concat([labels[columns], pd.DataFrame(quality)], axis=1)
         table.to_parquet(part / "windows.parquet", index=False)
         write_json(part / "about.json", {"data": dataset.name, "standardise": settings.model_dump()})

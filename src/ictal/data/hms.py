@@ -5,7 +5,7 @@ from pathlib import Path
 import pandas as pd
 
 from ictal.data.dataset import FileDataset
-from ictal.data.table import FOLD_COLUMN, LABEL_COLUMNS, make_labels, read_csv
+from ictal.data.table import make_labels, read_csv
 from ictal.errors import TableError
 from ictal.labels import VOTE_COLUMNS
 
@@ -36,8 +36,7 @@ def read_hms_labels(path: Path) -> pd.DataFrame:
     frame = read_csv(path, TABLE_COLUMNS)
     frame["window_id"] = frame["eeg_id"] + "_" + frame["eeg_sub_id"]
     frame["start_s"] = frame[OFFSET_COLUMN]
-    extra = [FOLD_COLUMN] if FOLD_COLUMN in frame.columns else []
-    return make_labels(frame[[*LABEL_COLUMNS, *extra]], path)
+    return make_labels(frame, path)
 
 
 def read_hms_folder(folder: Path) -> FileDataset:

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from ictal.data.dataset import FileDataset
-from ictal.data.table import FOLD_COLUMN, LABEL_COLUMNS, make_labels, read_csv
+from ictal.data.table import make_labels, read_csv
 from ictal.errors import raise_problems
 from ictal.labels import VOTE_COLUMNS
 
@@ -28,6 +28,5 @@ def read_manifest(path: Path) -> FileDataset:
     raise_problems(str(path), [f"line {line}: file is empty" for line in frame.index[frame["file"] == ""]])
     frame["eeg_id"] = frame["file"]
     frame["window_id"] = frame["file"] + "@" + frame["start_s"]
-    extra = [FOLD_COLUMN] if FOLD_COLUMN in frame.columns else []
-    labels = make_labels(frame[[*LABEL_COLUMNS, *extra]], path)
+    labels = make_labels(frame, path)
     return FileDataset(str(path), labels, {file: path.parent / file for file in labels["eeg_id"].unique()})

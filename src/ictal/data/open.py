@@ -8,7 +8,8 @@ from ictal.data.dataset import Dataset, DataSettings, FileDataset
 from ictal.data.hms import read_hms_folder
 from ictal.data.manifest import read_manifest
 from ictal.data.simulated import SimulatedDataset
-from ictal.errors import TableError
+from ictal.errors import TableError, UnknownNameError
+from ictal.simulate import CONTROLS
 
 
 def open_dataset(spec: str, settings: DataSettings) -> Dataset:
@@ -17,7 +18,8 @@ def open_dataset(spec: str, settings: DataSettings) -> Dataset:
     Parameters
     ----------
     spec
-        'sim', a folder in the layout of the HMS competition, or a manifest CSV.
+        'sim', one of its controls ('sim:temporal', ...), a folder in the layout of the HMS competition, or a
+        manifest CSV.
     settings
         Size of 'sim', and how many windows of one EEG take part.
 
@@ -25,9 +27,14 @@ def open_dataset(spec: str, settings: DataSettings) -> Dataset:
     ------
     TableError
         With all problems found, or if `spec` is none of these.
+    UnknownNameError
+        If there is no such control.
     """
-    if spec == "sim":
-        return SimulatedDataset(settings.sim)
+    simulator, colon, control = spec.partition(":")
+    if simulator == "sim":
+        if colon and control not in CONTROLS:
+            raise UnknownNameError("control", control, CONTROLS)
+        return SimulatedDataset(settings.sim, control or None)
     path = Path(spec)
     if path.is_dir():
         dataset = read_hms_folder(path)
@@ -35,7 +42,7 @@ def open_dataset(spec: str, settings: DataSettings) -> Dataset:
         dataset = read_manifest(path)
     else:
         raise TableError(
-            f"'{spec}': there is no such folder or file; DATA is 'sim', a folder with train.csv and "
+            f"'{spec}': there is no such folder or file; DATA is 'sim', 'sim:CONTROL', a folder with train.csv and "
             "train_eegs/ (HMS layout), or a CSV with a row per window"
         )
     labels = thin(dataset.labels, settings.max_windows_per_eeg)

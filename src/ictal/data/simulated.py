@@ -1,4 +1,4 @@
-"""The embedded data set: simulated in the process, from a seed."""
+"""The embedded data sets: simulated in the process, from a seed."""
 
 from dataclasses import dataclass
 from functools import cached_property
@@ -9,48 +9,61 @@ import pandas as pd
 from ictal.data.hms import EEGS, OFFSET_COLUMN, TABLE
 from ictal.files import hash_of, whole_file
 from ictal.io.hms import write_hms
-from ictal.labels import PATTERN_TITLES, PATTERNS, VOTE_COLUMNS
+from ictal.labels import PATTERN_TITLES, PATTERNS, TRUE_COLUMNS, VOTE_COLUMNS
 from ictal.progress import Progress, silent
 from ictal.recording import Recording
-from ictal.simulate import SimulatedEeg, SimulationSettings, simulate_eeg
+from ictal.simulate import SimulatedEeg, SimulationSettings, simulate_control, simulate_eeg
 
-VERSION = 1
+VERSION = 2
 """Raised whenever the same settings give other EEG."""
 
 
 @dataclass(frozen=True)
 class SimulatedDataset:
-    """Simulated patients, each with the same number of EEGs of one window."""
+    """Simulated patients, each with the same number of EEGs of one window.
+
+    Attributes
+    ----------
+    settings
+        How much.
+    control
+        Name of a control (`ictal.simulate.CONTROLS`), or None for EEG as it is.
+    """
 
     settings: SimulationSettings
+    control: str | None = None
 
     @property
     def name(self) -> str:
         """Say what it is, with its size and seed."""
-        return f"sim ({self.settings.patients} simulated patients, seed {self.settings.seed})"
+        what = f"sim:{self.control}" if self.control else "sim"
+        return f"{what} ({self.settings.patients} simulated patients, seed {self.settings.seed})"
 
     @cached_property
     def labels(self) -> pd.DataFrame:
-        """A row per EEG."""
+        """A row per EEG, with the true distribution of its votes."""
         rows = []
         for patient in range(self.settings.patients):
             for eeg in range(self.settings.eegs_per_patient):
+                made = self._simulate(patient, eeg)
                 eeg_id = f"p{patient}e{eeg}"
-                ids = (f"{eeg_id}_0", eeg_id, f"p{patient}")
-                rows.append((*ids, 0.0, *self._simulate(eeg_id).votes))
-        return pd.DataFrame(rows, columns=["window_id", "eeg_id", "patient_id", "start_s", *VOTE_COLUMNS])
+                rows.append((f"{eeg_id}_0", eeg_id, f"p{patient}", 0.0, *made.votes, *made.probabilities))
+        columns = ["window_id", "eeg_id", "patient_id", "start_s", *VOTE_COLUMNS, *TRUE_COLUMNS]
+        return pd.DataFrame(rows, columns=columns)
 
     def recording(self, eeg_id: str) -> Recording:
         """Simulate this EEG."""
-        return self._simulate(eeg_id).recording
+        patient, eeg = (int(number) for number in eeg_id[1:].split("e"))
+        return self._simulate(patient, eeg).recording
 
     def fingerprint(self) -> str:
         """Return 16 hex digits of the settings and the simulator's version."""
-        return hash_of(["sim", VERSION, self.settings.model_dump()])
+        return hash_of(["sim", VERSION, self.control, self.settings.model_dump()])
 
-    def _simulate(self, eeg_id: str) -> SimulatedEeg:
-        patient, eeg = (int(number) for number in eeg_id[1:].split("e"))
-        return simulate_eeg(self.settings.seed, patient, eeg)
+    def _simulate(self, patient: int, eeg: int) -> SimulatedEeg:
+        if self.control:
+            return simulate_control(self.control, self.settings.seed, patient, eeg)
+        return simulate_eeg(self.settings.seed, patient, eeg, self.settings.few_share)
 
 
 def write_folder(dataset: SimulatedDataset, folder: Path, progress: Progress = silent) -> None:
@@ -65,5 +78,6 @@ def write_folder(dataset: SimulatedDataset, folder: Path, progress: Progress = s
     top = labels[list(VOTE_COLUMNS)].to_numpy().argmax(axis=1)
     table["expert_consensus"] = [PATTERN_TITLES[PATTERNS[index]] for index in top]
     table[list(VOTE_COLUMNS)] = labels[list(VOTE_COLUMNS)]
+    table[list(TRUE_COLUMNS)] = labels[list(TRUE_COLUMNS)].round(6)
     with whole_file(folder / TABLE) as part:
         table.to_csv(part, index=False)

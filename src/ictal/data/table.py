@@ -7,7 +7,7 @@ from pathlib import Path
 import pandas as pd
 
 from ictal.errors import TableError, listed, raise_problems
-from ictal.labels import VOTE_COLUMNS, check_votes
+from ictal.labels import TRUE_COLUMNS, VOTE_COLUMNS, check_votes
 from ictal.predictions import ID_COLUMNS, one_per
 
 LABEL_COLUMNS = (*ID_COLUMNS, "start_s", *VOTE_COLUMNS)
@@ -17,6 +17,9 @@ FOLD_COLUMN = "fold"
 """Optional: the fold of each row (0, 1, ...), or 'test'."""
 
 TEST_FOLD = "test"
+
+TRUTH_TOLERANCE = 1e-3
+"""How far the shares of a true distribution may be from a sum of one, because of rounding in the table."""
 
 
 def read_csv(path: Path, columns: Sequence[str]) -> pd.DataFrame:
@@ -57,7 +60,8 @@ def make_labels(frame: pd.DataFrame, path: Path) -> pd.DataFrame:
     Parameters
     ----------
     frame
-        The columns `LABEL_COLUMNS`, and perhaps `FOLD_COLUMN`, as text; the index holds line numbers.
+        The columns `LABEL_COLUMNS`, and perhaps `FOLD_COLUMN` and `TRUE_COLUMNS`, as text; others are left
+        out. The index holds line numbers.
     path
         Named in the message.
 
@@ -73,7 +77,9 @@ def make_labels(frame: pd.DataFrame, path: Path) -> pd.DataFrame:
         zero, windows that stand twice, an EEG of two patients, a patient in two folds.
     """
     with_fold = FOLD_COLUMN in frame.columns
-    frame = frame[[*LABEL_COLUMNS, FOLD_COLUMN] if with_fold else list(LABEL_COLUMNS)].copy()
+    with_truth = all(column in frame.columns for column in TRUE_COLUMNS)
+    extra = [*([FOLD_COLUMN] if with_fold else []), *(TRUE_COLUMNS if with_truth else [])]
+    frame = frame[[*LABEL_COLUMNS, *extra]].copy()
     texts = frame["start_s"]
     frame["start_s"] = pd.to_numeric(texts, errors="coerce").astype(float)
     wrong = ~(frame["start_s"] >= 0)
@@ -99,6 +105,14 @@ def make_labels(frame: pd.DataFrame, path: Path) -> pd.DataFrame:
             f"line {line}: fold is '{fold}'; allowed are 0, 1, 2, ... and '{TEST_FOLD}'" for line, fold in odd.items()
         ]
         problems += one_per(frame, "patient_id", FOLD_COLUMN)
+    if with_truth:
+        truth = frame[list(TRUE_COLUMNS)].apply(pd.to_numeric, errors="coerce").astype(float)
+        odd = frame.index[~((truth >= 0).all(axis=1) & ((truth.sum(axis=1) - 1).abs() <= TRUTH_TOLERANCE))]
+        problems += [
+            f"line {line}: the columns {listed(TRUE_COLUMNS)} are no distribution; allowed are shares that sum to 1"
+            for line in odd
+        ]
+        frame[list(TRUE_COLUMNS)] = truth
     raise_problems(str(path), problems)
     votes = {column: pd.to_numeric(frame[column]).astype(int) for column in VOTE_COLUMNS}
     return frame.assign(**votes).reset_index(drop=True)

@@ -1,6 +1,6 @@
 """Evaluation: metrics, intervals by resampling patients, and the tables of the ablation."""
 
-from ictal.evaluation.ablation import ArmResult, Comparison, Difference, compare_arms
+from ictal.evaluation.ablation import ArmResult, Comparison, Difference, Way, compare_arms
 from ictal.evaluation.metrics import balanced_accuracy, confusion_of_votes, kl_divergence
 from ictal.evaluation.resampling import Estimate, PatientBootstrap
 from ictal.evaluation.tables import Evaluation, evaluate
@@ -12,6 +12,7 @@ __all__ = [
     "Estimate",
     "Evaluation",
     "PatientBootstrap",
+    "Way",
     "balanced_accuracy",
     "compare_arms",
     "confusion_of_votes",

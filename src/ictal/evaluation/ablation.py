@@ -5,16 +5,17 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import pandas as pd
 
 from ictal.evaluation.metrics import kl_divergence
-from ictal.evaluation.resampling import Estimate
+from ictal.evaluation.resampling import Estimate, PatientBootstrap
 from ictal.evaluation.tables import Evaluation, bootstrap_of, evaluate_with
-from ictal.labels import N_PATTERNS, distribution
+from ictal.labels import N_PATTERNS, TRUE_COLUMNS, distribution
 from ictal.predictions import PROBABILITY_COLUMNS, SPLITS, Predictions
 
 Floats = npt.NDArray[np.float64]
 
-PRIOR, UNIFORM = "prior", "uniform"
+PRIOR, UNIFORM, FLOOR = "prior", "uniform", "floor"
 
 
 @dataclass(frozen=True)
@@ -57,18 +58,58 @@ class Difference:
 
 
 @dataclass(frozen=True)
+class Way:
+    """How much of the way from the prior's KL to the floor an arm has gone: 0 at the prior, 1 at the floor.
+
+    There is no estimate where the data do not tell prior and floor apart, so that there is no way to go.
+    """
+
+    arm: str
+    split: str
+    estimate: Estimate | None
+
+
+@dataclass(frozen=True)
 class Comparison:
-    """The ablation's tables."""
+    """The ablation's tables.
+
+    Attributes
+    ----------
+    arms, baselines
+        Figures of each.
+    differences
+        Of the arms to the reference and to the baselines.
+    floor, ways
+        Where the distribution behind the votes is known: the figures of a predictor that answers with it, which none
+        can beat but by luck, and how near each arm comes.
+    """
 
     arms: tuple[ArmResult, ...]
     baselines: tuple[ArmResult, ...]
     differences: tuple[Difference, ...]
+    floor: ArmResult | None = None
+    ways: tuple[Way, ...] = ()
+
+    @property
+    def rows(self) -> tuple[ArmResult, ...]:
+        """Arms, baselines and floor, as a table lists them."""
+        return (*self.arms, *self.baselines, *([self.floor] if self.floor else []))
 
     def to_json(self) -> dict[str, Any]:
         """Return plain numbers, lists and None."""
         return {
             "arms": [_arm_json(arm) for arm in self.arms],
             "baselines": [_arm_json(arm) for arm in self.baselines],
+            "floor": _arm_json(self.floor) if self.floor else None,
+            "way_to_floor": [
+                {
+                    "arm": way.arm,
+                    "split": way.split,
+                    "share": way.estimate.value if way.estimate else None,
+                    "interval": way.estimate.interval if way.estimate else None,
+                }
+                for way in self.ways
+            ],
             "differences": [
                 {
                     "a": difference.a,
@@ -88,6 +129,7 @@ def compare_arms(
     n_resamples: int = 10_000,
     seed: int = 0,
     confidence: float = 0.95,
+    truth: pd.DataFrame | None = None,
 ) -> Comparison:
     """Make the tables of an ablation.
 
@@ -100,18 +142,22 @@ def compare_arms(
         The arm that all others are compared with; the last one if None.
     n_resamples, seed, confidence
         Of the intervals. All figures of a split use the same resamples of patients, so differences are paired.
+    truth
+        The distribution behind the votes of each window, where it is known: `TRUE_COLUMNS`, by window_id.
     """
     averaged = predictions.average()
     names = averaged.arms
     reference = reference or names[-1]
     tables = {name: averaged.select(arm=name) for name in names}
     tables |= {name: baseline(tables[names[0]], name) for name in (PRIOR, UNIFORM)}
+    if truth is not None:
+        tables[FLOOR] = _floor(tables[names[0]], truth)
     splits = [split for split in SPLITS if (averaged.frame["split"] == split).any()]
     # Rows in one order for all arms, so that differences are of the same windows.
     parts = {(name, split): _sorted(tables[name].select(split=split)) for name in tables for split in splits}
     losses = {key: kl_divergence(part.votes, part.probabilities) for key, part in parts.items()}
     bootstraps = {split: bootstrap_of(parts[PRIOR, split], n_resamples, seed, confidence) for split in splits}
-    results = []
+    results = {}
     for name in tables:
         of_split = {split: bootstraps[split].mean(losses[name, split]) for split in splits}
         evaluations = {split: evaluate_with(bootstraps[split], parts[name, split]) for split in splits}
@@ -122,7 +168,7 @@ def compare_arms(
             cv, test = (bootstraps[split].means(losses[name, split])[:, 0] for split in SPLITS)
             value = of_split["test"].value - of_split["cv"].value
             difference = bootstraps["test"].estimate(value, test[::-1] - cv)
-        results.append(ArmResult(name, of_split["cv"], of_split.get("test"), difference, evaluations))
+        results[name] = ArmResult(name, of_split["cv"], of_split.get("test"), difference, evaluations)
     differences = [
         Difference(name, other, split, bootstraps[split].mean(losses[name, split] - losses[other, split]))
         for split in splits
@@ -130,7 +176,32 @@ def compare_arms(
         for name in names
         if name != other
     ]
-    return Comparison(tuple(results[:-2]), tuple(results[-2:]), tuple(differences))
+    ways = [
+        Way(name, split, _way(bootstraps[split], *(losses[key, split] for key in (name, PRIOR, FLOOR))))
+        for split in splits
+        for name in names
+        if truth is not None
+    ]
+    arms, baselines = ([results[name] for name in chosen] for chosen in (names, (PRIOR, UNIFORM)))
+    return Comparison(tuple(arms), tuple(baselines), tuple(differences), results.get(FLOOR), tuple(ways))
+
+
+def _way(bootstrap: PatientBootstrap, arm: Floats, prior: Floats, floor: Floats) -> Estimate | None:
+    """Return the share of the way from prior to floor, by the losses of each window."""
+    whole = bootstrap.mean(prior - floor)
+    if not whole.low > 0:
+        return None
+    gone = bootstrap.mean(prior - arm)
+    resampled = bootstrap.means(np.stack([prior - arm, prior - floor], axis=1))
+    return bootstrap.estimate(gone.value / whole.value, resampled[:, 0] / resampled[:, 1])
+
+
+def _floor(table: Predictions, truth: pd.DataFrame) -> Predictions:
+    """Return what a predictor would say that knows the distribution behind the votes."""
+    frame = table.frame.copy()
+    frame[list(PROBABILITY_COLUMNS)] = truth.loc[frame["window_id"], list(TRUE_COLUMNS)].to_numpy()
+    frame["arm"] = FLOOR
+    return Predictions(frame)
 
 
 def _sorted(table: Predictions) -> Predictions:

@@ -63,14 +63,14 @@ def _interval(axes: Axes, y: float, estimate: Estimate, colour: str, marker: str
 
 
 def arms_figure(comparison: Comparison) -> str:
-    """Draw the KL of each arm in cross-validation and test, with the baselines as lines."""
+    """Draw the KL of each arm in cross-validation and test, with baselines and floor as lines."""
     has_test = any(arm.test for arm in comparison.arms)
     figure, panels = _figure(7.2, 1.2 + 0.38 * len(comparison.arms), 1 + has_test, sharex=True, sharey=True)
     for axes, split in zip(panels, ("cv", "test"), strict=False):
         for row, arm in enumerate(comparison.arms):
             estimate = getattr(arm, split)
             _interval(axes, row, estimate, COLOURS[row % len(COLOURS)], MARKERS[row % len(MARKERS)])
-        for baseline, style in zip(comparison.baselines, ("--", ":"), strict=True):
+        for baseline, style in zip(comparison.rows[len(comparison.arms) :], ("--", ":", "-"), strict=False):
             estimate = getattr(baseline, split)
             axes.axvline(estimate.value, color=FAINT, ls=style, lw=1.2)
         axes.set_xlabel(f"KL, {'cross-validation' if split == 'cv' else 'held-out test'}  (lower is better)")

@@ -74,6 +74,7 @@ def render(report: Report) -> str:
         reference=reference,
         to_reference=[words.difference_in_words(d) for d in to_reference],
         to_baselines=[words.difference_in_words(d) for d in to_baselines],
+        ways=[words.way_in_words(way) for way in comparison.ways],
         gaps=[words.gap_in_words(arm) for arm in comparison.arms],
         patterns=PATTERNS,
         titles=PATTERN_TITLES,

@@ -1,6 +1,6 @@
 """The tables in words: what an interval says, and what it does not."""
 
-from ictal.evaluation import ArmResult, Difference
+from ictal.evaluation import ArmResult, Difference, Way
 
 SPLITS = {"cv": "in cross-validation", "test": "on the held-out test patients"}
 
@@ -19,6 +19,18 @@ def difference_in_words(difference: Difference) -> str:
     if low > 0:
         return f"{difference.a} has a higher KL than {difference.b} {where} ({span})."
     return f"Between {difference.a} and {difference.b} {where} this data cannot tell ({span})."
+
+
+def way_in_words(way: Way) -> str:
+    """Say how much of the way from the prior to the floor an arm has gone."""
+    where = SPLITS[way.split]
+    if way.estimate is None:
+        return f"{way.arm} {where}: prior and floor are too near to each other to say how far it has come."
+    text = f"{way.arm} has gone {way.estimate.value:.0%} of the way from prior to floor {where}"
+    if way.estimate.interval is None:
+        return f"{text}; there are too few patients for an interval."
+    low, high = way.estimate.interval
+    return f"{text} ({100 * way.estimate.confidence:g} % interval {low:.0%} to {high:.0%})."
 
 
 def gap_in_words(arm: ArmResult) -> str:

@@ -1,5 +1,16 @@
 """EEG of the six patterns from a seed: the embedded data set, so that everything runs without real data."""
 
+from ictal.simulate.controls import CONTROLS, simulate_control
 from ictal.simulate.eeg import SimulatedEeg, SimulationSettings, simulate_eeg
+from ictal.simulate.floor import expected_kl
+from ictal.simulate.timeline import simulate_recording
 
-__all__ = ["SimulatedEeg", "SimulationSettings", "simulate_eeg"]
+__all__ = [
+    "CONTROLS",
+    "SimulatedEeg",
+    "SimulationSettings",
+    "expected_kl",
+    "simulate_control",
+    "simulate_eeg",
+    "simulate_recording",
+]

@@ -1,106 +1,218 @@
-"""The ongoing EEG of a patient: coloured noise with a field, and an alpha rhythm at the back of the head."""
+"""The ongoing EEG of a patient: what there is when no pattern is."""
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 import numpy.typing as npt
 
-from ictal.montage import ELECTRODES
+from ictal.simulate.head import N_SITES, POSITIONS, SITES, Head, source_positions
+from ictal.simulate.noise import band_noise, coloured_noise, envelope, smooth, switch
 from ictal.windows import RATE_HZ
 
 Floats = npt.NDArray[np.float64]
+Signal = npt.NDArray[np.float32]
 
-POSITIONS = np.array(
-    [
-        *[(-0.31, 0.95), (-0.40, 0.52), (-0.50, 0.0), (-0.40, -0.52), (-0.81, 0.59), (-1.0, 0.0)],
-        *[(-0.81, -0.59), (-0.31, -0.95), (0.0, 0.5), (0.0, 0.0), (0.0, -0.5)],
-        *[(0.31, 0.95), (0.40, 0.52), (0.50, 0.0), (0.40, -0.52), (0.81, 0.59), (1.0, 0.0)],
-        *[(0.81, -0.59), (0.31, -0.95)],
-    ]
-)
-"""Place of each of `ELECTRODES` seen from above, in radii of the head: x to the right, y to the nose."""
-
-assert len(POSITIONS) == len(ELECTRODES)
-
-FIELD_WIDTH = 0.6
-"""Distance, in radii of the head, over which the background's correlation falls to exp(-1/2)."""
-SENSOR_NOISE = 0.15
+VERTEX = np.array([0.0, 0.2, 0.98])
+SLOWEST_HZ, FASTEST_HZ = 15.0, 70.0
+"""Where the slow and the fast part of the aperiodic activity end."""
+SENSOR_UV = 0.4
+"""RMS of the amplifier's own noise."""
 
 
 @dataclass(frozen=True)
-class PatientTraits:
+class BackgroundTraits:
     """What stays the same over all EEGs of a patient.
 
     Attributes
     ----------
-    amplitude_uv
-        RMS of the background at an electrode.
+    level_uv
+        RMS of the aperiodic activity at the median electrode.
     exponent
-        Power falls as 1 / frequency ** exponent.
+        Its power falls as 1 / frequency ** exponent.
+    fast
+        RMS of its faster and more local part, relative to the slow one.
     alpha, alpha_hz
-        RMS of the occipital alpha rhythm relative to the background, and its frequency.
+        RMS of the posterior alpha rhythm relative to the aperiodic activity, and its frequency.
+    theta, delta
+        The same of slow activity that is not rhythmic: how slowed this EEG is.
+    delta_hz
+        Centre of the delta activity.
+    beta
+        RMS of fast activity over the front, as sedatives cause it, relative to the aperiodic activity.
     asymmetry
         Log ratio of right to left amplitude.
-    heart_hz
-        Heart rate.
-    preference
-        Probability of each pattern, [6].
+    unevenness
+        Spread of log amplitude between regions.
+    reach
+        Part of the aperiodic activity that is common to the whole head.
+    frontal
+        Log ratio of front to back amplitude.
     """
 
-    amplitude_uv: float
+    level_uv: float
     exponent: float
+    fast: float
     alpha: float
     alpha_hz: float
+    theta: float
+    delta: float
+    delta_hz: float
+    beta: float
     asymmetry: float
-    heart_hz: float
-    preference: Floats
+    unevenness: float
+    reach: float
+    frontal: float
 
 
-def draw_patient(rng: np.random.Generator) -> PatientTraits:
-    """Draw a patient: most have one or two patterns that come again."""
-    return PatientTraits(
-        amplitude_uv=float(np.exp(rng.normal(np.log(15), 0.35))),
-        exponent=float(rng.normal(1.8, 0.25)),
-        alpha=float(rng.beta(1.2, 3)),
-        alpha_hz=float(rng.normal(9, 1)),
-        asymmetry=float(rng.normal(0, 0.15)),
-        heart_hz=float(rng.uniform(0.9, 1.9)),
-        preference=rng.dirichlet(np.full(6, 0.5)),
+@dataclass(frozen=True)
+class State:
+    """How the background is in one EEG.
+
+    Attributes
+    ----------
+    gain
+        Factor on the patient's level.
+    suppression
+        'none', 'suppressed' (throughout) or 'bursts' (burst suppression).
+    suppressed_gain
+        Factor while suppressed.
+    burst_s, between_s
+        Mean durations of bursts and of the time between them.
+    spindles_per_min
+        Of sleep.
+    drift
+        Spread of the slow drift of log amplitude within a minute.
+    """
+
+    gain: float = 1.0
+    suppression: str = "none"
+    suppressed_gain: float = 0.15
+    burst_s: float = 1.5
+    between_s: float = 5.0
+    spindles_per_min: float = 0.0
+    drift: float = 0.15
+
+
+def draw_background(rng: np.random.Generator) -> BackgroundTraits:
+    """Draw a patient's background."""
+    slowed = rng.beta(1.6, 1.4)  # in intensive care most EEGs are slow, with little alpha
+    return BackgroundTraits(
+        level_uv=float(np.exp(rng.normal(np.log(11.5), 0.45))),
+        exponent=float(np.clip(rng.normal(2.2, 0.35), 1.2, 3.2)),
+        fast=float(np.exp(rng.normal(np.log(0.3), 0.5))),
+        alpha=float((1 - slowed) * rng.beta(1.2, 2.5) * 1.2),
+        alpha_hz=float(np.clip(rng.normal(8.8, 1.0), 7, 12)),
+        theta=float(rng.beta(1.5, 3) * 0.7),
+        delta=float(slowed * rng.beta(1.5, 2) * 1.6),
+        delta_hz=float(rng.uniform(0.6, 2.2)),
+        beta=float(rng.beta(1.2, 4) * 0.5),
+        asymmetry=float(rng.normal(0, 0.22)),
+        unevenness=float(rng.uniform(0.1, 0.5)),
+        reach=float(rng.uniform(0.3, 1.5)),
+        frontal=float(rng.normal(0.25, 0.35)),
     )
 
 
-def coloured_noise(rng: np.random.Generator, n_rows: int, n_samples: int, exponent: float) -> Floats:
-    """Return noise [row, time] of unit variance whose power falls as 1 / f ** exponent above 0.5 Hz."""
-    frequencies = np.fft.rfftfreq(n_samples, 1 / RATE_HZ)
-    gain = np.maximum(frequencies, 0.5) ** (-exponent / 2)
-    gain[0] = 0
-    size = (n_rows, len(frequencies))
-    noise = np.fft.irfft((rng.normal(size=size) + 1j * rng.normal(size=size)) * gain, n_samples)
-    return np.asarray(noise / noise.std(axis=1, keepdims=True))
+def draw_state(rng: np.random.Generator, *, suppression: str | None = None) -> State:
+    """Draw how the background is in one EEG; `suppression` chooses instead of chance."""
+    if suppression is None:
+        suppression = str(rng.choice(["none", "bursts", "suppressed"], p=[0.9, 0.05, 0.05]))
+    return State(
+        gain=float(np.exp(rng.normal(0, 0.25))),
+        suppression=suppression,
+        suppressed_gain=float(rng.uniform(0.05, 0.3)),
+        burst_s=float(rng.uniform(0.5, 3)),
+        between_s=float(rng.uniform(2, 12)),
+        spindles_per_min=float(rng.uniform(2, 8)) if rng.random() < 0.1 else 0.0,
+        drift=float(rng.uniform(0.05, 0.3)),
+    )
 
 
-def background(rng: np.random.Generator, patient: PatientTraits, n_samples: int) -> Floats:
-    """Return the ongoing EEG of the 19 electrodes, [19, time], µV at 200 Hz."""
-    distance = np.linalg.norm(POSITIONS[:, None] - POSITIONS[None], axis=2)
-    mixing = np.exp(-((distance / FIELD_WIDTH) ** 2))
-    mixing /= np.linalg.norm(mixing, axis=1, keepdims=True)
-    eeg = mixing @ coloured_noise(rng, len(ELECTRODES), n_samples, patient.exponent)
-    eeg += SENSOR_NOISE * rng.normal(size=eeg.shape)
-    time = np.arange(n_samples) / RATE_HZ
-    waxing = 1 + 0.5 * coloured_noise(rng, 1, n_samples, 2.5)[0]
-    phase = 2 * np.pi * patient.alpha_hz * time + np.cumsum(rng.normal(0, 0.05, n_samples))
-    posterior = 1 / (1 + np.exp((POSITIONS[:, 1] + 0.3) / 0.15))
-    eeg += patient.alpha * np.sqrt(2) * posterior[:, None] * waxing * np.sin(phase)
-    side = np.exp(patient.asymmetry * np.clip(POSITIONS[:, 0], -0.5, 0.5))
-    return np.asarray(patient.amplitude_uv * side[:, None] * eeg)
+def background(
+    rng: np.random.Generator, traits: BackgroundTraits, head: Head, state: State, n_samples: int
+) -> Signal:
+    """Return the ongoing EEG at the 21 sites against infinity, [21, time], µV at 200 Hz."""
+    # float32 throughout: its rounding is far below the amplifier's noise, and it halves the time.
+    slow = coloured_noise(rng, N_SITES, n_samples, traits.exponent, SLOWEST_HZ)
+    fast = coloured_noise(rng, N_SITES, n_samples, 0.8, FASTEST_HZ)
+    eeg = _mixing(head, 0.7, traits.reach) @ slow
+    eeg += traits.fast * (_mixing(head, 0.3, 0.2 * traits.reach) @ fast)
+    for share, hertz, width_hz, places in _rhythms(rng, traits):
+        fields = np.stack([head.field(*_patch(rng, place)) for place in places], axis=1).astype(np.float32)
+        waves = band_noise(rng, len(places), n_samples, hertz, width_hz)
+        waves *= envelope(rng, n_samples, 2.0 if hertz > 3 else 5.0, 0.5, len(places))
+        eeg += (share * fields) @ waves
+    eeg *= (np.exp(traits.unevenness * _map(rng)) * _gradient(traits))[:, None].astype(np.float32)
+    course = traits.level_uv * state.gain * envelope(rng, n_samples, 15.0, state.drift)
+    if state.suppression == "bursts":
+        bursts = switch(rng, n_samples, state.burst_s, state.between_s, 0.3)
+        course = course * (state.suppressed_gain * (1 - bursts) + 1.5 * bursts)
+    elif state.suppression == "suppressed":
+        course = course * state.suppressed_gain
+    if state.spindles_per_min:
+        eeg += np.outer(head.field(VERTEX, 0.6, np.zeros(3)), _spindles(rng, state.spindles_per_min, n_samples))
+    eeg *= course.astype(np.float32)
+    eeg += np.float32(SENSOR_UV) * rng.standard_normal(eeg.shape, dtype=np.float32)
+    return eeg
 
 
-def heartbeat(rng: np.random.Generator, patient: PatientTraits, n_samples: int) -> Floats:
-    """Return an EKG, [time], µV at 200 Hz: a narrow positive wave per beat over noise."""
-    ekg = 20 * rng.normal(size=n_samples)
-    intervals = rng.normal(1, 0.04, int(n_samples / RATE_HZ * patient.heart_hz) + 2) / patient.heart_hz
-    beats = (np.cumsum(intervals) * RATE_HZ).astype(int)
-    wave = 600 * np.exp(-((np.arange(-8, 9) / 2.5) ** 2))
-    train = np.zeros(n_samples)
-    train[beats[beats < n_samples]] = 1
-    return np.asarray(ekg + np.convolve(train, wave, mode="same"))
+def _mixing(head: Head, smooth_rad: float, common: float) -> Signal:
+    """Return the [21, 21] matrix that gives independent noises the field of sources spread over the cortex.
+
+    Parameters
+    ----------
+    smooth_rad
+        Distance over which neighbouring sources are alike.
+    common
+        Weight of activity that the whole cortex shares.
+    """
+    gain = head.radial()
+    covariance = gain @ (_alike(smooth_rad) + common * 0.3) @ gain.T
+    scale = np.median(np.diag(covariance))
+    return np.linalg.cholesky(covariance / scale + 1e-4 * np.eye(N_SITES)).astype(np.float32)
+
+
+@lru_cache(maxsize=4)
+def _alike(smooth_rad: float) -> Floats:
+    """Return how alike the activity of each pair of sources is, [source, source]."""
+    sources = source_positions()
+    return np.asarray(np.exp((sources @ sources.T - 1) / smooth_rad**2))
+
+
+def _rhythms(rng: np.random.Generator, traits: BackgroundTraits) -> list[tuple[float, float, float, Floats]]:
+    """Return (relative RMS, frequency, width, places) of each rhythm."""
+    back = np.array([POSITIONS[SITES.index(name)] for name in ("O1", "O2")])
+    front = np.array([POSITIONS[SITES.index(name)] for name in ("F3", "F4")])
+    anywhere = rng.normal(size=(6, 3)) * (1, 1, 0.5) + (0, 0.1, 0.4)
+    anywhere /= np.linalg.norm(anywhere, axis=1, keepdims=True)
+    return [
+        (traits.alpha, traits.alpha_hz, 0.6, back),
+        (traits.theta, float(rng.uniform(4.5, 7)), 1.0, anywhere[:3]),
+        (traits.delta, traits.delta_hz, 0.5, anywhere[3:]),
+        (traits.beta, float(rng.uniform(14, 22)), 3.0, front),
+    ]
+
+
+def _patch(rng: np.random.Generator, place: Floats) -> tuple[Floats, float, Floats]:
+    return place, float(rng.uniform(0.25, 0.7)), rng.normal(0, 0.3, 3)
+
+
+def _map(rng: np.random.Generator) -> Floats:
+    """Return a smooth random map over the sites, [21], with unit variance."""
+    waves = rng.normal(size=(4, 3)) * 1.5
+    return np.asarray(np.cos(POSITIONS @ waves.T + rng.uniform(0, 2 * np.pi, 4)).sum(axis=1) / np.sqrt(2))
+
+
+def _gradient(traits: BackgroundTraits) -> Floats:
+    x, y, _ = POSITIONS.T
+    return np.asarray(np.exp(traits.asymmetry * np.clip(x, -0.5, 0.5) + 0.5 * traits.frontal * y))
+
+
+def _spindles(rng: np.random.Generator, per_min: float, n_samples: int) -> Floats:
+    """Return sleep spindles, [time]: waxing and waning runs of 11 to 15 Hz, half a second to two."""
+    on = np.zeros(n_samples)
+    for start in np.flatnonzero(rng.random(n_samples) < per_min / 60 / RATE_HZ):
+        on[start : start + int(rng.uniform(0.5, 2) * RATE_HZ)] = 1
+    carrier = band_noise(rng, 1, n_samples, float(rng.uniform(11, 15)), 0.3)[0]
+    return np.asarray(1.2 * smooth(on, RATE_HZ // 2) * carrier)

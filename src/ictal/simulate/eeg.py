@@ -1,19 +1,30 @@
 """One simulated EEG with its votes, as a function of the seed and its number alone."""
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 import numpy.typing as npt
 from pydantic import Field
+from scipy.fft import irfft, next_fast_len, rfft, rfftfreq
 
-from ictal.labels import PATTERNS
-from ictal.montage import CHANNELS
+from ictal.montage import CHANNELS, ELECTRODES
 from ictal.recording import Recording, Signal
 from ictal.settings import Settings
-from ictal.simulate.background import PatientTraits, background, draw_patient, heartbeat
-from ictal.simulate.patterns import PatternTraits, draw_pattern, field, wave
-from ictal.simulate.raters import draw_votes, vote_distribution
-from ictal.windows import RATE_HZ, WINDOW_SAMPLES
+from ictal.simulate.artifacts import add_artifacts, damage, draw_artifacts, electrocardiogram, heartbeats
+from ictal.simulate.background import background, draw_state
+from ictal.simulate.fitted import FEW_SIZES, KINDS, MANY_SIZES, Kind
+from ictal.simulate.head import EARS, SITES
+from ictal.simulate.patient import Patient, draw_patient, draw_pattern
+from ictal.simulate.patterns import Pattern, render
+from ictal.simulate.raters import Evidence, draw_votes, look, look_at_background, relative_strength, vote_distribution
+from ictal.windows import RATE_HZ, WINDOW_S, WINDOW_SAMPLES
+
+Floats = npt.NDArray[np.float64]
+
+FEW, MANY = 0, 1
+MOST_LIFTED = 2.5
+"""How much stronger a pattern may become because artifacts are large."""
 
 
 class SimulationSettings(Settings):
@@ -23,12 +34,15 @@ class SimulationSettings(Settings):
     ----------
     patients, eegs_per_patient
         Each EEG is one window of 50 s.
+    few_share
+        Share of the windows whose panel has fewer than 10 votes.
     seed
         Of the simulation; independent of the seed of training.
     """
 
     patients: int = Field(100, ge=2)
     eegs_per_patient: int = Field(5, ge=1)
+    few_share: float = Field(1 / 3, ge=0, le=1)
     seed: int = Field(0, ge=0)
 
 
@@ -38,53 +52,115 @@ class SimulatedEeg:
 
     Attributes
     ----------
-    recording
-        50 s, `CHANNELS`, 200 Hz, µV, referential.
+    samples
+        [20, 10000], `CHANNELS` at 200 Hz, µV, referential.
     votes
         The panel's counts, [6].
     probabilities
         The distribution that the votes were drawn from, [6].
-    traits
-        How the pattern was expressed.
+    name
+        Says which it is.
+    kind, pattern, evidence
+        What was asked for, how it was expressed, and what can be seen of it; None in a control.
     """
 
-    recording: Recording
+    samples: Signal
     votes: npt.NDArray[np.int64]
-    probabilities: npt.NDArray[np.float64]
-    traits: PatternTraits
+    probabilities: Floats
+    name: str
+    kind: Kind | None = None
+    pattern: Pattern | None = None
+    evidence: Evidence | None = None
+
+    @property
+    def recording(self) -> Recording:
+        """The samples as a recording."""
+        return Recording.from_array(self.samples, CHANNELS, RATE_HZ, self.name)
 
 
-@dataclass(frozen=True)
-class SimulatedSource:
-    """Samples that are made when they are read."""
-
-    key: tuple[int, int, int]
-    patient: PatientTraits
-    pattern: PatternTraits
-
-    def read(self, start: int, stop: int) -> Signal:
-        """Return samples `start` to `stop`, [20, time], µV."""
-        rng = np.random.default_rng((*self.key, 1))
-        scalp = background(rng, self.patient, WINDOW_SAMPLES)
-        amplitude_uv = self.patient.amplitude_uv * self.pattern.strength
-        course = wave(rng, self.pattern, WINDOW_SAMPLES)
-        scalp += amplitude_uv * np.outer(field(rng, self.pattern), course)
-        samples = np.vstack([scalp, heartbeat(rng, self.patient, WINDOW_SAMPLES)])
-        return samples[:, start:stop].astype(np.float32)
+@lru_cache(maxsize=64)
+def patient_of(seed: int, patient: int) -> Patient:
+    """Return patient number `patient` of a simulation."""
+    return draw_patient(np.random.default_rng((seed, patient)))
 
 
-def simulate_eeg(seed: int, patient: int, eeg: int) -> SimulatedEeg:
+def simulate_eeg(
+    seed: int, patient: int, eeg: int, few_share: float = 1 / 3, kind: Kind | None = None
+) -> SimulatedEeg:
     """Simulate EEG number `eeg` of patient number `patient`.
 
-    The result depends on the three numbers alone, so any order, any worker and any size of the data set
+    The result depends on the arguments alone, so any order, any worker and any size of the data set
     give the same EEG.
     """
-    traits = draw_patient(np.random.default_rng((seed, patient)))
-    key = (seed, patient, eeg + 1)
-    rng = np.random.default_rng(key)
-    pattern = draw_pattern(rng, str(rng.choice(PATTERNS, p=traits.preference)))
-    probabilities = vote_distribution(pattern)
+    rng = np.random.default_rng((seed, patient, eeg + 1))
+    person = patient_of(seed, patient)
+    panel = FEW if rng.random() < few_share else MANY
+    drawn = KINDS[rng.choice(len(KINDS), p=person.kinds[panel])]
+    kind = kind or drawn
+    pattern = draw_pattern(rng, person, kind, WINDOW_S)
+    samples, evidence = compose(rng, person, pattern, WINDOW_SAMPLES)
+    votes = draw_votes(rng, evidence, (FEW_SIZES, MANY_SIZES)[panel])
     name = f"simulated patient {patient} EEG {eeg} (seed {seed})"
-    source = SimulatedSource(key, traits, pattern)
-    recording = Recording(name, CHANNELS, RATE_HZ, WINDOW_SAMPLES, source)
-    return SimulatedEeg(recording, draw_votes(rng, probabilities), probabilities, pattern)
+    return SimulatedEeg(samples, votes, vote_distribution(evidence), name, kind, pattern, evidence)
+
+
+def compose(
+    rng: np.random.Generator, person: Patient, pattern: Pattern | None, n_samples: int
+) -> tuple[Signal, Evidence]:
+    """Return an EEG of one state of a patient, [20, time], and what can be seen of the pattern in its centre."""
+    state = draw_state(rng, suppression=None if pattern is None or rng.random() < 0.1 else "none")
+    artifacts = draw_artifacts(rng, heavy=pattern is None and rng.random() < 0.25)
+    rest = background(rng, person.background, person.head, state, n_samples)
+    beats = heartbeats(rng, person.heart_hz, n_samples)
+    disturbance = add_artifacts(rng, artifacts, n_samples, beats)
+    total: Signal = rest + disturbance
+    if pattern is None:
+        evidence = look_at_background(total)
+    else:
+        rendered = render(rng, pattern, person.head, n_samples)
+        # As strong as asked for beside what disturbs; but no discharge outgrows a heavy artifact.
+        unit, full = (relative_strength(rendered.signal, beside) for beside in (rest, total))
+        level = min(1 / max(full, 1e-6), MOST_LIFTED / max(unit, 1e-6))
+        signal: Signal = np.float32(pattern.strength * level) * rendered.signal
+        evidence = look(rendered, signal, total)
+        total = total + signal
+    samples = np.vstack([record(person, total), electrocardiogram(rng, beats)])
+    return damage(rng, artifacts, samples).astype(np.float32), evidence
+
+
+def record(person: Patient, total: Signal) -> Signal:
+    """Return what a patient's amplifier makes of the potentials at the 21 sites: filtered, against its reference.
+
+    Parameters
+    ----------
+    total
+        Against infinity, [21, time], µV.
+
+    Returns
+    -------
+    ndarray
+        [19, time], µV.
+    """
+    filtered = _amplifier(person, total)
+    return np.asarray(filtered[: len(ELECTRODES)] - _reference(person, filtered))
+
+
+def _reference(person: Patient, total: Signal) -> Signal:
+    if person.reference == "average":
+        return np.asarray(total[: len(ELECTRODES)].mean(axis=0))
+    if person.reference == "ears":
+        return np.asarray(total[EARS].mean(axis=0))
+    return np.asarray(0.5 * (total[SITES.index("Cz")] + total[SITES.index("Pz")]))  # halfway, as CPz
+
+
+def _amplifier(person: Patient, total: Signal) -> Signal:
+    """Filter as an amplifier does: a high-pass of first order and a low-pass of second."""
+    n_samples = total.shape[1]
+    length = next_fast_len(n_samples + 5 * RATE_HZ, real=True)
+    frequency = rfftfreq(length, 1 / RATE_HZ)
+    high = 1j * frequency / (person.high_pass_hz + 1j * frequency)
+    ratio = 1j * frequency / person.low_pass_hz
+    low = 1 / (1 + np.sqrt(2) * ratio + ratio**2)
+    padded = np.pad(total, ((0, 0), (0, length - n_samples)), mode="reflect")
+    filtered = rfft(padded, axis=1) * (high * low).astype(np.complex64)
+    return np.asarray(irfft(filtered, length, axis=1)[:, :n_samples])

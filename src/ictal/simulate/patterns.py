@@ -1,88 +1,288 @@
-"""The six patterns in their simplest honest form: a wave over time, and a field over the head."""
+"""The patterns of critical-care EEG, each modifier of the terminology a named parameter.
 
-from dataclasses import dataclass
+The words are those of the American Clinical Neurophysiology Society's Standardized Critical Care EEG
+Terminology, 2021 version (Hirsch et al., J Clin Neurophysiol 2021;38:1-29).
+"""
+
+from dataclasses import dataclass, fields, replace
+from itertools import pairwise
 
 import numpy as np
 import numpy.typing as npt
+from scipy.interpolate import PchipInterpolator
 
-from ictal.simulate.background import POSITIONS
+from ictal.errors import SimulationError
+from ictal.simulate.head import POSITIONS, SITES, Head
+from ictal.simulate.noise import band_noise, smooth, switch
 from ictal.windows import RATE_HZ
 
 Floats = npt.NDArray[np.float64]
+Signal = npt.NDArray[np.float32]
+
+RANGES = {
+    "frequency_hz": (0.3, 12.0),
+    "jitter": (0.0, 0.8),
+    "trend": (-1.5, 1.5),
+    "periodic": (0.0, 1.0),
+    "duration_s": (0.03, 1.0),
+    "phases": (1, 4),
+    "after_wave": (0.0, 2.0),
+    "skew": (-0.8, 0.8),
+    "prevalence": (0.05, 1.0),
+    "bout_s": (0.5, 600.0),
+    "fast": (0.0, 1.0),
+    "rhythmic": (0.0, 1.0),
+    "lag_s": (-0.3, 0.3),
+    "spread_rad": (0.15, 1.5),
+    "contralateral": (0.0, 1.0),
+    "amplitude_jitter": (0.0, 1.0),
+    "growth": (0.0, 1.0),
+    "strength": (0.0, 20.0),
+}
+"""What each numeric modifier may be; see `Pattern`."""
 
 
 @dataclass(frozen=True)
-class PatternTraits:
+class Pattern:
     """How a pattern is expressed in one EEG.
 
     Attributes
     ----------
-    pattern
-        One of `ictal.labels.PATTERNS`.
     strength
-        RMS of the pattern at its strongest electrode, relative to the background.
-    laterality
-        0: both sides alike; 1: one side only.
-    side
-        -1: left, 1: right.
-    frequency_hz
-        Repetition rate; of a seizure the rate at its start.
-    sharpness
-        0: a sinusoid, 1: brief sharp discharges with flat intervals.
-    evolution
-        Factor between the first and the last frequency.
+        RMS of the pattern over that of the background, where the pattern is largest (relative amplitude).
+    frequency_hz, jitter, trend
+        Repetition rate at its beginning, variation of the intervals (standard deviation over mean), and the natural
+        logarithm of the last rate over the first (evolution in frequency).
+    periodic
+        1: discharges with intervals between (PD); 0: a wave without interval (RDA); between: both at once.
+    duration_s, phases, after_wave
+        Of a discharge: duration of its main phase (spiky below 70 ms, sharp to 200 ms), number of its phases (3:
+        triphasic), and the slow wave that follows, relative to it.
+    skew
+        Of a rhythmic wave: 0 is a sinusoid, other values steepen one flank (sharply contoured).
+    amplitude_jitter
+        Variation of amplitude from cycle to cycle.
+    prevalence, bout_s
+        Share of the time in which it is there, and mean duration of a run (1: continuous).
+    onset_s, offset_s
+        When it begins and ends within the EEG; outside of it for a pattern that was there before or goes on.
+    centre
+        Unit vector to the middle of the involved cortex on the left, or right, side.
+    side, contralateral
+        -1: left, 1: right; and the amplitude on the other side relative to this one (1: generalized).
+    spread_rad, lag_s
+        Extent of the involved cortex; delay from front to back (negative: back to front).
+    fast, rhythmic
+        "Plus" features: superimposed fast activity (+F) and, under discharges, rhythmic delta (+R), relative to
+        the pattern. Sharp discharges on a rhythmic wave (+S) are a small `periodic`.
+    growth
+        How much smaller in amplitude and extent it is at its beginning than at its end (evolution in location).
     """
 
-    pattern: str
     strength: float
-    laterality: float
-    side: int
     frequency_hz: float
-    sharpness: float
-    evolution: float
+    jitter: float
+    trend: float
+    periodic: float
+    duration_s: float
+    phases: int
+    after_wave: float
+    skew: float
+    amplitude_jitter: float
+    prevalence: float
+    bout_s: float
+    onset_s: float
+    offset_s: float
+    centre: tuple[float, float, float]
+    side: int
+    contralateral: float
+    spread_rad: float
+    lag_s: float
+    fast: float
+    rhythmic: float
+    growth: float
+
+    def __post_init__(self) -> None:
+        for field in fields(self):
+            if field.name in RANGES:
+                low, high = RANGES[field.name]
+                value = getattr(self, field.name)
+                if not low <= value <= high:
+                    raise SimulationError(f"{field.name} is {value:g}; allowed is {low:g} to {high:g}")
+        if self.side not in (-1, 1):
+            raise SimulationError(f"side is {self.side}; allowed are -1 (left) and 1 (right)")
+        if not self.onset_s < self.offset_s:
+            raise SimulationError(f"offset_s is {self.offset_s:g}; it must come after onset_s, {self.onset_s:g}")
 
 
-def draw_pattern(rng: np.random.Generator, pattern: str) -> PatternTraits:
-    """Draw how a pattern is expressed, from clear to barely there."""
-    lateral = pattern in ("lpd", "lrda") or (pattern == "seizure" and rng.random() < 0.5)
-    periodic = pattern in ("lpd", "gpd")
-    seizure = pattern == "seizure"
-    return PatternTraits(
-        pattern=pattern,
-        strength=0.0 if pattern == "other" else float(np.exp(rng.normal(np.log(1.8), 0.5))),
-        laterality=float(rng.beta(6, 2) if lateral else rng.beta(1.5, 6)),
-        side=int(rng.choice((-1, 1))),
-        frequency_hz=float(rng.uniform(3, 6) if seizure else rng.uniform(0.7, 2.4)),
-        sharpness=float(rng.beta(6, 2) if periodic else rng.beta(3, 4) if seizure else rng.beta(1.5, 6)),
-        evolution=float(rng.uniform(0.4, 0.8)) if seizure else 1.0,
-    )
+@dataclass(frozen=True)
+class Rendered:
+    """A pattern as it came out.
 
-
-def field(rng: np.random.Generator, traits: PatternTraits) -> Floats:
-    """Return the pattern's amplitude at each of the 19 electrodes, [19], at most 1."""
-    x, y = POSITIONS.T
-    centre = rng.uniform(-0.4, 0.5)
-    spread = np.exp(-(((y - centre) / 1.0) ** 2))
-    this_side = 1 / (1 + np.exp(-traits.side * x / 0.15))
-    return np.asarray(spread * ((1 - traits.laterality) + traits.laterality * this_side))
-
-
-def wave(rng: np.random.Generator, traits: PatternTraits, n_samples: int) -> Floats:
-    """Return the pattern's course over time, [time], RMS 1 at 200 Hz; zeros for 'other'.
-
-    The phase runs at the repetition rate with a jitter; sharpness narrows each cycle to a biphasic discharge.
+    Attributes
+    ----------
+    signal
+        At the 21 sites against infinity, [21, time], of unit RMS where it is largest.
+    there
+        1 where it is expressed, 0 where not, [time].
+    cycles_s
+        When each discharge or wave stands.
+    between
+        Share of the time in which the wave is below half of its height: a third for a sinusoid, most of it for
+        discharges with intervals between them.
     """
-    if traits.pattern == "other":
-        return np.zeros(n_samples)
-    course = np.linspace(0, 1, n_samples)
-    frequency = traits.frequency_hz * traits.evolution**course
-    wander = np.exp(np.interp(course, np.linspace(0, 1, 60), rng.normal(0, 0.12, 60)))
-    phase = rng.uniform() + np.cumsum(frequency * wander) / RATE_HZ
-    cycle = (phase % 1) - 0.5
-    smooth = np.cos(2 * np.pi * cycle)
-    width = 0.06 * np.minimum(frequency, 3)
-    sharp = (1 - (cycle / width) ** 2) * np.exp(-((cycle / width) ** 2) / 2)
-    signal = (1 - traits.sharpness) * smooth + traits.sharpness * 1.5 * sharp
-    amplitude = np.exp(np.interp(course, np.linspace(0, 1, 25), rng.normal(0, 0.2, 25)))
-    signal = (signal - signal.mean()) * amplitude
-    return np.asarray(signal / signal.std())
+
+    signal: Signal
+    there: Floats
+    cycles_s: Floats
+    between: float
+
+
+def render(rng: np.random.Generator, pattern: Pattern, head: Head, n_samples: int) -> Rendered:
+    """Let a pattern run for so many samples at 200 Hz."""
+    duration_s = n_samples / RATE_HZ
+    begin, end = max(pattern.onset_s, -60.0), min(pattern.offset_s, duration_s + 60.0)
+    time = np.arange(n_samples) / RATE_HZ
+    cycles = _cycles(rng, pattern, begin, end, max(begin, 0.0), min(end, duration_s))
+    there = _there(rng, pattern, n_samples)
+    course = np.clip((time - begin) / (end - begin), 0, 1)
+    wave, clean = _wave(rng, pattern, cycles, n_samples)
+    wave = wave * there * (1 - pattern.growth * (1 - course))
+    if pattern.fast:
+        carrier = band_noise(rng, 1, n_samples, float(rng.uniform(12, 22)), 3.0)[0]
+        wave = wave + pattern.fast * 0.5 * carrier * smooth(abs(wave), RATE_HZ // 5)
+    signal = _project(rng, pattern, head, wave, course)
+    largest = np.sqrt((signal**2).mean(axis=1).max())
+    if largest > 0:
+        signal /= largest
+    level = np.quantile(abs(clean), 0.998) if clean.size else 1.0
+    between = float((smooth(abs(clean), 5) < 0.4 * level).mean()) if level else 0.0
+    return Rendered(signal, there, cycles, between)
+
+
+def _cycles(
+    rng: np.random.Generator, pattern: Pattern, begin: float, end: float, first: float, last: float
+) -> Floats:
+    """Return the times of the cycles from a little before the pattern's beginning to a little after its end."""
+    margin_s = 2 / pattern.frequency_hz
+    most = int((end - begin + 2 * margin_s) * pattern.frequency_hz * np.exp(abs(pattern.trend)) * 1.6) + 8
+    factors = np.maximum(1 + pattern.jitter * rng.standard_normal(most), 0.35)
+    # Neighbouring intervals resemble each other half of the way, as in real discharges.
+    factors[1:] = 0.5 * (factors[1:] + factors[:-1]) + 0.25 * (factors[1:] - factors[:-1])
+    times = [begin - margin_s + rng.uniform() / pattern.frequency_hz]
+    for factor in factors:
+        share = min(max((times[-1] - first) / max(last - first, 1.0), 0.0), 1.0)
+        times.append(times[-1] + factor / (pattern.frequency_hz * np.exp(pattern.trend * share)))
+        if times[-1] > end + margin_s:
+            break
+    return np.array(times)
+
+
+def _there(rng: np.random.Generator, pattern: Pattern, n_samples: int) -> Floats:
+    time = np.arange(n_samples) / RATE_HZ
+    ramp = smooth(((time >= pattern.onset_s) & (time <= pattern.offset_s)).astype(np.float64), RATE_HZ // 2)
+    if pattern.prevalence >= 0.95:
+        return ramp
+    off_s = pattern.bout_s * (1 - pattern.prevalence) / pattern.prevalence
+    return ramp * switch(rng, n_samples, pattern.bout_s, off_s, 0.3)
+
+
+def _wave(rng: np.random.Generator, pattern: Pattern, cycles: Floats, n_samples: int) -> tuple[Floats, Floats]:
+    """Return the course over time, [time], with and without the variation of amplitude, about one at its peaks."""
+    heights = np.exp(pattern.amplitude_jitter * rng.standard_normal(len(cycles)))
+    discharges = np.zeros(n_samples)
+    clean = np.zeros(n_samples)
+    if pattern.periodic > 0.02:
+        shapes = [_discharge(pattern, stretch) for stretch in (0.88, 1.0, 1.14)]
+        # Experts look for an interval between discharges, whatever slow wave follows them.
+        bare, bare_main = _discharge(replace(pattern, after_wave=0.0), 1.0)
+        for at_s, height, which in zip(cycles, heights, rng.integers(0, 3, len(cycles)), strict=True):
+            shape, main = shapes[which]
+            _add(discharges, height * shape, round(at_s * RATE_HZ) - main)
+            _add(clean, bare, round(at_s * RATE_HZ) - bare_main)
+    slow = np.zeros(n_samples)
+    share = 1 - pattern.periodic + pattern.periodic * pattern.rhythmic * 0.3
+    if share > 0.02 and len(cycles) > 3:
+        time = np.arange(n_samples) / RATE_HZ
+        phase = 2 * np.pi * PchipInterpolator(cycles, np.arange(len(cycles)), extrapolate=True)(time)
+        slow = np.cos(phase + pattern.skew * np.sin(phase))
+        slow += 0.25 * pattern.skew * np.cos(2 * phase + 1.0)
+        size = np.interp(time, cycles, smooth(heights, 3))
+        clean = pattern.periodic * clean + share * slow
+        slow = slow * size
+    else:
+        clean = pattern.periodic * clean
+    return pattern.periodic * discharges + share * slow, clean
+
+
+def _add(signal: Floats, shape: Floats, start: int) -> None:
+    """Add a shape to a signal from a sample on, as far as it lies within."""
+    low, high = max(start, 0), min(start + len(shape), len(signal))
+    if low < high:
+        signal[low:high] += shape[low - start : high - start]
+
+
+def _discharge(pattern: Pattern, stretch: float) -> tuple[Floats, int]:
+    """Return one discharge, [time], its main phase being one, and the sample of its main phase.
+
+    Phases are Gaussian bumps of alternating sign; each is longer than the one before, and the main one is the
+    second of three and the first of two. A slow wave of the main phase's sign follows.
+    """
+    width_s = stretch * pattern.duration_s / 2.5  # a bump is about 2.5 standard deviations long at its foot
+    heights = {1: (1.0,), 2: (1.0, -0.55), 3: (-0.4, 1.0, -0.5), 4: (-0.35, 1.0, -0.6, 0.35)}[pattern.phases]
+    main = heights.index(1.0)
+    widths = [width_s * 1.45 ** (index - main) for index in range(len(heights))]
+    centres = [0.0]
+    for one, other in pairwise(widths):
+        centres.append(centres[-1] + 1.25 * (one + other))
+    slow_s = min(max(0.16, 2.2 * width_s), 0.35)
+    slow_at = centres[-1] + 1.3 * widths[-1] + 1.5 * slow_s
+    before_s = centres[main] + 3 * widths[0]
+    time = np.arange(-before_s, slow_at - centres[main] + 3 * slow_s, 1 / RATE_HZ) + centres[main]
+    shape = np.zeros_like(time)
+    for height, width, centre in zip(heights, widths, centres, strict=True):
+        shape += height * np.exp(-(((time - centre) / width) ** 2) / 2)
+    shape -= pattern.after_wave * 0.5 * np.exp(-(((time - slow_at) / slow_s) ** 2) / 2)
+    return shape, round(before_s * RATE_HZ)
+
+
+def _project(rng: np.random.Generator, pattern: Pattern, head: Head, wave: Floats, course: Floats) -> Signal:
+    """Bring the wave to the sites: three patches from front to back on both sides, each with its delay."""
+    centre = np.array(pattern.centre)
+    front = np.array([0.0, 1.0, 0.0]) - centre[1] * centre
+    norm = np.linalg.norm(front)
+    front = front / norm if norm > 0.1 else np.array([0.0, 0.0, 1.0])
+    step = 0.7 * pattern.spread_rad
+    tilt = rng.normal(0, 0.35, 3)
+    near = np.zeros((3, len(SITES)))
+    for index, place in enumerate((centre + step * front, centre, centre - step * front)):
+        place = place / np.linalg.norm(place)
+        width = max(0.6 * pattern.spread_rad, 0.12)
+        near[index] = head.field(place, width, tilt)
+        mirrored = head.field(place * (-1, 1, 1), width, tilt * (-1, 1, 1))
+        near[index] += pattern.contralateral * mirrored
+    weights = np.array([0.6, 1.0, 0.6]) * np.exp(rng.normal(0, 0.25, 3))
+    delays = [round(pattern.lag_s * part * RATE_HZ) for part in (-0.5, 0.0, 0.5)]
+    waves = np.stack([weight * _delayed(wave, delay) for weight, delay in zip(weights, delays, strict=True)])
+    if pattern.growth:
+        waves[[0, 2]] *= course  # it begins in the middle
+    return near.T.astype(np.float32) @ waves.astype(np.float32)
+
+
+def _delayed(wave: Floats, n_samples: int) -> Floats:
+    if n_samples == 0:
+        return wave
+    moved = np.zeros_like(wave)
+    if n_samples > 0:
+        moved[n_samples:] = wave[:-n_samples]
+    else:
+        moved[:n_samples] = wave[-n_samples:]
+    return moved
+
+
+def place_between(rng: np.random.Generator, side: int, names: tuple[str, ...]) -> tuple[float, float, float]:
+    """Return a random place among some electrodes of the left side, on the given side."""
+    weights = rng.dirichlet(np.ones(len(names)))
+    place = weights @ POSITIONS[[SITES.index(name) for name in names]]
+    place = place / np.linalg.norm(place) * (-side, 1, 1)
+    return (float(place[0]), float(place[1]), float(place[2]))

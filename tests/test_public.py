@@ -1,0 +1,21 @@
+import subprocess
+import sys
+
+import pytest
+
+import ictal
+
+
+@pytest.mark.parametrize("name", ictal.__all__)
+def test_every_public_name_is_there(name):
+    assert getattr(ictal, name) is not None
+
+
+def test_an_unknown_name_is_an_attribute_error():
+    with pytest.raises(AttributeError, match="module 'ictal' has no attribute 'scores'"):
+        _ = ictal.scores
+
+
+def test_importing_ictal_and_asking_for_a_recording_needs_no_torch():
+    code = "import sys, ictal; ictal.read; ictal.simulate.simulate_recording; sys.exit('torch' in sys.modules)"
+    subprocess.run([sys.executable, "-c", code], check=True)
