@@ -149,3 +149,19 @@ def test_two_processes_train_one_network(array, tmp_path):
     trained = fit(network(), array, task(), SETTINGS, settings, tmp_path)
     assert len(pd.read_csv(tmp_path / HISTORY)) == 3
     assert not all(torch.equal(a, b) for a, b in zip(state(before), state(trained), strict=True))
+
+
+def test_batch_normalisation_ends_with_the_statistics_of_the_training_windows(array, tmp_path):
+    models = MODELS.model_copy(deep=True).model_dump()
+    models["temporal"]["wavenet"]["norm"] = "batch"
+    made = build("temporal", ModelSettings.model_validate(models))
+    seen = []
+    first = next(module for module in made.modules() if isinstance(module, nn.modules.batchnorm._BatchNorm))
+    fit(made, array, task(), SETTINGS, TrainerSettings(accelerator="cpu"), tmp_path)
+    first.register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0].detach()))
+    # one window of each of the eight EEGs, in two batches of four; which of two windows is drawn shifts noise a little
+    with torch.no_grad():
+        made(torch.from_numpy(array.signals[:16]))
+    dims = [axis for axis in range(seen[0].ndim) if axis != 1]
+    torch.testing.assert_close(first.running_var, seen[0].var(dims), rtol=0.1, atol=1e-3)
+    assert first.num_batches_tracked == 2

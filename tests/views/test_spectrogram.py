@@ -105,3 +105,9 @@ def test_any_width_is_met_whether_or_not_it_divides_the_window(width):
     settings = SpectrogramSettings(n_mels=8, width=width, frame=64, n_fft=256)
     assert settings.hop == 10_000 // width
     assert Spectrogram(settings)(windows(1)).shape == (1, 4, 8, width)
+
+
+def test_pixels_are_clipped_where_the_settings_say_so():
+    plain, clipped = (Spectrogram(SMALL.model_copy(update={"clip": clip}))(windows(2)) for clip in (None, 0.5))
+    assert plain.abs().max() > 0.5
+    torch.testing.assert_close(clipped, plain.clamp(-0.5, 0.5))

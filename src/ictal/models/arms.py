@@ -4,9 +4,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import torch
+from pydantic import Field
 from torch import Tensor, nn
 
 from ictal.errors import UnknownNameError
+from ictal.labels import N_PATTERNS
 from ictal.models.efficientnet import Efficientnet, EfficientnetSettings
 from ictal.models.wavenet import Wavenet, WavenetSettings
 from ictal.settings import Settings
@@ -29,10 +31,20 @@ class SpatialSettings(Settings):
 
 
 class ModelSettings(Settings):
-    """Views and networks of all arms."""
+    """Views and networks of all arms.
+
+    Attributes
+    ----------
+    temporal, spatial
+        See the classes.
+    lapse
+        Share of each prediction that is spread evenly over the patterns, in training and after, as experts' votes
+        also stray: no pattern is then impossible, and no window costs more than log(6 / lapse). 0: none.
+    """
 
     temporal: TemporalSettings = TemporalSettings()
     spatial: SpatialSettings = SpatialSettings()
+    lapse: float = Field(0.0, ge=0, lt=1)
 
 
 Build = Callable[[ModelSettings, bool], nn.Module]
@@ -81,6 +93,20 @@ ARMS = {
     )
 }
 """All arms by name."""
+
+
+class WithLapse(nn.Module):
+    """A network whose probabilities are mixed with a little of the uniform distribution."""
+
+    def __init__(self, network: nn.Module, lapse: float) -> None:
+        super().__init__()
+        self.network, self.lapse = network, lapse
+
+    def forward(self, windows: Tensor) -> Tensor:
+        """Return logits [batch, 6] whose softmax is the mixture."""
+        probabilities = self.network(windows).float().softmax(dim=1)
+        mixed: Tensor = (1 - self.lapse) * probabilities + self.lapse / N_PATTERNS
+        return mixed.log()
 
 
 class MeanOfArms(nn.Module):
@@ -134,4 +160,5 @@ def build(name: str, settings: ModelSettings, *, initial: bool = True) -> nn.Mod
     arm = find_arm(name)
     if arm.make is None:
         return MeanOfArms({part: build(part, settings, initial=initial) for part in arm.parts})
-    return arm.make(settings, initial)
+    network = arm.make(settings, initial)
+    return WithLapse(network, settings.lapse) if settings.lapse else network

@@ -18,6 +18,7 @@ import numpy.typing as npt
 import pandas as pd
 import torch
 from torch import Tensor, nn
+from torch.optim.swa_utils import update_bn
 from torch.utils.data import DataLoader, Dataset
 
 from ictal.data import WindowArray
@@ -31,6 +32,9 @@ CHECKPOINT = "last.ckpt"
 HISTORY = "history.csv"
 AUTO_BF16_ON_CPU = ("temporal",)
 """Arms that mixed bfloat16 makes faster on a CPU that has it (2D networks become slower)."""
+
+MOST_SETTLING = 1024
+"""Windows whose statistics batch normalisation keeps after training."""
 
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3
 """Options of glibc's mallopt (malloc.h)."""
@@ -159,8 +163,26 @@ class Learner(L.LightningModule):
         )
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "epoch"}}
 
+    def settle_batch_norm(self) -> None:
+        """Give batch normalisation the statistics of the training windows under the final weights.
+
+        Its running averages hold the last few batches only, under weights that still moved: with little data a
+        network then meets windows as if from elsewhere, and is sure of nonsense on some.
+        """
+        rows = draw_rows(self.array, self.task.train, np.random.default_rng(self.task.derive("batch norm")))
+        batches = Batches(self.array, rows[:MOST_SETTLING], self.settings.panel_weight)
+        micro = self.settings.micro_batch or self.settings.batch_size
+        torch.manual_seed(self.task.derive("batch norm"))  # of dropout
+        update_bn(
+            DataLoader(batches, micro, collate_fn=_as_it_is, drop_last=len(batches) >= micro),
+            self.network,
+            self.device,
+        )
+
     def note_epoch(self) -> None:
         """Add the loss and the validation KL of the epoch that ends to the history."""
+        if self.current_epoch + 1 == len(self.settings.learning_rates):
+            self.settle_batch_norm()
         row = {
             "epoch": float(self.current_epoch + 1),
             "learning_rate": self.settings.learning_rates[self.current_epoch],

@@ -40,6 +40,8 @@ class SpectrogramSettings(Settings):
     offset_db, scale_db
         A pixel is (decibels + offset_db) / scale_db. The defaults make the pixels of real critical-care EEG, at 0 dB
         = 1 µV², about zero on average with a standard deviation of one.
+    clip
+        Pixels beyond +-clip are set to it, so that an artifact does not outweigh a batch; None: as they are.
     """
 
     n_mels: int = Field(128, ge=8)
@@ -51,6 +53,7 @@ class SpectrogramSettings(Settings):
     range_db: float = Field(80.0, gt=0)
     offset_db: float = -43.0
     scale_db: float = Field(11.0, gt=0)
+    clip: float | None = Field(None, gt=0)
 
     @model_validator(mode="after")
     def _frame_fits(self) -> "SpectrogramSettings":
@@ -163,7 +166,8 @@ class Spectrogram(nn.Module):
         levels = self.decibels(windows)
         of_chains = levels.reshape(len(windows), len(CHAINS), -1, *levels.shape[2:]).mean(dim=2)
         levels = of_chains.transpose(-2, -1)
-        return (levels + self.settings.offset_db) / self.settings.scale_db
+        pixels = (levels + self.settings.offset_db) / self.settings.scale_db
+        return pixels if self.settings.clip is None else pixels.clamp(-self.settings.clip, self.settings.clip)
 
     def forward(self, windows: Tensor) -> Tensor:
         """Return the images; float32 whatever the autocast."""

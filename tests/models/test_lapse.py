@@ -1,0 +1,36 @@
+import numpy as np
+import pytest
+import torch
+
+from ictal.models.arms import ModelSettings, WithLapse, build
+from ictal.training import load_recipe
+from tests.conftest import TINY
+
+
+class Sure(torch.nn.Module):
+    def forward(self, windows: torch.Tensor) -> torch.Tensor:
+        return torch.tensor([[1e4, 0.0, 0.0, 0.0, 0.0, 0.0]]).expand(len(windows), 6)
+
+
+def test_no_pattern_is_impossible():
+    logits = WithLapse(Sure(), 0.06)(torch.zeros(3, 20, 10))
+    expected = [0.95, 0.01, 0.01, 0.01, 0.01, 0.01]
+    np.testing.assert_allclose(logits.softmax(dim=1), np.tile(expected, (3, 1)), rtol=1e-5)
+
+
+def test_without_a_lapse_the_network_stands_alone_and_with_one_its_weights_load_again():
+    settings = load_recipe(TINY).models
+    plain = build("temporal", settings)
+    assert not isinstance(plain, WithLapse)
+    with_lapse = ModelSettings.model_validate({**settings.model_dump(), "lapse": 0.1})
+    one, other = build("temporal", with_lapse), build("temporal", with_lapse, initial=False)
+    other.load_state_dict(one.state_dict())
+    windows = torch.randn(2, 20, 10_000)
+    torch.testing.assert_close(one.eval()(windows), other.eval()(windows))
+    assert one(windows).softmax(dim=1).min() >= 0.1 / 6 - 1e-6
+
+
+@pytest.mark.parametrize("lapse", [-0.1, 1.0])
+def test_an_impossible_lapse_is_refused(lapse):
+    with pytest.raises(ValueError, match="lapse"):
+        ModelSettings(lapse=lapse)
