@@ -171,6 +171,16 @@ def test_a_pattern_is_as_strong_as_asked_beside_a_quiet_background(monkeypatch):
     assert power(strong[0][2], 1.9, 2.1) > 20 * power(faint[0][2], 1.9, 2.1)
 
 
+def test_a_pattern_that_is_absent_from_the_centre_is_no_larger_where_it_is():
+    # Its strength is relative to what is beside it, wherever it is seen: never a thousand times that.
+    person = patient_of(5, 1)
+    always, before = (
+        compose(np.random.default_rng(0), person, replace(WAVE, onset_s=0.0, offset_s=offset_s), WINDOW_SAMPLES)[0]
+        for offset_s in (50.0, 15.0)
+    )
+    assert np.nanstd(before[:19], axis=1).max() < 10 * np.nanstd(always[:19], axis=1).max()
+
+
 # Settings
 
 
