@@ -159,7 +159,7 @@ def test_batch_normalisation_ends_with_the_statistics_of_the_training_windows(ar
     first = next(module for module in made.modules() if isinstance(module, nn.modules.batchnorm._BatchNorm))
     fit(made, array, task(), SETTINGS, TrainerSettings(accelerator="cpu"), tmp_path)
     first.register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0].detach()))
-    # one window of each of the eight EEGs, in two batches of four; which of two windows is drawn shifts noise a little
+    # one window of each of the eight EEGs, in two batches of four; which of two is drawn shifts noise a little
     with torch.no_grad():
         made(torch.from_numpy(array.signals[:16]))
     dims = [axis for axis in range(seen[0].ndim) if axis != 1]

@@ -24,7 +24,7 @@ from ictal.simulate.artifacts import electrocardiogram, heartbeats
 from ictal.simulate.background import State, background
 from ictal.simulate.eeg import SimulatedEeg, patient_of, simulate_eeg
 from ictal.simulate.fitted import MANY_SIZES
-from ictal.simulate.noise import band_noise
+from ictal.simulate.noise import band_noise, one_blas_thread
 from ictal.windows import RATE_HZ, WINDOW_SAMPLES
 
 Floats = npt.NDArray[np.float64]
@@ -59,6 +59,11 @@ def simulate_control(name: str, seed: int, patient: int, eeg: int) -> SimulatedE
     """
     if name not in CONTROLS:
         raise UnknownNameError("control", name, CONTROLS)
+    with one_blas_thread():
+        return _simulate(name, seed, patient, eeg)
+
+
+def _simulate(name: str, seed: int, patient: int, eeg: int) -> SimulatedEeg:
     rng = np.random.default_rng((seed, patient, eeg + 1, 1 + CONTROLS.index(name)))
     title = f"control '{name}', patient {patient} EEG {eeg} (seed {seed})"
     if name == "null":

@@ -15,6 +15,7 @@ from ictal.simulate.artifacts import add_artifacts, damage, draw_artifacts, elec
 from ictal.simulate.background import background, draw_state
 from ictal.simulate.fitted import FEW_SIZES, KINDS, MANY_SIZES, Kind
 from ictal.simulate.head import EARS, SITES
+from ictal.simulate.noise import one_blas_thread
 from ictal.simulate.patient import Patient, draw_patient, draw_pattern
 from ictal.simulate.patterns import Pattern, render
 from ictal.simulate.raters import Evidence, draw_votes, look, look_at_background, relative_strength, vote_distribution
@@ -92,6 +93,11 @@ def simulate_eeg(
     The result depends on the arguments alone, so any order, any worker and any size of the data set
     give the same EEG.
     """
+    with one_blas_thread():
+        return _simulate(seed, patient, eeg, few_share, kind)
+
+
+def _simulate(seed: int, patient: int, eeg: int, few_share: float, kind: Kind | None) -> SimulatedEeg:
     rng = np.random.default_rng((seed, patient, eeg + 1))
     person = patient_of(seed, patient)
     panel = FEW if rng.random() < few_share else MANY
@@ -119,7 +125,8 @@ def compose(
     else:
         rendered = render(rng, pattern, person.head, n_samples)
         # As strong as asked for beside what disturbs; but no discharge outgrows a heavy artifact.
-        unit, full = (relative_strength(rendered.signal, beside) for beside in (rest, total))
+        presence = float(rendered.there.mean())
+        unit, full = (relative_strength(rendered.signal, beside, presence) for beside in (rest, total))
         level = min(1 / max(full, 1e-6), MOST_LIFTED / max(unit, 1e-6))
         signal: Signal = np.float32(pattern.strength * level) * rendered.signal
         evidence = look(rendered, signal, total)

@@ -128,7 +128,7 @@ class Rendered:
     cycles_s
         When each discharge or wave stands.
     between
-        Share of the time in which the wave is below half of its height: a third for a sinusoid, most of it for
+        Share of the time in which the wave is below 0.4 of its height: a quarter for a sinusoid, most of it for
         discharges with intervals between them.
     """
 

@@ -25,7 +25,7 @@ discharges are still called so by most experts at a variation of 0.5 where they 
 LATERAL_LIMIT = float(-np.log(0.7))
 """Log ratio of the two sides' amplitudes: up to 0.7 on the other side is still lateralized."""
 BETWEEN_LIMIT = 0.5
-"""Share of the time below half of the height from which a pattern is periodic (a sinusoid: a third)."""
+"""Share of the time below 0.4 of the height from which a pattern is periodic (a sinusoid: a quarter)."""
 SEIZURE_RHYTHMIC_HZ, SEIZURE_PERIODIC_HZ = 2.5, 2.1
 EVOLUTION_LIMIT = 0.4
 """Change of log rate within the window from which a pattern evolves."""
@@ -109,10 +109,20 @@ def look(rendered: Rendered, pattern: Signal, rest: Signal) -> Evidence:
     )
 
 
-def relative_strength(pattern: Signal, rest: Signal) -> float:
-    """Return the RMS of a pattern over that of all else in the four derivations where it is largest."""
-    half = _half(pattern)
-    return _strength(_levels(pattern, half), _levels(rest, half))
+def relative_strength(pattern: Signal, rest: Signal, presence: float = 1.0) -> float:
+    """Return the RMS of a pattern over that of all else in the four derivations where it is largest.
+
+    Parameters
+    ----------
+    pattern
+        [21, time]; its RMS is taken over all of it, since it may be absent from the centre.
+    rest
+        [21, time], measured in its centre.
+    presence
+        Share of the time in which the pattern is there.
+    """
+    of_pattern = _levels(pattern, pattern.shape[1] // 2) / np.sqrt(max(presence, 0.05))
+    return _strength(of_pattern, _levels(rest, _half(rest)))
 
 
 def _strength(of_pattern: Floats, of_rest: Floats) -> float:

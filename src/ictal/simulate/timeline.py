@@ -31,7 +31,7 @@ from ictal.simulate.background import State, background, draw_state
 from ictal.simulate.eeg import patient_of, record
 from ictal.simulate.fitted import KINDS, MANY, Kind
 from ictal.simulate.head import N_SITES
-from ictal.simulate.noise import envelope
+from ictal.simulate.noise import envelope, one_blas_thread
 from ictal.simulate.patient import Patient, draw_pattern
 from ictal.simulate.patterns import Pattern, render
 from ictal.simulate.raters import relative_strength
@@ -119,8 +119,9 @@ class SimulatedSource:
         stop = min(stop, self.n_samples)
         samples = np.empty((len(CHANNELS), max(stop - start, 0)), dtype=np.float32)
         size = BLOCK_S * RATE_HZ
-        for index in range(start // size, -(-stop // size)):
-            _add_overlap(samples, start, _block(self.seed, self.patient, index), index * size, add=False)
+        with one_blas_thread():
+            for index in range(start // size, -(-stop // size)):
+                _add_overlap(samples, start, _block(self.seed, self.patient, index), index * size, add=False)
         return samples
 
 
