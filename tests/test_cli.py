@@ -113,6 +113,9 @@ def test_the_real_segments_run_from_end_to_end(shared_data, cache, tmp_path):
 
 
 def test_an_interrupt_that_a_library_swallows_still_stops_the_command(capsys):
+    # A background job of a shell may have Ctrl-C switched off from the start.
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+
     def work() -> None:
         with _bar() as progress:
             with contextlib.suppress(KeyboardInterrupt):
@@ -123,4 +126,4 @@ def test_an_interrupt_that_a_library_swallows_still_stops_the_command(capsys):
         work()
     assert caught.value.exit_code == 130
     assert "Repeat the same command" in capsys.readouterr().err
-    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    assert signal.signal(signal.SIGINT, before) is signal.default_int_handler

@@ -50,7 +50,7 @@ def test_the_run_folder_holds_what_made_it_and_what_came_out(run):
     assert manifest["patients"] == 9
     assert manifest["test_patients"] == 2
     assert sum(manifest["patients_per_fold"]) == 7
-    assert sum(manifest["windows_per_pattern"].values()) == pytest.approx(18)
+    assert sum(manifest["windows_per_pattern"].values()) == pytest.approx(18, abs=6 * 0.0005)  # of three decimals
     assert set(manifest["seconds"]) == {f"{arm}-fold{k}-seed0" for arm in ("temporal", "spatial") for k in (0, 1)}
     for unit in (run.folder / "units").iterdir():
         assert {path.name for path in unit.iterdir()} == {
@@ -146,7 +146,13 @@ def test_a_unit_of_a_run_is_a_model(run, cache):
 
 def start(out: Path, cache: Path) -> subprocess.Popen:
     command = [sys.executable, "-m", "ictal", "ablate", "sim", "--recipe", TINY]
-    return subprocess.Popen([*command, "--out", str(out), "--cache", str(cache)], stderr=subprocess.PIPE, text=True)
+    return subprocess.Popen(
+        [*command, "--out", str(out), "--cache", str(cache)],
+        stderr=subprocess.PIPE,
+        text=True,
+        # where the tests run in the background of a shell, Ctrl-C may be switched off for them and their children
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+    )
 
 
 def wait_for(condition, process: subprocess.Popen, seconds: float = 120) -> None:

@@ -238,7 +238,9 @@ def _bar(again: str = "go on where it stopped") -> Iterator[Progress]:
         if done >= total:
             bars.remove_task(ids.pop(task))
 
-    before = signal.signal(signal.SIGINT, stop)
+    before = signal.getsignal(signal.SIGINT)
+    if before is not signal.SIG_IGN:  # as in a background job, which the terminal's Ctrl-C does not concern
+        signal.signal(signal.SIGINT, stop)
     try:
         with bars:
             yield tell

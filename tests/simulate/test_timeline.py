@@ -81,12 +81,12 @@ def test_there_is_no_step_where_blocks_and_states_meet(samples):
 
 def test_a_block_has_no_edge_that_the_filter_would_show(samples, monkeypatch):
     # Blocks of two minutes have no join at 60 s. The samples agree within what the slowest high-pass keeps
-    # (3e-6, see BEFORE_S) of a scalp's millivolt, far below the 0.1 µV of an EDF step.
+    # (3e-6, see BEFORE_S) of slow potentials of 10 mV before it, below the 0.05 µV of half an EDF step.
     monkeypatch.setattr(module, "BLOCK_S", 120)
     module._block.cache_clear()
     longer = simulate_recording(SEED, PATIENT, MINUTES / 60).read(55 * RATE_HZ, 65 * RATE_HZ)
     module._block.cache_clear()
-    np.testing.assert_allclose(longer, samples[:, 55 * RATE_HZ : 65 * RATE_HZ], atol=0.01)
+    np.testing.assert_allclose(longer, samples[:, 55 * RATE_HZ : 65 * RATE_HZ], atol=0.03)
 
 
 def test_the_power_stays_while_one_state_fades_into_the_next():
