@@ -57,7 +57,7 @@ def test_the_run_folder_holds_what_made_it_and_what_came_out(run):
             *("model.safetensors", "card.json", "history.csv", "predictions.parquet", "done.json")
         }
     table = pd.read_csv(run.folder / "ablation.csv")
-    assert table["arm"].tolist() == ["temporal", "spatial", "both", "prior", "uniform"]
+    assert table["arm"].tolist() == ["temporal", "spatial", "both", "prior", "uniform", "floor"]
     np.testing.assert_allclose(table["test_minus_cv"], table["test_kl"] - table["cv_kl"])
     report = (run.folder / "report.html").read_text()
     assert all(f"{value:.3f}" in report for value in table["cv_kl"])

@@ -206,7 +206,9 @@ def test_a_full_disk_is_an_error_and_leaves_no_file(lacking, tmp_path):
 def test_a_killed_or_interrupted_command_leaves_nothing_under_the_final_name(how, code, tmp_path):
     out = tmp_path / "night.edf"
     command = [sys.executable, "-m", "ictal", "simulate", "--hours", "24", "--out", str(out)]
-    with subprocess.Popen(command, stderr=subprocess.DEVNULL) as process:
+    # where the tests run in the background of a shell, Ctrl-C may be switched off for them and their children
+    allow = lambda: signal.signal(signal.SIGINT, signal.SIG_DFL)  # noqa: E731
+    with subprocess.Popen(command, stderr=subprocess.DEVNULL, preexec_fn=allow) as process:
         deadline = time.monotonic() + 60
         while not any(file.stat().st_size for file in tmp_path.iterdir()) and time.monotonic() < deadline:
             assert process.poll() is None
