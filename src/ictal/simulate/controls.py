@@ -25,6 +25,7 @@ from ictal.simulate.background import State, background
 from ictal.simulate.eeg import SimulatedEeg, patient_of, simulate_eeg
 from ictal.simulate.fitted import MANY_SIZES
 from ictal.simulate.noise import band_noise, one_blas_thread
+from ictal.simulate.raters import draw_size
 from ictal.windows import RATE_HZ, WINDOW_SAMPLES
 
 Floats = npt.NDArray[np.float64]
@@ -96,6 +97,4 @@ def _waves(rng: np.random.Generator, n_samples: int) -> Floats:
 
 
 def _votes(rng: np.random.Generator, probabilities: Floats) -> npt.NDArray[np.int64]:
-    sizes = list(MANY_SIZES)
-    size = int(rng.choice(sizes, p=np.array(list(MANY_SIZES.values())) / sum(MANY_SIZES.values())))
-    return rng.multinomial(size, probabilities)
+    return rng.multinomial(draw_size(rng, MANY_SIZES), probabilities)

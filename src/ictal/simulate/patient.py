@@ -10,7 +10,14 @@ from ictal.simulate.fitted import FEW, MANY, Kind
 from ictal.simulate.head import Head, draw_head
 from ictal.simulate.noise import sigmoid
 from ictal.simulate.patterns import RANGES, Pattern, place_between
-from ictal.simulate.raters import NAMED_LIMIT
+from ictal.simulate.raters import (
+    IRREGULAR_LIMIT,
+    NAMED_LIMIT,
+    PREVALENCE_LIMIT,
+    PREVALENCE_STEP,
+    REGULARITY_STEP,
+    STRENGTH_STEP,
+)
 
 Floats = npt.NDArray[np.float64]
 
@@ -132,14 +139,18 @@ def _coordinates(rng: np.random.Generator, pattern: str) -> dict[str, float]:
 def _pattern(rng: np.random.Generator, patient: Patient, at: dict[str, float], duration_s: float) -> Pattern:
     named, seizure, lateral, periodic = (at[name] for name in ("named", "seizure", "lateral", "periodic"))
     # What lacks for a pattern to be called so lies in its strength, its prevalence or its regularity.
-    strength, prevalence, jitter = 0.8 * np.exp(0.45 * max(named, 0.8)), 1.0, float(rng.uniform(0.03, 0.22))
+    strength, prevalence, jitter = (
+        NAMED_LIMIT * np.exp(STRENGTH_STEP * max(named, 0.8)),
+        1.0,
+        float(rng.uniform(0.03, 0.22)),
+    )
     lacking = rng.choice(["strength", "prevalence", "regularity"], p=[0.4, 0.3, 0.3])
     if lacking == "strength":
-        strength = NAMED_LIMIT * np.exp(0.45 * named)
+        strength = NAMED_LIMIT * np.exp(STRENGTH_STEP * named)
     elif lacking == "prevalence" and named < 2:
-        prevalence = float(np.clip(0.35 + 0.15 * named, 0.06, 0.9))
+        prevalence = float(np.clip(PREVALENCE_LIMIT + PREVALENCE_STEP * named, 0.06, 0.9))
     elif lacking == "regularity":
-        jitter = float(np.clip(0.42 - 0.11 * named, 0.05, 0.75))
+        jitter = float(np.clip(IRREGULAR_LIMIT - REGULARITY_STEP * named, 0.05, 0.75))
     strength *= np.exp(rng.normal(0, 0.15))
     spread = float(rng.uniform(0.35, 0.8) if lateral > 0 else rng.uniform(0.6, 1.2))
     contralateral = float(np.clip(1 - 0.3 * np.exp(0.37 * lateral), 0.02, 1))

@@ -30,6 +30,9 @@ SEIZURE_RHYTHMIC_HZ, SEIZURE_PERIODIC_HZ = 2.5, 2.1
 EVOLUTION_LIMIT = 0.4
 """Change of log rate within the window from which a pattern evolves."""
 
+STRENGTH_STEP, PREVALENCE_STEP, REGULARITY_STEP = 0.45, 0.15, 0.11
+"""What one unit of a coordinate is: log strength, share of the centre, variation of the intervals."""
+
 N_RATERS = 32
 """Size of the pool from which panels are drawn, as in the real votes."""
 
@@ -100,9 +103,9 @@ def look(rendered: Rendered, pattern: Signal, rest: Signal) -> Evidence:
     fast = np.log(rate_hz / limit_hz) / 0.16
     evolving = (_evolution(cycles, n_samples / RATE_HZ) - EVOLUTION_LIMIT) / 0.09 if rate_hz > 0.9 else -3.0
     return Evidence(
-        strong=float(np.log((_strength(of_pattern, of_rest) + 1e-3) / NAMED_LIMIT) / 0.45),
-        prevalent=float((there.mean() - PREVALENCE_LIMIT) / 0.15),
-        regular=float((IRREGULAR_LIMIT - variation) / 0.11),
+        strong=float(np.log((_strength(of_pattern, of_rest) + 1e-3) / NAMED_LIMIT) / STRENGTH_STEP),
+        prevalent=float((there.mean() - PREVALENCE_LIMIT) / PREVALENCE_STEP),
+        regular=float((IRREGULAR_LIMIT - variation) / REGULARITY_STEP),
         seizure=float(max(fast, evolving)),
         lateral=_sidedness(of_pattern),
         periodic=float(periodic),
@@ -211,9 +214,14 @@ def vote_distribution(evidence: Evidence) -> Floats:
     return np.asarray(rater_distributions(evidence).mean(axis=0))
 
 
+def draw_size(rng: np.random.Generator, sizes: dict[int, float]) -> int:
+    """Draw how many votes a panel gives, from the share of each size."""
+    return int(rng.choice(list(sizes), p=np.array(list(sizes.values())) / sum(sizes.values())))
+
+
 def draw_votes(rng: np.random.Generator, evidence: Evidence, sizes: dict[int, float]) -> npt.NDArray[np.int64]:
     """Draw a panel of a random size from the pool of raters, and its votes, [6]."""
-    size = int(rng.choice(list(sizes), p=np.array(list(sizes.values())) / sum(sizes.values())))
+    size = draw_size(rng, sizes)
     panel = rng.choice(N_RATERS, size, replace=False)
     chances = rater_distributions(evidence)[panel].cumsum(axis=1)
     votes = (rng.random((size, 1)) > chances).sum(axis=1)
