@@ -121,7 +121,7 @@ def main() -> None:
             np.save(arguments.evidence, evidence)
     for row, kind in enumerate(KINDS):
         print(f"{'-'.join(kind):16}", np.quantile(evidence[row], 0.5, axis=0).round(1))
-    grid = list(product((1.5, 1.8, 2.2, 2.6), (0.8, 1.0, 1.2), (0.005, 0.02)))
+    grid = list(product((1.6, 2.0, 2.6, 3.2), (0.9, 1.0, 1.1, 1.2), (0.005, 0.015)))
     results = [fit(evidence, votes[size >= 10], True, options)[1] for options in grid]
     order = np.argsort(results)
     for index in order[:6]:

@@ -1,9 +1,14 @@
-"""How real the simulated EEG looks: features beside those of real segments, and a discriminator between them."""
+"""How real the simulated EEG looks: features beside those of real segments, and a discriminator between them.
+
+The discriminator is checked on two controls: noise, which it must tell from real EEG, and simulated EEG taken for
+real, which it must not.
+"""
 
 import argparse
 from collections.abc import Iterable
 from pathlib import Path
 
+import matplotlib.pyplot as plt
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
@@ -16,12 +21,13 @@ from sklearn.model_selection import StratifiedGroupKFold
 from _machine import machine
 from ictal.data import DataSettings, open_dataset
 from ictal.labels import PATTERNS, VOTE_COLUMNS, distribution, top_patterns
-from ictal.montage import MONTAGES, derivations_of, montage_matrix
+from ictal.montage import CHANNELS, MONTAGES, derivations_of, montage_matrix
 from ictal.recording import Recording
 from ictal.simulate import simulate_eeg
 from ictal.simulate.head import POSITIONS
+from ictal.simulate.noise import coloured_noise
 from ictal.standardise import StandardiseSettings, standardise
-from ictal.windows import CENTRE_SAMPLES, RATE_HZ
+from ictal.windows import CENTRE_SAMPLES, RATE_HZ, WINDOW_SAMPLES
 
 REAL = Path(__file__).resolve().parents[1].parent / "shared" / "data" / "iiic"
 BAND_HZ = (0.5, 20.0)
@@ -69,7 +75,11 @@ def features(recording: Recording) -> dict[str, float]:
     row["sharpness"] = float(np.median(np.percentile(abs(np.diff(banana)), 99, axis=1) / (spread + 1e-6)))
     fast = np.median(_within(frequency, power, BANDS["beta"])[TEMPORAL])
     row["temporal over median beta"] = float(np.log(fast / np.median(_within(frequency, power, BANDS["beta"]))))
-    height, rate = _repetition(banana[spread.argsort()[-4:]])
+    strongest = banana[spread.argsort()[-4:]]
+    row["sharpness, strongest"] = float(
+        np.median(np.percentile(abs(np.diff(strongest)), 99, axis=1) / (strongest.std(axis=1) + 1e-6))
+    )
+    height, rate = _repetition(strongest)
     row["repetition, height"] = height
     row["repetition, Hz"] = rate
     envelope = np.sqrt(sp.fftconvolve((banana**2).mean(axis=0), np.ones(100) / 100, mode="valid").clip(0))
@@ -118,9 +128,19 @@ def simulated_features(n_windows: int, seed: int, of_pattern: npt.NDArray) -> tu
     return pd.DataFrame(rows), np.array(votes)
 
 
-def table(real: pd.DataFrame, simulated: pd.DataFrame) -> pd.DataFrame:
+def noise_features(n_windows: int) -> pd.DataFrame:
+    """Measure noise of about the amplitude and slope of EEG, alike at all electrodes and independent between them."""
+    rng = np.random.default_rng(0)
     rows = []
-    for name in [column for column in real.columns if column != "patient"]:
+    for number in range(n_windows):
+        samples = 15 * coloured_noise(rng, len(CHANNELS), WINDOW_SAMPLES, 2.2, 40.0)
+        rows.append(features(Recording.from_array(samples, CHANNELS, RATE_HZ, f"noise {number}")))
+    return pd.DataFrame(rows).assign(patient=[f"noise {number}" for number in range(n_windows)])
+
+
+def table(real: pd.DataFrame, simulated: pd.DataFrame, names: Iterable[str] | None = None) -> pd.DataFrame:
+    rows = []
+    for name in names or [column for column in real.columns if column != "patient"]:
         low, middle, high = np.quantile(real[name], [0.25, 0.5, 0.75])
         quartiles = np.quantile(simulated[name], [0.25, 0.5, 0.75])
         inside = "yes" if low <= quartiles[1] <= high else "NO"
@@ -156,24 +176,62 @@ def discriminate(real: pd.DataFrame, simulated: pd.DataFrame, repeats: int = 5) 
     return float(np.median(areas)), pd.Series(gains / repeats / 5, index=values.columns).sort_values(ascending=False)
 
 
+def draw(result: pd.DataFrame, path: Path) -> None:
+    """Draw the quartiles of each feature, real and simulated, in units of the real quartiles."""
+    figure, axis = plt.subplots(figsize=(7, 0.26 * len(result) + 0.9), layout="constrained")
+    middle = (result["q25"] + result["q75"]) / 2
+    half = (result["q75"] - result["q25"]) / 2
+    for names, colour, label, shift in (
+        (("q25", "real", "q75"), "#555555", "real", 0.16),
+        (("sim q25", "simulated", "sim q75"), "#0072b2", "simulated", -0.16),
+    ):
+        low, centre, high = ((result[name] - middle) / half for name in names)
+        height = np.arange(len(result))[::-1] + shift
+        axis.hlines(height, low, high, color=colour, linewidth=2.5, label=label)
+        axis.plot(centre, height, "o", color=colour, markersize=4)
+    axis.axvspan(-1, 1, color="0.93", zorder=0)
+    axis.set_yticks(np.arange(len(result))[::-1], result["feature"], fontsize=8)
+    axis.set_ylim(-0.7, len(result) - 0.3)
+    axis.set_xlabel("quartiles (line) and median (dot); band: between the real quartiles")
+    axis.legend(loc="upper right", fontsize=8)
+    figure.savefig(path, metadata={"Date": None} if path.suffix == ".svg" else None)
+
+
 def main(arguments: Iterable[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--windows", type=int, default=320)
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--figure", type=Path, help="also draw the table here, as SVG or PNG")
     parser.add_argument("--out", type=Path, help="also write the table here, as CSV")
     options = parser.parse_args(arguments)
     real, votes = real_features()
     top = top_patterns(votes).astype(float)
     of_pattern = (top / top.sum(axis=1, keepdims=True)).sum(axis=0)
-    simulated, _ = simulated_features(options.windows, options.seed, of_pattern)
+    simulated, simulated_votes = simulated_features(options.windows, options.seed, of_pattern)
     result = table(real, simulated)
+    periodic = [PATTERNS.index(name) for name in ("lpd", "gpd")]
+    ours = top_patterns(simulated_votes)[:, periodic].any(axis=1)
+    theirs = top[:, periodic].any(axis=1)
+    of_periodic = table(
+        real[theirs], simulated[ours], ["repetition, Hz", "repetition, height", "sharpness, strongest"]
+    ).assign(feature=lambda frame: "LPD and GPD: " + frame["feature"])
+    result = pd.concat([result, of_periodic], ignore_index=True)
     print(machine())
     shares = ", ".join(f"{name} {number:.1f}" for name, number in zip(PATTERNS, of_pattern, strict=True))
     print(f"{len(real)} real segments, {len(simulated)} simulated; top-voted {shares}")
+    print(f"LPD and GPD: {theirs.sum()} real, {ours.sum()} simulated")
     print(result.round(2).to_string(index=False))
     area, gains = discriminate(real, simulated)
     print(f"AUC of the discriminator: {area:.3f}\nwhat gives it away (loss of AUC when shuffled):")
     print(gains.head(8).round(3).to_string())
+    print(
+        f"controls: {discriminate(real, noise_features(options.windows))[0]:.3f} for noise (must be near 1), ", end=""
+    )
+    n_taken = len(real)
+    alike = discriminate(simulated.iloc[::10][:n_taken], simulated.drop(simulated.index[::10]))[0]
+    print(f"{alike:.3f} for simulated EEG taken for real (must be near 0.5)")
+    if options.figure:
+        draw(result, options.figure)
     if options.out:
         result.to_csv(options.out, index=False)
 

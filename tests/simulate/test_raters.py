@@ -157,7 +157,7 @@ def seen(pattern, strength=3.0, seed=0):
     rendered = render(rng, pattern, plain_head(), WINDOW_SAMPLES)
     rest = np.cumsum(rng.normal(0, 1, (len(SITES), WINDOW_SAMPLES)), axis=1).astype(np.float32)
     rest -= rest.mean(axis=1, keepdims=True)
-    scale = strength / max(relative_strength(rendered.signal, rest), 1e-6)
+    scale = strength / max(relative_strength(rendered.signal, rest)[0], 1e-6)
     return look(rendered, np.float32(scale) * rendered.signal, rest)
 
 
@@ -210,8 +210,10 @@ def test_the_relative_strength_is_that_of_the_amplitudes():
     pattern, rest = (rng.normal(0, size, (len(SITES), WINDOW_SAMPLES)).astype(np.float32) for size in (300, 100))
     # a microvolt is added to the rest of about 100 sqrt(2) sqrt(0.195); the strongest four of 18 derivations, known
     # to 1/sqrt(2 x 390) each, are chosen: 1.3 standard deviations more than they should be
-    assert relative_strength(pattern, rest) == pytest.approx(3, rel=3 / 780**0.5)
-    assert relative_strength(2 * pattern, rest) == pytest.approx(2 * relative_strength(pattern, rest))
+    one, half = relative_strength(pattern, rest, 2 * rest)
+    assert one == pytest.approx(3, rel=3 / 780**0.5)
+    assert half == pytest.approx(one / 2, rel=0.1)  # both are over one more µV
+    assert relative_strength(2 * pattern, rest) == pytest.approx([2 * one])
     assert len(ELECTRODES) == 19
 
 

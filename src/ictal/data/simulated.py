@@ -14,7 +14,7 @@ from ictal.progress import Progress, silent
 from ictal.recording import Recording
 from ictal.simulate import SimulatedEeg, SimulationSettings, simulate_control, simulate_eeg
 
-VERSION = 3
+VERSION = 4
 """Raised whenever the same settings give other EEG."""
 
 

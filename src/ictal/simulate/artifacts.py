@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ictal.simulate.head import N_SITES, POSITIONS, SITES
-from ictal.simulate.noise import band_noise, coloured_noise, envelope, shaped_noise, sigmoid, smooth, switch
+from ictal.simulate.noise import band_noise, coloured_noise, delayed, envelope, shaped_noise, sigmoid, smooth, switch
 from ictal.windows import RATE_HZ
 
 Floats = npt.NDArray[np.float64]
@@ -57,7 +57,7 @@ class Artifacts:
     saturation_uv
         Limit of the amplifier.
     missing
-        Share of the samples that the file lacks.
+        Share of the time in which the file lacks the samples of some electrodes, or of all.
     """
 
     blinks: float = 0.0
@@ -148,7 +148,7 @@ def add_artifacts(rng: np.random.Generator, artifacts: Artifacts, n_samples: int
     if artifacts.pulse is not None:
         lag = round(0.2 * RATE_HZ)
         wave = np.exp(-(((np.arange(-60, 61)) / 18.0) ** 2))
-        total[artifacts.pulse] += 25 * np.convolve(np.roll(beats, lag), wave, mode="same")
+        total[artifacts.pulse] += 25 * np.convolve(delayed(beats, lag), wave, mode="same")
     if artifacts.ventilator_uv:
         rate_hz = rng.uniform(0.2, 0.4)
         breath = np.sin(2 * np.pi * rate_hz * np.arange(n_samples) / RATE_HZ + rng.uniform(0, 6.28))
@@ -197,7 +197,7 @@ def draw_heart_uv(rng: np.random.Generator) -> float:
 def heart_course(beats: Floats) -> Floats:
     """Return an EKG without noise whose R waves are about one high, [time]."""
     wave = np.convolve(beats, _heart_wave(), mode="same")
-    t_wave = np.convolve(np.roll(beats, 50), np.exp(-((np.arange(-40, 41) / 16.0) ** 2)), mode="same")
+    t_wave = np.convolve(delayed(beats, 50), np.exp(-((np.arange(-40, 41) / 16.0) ** 2)), mode="same")
     return np.asarray(wave + 0.2 * t_wave)
 
 

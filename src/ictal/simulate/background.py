@@ -136,14 +136,14 @@ def background(
     # float32 throughout: its rounding is far below the amplifier's noise, and it halves the time.
     slow = coloured_noise(rng, N_SITES, n_samples, traits.exponent, SLOWEST_HZ)
     fast = coloured_noise(rng, N_SITES, n_samples, 0.8, FASTEST_HZ)
-    eeg = _mixing(head, 0.7, traits.reach) @ slow
-    eeg += traits.fast * (_mixing(head, 0.3, 0.2 * traits.reach) @ fast)
+    sources = [slow, fast]
+    fields = [_mixing(head, 0.7, traits.reach), traits.fast * _mixing(head, 0.3, 0.2 * traits.reach)]
     for share, hertz, width_hz, places in _rhythms(rng, traits):
-        fields = np.stack([head.field(*_patch(rng, place)) for place in places], axis=1).astype(np.float32)
-        waves = band_noise(rng, len(places), n_samples, hertz, width_hz)
-        waves *= envelope(rng, n_samples, 2.0 if hertz > 3 else 5.0, 0.5, len(places))
-        eeg += (share * fields) @ waves
-    eeg *= (np.exp(traits.unevenness * _map(rng)) * _gradient(traits))[:, None].astype(np.float32)
+        fields.append(share * np.stack([head.field(*_patch(rng, place)) for place in places], axis=1))
+        sources.append(band_noise(rng, len(places), n_samples, hertz, width_hz))
+        sources[-1] *= envelope(rng, n_samples, 2.0 if hertz > 3 else 5.0, 0.5, len(places))
+    uneven = np.exp(traits.unevenness * _map(rng)) * _gradient(traits)
+    eeg: Signal = (uneven[:, None] * np.hstack(fields)).astype(np.float32) @ np.concatenate(sources)
     course = traits.level_uv * state.gain * envelope(rng, n_samples, 15.0, state.drift)
     if state.suppression == "bursts":
         bursts = switch(rng, n_samples, state.burst_s, state.between_s, 0.3)
@@ -157,6 +157,7 @@ def background(
     return eeg
 
 
+@lru_cache(maxsize=16)
 def _mixing(head: Head, smooth_rad: float, common: float) -> Signal:
     """Return the [21, 21] matrix that gives independent noises the field of sources spread over the cortex.
 

@@ -126,7 +126,7 @@ def compose(
         rendered = render(rng, pattern, person.head, n_samples)
         # As strong as asked for beside what disturbs; but no discharge outgrows a heavy artifact.
         presence = float(rendered.there.mean())
-        unit, full = (relative_strength(rendered.signal, beside, presence) for beside in (rest, total))
+        unit, full = relative_strength(rendered.signal, rest, total, presence=presence)
         level = min(1 / max(full, 1e-6), MOST_LIFTED / max(unit, 1e-6))
         signal: Signal = np.float32(pattern.strength * level) * rendered.signal
         evidence = look(rendered, signal, total)

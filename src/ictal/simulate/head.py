@@ -71,9 +71,9 @@ LOWEST_SOURCE = -0.45
 """Height of the lowest sources, in radii of the cortex: the temporal lobes' lower side."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Head:
-    """The head of one patient.
+    """The head of one patient; equal only to itself, so that what follows from it can be kept.
 
     Attributes
     ----------

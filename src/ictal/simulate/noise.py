@@ -130,6 +130,16 @@ def smooth(values: Floats, n_samples: int) -> Floats:
     return np.asarray((sums[n_samples:] - sums[:-n_samples]) / n_samples)
 
 
+def delayed(values: Floats, n_samples: int) -> Floats:
+    """Return values [time] so many samples later, or earlier where below zero; what comes in is zero."""
+    moved = np.zeros_like(values)
+    if n_samples >= 0:
+        moved[n_samples:] = values[: len(values) - n_samples]
+    else:
+        moved[:n_samples] = values[-n_samples:]
+    return moved
+
+
 def sigmoid(x: npt.ArrayLike) -> Floats:
     """Return the logistic function."""
     return np.asarray(1 / (1 + np.exp(-np.asarray(x, dtype=np.float64))))

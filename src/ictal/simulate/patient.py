@@ -11,12 +11,16 @@ from ictal.simulate.head import Head, draw_head
 from ictal.simulate.noise import sigmoid
 from ictal.simulate.patterns import RANGES, Pattern, place_between
 from ictal.simulate.raters import (
+    EVOLUTION_LIMIT,
+    EVOLUTION_STEP,
     IRREGULAR_LIMIT,
     NAMED_LIMIT,
     PREVALENCE_LIMIT,
     PREVALENCE_STEP,
+    RATE_STEP,
     REGULARITY_STEP,
     STRENGTH_STEP,
+    seizure_limit_hz,
 )
 
 Floats = npt.NDArray[np.float64]
@@ -28,6 +32,8 @@ MIDLINE_PLACES = ("Fz", "Cz", "F3", "F4", "C3", "C4")
 CLEAR, STRONG, FAINT, DOUBTFUL, UNSURE = (1.2, 3.2), (1.5, 4.6), (0.8, 0.6), (-0.5, 0.4), 0.2
 """How far from a limit a clear window lies, and the spread about it of one that divides the panel, in units of
 the raters' coordinates (`ictal.simulate.raters`)."""
+TRIPHASIC, USUAL_POLARITY = 3, 0.85
+"""Phases of a triphasic wave; share of the patterns whose main phase has the usual sign (`Pattern.polarity`)."""
 
 REFERENCES = {"average": 0.4, "ears": 0.35, "vertex": 0.25}
 """What the amplifier measures against, with its share of patients."""
@@ -114,7 +120,7 @@ def draw_pattern(rng: np.random.Generator, patient: Patient, kind: Kind, duratio
     else:
         beside = _coordinates(rng, other)
         divided = [name for name in at if np.sign(at[name]) != np.sign(beside[name])]
-    if one != other and "other" not in kind:
+    if one != other and not {"other", "seizure"} & {*kind}:
         at["named"] = float(rng.normal(*FAINT))  # where experts doubt which pattern it is, some see none
     at |= {name: float(rng.normal(0, UNSURE)) for name in divided}
     if "other" in kind:
@@ -153,19 +159,19 @@ def _pattern(rng: np.random.Generator, patient: Patient, at: dict[str, float], d
         jitter = float(np.clip(IRREGULAR_LIMIT - REGULARITY_STEP * named, 0.05, 0.75))
     strength *= np.exp(rng.normal(0, 0.15))
     spread = float(rng.uniform(0.35, 0.8) if lateral > 0 else rng.uniform(0.6, 1.2))
-    contralateral = float(np.clip(1 - 0.3 * np.exp(0.37 * lateral), 0.02, 1))
+    contralateral = float(np.clip(1 - 0.3 * np.exp(0.4 * lateral), 0.02, 1))
     mostly_periodic = float(sigmoid(0.4 * periodic + 0.35 * periodic**3))  # slow where experts doubt
-    fast = seizure > 0 or rng.random() < 0.5
-    rate_hz = 2.4 * np.exp(0.16 * seizure) if fast else rng.uniform(0.6, 2.0)
-    if seizure < 0 and periodic > 0:
-        rate_hz = min(rate_hz, rng.uniform(0.5, 1.9)) * patient.tempo
     trend = growth = 0.0
-    if seizure > -0.8 and rng.random() < 0.6:  # by evolution instead of rate
-        trend = float(
-            rng.choice([-1, 1], p=[0.7, 0.3]) * np.clip(0.42 + 0.09 * seizure + rng.normal(0, 0.05), 0, 1.2)
-        )
+    if seizure < -1:
+        slowest, width = (0.5, 1.4 * rng.beta(1, 1.7)) if periodic > 0 else (0.7, 1.3 * rng.random())
+        rate_hz = min((slowest + width) * patient.tempo, seizure_limit_hz(periodic) * np.exp(RATE_STEP * seizure))
+    elif rng.random() < 0.6:  # by evolution instead of rate
+        change = EVOLUTION_LIMIT + EVOLUTION_STEP * seizure + rng.normal(0, 0.05)
+        trend = float(rng.choice([-1, 1], p=[0.7, 0.3]) * np.clip(change, 0, 1.2))
         growth = float(rng.uniform(0, 0.7))
-        rate_hz = float(rng.uniform(1.8, 6)) if seizure > 0 else rate_hz
+        rate_hz = rng.uniform(1.8, 6) if seizure > 1 else rng.uniform(1.0, 1.5)
+    else:
+        rate_hz = seizure_limit_hz(periodic) * np.exp(RATE_STEP * seizure)
     onset_s, offset_s = _times(rng, seizure > 0, duration_s)
     duration = patient.duration_s * np.exp(rng.normal(0, 0.2))
     # the more it is rhythmic, the more of its cycle a wave fills
@@ -178,7 +184,7 @@ def _pattern(rng: np.random.Generator, patient: Patient, at: dict[str, float], d
         "trend": trend,
         "periodic": mostly_periodic if mostly_periodic > 0.05 else 0.0,
         "duration_s": duration,
-        "after_wave": float(rng.uniform(0, 1.5)),
+        "after_wave": float(rng.uniform(0, 0.75)),
         "skew": float(np.clip(patient.skew + rng.normal(0, 0.15), -0.8, 0.8)),
         "amplitude_jitter": float(rng.uniform(0.05, 0.4)),
         "prevalence": prevalence,
@@ -194,8 +200,11 @@ def _pattern(rng: np.random.Generator, patient: Patient, at: dict[str, float], d
     place = patient.place if lateral > 0 and rng.random() < 0.8 else place_between(rng, patient.side, LATERAL_PLACES)
     if lateral < 0:
         place = place_between(rng, patient.side, MIDLINE_PLACES if rng.random() < 0.6 else LATERAL_PLACES)
+    phases = patient.phases if rng.random() < 0.7 else int(rng.integers(1, 5))
+    usual = 1 if phases == TRIPHASIC else -1
     return Pattern(
-        phases=patient.phases if rng.random() < 0.7 else int(rng.integers(1, 5)),
+        phases=phases,
+        polarity=usual if rng.random() < USUAL_POLARITY else -usual,
         onset_s=onset_s,
         offset_s=offset_s,
         centre=place,

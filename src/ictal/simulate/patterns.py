@@ -13,7 +13,7 @@ from scipy.interpolate import PchipInterpolator
 
 from ictal.errors import SimulationError
 from ictal.simulate.head import POSITIONS, SITES, Head
-from ictal.simulate.noise import band_noise, smooth, switch
+from ictal.simulate.noise import band_noise, delayed, smooth, switch
 from ictal.windows import RATE_HZ
 
 Floats = npt.NDArray[np.float64]
@@ -26,7 +26,7 @@ RANGES = {
     "periodic": (0.0, 1.0),
     "duration_s": (0.03, 1.0),
     "phases": (1, 4),
-    "after_wave": (0.0, 2.0),
+    "after_wave": (0.0, 1.0),
     "skew": (-0.8, 0.8),
     "prevalence": (0.05, 1.0),
     "bout_s": (0.5, 600.0),
@@ -57,9 +57,12 @@ class Pattern:
         1: discharges with intervals between (PD); 0: a wave without interval (RDA); between: both at once.
     duration_s, phases, after_wave
         Of a discharge: duration of its main phase (spiky below 70 ms, sharp to 200 ms), number of its phases (3:
-        triphasic), and the slow wave that follows, relative to it.
+        triphasic), and the height of the slow wave that follows, relative to it.
+    polarity
+        -1: the main phase is negative at the scalp above it, as of most discharges; 1: positive, as of most triphasic
+        ones.
     skew
-        Of a rhythmic wave: 0 is a sinusoid, other values steepen one flank (sharply contoured).
+        Of a rhythmic wave: 0 is a sinusoid, other values steepen its rise (above 0) or its fall (sharply contoured).
     amplitude_jitter
         Variation of amplitude from cycle to cycle.
     prevalence, bout_s
@@ -87,6 +90,7 @@ class Pattern:
     duration_s: float
     phases: int
     after_wave: float
+    polarity: int
     skew: float
     amplitude_jitter: float
     prevalence: float
@@ -109,8 +113,9 @@ class Pattern:
                 value = getattr(self, field.name)
                 if not low <= value <= high:
                     raise SimulationError(f"{field.name} is {value:g}; allowed is {low:g} to {high:g}")
-        if self.side not in (-1, 1):
-            raise SimulationError(f"side is {self.side}; allowed are -1 (left) and 1 (right)")
+        for name, minus, plus in (("side", "left", "right"), ("polarity", "negative", "positive")):
+            if getattr(self, name) not in (-1, 1):
+                raise SimulationError(f"{name} is {getattr(self, name)}; allowed are -1 ({minus}) and 1 ({plus})")
         if not self.onset_s < self.offset_s:
             raise SimulationError(f"offset_s is {self.offset_s:g}; it must come after onset_s, {self.onset_s:g}")
 
@@ -127,21 +132,25 @@ class Rendered:
         1 where it is expressed, 0 where not, [time].
     cycles_s
         When each discharge or wave stands.
-    between
-        Share of the time in which the wave is below 0.4 of its height: a quarter for a sinusoid, most of it for
-        discharges with intervals between them.
+    course
+        Its discharges or waves without gaps, slow waves after them and variation of amplitude, [time].
     """
 
     signal: Signal
     there: Floats
     cycles_s: Floats
-    between: float
+    course: Signal
 
 
 def render(rng: np.random.Generator, pattern: Pattern, head: Head, n_samples: int) -> Rendered:
     """Let a pattern run for so many samples at 200 Hz."""
     duration_s = n_samples / RATE_HZ
     begin, end = max(pattern.onset_s, -60.0), min(pattern.offset_s, duration_s + 60.0)
+    if end <= 0 or begin >= duration_s:
+        nothing = np.zeros(n_samples)
+        return Rendered(
+            np.zeros((len(SITES), n_samples), np.float32), nothing, np.empty(0), nothing.astype(np.float32)
+        )
     time = np.arange(n_samples) / RATE_HZ
     cycles = _cycles(rng, pattern, begin, end, max(begin, 0.0), min(end, duration_s))
     there = _there(rng, pattern, n_samples)
@@ -151,13 +160,11 @@ def render(rng: np.random.Generator, pattern: Pattern, head: Head, n_samples: in
     if pattern.fast:
         carrier = band_noise(rng, 1, n_samples, float(rng.uniform(12, 22)), 3.0)[0]
         wave = wave + pattern.fast * 0.5 * carrier * smooth(abs(wave), RATE_HZ // 5)
-    signal = _project(rng, pattern, head, wave, course)
+    signal = _project(rng, pattern, head, pattern.polarity * wave, course)
     largest = np.sqrt((signal**2).mean(axis=1).max())
     if largest > 0:
         signal /= largest
-    level = np.quantile(abs(clean), 0.998) if clean.size else 1.0
-    between = float((smooth(abs(clean), 5) < 0.4 * level).mean()) if level else 0.0
-    return Rendered(signal, there, cycles, between)
+    return Rendered(signal, there, cycles, clean.astype(np.float32))
 
 
 def _cycles(
@@ -165,10 +172,13 @@ def _cycles(
 ) -> Floats:
     """Return the times of the cycles from a little before the pattern's beginning to a little after its end."""
     margin_s = 2 / pattern.frequency_hz
-    most = int((end - begin + 2 * margin_s) * pattern.frequency_hz * np.exp(abs(pattern.trend)) * 1.6) + 8
-    factors = np.maximum(1 + pattern.jitter * rng.standard_normal(most), 0.35)
-    # Neighbouring intervals resemble each other half of the way, as in real discharges.
-    factors[1:] = 0.5 * (factors[1:] + factors[:-1]) + 0.25 * (factors[1:] - factors[:-1])
+    most = int((end - begin + 2 * margin_s) * pattern.frequency_hz * np.exp(abs(pattern.trend)) * 2) + 16
+    normal = rng.standard_normal(most + 1)
+    # Neighbouring intervals resemble each other a little, as in real discharges.
+    alike = (3 * normal[1:] + normal[:-1]) / np.sqrt(10)
+    # Lognormal: the mean is one, the standard deviation is the jitter, and no interval is negative.
+    variance = np.log1p(pattern.jitter**2)
+    factors = np.exp(np.sqrt(variance) * alike - variance / 2)
     times = [begin - margin_s + rng.uniform() / pattern.frequency_hz]
     for factor in factors:
         share = min(max((times[-1] - first) / max(last - first, 1.0), 0.0), 1.0)
@@ -205,8 +215,7 @@ def _wave(rng: np.random.Generator, pattern: Pattern, cycles: Floats, n_samples:
     if share > 0.02 and len(cycles) > 3:
         time = np.arange(n_samples) / RATE_HZ
         phase = 2 * np.pi * PchipInterpolator(cycles, np.arange(len(cycles)), extrapolate=True)(time)
-        slow = np.cos(phase + pattern.skew * np.sin(phase))
-        slow += 0.25 * pattern.skew * np.cos(2 * phase + 1.0)
+        slow = np.cos(phase + pattern.skew * (np.cos(phase) - 1))
         size = np.interp(time, cycles, smooth(heights, 3))
         clean = pattern.periodic * clean + share * slow
         slow = slow * size
@@ -242,7 +251,7 @@ def _discharge(pattern: Pattern, stretch: float) -> tuple[Floats, int]:
     shape = np.zeros_like(time)
     for height, width, centre in zip(heights, widths, centres, strict=True):
         shape += height * np.exp(-(((time - centre) / width) ** 2) / 2)
-    shape -= pattern.after_wave * 0.5 * np.exp(-(((time - slow_at) / slow_s) ** 2) / 2)
+    shape -= pattern.after_wave * np.exp(-(((time - slow_at) / slow_s) ** 2) / 2)
     return shape, round(before_s * RATE_HZ)
 
 
@@ -263,21 +272,10 @@ def _project(rng: np.random.Generator, pattern: Pattern, head: Head, wave: Float
         near[index] += pattern.contralateral * mirrored
     weights = np.array([0.6, 1.0, 0.6]) * np.exp(rng.normal(0, 0.25, 3))
     delays = [round(pattern.lag_s * part * RATE_HZ) for part in (-0.5, 0.0, 0.5)]
-    waves = np.stack([weight * _delayed(wave, delay) for weight, delay in zip(weights, delays, strict=True)])
+    waves = np.stack([weight * delayed(wave, delay) for weight, delay in zip(weights, delays, strict=True)])
     if pattern.growth:
-        waves[[0, 2]] *= course  # it begins in the middle
+        waves[[0, 2]] *= 1 - pattern.growth * (1 - course)  # it begins in the middle
     return near.T.astype(np.float32) @ waves.astype(np.float32)
-
-
-def _delayed(wave: Floats, n_samples: int) -> Floats:
-    if n_samples == 0:
-        return wave
-    moved = np.zeros_like(wave)
-    if n_samples > 0:
-        moved[n_samples:] = wave[:-n_samples]
-    else:
-        moved[:n_samples] = wave[-n_samples:]
-    return moved
 
 
 def place_between(rng: np.random.Generator, side: int, names: tuple[str, ...]) -> tuple[float, float, float]:

@@ -5,11 +5,12 @@ from functools import lru_cache
 
 import numpy as np
 import numpy.typing as npt
+from scipy.fft import rfft, rfftfreq
 
 from ictal.labels import N_PATTERNS, OTHER
 from ictal.montage import ELECTRODES, MONTAGES, derivations_of, montage_matrix
 from ictal.simulate.fitted import BIAS, LAPSE, SLOPE
-from ictal.simulate.noise import sigmoid
+from ictal.simulate.noise import sigmoid, smooth
 from ictal.simulate.patterns import Rendered
 from ictal.windows import CENTRE_S, RATE_HZ
 
@@ -19,24 +20,26 @@ Signal = npt.NDArray[np.float32]
 NAMED_LIMIT = 0.8
 """RMS of a pattern over that of the background at which half of the raters see a pattern."""
 PREVALENCE_LIMIT = 0.35
-IRREGULAR_LIMIT = 0.42
+IRREGULAR_LIMIT = 0.475
 """Share of the central 10 s, and variation of the intervals, at which half of the raters see a pattern; periodic
 discharges are still called so by most experts at a variation of 0.5 where they are sharp (ACNS 2021: below 50 %)."""
 LATERAL_LIMIT = float(-np.log(0.7))
 """Log ratio of the two sides' amplitudes: up to 0.7 on the other side is still lateralized."""
 BETWEEN_LIMIT = 0.5
 """Share of the time below 0.4 of the height from which a pattern is periodic (a sinusoid: a quarter)."""
-SEIZURE_RHYTHMIC_HZ, SEIZURE_PERIODIC_HZ = 2.5, 2.1
+SEIZURE_RHYTHMIC_HZ, SEIZURE_PERIODIC_HZ = 2.5, 2.0
 EVOLUTION_LIMIT = 0.4
 """Change of log rate within the window from which a pattern evolves."""
 
 STRENGTH_STEP, PREVALENCE_STEP, REGULARITY_STEP = 0.45, 0.15, 0.11
-"""What one unit of a coordinate is: log strength, share of the centre, variation of the intervals."""
+RATE_STEP, EVOLUTION_STEP, LATERAL_STEP, BETWEEN_STEP = 0.16, 0.09, 0.14, 0.1
+"""What one unit of a coordinate is: log strength, share of the centre, variation of the intervals; log rate, change
+of log rate, log ratio of the sides, share of the time."""
 
 N_RATERS = 32
 """Size of the pool from which panels are drawn, as in the real votes."""
 
-_MATRIX = montage_matrix(derivations_of(MONTAGES["double_banana"]))[:, : len(ELECTRODES)].astype(np.float64)
+_MATRIX = montage_matrix(derivations_of(MONTAGES["double_banana"]))[:, : len(ELECTRODES)].astype(np.float32)
 _LEFT, _RIGHT = slice(0, 8), slice(8, 16)
 
 
@@ -73,7 +76,7 @@ def look_at_background(rest: Signal) -> Evidence:
     window = np.ones(round(0.6 / (frequency[1] - frequency[0])))
     share = np.convolve(strongest[delta], window, mode="valid").max() / strongest.sum()
     strong = float(np.clip((share - MIMIC_LIMIT) / MIMIC_SCALE, -4, 2))
-    return Evidence(strong, 4.0, 1.5, -2.0, _sidedness(levels), -2.0)
+    return Evidence(strong, 4.0, 2.0, -2.0, _sidedness(levels), -2.0)
 
 
 def look(rendered: Rendered, pattern: Signal, rest: Signal) -> Evidence:
@@ -98,10 +101,10 @@ def look(rendered: Rendered, pattern: Signal, rest: Signal) -> Evidence:
     intervals = np.diff(near)
     rate_hz = 1 / np.median(intervals) if len(intervals) >= 3 else len(near) / (2 * half / RATE_HZ)
     variation = float(intervals.std() / intervals.mean()) if len(intervals) >= 3 else 0.6
-    periodic = (rendered.between - BETWEEN_LIMIT) / 0.1
-    limit_hz = SEIZURE_PERIODIC_HZ + (SEIZURE_RHYTHMIC_HZ - SEIZURE_PERIODIC_HZ) * float(sigmoid(-2 * periodic))
-    fast = np.log(rate_hz / limit_hz) / 0.16
-    evolving = (_evolution(cycles, n_samples / RATE_HZ) - EVOLUTION_LIMIT) / 0.09 if rate_hz > 0.9 else -3.0
+    periodic = (_between(rendered.course[centre]) - BETWEEN_LIMIT) / BETWEEN_STEP
+    fast = np.log(rate_hz / seizure_limit_hz(periodic)) / RATE_STEP
+    change = _evolution(cycles, n_samples / RATE_HZ)
+    evolving = (change - EVOLUTION_LIMIT) / EVOLUTION_STEP if rate_hz > 0.9 else -3.5
     return Evidence(
         strong=float(np.log((_strength(of_pattern, of_rest) + 1e-3) / NAMED_LIMIT) / STRENGTH_STEP),
         prevalent=float((there.mean() - PREVALENCE_LIMIT) / PREVALENCE_STEP),
@@ -112,20 +115,25 @@ def look(rendered: Rendered, pattern: Signal, rest: Signal) -> Evidence:
     )
 
 
-def relative_strength(pattern: Signal, rest: Signal, presence: float = 1.0) -> float:
-    """Return the RMS of a pattern over that of all else in the four derivations where it is largest.
+def seizure_limit_hz(periodic: float) -> float:
+    """Return the rate from which a pattern is a seizure, from the coordinate of being periodic."""
+    return SEIZURE_PERIODIC_HZ + (SEIZURE_RHYTHMIC_HZ - SEIZURE_PERIODIC_HZ) * float(sigmoid(-2 * periodic))
+
+
+def relative_strength(pattern: Signal, *rests: Signal, presence: float = 1.0) -> list[float]:
+    """Return the RMS of a pattern over that of all else in the four derivations where it is largest, for each rest.
 
     Parameters
     ----------
     pattern
         [21, time]; its RMS is taken over all of it, since it may be absent from the centre.
-    rest
-        [21, time], measured in its centre.
+    rests
+        Each [21, time], measured in its centre.
     presence
         Share of the time in which the pattern is there.
     """
     of_pattern = _levels(pattern, pattern.shape[1] // 2) / np.sqrt(max(presence, 0.05))
-    return _strength(of_pattern, _levels(rest, _half(rest)))
+    return [_strength(of_pattern, _levels(rest, _half(rest))) for rest in rests]
 
 
 def _strength(of_pattern: Floats, of_rest: Floats) -> float:
@@ -138,6 +146,15 @@ def _levels(signal: Signal, half: int) -> Floats:
     return np.asarray(np.sqrt(_centre_spectrum(signal, half)[0].sum(axis=1)))
 
 
+def _between(course: Signal) -> float:
+    """Return the share of the time in which a course is below 0.4 of its height.
+
+    That is a quarter for a sinusoid, and most of it for discharges with intervals between them.
+    """
+    height = np.quantile(np.abs(course), 0.998)
+    return float((smooth(np.abs(course), 5) < 0.4 * height).mean())
+
+
 def _half(signal: Signal) -> int:
     """Return half of the labelled centre, in samples."""
     return int(min(CENTRE_S * RATE_HZ, signal.shape[1])) // 2
@@ -147,16 +164,17 @@ def _centre_spectrum(signal: Signal, half: int) -> tuple[Floats, Floats]:
     """Return power per bin [18, bin] of each derivation of the double banana, 0.5 to 20 Hz, and the frequencies."""
     middle = signal.shape[1] // 2
     bipolar = _MATRIX @ signal[: len(ELECTRODES), middle - half : middle + half]
-    spectrum = np.fft.rfft(bipolar, axis=1)
-    frequency = np.asarray(np.fft.rfftfreq(bipolar.shape[1], 1 / RATE_HZ), dtype=np.float64)
+    spectrum = rfft(bipolar, axis=1)
+    frequency = np.asarray(rfftfreq(bipolar.shape[1], 1 / RATE_HZ), dtype=np.float64)
     band = (frequency >= 0.5) & (frequency <= 20)
-    return np.asarray(2 * abs(spectrum[:, band]) ** 2 / bipolar.shape[1] ** 2), frequency[band]
+    power = 2 * (abs(spectrum[:, band]) / bipolar.shape[1]) ** 2
+    return np.asarray(power, dtype=np.float64), frequency[band]
 
 
 def _sidedness(levels: Floats) -> float:
     """Return the coordinate of being lateralized, from the amplitude of each derivation, [18]."""
     left, right = (np.sqrt((levels[side] ** 2).mean()) + 0.1 for side in (_LEFT, _RIGHT))
-    return float((abs(np.log(left / right)) - LATERAL_LIMIT) / 0.15)
+    return float((abs(np.log(left / right)) - LATERAL_LIMIT) / LATERAL_STEP)
 
 
 def _evolution(cycles: Floats, duration_s: float) -> float:
@@ -186,7 +204,7 @@ def rater_distributions(evidence: Evidence, slope: float = SLOPE, bias: float = 
     def answer(coordinate: float, decision: int) -> Floats:
         return sigmoid(slope * (coordinate + own[:, decision]))
 
-    named = answer(evidence.strong, 0) * answer(evidence.prevalent, 0) * answer(evidence.regular + 0.5, 0)
+    named = answer(evidence.strong, 0) * answer(evidence.prevalent, 0) * answer(evidence.regular, 0)
     seizure, lateral, periodic = (
         answer(evidence.seizure, 1),
         answer(evidence.lateral, 2),

@@ -287,7 +287,8 @@ def _episode(seed: int, patient: int, number: int) -> Signal:
     # The strength is that in the midst of the time in which the pattern is there.
     seen = np.flatnonzero(rendered.there > 0.5)
     middle = seen[max(len(seen) - CENTRE_SAMPLES, 0) // 2 :][:CENTRE_SAMPLES]
-    gain = episode.pattern.strength / relative_strength(signal[:, middle], _rest(seed, patient))
+    (unit,) = relative_strength(signal[:, middle], _rest(seed, patient))
+    gain = episode.pattern.strength / unit
     signal *= np.float32(gain) * envelope(rng, n_samples, WAXING_S, WAXING)
     return _kept(signal)
 
