@@ -14,12 +14,14 @@ from ictal.simulate import CONTROLS
 from ictal.study import ablate
 from ictal.training import load_recipe
 
+LONGER = "training.temporal.learning_rates=[0.003,0.003,0.003,0.001,0.0005]"
+"""Waves under a background take the temporal network longer than the three epochs of 'quick'."""
 SEES_BOTH = "models.temporal.waveform.montage=double_banana"
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--patients", type=int, default=150)
+    parser.add_argument("--patients", type=int, default=120)
     parser.add_argument("--eegs", type=int, default=5, help="per patient")
     parser.add_argument("--folds", type=int, default=3)
     parser.add_argument("--seed", type=int, default=0)
@@ -32,6 +34,7 @@ def main() -> None:
         "data.test_share=0",
         f"seed={options.seed}",
         f"data.sim.seed={options.seed}",
+        LONGER,
     ]
     print(machine())
     with tempfile.TemporaryDirectory() as folder:

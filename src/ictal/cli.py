@@ -141,6 +141,69 @@ def evaluate(
 
 
 @app.command()
+def compare(
+    files: Annotated[list[Path], typer.Argument(help="Tables of predictions, CSV or Parquet: a row per window.")],
+    patients: Annotated[
+        Path | None, typer.Option(help="Table with the patient of each EEG, where the tables have none.")
+    ] = None,
+    average: Annotated[bool, typer.Option("--average", help="Compare the mean of all tables as well.")] = False,
+    weight: Annotated[str, typer.Option(help="What weighs the same: each 'window' or each 'eeg'.")] = "window",
+    allow_partial: Annotated[
+        bool, typer.Option("--allow-partial", help="Leave out windows that are not in all tables, and say so.")
+    ] = False,
+    window: Annotated[str | None, typer.Option(help="Columns that name a window, separated by commas.")] = None,
+    eeg: Annotated[str, typer.Option(help="Column of the EEG.")] = "eeg_id",
+    patient: Annotated[str, typer.Option(help="Column of the patient.")] = "patient_id",
+    votes: Annotated[str | None, typer.Option(help="Six columns of votes, separated by commas.")] = None,
+    probabilities: Annotated[
+        str | None, typer.Option(help="Six columns of probabilities, in the same order.")
+    ] = None,
+    seed: Annotated[int, typer.Option(min=0, help="Of resamples and permutations.")] = 0,
+    json_file: Annotated[str | None, JSON] = None,
+) -> None:
+    """Say, with intervals and tests by patient, which of several tables of predictions is better.
+
+    Example: ictal compare raw.csv spectrogram.csv --average --patients train.csv
+    """
+    from ictal.errors import RunError
+    from ictal.evaluation import ColumnNames, compare_tables, read_patients, read_table
+    from ictal.labels import VOTE_COLUMNS
+    from ictal.report.words import verdict_in_words
+
+    def columns(text: str | None) -> tuple[str, ...] | None:
+        return None if text is None else tuple(name.strip() for name in text.split(","))
+
+    names = ColumnNames(columns(window), eeg, patient, columns(votes) or VOTE_COLUMNS, columns(probabilities))
+    titles = [file.name.split(".")[0] for file in files]
+    if len({*titles, "mean"}) <= len(titles):  # alike, or called as the average is
+        titles = [str(file) for file in files]
+    if len({*titles}) < len(titles):
+        raise RunError("a file is named twice; each table is compared once")
+    tables = {title: read_table(file, names) for title, file in zip(titles, files, strict=True)}
+    whose = read_patients(patients, names) if patients else None
+    result = compare_tables(tables, whose, average=average, weight=weight, allow_partial=allow_partial, seed=seed)
+    for sentence in result.left_out:
+        _say(f"Left out: {sentence}.")
+    first = result.tables[0]
+    alike = {"window": "window", "eeg": "EEG"}[result.weight]
+    _say(f"{first.n_windows} windows of {first.n_patients} patients, each {alike} weighing the same")
+    partial = first.n_windows_all > first.n_windows
+    shown = _table("table", "KL", "bal. acc.", *([f"KL of all {first.n_windows_all}"] if partial else []))
+    for table in result.tables:
+        more = [f"{table.kl_all:.4f}"] if partial else []
+        shown.add_row(table.name, f"{table.kl:.4f}", f"{table.balanced_accuracy:.3f}", *more)
+    screen.print(shown)
+    pairs = _table("difference of KL", "estimate", "p", "p (Holm)", "detectable")
+    for row in result.differences:
+        numbers = (f"{row.estimate:.4f}", f"{row.p:.4f}", f"{row.p_holm:.4f}", f"{row.detectable:.4f}")
+        pairs.add_row(f"{row.a} − {row.b}", *numbers)
+    if result.differences:
+        screen.print(pairs)
+    _say(verdict_in_words(result))
+    _give_json(result.to_json(), json_file)
+
+
+@app.command()
 def simulate(
     out: Annotated[Path, typer.Option(help="Folder to make, in HMS layout; with --hours, the EDF file to make.")],
     patients: Annotated[int | None, typer.Option(min=2, help="How many patients [default: 100].")] = None,
@@ -249,6 +312,15 @@ def _bar(again: str = "go on where it stopped") -> Iterator[Progress]:
         raise typer.Exit(130) from None
     finally:
         signal.signal(signal.SIGINT, before)
+
+
+def _table(first: str, *others: str) -> Table:
+    """Return a table whose first column is text and whose others are numbers, close enough for 80 characters."""
+    table = Table(box=SIMPLE_HEAD, padding=0)
+    table.add_column(first, no_wrap=True)
+    for name in others:
+        table.add_column(name, justify="right", no_wrap=True)
+    return table
 
 
 def _print_comparison(comparison: "Comparison", manifest: dict[str, Any]) -> None:

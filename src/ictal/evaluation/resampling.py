@@ -23,9 +23,12 @@ class Estimate:
     confidence: float = 0.95
 
     def __str__(self) -> str:
+        return f"{self:.3f}"
+
+    def __format__(self, spec: str) -> str:
         if np.isnan(self.low):
-            return f"{self.value:.3f} [–]"
-        return f"{self.value:.3f} [{self.low:.3f}, {self.high:.3f}]"
+            return f"{self.value:{spec}} [–]"
+        return f"{self.value:{spec}} [{self.low:{spec}}, {self.high:{spec}}]"
 
     @property
     def interval(self) -> list[float] | None:

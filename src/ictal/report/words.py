@@ -1,6 +1,6 @@
 """The tables in words: what an interval says, and what it does not."""
 
-from ictal.evaluation import ArmResult, Difference, Way
+from ictal.evaluation import ArmResult, Difference, TableComparison, Way
 
 SPLITS = {"cv": "in cross-validation", "test": "on the held-out test patients"}
 
@@ -19,6 +19,30 @@ def difference_in_words(difference: Difference) -> str:
     if low > 0:
         return f"{difference.a} has a higher KL than {difference.b} {where} ({span})."
     return f"Between {difference.a} and {difference.b} {where} this data cannot tell ({span})."
+
+
+def verdict_in_words(comparison: TableComparison) -> str:
+    """Say in a paragraph which tables are better than which, and where the data cannot tell."""
+    if not comparison.differences:
+        return "One table alone has nothing to be compared with."
+    sentences = []
+    for difference in comparison.differences:
+        estimate, pair = difference.estimate, f"{difference.a} and {difference.b}"
+        if estimate.interval is None:
+            sentences.append(f"Between {pair} nothing can be said: there are too few patients for an interval.")
+            continue
+        low, high = estimate.interval
+        span = f"difference {estimate.value:+.3f}, {100 * estimate.confidence:g} % interval {low:+.3f} to {high:+.3f}"
+        level = 1 - estimate.confidence
+        if difference.p_holm < level and not low <= 0 <= high:
+            better, other = (difference.a, difference.b) if estimate.value < 0 else (difference.b, difference.a)
+            sentences.append(f"{better} has a lower KL than {other} ({span}; p {difference.p_holm:.2g}).")
+        else:
+            sentences.append(
+                f"Between {pair} this data cannot tell ({span}; p {difference.p_holm:.2g}); it would have shown a "
+                f"difference of {difference.detectable:.3f} or more in four of five such studies."
+            )
+    return " ".join(sentences)
 
 
 def way_in_words(way: Way) -> str:

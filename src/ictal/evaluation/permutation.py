@@ -1,0 +1,55 @@
+"""Tests of differences: a permutation test that keeps patients together, and Holm's correction over a family."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+Floats = npt.NDArray[np.float64]
+
+CHUNK = 1000
+"""Permutations that are drawn at a time, so that 10,000 x thousands of patients need little memory."""
+
+
+def permutation_p(
+    differences: npt.ArrayLike,
+    patients: npt.ArrayLike,
+    weights: npt.ArrayLike,
+    n_permutations: int = 10_000,
+    seed: int = 0,
+) -> float:
+    """Return the two-sided p of a paired permutation test by patient.
+
+    Were two predictors alike, which of them gave which of the two losses would be chance, for all windows of a
+    patient at once: the sign of each patient's summed difference is drawn anew (Good 2005, *Permutation, Parametric
+    and Bootstrap Tests of Hypotheses*, chapter 3). What was observed counts as one of the permutations, so p is never
+    zero (Phipson and Smyth 2010).
+
+    Parameters
+    ----------
+    differences
+        Of the two losses of each window, [window].
+    patients, weights
+        Of each window, [window].
+    """
+    codes, names = pd.factorize(np.asarray(patients, dtype=object))
+    of_window = np.asarray(differences, dtype=np.float64) * np.asarray(weights, dtype=np.float64)
+    sums = np.bincount(codes, of_window, minlength=len(names))
+    generator = np.random.default_rng(seed)
+    # A permutation that gives the same sum in another order of addition is as extreme.
+    observed = abs(sums.sum()) - 1e-12 * abs(sums).sum()
+    as_extreme = 0
+    for begin in range(0, n_permutations, CHUNK):
+        signs = generator.integers(0, 2, (min(CHUNK, n_permutations - begin), len(names)), dtype=np.int8)
+        as_extreme += int((abs((2.0 * signs - 1) @ sums) >= observed).sum())
+    return (1 + as_extreme) / (1 + n_permutations)
+
+
+def holm(p_values: Sequence[float]) -> list[float]:
+    """Return the p of each test of a family, corrected so that few are small by chance (Holm 1979)."""
+    order = np.argsort(p_values, kind="stable")
+    ranked = np.asarray(p_values, dtype=np.float64)[order] * np.arange(len(p_values), 0, -1)
+    corrected = np.empty(len(p_values))
+    corrected[order] = np.minimum(np.maximum.accumulate(ranked), 1.0)
+    return corrected.tolist()
