@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from scipy.stats import bootstrap as bootstrap_of_scipy
 
-from ictal.evaluation import PatientBootstrap
+from ictal.evaluation import Estimate, PatientBootstrap
 
 
 def names(codes) -> np.ndarray:
@@ -72,3 +72,10 @@ def test_intervals_of_clustered_data_cover_the_truth():
         hits += low <= 0 <= high
     # 95 % nominal; four standard errors of 200 repeats are 6 %, and the percentile interval is a little narrow
     assert 0.88 < hits / repeats < 0.99
+
+
+def test_an_estimate_is_written_with_three_digits_or_as_asked():
+    estimate = Estimate(0.123456, 0.1, 0.2)
+    assert f"{estimate}" == str(estimate) == "0.123 [0.100, 0.200]"
+    assert f"{estimate:.4f}" == "0.1235 [0.1000, 0.2000]"
+    assert f"{Estimate(1.0, float('nan'), float('nan')):.1f}" == "1.0 [–]"

@@ -26,6 +26,7 @@ class Estimate:
         return f"{self:.3f}"
 
     def __format__(self, spec: str) -> str:
+        spec = spec or ".3f"
         if np.isnan(self.low):
             return f"{self.value:{spec}} [–]"
         return f"{self.value:{spec}} [{self.low:{spec}}, {self.high:{spec}}]"
