@@ -72,13 +72,11 @@ def features(recording: Recording) -> dict[str, float]:
     for name, low, high in (("near", 0.1, 0.75), ("middle", 0.75, 1.3), ("far", 1.3, 2.1)):
         row[f"correlation, {name}"] = float(correlation[(low < DISTANCE) & (high > DISTANCE)].mean())
     row["kurtosis"] = float(np.median(stats.kurtosis(banana, axis=1)))
-    row["sharpness"] = float(np.median(np.percentile(abs(np.diff(banana)), 99, axis=1) / (spread + 1e-6)))
+    row["sharpness"] = _sharpness(banana)
     fast = np.median(_within(frequency, power, BANDS["beta"])[TEMPORAL])
     row["temporal over median beta"] = float(np.log(fast / np.median(_within(frequency, power, BANDS["beta"]))))
     strongest = banana[spread.argsort()[-4:]]
-    row["sharpness, strongest"] = float(
-        np.median(np.percentile(abs(np.diff(strongest)), 99, axis=1) / (strongest.std(axis=1) + 1e-6))
-    )
+    row["sharpness, strongest"] = _sharpness(strongest)
     height, rate = _repetition(strongest)
     row["repetition, height"] = height
     row["repetition, Hz"] = rate
@@ -90,6 +88,11 @@ def features(recording: Recording) -> dict[str, float]:
 def _within(frequency: npt.NDArray, power: npt.NDArray, band: tuple[float, float]) -> npt.NDArray:
     inside = (frequency >= band[0]) & (frequency < band[1])
     return power[:, inside].sum(axis=1) * (frequency[1] - frequency[0])
+
+
+def _sharpness(rows: npt.NDArray) -> float:
+    """Return the 99th percentile of the slope over the standard deviation, of the median row."""
+    return float(np.median(np.percentile(abs(np.diff(rows)), 99, axis=1) / (rows.std(axis=1) + 1e-6)))
 
 
 def _repetition(rows: npt.NDArray) -> tuple[float, float]:

@@ -314,23 +314,20 @@ def _bar(again: str = "go on where it stopped") -> Iterator[Progress]:
         signal.signal(signal.SIGINT, before)
 
 
-def _table(first: str, *others: str) -> Table:
+def _table(first: str, *others: str, title: str | None = None, min_width: int | None = None) -> Table:
     """Return a table whose first column is text and whose others are numbers, close enough for 80 characters."""
-    table = Table(box=SIMPLE_HEAD, padding=0)
-    table.add_column(first, no_wrap=True)
+    table = Table(title=title, title_justify="left", box=SIMPLE_HEAD, padding=0)
+    table.add_column(first, no_wrap=True, min_width=min_width)
     for name in others:
-        table.add_column(name, justify="right", no_wrap=True)
+        table.add_column(name, justify="right", no_wrap=True, min_width=min_width)
     return table
 
 
 def _print_comparison(comparison: "Comparison", manifest: dict[str, Any]) -> None:
     from ictal.report.words import difference_in_words, way_in_words
 
-    table = Table(
-        title=f"KL on {manifest['data']} (lower is better)", title_justify="left", box=SIMPLE_HEAD, padding=0
-    )
-    for name in ("arm", "cross-validation", "held-out test", "test − cross-val."):
-        table.add_column(name, justify="left" if name == "arm" else "right", no_wrap=True, min_width=9)
+    names = ("arm", "cross-validation", "held-out test", "test − cross-val.")
+    table = _table(*names, title=f"KL on {manifest['data']} (lower is better)", min_width=9)
     for arm in comparison.rows:
         style = None if arm in comparison.arms else "dim"
         table.add_row(arm.name, str(arm.cv), str(arm.test or "–"), str(arm.difference or "–"), style=style)

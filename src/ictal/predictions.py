@@ -52,8 +52,7 @@ class Predictions:
             With all problems: missing columns, duplicated windows, wrong votes, probabilities that are
             negative or do not sum to one within 1e-3, a patient or an EEG on both sides of a split.
         """
-        missing = [column for column in COLUMNS if column not in frame.columns]
-        raise_problems(name, [f"column '{column}' is missing" for column in missing])
+        require_columns(name, frame, COLUMNS)
         frame = frame.loc[:, list(COLUMNS)].reset_index(drop=True)
         raise_problems(name, _key_problems(frame))
         frame = frame.astype(dict.fromkeys((*ID_COLUMNS, "split", "arm"), str))
@@ -64,15 +63,8 @@ class Predictions:
     @classmethod
     def read(cls, path: Path) -> "Predictions":
         """Read a table from Parquet or, by any other suffix, CSV (perhaps compressed)."""
-        try:
-            if path.suffix == ".parquet":
-                frame = pd.read_parquet(path)
-            else:
-                texts = dict.fromkeys((*ID_COLUMNS, "split", "arm"), str)
-                frame = pd.read_csv(path, dtype=texts, keep_default_na=False)
-        except (OSError, ValueError, EOFError, zlib.error) as error:
-            raise TableError(f"{path}: cannot be read as a table of predictions: {error}") from error
-        return cls.make(frame, str(path))
+        texts = dict.fromkeys((*ID_COLUMNS, "split", "arm"), str)
+        return cls.make(read_frame(path, texts, "a table of predictions"), str(path))
 
     def write(self, path: Path) -> None:
         """Write the table as Parquet or, by any other suffix, CSV; whole or not at all."""
@@ -101,7 +93,7 @@ class Predictions:
     @property
     def weights(self) -> Floats:
         """One over the number of windows of the row's EEG, [row]: each EEG weighs the same."""
-        return 1 / self.frame.groupby("eeg_id")["window_id"].transform("size").to_numpy(dtype=np.float64)
+        return eeg_weights(self.frame["eeg_id"])
 
     @property
     def arms(self) -> list[str]:
@@ -160,6 +152,41 @@ def mean_of(tables: Sequence[Predictions], arm: str) -> Predictions:
     return Predictions(mean.reset_index()[list(COLUMNS)])
 
 
+def read_frame(path: Path, dtype: "type[str] | dict[str, type[str]]", what: str = "a table") -> pd.DataFrame:
+    """Read Parquet or, by any other suffix, CSV (perhaps compressed), whose empty cells stay empty texts.
+
+    Parameters
+    ----------
+    dtype
+        Of the columns of a CSV.
+    what
+        The file should be, for the message of `TableError`.
+    """
+    try:
+        if path.suffix == ".parquet":
+            return pd.read_parquet(path)
+        return pd.read_csv(path, dtype=dtype, keep_default_na=False)
+    except (OSError, ValueError, EOFError, zlib.error) as error:
+        raise TableError(f"{path}: cannot be read as {what}: {error}") from error
+
+
+def require_columns(name: str, frame: pd.DataFrame, columns: Sequence[str]) -> None:
+    """Raise a `TableError` that lists the columns that a table lacks."""
+    missing = [column for column in dict.fromkeys(columns) if column not in frame.columns]
+    raise_problems(name, [f"column '{column}' is missing" for column in missing])
+
+
+def eeg_weights(eegs: "pd.Series[str]") -> Floats:
+    """Return one over the number of rows of each row's EEG, [row], so that each EEG weighs the same."""
+    return 1 / eegs.groupby(eegs).transform("size").to_numpy(dtype=np.float64)
+
+
+def wrong_probabilities(probabilities: Floats) -> tuple[npt.NDArray[np.bool_], npt.NDArray[np.bool_]]:
+    """Mark the rows [row, 6] with values that are no probabilities, and other rows that do not sum to one."""
+    wrong = np.asarray(~(np.isfinite(probabilities) & (probabilities >= 0)).all(axis=1))
+    return wrong, ~wrong & (abs(probabilities.sum(axis=1) - 1) > SUM_TOLERANCE)
+
+
 def _key_problems(frame: pd.DataFrame) -> list[str]:
     problems = []
     for column in (*ID_COLUMNS, "split", "arm"):
@@ -177,12 +204,11 @@ def _key_problems(frame: pd.DataFrame) -> list[str]:
 def _problems(frame: pd.DataFrame) -> list[str]:
     problems = check_votes(frame)
     probabilities = frame[list(PROBABILITY_COLUMNS)].apply(pd.to_numeric, errors="coerce").to_numpy(float)
-    wrong = ~(np.isfinite(probabilities) & (probabilities >= 0)).all(axis=1)
+    wrong, off = wrong_probabilities(probabilities)
     problems += [
         f"row {row}: probabilities {probabilities[row].tolist()}; allowed are numbers from 0 to 1"
         for row in np.flatnonzero(wrong)
     ]
-    off = ~wrong & (abs(probabilities.sum(axis=1) - 1) > SUM_TOLERANCE)
     problems += [
         f"row {row}: probabilities sum to {probabilities[row].sum():.6g}; allowed is 1 within {SUM_TOLERANCE}"
         for row in np.flatnonzero(off)

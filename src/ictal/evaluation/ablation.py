@@ -53,8 +53,7 @@ class Difference:
     @property
     def decided(self) -> bool:
         """Whether the interval excludes zero."""
-        low, high = self.estimate.low, self.estimate.high
-        return bool(low > 0 or high < 0)
+        return self.estimate.excludes_zero
 
 
 @dataclass(frozen=True)

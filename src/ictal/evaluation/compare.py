@@ -1,6 +1,5 @@
 """Comparison of prediction tables that anyone made: what each says of the same windows, and which is better."""
 
-import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
@@ -17,7 +16,15 @@ from ictal.evaluation.metrics import balanced_accuracy, kl_divergence
 from ictal.evaluation.permutation import holm, permutation_p
 from ictal.evaluation.resampling import Estimate, PatientBootstrap
 from ictal.labels import PATTERNS, VOTE_COLUMNS, distribution
-from ictal.predictions import PROBABILITY_COLUMNS, SUM_TOLERANCE, one_per
+from ictal.predictions import (
+    PROBABILITY_COLUMNS,
+    SUM_TOLERANCE,
+    eeg_weights,
+    one_per,
+    read_frame,
+    require_columns,
+    wrong_probabilities,
+)
 
 Floats = npt.NDArray[np.float64]
 
@@ -108,6 +115,11 @@ class TableDifference:
     p_holm: float
     detectable: float
 
+    @property
+    def decided(self) -> bool:
+        """Whether the interval excludes zero and the corrected p is below its level."""
+        return self.estimate.excludes_zero and self.p_holm < 1 - self.estimate.confidence
+
 
 @dataclass(frozen=True)
 class TableComparison:
@@ -171,9 +183,7 @@ def read_table(path: Path, names: ColumnNames) -> pd.DataFrame:
     frame = _read(path)
     window = names.window or _known(frame, WINDOW_NAMES)
     probabilities = names.probabilities or _known(frame, PROBABILITY_NAMES)
-    needed = [*window, names.eeg, *names.votes, *probabilities]
-    missing = [column for column in dict.fromkeys(needed) if column not in frame.columns]
-    raise_problems(str(path), [f"column '{column}' is missing" for column in missing])
+    require_columns(str(path), frame, [*window, names.eeg, *names.votes, *probabilities])
     table = pd.DataFrame(index=pd.Index(frame[list(window)].agg(" / ".join, axis=1), name="window"))
     table["eeg_id"] = frame[names.eeg].to_numpy()
     if names.patient in frame.columns:
@@ -195,8 +205,7 @@ def read_patients(path: Path, names: ColumnNames) -> "pd.Series[str]":
         If the file cannot be read, a column is missing, or an EEG has several patients.
     """
     frame = _read(path)
-    missing = [column for column in (names.eeg, names.patient) if column not in frame.columns]
-    raise_problems(str(path), [f"column '{column}' is missing" for column in missing])
+    require_columns(str(path), frame, [names.eeg, names.patient])
     frame = frame[(frame[names.eeg] != "") & (frame[names.patient] != "")]
     raise_problems(str(path), one_per(frame, names.eeg, names.patient))
     return frame.drop_duplicates(names.eeg).set_index(names.eeg)[names.patient]
@@ -275,20 +284,16 @@ def compare_tables(
     gaps = [losses[a][known] - losses[b][known] for a, b in pairs]
     p_values = [permutation_p(gap, whose, weights, n_resamples, seed) for gap in gaps]
     factor = norm.ppf(0.975) + norm.ppf(POWER)
-    differences = tuple(
-        TableDifference(a, b, bootstrap.mean(gap), p, p_holm, float(factor * bootstrap.means(gap).std()))
-        for (a, b), gap, p, p_holm in zip(pairs, gaps, p_values, holm(p_values), strict=True)
-    )
-    return TableComparison(results, differences, weight, tuple(left_out), n_resamples, seed)
+    differences = []
+    for (a, b), gap, p, p_holm in zip(pairs, gaps, p_values, holm(p_values), strict=True):
+        resampled = bootstrap.means(gap)[:, 0]
+        estimate = bootstrap.estimate(float(np.average(gap, weights=weights)), resampled)
+        differences.append(TableDifference(a, b, estimate, p, p_holm, float(factor * resampled.std())))
+    return TableComparison(results, tuple(differences), weight, tuple(left_out), n_resamples, seed)
 
 
 def _read(path: Path) -> pd.DataFrame:
-    try:
-        if path.suffix == ".parquet":
-            return pd.read_parquet(path).astype(str)
-        return pd.read_csv(path, dtype=str, keep_default_na=False)
-    except (OSError, ValueError, EOFError, zlib.error) as error:
-        raise TableError(f"{path}: cannot be read as a table: {error}") from error
+    return read_frame(path, str).astype(str)
 
 
 def _known(frame: pd.DataFrame, choices: Sequence[tuple[str, ...]]) -> tuple[str, ...]:
@@ -311,10 +316,8 @@ def _problems(table: pd.DataFrame) -> list[str]:
     votes = table[list(VOTE_COLUMNS)].to_numpy()
     wrong = ~(np.isfinite(votes) & (votes >= 0)).all(axis=1)
     found(wrong | ~(votes.sum(axis=1) > 0), VOTE_COLUMNS, "votes, or shares of votes, from 0, and at least one above")
-    probabilities = table[list(PROBABILITY_COLUMNS)].to_numpy()
-    odd = ~(np.isfinite(probabilities) & (probabilities >= 0)).all(axis=1)
+    odd, off = wrong_probabilities(table[list(PROBABILITY_COLUMNS)].to_numpy())
     found(odd, PROBABILITY_COLUMNS, "probabilities from 0 to 1")
-    off = ~odd & (abs(probabilities.sum(axis=1) - 1) > SUM_TOLERANCE)
     found(off, PROBABILITY_COLUMNS, f"probabilities that sum to 1 within {SUM_TOLERANCE}")
     return problems
 
@@ -361,6 +364,4 @@ def _patients_of(
 
 
 def _weights(eegs: "pd.Series[str]", weight: str) -> Floats:
-    if weight == "window":
-        return np.ones(len(eegs))
-    return 1 / eegs.groupby(eegs).transform("size").to_numpy(dtype=np.float64)
+    return np.ones(len(eegs)) if weight == "window" else eeg_weights(eegs)

@@ -6,10 +6,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-Floats = npt.NDArray[np.float64]
-
-CHUNK = 1000
-"""Permutations that are drawn at a time, so that 10,000 x thousands of patients need little memory."""
+from ictal.evaluation.resampling import CHUNK
 
 
 def permutation_p(

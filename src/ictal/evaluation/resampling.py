@@ -10,7 +10,7 @@ import pandas as pd
 Floats = npt.NDArray[np.float64]
 
 CHUNK = 1000
-"""Resamples that are drawn at a time, so that 10,000 x thousands of patients need little memory."""
+"""Resamples, or permutations, that are drawn at a time, so that 10,000 x thousands of patients need little memory."""
 
 
 @dataclass(frozen=True)
@@ -35,6 +35,11 @@ class Estimate:
     def interval(self) -> list[float] | None:
         """Both bounds, or None where there is no interval."""
         return None if np.isnan(self.low) else [self.low, self.high]
+
+    @property
+    def excludes_zero(self) -> bool:
+        """Whether there is an interval, and zero is outside of it."""
+        return bool(self.low > 0 or self.high < 0)
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,6 @@
 """The tables in words: what an interval says, and what it does not."""
 
-from ictal.evaluation import ArmResult, Difference, TableComparison, Way
+from ictal.evaluation import ArmResult, Difference, Estimate, TableComparison, Way
 
 SPLITS = {"cv": "in cross-validation", "test": "on the held-out test patients"}
 
@@ -11,12 +11,10 @@ def difference_in_words(difference: Difference) -> str:
     where = SPLITS[difference.split]
     if estimate.interval is None:
         return f"{difference.a} against {difference.b} {where}: there are too few patients for an interval."
-    low, high = estimate.interval
-    interval = f"{100 * estimate.confidence:g} % interval"
-    span = f"difference {estimate.value:+.3f}, {interval} {low:+.3f} to {high:+.3f}"
-    if high < 0:
+    span = _span(estimate)
+    if estimate.high < 0:
         return f"{difference.a} has a lower KL than {difference.b} {where} ({span})."
-    if low > 0:
+    if estimate.low > 0:
         return f"{difference.a} has a higher KL than {difference.b} {where} ({span})."
     return f"Between {difference.a} and {difference.b} {where} this data cannot tell ({span})."
 
@@ -31,18 +29,21 @@ def verdict_in_words(comparison: TableComparison) -> str:
         if estimate.interval is None:
             sentences.append(f"Between {pair} nothing can be said: there are too few patients for an interval.")
             continue
-        low, high = estimate.interval
-        span = f"difference {estimate.value:+.3f}, {100 * estimate.confidence:g} % interval {low:+.3f} to {high:+.3f}"
-        level = 1 - estimate.confidence
-        if difference.p_holm < level and not low <= 0 <= high:
+        span = f"{_span(estimate)}; p {difference.p_holm:.2g}"
+        if difference.decided:
             better, other = (difference.a, difference.b) if estimate.value < 0 else (difference.b, difference.a)
-            sentences.append(f"{better} has a lower KL than {other} ({span}; p {difference.p_holm:.2g}).")
+            sentences.append(f"{better} has a lower KL than {other} ({span}).")
         else:
             sentences.append(
-                f"Between {pair} this data cannot tell ({span}; p {difference.p_holm:.2g}); it would have shown a "
+                f"Between {pair} this data cannot tell ({span}); it would have shown a "
                 f"difference of {difference.detectable:.3f} or more in four of five such studies."
             )
     return " ".join(sentences)
+
+
+def _span(estimate: Estimate) -> str:
+    interval = f"{100 * estimate.confidence:g} % interval"
+    return f"difference {estimate.value:+.3f}, {interval} {estimate.low:+.3f} to {estimate.high:+.3f}"
 
 
 def way_in_words(way: Way) -> str:

@@ -120,8 +120,8 @@ def draw_pattern(rng: np.random.Generator, patient: Patient, kind: Kind, duratio
     else:
         beside = _coordinates(rng, other)
         divided = [name for name in at if np.sign(at[name]) != np.sign(beside[name])]
-    if one != other and not {"other", "seizure"} & {*kind}:
-        at["named"] = float(rng.normal(*FAINT))  # where experts doubt which pattern it is, some see none
+        if one != other:  # where experts doubt which pattern it is, some see none
+            at["named"] = float(rng.normal(*FAINT))
     at |= {name: float(rng.normal(0, UNSURE)) for name in divided}
     if "other" in kind:
         at["named"] = float(rng.normal(*DOUBTFUL))
@@ -162,16 +162,15 @@ def _pattern(rng: np.random.Generator, patient: Patient, at: dict[str, float], d
     contralateral = float(np.clip(1 - 0.3 * np.exp(0.4 * lateral), 0.02, 1))
     mostly_periodic = float(sigmoid(0.4 * periodic + 0.35 * periodic**3))  # slow where experts doubt
     trend = growth = 0.0
+    rate_hz = seizure_limit_hz(periodic) * np.exp(RATE_STEP * seizure)
     if seizure < -1:
         slowest, width = (0.5, 1.4 * rng.beta(1, 1.7)) if periodic > 0 else (0.7, 1.3 * rng.random())
-        rate_hz = min((slowest + width) * patient.tempo, seizure_limit_hz(periodic) * np.exp(RATE_STEP * seizure))
+        rate_hz = min((slowest + width) * patient.tempo, rate_hz)
     elif rng.random() < 0.6:  # by evolution instead of rate
         change = EVOLUTION_LIMIT + EVOLUTION_STEP * seizure + rng.normal(0, 0.05)
         trend = float(rng.choice([-1, 1], p=[0.7, 0.3]) * np.clip(change, 0, 1.2))
         growth = float(rng.uniform(0, 0.7))
         rate_hz = rng.uniform(1.8, 6) if seizure > 1 else rng.uniform(1.0, 1.5)
-    else:
-        rate_hz = seizure_limit_hz(periodic) * np.exp(RATE_STEP * seizure)
     onset_s, offset_s = _times(rng, seizure > 0, duration_s)
     duration = patient.duration_s * np.exp(rng.normal(0, 0.2))
     # the more it is rhythmic, the more of its cycle a wave fills

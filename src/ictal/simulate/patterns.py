@@ -154,13 +154,13 @@ def render(rng: np.random.Generator, pattern: Pattern, head: Head, n_samples: in
     time = np.arange(n_samples) / RATE_HZ
     cycles = _cycles(rng, pattern, begin, end, max(begin, 0.0), min(end, duration_s))
     there = _there(rng, pattern, n_samples)
-    course = np.clip((time - begin) / (end - begin), 0, 1)
+    growing = 1 - pattern.growth * (1 - np.clip((time - begin) / (end - begin), 0, 1))
     wave, clean = _wave(rng, pattern, cycles, n_samples)
-    wave = wave * there * (1 - pattern.growth * (1 - course))
+    wave = wave * there * growing
     if pattern.fast:
         carrier = band_noise(rng, 1, n_samples, float(rng.uniform(12, 22)), 3.0)[0]
         wave = wave + pattern.fast * 0.5 * carrier * smooth(abs(wave), RATE_HZ // 5)
-    signal = _project(rng, pattern, head, pattern.polarity * wave, course)
+    signal = _project(rng, pattern, head, pattern.polarity * wave, growing)
     largest = np.sqrt((signal**2).mean(axis=1).max())
     if largest > 0:
         signal /= largest
@@ -255,7 +255,7 @@ def _discharge(pattern: Pattern, stretch: float) -> tuple[Floats, int]:
     return shape, round(before_s * RATE_HZ)
 
 
-def _project(rng: np.random.Generator, pattern: Pattern, head: Head, wave: Floats, course: Floats) -> Signal:
+def _project(rng: np.random.Generator, pattern: Pattern, head: Head, wave: Floats, growing: Floats) -> Signal:
     """Bring the wave to the sites: three patches from front to back on both sides, each with its delay."""
     centre = np.array(pattern.centre)
     front = np.array([0.0, 1.0, 0.0]) - centre[1] * centre
@@ -273,8 +273,7 @@ def _project(rng: np.random.Generator, pattern: Pattern, head: Head, wave: Float
     weights = np.array([0.6, 1.0, 0.6]) * np.exp(rng.normal(0, 0.25, 3))
     delays = [round(pattern.lag_s * part * RATE_HZ) for part in (-0.5, 0.0, 0.5)]
     waves = np.stack([weight * delayed(wave, delay) for weight, delay in zip(weights, delays, strict=True)])
-    if pattern.growth:
-        waves[[0, 2]] *= 1 - pattern.growth * (1 - course)  # it begins in the middle
+    waves[[0, 2]] *= growing  # it begins in the middle
     return near.T.astype(np.float32) @ waves.astype(np.float32)
 
 

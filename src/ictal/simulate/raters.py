@@ -151,8 +151,8 @@ def _between(course: Signal) -> float:
 
     That is a quarter for a sinusoid, and most of it for discharges with intervals between them.
     """
-    height = np.quantile(np.abs(course), 0.998)
-    return float((smooth(np.abs(course), 5) < 0.4 * height).mean())
+    size = np.abs(course)
+    return float((smooth(size, 5) < 0.4 * np.quantile(size, 0.998)).mean())
 
 
 def _half(signal: Signal) -> int:
