@@ -23,6 +23,9 @@ FLAT_S = 1.0
 FILTER_PAD_S = 10
 """How far the signal is continued beyond its ends while it is filtered: one period of 0.1 Hz."""
 
+Fill = Literal["linear", "mean", "zero"]
+"""What stands in for missing samples, see `StandardiseSettings`."""
+
 
 class StandardiseSettings(Settings):
     """How recordings become input.
@@ -44,7 +47,7 @@ class StandardiseSettings(Settings):
 
     band_hz: tuple[float, float] | None = (0.1, 20.0)
     order: int = Field(4, ge=1, le=10)
-    fill: Literal["linear", "mean", "zero"] = "linear"
+    fill: Fill = "linear"
     max_missing: float = Field(0.5, ge=0, le=1)
     short: ShortPolicy = "reflect"
 
@@ -70,6 +73,22 @@ class Standardised:
     """
 
     signal: Signal
+    missing: npt.NDArray[np.bool_]
+
+
+@dataclass(frozen=True)
+class Resampled:
+    """A recording before the band-pass.
+
+    Attributes
+    ----------
+    signal
+        [20, time], `ictal.montage.CHANNELS` at 200 Hz, µV, finite: missing samples are filled.
+    missing
+        As in `Standardised`.
+    """
+
+    signal: npt.NDArray[np.float64]
     missing: npt.NDArray[np.bool_]
 
 
@@ -123,6 +142,11 @@ def standardise(recording: Recording, settings: StandardiseSettings) -> Standard
     ReadError
         If the rate is too low or the amplitude cannot be µV of a scalp.
     """
+    return filtered(resample(recording, settings.fill), settings)
+
+
+def resample(recording: Recording, fill: Fill) -> Resampled:
+    """Do the first part of `standardise`: everything but the band-pass."""
     rows = find_channels(recording)
     if recording.rate_hz < MIN_RATE_HZ:
         raise ReadError(f"{recording.name}: {recording.rate_hz:g} Hz is too slow; needed are {MIN_RATE_HZ} Hz")
@@ -134,13 +158,19 @@ def standardise(recording: Recording, settings: StandardiseSettings) -> Standard
         samples[CHANNELS.index(name)] = raw[row]
     missing = ~np.isfinite(samples)
     missing |= flat_runs(samples, round(FLAT_S * recording.rate_hz))
-    filled = _fill(samples, missing, settings.fill)
+    filled = _fill(samples, missing, fill)
     _check_unit(filled, recording.name)
-    signal, missing = _resample(filled, missing, recording.rate_hz)
+    return Resampled(*_resample(filled, missing, recording.rate_hz))
+
+
+def filtered(recording: Resampled, settings: StandardiseSettings) -> Standardised:
+    """Do the second part of `standardise`: the band-pass."""
+    signal = recording.signal
     if settings.band_hz:
         signal = band_pass(signal, settings.band_hz, settings.order)
-    signal[missing.all(axis=1)] = 0
-    return Standardised(signal.astype(np.float32), missing)
+    output: Signal = signal.astype(np.float32)
+    output[recording.missing.all(axis=1)] = 0
+    return Standardised(output, recording.missing)
 
 
 def band_pass(signal: npt.NDArray[np.floating], band_hz: tuple[float, float], order: int) -> npt.NDArray[np.float64]:
@@ -160,7 +190,7 @@ def flat_runs(samples: Signal, least: int) -> npt.NDArray[np.bool_]:
     return flat
 
 
-def _fill(samples: Signal, missing: npt.NDArray[np.bool_], how: str) -> npt.NDArray[np.float64]:
+def _fill(samples: Signal, missing: npt.NDArray[np.bool_], how: Fill) -> npt.NDArray[np.float64]:
     filled = np.where(missing, 0, samples.astype(np.float64))
     if how == "zero":
         return filled

@@ -1,6 +1,9 @@
-"""The array of standardised windows: made once, kept on disk, mapped into memory."""
+"""The array of standardised windows, and of their contexts: made once, kept on disk, mapped into memory."""
 
+import math
 import shutil
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,18 +13,26 @@ import pandas as pd
 from filelock import FileLock
 from platformdirs import user_cache_path
 
-from ictal.data.dataset import Dataset
+from ictal.context import CONTEXT_S, CONTEXT_SHAPE, Context, contexts_of
+from ictal.data.dataset import TOLERANCE_S, Dataset
 from ictal.data.table import FOLD_COLUMN, LABEL_COLUMNS
-from ictal.errors import TableError
-from ictal.files import hash_of, write_json
+from ictal.errors import TableError, listed
+from ictal.files import fingerprint, hash_of, write_json
+from ictal.io.context import cut_context, read_spectrogram
 from ictal.labels import TRUE_COLUMNS
 from ictal.montage import CHANNELS, ELECTRODES
 from ictal.progress import Progress, silent
-from ictal.standardise import Standardised, StandardiseSettings, standardise
+from ictal.standardise import Resampled, Standardised, StandardiseSettings, filtered, resample
 from ictal.windows import RATE_HZ, WINDOW_S, WINDOW_SAMPLES, cut
 
 VERSION = 1
 """Raised whenever the same recording and settings give other windows."""
+
+CONTEXT_VERSION = 1
+"""Raised whenever the same recording and settings give other contexts."""
+
+WINDOW_SHAPE = (len(CHANNELS), WINDOW_SAMPLES)
+SIGNALS, CONTEXTS, TABLE = "signals.npy", "contexts.npy", "windows.parquet"
 
 QUALITY_COLUMNS = ("missing_share", "flat_electrodes", "made_up_share")
 """Per window: share of the samples of the 19 electrodes that are missing or flat, how many electrodes are
@@ -41,16 +52,27 @@ class WindowArray:
     refused
         The windows left out for missing samples, with their `QUALITY_COLUMNS`.
     fingerprint
-        Of data and settings.
+        Of data and settings; the same with and without contexts.
+    contexts
+        [window, 4, 100, 300], float32, µV²/Hz, see `ictal.context`, mapped from disk; None where none were asked for.
+    context_fingerprint
+        Of all that the contexts depend on.
     """
 
     labels: pd.DataFrame
     signals: npt.NDArray[np.float32]
     refused: pd.DataFrame
     fingerprint: str
+    contexts: Context | None = None
+    context_fingerprint: str | None = None
 
     def __len__(self) -> int:
         return len(self.labels)
+
+    @property
+    def fingerprints(self) -> str:
+        """The fingerprint, and that of the contexts where there are some."""
+        return "+".join(filter(None, (self.fingerprint, self.context_fingerprint)))
 
 
 def default_cache() -> Path:
@@ -63,6 +85,9 @@ def prepare(
     settings: StandardiseSettings,
     cache: Path | None = None,
     progress: Progress = silent,
+    *,
+    with_context: bool = False,
+    context_missing: float = 0.0,
 ) -> WindowArray:
     """Return the windows of a data set, from the cache where they are there already.
 
@@ -76,70 +101,193 @@ def prepare(
         A folder; None for `default_cache`.
     progress
         Told about each EEG.
+    with_context
+        Whether each window comes with its context. They are kept beside the windows, which stay as they are.
+    context_missing
+        See `DataSettings`.
 
     Raises
     ------
     TableError
-        If no window is left, or the disk is too small for the array.
+        If no window is left, the disk is too small for the arrays, or windows have no context.
     """
     cache = cache or default_cache()
     key = hash_of([VERSION, dataset.fingerprint(), settings.model_dump(), list(CHANNELS)])
     folder = cache / key
-    if not folder.exists():
+    context_key = _context_key(dataset, key, context_missing) if with_context else None
+    context_folder = cache / context_key if context_key else None
+    if not _are_there(folder, context_folder):
         cache.mkdir(parents=True, exist_ok=True)
         with FileLock(cache / f"{key}.lock"):
-            if not folder.exists():
-                _build(dataset, settings, folder, progress)
-    table = pd.read_parquet(folder / "windows.parquet")
+            if not _are_there(folder, context_folder):
+                if context_folder:
+                    _check_durations(dataset, context_missing)
+                _build(dataset, settings, folder, context_folder, progress)
+    table = pd.read_parquet(folder / TABLE)
     refused = table["refused"].to_numpy()
     if refused.all():
         raise TableError(
             f"{dataset.name}: all {len(table)} windows have more than {settings.max_missing:.0%} missing or "
             "flat samples; allowed is what standardise.max_missing says"
         )
-    table = table.drop(columns="refused")
-    signals = np.load(folder / "signals.npy", mmap_mode="r")
-    kept = table[~refused].reset_index(drop=True)
-    return WindowArray(kept, signals[: len(kept)], table[refused].reset_index(drop=True), key)
+    kept = _kept(table)
+    signals = np.load(folder / SIGNALS, mmap_mode="r")[: len(kept)]
+    contexts = np.load(context_folder / CONTEXTS, mmap_mode="r")[: len(kept)] if context_folder else None
+    table = table[refused].drop(columns="refused").reset_index(drop=True)
+    return WindowArray(kept, signals, table, key, contexts, context_key)
 
 
-def _build(dataset: Dataset, settings: StandardiseSettings, folder: Path, progress: Progress) -> None:
+def _are_there(folder: Path, context_folder: Path | None) -> bool:
+    return folder.exists() and (context_folder is None or context_folder.exists())
+
+
+def _context_key(dataset: Dataset, key: str, context_missing: float) -> str:
+    files = dataset.contexts
+    prints = {path: fingerprint(path) for path in {file.path for file in files.values()}}
+    rows = sorted((window_id, prints[file.path], file.offset_s) for window_id, file in files.items())
+    return hash_of([CONTEXT_VERSION, key, context_missing, rows])
+
+
+def _check_durations(dataset: Dataset, context_missing: float) -> None:
+    """Say which windows have no context, before anything is read."""
     labels = dataset.labels
-    part = folder.with_name(f"{folder.name}.part")
-    shutil.rmtree(part, ignore_errors=True)  # of a killed run; the lock says that nobody else is at it
-    shape = (len(labels), len(CHANNELS), WINDOW_SAMPLES)
-    needed, free = int(np.prod(shape, dtype=np.int64)) * 4, shutil.disk_usage(folder.parent).free
-    if needed > 0.95 * free:
+    computed = labels[~labels["window_id"].isin(list(dataset.contexts))]
+    durations = {eeg_id: dataset.duration_s(eeg_id) for eeg_id in computed["eeg_id"].unique()}
+    least_s = (1 - context_missing) * CONTEXT_S
+    lacking = computed["window_id"][computed["eeg_id"].map(durations) < least_s - TOLERANCE_S]
+    if len(lacking):
+        of = computed["eeg_id"][lacking.index[0]]
         raise TableError(
-            f"{dataset.name}: {len(labels)} windows need {needed / 1e9:.1f} GB in {folder.parent}, which has "
-            f"{free / 1e9:.1f} GB free; name another folder by --cache, or set data.max_windows_per_eeg"
+            f"{dataset.name}: {len(lacking)} of {len(labels)} windows have no context (the {CONTEXT_S} s around a "
+            f"window): {listed(lacking)}. EEG {of} lasts {durations[of]:g} s; allowed are EEGs of {least_s:g} s or "
+            "more, or, in the HMS layout, spectrograms in train_spectrograms/. Leave out the arms that look at "
+            "contexts, or raise data.context_missing (for 'sim', data.sim.eeg_s)"
         )
+
+
+def _build(
+    dataset: Dataset, settings: StandardiseSettings, folder: Path, context_folder: Path | None, progress: Progress
+) -> None:
+    """Make what is not there, in one pass over the EEGs, of which each may have to be simulated."""
+    with_windows, with_context = not folder.exists(), context_folder is not None and not context_folder.exists()
+    labels = dataset.labels if with_windows else _kept(pd.read_parquet(folder / TABLE))
+    shapes = [WINDOW_SHAPE] * with_windows + [CONTEXT_SHAPE] * with_context
+    _check_disk(dataset.name, len(labels), shapes, folder.parent)
     if (labels["eeg_id"] != labels["eeg_id"].shift()).sum() != labels["eeg_id"].nunique():
         raise TableError(f"{dataset.name}: the rows of one EEG do not stand together")
+    with ExitStack() as stack:
+        windows = _Windows(stack.enter_context(_whole_folder(folder)), dataset, settings) if with_windows else None
+        contexts = None
+        if context_folder and with_context:
+            part = stack.enter_context(_whole_folder(context_folder))
+            contexts = _Contexts(part, dataset, settings, len(labels))
+        groups = labels.groupby("eeg_id", sort=False)
+        for done, (eeg_id, rows) in enumerate(groups, 1):
+            recording = None
+            if windows or not all(window_id in dataset.contexts for window_id in rows["window_id"]):
+                recording = resample(dataset.recording(str(eeg_id)), settings.fill)
+            if windows and recording:
+                rows = windows.add(recording, rows)
+            if contexts:
+                contexts.add(recording, rows)
+            progress("reading EEGs", done, groups.ngroups)
+        for made in (windows, contexts):
+            if made:
+                made.finish()
+
+
+def _kept(table: pd.DataFrame) -> pd.DataFrame:
+    return table[~table["refused"]].drop(columns="refused").reset_index(drop=True)
+
+
+def _check_disk(name: str, n_windows: int, shapes: Sequence[tuple[int, ...]], cache: Path) -> None:
+    needed = n_windows * sum(math.prod(shape) for shape in shapes) * 4
+    free = shutil.disk_usage(cache).free
+    if needed > 0.95 * free:
+        raise TableError(
+            f"{name}: {n_windows} windows need {needed / 1e9:.1f} GB in {cache}, which has "
+            f"{free / 1e9:.1f} GB free; name another folder by --cache, or set data.max_windows_per_eeg"
+        )
+
+
+@contextmanager
+def _whole_folder(folder: Path) -> Iterator[Path]:
+    """Give a folder beside `folder` to write to, and rename it if the block ends without an error."""
+    part = folder.with_name(f"{folder.name}.part")
+    shutil.rmtree(part, ignore_errors=True)  # of a killed run; the lock says that nobody else is at it
     part.mkdir(parents=True)
     try:
-        signals = np.lib.format.open_memmap(part / "signals.npy", mode="w+", dtype=np.float32, shape=shape)
-        quality, n_kept = [], 0
-        groups = labels.groupby("eeg_id", sort=False)["start_s"]
-        for done, (eeg_id, starts) in enumerate(groups, 1):
-            standardised = standardise(dataset.recording(str(eeg_id)), settings)
-            for start_s in starts:
-                window, row = _window(standardised, float(start_s), settings, f"{dataset.name}: EEG {eeg_id}")
-                row["refused"] = row["missing_share"] > settings.max_missing
-                if not row["refused"]:
-                    signals[n_kept] = window
-                    n_kept += 1
-                quality.append(row)
-            progress("reading EEGs", done, groups.ngroups)
-        signals.flush()
-        columns = [*LABEL_COLUMNS, *(name for name in (FOLD_COLUMN, *TRUE_COLUMNS) if name in labels.columns)]
-        table = pd.concat([labels[columns], pd.DataFrame(quality)], axis=1)
-        table.to_parquet(part / "windows.parquet", index=False)
-        write_json(part / "about.json", {"data": dataset.name, "standardise": settings.model_dump()})
+        yield part
         part.rename(folder)
     except BaseException:
         shutil.rmtree(part, ignore_errors=True)
         raise
+
+
+class _Windows:
+    """Writes the windows that are not refused, and the table of all."""
+
+    def __init__(self, folder: Path, dataset: Dataset, settings: StandardiseSettings) -> None:
+        self.folder, self.dataset, self.settings = folder, dataset, settings
+        self.signals = _open_array(folder / SIGNALS, (len(dataset.labels), *WINDOW_SHAPE))
+        self.quality: list[dict[str, float | int | bool]] = []
+        self.n_kept = 0
+
+    def add(self, recording: Resampled, rows: pd.DataFrame) -> pd.DataFrame:
+        """Write the windows of one EEG; return the rows of those that are kept."""
+        standardised = filtered(recording, self.settings)
+        kept = []
+        for eeg_id, start_s in zip(rows["eeg_id"], rows["start_s"], strict=True):
+            name = f"{self.dataset.name}: EEG {eeg_id}"
+            window, row = _window(standardised, float(start_s), self.settings, name)
+            row["refused"] = row["missing_share"] > self.settings.max_missing
+            if not row["refused"]:
+                self.signals[self.n_kept] = window
+                self.n_kept += 1
+            kept.append(not row["refused"])
+            self.quality.append(row)
+        return rows[kept]
+
+    def finish(self) -> None:
+        self.signals.flush()
+        labels = self.dataset.labels
+        columns = [*LABEL_COLUMNS, *(name for name in (FOLD_COLUMN, *TRUE_COLUMNS) if name in labels.columns)]
+        table = pd.concat([labels[columns], pd.DataFrame(self.quality)], axis=1)
+        table.to_parquet(self.folder / TABLE, index=False)
+        about = {"data": self.dataset.name, "standardise": self.settings.model_dump()}
+        write_json(self.folder / "about.json", about)
+
+
+class _Contexts:
+    """Writes the contexts of windows."""
+
+    def __init__(self, folder: Path, dataset: Dataset, settings: StandardiseSettings, n_windows: int) -> None:
+        self.dataset, self.max_missing = dataset, settings.max_missing
+        n_rows = max(n_windows, 1)  # an empty file cannot be mapped
+        self.contexts = _open_array(folder / CONTEXTS, (n_rows, *CONTEXT_SHAPE))
+        self.n_made = 0
+
+    def add(self, recording: Resampled | None, rows: pd.DataFrame) -> None:
+        """Write the contexts of windows of one EEG: from files, as far as there are any, else from the EEG."""
+        kept_in = [self.dataset.contexts.get(window_id) for window_id in rows["window_id"]]
+        own = self.contexts[self.n_made : self.n_made + len(rows)]
+        for path in {file.path for file in kept_in if file}:
+            whole = read_spectrogram(path)
+            for index, file in enumerate(kept_in):
+                if file and file.path == path:
+                    own[index] = cut_context(whole, file.offset_s, str(path))
+        computed = [index for index, file in enumerate(kept_in) if file is None]
+        if recording and computed:
+            starts = rows["start_s"].iloc[computed].tolist()
+            own[computed] = contexts_of(recording.signal, recording.missing, starts, self.max_missing)
+        self.n_made += len(rows)
+
+    def finish(self) -> None:
+        self.contexts.flush()
+
+
+def _open_array(path: Path, shape: tuple[int, ...]) -> "np.memmap[tuple[int, ...], np.dtype[np.float32]]":
+    return np.lib.format.open_memmap(path, mode="w+", dtype=np.float32, shape=shape)
 
 
 def _window(

@@ -1,7 +1,7 @@
 """What a data set is, and how one is opened by what the user typed."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
@@ -11,6 +11,7 @@ from pydantic import Field
 from ictal.errors import IctalError, raise_problems
 from ictal.files import fingerprint, hash_of
 from ictal.io import open_recording
+from ictal.io.context import ContextFile
 from ictal.recording import Recording
 from ictal.settings import Settings
 from ictal.simulate import SimulationSettings
@@ -32,6 +33,9 @@ class DataSettings(Settings):
         Share of the patients held out from all folds; 0 for none.
     max_windows_per_eeg
         Where an EEG has more windows, so many are taken, evenly spaced (None: all).
+    context_missing
+        A recording may be shorter than the 600 s of a context by this share of them, where an arm looks at contexts;
+        what lacks is missing in the context. (Where a long recording begins or ends, up to half of it may be.)
     sim
         Size and seed of the simulated data set, where DATA is 'sim'.
     """
@@ -39,6 +43,7 @@ class DataSettings(Settings):
     folds: int = Field(5, ge=2)
     test_share: float = Field(1 / 6, ge=0, lt=1)
     max_windows_per_eeg: int | None = Field(None, ge=1)
+    context_missing: float = Field(0.0, ge=0, le=1)
     sim: SimulationSettings = SimulationSettings()
 
 
@@ -55,12 +60,21 @@ class Dataset(Protocol):
         """A row per window, the columns `ictal.data.table.LABEL_COLUMNS`; rows of one EEG stand together."""
         ...
 
+    @property
+    def contexts(self) -> Mapping[str, ContextFile]:
+        """By window_id, where contexts are kept; of a window that is not named it is computed from its EEG."""
+        ...
+
     def recording(self, eeg_id: str) -> Recording:
         """Return the EEG of this id."""
         ...
 
+    def duration_s(self, eeg_id: str) -> float:
+        """Return how long the EEG of this id lasts, without reading it."""
+        ...
+
     def fingerprint(self) -> str:
-        """Return 16 hex digits that change with labels or EEG."""
+        """Return 16 hex digits that change with labels or EEG, and not with files of contexts."""
         ...
 
 
@@ -71,10 +85,15 @@ class FileDataset:
     name: str
     labels: pd.DataFrame
     files: Mapping[str, Path]
+    contexts: Mapping[str, ContextFile] = field(default_factory=dict)
 
     def recording(self, eeg_id: str) -> Recording:
         """Open the file of this EEG."""
         return open_recording(self.files[eeg_id])
+
+    def duration_s(self, eeg_id: str) -> float:
+        """Look into the file of this EEG."""
+        return self.recording(eeg_id).duration_s
 
     def fingerprint(self) -> str:
         """Return 16 hex digits of the label table and of each file's size, head and tail."""

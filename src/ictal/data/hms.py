@@ -1,4 +1,4 @@
-"""A folder in the layout of the HMS competition: train.csv and train_eegs/ID.parquet."""
+"""A folder in the layout of the HMS competition: train.csv, train_eegs/ and train_spectrograms/ID.parquet."""
 
 from pathlib import Path
 
@@ -6,12 +6,16 @@ import pandas as pd
 
 from ictal.data.dataset import FileDataset
 from ictal.data.table import make_labels, read_csv
-from ictal.errors import TableError
+from ictal.errors import TableError, raise_problems
+from ictal.io.context import ContextFile
 from ictal.labels import VOTE_COLUMNS
 
 TABLE = "train.csv"
 EEGS = "train_eegs"
+SPECTROGRAMS = "train_spectrograms"
 OFFSET_COLUMN = "eeg_label_offset_seconds"
+SPECTROGRAM_COLUMN = "spectrogram_id"
+SPECTROGRAM_OFFSET_COLUMN = "spectrogram_label_offset_seconds"
 TABLE_COLUMNS = ("eeg_id", "eeg_sub_id", OFFSET_COLUMN, "patient_id", *VOTE_COLUMNS)
 
 
@@ -33,14 +37,21 @@ def read_hms_labels(path: Path) -> pd.DataFrame:
     TableError
         With all problems of the table.
     """
+    return make_labels(_read(path), path)
+
+
+def _read(path: Path) -> pd.DataFrame:
     frame = read_csv(path, TABLE_COLUMNS)
     frame["window_id"] = frame["eeg_id"] + "_" + frame["eeg_sub_id"]
     frame["start_s"] = frame[OFFSET_COLUMN]
-    return make_labels(frame, path)
+    return frame
 
 
 def read_hms_folder(folder: Path) -> FileDataset:
     """Open a folder in HMS layout; its files are not looked at yet.
+
+    Contexts are kept in train_spectrograms/ID.parquet, as far as the table has the columns spectrogram_id and
+    spectrogram_label_offset_seconds and the file is there.
 
     Raises
     ------
@@ -50,6 +61,26 @@ def read_hms_folder(folder: Path) -> FileDataset:
     table = folder / TABLE
     if not table.is_file():
         raise TableError(f"{folder}: has no {TABLE}; a data folder holds {TABLE} and {EEGS}/ID.parquet")
-    labels = read_hms_labels(table)
+    frame = _read(table)
+    labels = make_labels(frame, table)
     files = {eeg: folder / EEGS / f"{eeg}.parquet" for eeg in labels["eeg_id"].unique()}
-    return FileDataset(str(folder), labels, files)
+    return FileDataset(str(folder), labels, files, _contexts(frame, folder))
+
+
+def _contexts(frame: pd.DataFrame, folder: Path) -> dict[str, ContextFile]:
+    """Return where contexts are kept, by window_id."""
+    if not {SPECTROGRAM_COLUMN, SPECTROGRAM_OFFSET_COLUMN} <= set(frame.columns):
+        return {}
+    paths = {name: folder / SPECTROGRAMS / f"{name}.parquet" for name in frame[SPECTROGRAM_COLUMN].unique()}
+    kept = frame[frame[SPECTROGRAM_COLUMN].map({name: path.is_file() for name, path in paths.items()})]
+    offsets = pd.to_numeric(kept[SPECTROGRAM_OFFSET_COLUMN], errors="coerce").astype(float)
+    wrong = kept.loc[~(offsets >= 0), SPECTROGRAM_OFFSET_COLUMN]
+    raise_problems(
+        str(folder / TABLE),
+        [
+            f"line {line}: {SPECTROGRAM_OFFSET_COLUMN} is '{text}'; allowed are seconds from 0"
+            for line, text in wrong.items()
+        ],
+    )
+    rows = zip(kept["window_id"], kept[SPECTROGRAM_COLUMN], offsets, strict=True)
+    return {window: ContextFile(paths[name], offset_s) for window, name, offset_s in rows}

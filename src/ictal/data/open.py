@@ -1,18 +1,23 @@
 """Open what a user calls DATA."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
 
-from ictal.data.dataset import Dataset, DataSettings, FileDataset
+from ictal.context import CONTEXT_S
+from ictal.data.dataset import Dataset, DataSettings
 from ictal.data.hms import read_hms_folder
 from ictal.data.manifest import read_manifest
 from ictal.data.simulated import SimulatedDataset
 from ictal.errors import TableError, UnknownNameError
-from ictal.simulate import CONTROLS
+from ictal.simulate import CONTROLS, SimulationSettings
+from ictal.windows import WINDOW_S
 
 
-def open_dataset(spec: str, settings: DataSettings) -> Dataset:
+def open_dataset(
+    spec: str, settings: DataSettings, *, with_context: bool = False, cache: Path | None = None
+) -> Dataset:
     """Open what a user calls DATA, and check it whole.
 
     Parameters
@@ -22,11 +27,16 @@ def open_dataset(spec: str, settings: DataSettings) -> Dataset:
         manifest CSV.
     settings
         Size of 'sim', and how many windows of one EEG take part.
+    with_context
+        Whether contexts will be wanted: EEGs of 'sim' are then long enough for them, where the settings do not say
+        how long they are.
+    cache
+        Where the labels of 'sim' are kept, see `SimulatedDataset`.
 
     Raises
     ------
     TableError
-        With all problems found, or if `spec` is none of these.
+        With all problems found, or if `spec` is none of these, or a control were to have contexts.
     UnknownNameError
         If there is no such control.
     """
@@ -34,7 +44,7 @@ def open_dataset(spec: str, settings: DataSettings) -> Dataset:
     if simulator == "sim":
         if colon and control not in CONTROLS:
             raise UnknownNameError("control", control, CONTROLS)
-        return SimulatedDataset(settings.sim, control or None)
+        return SimulatedDataset(_long_enough(settings.sim, control, with_context), control or None, cache)
     path = Path(spec)
     if path.is_dir():
         dataset = read_hms_folder(path)
@@ -46,9 +56,21 @@ def open_dataset(spec: str, settings: DataSettings) -> Dataset:
             "train_eegs/ (HMS layout), or a CSV with a row per window"
         )
     labels = thin(dataset.labels, settings.max_windows_per_eeg)
-    dataset = FileDataset(dataset.name, labels, dataset.files)
+    dataset = replace(dataset, labels=labels)
     dataset.check_files()
     return dataset
+
+
+def _long_enough(settings: SimulationSettings, control: str, with_context: bool) -> SimulationSettings:
+    """Settle how long simulated EEGs last."""
+    if with_context and settings.eeg_s is None:
+        settings = settings.model_copy(update={"eeg_s": float(CONTEXT_S)})
+    if control and settings.eeg_s not in (None, WINDOW_S):
+        raise TableError(
+            f"'sim:{control}': EEGs of a control last {WINDOW_S} s and have no context, and {settings.eeg_s:g} s are "
+            "wanted (by data.sim.eeg_s, or by an arm that looks at contexts); allowed are other arms, or 'sim'"
+        )
+    return settings
 
 
 def thin(labels: pd.DataFrame, most: int | None) -> pd.DataFrame:

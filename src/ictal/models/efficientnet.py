@@ -42,21 +42,37 @@ class PretrainedWeightsWarning(UserWarning):
 class Efficientnet(nn.Module):
     """Raw windows [batch, 20, 10000] to logits [batch, 6], through an image with a channel per chain."""
 
+    bf16_on_cpu = False
+
     def __init__(
-        self, spectrogram: SpectrogramSettings, settings: EfficientnetSettings, *, initial: bool = True
+        self,
+        spectrogram: SpectrogramSettings,
+        settings: EfficientnetSettings,
+        *,
+        initial: bool = True,
+        n_outputs: int = N_PATTERNS,
     ) -> None:
         super().__init__()
         self.view = Spectrogram(spectrogram)
-        self.network = _create(settings, initial=initial)
+        self.network = create_efficientnet(settings, initial=initial)
         self.n_features: int = self.network.num_features
-        self.head = nn.Linear(self.n_features, N_PATTERNS)
+        self.n_sequence = self.n_features
+        self.head = nn.Linear(self.n_features, n_outputs)
         self.to(memory_format=torch.channels_last)
 
     def features(self, windows: Tensor) -> Tensor:
         """Return [batch, feature]: the mean over the last feature map."""
-        images = self.view(windows).contiguous(memory_format=torch.channels_last)
-        features: Tensor = self.network(images)
+        features: Tensor = self.network(self._images(windows))
         return features
+
+    def sequence(self, windows: Tensor) -> Tensor:
+        """Return [batch, time, feature]: the mean over the frequencies of the last feature map."""
+        found: Tensor = self.network.forward_features(self._images(windows))
+        return found.mean(dim=2).transpose(1, 2)
+
+    def _images(self, windows: Tensor) -> Tensor:
+        images: Tensor = self.view(windows)
+        return images.contiguous(memory_format=torch.channels_last)
 
     def forward(self, windows: Tensor) -> Tensor:
         """Return logits."""
@@ -64,8 +80,19 @@ class Efficientnet(nn.Module):
         return logits
 
 
-def _create(settings: EfficientnetSettings, *, initial: bool) -> Any:
-    """Make timm's network without its head; `initial` says whether its first weights matter."""
+def create_efficientnet(settings: EfficientnetSettings, *, initial: bool) -> Any:
+    """Make timm's network without its head, for images with four channels.
+
+    Parameters
+    ----------
+    initial
+        Whether its first weights matter.
+
+    Raises
+    ------
+    ModelError
+        If timm does not know it, or pretrained weights are required and cannot be had.
+    """
     options = {
         "in_chans": len(CHAINS),
         "num_classes": 0,

@@ -1,6 +1,6 @@
 """One simulated EEG with its votes, as a function of the seed and its number alone."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 
 import numpy as np
@@ -27,6 +27,9 @@ FEW, MANY = 0, 1
 MOST_LIFTED = 2.5
 """How much stronger a pattern may become because artifacts are large."""
 
+LONGEST_S = 3600
+"""How long an EEG with one window may be; it is made in memory, whole."""
+
 
 class SimulationSettings(Settings):
     """How much is simulated.
@@ -34,7 +37,10 @@ class SimulationSettings(Settings):
     Attributes
     ----------
     patients, eegs_per_patient
-        Each EEG is one window of 50 s.
+        Each EEG holds one window of 50 s.
+    eeg_s
+        How long each EEG lasts, the window being in its middle. None: 50 s, or the 600 s of a context where an arm
+        looks at contexts.
     few_share
         Share of the windows whose panel has fewer than 10 votes.
     seed
@@ -43,6 +49,7 @@ class SimulationSettings(Settings):
 
     patients: int = Field(100, ge=2)
     eegs_per_patient: int = Field(5, ge=1)
+    eeg_s: float | None = Field(None, ge=WINDOW_S, le=LONGEST_S)
     few_share: float = Field(1 / 3, ge=0, le=1)
     seed: int = Field(0, ge=0)
 
@@ -54,7 +61,7 @@ class SimulatedEeg:
     Attributes
     ----------
     samples
-        [20, 10000], `CHANNELS` at 200 Hz, µV, referential.
+        [20, time], `CHANNELS` at 200 Hz, µV, referential.
     votes
         The panel's counts, [6].
     probabilities
@@ -86,25 +93,33 @@ def patient_of(seed: int, patient: int) -> Patient:
 
 
 def simulate_eeg(
-    seed: int, patient: int, eeg: int, few_share: float = 1 / 3, kind: Kind | None = None
+    seed: int,
+    patient: int,
+    eeg: int,
+    few_share: float = 1 / 3,
+    kind: Kind | None = None,
+    eeg_s: float = WINDOW_S,
 ) -> SimulatedEeg:
-    """Simulate EEG number `eeg` of patient number `patient`.
+    """Simulate EEG number `eeg` of patient number `patient`, with the window that the votes are of in its middle.
 
     The result depends on the arguments alone, so any order, any worker and any size of the data set
     give the same EEG.
     """
     with one_blas_thread():
-        return _simulate(seed, patient, eeg, few_share, kind)
+        return _simulate(seed, patient, eeg, few_share, kind, round(eeg_s * RATE_HZ))
 
 
-def _simulate(seed: int, patient: int, eeg: int, few_share: float, kind: Kind | None) -> SimulatedEeg:
+def _simulate(seed: int, patient: int, eeg: int, few_share: float, kind: Kind | None, n_samples: int) -> SimulatedEeg:
     rng = np.random.default_rng((seed, patient, eeg + 1))
     person = patient_of(seed, patient)
     panel = FEW if rng.random() < few_share else MANY
     drawn = KINDS[rng.choice(len(KINDS), p=person.kinds[panel])]
     kind = kind or drawn
     pattern = draw_pattern(rng, person, kind, WINDOW_S)
-    samples, evidence = compose(rng, person, pattern, WINDOW_SAMPLES)
+    if pattern:  # drawn as it is within the window
+        before_s = (n_samples - WINDOW_SAMPLES) / 2 / RATE_HZ
+        pattern = replace(pattern, onset_s=pattern.onset_s + before_s, offset_s=pattern.offset_s + before_s)
+    samples, evidence = compose(rng, person, pattern, n_samples)
     votes = draw_votes(rng, evidence, (FEW_SIZES, MANY_SIZES)[panel])
     name = f"simulated patient {patient} EEG {eeg} (seed {seed})"
     return SimulatedEeg(samples, votes, vote_distribution(evidence), name, kind, pattern, evidence)
@@ -125,8 +140,9 @@ def compose(
     else:
         rendered = render(rng, pattern, person.head, n_samples)
         # As strong as asked for beside what disturbs; but no discharge outgrows a heavy artifact.
-        presence = float(rendered.there.mean())
-        unit, full = relative_strength(rendered.signal, rest, total, presence=presence)
+        window = slice(max(0, n_samples - WINDOW_SAMPLES) // 2, (n_samples + WINDOW_SAMPLES) // 2)
+        presence = float(rendered.there[window].mean())
+        unit, full = relative_strength(rendered.signal[:, window], rest, total, presence=presence)
         level = min(1 / max(full, 1e-6), MOST_LIFTED / max(unit, 1e-6))
         signal: Signal = np.float32(pattern.strength * level) * rendered.signal
         evidence = look(rendered, signal, total)

@@ -1,6 +1,17 @@
 """What a network looks at: modules that turn raw windows into traces or images, inside the model's graph."""
 
+from ictal.views.context import Context, ContextSettings
 from ictal.views.spectrogram import Spectrogram, SpectrogramSettings
+from ictal.views.volume import Volume, VolumeSettings
 from ictal.views.waveform import Waveform, WaveformSettings
 
-__all__ = ["Spectrogram", "SpectrogramSettings", "Waveform", "WaveformSettings"]
+__all__ = [
+    "Context",
+    "ContextSettings",
+    "Spectrogram",
+    "SpectrogramSettings",
+    "Volume",
+    "VolumeSettings",
+    "Waveform",
+    "WaveformSettings",
+]

@@ -1,6 +1,7 @@
 """The spectrogram view: mel images of the four chains."""
 
 import math
+from collections.abc import Callable
 from typing import Literal
 
 import numpy as np
@@ -68,6 +69,11 @@ class SpectrogramSettings(Settings):
         """Samples from one frame to the next."""
         return WINDOW_SAMPLES // self.width
 
+    def pixels(self, levels: Tensor) -> Tensor:
+        """Return decibels as pixels: moved, scaled and clipped."""
+        pixels = (levels + self.offset_db) / self.scale_db
+        return pixels if self.clip is None else pixels.clamp(-self.clip, self.clip)
+
 
 def hz_to_mel(hz: npt.ArrayLike) -> npt.NDArray[np.float64]:
     """Return mels on Slaney's scale: linear below 1 kHz, where 15 mel are 1 kHz (Auditory Toolbox, 1998)."""
@@ -121,33 +127,39 @@ def fourier_factors(
     return np.concatenate(bases, axis=1), maps[0], maps[1]
 
 
-class Spectrogram(nn.Module):
-    """Raw windows [batch, 20, 10000] in µV to images [batch, 4, n_mels, width].
+class MelDecibels(nn.Module):
+    """Raw windows [batch, 20, 10000] in µV to mel power in dB, [batch, channel, width, n_mels].
 
-    Each of the 16 derivations of the double banana gets a mel power spectrogram in decibels; a chain's image is
-    the mean of its four. Frame i is centred on sample i * hop, and the signal continues as zeros.
+    Frame i is centred on sample i * hop, and the signal continues as zeros.
+
+    Parameters
+    ----------
+    matrix
+        [channel, 20]: what each channel takes of each electrode.
+    settings
+        Frames, bands and reference.
     """
 
-    montage: Tensor
+    matrix: Tensor
     basis: Tensor
     cosine: Tensor
     sine: Tensor
     mel: Tensor
 
-    def __init__(self, settings: SpectrogramSettings) -> None:
+    def __init__(self, matrix: npt.NDArray[np.float32], settings: SpectrogramSettings) -> None:
         super().__init__()
         self.settings = settings
         mel = mel_filters(settings.n_mels, settings.n_fft, settings.max_hz)
         factors = fourier_factors(settings.frame, settings.n_fft, len(mel))
-        arrays = (montage_matrix(derivations_of(CHAINS)), *factors, mel)
-        for name, array in zip(("montage", "basis", "cosine", "sine", "mel"), arrays, strict=True):
+        arrays = (matrix, *factors, mel)
+        for name, array in zip(("matrix", "basis", "cosine", "sine", "mel"), arrays, strict=True):
             tensor = torch.from_numpy(np.ascontiguousarray(array, dtype=np.float32))
             self.register_buffer(name, tensor, persistent=False)
 
-    def decibels(self, windows: Tensor) -> Tensor:
-        """Return the mel power per derivation in dB, [batch, 16, width, n_mels], before chains and scale."""
+    def forward(self, windows: Tensor) -> Tensor:
+        """Return the decibels, before any offset and scale."""
         settings = self.settings
-        signal = self.montage @ windows
+        signal = self.matrix @ windows
         half = settings.frame // 2
         last = (settings.width - 1) * settings.hop + settings.frame
         signal = F.pad(signal, (half, max(0, last - half - signal.shape[-1])))[..., :last]
@@ -161,18 +173,35 @@ class Spectrogram(nn.Module):
             level = level.clamp(min=-settings.range_db)
         return level
 
+
+def float32_by_window(images: Callable[[Tensor], Tensor], windows: Tensor) -> Tensor:
+    """Return images(windows), in float32 whatever the autocast."""
+    with torch.autocast(windows.device.type, enabled=False):
+        if windows.device.type != "cpu" or torch.compiler.is_exporting():
+            return images(windows)
+        # One window after the other: what lies between stays in the processor's cache.
+        return torch.cat([images(window) for window in torch.split(windows, 1)])
+
+
+class Spectrogram(nn.Module):
+    """Raw windows [batch, 20, 10000] in µV to images [batch, 4, n_mels, width].
+
+    Each of the 16 derivations of the double banana gets a mel power spectrogram in decibels; a chain's image is
+    the mean of its four.
+    """
+
+    def __init__(self, settings: SpectrogramSettings) -> None:
+        super().__init__()
+        self.settings = settings
+        self.decibels = MelDecibels(montage_matrix(derivations_of(CHAINS)), settings)
+
     def images(self, windows: Tensor) -> Tensor:
         """Return the images of all windows at once."""
-        levels = self.decibels(windows)
+        levels: Tensor = self.decibels(windows)
         of_chains = levels.reshape(len(windows), len(CHAINS), -1, *levels.shape[2:]).mean(dim=2)
         levels = of_chains.transpose(-2, -1)
-        pixels = (levels + self.settings.offset_db) / self.settings.scale_db
-        return pixels if self.settings.clip is None else pixels.clamp(-self.settings.clip, self.settings.clip)
+        return self.settings.pixels(levels)
 
     def forward(self, windows: Tensor) -> Tensor:
         """Return the images; float32 whatever the autocast."""
-        with torch.autocast(windows.device.type, enabled=False):
-            if windows.device.type != "cpu" or torch.compiler.is_exporting():
-                return self.images(windows)
-            # One window after the other: what lies between stays in the processor's cache.
-            return torch.cat([self.images(window) for window in torch.split(windows, 1)])
+        return float32_by_window(self.images, windows)
