@@ -1,22 +1,29 @@
 """What the arms make of the four controls, in which it is known what each can see.
 
-On 'joint', where no average of the two arms can tell, one more run gives the temporal network all derivations of
-the double banana: it then sees both markers, and is a stand-in for joint training.
+The sign of waves ('temporal') is in waveforms and in no power; the place of a rhythm ('spatial') is in electrodes
+the temporal network's eight derivations leave out. On 'joint' the class is whether both agree: no average of
+networks that see one of the two can tell, and a network that is trained on both together can.
 """
 
 import argparse
-import tempfile
 from pathlib import Path
 
 from _machine import machine
-from ictal.report.words import difference_in_words, way_in_words
+from ictal.report.words import verdict_of_arms
 from ictal.simulate import CONTROLS
 from ictal.study import ablate
 from ictal.training import load_recipe
 
+ARMS = ("temporal", "spatial", "both", "fusion", "fusion-finetuned", "volume", "symmetric")
+SEES = {
+    "temporal": ("temporal", "both", "fusion", "fusion-finetuned", "symmetric"),
+    "spatial": ("spatial", "both", "fusion", "fusion-finetuned", "volume", "symmetric"),
+    "joint": ("fusion", "fusion-finetuned", "symmetric"),
+    "null": (),
+}
+"""Arms that can solve a control; all others should stay at the prior, or fall behind it where they learn noise."""
 LONGER = "training.temporal.learning_rates=[0.003,0.003,0.003,0.001,0.0005]"
 """Waves under a background take the temporal network longer than the three epochs of 'quick'."""
-SEES_BOTH = "models.temporal.waveform.montage=double_banana"
 
 
 def main() -> None:
@@ -25,9 +32,12 @@ def main() -> None:
     parser.add_argument("--eegs", type=int, default=5, help="per patient")
     parser.add_argument("--folds", type=int, default=3)
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--arms", default=",".join(ARMS))
     parser.add_argument("--only", choices=CONTROLS, action="append", help="one control; may be repeated")
+    parser.add_argument("--set", action="append", default=[], help="override a key of the recipe")
+    parser.add_argument("--out", type=Path, default=Path("runs/controls"), help="an interrupted run goes on there")
     options = parser.parse_args()
-    size = [
+    overrides = [
         f"data.sim.patients={options.patients}",
         f"data.sim.eegs_per_patient={options.eegs}",
         f"data.folds={options.folds}",
@@ -35,24 +45,23 @@ def main() -> None:
         f"seed={options.seed}",
         f"data.sim.seed={options.seed}",
         LONGER,
+        *options.set,
     ]
     print(machine())
-    with tempfile.TemporaryDirectory() as folder:
-        for control in options.only or CONTROLS:
-            runs = [(control, [], ["temporal", "spatial", "both"])]
-            if control == "joint":
-                runs.append((f"{control}, temporal sees both markers", [SEES_BOTH], ["temporal"]))
-            for number, (title, more, arms) in enumerate(runs):
-                place = Path(folder) / f"{control}{number}"
-                result = ablate(f"sim:{control}", load_recipe("quick", [*size, *more]), arms, place, Path(folder))
-                print(f"\nsim:{title}")
-                for arm in result.comparison.rows:
-                    print(f"  {arm.name:<10} {arm.cv}")
-                for way in result.comparison.ways:
-                    print(f"  {way_in_words(way)}")
-                for difference in result.comparison.differences:
-                    if difference.b == "prior":
-                        print(f"  {difference_in_words(difference)}")
+    arms = options.arms.split(",")
+    for control in options.only or CONTROLS:
+        recipe = load_recipe("quick", overrides)
+        result = ablate(f"sim:{control}", recipe, arms, options.out / control, options.out / "cache").comparison
+        prior = result.baselines[0]
+        to_prior = {d.a: d for d in result.differences if d.b == prior.name}
+        print(f"\nsim:{control}   prior {prior.cv}   floor {result.floor.cv if result.floor else '–'}")
+        print(f"  {'arm':<18} {'can see':<8} {'KL':<24} {'minus prior':<26} {'way to floor'}")
+        ways = {way.arm: way.estimate for way in result.ways}
+        for arm in result.arms:
+            can = "yes" if arm.name in SEES[control] else "no"
+            way = f"{ways[arm.name].value:.0%}" if ways.get(arm.name) else "–"
+            print(f"  {arm.name:<18} {can:<8} {arm.cv!s:<24} {to_prior[arm.name].estimate!s:<26} {way}")
+        print(f"  {verdict_of_arms(result)}")
 
 
 if __name__ == "__main__":

@@ -9,6 +9,7 @@ import numpy.typing as npt
 import pandas as pd
 from hypothesis import strategies as st
 
+from ictal.evaluation import Difference, Estimate
 from ictal.labels import N_PATTERNS, VOTE_COLUMNS
 from ictal.montage import CHANNELS
 from ictal.recording import Recording
@@ -64,3 +65,8 @@ def save(table: pd.DataFrame, path: Path) -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
     table.to_csv(path, index=False)
     return path
+
+
+def difference(a: str, b: str, split: str, estimate: Estimate, p_holm: float = 0.001) -> Difference:
+    """Return a difference whose test agrees with what is asked for."""
+    return Difference(a, b, estimate, p_holm, p_holm, 0.1, {}, split)

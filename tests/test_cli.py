@@ -52,7 +52,7 @@ def test_ablate_gives_one_json_object(run, cache, tmp_path):
         assert arm["test_kl"] > 0
     pairs = {(d["a"], d["b"]) for d in told["differences"]}
     baselines = {(arm["name"], baseline) for arm in told["arms"] for baseline in ("prior", "uniform")}
-    assert pairs == {("temporal", "both"), ("spatial", "both"), *baselines}
+    assert pairs == {("temporal", "both"), ("spatial", "both"), ("spatial", "temporal"), *baselines}
     assert all(d["interval"][0] <= d["difference"] <= d["interval"][1] for d in told["differences"])
     call(*arguments, "--json", tmp_path / "told.json")
     assert json.loads((tmp_path / "told.json").read_text())["arms"] == told["arms"]

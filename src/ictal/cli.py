@@ -8,7 +8,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 from threading import Event
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, cast
 
 import typer
 from rich.box import SIMPLE_HEAD
@@ -20,7 +20,7 @@ from ictal.errors import IctalError
 from ictal.progress import Progress
 
 if TYPE_CHECKING:
-    from ictal.evaluation import Comparison, Evaluation
+    from ictal.evaluation import Comparison, Evaluation, TableComparison
     from ictal.training import Recipe
 
 # Torch and its kin take seconds to import, so each command imports the library when it runs.
@@ -34,6 +34,9 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 screen = Console(stderr=True)
+
+MOST_TOLD = 4
+"""Arms whose every comparison is printed; of more, the verdict."""
 
 DATA = typer.Argument(
     help="'sim', a control (sim:temporal, sim:spatial, sim:joint, sim:null), a folder in HMS layout (train.csv, "
@@ -65,7 +68,12 @@ def _main(
 def ablate(
     data: Annotated[str, DATA] = "sim",
     recipe: Annotated[str, RECIPE] = "quick",
-    arms: Annotated[str, typer.Option(help="Names of arms, separated by commas.")] = "temporal,spatial,both",
+    arms: Annotated[
+        str, typer.Option(help="Names of arms, separated by commas, or 'all'.")
+    ] = "temporal,spatial,both",
+    augmentations: Annotated[
+        bool, typer.Option("--augmentations", help="Say what each augmentation adds or costs, for one arm.")
+    ] = False,
     folds: Annotated[int | None, typer.Option(min=2, help="Folds of cross-validation, by patient.")] = None,
     seed: Annotated[int | None, SEED] = None,
     out: Annotated[Path, typer.Option(help="Run folder; an interrupted run goes on there.")] = Path("runs/ablation"),
@@ -82,7 +90,7 @@ def ablate(
     chosen = _recipe(recipe, overrides, seed, folds)
     names = [name.strip() for name in arms.split(",") if name.strip()]
     with _bar() as progress:
-        result = study.ablate(data, chosen, names, out, cache, progress)
+        result = study.ablate(data, chosen, names, out, cache, progress, augmentations=augmentations)
     _print_comparison(result.comparison, result.manifest)
     _give_json(result.to_json(), json_file)
     _say(f"Report: {out / 'report.html'}   Tables: {out / 'ablation.csv'}, {out / 'predictions.parquet'}")
@@ -147,6 +155,9 @@ def compare(
         Path | None, typer.Option(help="Table with the patient of each EEG, where the tables have none.")
     ] = None,
     average: Annotated[bool, typer.Option("--average", help="Compare the mean of all tables as well.")] = False,
+    weighted: Annotated[
+        bool, typer.Option("--weighted", help="Compare their mean with the best weights, fitted on other patients.")
+    ] = False,
     weight: Annotated[str, typer.Option(help="What weighs the same: each 'window' or each 'eeg'.")] = "window",
     allow_partial: Annotated[
         bool, typer.Option("--allow-partial", help="Leave out windows that are not in all tables, and say so.")
@@ -175,32 +186,80 @@ def compare(
 
     names = ColumnNames(columns(window), eeg, patient, columns(votes) or VOTE_COLUMNS, columns(probabilities))
     titles = [file.name.split(".")[0] for file in files]
-    if len({*titles, "mean"}) <= len(titles):  # alike, or called as the average is
+    if len({*titles, "mean", "weighted"}) < len(titles) + 2:  # alike, or called as an average is
         titles = [str(file) for file in files]
     if len({*titles}) < len(titles):
         raise RunError("a file is named twice; each table is compared once")
     tables = {title: read_table(file, names) for title, file in zip(titles, files, strict=True)}
     whose = read_patients(patients, names) if patients else None
-    result = compare_tables(tables, whose, average=average, weight=weight, allow_partial=allow_partial, seed=seed)
-    for sentence in result.left_out:
-        _say(f"Left out: {sentence}.")
-    first = result.tables[0]
-    alike = {"window": "window", "eeg": "EEG"}[result.weight]
-    _say(f"{first.n_windows} windows of {first.n_patients} patients, each {alike} weighing the same")
-    partial = first.n_windows_all > first.n_windows
-    shown = _table("table", "KL", "bal. acc.", *([f"KL of all {first.n_windows_all}"] if partial else []))
-    for table in result.tables:
-        more = [f"{table.kl_all:.4f}"] if partial else []
-        shown.add_row(table.name, f"{table.kl:.4f}", f"{table.balanced_accuracy:.3f}", *more)
-    screen.print(shown)
-    pairs = _table("difference of KL", "estimate", "p", "p (Holm)", "detectable")
-    for row in result.differences:
-        numbers = (f"{row.estimate:.4f}", f"{row.p:.4f}", f"{row.p_holm:.4f}", f"{row.detectable:.4f}")
-        pairs.add_row(f"{row.a} − {row.b}", *numbers)
-    if result.differences:
-        screen.print(pairs)
+    result = compare_tables(
+        tables, whose, average=average, weighted=weighted, weight=weight, allow_partial=allow_partial, seed=seed
+    )
+    _print_tables(result)
     _say(verdict_in_words(result))
     _give_json(result.to_json(), json_file)
+
+
+@app.command()
+def experts(
+    file: Annotated[
+        Path,
+        typer.Argument(
+            help="Labels per expert and a model's probabilities: CSV or Parquet (window_id, six probabilities, a "
+            "column per expert with names of patterns or nothing), or .npz (labels, classes, probability)."
+        ),
+    ],
+    least: Annotated[int, typer.Option(min=1, help="Labels of others that a window needs.")] = 3,
+    seed: Annotated[int, typer.Option(min=0, help="Of resamples.")] = 0,
+    json_file: Annotated[str | None, JSON] = None,
+) -> None:
+    """Set a model among experts: how well each agrees with the others, and the model in the same place.
+
+    Example: ictal experts labels.csv
+    """
+    from ictal.evaluation import compare_with_experts, read_expert_labels
+
+    result = compare_with_experts(read_expert_labels(file), min_others=least, seed=seed)
+    shown = _table("expert", "windows", "kappa", "model's kappa", "agree", "model agrees")
+    for row in result.rows:
+        figures = (row.kappa, row.model_kappa, row.agreeing, row.model_agreeing)
+        shown.add_row(row.expert, str(row.n_windows), *(f"{one.value:.3f}" for one in figures))
+    screen.print(shown)
+    if result.left_out:
+        _say(f"Left out, for lack of labels: {', '.join(result.left_out)}.")
+    _say(f"Median kappa of the experts with the others: {result.expert}; of the model there: {result.model}.")
+    _say(
+        f"Median difference: {result.difference}; the model agrees better than the expert in "
+        f"{result.n_better.value:.0f} of {len(result.rows)} places. Resampled: {result.resampled}."
+    )
+    _give_json(result.to_json(), json_file)
+
+
+@app.command()
+def explain(
+    model: Annotated[Path, typer.Argument(help="Folder of a model, or of a unit of an ablation.")],
+    data: Annotated[str, DATA],
+    window: Annotated[str, typer.Option(help="Id of the window.")],
+    out: Annotated[Path, typer.Option(help="Figure to write (.svg or .png).")],
+    pattern: Annotated[str | None, typer.Option(help="Name of the pattern [default: the most probable one].")] = None,
+    method: Annotated[str, typer.Option(help="'occlusion', 'gradients' or 'gradcam'.")] = "occlusion",
+    page: Annotated[str, typer.Option(help="Traces of the 'centre' 10 s, or of the whole 'window'.")] = "centre",
+    recipe: Annotated[str, RECIPE] = "quick",
+    overrides: Annotated[list[str] | None, SET] = None,
+    json_file: Annotated[str | None, JSON] = None,
+) -> None:
+    """Draw what in a window speaks for a pattern.
+
+    Example: ictal explain models/both sim --window p3e1_0 --out why.svg
+    """
+    from ictal import study
+    from ictal.report.explanations import explanation_figure, save_figure
+
+    chosen = _recipe(recipe, overrides, None)
+    found = study.explain_window(model, data, window, pattern, cast(Any, (method,)), chosen)
+    save_figure(explanation_figure(found, cast(Any, method), cast(Any, page), f"window {window}"), out)
+    _give_json(found.to_json(), json_file)
+    _say(f"{found.pattern}, probability {found.probability:.2f}; figure: {out}")
 
 
 @app.command()
@@ -324,19 +383,52 @@ def _table(first: str, *others: str, title: str | None = None, min_width: int | 
 
 
 def _print_comparison(comparison: "Comparison", manifest: dict[str, Any]) -> None:
-    from ictal.report.words import difference_in_words, way_in_words
+    from ictal.report.words import difference_in_words, verdict_of_arms, way_in_words
 
-    names = ("arm", "cross-validation", "held-out test", "test − cross-val.")
+    names = ("arm", "cross-validation", "held-out test", "test − c.-v.")
     table = _table(*names, title=f"KL on {manifest['data']} (lower is better)", min_width=9)
     for arm in comparison.rows:
         style = None if arm in comparison.arms else "dim"
-        table.add_row(arm.name, str(arm.cv), str(arm.test or "–"), str(arm.difference or "–"), style=style)
+        gap = f"{arm.difference.value:+.3f}" if arm.difference else "–"
+        table.add_row(arm.name, str(arm.cv), str(arm.test or "–"), gap, style=style)
     screen.print(table)
+    _say(verdict_of_arms(comparison))
+    if len(comparison.arms) > MOST_TOLD:
+        return  # the report says the rest, and draws it
     for way in comparison.ways:
         _say(way_in_words(way))
     for difference in comparison.differences:
-        if difference.b != "uniform":  # the report has these too
+        if difference.b in (comparison.reference, "prior"):
             _say(difference_in_words(difference))
+
+
+def _print_tables(result: "TableComparison") -> None:
+    from ictal.evaluation import MEASURES
+
+    for sentence in result.left_out:
+        _say(f"Left out: {sentence}.")
+    first = result.tables[0]
+    alike = {"window": "window", "eeg": "EEG"}[result.weight]
+    _say(f"{first.n_windows} windows of {first.n_patients} patients, each {alike} weighing the same")
+    partial = first.n_windows_all > first.n_windows
+    shown = _table("table", "KL", *([f"KL of all {first.n_windows_all}"] if partial else []))
+    for table in result.tables:
+        shown.add_row(table.name, f"{table.kl:.4f}", *([f"{table.kl_all:.4f}"] if partial else []))
+    screen.print(shown)
+    shown = _table("measure", *(table.name for table in result.tables))
+    for name, measure in MEASURES.items():
+        if name != "kl":
+            found = [table.evaluation.measures[name] for table in result.tables]
+            shown.add_row(measure.title, *(f"{one.value:.3f}" for one in found))
+    for name in first.calibrated:
+        shown.add_row(f"KL after {name}", *(f"{table.calibrated[name].value:.4f}" for table in result.tables))
+    screen.print(shown)
+    pairs = _table("difference of KL", "estimate", "p", "p (Holm)", "detectable")
+    for row in result.differences:
+        numbers = (f"{row.estimate:.4f}", f"{row.p:.4f}", f"{row.p_holm:.4f}", f"{row.detectable:.4f}")
+        pairs.add_row(f"{row.a} − {row.b}", *numbers)
+    if result.differences:
+        screen.print(pairs)
 
 
 def _print_evaluation(result: "Evaluation") -> None:

@@ -17,6 +17,8 @@ ID_COLUMNS = ("window_id", "eeg_id", "patient_id")
 KEY_COLUMNS = (*ID_COLUMNS, "split", "fold", "arm", "seed")
 PROBABILITY_COLUMNS = tuple(f"{pattern}_probability" for pattern in PATTERNS)
 COLUMNS = (*KEY_COLUMNS, *VOTE_COLUMNS, *PROBABILITY_COLUMNS)
+CONCENTRATION = "concentration"
+"""A column that a table may have: how closely panels follow the probabilities; empty where an arm does not say."""
 
 SPLITS = ("cv", "test")
 """'cv': predicted by the fold that did not train on it; 'test': held out from all folds."""
@@ -37,7 +39,7 @@ class Predictions:
     ----------
     frame
         The columns `COLUMNS`: ids as text; split 'cv' or 'test'; fold and seed as whole numbers; votes as
-        counts; probabilities in the order of `ictal.labels.PATTERNS`.
+        counts; probabilities in the order of `ictal.labels.PATTERNS`; and perhaps `CONCENTRATION`.
     """
 
     frame: pd.DataFrame
@@ -53,12 +55,13 @@ class Predictions:
             negative or do not sum to one within 1e-3, a patient or an EEG on both sides of a split.
         """
         require_columns(name, frame, COLUMNS)
-        frame = frame.loc[:, list(COLUMNS)].reset_index(drop=True)
+        columns = [*COLUMNS, *([CONCENTRATION] if CONCENTRATION in frame.columns else [])]
+        frame = frame.loc[:, columns].reset_index(drop=True)
         raise_problems(name, _key_problems(frame))
         frame = frame.astype(dict.fromkeys((*ID_COLUMNS, "split", "arm"), str))
         raise_problems(name, _problems(frame))
-        types = {"fold": int, "seed": int} | dict.fromkeys(PROBABILITY_COLUMNS, float)
-        return cls(frame.astype(types | dict.fromkeys(VOTE_COLUMNS, int)))
+        numbers = dict.fromkeys((*PROBABILITY_COLUMNS, *columns[len(COLUMNS) :]), float)
+        return cls(frame.astype({"fold": int, "seed": int} | numbers | dict.fromkeys(VOTE_COLUMNS, int)))
 
     @classmethod
     def read(cls, path: Path) -> "Predictions":
@@ -84,6 +87,23 @@ class Predictions:
     def probabilities(self) -> Floats:
         """Predicted probability per pattern, [row, 6]."""
         return self.frame[list(PROBABILITY_COLUMNS)].to_numpy(dtype=np.float64)
+
+    @property
+    def concentrations(self) -> Floats | None:
+        """Predicted concentration of the votes, [row]; None where a row, or the table, has none."""
+        if CONCENTRATION not in self.frame.columns or self.frame[CONCENTRATION].isna().any():
+            return None
+        return self.frame[CONCENTRATION].to_numpy(dtype=np.float64)
+
+    @property
+    def folds(self) -> npt.NDArray[np.int64]:
+        """Fold, [row]."""
+        return self.frame["fold"].to_numpy(dtype=np.int64)
+
+    @property
+    def seeds(self) -> npt.NDArray[np.int64]:
+        """Seed of training, [row]."""
+        return self.frame["seed"].to_numpy(dtype=np.int64)
 
     @property
     def patients(self) -> npt.NDArray[np.object_]:
@@ -113,14 +133,18 @@ class Predictions:
     def average(self) -> "Predictions":
         """Return one row per window, arm and seed: the mean of the probabilities over folds.
 
-        A window that only one fold predicted keeps that fold's number; any other gets `MEAN_OF_FOLDS`.
+        A window that only one fold predicted keeps that fold's number; any other gets `MEAN_OF_FOLDS`. Of
+        concentrations it is the geometric mean.
         """
         keys = ["window_id", "arm", "seed"]
         first = self.frame.groupby(keys, sort=False).first()
         groups = self.frame.groupby(keys, sort=False)
         first[list(PROBABILITY_COLUMNS)] = groups[list(PROBABILITY_COLUMNS)].mean()
+        if CONCENTRATION in self.frame.columns:
+            logs = self.frame.assign(**{CONCENTRATION: np.log(self.frame[CONCENTRATION])})
+            first[CONCENTRATION] = np.exp(logs.groupby(keys, sort=False)[CONCENTRATION].mean())
         first["fold"] = first["fold"].where(groups["fold"].min() == groups["fold"].max(), MEAN_OF_FOLDS)
-        return Predictions(first.reset_index()[list(COLUMNS)])
+        return Predictions(first.reset_index()[list(self.frame.columns)])
 
 
 def concatenate(tables: Sequence[Predictions]) -> Predictions:
@@ -149,6 +173,7 @@ def mean_of(tables: Sequence[Predictions], arm: str) -> Predictions:
     columns = list(PROBABILITY_COLUMNS)
     mean[columns] = np.mean([frame[columns].to_numpy() for frame in frames], axis=0)
     mean["arm"] = arm
+    # A mean of distributions has no concentration.
     return Predictions(mean.reset_index()[list(COLUMNS)])
 
 
@@ -209,6 +234,12 @@ def _problems(frame: pd.DataFrame) -> list[str]:
         f"row {row}: probabilities {probabilities[row].tolist()}; allowed are numbers from 0 to 1"
         for row in np.flatnonzero(wrong)
     ]
+    if CONCENTRATION in frame.columns:
+        given = pd.to_numeric(frame[CONCENTRATION], errors="coerce").to_numpy(float)
+        problems += [
+            f"row {row}: {CONCENTRATION} is {given[row]:g}; allowed are numbers above 0, or nothing"
+            for row in np.flatnonzero(given <= 0)
+        ]
     problems += [
         f"row {row}: probabilities sum to {probabilities[row].sum():.6g}; allowed is 1 within {SUM_TOLERANCE}"
         for row in np.flatnonzero(off)

@@ -19,22 +19,31 @@ import pandas as pd
 import torch
 
 from ictal import __version__
-from ictal.data import TEST, Dataset, WindowArray, assign_folds, open_dataset, prepare
-from ictal.errors import FoldError
+from ictal.data import TEST, Dataset, DataSettings, WindowArray, assign_folds, open_dataset, prepare
+from ictal.data.array import default_cache
+from ictal.errors import FoldError, RunError, TableError, UnknownNameError, listed
 from ictal.evaluation import Comparison, Evaluation, compare_arms, evaluate
+from ictal.evaluation.ensemble import weighted_mean
+from ictal.evaluation.explain import Explanation, MethodName, explain
 from ictal.files import whole_file, write_json, write_text
 from ictal.labels import PANELS, PATTERNS, STRATA, TRUE_COLUMNS, VOTE_COLUMNS, panels, pattern_counts, strata
 from ictal.models import load_model, save_model
-from ictal.models.arms import MeanOfArms, find_arm, trained_arms
+from ictal.models.arms import ARMS, MeanOfArms, find_arm, trained_arms
 from ictal.models.weights import device
 from ictal.predictions import ID_COLUMNS, PROBABILITY_COLUMNS, Predictions, concatenate, mean_of
 from ictal.progress import Progress, silent
 from ictal.report import Report, render
+from ictal.standardise import StandardiseSettings, standardise
 from ictal.training import Recipe, RunFolder, Unit, load_recipe, run_unit
 from ictal.training.loop import CHECKPOINT, HISTORY, Task
 from ictal.training.units import MANIFEST, PREDICTIONS, make_card, train_arm
+from ictal.windows import RATE_HZ, WINDOW_SAMPLES, cut
 
 DEFAULT_ARMS = ("temporal", "spatial", "both")
+JOINT = {"fusion": "both", "fusion-finetuned": "both"}
+"""Arms that are trained jointly, and the average of the same networks."""
+WEIGHTED = "-weighted"
+"""What follows the name of an average whose weights are fitted to predictions out of fold."""
 PACKAGES = ("torch", "torchvision", "timm", "lightning", "mne", "numpy", "scipy", "pandas", "pyarrow")
 
 
@@ -72,6 +81,8 @@ def ablate(
     out: str | Path = "runs/ablation",
     cache: str | Path | None = None,
     progress: Progress = silent,
+    *,
+    augmentations: bool = False,
 ) -> Ablation:
     """Train the arms on every fold and say, with intervals, which is better.
 
@@ -82,13 +93,16 @@ def ablate(
     recipe
         A recipe, its name, or the path of its YAML file.
     arms
-        Names of arms; all are compared with 'both' if it is among them, else with the last.
+        Names of arms, or 'all'; reports compare them with 'both' if it is among them, else with the last.
     out
         The run folder. Where it holds a part of the same run, that is not done again.
     cache
         Where the array of windows is kept; None for the user's cache folder.
     progress
         Told about recordings, units and batches.
+    augmentations
+        Train one arm, and the same with each augmentation added (or left out, where the recipe has it); all are
+        compared with the arm as it is.
 
     Returns
     -------
@@ -101,29 +115,32 @@ def ablate(
         For data, recipe or folder that cannot be used, before any training starts.
     """
     recipe = load_recipe(recipe) if isinstance(recipe, str) else recipe
-    arms = list(dict.fromkeys(arms))
-    units_of = {arm: recipe.training_of(arm) for arm in trained_arms(arms)}
+    arms = _chosen(arms, recipe, augmentations=augmentations)
+    trained = trained_arms([arm.removesuffix(WEIGHTED) for arm in arms])
+    for arm in trained:
+        recipe.training_of(arm)
+    with_context = any(find_arm(arm).sees_context for arm in trained)
     folder = RunFolder(Path(out))
-    dataset = open_dataset(data, recipe.data)
-    assign_folds(dataset.labels, recipe.data.folds, recipe.data.test_share, recipe.seed)  # fail before reading
-    array = prepare(dataset, recipe.standardise, Path(cache) if cache else None, progress)
+    dataset, array = _windows(data, recipe.data, recipe.standardise, with_context, cache, progress, recipe)
     folds = _folds(array, recipe)
     manifest = _manifest(dataset, array, folds, recipe)
-    with folder.claim(recipe, array.fingerprint, manifest):
+    with folder.claim(recipe, array.fingerprints, manifest):
         manifest = json.loads((folder.path / MANIFEST).read_text(encoding="utf-8"))
-        units = [Unit(arm, fold, recipe.seed) for fold in range(recipe.data.folds) for arm in units_of]
+        units = [
+            Unit(arm, fold, recipe.seed + number)
+            for number in range(recipe.seeds)
+            for fold in range(recipe.data.folds)
+            for arm in trained
+        ]
         _run_units(units, array, folds, recipe, folder, dataset.name, manifest, progress)
-        predictions = _collect(units, arms, folder)
+        predictions, ensembles = _collect(units, arms, folder)
         predictions.write(folder.path / PREDICTIONS)
-        reference = "both" if "both" in arms else arms[-1]
-        options = recipe.evaluation
-        truth = array.labels.set_index("window_id") if TRUE_COLUMNS[0] in array.labels else None
-        comparison = compare_arms(predictions, reference, options.n_resamples, recipe.seed, options.confidence, truth)
+        comparison = _compare(predictions, arms, array, recipe, arms[0] if augmentations else None, ensembles)
         result = Ablation(folder.path, comparison, manifest)
         with whole_file(folder.path / "ablation.csv") as part:
             result.to_frame().to_csv(part, index=False)
         write_json(folder.path / "ablation.json", result.to_json())
-        summaries = {arm: find_arm(arm).summary for arm in arms}
+        summaries = {arm.name: _summary(arm.name) for arm in comparison.arms}
         report = Report(comparison, manifest, recipe.model_dump(mode="json"), summaries, _histories(units, folder))
         write_text(folder.path / "report.html", render(report))
     return result
@@ -158,17 +175,19 @@ def train(
     for part in parts:
         recipe.training_of(part)
     folder = RunFolder(Path(out))
-    dataset = open_dataset(data, recipe.data)
-    array = prepare(dataset, recipe.standardise, Path(cache) if cache else None, progress)
+    with_context = any(find_arm(part).sees_context for part in parts)
+    dataset, array = _windows(data, recipe.data, recipe.standardise, with_context, cache, progress)
     everyone = np.zeros(len(array), dtype=np.int64)
-    with folder.claim(recipe, array.fingerprint, _manifest(dataset, array, everyone, recipe)):
+    with folder.claim(recipe, array.fingerprints, _manifest(dataset, array, everyone, recipe)):
         networks = {}
         for done, part in enumerate(parts):
             progress("parts", done, len(parts))
             place = folder.path / "parts" / part
             task = Task(f"{part}", part, np.arange(len(array)), np.empty(0, dtype=np.int64), recipe.seed)
-            networks[part] = train_arm(task, array, recipe, place, progress)
-        network = MeanOfArms(networks) if find_arm(arm).parts else networks[arm]
+            branches = {branch: folder.path / "parts" / branch for branch in find_arm(part).branches}
+            networks[part] = train_arm(task, array, recipe, place, progress, branches)
+            save_model(place, networks[part], make_card(part, recipe, array, dataset.name))
+        network = MeanOfArms(networks) if find_arm(arm).parts else networks[parts[-1]]
         save_model(folder.path, network, make_card(arm, recipe, array, dataset.name))
         for part in parts:
             (folder.path / "parts" / part / CHECKPOINT).unlink(missing_ok=True)
@@ -204,18 +223,135 @@ def evaluate_model(
     recipe = load_recipe(recipe) if isinstance(recipe, str) else recipe
     loaded = load_model(model)
     loaded.network.to(device(recipe.trainer.accelerator))
-    dataset = open_dataset(data, recipe.data)
-    array = prepare(dataset, loaded.card.standardise, Path(cache) if cache else None, progress)
+    sees_context = loaded.network.sees_context
+    dataset, array = _windows(data, recipe.data, loaded.card.standardise, sees_context, cache, progress)
     frame = array.labels[[*ID_COLUMNS, *VOTE_COLUMNS]].copy()
     frame["split"], frame["fold"], frame["arm"], frame["seed"] = "test", 0, loaded.card.arm, loaded.card.seed
     probabilities = []
     for begin in range(0, len(array), 32):
-        probabilities.append(loaded.predict(array.signals[begin : begin + 32]))
+        rows = slice(begin, begin + 32)
+        contexts = array.contexts[rows] if array.contexts is not None else None
+        probabilities.append(loaded.predict(array.signals[rows], contexts=contexts))
         progress("predicting", min(begin + 32, len(array)), len(array))
     frame[list(PROBABILITY_COLUMNS)] = np.concatenate(probabilities)
     predictions = Predictions.make(frame, dataset.name)
     options = recipe.evaluation
     return evaluate(predictions, options.n_resamples, recipe.seed, options.confidence), predictions
+
+
+def _windows(
+    data: str,
+    settings: DataSettings,
+    settings_of_input: StandardiseSettings,
+    with_context: bool,
+    cache: str | Path | None,
+    progress: Progress,
+    folded: Recipe | None = None,
+) -> tuple[Dataset, WindowArray]:
+    """Open a data set and make its windows; where they are to be folded, see first that they can be."""
+    place = Path(cache) if cache else default_cache()
+    dataset = open_dataset(data, settings, with_context=with_context, cache=place)
+    if folded:
+        assign_folds(dataset.labels, settings.folds, settings.test_share, folded.seed)
+    missing = settings.context_missing
+    array = prepare(dataset, settings_of_input, place, progress, with_context=with_context, context_missing=missing)
+    return dataset, array
+
+
+def _chosen(arms: Sequence[str], recipe: Recipe, *, augmentations: bool) -> list[str]:
+    """Return the names of the arms that are asked for, each once."""
+    averages = [name for name, arm in ARMS.items() if arm.parts]
+    everything = [*ARMS, *(f"{name}{WEIGHTED}" for name in averages)]
+    names = everything if list(arms) == ["all"] else [_name_of(arm) for arm in arms]
+    names = list(dict.fromkeys(names))
+    if not augmentations:
+        return names
+    if len(names) != 1 or find_arm(names[0]).trained != (names[0],):
+        raise RunError(
+            f"augmentations are compared for one arm that is trained by itself, and {', '.join(names)} were named"
+        )
+    return [names[0], *recipe.variants_of(names[0])]
+
+
+def _name_of(arm: str) -> str:
+    """Return how tables call an arm; an average may be followed by `WEIGHTED`."""
+    average = find_arm(arm.removesuffix(WEIGHTED))
+    if not arm.endswith(WEIGHTED):
+        return average.name
+    if not average.parts:
+        raise UnknownNameError("arm", arm, [f"{name}{WEIGHTED}" for name, known in ARMS.items() if known.parts])
+    return average.name + WEIGHTED
+
+
+def _compare(
+    predictions: Predictions,
+    arms: Sequence[str],
+    array: WindowArray,
+    recipe: Recipe,
+    reference: str | None,
+    ensembles: dict[str, dict[str, list[float]]],
+) -> Comparison:
+    options = recipe.evaluation
+    return compare_arms(
+        predictions,
+        reference or ("both" if "both" in arms else arms[-1]),
+        options.n_resamples,
+        recipe.seed,
+        options.confidence,
+        truth=array.labels.set_index("window_id") if TRUE_COLUMNS[0] in array.labels else None,
+        averages={arm: ARMS[arm].parts for arm in arms if arm in ARMS and ARMS[arm].parts},
+        joint={arm: average for arm, average in JOINT.items() if {arm, average} <= {*arms}},
+        ensembles=ensembles,
+    )
+
+
+def _summary(name: str) -> str:
+    """Say in one line what an arm is."""
+    if name.endswith(WEIGHTED):
+        return f"{name.removesuffix(WEIGHTED)}, with weights that were fitted on the other folds"
+    return find_arm(name).summary
+
+
+def explain_window(
+    model: str | Path,
+    data: str,
+    window_id: str,
+    pattern: str | None = None,
+    methods: Sequence[MethodName] | None = None,
+    recipe: Recipe | str = "quick",
+) -> Explanation:
+    """Say what in one window of a data set speaks for a pattern.
+
+    Parameters
+    ----------
+    model
+        A folder with `model.safetensors` and `card.json`.
+    data, recipe
+        As in `evaluate_model`.
+    window_id
+        Of the data set's labels.
+    pattern, methods
+        See `ictal.evaluation.explain.explain`.
+
+    Raises
+    ------
+    TableError
+        If the data set has no such window.
+    """
+    recipe = load_recipe(recipe) if isinstance(recipe, str) else recipe
+    loaded = load_model(model)
+    loaded.network.to(device(recipe.trainer.accelerator))
+    dataset = open_dataset(data, recipe.data, cache=default_cache())
+    rows = dataset.labels[dataset.labels["window_id"] == window_id]
+    if rows.empty:
+        known = listed(dataset.labels["window_id"])
+        raise TableError(f"{dataset.name}: there is no window '{window_id}'; it has {known}")
+    eeg_id, start_s = rows[["eeg_id", "start_s"]].iloc[0]
+    settings = loaded.card.standardise
+    signal = standardise(dataset.recording(eeg_id), settings).signal
+    start = min(round(start_s * RATE_HZ), max(signal.shape[1] - WINDOW_SAMPLES, 0))
+    window, _ = cut(signal, start, settings.short)
+    return explain(loaded, window, pattern, methods)
 
 
 def arms_frame(comparison: Comparison) -> pd.DataFrame:
@@ -288,15 +424,22 @@ def _recorded_warnings() -> Iterator[list[str]]:
         warnings.warn_explicit(warning.message, warning.category, warning.filename, warning.lineno)
 
 
-def _collect(units: Sequence[Unit], arms: Sequence[str], folder: RunFolder) -> Predictions:
+def _collect(
+    units: Sequence[Unit], arms: Sequence[str], folder: RunFolder
+) -> tuple[Predictions, dict[str, dict[str, list[float]]]]:
+    """Return the predictions of all arms, and the weights of those that are weighted averages."""
     trained = {}
     for arm in dict.fromkeys(unit.arm for unit in units):
         trained[arm] = concatenate([folder.predictions(unit) for unit in units if unit.arm == arm])
-    tables = []
+    tables, ensembles = [], {}
     for arm in arms:
-        parts = find_arm(arm).parts
-        tables.append(mean_of([trained[part] for part in parts], arm) if parts else trained[arm])
-    return concatenate(tables)
+        parts = [trained[part] for part in find_arm(arm.removesuffix(WEIGHTED)).parts]
+        if arm.endswith(WEIGHTED):
+            table, ensembles[arm] = weighted_mean(parts, arm)
+        else:
+            table = mean_of(parts, arm) if parts else trained[arm]
+        tables.append(table)
+    return concatenate(tables), ensembles
 
 
 def _histories(units: Sequence[Unit], folder: RunFolder) -> dict[str, pd.DataFrame]:
@@ -312,7 +455,7 @@ def _manifest(dataset: Dataset, array: WindowArray, folds: npt.NDArray[np.int64]
         "recipe": recipe.name,
         "seed": recipe.seed,
         "data": dataset.name,
-        "data_fingerprint": array.fingerprint,
+        "data_fingerprint": array.fingerprints,
         "packages": {name: metadata.version(name) for name in PACKAGES},
         "machine": {
             "python": platform.python_version(),

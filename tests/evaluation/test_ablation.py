@@ -73,7 +73,7 @@ def test_the_table_by_hand(two):
 def test_paired_differences_are_narrower_than_their_arms(two):
     other = table("like strong", 0.89)
     comparison = compare_arms(concatenate([two, other]), "strong", n_resamples=500)
-    pair = next(d.estimate for d in comparison.differences if (d.a, d.split) == ("like strong", "cv"))
+    pair = next(d.estimate for d in comparison.differences if (d.a, d.b, d.split) == ("like strong", "strong", "cv"))
     single = comparison.arms[0].cv
     assert pair.high - pair.low < 0.3 * (single.high - single.low)
 

@@ -214,3 +214,28 @@ def test_real_predictions_give_the_known_figures():
     assert gap.estimate.interval == pytest.approx([-0.047, -0.018], abs=0.0015)
     by_eeg = compare_tables(tables, patients, average=True, allow_partial=True, weight="eeg", n_resamples=100)
     assert [round(row.kl_all, 4) for row in by_eeg.tables] == [0.5375, 0.5069, 0.4777]
+
+
+def test_the_best_weights_are_fitted_on_other_patients(two):
+    result = compare_tables({"bad": two["bad"], "good": two["good"]}, average=True, weighted=True, n_resamples=200)
+    assert [row.name for row in result.tables] == ["bad", "good", "mean", "weighted"]
+    assert len(result.ensemble) == 5
+    assert all(sum(weights) == pytest.approx(1) and weights[1] > 0.5 for weights in result.ensemble.values())
+    kl = {row.name: row.kl.value for row in result.tables}
+    assert kl["weighted"] < kl["mean"]
+    one_patient = {"good": two["good"].assign(patient_id="a")}
+    with pytest.raises(TableError, match="one patient alone"):
+        compare_tables(one_patient, weighted=True)
+    assert compare_tables(one_patient).tables[0].calibrated == {}
+
+
+def test_every_measure_has_its_paired_difference(two):
+    result = compare_tables({"bad": two["bad"], "good": two["good"]}, n_resamples=300)
+    bad, good = (row.evaluation.measures for row in result.tables)
+    (pair,) = result.differences
+    assert set(pair.measures) == set(good) - {"kl"}
+    for name, estimate in pair.measures.items():
+        assert estimate.value == pytest.approx(good[name].value - bad[name].value, nan_ok=True)
+    assert pair.measures["brier"].high < 0
+    told = result.to_json()["differences"][0]["measures"]["auroc"]
+    assert told["interval"][0] <= told["difference"] <= told["interval"][1]

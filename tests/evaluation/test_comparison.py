@@ -6,10 +6,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from ictal.evaluation import Difference, Estimate, compare_arms, kl_divergence
+from ictal.evaluation import Estimate, compare_arms, kl_divergence
 from ictal.evaluation.ablation import baseline
 from ictal.labels import VOTE_COLUMNS, distribution
 from ictal.predictions import PROBABILITY_COLUMNS, Predictions, concatenate
+from tests import helpers
 from tests.evaluation.test_ablation import table
 
 N_RESAMPLES = 500
@@ -48,7 +49,7 @@ def test_identical_arms_differ_by_nothing():
     [(0.1, 0.2, True), (-0.2, -0.1, True), (-0.1, 0.1, False), (0, 0.1, False), (float("nan"), float("nan"), False)],
 )
 def test_a_difference_is_decided_where_its_interval_excludes_zero(low, high, decided):
-    assert Difference("a", "b", "cv", Estimate(0.0, low, high)).decided is decided
+    assert helpers.difference("a", "b", "cv", Estimate(0.0, low, high)).decided is decided
 
 
 def test_options_reach_every_figure():

@@ -7,7 +7,7 @@ from torch.nn import functional as F  # noqa: N812 - the name that torch users k
 
 from ictal.errors import ModelError, UnknownNameError
 from ictal.models import ARMS, ModelSettings, build
-from ictal.models.arms import trained_arms
+from ictal.models.arms import find_arm, trained_arms
 from ictal.models.efficientnet import EfficientnetSettings, PretrainedWeightsWarning
 from ictal.models.wavenet import WaveBlock, Wavenet, WavenetSettings
 from ictal.training import load_recipe
@@ -21,6 +21,14 @@ def windows(n: int) -> torch.Tensor:
     return 40 * torch.randn(n, 20, 10_000, generator=torch.Generator().manual_seed(0))
 
 
+def contexts(n: int) -> torch.Tensor:
+    return torch.rand(n, 4, 100, 300, generator=torch.Generator().manual_seed(1)).mul(8).exp()
+
+
+def inputs(n: int, scale: float = 1.0) -> tuple[torch.Tensor, torch.Tensor]:
+    return scale * windows(n), scale * contexts(n)
+
+
 def n_parameters(network: nn.Module) -> int:
     return sum(parameter.numel() for parameter in network.parameters())
 
@@ -30,24 +38,25 @@ def network(request) -> nn.Module:
     with torch.random.fork_rng():
         torch.manual_seed(0)
         made = build(request.param, SMALL)
-        made(windows(4))  # so that batch normalisation has seen something
+        made(*inputs(4))  # so that batch normalisation has seen something
     return made
 
 
 def test_an_arm_turns_windows_into_logits(network):
     network.eval()
     with torch.inference_mode():
-        logits = network(windows(3))
+        logits = network(*inputs(3))
         assert logits.shape == (3, 6)
         assert torch.isfinite(logits).all()
-        assert torch.equal(logits, network(windows(3)))
-        torch.testing.assert_close(network(windows(3)[1:2]), logits[1:2], rtol=1e-4, atol=1e-5)
+        assert torch.equal(logits, network(*inputs(3)))
+        one = network(*(tensor[1:2] for tensor in inputs(3)))
+        torch.testing.assert_close(one, logits[1:2], rtol=1e-4, atol=1e-5)
 
 
 def test_a_gradient_reaches_every_parameter(network):
     network.train()
     network.zero_grad()
-    network(windows(4)).log_softmax(1)[:, 2].sum().backward()
+    network(*inputs(4)).log_softmax(1)[:, 2].sum().backward()
     without = [name for name, p in network.named_parameters() if p.grad is None or not p.grad.abs().sum() > 0]
     assert not without
 
@@ -55,8 +64,8 @@ def test_a_gradient_reaches_every_parameter(network):
 def test_two_windows_are_told_apart(network):
     network.eval()
     with torch.inference_mode():
-        loud, quiet = network(windows(1) * 3), network(windows(1))
-    assert not torch.allclose(loud, quiet, atol=1e-6)
+        loud, quiet = network(*inputs(1, 10.0)), network(*inputs(1))
+    assert not torch.equal(loud, quiet)
 
 
 def test_both_is_the_mean_of_its_parts():
@@ -66,9 +75,28 @@ def test_both_is_the_mean_of_its_parts():
         torch.testing.assert_close(both(windows(2)).softmax(1), sum(parts) / 2)
 
 
+def test_every_arm_can_say_how_far_panels_stray():
+    settings = SMALL.model_copy(update={"votes": "dirichlet", "lapse": 0.06})
+    for name, arm in ARMS.items():
+        if not arm.parts:
+            logits, concentration = build(name, settings).eval().panel(*inputs(2))
+            assert logits.shape == (2, 6)
+            assert (concentration > 0).all()
+            assert logits.softmax(1).min() >= 0.01 - 1e-6
+
+
+def test_names_of_notebooks_are_known():
+    assert [find_arm(name).name for name in ("K", "E", "R", "ER", "KER")] == [
+        *("context", "spatial", "temporal", "both", "KER")
+    ]
+    assert find_arm("temporal+mirror").name == "temporal+mirror"
+
+
 def test_an_unknown_arm_lists_the_known_ones():
     with pytest.raises(UnknownNameError, match="unknown arm 'wavenet'; known are: temporal, spatial, both"):
         build("wavenet", SMALL)
+    with pytest.raises(UnknownNameError, match=r"unknown arm 'both\+mirror'"):
+        build("both+mirror", SMALL)
     assert trained_arms(["both", "spatial"]) == ["temporal", "spatial"]
 
 
@@ -76,7 +104,7 @@ def test_the_reference_has_its_number_of_parameters():
     settings = load_recipe("paper").models
     assert n_parameters(Wavenet(settings.temporal.waveform, settings.temporal.wavenet)) == 315_574
     assert settings.spatial.efficientnet.network == "efficientnet_b2"
-    spatial = build("spatial", settings, initial=False)
+    spatial = build("spatial", settings, initial=False).network
     assert n_parameters(spatial.network) == 7_701_282
 
 
@@ -161,7 +189,7 @@ def test_weights_of_the_hub_are_used(monkeypatch):
         return network
 
     monkeypatch.setattr(timm, "create_model", online)
-    network = build("spatial", spatial("require"))
+    network = build("spatial", spatial("require")).network
     assert asked == [("efficientnet_b0", True)]
     assert (network.network.conv_stem.weight == 0.25).all()
 
@@ -177,7 +205,7 @@ def test_a_seed_makes_the_network():
     def made(seed: int) -> np.ndarray:
         with torch.random.fork_rng():
             torch.manual_seed(seed)
-            return build("temporal", SMALL).head[0].weight.detach().numpy()
+            return build("temporal", SMALL).network.head[0].weight.detach().numpy()
 
     np.testing.assert_array_equal(made(1), made(1))
     assert not np.array_equal(made(1), made(2))

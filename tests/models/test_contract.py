@@ -62,8 +62,8 @@ def test_tensors_of_another_arm_or_none_at_all_are_refused(saved):
 
 def test_a_rewritten_hash_alone_is_accepted(saved):
     # So that the tests of strictness fail for the reason that they name, and not for the hash.
-    change_tensors(saved, lambda tensors: tensors["head.2.bias"].zero_())
-    assert (load_model(saved).network.head[2].bias == 0).all()
+    change_tensors(saved, lambda tensors: tensors["network.head.2.bias"].zero_())
+    assert (load_model(saved).network.network.head[2].bias == 0).all()
 
 
 def test_the_card_is_text_that_others_can_read(saved):
@@ -79,22 +79,24 @@ def test_the_card_is_text_that_others_can_read(saved):
 class Echo(nn.Module):
     """Logits that say which window it was, and a batch size that is remembered."""
 
+    sees_context = False
+
     def __init__(self) -> None:
         super().__init__()
         self.scale = nn.Parameter(torch.ones(()))
         self.batches, self.modes = [], []
 
-    def forward(self, windows: torch.Tensor) -> torch.Tensor:
+    def panel(self, windows: torch.Tensor, contexts: None) -> tuple[torch.Tensor, None]:
         self.batches.append(len(windows))
         self.modes.append(self.training)
-        return self.scale * windows[:, :6, 0]
+        return self.scale * windows[:, :6, 0], None
 
 
 def test_rows_are_predicted_in_their_order_in_batches_without_dropout():
     signals = np.random.default_rng(0).normal(size=(7, 20, 3)).astype(np.float32)
     rows = np.array([5, 0, 6, 2, 2])
     network = Echo().train()
-    probabilities = predict(network, signals, rows, batch_size=2)
+    probabilities = predict(network, signals, rows, batch_size=2).probabilities
     exponentials = np.exp(signals[rows, :6, 0].astype(float))
     np.testing.assert_allclose(probabilities, exponentials / exponentials.sum(axis=1, keepdims=True), rtol=1e-6)
     assert probabilities.dtype == np.float64
@@ -124,7 +126,7 @@ def test_dropout_is_that_of_the_settings():
     def made(**values: float) -> nn.Module:
         network = SMALL.spatial.efficientnet.model_copy(update={"drop_rate": 0.0, **values})
         of_arm = SMALL.spatial.model_copy(update={"efficientnet": network})
-        return build("spatial", SMALL.model_copy(update={"spatial": of_arm}))
+        return build("spatial", SMALL.model_copy(update={"spatial": of_arm})).network
 
     assert made(drop_rate=0.3).network.drop_rate == 0.3
     plain, paths = (

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import torch
 
-from ictal.models.arms import ModelSettings, WithLapse, build
+from ictal.models.arms import ArmNetwork, ModelSettings, build
 from ictal.training import load_recipe
 from tests.conftest import TINY
 
@@ -13,15 +13,18 @@ class Sure(torch.nn.Module):
 
 
 def test_no_pattern_is_impossible():
-    logits = WithLapse(Sure(), 0.06)(torch.zeros(3, 20, 10))
+    logits = ArmNetwork(Sure(), ModelSettings(lapse=0.06))(torch.zeros(3, 20, 10))
     expected = [0.95, 0.01, 0.01, 0.01, 0.01, 0.01]
     np.testing.assert_allclose(logits.softmax(dim=1), np.tile(expected, (3, 1)), rtol=1e-5)
 
 
-def test_without_a_lapse_the_network_stands_alone_and_with_one_its_weights_load_again():
+def test_without_a_lapse_logits_are_those_of_the_network():
+    logits = ArmNetwork(Sure(), ModelSettings())(torch.zeros(3, 20, 10))
+    assert torch.equal(logits, Sure()(torch.zeros(3, 20, 10)))
+
+
+def test_weights_of_a_network_with_a_lapse_load_again():
     settings = load_recipe(TINY).models
-    plain = build("temporal", settings)
-    assert not isinstance(plain, WithLapse)
     with_lapse = ModelSettings.model_validate({**settings.model_dump(), "lapse": 0.1})
     one, other = build("temporal", with_lapse), build("temporal", with_lapse, initial=False)
     other.load_state_dict(one.state_dict())

@@ -12,6 +12,7 @@ from ictal.models import ARMS, Card, build, load_model, save_model
 from ictal.standardise import StandardiseSettings
 from ictal.training import load_recipe
 from tests.conftest import TINY
+from tests.models.test_arms import contexts
 
 SMALL = load_recipe(TINY).models
 
@@ -39,12 +40,19 @@ def test_a_loaded_model_predicts_as_the_saved_one(arm, tmp_path):
     save_model(tmp_path, network, card(arm))
     loaded = load_model(tmp_path)
     with torch.inference_mode():
-        expected = network(torch.from_numpy(windows())).softmax(1).numpy()
-    np.testing.assert_allclose(loaded.predict(windows(), batch_size=2), expected, atol=1e-6)
-    np.testing.assert_allclose(loaded.predict(windows()).sum(axis=1), 1)
+        expected = network(torch.from_numpy(windows()), contexts(3)).softmax(1).numpy()
+    found = loaded.predict(windows(), batch_size=2, contexts=contexts(3).numpy())
+    np.testing.assert_allclose(found, expected, atol=1e-6)
+    np.testing.assert_allclose(found.sum(axis=1), 1)
     assert loaded.card.model_copy(update={"weights_sha256": ""}) == card(arm)
     assert "Not a medical device" in " ".join(loaded.card.warnings)
-    assert loaded.predict(windows()[:0]).shape == (0, 6)
+    assert loaded.predict(windows()[:0], contexts=contexts(0).numpy()).shape == (0, 6)
+
+
+def test_a_model_that_needs_contexts_says_so(tmp_path):
+    save_model(tmp_path, build("KE", SMALL), card("KE"))
+    with pytest.raises(ModelError, match="ten minutes around each window, and no contexts were given"):
+        load_model(tmp_path).predict(windows())
 
 
 @pytest.fixture
@@ -86,9 +94,9 @@ def test_altered_tensors_are_noticed(saved):
 @pytest.mark.parametrize(
     "change",
     [
-        lambda tensors: tensors.pop("head.2.bias"),
+        lambda tensors: tensors.pop("network.head.2.bias"),
         lambda tensors: tensors.update(extra=torch.zeros(2)),
-        lambda tensors: tensors.update({"head.2.bias": torch.zeros(7)}),
+        lambda tensors: tensors.update({"network.head.2.bias": torch.zeros(7)}),
     ],
     ids=["missing", "extra", "other shape"],
 )

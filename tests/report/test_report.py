@@ -3,8 +3,9 @@ from html.parser import HTMLParser
 
 import pytest
 
-from ictal.evaluation import Difference, Estimate
-from ictal.report.words import difference_in_words
+from ictal.evaluation import Estimate
+from ictal.report.words import difference_in_words, verdict_of_arms
+from tests.helpers import difference
 
 VOID = {"meta", "br", "img", "link", "input", "hr"}
 
@@ -57,8 +58,9 @@ def test_the_page_says_what_a_reader_must_know(page, run):
     for arm in run.comparison.arms:
         assert f"<b>{arm.name}</b>" in page
         assert f'{arm.cv.value:.3f} <span class="ci">[{arm.cv.low:.3f}, {arm.cv.high:.3f}]</span>' in page
-    for difference in run.comparison.differences:
-        assert difference_in_words(difference) in page
+    for pair in run.comparison.to_reference("cv"):
+        assert difference_in_words(pair) in page
+    assert verdict_of_arms(run.comparison) in page
     assert run.manifest["data_fingerprint"] in page
     assert f"{run.manifest['patients']} patients" in page
 
@@ -74,6 +76,6 @@ def test_the_page_says_what_a_reader_must_know(page, run):
 )
 def test_an_interval_in_words(low, high, words):
     estimate = Estimate((low + high) / 2 if low == low else 0.1, low, high, 0.9)
-    said = difference_in_words(Difference("a", "b", "cv", estimate))
+    said = difference_in_words(difference("a", "b", "cv", estimate))
     assert words in said
     assert low != low or f"90 % interval {low:+.3f} to {high:+.3f}" in said

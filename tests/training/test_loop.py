@@ -43,10 +43,8 @@ def network() -> nn.Module:
 def test_the_loss_is_the_metric(array):
     votes = array.labels[list(VOTE_COLUMNS)].to_numpy()
     logits = torch.randn(len(votes), 6, generator=torch.Generator().manual_seed(0))
-    weight = torch.rand(len(votes), generator=torch.Generator().manual_seed(1))
-    loss = kl_loss(logits, torch.from_numpy(distribution(votes)).float(), weight)
-    expected = (kl_divergence(votes, logits.softmax(1).numpy()) * weight.numpy()).sum()
-    assert float(loss) == pytest.approx(expected, rel=1e-5)
+    loss = kl_loss(logits, torch.from_numpy(distribution(votes)).float())
+    np.testing.assert_allclose(loss, kl_divergence(votes, logits.softmax(1).numpy()), rtol=1e-5)
 
 
 def test_an_epoch_takes_one_window_of_each_eeg_and_in_time_all(array):
@@ -72,7 +70,7 @@ def test_rates_and_history_follow_the_epochs(array, tmp_path):
     history = pd.read_csv(tmp_path / HISTORY)
     assert history["epoch"].tolist() == [1, 2, 3]
     assert history["learning_rate"].tolist() == list(SETTINGS.learning_rates)
-    assert np.isfinite(history).all(axis=None)
+    assert np.isfinite(history.drop(columns="valid_kl_few")).all(axis=None)  # no panel is small here
     assert told == [("unit", done, 6) for done in range(1, 7)]  # two batches of four EEGs, three epochs
 
 

@@ -6,6 +6,7 @@ from pydantic import ValidationError
 
 from ictal.errors import RecipeError
 from ictal.training import load_recipe
+from ictal.training.augment import AugmentSettings
 from ictal.training.recipe import Recipe, differences, parse, recipe_names, to_yaml
 from tests.conftest import TINY
 
@@ -112,14 +113,16 @@ def test_what_is_no_recipe_is_refused(text, message, tmp_path):
 
 def test_an_arm_that_is_not_trained_has_no_settings():
     text = to_yaml(load_recipe(TINY)).replace("  spatial:\n    learning_rates", "  both:\n    learning_rates")
-    with pytest.raises(RecipeError, match=r"no arm \['both'\] is trained; allowed are \['temporal', 'spatial'\]"):
+    with pytest.raises(
+        RecipeError, match=r"no arm \['both'\] is trained; allowed are \['temporal', 'spatial', 'fusion'"
+    ):
         parse(text, "mine.yaml")
 
 
 def test_a_recipe_without_an_arm_says_so():
     content = yaml.safe_load(to_yaml(load_recipe(TINY)))
     del content["training"]["spatial"]
-    with pytest.raises(RecipeError, match="does not say how to train 'spatial'; it has temporal"):
+    with pytest.raises(RecipeError, match=r"does not say how to train 'spatial'; it has .*temporal"):
         parse(yaml.safe_dump(content), "mine.yaml").training_of("spatial")
 
 
@@ -128,10 +131,10 @@ def test_paper_adds_nothing_that_the_reference_does_not_have():
     assert recipe.models.spatial.efficientnet.pretrained == "prefer"
     assert recipe.models.spatial.efficientnet.drop_rate == 0
     assert recipe.models.spatial.efficientnet.drop_path_rate == 0
-    for training in recipe.training.values():
-        assert training.clip_norm is None
-        assert training.weight_decay == 0
-    assert list(recipe.training) == ["temporal", "spatial"]
+    for arm in ("temporal", "spatial"):
+        assert recipe.training[arm].clip_norm is None
+        assert recipe.training[arm].weight_decay == 0
+    assert {training.augment for training in map(recipe.training.get, recipe.training)} == {AugmentSettings()}
 
 
 def test_a_recipe_cannot_be_changed():
@@ -177,6 +180,13 @@ def test_without_a_band_pass_nothing_may_be_decimated():
     both = ["models.temporal.waveform.decimate=1", "standardise.band_hz=null"]
     assert load_recipe(TINY, both).standardise.band_hz is None
     assert load_recipe(TINY, list(reversed(both))).standardise.band_hz is None
+
+
+def test_a_band_that_only_the_symmetric_arm_cannot_carry_stops_that_arm_alone():
+    recipe = load_recipe(TINY, ["standardise.band_hz=[0.5, 50]", "models.temporal.waveform.decimate=2"])
+    recipe.training_of("temporal")
+    with pytest.raises(RecipeError, match=r"models.symmetric.waveform.decimate leaves 50 Hz.*ends at 25 Hz"):
+        recipe.training_of("symmetric")
 
 
 @pytest.mark.parametrize(("decimate", "highest"), [(2, 50), (4, 25), (5, 20), (10, 10)])

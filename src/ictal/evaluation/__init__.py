@@ -1,40 +1,75 @@
 """Evaluation: metrics, intervals by resampling patients, and the tables of the ablation."""
 
-from ictal.evaluation.ablation import ArmResult, Comparison, Difference, Way, compare_arms
+from ictal.evaluation.ablation import ArmResult, Comparison, Interaction, Way, compare_arms
+from ictal.evaluation.calibration import Calibration, calibrate_out_of_fold, fit_calibration
 from ictal.evaluation.compare import (
     ColumnNames,
     TableComparison,
-    TableDifference,
     TableResult,
     compare_tables,
     read_patients,
     read_table,
 )
-from ictal.evaluation.metrics import balanced_accuracy, confusion_of_votes, kl_divergence
+from ictal.evaluation.differences import Difference, paired_differences
+from ictal.evaluation.expert_labels import ExpertLabels, read_expert_labels
+from ictal.evaluation.experts import ExpertAgreement, PanelComparison, compare_with_experts
+from ictal.evaluation.measures import MEASURES, Measure, Measured, measure_table, reliability_estimates
+from ictal.evaluation.metrics import (
+    balanced_accuracy,
+    brier_score,
+    cohen_kappa,
+    confusion_of_votes,
+    kl_divergence,
+    top2_correct,
+)
 from ictal.evaluation.permutation import holm, permutation_p
+from ictal.evaluation.ranking import auprc, auroc
+from ictal.evaluation.reliability import Reliability, expected_calibration_error, reliability_curve
 from ictal.evaluation.resampling import Estimate, PatientBootstrap
 from ictal.evaluation.tables import Evaluation, evaluate
 
 __all__ = [
+    "MEASURES",
     "ArmResult",
+    "Calibration",
     "ColumnNames",
     "Comparison",
     "Difference",
     "Estimate",
     "Evaluation",
+    "ExpertAgreement",
+    "ExpertLabels",
+    "Interaction",
+    "Measure",
+    "Measured",
+    "PanelComparison",
     "PatientBootstrap",
+    "Reliability",
     "TableComparison",
-    "TableDifference",
     "TableResult",
     "Way",
+    "auprc",
+    "auroc",
     "balanced_accuracy",
+    "brier_score",
+    "calibrate_out_of_fold",
+    "cohen_kappa",
     "compare_arms",
     "compare_tables",
+    "compare_with_experts",
     "confusion_of_votes",
     "evaluate",
+    "expected_calibration_error",
+    "fit_calibration",
     "holm",
     "kl_divergence",
+    "measure_table",
+    "paired_differences",
     "permutation_p",
+    "read_expert_labels",
     "read_patients",
     "read_table",
+    "reliability_curve",
+    "reliability_estimates",
+    "top2_correct",
 ]

@@ -1,15 +1,24 @@
 """The ablation: every arm's KL in cross-validation and test, baselines, and paired differences."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import combinations
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from ictal.evaluation.calibration import calibrated_kl
+from ictal.evaluation.differences import Difference, paired_differences
+from ictal.evaluation.measures import measure_table, reliability_estimates
 from ictal.evaluation.metrics import kl_divergence
+from ictal.evaluation.panels import PanelLikelihood, panel_likelihood
+from ictal.evaluation.permutation import permutation_p
+from ictal.evaluation.reliability import reliability_curve
 from ictal.evaluation.resampling import Estimate, PatientBootstrap
 from ictal.evaluation.tables import Evaluation, bootstrap_of, evaluate_with
+from ictal.evaluation.variance import VarianceSplit, split_variance
 from ictal.labels import N_PATTERNS, TRUE_COLUMNS, distribution
 from ictal.predictions import PROBABILITY_COLUMNS, SPLITS, Predictions
 
@@ -32,6 +41,12 @@ class ArmResult:
         Test minus cross-validation KL (the study's "CV score difference").
     evaluations
         Everything else, per split.
+    calibrated
+        Cross-validation KL after a calibration that was fitted on the other folds, by its name; empty for baselines.
+    variance, panel
+        Of cross-validation: where the uncertainty comes from, and the likelihood of the votes; None for baselines.
+    reliability
+        Of cross-validation: mean confidence in the most probable pattern and how often it was right, by bins.
     """
 
     name: str
@@ -39,21 +54,44 @@ class ArmResult:
     test: Estimate | None
     difference: Estimate | None
     evaluations: dict[str, Evaluation]
+    calibrated: dict[str, Estimate] = field(default_factory=dict)
+    variance: VarianceSplit | None = None
+    panel: PanelLikelihood | None = None
+    reliability: tuple[tuple[float, Estimate], ...] = ()
 
 
 @dataclass(frozen=True)
-class Difference:
-    """The KL of arm `a` minus that of arm `b` on the same windows; negative where `a` is better."""
+class Interaction:
+    """What joint training gains beyond averaging, in cross-validation; all in KL, above zero where it gains.
 
-    a: str
-    b: str
-    split: str
-    estimate: Estimate
+    Attributes
+    ----------
+    joint, average
+        The arm that is trained jointly, and the average of its branches.
+    of_average, of_joint
+        How much lower either is than the branches are on average.
+    difference
+        The second minus the first.
+    p
+        Of the permutation test by patient.
+    """
 
-    @property
-    def decided(self) -> bool:
-        """Whether the interval excludes zero."""
-        return self.estimate.excludes_zero
+    joint: str
+    average: str
+    of_average: Estimate
+    of_joint: Estimate
+    difference: Estimate
+    p: float
+
+    def to_json(self) -> dict[str, Any]:
+        """Return plain numbers, lists and None."""
+        rows = {name: getattr(self, name) for name in ("of_average", "of_joint", "difference")}
+        return {
+            "joint": self.joint,
+            "average": self.average,
+            **{name: [row.value, row.interval] for name, row in rows.items()},
+            "p": self.p,
+        }
 
 
 @dataclass(frozen=True)
@@ -77,7 +115,13 @@ class Comparison:
     arms, baselines
         Figures of each.
     differences
-        Of the arms to the reference and to the baselines.
+        Of all pairs of arms, which are one family of tests per split, and of the arms to the baselines, another one.
+    reference
+        The arm that reports compare the others with.
+    interactions
+        One per arm that is trained jointly.
+    ensembles
+        Of each weighted average, the weights of its parts in each fold.
     floor, ways
         Where the distribution behind the votes is known: the figures of a predictor that answers with it, which none
         can beat but by luck, and how near each arm comes.
@@ -86,6 +130,9 @@ class Comparison:
     arms: tuple[ArmResult, ...]
     baselines: tuple[ArmResult, ...]
     differences: tuple[Difference, ...]
+    reference: str
+    interactions: tuple[Interaction, ...] = ()
+    ensembles: dict[str, dict[str, list[float]]] = field(default_factory=dict)
     floor: ArmResult | None = None
     ways: tuple[Way, ...] = ()
 
@@ -93,6 +140,15 @@ class Comparison:
     def rows(self) -> tuple[ArmResult, ...]:
         """Arms, baselines and floor, as a table lists them."""
         return (*self.arms, *self.baselines, *([self.floor] if self.floor else []))
+
+    def between(self, split: str = "cv") -> tuple[Difference, ...]:
+        """Return the differences of pairs of arms."""
+        names = {arm.name for arm in self.arms}
+        return tuple(d for d in self.differences if d.split == split and d.b in names)
+
+    def to_reference(self, split: str) -> tuple[Difference, ...]:
+        """Return the differences of the arms to the reference."""
+        return tuple(d for d in self.between(split) if d.b == self.reference)
 
     def to_json(self) -> dict[str, Any]:
         """Return plain numbers, lists and None."""
@@ -109,16 +165,10 @@ class Comparison:
                 }
                 for way in self.ways
             ],
-            "differences": [
-                {
-                    "a": difference.a,
-                    "b": difference.b,
-                    "split": difference.split,
-                    "difference": difference.estimate.value,
-                    "interval": difference.estimate.interval,
-                }
-                for difference in self.differences
-            ],
+            "reference": self.reference,
+            "differences": [difference.to_json() for difference in self.differences],
+            "interactions": [interaction.to_json() for interaction in self.interactions],
+            "ensembles": self.ensembles,
         }
 
 
@@ -129,20 +179,30 @@ def compare_arms(
     seed: int = 0,
     confidence: float = 0.95,
     truth: pd.DataFrame | None = None,
+    averages: Mapping[str, Sequence[str]] | None = None,
+    joint: Mapping[str, str] | None = None,
+    ensembles: Mapping[str, dict[str, list[float]]] | None = None,
 ) -> Comparison:
     """Make the tables of an ablation.
 
     Parameters
     ----------
     predictions
-        All arms on the same windows: a row per window of split 'cv', and a row per window and fold of 'test',
-        which are averaged (their mean is what is judged).
+        All arms on the same windows and seeds: a row per window of split 'cv', and a row per window and fold of
+        'test', which are averaged (their mean is what is judged). With several seeds, what is judged is a model of
+        one seed, on average.
     reference
         The arm that all others are compared with; the last one if None.
     n_resamples, seed, confidence
         Of the intervals. All figures of a split use the same resamples of patients, so differences are paired.
     truth
         The distribution behind the votes of each window, where it is known: `TRUE_COLUMNS`, by window_id.
+    averages
+        The parts of arms that are plain averages.
+    joint
+        The average to which an arm that is trained jointly is compared; its parts must be among the arms.
+    ensembles
+        Of averages whose weights were fitted, these weights by fold; they go into the result as they are.
     """
     averaged = predictions.average()
     names = averaged.arms
@@ -156,10 +216,13 @@ def compare_arms(
     parts = {(name, split): _sorted(tables[name].select(split=split)) for name in tables for split in splits}
     losses = {key: kl_divergence(part.votes, part.probabilities) for key, part in parts.items()}
     bootstraps = {split: bootstrap_of(parts[PRIOR, split], n_resamples, seed, confidence) for split in splits}
+    measured = {key: measure_table(bootstraps[key[1]], part.votes, part.probabilities) for key, part in parts.items()}
     results = {}
     for name in tables:
         of_split = {split: bootstraps[split].mean(losses[name, split]) for split in splits}
-        evaluations = {split: evaluate_with(bootstraps[split], parts[name, split]) for split in splits}
+        evaluations = {
+            split: evaluate_with(bootstraps[split], parts[name, split], measured[name, split]) for split in splits
+        }
         difference = None
         if "test" in splits:
             # Test patients are others than those of cross-validation, so the two are resampled apart: one is
@@ -167,13 +230,25 @@ def compare_arms(
             cv, test = (bootstraps[split].means(losses[name, split])[:, 0] for split in SPLITS)
             value = of_split["test"].value - of_split["cv"].value
             difference = bootstraps["test"].estimate(value, test[::-1] - cv)
-        results[name] = ArmResult(name, of_split["cv"], of_split.get("test"), difference, evaluations)
+        more = _of_arm(bootstraps["cv"], parts[name, "cv"], losses[name, "cv"]) if name in names else {}
+        results[name] = ArmResult(name, of_split["cv"], of_split.get("test"), difference, evaluations, **more)
     differences = [
-        Difference(name, other, split, bootstraps[split].mean(losses[name, split] - losses[other, split]))
+        difference
         for split in splits
-        for other in (reference, PRIOR, UNIFORM)
-        for name in names
-        if name != other
+        for pairs in (_pairs(names, reference), [(name, other) for other in (PRIOR, UNIFORM) for name in names])
+        for difference in paired_differences(
+            pairs,
+            {name: losses[name, split] for name in tables},
+            {name: measured[name, split] for name in tables},
+            bootstraps[split],
+            split,
+            parts[names[0], split].seeds,
+        )
+    ]
+    interactions = [
+        _interaction(bootstraps["cv"], arm, average, {name: losses[name, "cv"] for name in names}, averages[average])
+        for arm, average in (joint or {}).items()
+        if averages and {arm, average, *averages[average]} <= {*names}
     ]
     ways = [
         Way(name, split, _way(bootstraps[split], *(losses[key, split] for key in (name, PRIOR, FLOOR))))
@@ -182,7 +257,53 @@ def compare_arms(
         if truth is not None
     ]
     arms, baselines = ([results[name] for name in chosen] for chosen in (names, (PRIOR, UNIFORM)))
-    return Comparison(tuple(arms), tuple(baselines), tuple(differences), results.get(FLOOR), tuple(ways))
+    return Comparison(
+        tuple(arms),
+        tuple(baselines),
+        tuple(differences),
+        reference,
+        tuple(interactions),
+        dict(ensembles or {}),
+        results.get(FLOOR),
+        tuple(ways),
+    )
+
+
+def _pairs(names: Sequence[str], reference: str) -> list[tuple[str, str]]:
+    """Return every pair of arms once; those with the reference have it second, others the earlier one."""
+    return [(b, a) if a == reference else (a, b) if b == reference else (b, a) for a, b in combinations(names, 2)]
+
+
+def _of_arm(bootstrap: PatientBootstrap, table: Predictions, losses: Floats) -> dict[str, Any]:
+    """Return what else is asked of an arm in cross-validation."""
+    folds, votes, probabilities = table.folds, table.votes, table.probabilities
+    return {
+        "calibrated": calibrated_kl(bootstrap, votes, probabilities, folds),
+        "variance": split_variance(losses, table.seeds, folds, bootstrap),
+        "panel": panel_likelihood(bootstrap, votes, probabilities, folds, table.concentrations),
+        "reliability": tuple(
+            zip(
+                reliability_curve(votes, probabilities, bootstrap.weights).confidence.tolist(),
+                reliability_estimates(bootstrap, votes, probabilities),
+                strict=True,
+            )
+        ),
+    }
+
+
+def _interaction(
+    bootstrap: PatientBootstrap, joint: str, average: str, losses: Mapping[str, Floats], branches: Sequence[str]
+) -> Interaction:
+    of_branches = np.mean([losses[branch] for branch in branches], axis=0)
+    gain = losses[average] - losses[joint]
+    return Interaction(
+        joint,
+        average,
+        bootstrap.mean(of_branches - losses[average]),
+        bootstrap.mean(of_branches - losses[joint]),
+        bootstrap.mean(gain),
+        permutation_p(gain, bootstrap.patients, bootstrap.weights, bootstrap.n_resamples, bootstrap.seed),
+    )
 
 
 def _way(bootstrap: PatientBootstrap, arm: Floats, prior: Floats, floor: Floats) -> Estimate | None:
@@ -204,7 +325,7 @@ def _floor(table: Predictions, truth: pd.DataFrame) -> Predictions:
 
 
 def _sorted(table: Predictions) -> Predictions:
-    return Predictions(table.frame.sort_values("window_id").reset_index(drop=True))
+    return Predictions(table.frame.sort_values(["window_id", "seed"]).reset_index(drop=True))
 
 
 def baseline(table: Predictions, name: str) -> Predictions:
@@ -242,5 +363,9 @@ def _arm_json(arm: ArmResult) -> dict[str, Any]:
         "test_kl_interval": arm.test.interval if arm.test else None,
         "test_minus_cv": arm.difference.value if arm.difference else None,
         "test_minus_cv_interval": arm.difference.interval if arm.difference else None,
+        "calibrated_kl": {name: [row.value, row.interval] for name, row in arm.calibrated.items()},
+        "variance": arm.variance.to_json() if arm.variance else None,
+        "reliability": [[confidence, right.value, right.interval] for confidence, right in arm.reliability],
+        "panel_log_likelihood": arm.panel.to_json() if arm.panel else None,
         "per_split": {split: evaluation.to_json() for split, evaluation in arm.evaluations.items()},
     }

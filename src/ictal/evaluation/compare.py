@@ -9,12 +9,15 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-from scipy.stats import norm
 
 from ictal.errors import TableError, UnknownNameError, listed, raise_problems
-from ictal.evaluation.metrics import balanced_accuracy, kl_divergence
-from ictal.evaluation.permutation import holm, permutation_p
+from ictal.evaluation.calibration import calibrated_kl, patient_folds
+from ictal.evaluation.differences import Difference, paired_differences
+from ictal.evaluation.ensemble import weigh
+from ictal.evaluation.measures import measure_table
+from ictal.evaluation.metrics import kl_divergence
 from ictal.evaluation.resampling import Estimate, PatientBootstrap
+from ictal.evaluation.tables import Evaluation, evaluate_votes
 from ictal.labels import PATTERNS, VOTE_COLUMNS, distribution
 from ictal.predictions import (
     PROBABILITY_COLUMNS,
@@ -34,10 +37,10 @@ WINDOW_NAMES = (("window_id",), ("eeg_id", "eeg_sub_id"), ("label_id",))
 """Columns that tell windows apart: those of ictal, those of the HMS competition."""
 PROBABILITY_NAMES = (PROBABILITY_COLUMNS, tuple(f"{name}_prediction" for name in VOTE_COLUMNS))
 """Columns of the probabilities: those of ictal, and the custom of HMS notebooks."""
-MEAN = "mean"
+MEAN, WEIGHTED = "mean", "weighted"
+N_FOLDS, OUTSIDE = 5, -1
+"""Groups of patients, of whom each is judged by what was fitted on the others; and the mark of unknown patients."""
 VOTE_TOLERANCE = 1e-3
-POWER = 0.8
-"""With which the smallest difference would have been detected."""
 
 
 @dataclass(frozen=True)
@@ -78,8 +81,10 @@ class TableResult:
         That are compared.
     kl
         Mean KL with its interval.
-    balanced_accuracy
-        Over top-voted patterns.
+    evaluation
+        Every other figure.
+    calibrated
+        KL after a calibration that was fitted on other patients, by its name.
     n_windows_all, kl_all
         Over all common windows, also those whose patient is not known.
     """
@@ -88,45 +93,22 @@ class TableResult:
     n_windows: int
     n_patients: int
     kl: Estimate
-    balanced_accuracy: float
+    evaluation: Evaluation
+    calibrated: dict[str, Estimate]
     n_windows_all: int
     kl_all: float
 
 
 @dataclass(frozen=True)
-class TableDifference:
-    """The KL of table `a` minus that of table `b`; negative where `a` is better.
+class TableComparison:
+    """Tables, differences of all pairs, and what was left out (sentences).
 
-    Attributes
-    ----------
-    estimate
-        With its interval by resampling patients.
-    p, p_holm
-        Of the permutation test by patient, and corrected over all pairs.
-    detectable
-        The smallest difference that such data would show with a power of 80 % at a level of 5 %: 2.8 standard errors
-        (Bloom 1995, *Evaluation Review*).
+    `ensemble` has the weights of the table named 'weighted', in each group of patients that it was not fitted on.
     """
 
-    a: str
-    b: str
-    estimate: Estimate
-    p: float
-    p_holm: float
-    detectable: float
-
-    @property
-    def decided(self) -> bool:
-        """Whether the interval excludes zero and the corrected p is below its level."""
-        return self.estimate.excludes_zero and self.p_holm < 1 - self.estimate.confidence
-
-
-@dataclass(frozen=True)
-class TableComparison:
-    """Tables, differences of all pairs, and what was left out (sentences)."""
-
     tables: tuple[TableResult, ...]
-    differences: tuple[TableDifference, ...]
+    differences: tuple[Difference, ...]
+    ensemble: dict[str, list[float]]
     weight: str
     left_out: tuple[str, ...]
     n_resamples: int
@@ -146,24 +128,15 @@ class TableComparison:
                     "n_patients": table.n_patients,
                     "kl": table.kl.value,
                     "kl_interval": table.kl.interval,
-                    "balanced_accuracy": table.balanced_accuracy,
+                    "calibrated_kl": {name: [row.value, row.interval] for name, row in table.calibrated.items()},
+                    "evaluation": table.evaluation.to_json(),
                     "n_windows_all": table.n_windows_all,
                     "kl_all": table.kl_all,
                 }
                 for table in self.tables
             ],
-            "differences": [
-                {
-                    "a": difference.a,
-                    "b": difference.b,
-                    "difference": difference.estimate.value,
-                    "interval": difference.estimate.interval,
-                    "p": difference.p,
-                    "p_holm": difference.p_holm,
-                    "detectable": difference.detectable,
-                }
-                for difference in self.differences
-            ],
+            "ensemble": self.ensemble,
+            "differences": [difference.to_json() for difference in self.differences],
         }
 
 
@@ -216,6 +189,7 @@ def compare_tables(
     patients: "pd.Series[str] | None" = None,
     *,
     average: bool = False,
+    weighted: bool = False,
     weight: str = "window",
     allow_partial: bool = False,
     n_resamples: int = 10_000,
@@ -232,6 +206,9 @@ def compare_tables(
         Patient by EEG; None where a table tells.
     average
         Whether the mean of all tables' probabilities is one more table, named 'mean'.
+    weighted
+        Whether their mean with the best weights is one more, named 'weighted'; the weights are fitted on other
+        patients than they are judged by.
     weight
         One of `WEIGHTS`.
     allow_partial
@@ -261,35 +238,43 @@ def compare_tables(
         raise TableError("no window is common to all tables and of a known patient, so there is nothing to compare")
     votes = first[list(VOTE_COLUMNS)].to_numpy()
     answers = {name: table.loc[common, list(PROBABILITY_COLUMNS)].to_numpy() for name, table in tables.items()}
-    if average:
-        answers[MEAN] = np.mean(list(answers.values()), axis=0)
-    losses = {name: kl_divergence(votes, probabilities) for name, probabilities in answers.items()}
-    weights_all = _weights(first["eeg_id"], weight)
-    weights = _weights(first["eeg_id"][known], weight)
+    weights_all, weights = (_weights(eegs, weight) for eegs in (first["eeg_id"], first["eeg_id"][known]))
     whose = of_window[known].to_numpy(dtype=object)
+    n_folds = min(N_FOLDS, len(set(whose)))
+    folds = np.full(len(common), OUTSIDE)
+    if n_folds > 1:
+        folds[known] = patient_folds(whose, n_folds, seed)
+    elif weighted:
+        raise TableError(
+            "weights are fitted on other patients than they are judged by, and there is one patient alone"
+        )
+    parts, ensemble = np.stack(list(answers.values())), {}
+    if average:
+        answers[MEAN] = parts.mean(axis=0)
+    if weighted:
+        answers[WEIGHTED], found = weigh(votes, parts, weights_all, folds, known)
+        ensemble = {f"group {group}": row.tolist() for group, row in found.items()}
     bootstrap = PatientBootstrap(whose, weights, n_resamples, seed, confidence)
+    losses = {name: kl_divergence(votes, probabilities) for name, probabilities in answers.items()}
+    measured = {name: measure_table(bootstrap, votes[known], answers[name][known]) for name in answers}
     results = tuple(
         TableResult(
             name=name,
             n_windows=int(known.sum()),
             n_patients=len(set(whose)),
             kl=bootstrap.mean(losses[name][known]),
-            balanced_accuracy=balanced_accuracy(votes[known], answers[name][known], weights),
+            evaluation=evaluate_votes(
+                bootstrap, votes[known], answers[name][known], first["eeg_id"][known], measured[name]
+            ),
+            calibrated=calibrated_kl(bootstrap, votes[known], answers[name][known], folds[known]),
             n_windows_all=len(common),
             kl_all=float(np.average(losses[name], weights=weights_all)),
         )
         for name in answers
     )
     pairs = [(b, a) for a, b in combinations(answers, 2)]
-    gaps = [losses[a][known] - losses[b][known] for a, b in pairs]
-    p_values = [permutation_p(gap, whose, weights, n_resamples, seed) for gap in gaps]
-    factor = norm.ppf(0.975) + norm.ppf(POWER)
-    differences = []
-    for (a, b), gap, p, p_holm in zip(pairs, gaps, p_values, holm(p_values), strict=True):
-        resampled = bootstrap.means(gap)[:, 0]
-        estimate = bootstrap.estimate(float(np.average(gap, weights=weights)), resampled)
-        differences.append(TableDifference(a, b, estimate, p, p_holm, float(factor * resampled.std())))
-    return TableComparison(results, tuple(differences), weight, tuple(left_out), n_resamples, seed)
+    differences = paired_differences(pairs, {name: loss[known] for name, loss in losses.items()}, measured, bootstrap)
+    return TableComparison(results, differences, ensemble, weight, tuple(left_out), n_resamples, seed)
 
 
 def _read(path: Path) -> pd.DataFrame:

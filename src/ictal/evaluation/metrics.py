@@ -4,7 +4,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy.special import rel_entr
 
-from ictal.labels import distribution, top_patterns
+from ictal.labels import N_PATTERNS, distribution, top_patterns
 
 Floats = npt.NDArray[np.float64]
 
@@ -37,6 +37,24 @@ def correct(votes: npt.ArrayLike, probabilities: npt.ArrayLike) -> Floats:
     return np.take_along_axis(top_patterns(votes), predicted[:, None], axis=1)[:, 0].astype(np.float64)
 
 
+def top2_correct(votes: npt.ArrayLike, probabilities: npt.ArrayLike) -> Floats:
+    """Return 1 where the top-voted pattern, or one of those that tie, is among the two most probable, [window].
+
+    Of equal probabilities, those of the first patterns in the order of `PATTERNS` count as the higher ones.
+    """
+    ranked = np.argsort(-np.asarray(probabilities, dtype=np.float64), axis=-1, kind="stable")
+    return np.asarray(np.take_along_axis(top_patterns(votes), ranked[:, :2], axis=1).any(axis=1), dtype=np.float64)
+
+
+def brier_score(votes: npt.ArrayLike, probabilities: npt.ArrayLike) -> Floats:
+    """Return the squared differences of probabilities and shares of votes, summed over patterns, [window].
+
+    It is the score of Brier 1950, from 0 (perfect) to 2 (sure of a pattern that nobody voted for), with the votes'
+    distribution as what came true; some authors halve it, or take the mean over patterns.
+    """
+    return np.asarray(((np.asarray(probabilities, dtype=np.float64) - distribution(votes)) ** 2).sum(axis=-1))
+
+
 def pattern_shares(votes: npt.ArrayLike) -> Floats:
     """Return how much of each window counts for each pattern, [window, 6]: one over the number that tie."""
     top = top_patterns(votes).astype(np.float64)
@@ -60,6 +78,59 @@ def balanced_accuracy(votes: npt.ArrayLike, probabilities: npt.ArrayLike, weight
     right = (shares * correct(votes, probabilities)[:, None]).sum(axis=0)
     total = shares.sum(axis=0)
     return float((right[total > 0] / total[total > 0]).mean())
+
+
+def agreement_parts(shares: npt.ArrayLike, chosen: npt.ArrayLike) -> Floats:
+    """Return what Cohen's kappa takes the mean of, [window, 13].
+
+    Parameters
+    ----------
+    shares
+        How much of each window counts for each pattern, [window, 6], as `pattern_shares` gives it.
+    chosen
+        Number of the pattern that the other rater says, [window].
+
+    Returns
+    -------
+    ndarray
+        How much of the window they agree on, then the patterns of the one [6] and of the other [6].
+    """
+    one, other = np.asarray(shares, dtype=np.float64), np.eye(N_PATTERNS)[np.asarray(chosen)]
+    return np.concatenate([(one * other).sum(axis=1, keepdims=True), one, other], axis=1)
+
+
+def kappa_of(means: npt.ArrayLike) -> Floats:
+    """Return Cohen's kappa, [...], from the weighted means of `agreement_parts`, [..., 13].
+
+    It is (agreement - chance) / (1 - chance), chance being the agreement of two raters who use the patterns as
+    often as these two and know nothing of each other (Cohen 1960). NaN where both only ever say one and the same.
+    """
+    means = np.asarray(means, dtype=np.float64)
+    chance = (means[..., 1 : 1 + N_PATTERNS] * means[..., 1 + N_PATTERNS :]).sum(axis=-1)
+    room = np.where(chance < 1 - 1e-12, 1 - chance, np.nan)
+    return np.asarray((means[..., 0] - chance) / room)
+
+
+def cohen_kappa(votes: npt.ArrayLike, probabilities: npt.ArrayLike, weights: npt.ArrayLike) -> float:
+    """Return Cohen's kappa between the most probable and the top-voted pattern.
+
+    Where m patterns tie for the top vote, 1 / m of the window counts for each of them, so that a model that says one
+    of two agrees by half. (`balanced_accuracy` takes either as right; kappa needs to know what the panel says.)
+
+    Parameters
+    ----------
+    votes, probabilities
+        [window, 6].
+    weights
+        [window].
+
+    Returns
+    -------
+    float
+        1 is perfect, 0 chance; NaN where both name one and the same pattern for all windows.
+    """
+    parts = agreement_parts(pattern_shares(votes), np.asarray(probabilities).argmax(axis=-1))
+    return float(kappa_of(np.average(parts, axis=0, weights=np.asarray(weights, dtype=np.float64))))
 
 
 def confusion_of_votes(votes: npt.ArrayLike, probabilities: npt.ArrayLike, weights: npt.ArrayLike) -> Floats:

@@ -16,7 +16,18 @@ def permutation_p(
     n_permutations: int = 10_000,
     seed: int = 0,
 ) -> float:
-    """Return the two-sided p of a paired permutation test by patient.
+    """Return the p of one difference of each window, [window]; the rest as `permutation_p_values`."""
+    return permutation_p_values(differences, patients, weights, n_permutations, seed)[0]
+
+
+def permutation_p_values(
+    differences: npt.ArrayLike,
+    patients: npt.ArrayLike,
+    weights: npt.ArrayLike,
+    n_permutations: int = 10_000,
+    seed: int = 0,
+) -> list[float]:
+    """Return the two-sided p of a paired permutation test by patient, for each column of differences.
 
     Were two predictors alike, which of them gave which of the two losses would be chance, for all windows of a
     patient at once: the sign of each patient's summed difference is drawn anew (Good 2005, *Permutation, Parametric
@@ -26,21 +37,22 @@ def permutation_p(
     Parameters
     ----------
     differences
-        Of the two losses of each window, [window].
+        Of the two losses of each window, [window] or [window, column].
     patients, weights
         Of each window, [window].
     """
     codes, names = pd.factorize(np.asarray(patients, dtype=object))
-    of_window = np.asarray(differences, dtype=np.float64) * np.asarray(weights, dtype=np.float64)
-    sums = np.bincount(codes, of_window, minlength=len(names))
+    weights = np.asarray(weights, dtype=np.float64)
+    of_window = np.asarray(differences, dtype=np.float64).reshape(len(weights), -1) * weights[:, None]
+    sums = np.stack([np.bincount(codes, column, minlength=len(names)) for column in of_window.T], axis=1)
     generator = np.random.default_rng(seed)
     # A permutation that gives the same sum in another order of addition is as extreme.
-    observed = abs(sums.sum()) - 1e-12 * abs(sums).sum()
-    as_extreme = 0
+    observed = abs(sums.sum(axis=0)) - 1e-12 * abs(sums).sum(axis=0)
+    as_extreme = np.zeros(sums.shape[1])
     for begin in range(0, n_permutations, CHUNK):
         signs = generator.integers(0, 2, (min(CHUNK, n_permutations - begin), len(names)), dtype=np.int8)
-        as_extreme += int((abs((2.0 * signs - 1) @ sums) >= observed).sum())
-    return (1 + as_extreme) / (1 + n_permutations)
+        as_extreme += (abs((2.0 * signs - 1) @ sums) >= observed).sum(axis=0)
+    return [float(p) for p in (1 + as_extreme) / (1 + n_permutations)]
 
 
 def holm(p_values: Sequence[float]) -> list[float]:

@@ -1,20 +1,17 @@
 """Figures of one table of predictions: overall, per pattern, per stratum and per panel size."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import pandas as pd
 
-from ictal.evaluation.metrics import (
-    balanced_accuracy,
-    confusion_of_votes,
-    correct,
-    kl_divergence,
-    pattern_shares,
-)
+from ictal.evaluation.measures import Measured, measure_table
+from ictal.evaluation.metrics import confusion_of_votes, correct, kl_divergence, pattern_shares
 from ictal.evaluation.resampling import Estimate, PatientBootstrap
-from ictal.labels import PANELS, PATTERNS, STRATA, panels, strata
+from ictal.labels import PANELS, PATTERNS, STRATA, distribution, panels, strata
 from ictal.predictions import Predictions
 
 Floats = npt.NDArray[np.float64]
@@ -51,11 +48,13 @@ class Evaluation:
     per_pattern
         By top-voted pattern; where several tie, a window counts in part for each.
     per_stratum
-        By `STRATA`, then by `PANELS`.
+        By `STRATA`, then, where votes are counts, by `PANELS`.
     confusion
         Where the votes of a pattern find the predicted probability, [6, 6].
     panel_confusion
         The same with the votes' own distribution as prediction.
+    measures
+        Every one of `MEASURES` by its name, `kl` and `balanced_accuracy` among them; NaN where it is not defined.
     """
 
     n_windows: int
@@ -67,6 +66,7 @@ class Evaluation:
     per_stratum: dict[str, Group]
     confusion: Floats
     panel_confusion: Floats
+    measures: dict[str, Estimate]
 
     def to_json(self) -> dict[str, Any]:
         """Return the figures as plain numbers, lists and None."""
@@ -80,7 +80,13 @@ class Evaluation:
             "balanced_accuracy_interval": self.balanced_accuracy.interval,
             "per_pattern": {name: group_json(group) for name, group in self.per_pattern.items()},
             "per_stratum": {name: group_json(group) for name, group in self.per_stratum.items()},
+            "measures": {name: estimate_json(estimate) for name, estimate in self.measures.items()},
         }
+
+
+def estimate_json(estimate: Estimate) -> dict[str, Any]:
+    """Return value and interval as plain numbers and None."""
+    return {"value": None if np.isnan(estimate.value) else estimate.value, "interval": estimate.interval}
 
 
 def group_json(group: Group) -> dict[str, Any]:
@@ -114,36 +120,69 @@ def bootstrap_of(predictions: Predictions, n_resamples: int, seed: int, confiden
     return PatientBootstrap(predictions.patients, predictions.weights, n_resamples, seed, confidence)
 
 
-def evaluate_with(bootstrap: PatientBootstrap, predictions: Predictions) -> Evaluation:
-    """Evaluate a table by resamples that other tables of the same windows share."""
-    votes, probabilities, weights = predictions.votes, predictions.probabilities, predictions.weights
+def evaluate_with(
+    bootstrap: PatientBootstrap, predictions: Predictions, measured: Mapping[str, Measured] | None = None
+) -> Evaluation:
+    """Evaluate a table by resamples that other tables of the same windows share.
+
+    Parameters
+    ----------
+    bootstrap, measured
+        As for `evaluate_votes`.
+    predictions
+        With a row per window.
+    """
+    eegs = predictions.frame["eeg_id"]
+    return evaluate_votes(bootstrap, predictions.votes, predictions.probabilities, eegs, measured)
+
+
+def evaluate_votes(
+    bootstrap: PatientBootstrap,
+    votes: npt.NDArray[np.integer | np.floating],
+    probabilities: Floats,
+    eegs: "pd.Series[str]",
+    measured: Mapping[str, Measured] | None = None,
+) -> Evaluation:
+    """Evaluate probabilities by votes, each window with the weight that the bootstrap gives it.
+
+    Parameters
+    ----------
+    bootstrap
+        Of the patients and weights of the windows.
+    votes
+        Counts as integers, or shares as floats, which do not tell the size of a panel; [window, 6].
+    probabilities
+        [window, 6].
+    eegs
+        Of each window, [window].
+    measured
+        The measures of this table by this bootstrap, where they are known; None: they are measured here.
+    """
     kl, right = kl_divergence(votes, probabilities), correct(votes, probabilities)
-    shares = pattern_shares(votes)
-    of_stratum, of_panel = strata(votes), panels(votes)
+    shares, of_stratum = pattern_shares(votes), strata(votes)
+    parts = {name: of_stratum == name for name in STRATA}
+    if np.issubdtype(votes.dtype, np.integer):
+        parts |= {name: panels(votes) == name for name in PANELS}
 
     def group(counts: Floats) -> Group:
         there = counts > 0
-        n_patients = len(set(predictions.patients[there]))
+        n_patients = len(set(bootstrap.patients[there]))
         if not there.any():
             return Group(0, 0, None, None)
-        accuracy = float(np.average(right, weights=counts * weights))
+        accuracy = float(np.average(right, weights=counts * bootstrap.weights))
         return Group(int(there.sum()), n_patients, bootstrap.mean(kl, counts), accuracy)
 
-    recalls = bootstrap.means(np.repeat(right[:, None], len(PATTERNS), axis=1), shares)
-    present = shares.sum(axis=0) > 0
-    # A pattern that a resample lacks is left out of that resample's mean, as in the metric itself.
-    accuracies = np.nanmean(recalls[:, present], axis=1)
+    measured = measure_table(bootstrap, votes, probabilities) if measured is None else measured
+    measures = {name: one.estimate(bootstrap) for name, one in measured.items()}
     return Evaluation(
-        n_windows=len(predictions),
-        n_eegs=int(predictions.frame["eeg_id"].nunique()),
-        n_patients=len(set(predictions.patients)),
-        kl=bootstrap.mean(kl),
-        balanced_accuracy=bootstrap.estimate(balanced_accuracy(votes, probabilities, weights), accuracies),
+        n_windows=len(votes),
+        n_eegs=int(eegs.nunique()),
+        n_patients=len(set(bootstrap.patients)),
+        kl=measures["kl"],
+        balanced_accuracy=measures["balanced_accuracy"],
         per_pattern={name: group(shares[:, index]) for index, name in enumerate(PATTERNS)},
-        per_stratum={
-            **{name: group((of_stratum == name).astype(float)) for name in STRATA},
-            **{name: group((of_panel == name).astype(float)) for name in PANELS},
-        },
-        confusion=confusion_of_votes(votes, probabilities, weights),
-        panel_confusion=confusion_of_votes(votes, votes / votes.sum(axis=1, keepdims=True), weights),
+        per_stratum={name: group(part.astype(float)) for name, part in parts.items()},
+        confusion=confusion_of_votes(votes, probabilities, bootstrap.weights),
+        panel_confusion=confusion_of_votes(votes, distribution(votes), bootstrap.weights),
+        measures=measures,
     )

@@ -1,7 +1,8 @@
 """The registry of arms: the named models of the ablation."""
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Literal
 
 import torch
 from pydantic import Field
@@ -9,10 +10,16 @@ from torch import Tensor, nn
 
 from ictal.errors import UnknownNameError
 from ictal.labels import N_PATTERNS
+from ictal.models.context import ContextNetwork
 from ictal.models.efficientnet import Efficientnet, EfficientnetSettings
+from ictal.models.fusion import Fusion, FusionSettings
+from ictal.models.symmetric import WAVEFORM, Symmetric, SymmetricSettings
+from ictal.models.volume import VolumeNetwork, VolumeNetworkSettings
 from ictal.models.wavenet import Wavenet, WavenetSettings
 from ictal.settings import Settings
+from ictal.views.context import ContextSettings
 from ictal.views.spectrogram import SpectrogramSettings
+from ictal.views.volume import VolumeSettings
 from ictal.views.waveform import WaveformSettings
 
 
@@ -30,13 +37,37 @@ class SpatialSettings(Settings):
     efficientnet: EfficientnetSettings = EfficientnetSettings()
 
 
+class VolumeArmSettings(Settings):
+    """View and network of the arm 'volume'."""
+
+    volume: VolumeSettings = VolumeSettings()
+    network: VolumeNetworkSettings = VolumeNetworkSettings()
+
+
+class SymmetricArmSettings(Settings):
+    """View and network of the arm 'symmetric'."""
+
+    waveform: WaveformSettings = WAVEFORM
+    symmetric: SymmetricSettings = SymmetricSettings()
+
+
+class ContextArmSettings(Settings):
+    """View and network of the arm 'context'."""
+
+    context: ContextSettings = ContextSettings()
+    efficientnet: EfficientnetSettings = EfficientnetSettings()
+
+
 class ModelSettings(Settings):
     """Views and networks of all arms.
 
     Attributes
     ----------
-    temporal, spatial
+    temporal, spatial, volume, symmetric, context, fusion
         See the classes.
+    votes
+        What is predicted of a panel's votes: 'distribution', or 'dirichlet': also how far a panel strays from it. The
+        votes of a panel of n are then Dirichlet-multinomial (Mosimann 1962), with a concentration per window.
     lapse
         Share of each prediction that is spread evenly over the patterns, in training and after, as experts' votes
         also stray: no pattern is then impossible, and no window costs more than log(6 / lapse). 0: none.
@@ -44,8 +75,21 @@ class ModelSettings(Settings):
 
     temporal: TemporalSettings = TemporalSettings()
     spatial: SpatialSettings = SpatialSettings()
+    volume: VolumeArmSettings = VolumeArmSettings()
+    symmetric: SymmetricArmSettings = SymmetricArmSettings()
+    context: ContextArmSettings = ContextArmSettings()
+    fusion: FusionSettings = FusionSettings()
+    votes: Literal["distribution", "dirichlet"] = "distribution"
     lapse: float = Field(0.0, ge=0, lt=1)
 
+    @property
+    def n_outputs(self) -> int:
+        """Of a network: a logit per pattern, and perhaps the logarithm of the concentration."""
+        return N_PATTERNS + (self.votes == "dirichlet")
+
+
+LOG_CONCENTRATION = (-4.0, 14.0)
+"""Least and largest logarithm of a concentration."""
 
 Build = Callable[[ModelSettings, bool], nn.Module]
 """Make an untrained network; the flag says whether its first weights matter (or will be loaded over)."""
@@ -63,25 +107,54 @@ class Arm:
         Makes the network of an arm that is trained.
     parts
         The arms whose probabilities are averaged, for an arm that is not trained itself.
+    branches
+        The arms that are trained before, and whose networks are the branches that this one begins with.
+    sees_context
+        Whether its network looks at the ten minutes around a window and not at the window.
     """
 
     name: str
     summary: str
     make: Build | None = None
     parts: tuple[str, ...] = ()
+    branches: tuple[str, ...] = ()
+    sees_context: bool = False
 
     @property
     def trained(self) -> tuple[str, ...]:
-        """The arms that must be trained for this one."""
-        return self.parts or (self.name,)
+        """The arms that must be trained for this one, in their order."""
+        return self.parts or (*self.branches, self.name)
 
 
 def _temporal(settings: ModelSettings, initial: bool) -> nn.Module:
-    return Wavenet(settings.temporal.waveform, settings.temporal.wavenet)
+    return Wavenet(settings.temporal.waveform, settings.temporal.wavenet, n_outputs=settings.n_outputs)
 
 
 def _spatial(settings: ModelSettings, initial: bool) -> nn.Module:
-    return Efficientnet(settings.spatial.spectrogram, settings.spatial.efficientnet, initial=initial)
+    own = settings.spatial
+    return Efficientnet(own.spectrogram, own.efficientnet, initial=initial, n_outputs=settings.n_outputs)
+
+
+def _fusion(settings: ModelSettings, initial: bool) -> nn.Module:
+    branches = {"temporal": _temporal(settings, initial), "spatial": _spatial(settings, initial)}
+    return Fusion(branches, settings.fusion, n_outputs=settings.n_outputs)
+
+
+def _fusion_of_trained(settings: ModelSettings, initial: bool) -> nn.Module:
+    return _fusion(settings, False)  # trained branches come, so none are fetched
+
+
+def _volume(settings: ModelSettings, initial: bool) -> nn.Module:
+    return VolumeNetwork(settings.volume.volume, settings.volume.network, n_outputs=settings.n_outputs)
+
+
+def _symmetric(settings: ModelSettings, initial: bool) -> nn.Module:
+    return Symmetric(settings.symmetric.waveform, settings.symmetric.symmetric, n_outputs=settings.n_outputs)
+
+
+def _context(settings: ModelSettings, initial: bool) -> nn.Module:
+    own = settings.context
+    return ContextNetwork(own.context, own.efficientnet, initial=initial, n_outputs=settings.n_outputs)
 
 
 ARMS = {
@@ -90,57 +163,110 @@ ARMS = {
         Arm("temporal", "WaveNet on the waveforms of derivations", _temporal),
         Arm("spatial", "EfficientNet on mel spectrograms of the four chains", _spatial),
         Arm("both", "the mean of the probabilities of temporal and spatial", parts=("temporal", "spatial")),
+        Arm("fusion", "both networks with one head, trained together from the start", _fusion),
+        Arm(
+            "fusion-finetuned",
+            "the trained networks of temporal and spatial under one new head, fine-tuned together",
+            _fusion_of_trained,
+            branches=("temporal", "spatial"),
+        ),
+        Arm("volume", "a 3D network over time x electrode x frequency", _volume),
+        Arm("symmetric", "a small network for which left and right are alike", _symmetric),
+        Arm("context", "EfficientNet on the regional spectrogram of ten minutes", _context, sees_context=True),
+        Arm("KE", "the mean of the probabilities of context and spatial", parts=("context", "spatial")),
+        Arm("KR", "the mean of the probabilities of context and temporal", parts=("context", "temporal")),
+        Arm("KER", "the mean of context, spatial and temporal", parts=("context", "spatial", "temporal")),
     )
 }
 """All arms by name."""
 
 
-class WithLapse(nn.Module):
-    """A network whose probabilities are mixed with a little of the uniform distribution."""
+ALIASES = {"K": "context", "E": "spatial", "R": "temporal", "ER": "both"}
+"""Names of the HMS competition's notebooks: K the 10-minute spectrogram, E the mel image, R the raw EEG."""
 
-    def __init__(self, network: nn.Module, lapse: float) -> None:
+VARIANT = "+"
+"""Stands between the name of an arm and what is changed in its training."""
+
+
+class ArmNetwork(nn.Module):
+    """The network of one arm, and what its outputs mean.
+
+    Parameters
+    ----------
+    network
+        Windows, or their contexts, to [batch, n_outputs].
+    settings
+        The lapse, and whether there is a concentration.
+    sees_context
+        Which of the two.
+    """
+
+    def __init__(self, network: nn.Module, settings: ModelSettings, *, sees_context: bool = False) -> None:
         super().__init__()
-        self.network, self.lapse = network, lapse
+        self.sees_context = sees_context
+        self.network, self.lapse = network, settings.lapse
+        self.has_concentration = settings.votes == "dirichlet"
 
-    def forward(self, windows: Tensor) -> Tensor:
-        """Return logits [batch, 6] whose softmax is the mixture."""
-        probabilities = self.network(windows).float().softmax(dim=1)
-        mixed: Tensor = (1 - self.lapse) * probabilities + self.lapse / N_PATTERNS
-        return mixed.log()
+    def panel(self, windows: Tensor, contexts: Tensor | None = None) -> tuple[Tensor, Tensor | None]:
+        """Return logits [batch, 6], and the concentration [batch] of a panel's votes where there is one."""
+        outputs = self.network(contexts if self.sees_context else windows).float()
+        logits = outputs[:, :N_PATTERNS]
+        if self.lapse:
+            mixed = (1 - self.lapse) * logits.softmax(dim=1) + self.lapse / N_PATTERNS
+            logits = mixed.log()
+        if not self.has_concentration:
+            return logits, None
+        # Bounded: beyond a million votes a panel is its distribution, and an infinity would spoil the gradient.
+        return logits, outputs[:, N_PATTERNS].clamp(*LOG_CONCENTRATION).exp()
+
+    def forward(self, windows: Tensor, contexts: Tensor | None = None) -> Tensor:
+        """Return logits [batch, 6], whose softmax holds the lapse."""
+        return self.panel(windows, contexts)[0]
 
 
 class MeanOfArms(nn.Module):
     """Several networks on the same windows; the logits are the logarithm of their mean probability."""
 
-    def __init__(self, networks: dict[str, nn.Module]) -> None:
+    def __init__(self, networks: Mapping[str, ArmNetwork]) -> None:
         super().__init__()
         self.networks = nn.ModuleDict(networks)
+        self.sees_context = any(network.sees_context for network in networks.values())
 
-    def forward(self, windows: Tensor) -> Tensor:
+    def panel(self, windows: Tensor, contexts: Tensor | None = None) -> tuple[Tensor, None]:
+        """Return logits [batch, 6]; a mean of distributions has no concentration."""
+        logs = [network(windows, contexts).float().log_softmax(dim=1) for network in self.networks.values()]
+        return torch.logsumexp(torch.stack(logs), dim=0), None
+
+    def forward(self, windows: Tensor, contexts: Tensor | None = None) -> Tensor:
         """Return logits [batch, 6] whose softmax is the mean of the parts' softmax."""
-        logs = torch.stack([network(windows).float().log_softmax(dim=1) for network in self.networks.values()])
-        return torch.logsumexp(logs, dim=0)
+        return self.panel(windows, contexts)[0]
 
 
 def find_arm(name: str) -> Arm:
-    """Return an arm by its name.
+    """Return an arm by its name, an alias, or its name with a change of its training ('temporal+mirror').
 
     Raises
     ------
     UnknownNameError
         Listing the known ones.
     """
-    if name not in ARMS:
+    base, *changes = name.split(VARIANT)
+    base = ALIASES.get(base, base)
+    if base not in ARMS or (changes and (ARMS[base].parts or ARMS[base].branches)):
         raise UnknownNameError("arm", name, ARMS)
-    return ARMS[name]
+    if not changes:
+        return ARMS[base]
+    title = VARIANT.join((base, *changes))
+    return replace(ARMS[base], name=title, summary=f"{base}, trained with {', '.join(changes)}")
 
 
 def trained_arms(names: Sequence[str]) -> list[str]:
     """Return the arms to be trained so that all named ones can be had, each once."""
-    return list(dict.fromkeys(part for name in names for part in find_arm(name).trained))
+    needed = (of_part for name in names for part in find_arm(name).trained for of_part in find_arm(part).trained)
+    return list(dict.fromkeys(needed))
 
 
-def build(name: str, settings: ModelSettings, *, initial: bool = True) -> nn.Module:
+def build(name: str, settings: ModelSettings, *, initial: bool = True) -> ArmNetwork | MeanOfArms:
     """Make the network of an arm.
 
     Parameters
@@ -154,11 +280,18 @@ def build(name: str, settings: ModelSettings, *, initial: bool = True) -> nn.Mod
 
     Returns
     -------
-    nn.Module
-        Windows [batch, 20, 10000] in µV to logits [batch, 6].
+    ArmNetwork or MeanOfArms
+        Windows [batch, 20, 10000] in µV, and contexts [batch, 4, 100, 300] where it looks at them, to logits
+        [batch, 6].
     """
     arm = find_arm(name)
     if arm.make is None:
-        return MeanOfArms({part: build(part, settings, initial=initial) for part in arm.parts})
-    network = arm.make(settings, initial)
-    return WithLapse(network, settings.lapse) if settings.lapse else network
+        return MeanOfArms({part: build_trained(part, settings, initial=initial) for part in arm.parts})
+    return build_trained(name, settings, initial=initial)
+
+
+def build_trained(name: str, settings: ModelSettings, *, initial: bool = True) -> ArmNetwork:
+    """Make the network of an arm that is trained; the parameters are those of `build`."""
+    arm = find_arm(name)
+    assert arm.make is not None
+    return ArmNetwork(arm.make(settings, initial), settings, sees_context=arm.sees_context)

@@ -12,6 +12,9 @@ from ictal.labels import N_PATTERNS
 from ictal.settings import Settings
 from ictal.views.waveform import Waveform, WaveformSettings
 
+N_PARTS = 16
+"""Into how many parts of 3 s a window is divided, where features are wanted over time."""
+
 
 class WavenetSettings(Settings):
     """The size of the network; the defaults are the reference's stronger variant.
@@ -102,7 +105,9 @@ class Wavenet(nn.Module):
     and the chains' features meet in a dense head.
     """
 
-    def __init__(self, waveform: WaveformSettings, settings: WavenetSettings) -> None:
+    bf16_on_cpu = True
+
+    def __init__(self, waveform: WaveformSettings, settings: WavenetSettings, *, n_outputs: int = N_PATTERNS) -> None:
         super().__init__()
         self.view = Waveform(waveform)
         widths = (1, *settings.filters)
@@ -112,18 +117,27 @@ class Wavenet(nn.Module):
             self.blocks.append(WaveBlock(n_in, n_out, kernel, n_dilations))
             if settings.norm == "batch":
                 self.blocks.append(nn.BatchNorm2d(n_out))
-        self.n_features = len(self.view.chain_sizes) * widths[-1]
+        self.n_features = self.n_sequence = len(self.view.chain_sizes) * widths[-1]
         self.head = nn.Sequential(
-            nn.Linear(self.n_features, settings.hidden), nn.ReLU(), nn.Linear(settings.hidden, N_PATTERNS)
+            nn.Linear(self.n_features, settings.hidden), nn.ReLU(), nn.Linear(settings.hidden, n_outputs)
         )
         self.to(memory_format=torch.channels_last)
 
-    def features(self, windows: Tensor) -> Tensor:
-        """Return [batch, chain x filters]: the mean over time, and over the derivations of each chain."""
+    def _of_chains(self, windows: Tensor) -> Tensor:
+        """Return [batch, filters, chain, time]: the mean over the derivations of each chain."""
         traces = self.view(windows).unsqueeze(1).contiguous(memory_format=torch.channels_last)
-        pooled = self.blocks(traces).mean(dim=3)
-        chains = [chain.mean(dim=2) for chain in pooled.split(self.view.chain_sizes, dim=2)]
-        return torch.cat(chains, dim=1)
+        chains = self.blocks(traces).split(self.view.chain_sizes, dim=2)
+        return torch.cat([chain.mean(dim=2, keepdim=True) for chain in chains], dim=2)
+
+    def features(self, windows: Tensor) -> Tensor:
+        """Return [batch, chain x filters]: the mean over time."""
+        return self._of_chains(windows).mean(dim=3).transpose(1, 2).flatten(1)
+
+    def sequence(self, windows: Tensor) -> Tensor:
+        """Return [batch, 16, chain x filters]: the mean over each sixteenth of the window."""
+        found = self._of_chains(windows)
+        step = found.shape[3] // N_PARTS
+        return F.avg_pool2d(found, (1, step)).permute(0, 3, 2, 1)[:, :N_PARTS].flatten(2)
 
     def forward(self, windows: Tensor) -> Tensor:
         """Return logits."""

@@ -16,7 +16,7 @@ from torch import nn
 from ictal.errors import ModelError, listed
 from ictal.files import whole_file, write_json
 from ictal.labels import PATTERNS
-from ictal.models.arms import ModelSettings, build
+from ictal.models.arms import ArmNetwork, MeanOfArms, ModelSettings, build
 from ictal.montage import CHANNELS
 from ictal.settings import Settings
 from ictal.standardise import StandardiseSettings
@@ -74,34 +74,72 @@ def device(accelerator: str = "auto") -> torch.device:
 
 
 @dataclass(frozen=True)
+class Answer:
+    """What a network says of some windows.
+
+    Attributes
+    ----------
+    probabilities
+        [window, 6].
+    concentrations
+        [window], where it predicts how far a panel strays from them.
+    """
+
+    probabilities: npt.NDArray[np.float64]
+    concentrations: npt.NDArray[np.float64] | None
+
+
+@dataclass(frozen=True)
 class Model:
     """A network that is ready to predict, with its card."""
 
-    network: nn.Module
+    network: ArmNetwork | MeanOfArms
     card: Card
 
-    def predict(self, windows: npt.NDArray[np.float32], batch_size: int = 32) -> npt.NDArray[np.float64]:
-        """Return probabilities [window, 6] of standardised windows [window, 20, 10000], µV."""
-        return predict(self.network, windows, np.arange(len(windows)), batch_size)
+    def predict(
+        self,
+        windows: npt.NDArray[np.float32],
+        batch_size: int = 32,
+        contexts: npt.NDArray[np.float32] | None = None,
+    ) -> npt.NDArray[np.float64]:
+        """Return probabilities [window, 6] of standardised windows [window, 20, 10000], µV.
+
+        Raises
+        ------
+        ModelError
+            If the model looks at contexts [window, 4, 100, 300] and none are given.
+        """
+        return predict(self.network, windows, np.arange(len(windows)), batch_size, contexts).probabilities
 
 
 def predict(
-    network: nn.Module,
+    network: ArmNetwork | MeanOfArms,
     signals: npt.NDArray[np.float32],
     rows: npt.NDArray[np.int64],
     batch_size: int = 32,
-) -> npt.NDArray[np.float64]:
-    """Return a network's probabilities, [row, 6], for these rows of an array [window, 20, 10000]."""
+    contexts: npt.NDArray[np.float32] | None = None,
+) -> Answer:
+    """Return what a network says of these rows of an array of windows, and of contexts where it looks at them."""
+    if not network.sees_context:
+        contexts = None
+    elif contexts is None:
+        raise ModelError("this model looks at the ten minutes around each window, and no contexts were given")
     device = next(network.parameters()).device
     training = network.training
     network.eval()
+    probabilities, concentrations = [], []
     with torch.inference_mode():
-        parts = [
-            network(torch.from_numpy(signals[rows[begin : begin + batch_size]]).to(device)).double().softmax(1)
-            for begin in range(0, len(rows), batch_size)
-        ]
+        for begin in range(0, len(rows), batch_size):
+            part = rows[begin : begin + batch_size]
+            context = torch.from_numpy(contexts[part]).to(device) if contexts is not None else None
+            logits, concentration = network.panel(torch.from_numpy(signals[part]).to(device), context)
+            probabilities.append(logits.double().softmax(1).cpu().numpy())
+            concentrations += [] if concentration is None else [concentration.double().cpu().numpy()]
     network.train(training)
-    return torch.cat(parts).cpu().numpy() if parts else np.empty((0, len(PATTERNS)))
+    return Answer(
+        np.concatenate(probabilities) if probabilities else np.empty((0, len(PATTERNS))),
+        np.concatenate(concentrations) if concentrations else None,
+    )
 
 
 def save_model(folder: Path, network: nn.Module, card: Card) -> None:

@@ -14,6 +14,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from ictal.evaluation import ArmResult, Comparison, Difference, Estimate
+from ictal.evaluation.tables import Group
 from ictal.labels import PANELS, PATTERN_TITLES, PATTERNS, STRATA
 
 INK, FAINT = "#1f2933", "#9aa5b1"
@@ -120,6 +121,86 @@ def groups_figure(arms: Sequence[ArmResult], split: str, kind: str) -> str:
     return to_svg(figure)
 
 
+def groups_matrix(arms: Sequence[ArmResult], split: str) -> str:
+    """Draw the KL of many arms per pattern, stratum and panel size: a row per arm, the lowest of a column bold."""
+    titles = {**PATTERN_TITLES, "few": "1–9 votes", "many": "10+ votes"}
+    kinds = [("per_pattern", PATTERNS), ("per_stratum", (*STRATA, *PANELS))]
+    columns = [(kind, name) for kind, names in kinds for name in names]
+    values = np.array([[_kl_of(arm, split, kind, name) for kind, name in columns] for arm in arms])
+    figure, (axes,) = _figure(7.4, 1.3 + 0.26 * len(arms))
+    largest = np.nan_to_num(values).max(axis=0)
+    axes.imshow(np.nan_to_num(values) / np.where(largest > 0, largest, 1), "Blues", vmin=0, vmax=1.3, aspect="auto")
+    best = np.where(np.isfinite(values), values, np.inf).argmin(axis=0)
+    for row, column in np.argwhere(np.isfinite(values)):
+        weight = "bold" if best[column] == row else "normal"
+        axes.text(column, row, f"{values[row, column]:.2f}", ha="center", va="center", fontsize=7, weight=weight)
+    _name_ticks(axes, [titles.get(name, name) for _, name in columns], [arm.name for arm in arms])
+    axes.axvline(len(PATTERNS) - 0.5, color="white", lw=3)
+    return to_svg(figure)
+
+
+def _kl_of(arm: ArmResult, split: str, kind: str, name: str) -> float:
+    group: Group = getattr(arm.evaluations[split], kind)[name]
+    return group.kl.value if group.kl else np.nan
+
+
+def pairs_figure(comparison: Comparison, split: str) -> str:
+    """Draw the difference of KL of all pairs of arms: row minus column, with a star where it is decided."""
+    names = [arm.name for arm in comparison.arms]
+    values, decided = np.full((len(names), len(names)), np.nan), []
+    for pair in comparison.between(split):
+        row, column = names.index(pair.a), names.index(pair.b)
+        values[row, column], values[column, row] = pair.estimate.value, -pair.estimate.value
+        decided += [(row, column), (column, row)] if pair.decided else []
+    size = 1.6 + 0.42 * len(names)
+    figure, (axes,) = _figure(min(size + 0.6, 7.4), size)
+    limit = float(np.nanmax(abs(values))) or 1.0
+    axes.imshow(np.nan_to_num(values), cmap="PuOr", vmin=-1.6 * limit, vmax=1.6 * limit)
+    for row, column in np.argwhere(np.isfinite(values)):
+        bold = "bold" if (row, column) in decided else "normal"
+        text = f"{values[row, column]:+.2f}{'*' if bold == 'bold' else ''}"
+        axes.text(column, row, text, ha="center", va="center", fontsize=6.5, weight=bold)
+    _name_ticks(axes, names, names)
+    return to_svg(figure)
+
+
+def reliability_figure(arms: Sequence[ArmResult]) -> str:
+    """Draw how often each arm was right against how sure it was, four arms to a row."""
+    figure, panels = _panels(len(arms))
+    for index, (axes, arm) in enumerate(zip(panels, arms, strict=True)):
+        colour = COLOURS[index % len(COLOURS)]
+        axes.plot([0, 1], [0, 1], color=FAINT, lw=0.8)
+        for confidence, right in arm.reliability:
+            if right.interval:
+                axes.plot([confidence, confidence], right.interval, color=colour, lw=1, alpha=0.5)
+        at, observed = zip(*((confidence, right.value) for confidence, right in arm.reliability), strict=True)
+        axes.plot(at, observed, "o", ms=3, color=colour)
+        axes.set_title(arm.name, fontsize=8)
+        axes.set_xlim(0, 1)
+        axes.set_ylim(0, 1)
+    figure.supxlabel("predicted probability of the most probable pattern", fontsize=9)
+    figure.supylabel("share that is right", fontsize=9)
+    return to_svg(figure)
+
+
+def _panels(n_panels: int, per_row: int = 4) -> tuple[Figure, list[Axes]]:
+    """Return small panels with common axes, four to a row."""
+    n_rows, n_columns = -(-n_panels // per_row), min(n_panels, per_row)
+    with mpl.rc_context(STYLE):
+        figure = Figure(figsize=(7.2, 0.6 + 1.9 * n_rows))
+        found = figure.subplots(n_rows, n_columns, squeeze=False, sharex=True, sharey=True).ravel()
+    for axes in found[n_panels:]:
+        axes.remove()
+    return figure, list(found[:n_panels])
+
+
+def _name_ticks(axes: Axes, columns: Sequence[str], rows: Sequence[str]) -> None:
+    axes.set_xticks(range(len(columns)), columns, rotation=40, ha="right", fontsize=8)
+    axes.set_yticks(range(len(rows)), rows, fontsize=8)
+    axes.spines[:].set_visible(False)
+    axes.tick_params(length=0)
+
+
 def confusion_figure(arm: ArmResult, split: str) -> str:
     """Draw where the votes of each pattern find the predicted probability, beside the panel with itself."""
     evaluation = arm.evaluations[split]
@@ -141,24 +222,21 @@ def _matrix(axes: Axes, matrix: npt.NDArray[np.float64]) -> None:
         value = matrix[row, column]
         colour = "white" if value > 0.55 else INK
         axes.text(column, row, f"{value * 100:.0f}", ha="center", va="center", color=colour, fontsize=8)
-    axes.set_xticks(range(len(titles)), titles, rotation=40, ha="right")
-    axes.set_yticks(range(len(titles)), titles)
-    axes.spines[:].set_visible(False)
-    axes.tick_params(length=0)
+    _name_ticks(axes, titles, titles)
 
 
 def histories_figure(histories: Mapping[str, pd.DataFrame]) -> str:
     """Draw the validation KL of every unit over the epochs, a panel per arm."""
     arms = list(dict.fromkeys(name.split("-fold")[0] for name in histories))
-    figure, panels = _figure(7.2, 2.4, len(arms), sharey=True)
+    figure, panels = _panels(len(arms))
     for index, (axes, arm) in enumerate(zip(panels, arms, strict=True)):
         colour = COLOURS[index % len(COLOURS)]
         for name, history in histories.items():
             if name.split("-fold")[0] == arm:
                 axes.plot(history["epoch"], history["valid_kl"], color=colour, lw=1, alpha=0.8, marker=".")
                 axes.plot(history["epoch"], history["train_loss"], color=FAINT, lw=0.8, ls=":")
-        axes.set_title(arm, fontsize=9)
-        axes.set_xlabel("epoch")
+        axes.set_title(arm, fontsize=8)
         axes.set_ylim(0, 2.5)
-    panels[0].set_ylabel("KL")
+    figure.supxlabel("epoch", fontsize=9)
+    figure.supylabel("KL", fontsize=9)
     return to_svg(figure)

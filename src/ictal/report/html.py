@@ -8,9 +8,12 @@ import jinja2
 import pandas as pd
 import yaml
 
-from ictal.evaluation import Comparison
+from ictal.evaluation import MEASURES, Comparison
 from ictal.labels import PANELS, PATTERN_TITLES, PATTERNS, STRATA
 from ictal.report import figures, words
+
+MOST_BESIDE = 4
+"""Arms whose intervals can be told apart beside each other in one row of a figure."""
 
 
 @dataclass(frozen=True)
@@ -48,18 +51,25 @@ def render(report: Report) -> str:
     comparison = report.comparison
     splits = ["cv", *(["test"] if comparison.arms[0].test else [])]
     baselines = [arm.name for arm in comparison.baselines]
-    reference = next((d.b for d in comparison.differences if d.b not in baselines), None)
-    to_reference = [d for d in comparison.differences if d.b == reference]
+    to_reference = [difference for split in splits for difference in comparison.to_reference(split)]
+    reference = comparison.reference if to_reference else None
+    arms = comparison.arms
     to_baselines = [d for d in comparison.differences if d.b in baselines]
-    drawings = {
+    drawings: dict[str, str | list[str] | None] = {
         "arms": figures.arms_figure(comparison),
         "histories": figures.histories_figure(report.histories),
         "to_baselines": figures.differences_figure(
             to_baselines, "difference of KL (left of zero: better than not looking at the EEG)"
         ),
-        "patterns": figures.groups_figure(comparison.arms, "cv", "per_pattern"),
-        "strata": figures.groups_figure(comparison.arms, "cv", "per_stratum"),
-        "confusions": [figures.confusion_figure(arm, "cv") for arm in comparison.arms],
+        "reliability": figures.reliability_figure(arms),
+        "confusions": [figures.confusion_figure(arm, "cv") for arm in sorted(arms, key=lambda arm: arm.cv.value)],
+    }
+    beside = len(arms) <= MOST_BESIDE
+    drawings |= {
+        "patterns": figures.groups_figure(arms, "cv", "per_pattern") if beside else None,
+        "strata": figures.groups_figure(arms, "cv", "per_stratum") if beside else None,
+        "groups": None if beside else figures.groups_matrix(arms, "cv"),
+        "pairs": figures.pairs_figure(comparison, "cv") if len(arms) > 2 else None,
     }
     if to_reference:
         title = f"difference of KL (left of zero: better than {reference})"
@@ -72,6 +82,9 @@ def render(report: Report) -> str:
         summaries=report.summaries,
         splits=splits,
         reference=reference,
+        verdict=words.verdict_of_arms(comparison),
+        measures=MEASURES,
+        calibrations=list(arms[0].calibrated),
         to_reference=[words.difference_in_words(d) for d in to_reference],
         to_baselines=[words.difference_in_words(d) for d in to_baselines],
         ways=[words.way_in_words(way) for way in comparison.ways],

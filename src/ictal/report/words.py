@@ -1,6 +1,8 @@
 """The tables in words: what an interval says, and what it does not."""
 
-from ictal.evaluation import ArmResult, Difference, Estimate, TableComparison, Way
+from collections.abc import Sequence
+
+from ictal.evaluation import ArmResult, Comparison, Difference, Estimate, Interaction, TableComparison, Way
 
 SPLITS = {"cv": "in cross-validation", "test": "on the held-out test patients"}
 
@@ -11,12 +13,56 @@ def difference_in_words(difference: Difference) -> str:
     where = SPLITS[difference.split]
     if estimate.interval is None:
         return f"{difference.a} against {difference.b} {where}: there are too few patients for an interval."
-    span = _span(estimate)
-    if estimate.high < 0:
-        return f"{difference.a} has a lower KL than {difference.b} {where} ({span})."
-    if estimate.low > 0:
-        return f"{difference.a} has a higher KL than {difference.b} {where} ({span})."
-    return f"Between {difference.a} and {difference.b} {where} this data cannot tell ({span})."
+    span = f"{_span(estimate)}; p {difference.p_holm:.2g}"
+    if not difference.decided:
+        return f"Between {difference.a} and {difference.b} {where} this data cannot tell ({span})."
+    sign = "lower" if estimate.value < 0 else "higher"
+    return f"{difference.a} has a {sign} KL than {difference.b} {where} ({span})."
+
+
+def verdict_of_arms(comparison: Comparison, split: str = "cv") -> str:
+    """Say in a paragraph which arm is best, which others it cannot be told from, and what joint training gains."""
+    pairs = comparison.between(split)
+    if not pairs:
+        return "One arm alone has nothing to be compared with."
+    where = SPLITS[split]
+    best = min(comparison.arms, key=lambda arm: getattr(arm, split).value)
+    own = [pair for pair in pairs if best.name in (pair.a, pair.b)]
+    beaten = [pair for pair in own if pair.decided]
+    tied = [pair for pair in own if not pair.decided]
+    sentences = [f"Of {len(comparison.arms)} arms, {best.name} has the lowest KL {where}: {getattr(best, split)}."]
+    if beaten:
+        names = _others(beaten, best.name)
+        sentences.append(f"That is lower than that of {names}, after correction for all {len(pairs)} pairs of arms.")
+    if tied:
+        least = max(pair.detectable for pair in tied)
+        sentences.append(
+            f"From {_others(tied, best.name)} these data cannot tell it; a difference of {least:.3f} or more would "
+            "have been seen in four of five such studies."
+        )
+    sentences += [interaction_in_words(interaction) for interaction in comparison.interactions if split == "cv"]
+    return " ".join(sentences)
+
+
+def _others(pairs: Sequence[Difference], name: str) -> str:
+    names = [pair.b if pair.a == name else pair.a for pair in pairs]
+    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
+
+
+def interaction_in_words(interaction: Interaction) -> str:
+    """Say whether joint training gains more than averaging, or that the data cannot tell."""
+    estimate = interaction.difference
+    start = (
+        f"Averaging the branches lowers the KL by {interaction.of_average.value:.3f}, training them together "
+        f"({interaction.joint}) by {interaction.of_joint.value:.3f}"
+    )
+    if estimate.interval is None:
+        return f"{start}; there are too few patients to compare the two."
+    interval = f"{100 * estimate.confidence:g} % interval {estimate.low:+.3f} to {estimate.high:+.3f}"
+    span = f"{estimate.value:+.3f}, {interval}; p {interaction.p:.2g}"
+    if not estimate.excludes_zero or interaction.p >= 1 - estimate.confidence:
+        return f"{start}: whether that is more, these data cannot tell ({span})."
+    return f"{start}: that is {'more' if estimate.value > 0 else 'less'} ({span})."
 
 
 def verdict_in_words(comparison: TableComparison) -> str:

@@ -18,20 +18,25 @@ import numpy.typing as npt
 import pandas as pd
 import torch
 from torch import Tensor, nn
-from torch.optim.swa_utils import update_bn
 from torch.utils.data import DataLoader, Dataset
 
 from ictal.data import WindowArray
+from ictal.errors import RecipeError
 from ictal.files import hash_of, whole_file
-from ictal.labels import VOTE_COLUMNS, distribution, panel_size
+from ictal.labels import PANELS, VOTE_COLUMNS, distribution, panel_size, panels
+from ictal.models.arms import ArmNetwork
 from ictal.models.weights import predict
 from ictal.progress import Progress, silent
-from ictal.training.recipe import TrainerSettings, TrainingSettings
+from ictal.training.augment import augment
+from ictal.training.recipe import Stage, TrainerSettings, TrainingSettings
 
 CHECKPOINT = "last.ckpt"
 HISTORY = "history.csv"
-AUTO_BF16_ON_CPU = ("temporal",)
-"""Arms that mixed bfloat16 makes faster on a CPU that has it (2D networks become slower)."""
+FORGETTING = 1.1
+"""A stage that raises the KL of a population by more than this factor is told of."""
+
+HEADS = ("meeting", "head")
+"""Modules of a network that are trained in a stage of the head alone."""
 
 MOST_SETTLING = 1024
 """Windows whose statistics batch normalisation keeps after training."""
@@ -51,7 +56,7 @@ class Task:
     name
         Enters the random seeds, so that units differ.
     arm
-        Chooses the automatic precision.
+        Which network.
     train, valid
         Rows to train on, and rows on which the KL is told after each epoch (nothing depends on it).
     seed
@@ -69,30 +74,52 @@ class Task:
         return int(hash_of([self.name, self.seed, *purpose]), 16) % 2**63
 
 
-def kl_loss(logits: Tensor, target: Tensor, weight: Tensor) -> Tensor:
-    """Return the weighted sum of KL(target || softmax(logits)) over a batch.
+def kl_loss(logits: Tensor, target: Tensor) -> Tensor:
+    """Return KL(target || softmax(logits)) of each window, [batch].
 
     Parameters
     ----------
     logits, target
         [batch, 6]; target sums to one.
-    weight
-        [batch].
     """
     entropy = torch.special.entr(target).sum(dim=1)
     cross = -(target * logits.float().log_softmax(dim=1)).sum(dim=1)
-    total: Tensor = ((cross - entropy) * weight).sum()
-    return total
+    divergence: Tensor = cross - entropy
+    return divergence
 
 
-class Batches(Dataset[tuple[Tensor, Tensor, Tensor]]):
+def panel_loss(logits: Tensor, concentration: Tensor, votes: Tensor) -> Tensor:
+    """Return the negative logarithm of the Dirichlet-multinomial likelihood of each panel's votes, [batch].
+
+    Mosimann (*Biometrika* 1962;49:65-82), without the multinomial coefficient, which no parameter enters.
+
+    Parameters
+    ----------
+    logits, votes
+        [batch, 6]; votes as counts.
+    concentration
+        [batch]: the smaller, the further a panel may stray from the distribution.
+    """
+    alpha = (concentration[:, None] * logits.float().softmax(dim=1)).clamp(min=1e-6)
+    total = alpha.sum(dim=1)
+    of_patterns = (torch.lgamma(alpha + votes) - torch.lgamma(alpha)).sum(dim=1)
+    loss: Tensor = torch.lgamma(total + votes.sum(dim=1)) - torch.lgamma(total) - of_patterns
+    return loss
+
+
+Batch = tuple[Tensor, Tensor | None, Tensor, Tensor]
+"""Windows [batch, 20, 10000], contexts [batch, 4, 100, 300] or None, votes [batch, 6] and weights [batch]."""
+
+
+class Batches(Dataset[Batch]):
     """Rows of the array in a given order, fetched a batch at a time."""
 
-    def __init__(self, array: WindowArray, rows: Rows, panel_weight: float) -> None:
+    def __init__(self, array: WindowArray, rows: Rows, panel_weight: float, *, with_context: bool) -> None:
         self.signals = array.signals
+        self.contexts = array.contexts if with_context else None
         self.rows = rows
         votes = array.labels[list(VOTE_COLUMNS)].to_numpy()
-        self.target = torch.from_numpy(distribution(votes)).float()
+        self.votes = torch.from_numpy(votes.astype(np.float32))
         weight = panel_size(votes).astype(float) ** panel_weight
         # The mean over all training rows, and not the batch's, so that micro-batches add up to the batch.
         self.weight = torch.from_numpy(weight / weight[rows].mean()).float()
@@ -100,14 +127,15 @@ class Batches(Dataset[tuple[Tensor, Tensor, Tensor]]):
     def __len__(self) -> int:
         return len(self.rows)
 
-    def __getitems__(self, indices: list[int]) -> tuple[Tensor, Tensor, Tensor]:
-        """Return windows [batch, 20, 10000], targets [batch, 6] and weights [batch]."""
+    def __getitems__(self, indices: list[int]) -> Batch:
+        """Return one batch."""
         rows = self.rows[indices]
-        return torch.from_numpy(self.signals[rows]), self.target[rows], self.weight[rows]
+        contexts = None if self.contexts is None else torch.from_numpy(self.contexts[rows])
+        return torch.from_numpy(self.signals[rows]), contexts, self.votes[rows], self.weight[rows]
 
-    def __getitem__(self, index: int) -> tuple[Tensor, Tensor, Tensor]:
-        windows, target, weight = self.__getitems__([index])
-        return windows[0], target[0], weight[0]
+    def __getitem__(self, index: int) -> Batch:
+        windows, contexts, votes, weight = self.__getitems__([index])
+        return windows[0], None if contexts is None else contexts[0], votes[0], weight[0]
 
 
 def draw_rows(array: WindowArray, rows: Rows, generator: np.random.Generator) -> Rows:
@@ -118,11 +146,28 @@ def draw_rows(array: WindowArray, rows: Rows, generator: np.random.Generator) ->
     return shuffled[np.sort(first)]
 
 
+def draw_epoch(array: WindowArray, rows: Rows, stage: Stage, generator: np.random.Generator) -> Rows:
+    """Return an epoch's rows in random order: one of each EEG of the stage's population, and what is mixed in."""
+    if stage.population == "all":
+        return draw_rows(array, rows, generator)
+    own = panels(array.labels[list(VOTE_COLUMNS)].to_numpy())[rows] == stage.population
+    drawn = draw_rows(array, rows[own], generator)
+    if not stage.mix:
+        return drawn
+    n_others = round(len(drawn) * stage.mix / (1 - stage.mix))
+    others = draw_rows(array, rows[~own], generator)[:n_others]
+    return generator.permutation(np.concatenate([drawn, others]))
+
+
+class ForgettingWarning(UserWarning):
+    """A later stage spoilt what an earlier one had learnt of the other population."""
+
+
 class Learner(L.LightningModule):
     """A network with its loss, its optimizer and the order of its windows."""
 
     def __init__(
-        self, network: nn.Module, array: WindowArray, task: Task, settings: TrainingSettings, folder: Path
+        self, network: ArmNetwork, array: WindowArray, task: Task, settings: TrainingSettings, folder: Path
     ) -> None:
         super().__init__()
         self.network = network
@@ -130,32 +175,55 @@ class Learner(L.LightningModule):
         self.history: list[dict[str, float]] = []
         self.losses: list[Tensor] = []
 
+    @property
+    def stage(self) -> Stage:
+        """The stage of the epoch that runs."""
+        # Lightning also asks before the first epoch and after the last.
+        number, _ = self.settings.epochs[min(self.current_epoch, len(self.settings.epochs) - 1)]
+        return self.settings.stages[number]
+
     def train_dataloader(self) -> DataLoader[Any]:
         """Return this epoch's windows: one per EEG, in an order that depends on the epoch alone."""
-        generator = np.random.default_rng(self.task.derive("order", self.current_epoch))
-        rows = draw_rows(self.array, self.task.train, generator)
-        batches = Batches(self.array, rows, self.settings.panel_weight)
+        return self._loader("order", self.current_epoch)
+
+    def _loader(self, *purpose: object, most: int | None = None) -> DataLoader[Any]:
+        rows = draw_epoch(self.array, self.task.train, self.stage, np.random.default_rng(self.task.derive(*purpose)))
+        batches = Batches(self.array, rows[:most], self.stage.panel_weight, with_context=self.network.sees_context)
         micro = self.settings.micro_batch or self.settings.batch_size
         # A last batch of one window would break batch normalisation, and a torn one the gradient's scale.
-        return DataLoader(batches, micro, collate_fn=_as_it_is, drop_last=len(rows) >= micro)
+        return DataLoader(batches, micro, collate_fn=_as_it_is, drop_last=len(batches) >= micro)
 
     def on_train_epoch_start(self) -> None:
-        """Begin to collect the epoch's losses."""
+        """Begin to collect the epoch's losses, and freeze what the stage does not train."""
         self.losses = []
+        _freeze(self.network, below_head=self.stage.trains == "head")
 
-    def training_step(self, batch: tuple[Tensor, Tensor, Tensor], index: int) -> Tensor:
-        """Return the mean weighted KL of a batch."""
-        windows, target, weight = batch
-        # Dropout has no generator of its own. Seeded by the step, it is the same after a resumption, and whatever
-        # else draws numbers between two steps.
-        torch.manual_seed(self.task.derive("dropout", self.current_epoch, index, self.global_rank))
-        loss = kl_loss(self.network(windows), target, weight) / len(windows)
+    def training_step(self, batch: Batch, index: int) -> Tensor:
+        """Return the mean weighted loss of a batch."""
+        windows, contexts, votes, weight = batch
+        # Neither dropout nor augmentation has a state of its own. Seeded by the step, they are the same after a
+        # resumption, and whatever else draws numbers between two steps.
+        step = (self.current_epoch, index, self.global_rank)
+        rng = np.random.default_rng(self.task.derive("augment", *step))
+        mixed = augment(windows, contexts, self.settings.augment, rng)
+        torch.manual_seed(self.task.derive("dropout", *step))
+        logits, concentration = self.network.panel(mixed.windows, mixed.contexts)
+        loss = self._loss(logits, concentration, votes, weight)
+        if mixed.partner is not None:
+            other = self._loss(logits, concentration, votes[mixed.partner], weight[mixed.partner])
+            loss = mixed.share * loss + (1 - mixed.share) * other
         self.losses.append(loss.detach())
         return loss
 
+    def _loss(self, logits: Tensor, concentration: Tensor | None, votes: Tensor, weight: Tensor) -> Tensor:
+        loss = self.stage.kl_weight * kl_loss(logits, votes / votes.sum(dim=1, keepdim=True))
+        if concentration is not None:
+            loss = loss + self.stage.likelihood_weight * panel_loss(logits, concentration, votes)
+        return (loss * weight).mean()
+
     def configure_optimizers(self) -> Any:
         """Adam with one learning rate per epoch."""
-        rates = self.settings.learning_rates
+        rates = [rate for _, rate in self.settings.epochs]
         make = {"adam": torch.optim.Adam, "adamw": torch.optim.AdamW}[self.settings.optimizer]
         optimizer = make(self.network.parameters(), lr=rates[0], weight_decay=self.settings.weight_decay)
         schedule = torch.optim.lr_scheduler.LambdaLR(
@@ -169,38 +237,72 @@ class Learner(L.LightningModule):
         Its running averages hold the last few batches only, under weights that still moved: with little data a
         network then meets windows as if from elsewhere, and is sure of nonsense on some.
         """
-        rows = draw_rows(self.array, self.task.train, np.random.default_rng(self.task.derive("batch norm")))
-        batches = Batches(self.array, rows[:MOST_SETTLING], self.settings.panel_weight)
-        micro = self.settings.micro_batch or self.settings.batch_size
+        norms = [module for module in self.network.modules() if isinstance(module, nn.modules.batchnorm._BatchNorm)]
+        if not norms:
+            return
+        momenta = [norm.momentum for norm in norms]
+        for norm in norms:
+            norm.reset_running_stats()
+            norm.momentum = None  # a plain mean over all batches
         torch.manual_seed(self.task.derive("batch norm"))  # of dropout
-        update_bn(
-            DataLoader(batches, micro, collate_fn=_as_it_is, drop_last=len(batches) >= micro),
-            self.network,
-            self.device,
-        )
+        self.network.train()
+        with torch.no_grad():
+            for windows, contexts, *_ in self._loader("batch norm", most=MOST_SETTLING):
+                there = None if contexts is None else contexts.to(self.device)
+                self.network(windows.to(self.device), there)
+        for norm, momentum in zip(norms, momenta, strict=True):
+            norm.momentum = momentum
 
     def note_epoch(self) -> None:
         """Add the loss and the validation KL of the epoch that ends to the history."""
-        if self.current_epoch + 1 == len(self.settings.learning_rates):
+        epoch = self.current_epoch
+        if epoch + 1 == len(self.settings.epochs):
             self.settle_batch_norm()
+        number, rate = self.settings.epochs[epoch]
         row = {
-            "epoch": float(self.current_epoch + 1),
-            "learning_rate": self.settings.learning_rates[self.current_epoch],
+            "epoch": float(epoch + 1),
+            "stage": float(number + 1),
+            "learning_rate": rate,
             "train_loss": float(torch.stack(self.losses).mean()),
-            "valid_kl": self._valid_kl(),
+            **self._valid_kl(),
         }
         self.history = [*self.history, row]
+        self._guard()
 
-    def _valid_kl(self) -> float:
+    def _valid_kl(self) -> dict[str, float]:
+        """Return the KL of the windows left out, each EEG weighing the same, and that of either population."""
         rows = self.task.valid
         if not len(rows):
-            return math.nan
-        probabilities = predict(self.network, self.array.signals, rows, self.settings.micro_batch or 32)
-        labels = self.array.labels.iloc[rows]
-        target = torch.from_numpy(distribution(labels[list(VOTE_COLUMNS)].to_numpy()))
-        weight = 1 / labels.groupby("eeg_id")["eeg_id"].transform("size").to_numpy(dtype=float)
+            return {"valid_kl": math.nan} | {f"valid_kl_{panel}": math.nan for panel in PANELS}
+        array, batch_size = self.array, self.settings.micro_batch or 32
+        probabilities = predict(self.network, array.signals, rows, batch_size, array.contexts).probabilities
+        labels = array.labels.iloc[rows]
+        votes = labels[list(VOTE_COLUMNS)].to_numpy()
         logits = torch.from_numpy(probabilities).clamp(min=1e-15).log()
-        return float(kl_loss(logits, target, torch.from_numpy(weight)) / weight.sum())
+        kl = kl_loss(logits, torch.from_numpy(distribution(votes))).numpy()
+        weight = 1 / labels.groupby("eeg_id")["eeg_id"].transform("size").to_numpy(dtype=float)
+        of_panel = {f"valid_kl_{panel}": panels(votes) == panel for panel in PANELS}
+        return {
+            name: float(np.average(kl[there], weights=weight[there])) if there.any() else math.nan
+            for name, there in {"valid_kl": np.ones(len(rows), dtype=bool), **of_panel}.items()
+        }
+
+    def _guard(self) -> None:
+        """Warn where a stage that ends has raised the KL of either population."""
+        numbers = [number for number, _ in self.settings.epochs]
+        number, *to_come = numbers[self.current_epoch :]
+        if number == 0 or number in to_come or self.stage.population == "all":
+            return
+        before = self.history[numbers.index(number) - 1]
+        for panel in PANELS:
+            was, now = before[f"valid_kl_{panel}"], self.history[-1][f"valid_kl_{panel}"]
+            if now > FORGETTING * was:
+                warnings.warn(
+                    f"{self.task.name}: stage {number + 1}, on windows of {self.stage.population} votes, took the KL "
+                    f"of those of {panel} from {was:.3f} to {now:.3f}; a share of them can be mixed in (mix)",
+                    ForgettingWarning,
+                    stacklevel=2,
+                )
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Keep the history with the state."""
@@ -243,14 +345,14 @@ class TellProgress(L.Callback):
 
 
 def fit(
-    network: nn.Module,
+    network: ArmNetwork,
     array: WindowArray,
     task: Task,
     settings: TrainingSettings,
     trainer_settings: TrainerSettings,
     folder: Path,
     progress: Progress = silent,
-) -> nn.Module:
+) -> ArmNetwork:
     """Train a network; go on from the folder's checkpoint where there is one.
 
     Parameters
@@ -268,18 +370,20 @@ def fit(
 
     Returns
     -------
-    nn.Module
+    ArmNetwork
         The network after the last epoch: none is chosen by its validation KL.
 
     Raises
     ------
+    RecipeError
+        If a stage's population has no windows here.
     KeyboardInterrupt
         On Ctrl-C; the epochs that were finished are kept.
     """
     folder.mkdir(parents=True, exist_ok=True)
     _keep_freed_memory()
     micro = settings.micro_batch or settings.batch_size
-    n_eegs = array.labels["eeg_id"].iloc[task.train].nunique()
+    n_windows = min(_n_windows(array, task, stage) for stage in settings.stages)
     checkpoint = folder / CHECKPOINT
     learner = Learner(network, array, task, settings, folder)
     with _quiet_lightning(), torch.random.fork_rng():
@@ -287,9 +391,9 @@ def fit(
             accelerator=trainer_settings.accelerator,
             devices=trainer_settings.devices,
             strategy=trainer_settings.strategy,
-            precision=_precision(settings, task.arm),
-            max_epochs=len(settings.learning_rates),
-            accumulate_grad_batches=max(1, min(settings.batch_size, n_eegs) // micro),
+            precision=_precision(settings, network.network),
+            max_epochs=len(settings.epochs),
+            accumulate_grad_batches=max(1, min(settings.batch_size, n_windows) // micro),
             gradient_clip_val=settings.clip_norm,
             reload_dataloaders_every_n_epochs=1,
             callbacks=[TellProgress(progress, task.name), SaveEachEpoch()],
@@ -302,16 +406,36 @@ def fit(
         resume = checkpoint if checkpoint.exists() else None
         with _keyboard_interrupt(trainer):
             trainer.fit(learner, ckpt_path=resume, weights_only=resume is not None)
+    _freeze(network, below_head=False)
     return network.eval()
 
 
-def _precision(settings: TrainingSettings, arm: str) -> Any:
+def _n_windows(array: WindowArray, task: Task, stage: Stage) -> int:
+    """Return how many windows an epoch of a stage has, or refuse a stage that has none."""
+    n_windows = len(draw_epoch(array, task.train, stage, np.random.default_rng(0)))
+    if not n_windows:
+        raise RecipeError(
+            f"training.{task.arm}: a stage trains on windows of {stage.population} votes, and none of the "
+            f"{len(task.train)} training windows is one; allowed are 'all' and the population that the data have"
+        )
+    return n_windows
+
+
+def _freeze(network: ArmNetwork, *, below_head: bool) -> None:
+    """Hold everything below the head as it is, its batch statistics as well, or let all go."""
+    for name, module in network.network.named_children():
+        frozen = below_head and name not in HEADS
+        module.requires_grad_(not frozen)
+        module.train(not frozen)
+
+
+def _precision(settings: TrainingSettings, network: nn.Module) -> Any:
     if settings.precision != "auto":
         return {"32": "32-true", "bf16": "bf16-mixed"}[settings.precision]
     if torch.cuda.is_available():
         return "bf16-mixed" if torch.cuda.is_bf16_supported() else "32-true"
     fast = torch.ops.mkldnn._is_mkldnn_bf16_supported()
-    return "bf16-mixed" if fast and arm in AUTO_BF16_ON_CPU else "32-true"
+    return "bf16-mixed" if fast and network.bf16_on_cpu else "32-true"
 
 
 def _keep_freed_memory() -> None:

@@ -9,41 +9,45 @@ import yaml
 from pydantic import Field, ValidationError, field_validator, model_validator
 
 from ictal.data import DataSettings
-from ictal.errors import RecipeError, raise_problems
-from ictal.models.arms import ARMS, ModelSettings
+from ictal.errors import RecipeError, UnknownNameError, raise_problems
+from ictal.models.arms import ARMS, VARIANT, ModelSettings
 from ictal.settings import Settings
 from ictal.standardise import StandardiseSettings
+from ictal.training.augment import AUGMENTATIONS, AugmentSettings
+from ictal.views import WaveformSettings
+
+WITHOUT = "no-"
+VARIANT_CHANCE = 0.5
+"""Probability of an augmentation that the name of an arm adds."""
 
 
-class TrainingSettings(Settings):
-    """How the network of one arm is trained.
+class Stage(Settings):
+    """A pass of training over one vote population.
 
     Attributes
     ----------
     learning_rates
         One per epoch, so their number is the number of epochs.
-    batch_size
-        Windows per step of the optimizer.
-    micro_batch
-        Windows per pass through the network; gradients are summed up to a batch. None: the whole batch. Smaller
-        is faster where activations would not fit the processor's cache; a network with batch normalisation
-        sees its statistics over the micro-batch.
-    optimizer, weight_decay, clip_norm
-        Adam or AdamW; the largest norm of the gradient, or None.
+    population
+        Windows of panels with 'few' votes (below 10), with 'many', or 'all'.
+    mix
+        Share of an epoch's windows that comes from the other population, where there is one: a network that goes on
+        with many votes alone forgets the windows of few.
     panel_weight
         A window weighs (panel size) ** panel_weight in the loss: 0, all the same; 1, as many as its votes.
-    precision
-        '32', 'bf16' (mixed), or 'auto': bf16 on a GPU, and on a CPU as `AUTO_BF16_ON_CPU` says.
+    kl_weight, likelihood_weight
+        Of the KL, and of the negative log-likelihood of the votes, which models.votes = 'dirichlet' adds.
+    trains
+        'all', or only the 'head', while what is below keeps its weights and its batch statistics.
     """
 
     learning_rates: tuple[float, ...] = (1e-3, 1e-3, 1e-4, 1e-5)
-    batch_size: int = Field(32, ge=1)
-    micro_batch: int | None = Field(None, ge=1)
-    optimizer: Literal["adam", "adamw"] = "adam"
-    weight_decay: float = Field(0.0, ge=0)
-    clip_norm: float | None = Field(1.0, gt=0)
+    population: Literal["all", "few", "many"] = "all"
+    mix: float = Field(0.0, ge=0, lt=1)
     panel_weight: float = Field(0.5, ge=0, le=2)
-    precision: Literal["auto", "32", "bf16"] = "auto"
+    kl_weight: float = Field(1.0, ge=0)
+    likelihood_weight: float = Field(0.1, ge=0)
+    trains: Literal["all", "head"] = "all"
 
     @field_validator("learning_rates")
     @classmethod
@@ -53,10 +57,58 @@ class TrainingSettings(Settings):
         return value
 
     @model_validator(mode="after")
+    def _mixes_into_one_population(self) -> "Stage":
+        if self.mix and self.population == "all":
+            raise ValueError(f"mix is {self.mix}; it needs the population 'few' or 'many', to mix the other into it")
+        return self
+
+
+class TrainingSettings(Stage):
+    """How the network of one arm is trained: the first stage, what holds for all, and the stages that follow.
+
+    Attributes
+    ----------
+    batch_size
+        Windows per step of the optimizer.
+    micro_batch
+        Windows per pass through the network; gradients are summed up to a batch. None: the whole batch. Smaller
+        is faster where activations would not fit the processor's cache; a network with batch normalisation
+        sees its statistics over the micro-batch.
+    optimizer, weight_decay, clip_norm
+        Adam or AdamW; the largest norm of the gradient, or None.
+    precision
+        '32', 'bf16' (mixed), or 'auto': bf16 on a GPU, and on a CPU that has it for networks that it makes faster
+        (of one dimension).
+    augment
+        See the class.
+    then
+        Further stages.
+    """
+
+    batch_size: int = Field(32, ge=1)
+    micro_batch: int | None = Field(None, ge=1)
+    optimizer: Literal["adam", "adamw"] = "adam"
+    weight_decay: float = Field(0.0, ge=0)
+    clip_norm: float | None = Field(1.0, gt=0)
+    precision: Literal["auto", "32", "bf16"] = "auto"
+    augment: AugmentSettings = AugmentSettings()
+    then: tuple[Stage, ...] = ()
+
+    @model_validator(mode="after")
     def _micro_batch_divides(self) -> "TrainingSettings":
         if self.micro_batch and self.batch_size % self.micro_batch:
             raise ValueError(f"micro_batch is {self.micro_batch}; it must divide batch_size {self.batch_size}")
         return self
+
+    @property
+    def stages(self) -> tuple[Stage, ...]:
+        """All stages, in their order."""
+        return (self, *self.then)
+
+    @property
+    def epochs(self) -> tuple[tuple[int, float], ...]:
+        """Number of the stage, from 0, and learning rate of each epoch."""
+        return tuple((number, rate) for number, stage in enumerate(self.stages) for rate in stage.learning_rates)
 
 
 class TrainerSettings(Settings):
@@ -83,6 +135,8 @@ class Recipe(Settings):
         What it is called and what it is for.
     seed
         Of folds, first weights, order of windows and resampling.
+    seeds
+        How many times each network is trained, from as many seeds, to tell what the seed alone does.
     data, standardise, models, training, trainer, evaluation
         See the classes; `training` has one entry per trained arm.
     """
@@ -90,6 +144,7 @@ class Recipe(Settings):
     name: str
     summary: str = ""
     seed: int = Field(0, ge=0)
+    seeds: int = Field(1, ge=1)
     data: DataSettings = DataSettings()
     standardise: StandardiseSettings = StandardiseSettings()
     models: ModelSettings = ModelSettings()
@@ -108,22 +163,48 @@ class Recipe(Settings):
 
     @model_validator(mode="after")
     def _views_lie_within_the_band(self) -> "Recipe":
-        band = self.standardise.band_hz
-        half_rate = self.models.temporal.waveform.rate_hz / 2
-        if (band[1] if band else 100.0) > half_rate:
-            raise ValueError(
-                f"models.temporal.waveform.decimate leaves {2 * half_rate:g} Hz, which cannot carry what "
-                f"standardise.band_hz = {band} lets through; allowed is a band that ends at {half_rate:g} Hz"
-            )
+        if lost := _lost(self.standardise.band_hz, "temporal", self.models.temporal.waveform):
+            raise ValueError(lost)
         return self
 
     def training_of(self, arm: str) -> TrainingSettings:
-        """Return how an arm is trained, or say that the recipe does not."""
-        if arm not in self.training:
+        """Return how an arm is trained, or say that the recipe does not.
+
+        The name of an arm may be followed by augmentations that are changed: 'temporal+mirror' has a probability of
+        one half, 'temporal+no-mirror' none.
+        """
+        name, *changes = arm.split(VARIANT)
+        if name not in self.training:
             raise RecipeError(
-                f"recipe '{self.name}' does not say how to train '{arm}'; it has {', '.join(self.training)}"
+                f"recipe '{self.name}' does not say how to train '{name}'; it has {', '.join(self.training)}"
             )
-        return self.training[arm]
+        if name == "symmetric" and (lost := _lost(self.standardise.band_hz, name, self.models.symmetric.waveform)):
+            raise RecipeError(f"recipe '{self.name}': {lost}")
+        training = self.training[name]
+        for change in changes:
+            augmentation = change.removeprefix(WITHOUT)
+            if augmentation not in AUGMENTATIONS:
+                raise UnknownNameError("augmentation", augmentation, AUGMENTATIONS)
+            chance = 0.0 if change.startswith(WITHOUT) else VARIANT_CHANCE
+            augment = training.augment.model_copy(update={augmentation: chance})
+            training = training.model_copy(update={"augment": augment})
+        return training
+
+    def variants_of(self, arm: str) -> list[str]:
+        """Return the arm with each augmentation added, or left out where the recipe has it."""
+        augment = self.training_of(arm).augment
+        return [f"{arm}{VARIANT}{WITHOUT if getattr(augment, name) else ''}{name}" for name in AUGMENTATIONS]
+
+
+def _lost(band: tuple[float, float] | None, arm: str, waveform: WaveformSettings) -> str:
+    """Say what of a band a waveform view would fold onto lower frequencies; nothing if all is well."""
+    half_rate = waveform.rate_hz / 2
+    if (band[1] if band else 100.0) <= half_rate:
+        return ""
+    return (
+        f"models.{arm}.waveform.decimate leaves {2 * half_rate:g} Hz, which cannot carry what "
+        f"standardise.band_hz = {band} lets through; allowed is a band that ends at {half_rate:g} Hz"
+    )
 
 
 def recipe_names() -> list[str]:
@@ -211,21 +292,30 @@ def _apply(content: dict[str, Any], override: str) -> None:
     *path, last = key.strip().split(".")
     level: Any = content
     for part in path:
-        level = level.get(part) if isinstance(level, dict) else None
-    if not isinstance(level, dict) or last not in level:
-        near = level if isinstance(level, dict) else content
-        raise RecipeError(f"--set '{override}': there is no key '{key}'; known here are {', '.join(near)}")
+        level = _entries(level).get(part)
+    known = _entries(level)
+    if last not in known:
+        near = ", ".join(known or content)
+        raise RecipeError(f"--set '{override}': there is no key '{key}'; known here are {near}")
     try:
-        level[last] = yaml.safe_load(value)
+        level[int(last) if isinstance(level, list) else last] = yaml.safe_load(value)
     except yaml.YAMLError as error:
         raise RecipeError(f"--set '{override}': the value is not YAML: {error}") from error
 
 
+def _entries(level: Any) -> dict[str, Any]:
+    """Return what a level of a recipe holds, by the name that an override gives it; in a list, its number."""
+    if isinstance(level, list):
+        return {str(number): entry for number, entry in enumerate(level)}
+    return level if isinstance(level, dict) else {}
+
+
 def _flat(content: Any, prefix: str = "") -> dict[str, Any]:
-    if not isinstance(content, dict):
+    of_lists = isinstance(content, list) and any(isinstance(entry, dict) for entry in content)
+    if not isinstance(content, dict) and not of_lists:
         return {prefix: content}
     return {
         key: value
-        for name, inner in content.items()
+        for name, inner in _entries(content).items()
         for key, value in _flat(inner, f"{prefix}.{name}" if prefix else name).items()
     }

@@ -2,7 +2,7 @@
 
 import json
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,16 +13,17 @@ import numpy.typing as npt
 import pandas as pd
 import torch
 from filelock import FileLock, Timeout
-from torch import nn
 
 from ictal import __version__
 from ictal.data import TEST, WindowArray
 from ictal.errors import RunError
 from ictal.files import write_json, write_text
 from ictal.labels import VOTE_COLUMNS
-from ictal.models import Card, build, save_model
+from ictal.models import Card, find_arm, load_model, save_model
+from ictal.models.arms import ArmNetwork, build_trained
+from ictal.models.fusion import Fusion
 from ictal.models.weights import device, predict
-from ictal.predictions import ID_COLUMNS, PROBABILITY_COLUMNS, Predictions
+from ictal.predictions import CONCENTRATION, ID_COLUMNS, PROBABILITY_COLUMNS, Predictions
 from ictal.progress import Progress, silent
 from ictal.training.loop import CHECKPOINT, HISTORY, Task, fit
 from ictal.training.recipe import Recipe, differences, parse, to_yaml
@@ -140,14 +141,17 @@ def run_unit(
     train = np.flatnonzero((folds != unit.fold) & (folds != TEST))
     valid = np.flatnonzero(folds == unit.fold)
     task = Task(unit.name, unit.arm, train, valid, unit.seed)
-    network = train_arm(task, array, recipe, place, progress).to(device(recipe.trainer.accelerator))
+    branches = {arm: folder.unit(Unit(arm, unit.fold, unit.seed)) for arm in find_arm(unit.arm).branches}
+    network = train_arm(task, array, recipe, place, progress, branches).to(device(recipe.trainer.accelerator))
     rows = np.concatenate([valid, np.flatnonzero(folds == TEST)])
     batch = recipe.training_of(unit.arm).micro_batch or 32
-    probabilities = predict(network, array.signals, rows, batch)
+    answer = predict(network, array.signals, rows, batch, array.contexts)
     frame = array.labels.iloc[rows][[*ID_COLUMNS, *VOTE_COLUMNS]].reset_index(drop=True)
     frame["split"] = np.where(folds[rows] == TEST, "test", "cv")
     frame["fold"], frame["arm"], frame["seed"] = unit.fold, unit.arm, unit.seed
-    frame[list(PROBABILITY_COLUMNS)] = probabilities
+    frame[list(PROBABILITY_COLUMNS)] = answer.probabilities
+    if answer.concentrations is not None:
+        frame[CONCENTRATION] = answer.concentrations
     Predictions.make(frame, unit.name).write(place / PREDICTIONS)
     card = make_card(unit.arm, recipe, array, data)
     valid_kl = float(pd.read_csv(place / HISTORY)["valid_kl"].iloc[-1])
@@ -158,12 +162,37 @@ def run_unit(
     return seconds
 
 
-def train_arm(task: Task, array: WindowArray, recipe: Recipe, place: Path, progress: Progress) -> nn.Module:
-    """Make the network of an arm from the task's seed, and train it."""
+def train_arm(
+    task: Task,
+    array: WindowArray,
+    recipe: Recipe,
+    place: Path,
+    progress: Progress,
+    branches: Mapping[str, Path] | None = None,
+) -> ArmNetwork:
+    """Make the network of an arm from the task's seed, and train it.
+
+    Parameters
+    ----------
+    task, array, recipe
+        What to train, and how.
+    place
+        Folder of its checkpoint.
+    progress
+        Told after each batch.
+    branches
+        Folders of the models that the network begins with, by their arm.
+    """
+    resumed = (place / CHECKPOINT).exists()
     with torch.random.fork_rng():
         torch.manual_seed(task.derive("weights"))
-        resumed = (place / CHECKPOINT).exists()
-        network = build(task.arm, recipe.models, initial=not resumed)
+        network = build_trained(task.arm, recipe.models, initial=not resumed)
+    if branches and not resumed:
+        assert isinstance(network.network, Fusion)
+        for arm, folder in branches.items():
+            trained = load_model(folder).network
+            assert isinstance(trained, ArmNetwork)
+            network.network.begin_with(arm, trained.network)
     return fit(network, array, task, recipe.training_of(task.arm), recipe.trainer, place, progress)
 
 
@@ -174,7 +203,7 @@ def make_card(arm: str, recipe: Recipe, array: WindowArray, data: str) -> Card:
         models=recipe.models,
         standardise=recipe.standardise,
         data=data,
-        data_fingerprint=array.fingerprint,
+        data_fingerprint=array.fingerprints,
         recipe=recipe.name,
         seed=recipe.seed,
         ictal_version=__version__,

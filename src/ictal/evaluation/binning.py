@@ -1,0 +1,25 @@
+"""Bins of equal mass: what is told of scores without a width of bins that somebody chose."""
+
+import numpy as np
+import numpy.typing as npt
+
+
+def equal_mass_bins(scores: npt.ArrayLike, masses: npt.ArrayLike, n_bins: int) -> npt.NDArray[np.intp]:
+    """Return the bin of each score, [window], numbered from the lowest score; every bin has a score.
+
+    Parameters
+    ----------
+    scores
+        [window]. Equal scores are always in one bin, so that bins can be fewer than asked for and of unequal mass.
+    masses
+        [window], above 0: a score belongs where the middle of its mass lies in the cumulated mass.
+    n_bins
+        At most so many; where there are no more distinct scores, each is a bin.
+    """
+    levels, of_level = np.unique(np.asarray(scores, dtype=np.float64), return_inverse=True)
+    if len(levels) <= n_bins:
+        return np.asarray(of_level)
+    mass = np.bincount(of_level, np.asarray(masses, dtype=np.float64))
+    middle = (np.cumsum(mass) - mass / 2) / mass.sum()
+    bins = np.minimum((middle * n_bins).astype(np.intp), n_bins - 1)
+    return np.asarray(np.unique(bins, return_inverse=True)[1][of_level])

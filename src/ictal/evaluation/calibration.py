@@ -1,0 +1,192 @@
+"""Calibration after training: one temperature, perhaps with a bias per pattern, fitted to votes."""
+
+from dataclasses import dataclass, field
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+from scipy.optimize import minimize
+from scipy.special import log_softmax, softmax
+
+from ictal.errors import TableError
+from ictal.evaluation.metrics import FLOOR, kl_divergence
+from ictal.evaluation.resampling import Estimate, PatientBootstrap
+from ictal.labels import N_PATTERNS, distribution
+
+Floats = npt.NDArray[np.float64]
+
+CALIBRATIONS = {"temperature": False, "temperature and bias": True}
+"""Names, and whether each pattern has a bias."""
+MOST_SHARP = 100.0
+"""The temperature is between 1 / 100 and 100."""
+MOST_BIAS = 10.0
+"""So far can the bias of a pattern be from that of the last one, or a pattern without votes would have none."""
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """Calibrated probabilities are softmax(log p / temperature + bias).
+
+    Attributes
+    ----------
+    temperature
+        Above 1: the probabilities were too sure (Guo et al. 2017).
+    bias
+        [6], sums to zero, since a number added to all of them changes nothing.
+    """
+
+    temperature: float = 1.0
+    bias: Floats = field(default_factory=lambda: np.zeros(N_PATTERNS))
+
+    def apply(self, probabilities: npt.ArrayLike) -> Floats:
+        """Return calibrated probabilities, [window, 6]."""
+        return np.asarray(softmax(_logits(probabilities) / self.temperature + self.bias, axis=-1))
+
+
+def fit_calibration(
+    votes: npt.ArrayLike, probabilities: npt.ArrayLike, weights: npt.ArrayLike, *, with_bias: bool = False
+) -> Calibration:
+    """Return the calibration with the least weighted mean KL of the votes from the calibrated probabilities.
+
+    The mean is convex in 1 / temperature and bias, so that there is one minimum to find.
+
+    Parameters
+    ----------
+    votes, probabilities
+        [window, 6]; probabilities below `FLOOR` are raised to it.
+    weights
+        [window].
+    with_bias
+        Whether each pattern has a bias; else all are zero.
+
+    Raises
+    ------
+    TableError
+        If there is no window to fit to.
+    """
+    shares, logits = distribution(votes), _logits(probabilities)
+    weights = np.asarray(weights, dtype=np.float64)
+    if not weights.sum() > 0:
+        raise TableError("a calibration needs windows to be fitted to, but there are none, or all have weight 0")
+    n_biases = N_PATTERNS - 1 if with_bias else 0
+    start = np.concatenate([[1.0], np.zeros(n_biases)])
+    bounds = [(1 / MOST_SHARP, MOST_SHARP)] + [(-MOST_BIAS, MOST_BIAS)] * n_biases
+    found = minimize(
+        cross_entropy,
+        start,
+        args=(shares, logits, weights / weights.sum()),
+        jac=True,
+        method="L-BFGS-B",
+        bounds=bounds,
+        options={"ftol": 1e-12, "gtol": 1e-8},
+    )
+    bias = _all_biases(found.x[1:])
+    return Calibration(float(1 / found.x[0]), bias - bias.mean())
+
+
+def cross_entropy(parameters: Floats, shares: Floats, logits: Floats, weights: Floats) -> tuple[float, Floats]:
+    """Return the mean cross-entropy of votes and calibrated probabilities, and its gradient.
+
+    It is the mean KL but for the entropy of the votes, which no calibration changes.
+
+    Parameters
+    ----------
+    parameters
+        1 / temperature, then nothing or the biases of all patterns but the last, whose bias is zero.
+    shares, logits
+        Of votes, and logarithms of probabilities, [window, 6].
+    weights
+        [window], sum to one.
+    """
+    scaled = logits * parameters[0] + _all_biases(parameters[1:])
+    logs = log_softmax(scaled, axis=1)
+    excess = (np.exp(logs) - shares) * weights[:, None]
+    gradient = np.concatenate([[(excess * logits).sum()], excess.sum(axis=0)[: len(parameters) - 1]])
+    return -float((shares * logs * weights[:, None]).sum()), gradient
+
+
+def calibrate_out_of_fold(
+    votes: npt.ArrayLike,
+    probabilities: npt.ArrayLike,
+    weights: npt.ArrayLike,
+    folds: npt.ArrayLike,
+    *,
+    with_bias: bool = False,
+) -> Floats:
+    """Return calibrated probabilities, [window, 6]: the windows of each fold by the fit to all others.
+
+    Parameters
+    ----------
+    votes, probabilities, weights, with_bias
+        As for `fit_calibration`.
+    folds
+        Fold of each window, [window]; no patient may be in two of them, see `patient_folds`.
+
+    Raises
+    ------
+    TableError
+        If there are fewer than two folds.
+    """
+    votes, probabilities, weights = (np.asarray(values) for values in (votes, probabilities, weights))
+    folds = np.asarray(folds)
+    names = np.unique(folds)
+    if len(names) < 2:
+        raise TableError(f"calibration out of fold needs two folds or more, not {len(names)}")
+    calibrated = np.empty(probabilities.shape)
+    for name in names:
+        own = folds == name
+        fit = fit_calibration(votes[~own], probabilities[~own], weights[~own], with_bias=with_bias)
+        calibrated[own] = fit.apply(probabilities[own])
+    return calibrated
+
+
+def calibrated_kl(
+    bootstrap: PatientBootstrap, votes: npt.ArrayLike, probabilities: npt.ArrayLike, folds: npt.ArrayLike
+) -> dict[str, Estimate]:
+    """Return the mean KL after each of `CALIBRATIONS`, out of fold; nothing where there is only one fold.
+
+    Parameters
+    ----------
+    bootstrap
+        Of the patients and weights of the windows.
+    votes, probabilities, folds
+        As for `calibrate_out_of_fold`.
+    """
+    if len(np.unique(np.asarray(folds))) < 2:
+        return {}
+    found = {}
+    for name, with_bias in CALIBRATIONS.items():
+        calibrated = calibrate_out_of_fold(votes, probabilities, bootstrap.weights, folds, with_bias=with_bias)
+        found[name] = bootstrap.mean(kl_divergence(votes, calibrated))
+    return found
+
+
+def patient_folds(patients: npt.ArrayLike, n_folds: int = 5, seed: int = 0) -> npt.NDArray[np.intp]:
+    """Return a fold for each window, [window]: patients are dealt at random to folds of equal numbers of patients.
+
+    Parameters
+    ----------
+    patients
+        Of each window, [window].
+    n_folds
+        From 2 to the number of patients.
+
+    Raises
+    ------
+    TableError
+        If there are fewer patients than folds.
+    """
+    codes, names = pd.factorize(np.asarray(patients, dtype=object))
+    if not 2 <= n_folds <= len(names):
+        raise TableError(f"{n_folds} folds of {len(names)} patients; allowed are 2 to the number of patients")
+    fold_of_patient = np.random.default_rng(seed).permutation(len(names)) % n_folds
+    return np.asarray(fold_of_patient[codes])
+
+
+def _logits(probabilities: npt.ArrayLike) -> Floats:
+    return np.log(np.maximum(np.asarray(probabilities, dtype=np.float64), FLOOR))
+
+
+def _all_biases(free: Floats) -> Floats:
+    """Return six biases from the free ones, whose last is zero."""
+    return np.concatenate([free, np.zeros(N_PATTERNS - len(free))])

@@ -1,0 +1,102 @@
+"""Weights of an ensemble: the convex mean that fits the votes best, judged on windows that it was not fitted on."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import numpy.typing as npt
+
+from ictal.evaluation.metrics import FLOOR
+from ictal.labels import distribution
+from ictal.predictions import COLUMNS, PROBABILITY_COLUMNS, Predictions
+
+Floats = npt.NDArray[np.float64]
+
+MOST_STEPS = 2_000
+TOLERANCE = 1e-9
+
+
+def fit_weights(votes: npt.ArrayLike, probabilities: npt.ArrayLike, weights: npt.ArrayLike) -> Floats:
+    """Return the convex weights, [predictor], whose mean of probabilities has the lowest KL.
+
+    The mean is a mixture with known components, so the steps of expectation and maximisation lower the KL each time
+    and end at its only minimum (Dempster, Laird and Rubin 1977); weights stay at or above zero and sum to one.
+
+    Parameters
+    ----------
+    votes
+        [window, 6].
+    probabilities
+        [predictor, window, 6].
+    weights
+        [window].
+    """
+    probabilities = np.maximum(np.asarray(probabilities, dtype=np.float64), FLOOR)
+    shares = distribution(votes) * np.asarray(weights, dtype=np.float64)[:, None]
+    shares = shares / shares.sum()
+    found = np.full(len(probabilities), 1 / len(probabilities))
+    for _ in range(MOST_STEPS):
+        mixed = np.tensordot(found, probabilities, axes=1)
+        step = found * np.tensordot(probabilities, shares / mixed, axes=2)
+        moved = abs(step - found).max()
+        found = step / step.sum()
+        if moved < TOLERANCE:
+            break
+    return found
+
+
+def weigh(
+    votes: npt.ArrayLike,
+    probabilities: npt.ArrayLike,
+    weights: npt.ArrayLike,
+    groups: npt.ArrayLike,
+    fitted_on: npt.ArrayLike | None = None,
+) -> tuple[Floats, dict[int, Floats]]:
+    """Return the weighted mean of several predictors, in which no window is judged by weights that saw its group.
+
+    Parameters
+    ----------
+    votes, probabilities, weights
+        As for `fit_weights`.
+    groups
+        Number of each window's group, [window], as its fold; patients never cross groups.
+    fitted_on
+        Which windows weights may be fitted on, [window]; the others (of a held-out test) get those of all groups.
+        None: all.
+
+    Returns
+    -------
+    mean : ndarray
+        [window, 6].
+    found : dict
+        The weights for the windows of each group, [predictor].
+    """
+    votes, weights, groups = np.asarray(votes), np.asarray(weights), np.asarray(groups)
+    probabilities = np.asarray(probabilities, dtype=np.float64)
+    usable = np.ones(len(groups), dtype=bool) if fitted_on is None else np.asarray(fitted_on, dtype=bool)
+    mean, found = np.empty(probabilities.shape[1:]), {}
+    for name in np.unique(groups[usable]).tolist():
+        judged = usable & (groups == name)
+        seen = usable & ~judged
+        found[name] = fit_weights(votes[seen], probabilities[:, seen], weights[seen])
+        mean[judged] = np.tensordot(found[name], probabilities[:, judged], axes=1)
+    if not usable.all():
+        of_all = fit_weights(votes[usable], probabilities[:, usable], weights[usable])
+        mean[~usable] = np.tensordot(of_all, probabilities[:, ~usable], axes=1)
+    return mean, found
+
+
+def weighted_mean(tables: Sequence[Predictions], arm: str) -> tuple[Predictions, dict[str, list[float]]]:
+    """Return a new arm, the weighted mean of arms on the same windows, folds and seeds, and the weights of each fold.
+
+    The windows of a fold get weights that were fitted on the other folds, those of the test weights of all.
+    """
+    frames = [table.frame.sort_values(["window_id", "fold", "seed"]) for table in tables]
+    parts = [Predictions(frame.reset_index(drop=True)) for frame in frames]
+    first = parts[0]
+    answers = np.stack([part.probabilities for part in parts])
+    cv = (first.frame["split"] == "cv").to_numpy()
+    mean, found = weigh(first.votes, answers, first.weights, first.folds, cv)
+    frame = first.frame[list(COLUMNS)].copy()
+    frame[list(PROBABILITY_COLUMNS)] = mean
+    frame["arm"] = arm
+    return Predictions(frame), {f"fold {fold}": weights.tolist() for fold, weights in found.items()}

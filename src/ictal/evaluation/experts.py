@@ -1,0 +1,222 @@
+"""A model among the experts: does it agree with the others of a panel as well as each expert does."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from ictal.errors import TableError
+from ictal.evaluation.expert_labels import NOT_LABELLED, ExpertLabels
+from ictal.evaluation.measures import Measured
+from ictal.evaluation.metrics import agreement_parts, kappa_of, pattern_shares
+from ictal.evaluation.resampling import Estimate, PatientBootstrap
+from ictal.evaluation.tables import estimate_json
+from ictal.labels import distribution
+
+MIN_OTHERS = 3
+"""So many other experts are the least whose majority is asked for."""
+
+
+@dataclass(frozen=True)
+class ExpertAgreement:
+    """How well an expert agrees with the other experts, and the model with the same others on the same windows.
+
+    Attributes
+    ----------
+    n_windows
+        That this expert and enough others labelled.
+    kappa, model_kappa
+        Cohen's kappa with the top vote of the others; a window whose top votes tie counts in part for each.
+    difference
+        Model minus expert.
+    agreeing, model_agreeing
+        Share of windows that agree with the top vote; of a tie of m, 1 / m.
+    vote_share, model_vote_share
+        Mean share of the others' votes that are for the same pattern.
+    """
+
+    expert: str
+    n_windows: int
+    kappa: Estimate
+    model_kappa: Estimate
+    difference: Estimate
+    agreeing: Estimate
+    model_agreeing: Estimate
+    vote_share: Estimate
+    model_vote_share: Estimate
+
+
+FIGURES = tuple(ExpertAgreement.__dataclass_fields__)[2:]
+"""The estimates of each expert, in the order in which they are reckoned."""
+
+
+@dataclass(frozen=True)
+class PanelComparison:
+    """The model among the experts.
+
+    Attributes
+    ----------
+    rows
+        Per expert.
+    expert, model
+        Median over experts of `kappa` and of `model_kappa`.
+    difference
+        Median over experts of model minus expert.
+    n_better
+        In how many experts' places the model agrees better than the expert.
+    whole_panel
+        The model's kappa with the top vote of all experts. No expert has such a figure, since each is part of it.
+    left_out
+        Experts without a window, or with one label only, for whom there is no kappa.
+    min_others, resampled
+        Least number of other votes; what was resampled, 'patients' or 'windows'.
+    """
+
+    rows: tuple[ExpertAgreement, ...]
+    expert: Estimate
+    model: Estimate
+    difference: Estimate
+    n_better: Estimate
+    whole_panel: Estimate
+    left_out: tuple[str, ...]
+    min_others: int
+    resampled: str
+
+    def to_json(self) -> dict[str, Any]:
+        """Return plain numbers, lists and None."""
+        names = ("expert", "model", "difference", "n_better", "whole_panel")
+        return {
+            "min_others": self.min_others,
+            "resampled": self.resampled,
+            "left_out": list(self.left_out),
+            **{name: estimate_json(getattr(self, name)) for name in names},
+            "experts": [
+                {"expert": row.expert, "n_windows": row.n_windows}
+                | {name: estimate_json(getattr(row, name)) for name in FIGURES}
+                for row in self.rows
+            ],
+        }
+
+
+def compare_with_experts(
+    labels: ExpertLabels,
+    min_others: int = MIN_OTHERS,
+    n_resamples: int = 1000,
+    seed: int = 0,
+    confidence: float = 0.95,
+) -> PanelComparison:
+    """Put the model in the place of each expert in turn, and ask who agrees better with all the others.
+
+    The panel that an expert is compared with must not hold the expert's own vote, and the model must not be compared
+    with a larger panel than the expert is, or with easier windows.
+
+    Parameters
+    ----------
+    labels
+        Of every expert, and the model's probabilities.
+    min_others
+        Windows with fewer votes of other experts are left out of an expert's row.
+    n_resamples, seed, confidence
+        Of the intervals. Patients are resampled, or windows where patients are not known, which takes windows of
+        one patient as independent and makes intervals too narrow.
+
+    Raises
+    ------
+    TableError
+        If `min_others` is below 1 or no expert has a kappa.
+    """
+    if min_others < 1:
+        raise TableError(f"min_others is {min_others}; allowed are whole numbers from 1")
+    n_windows = len(labels.labels)
+    whose = np.arange(n_windows).astype(object) if labels.patients is None else labels.patients
+    bootstrap = PatientBootstrap(whose, np.ones(n_windows), n_resamples, seed, confidence)
+    places = {
+        name: found
+        for number, name in enumerate(labels.experts)
+        if (found := _in_place_of(bootstrap, labels, number, min_others)) is not None
+    }
+    if not places:
+        raise TableError(
+            f"no expert has a kappa: none labelled several patterns in windows with {min_others} other votes or more"
+        )
+    medians = {name: _median([place.figures[name] for place in places.values()]) for name in FIGURES[:3]}
+    gains = [place.figures["difference"] for place in places.values()]
+    n_better = Measured(
+        float(sum(gain.value > 0 for gain in gains)),
+        np.sum([gain.resampled > 0 for gain in gains], axis=0, dtype=np.float64),
+        min(gain.n_patients for gain in gains),
+    )
+    model = labels.probabilities.argmax(axis=1)
+    enough = labels.votes.sum(axis=1) >= min_others
+    return PanelComparison(
+        rows=tuple(place.row(name, bootstrap) for name, place in places.items()),
+        expert=medians["kappa"].estimate(bootstrap),
+        model=medians["model_kappa"].estimate(bootstrap),
+        difference=medians["difference"].estimate(bootstrap),
+        n_better=n_better.estimate(bootstrap),
+        whole_panel=_agreement(bootstrap, labels.votes, model, enough)[0].estimate(bootstrap),
+        left_out=tuple(name for name in labels.experts if name not in places),
+        min_others=min_others,
+        resampled="windows" if labels.patients is None else "patients",
+    )
+
+
+@dataclass(frozen=True)
+class _Place:
+    """The figures of one expert and of the model in the expert's place, by the names of `FIGURES`."""
+
+    n_windows: int
+    figures: dict[str, Measured]
+
+    def row(self, name: str, bootstrap: PatientBootstrap) -> ExpertAgreement:
+        estimates = {figure: measured.estimate(bootstrap) for figure, measured in self.figures.items()}
+        return ExpertAgreement(name, self.n_windows, **estimates)
+
+
+def _in_place_of(bootstrap: PatientBootstrap, labels: ExpertLabels, number: int, min_others: int) -> _Place | None:
+    """Return the figures in the place of one expert; None where expert or model has no kappa."""
+    own = labels.labels[:, number]
+    labelled = own != NOT_LABELLED
+    others = labels.votes
+    others[labelled, own[labelled]] -= 1
+    there = labelled & (others.sum(axis=1) >= min_others)
+    if not there.any():
+        return None
+    kappa, agreeing, vote_share = _agreement(bootstrap, others, own, there)
+    model = _agreement(bootstrap, others, labels.probabilities.argmax(axis=1), there)
+    if np.isnan(kappa.value) or np.isnan(model[0].value):
+        return None
+    measured = (kappa, model[0], model[0] - kappa, agreeing, model[1], vote_share, model[2])
+    return _Place(int(there.sum()), dict(zip(FIGURES, measured, strict=True)))
+
+
+def _agreement(
+    bootstrap: PatientBootstrap,
+    votes: npt.NDArray[np.int64],
+    chosen: npt.NDArray[np.integer],
+    there: npt.NDArray[np.bool_],
+) -> tuple[Measured, Measured, Measured]:
+    """Return kappa, share agreeing with the top vote, and share of votes, over the windows that are there."""
+    of_window = agreement_parts(pattern_shares(votes[there]), chosen[there])
+    share = np.take_along_axis(distribution(votes[there]), chosen[there, None], axis=1)
+    parts = np.zeros((len(there), of_window.shape[1] + 1))
+    parts[there] = np.concatenate([of_window, share], axis=1)
+    values = parts[there].mean(axis=0)
+    resampled = bootstrap.means(parts, np.broadcast_to(there[:, None], parts.shape))
+    n_patients = len(set(bootstrap.patients[there]))
+    return (
+        Measured(float(kappa_of(values[:-1])), kappa_of(resampled[:, :-1]), n_patients),
+        Measured(float(values[0]), resampled[:, 0], n_patients),
+        Measured(float(values[-1]), resampled[:, -1], n_patients),
+    )
+
+
+def _median(figures: list[Measured]) -> Measured:
+    """Return the median over experts, in each resample over those whom it does not lack."""
+    resampled = np.stack([figure.resampled for figure in figures], axis=1)
+    medians = np.full(len(resampled), np.nan)
+    defined = np.isfinite(resampled).any(axis=1)
+    medians[defined] = np.nanmedian(resampled[defined], axis=1)
+    value = float(np.median([figure.value for figure in figures]))
+    return Measured(value, medians, min(figure.n_patients for figure in figures))

@@ -1,0 +1,107 @@
+"""Whether probabilities mean what they say: reliability curves and the expected calibration error."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from ictal.errors import UnknownNameError
+from ictal.evaluation.binning import equal_mass_bins
+from ictal.evaluation.metrics import correct
+from ictal.labels import PATTERNS, distribution
+
+Floats = npt.NDArray[np.float64]
+
+N_BINS = 15
+"""As Guo et al. 2017 have it; of equal mass as Nixon et al. 2019 advise."""
+
+
+@dataclass(frozen=True)
+class Reliability:
+    """A reliability curve, from the least confident bin to the most.
+
+    Attributes
+    ----------
+    confidence, observed
+        Mean prediction, and mean of what came of it, [bin]; the same where a model is calibrated.
+    n_windows
+        [bin].
+    bins
+        The bin of each window, [window].
+    """
+
+    confidence: Floats
+    observed: Floats
+    n_windows: npt.NDArray[np.int64]
+    bins: npt.NDArray[np.intp]
+
+
+def claims(votes: npt.ArrayLike, probabilities: npt.ArrayLike, pattern: str | None = None) -> tuple[Floats, Floats]:
+    """Return what was predicted and what came of it, [window] each.
+
+    Parameters
+    ----------
+    votes, probabilities
+        [window, 6].
+    pattern
+        One of `PATTERNS`: its probability, and its share of the votes. None: the highest probability, and 1 where
+        its pattern is the top-voted one or one of those that tie.
+    """
+    predicted = np.asarray(probabilities, dtype=np.float64)
+    if pattern is None:
+        return predicted.max(axis=1), correct(votes, predicted)
+    if pattern not in PATTERNS:
+        raise UnknownNameError("pattern", pattern, PATTERNS)
+    column = PATTERNS.index(pattern)
+    return predicted[:, column], distribution(votes)[:, column]
+
+
+def reliability_curve(
+    votes: npt.ArrayLike,
+    probabilities: npt.ArrayLike,
+    weights: npt.ArrayLike,
+    pattern: str | None = None,
+    n_bins: int = N_BINS,
+) -> Reliability:
+    """Return the reliability curve of the top label, or of one pattern.
+
+    Parameters
+    ----------
+    votes, probabilities
+        [window, 6].
+    weights
+        [window].
+    pattern
+        See `claims`.
+    n_bins
+        Of equal weight, see `equal_mass_bins`.
+    """
+    predicted, outcomes = claims(votes, probabilities, pattern)
+    weights = np.asarray(weights, dtype=np.float64)
+    bins = equal_mass_bins(predicted, weights, n_bins)
+    weight = np.bincount(bins, weights)
+    confidence, observed = (np.bincount(bins, weights * values) / weight for values in (predicted, outcomes))
+    return Reliability(confidence, observed, np.bincount(bins), bins)
+
+
+def expected_calibration_error(
+    votes: npt.ArrayLike, probabilities: npt.ArrayLike, weights: npt.ArrayLike, n_bins: int = N_BINS
+) -> float:
+    """Return the mean distance of accuracy from confidence over bins of equal weight of the highest probability.
+
+    Naeini et al. 2015, with the bins of equal mass of Nixon et al. 2019. What is right is told by `correct`: it is
+    about the top-voted pattern, so that a model that predicts divided votes as they are is less sure than it is
+    right. Noise within bins counts as distance, so that even a calibrated model is above zero.
+
+    Parameters
+    ----------
+    votes, probabilities
+        [window, 6].
+    weights
+        [window].
+    n_bins
+        See `equal_mass_bins`.
+    """
+    curve = reliability_curve(votes, probabilities, weights, n_bins=n_bins)
+    mass = np.bincount(curve.bins, np.asarray(weights, dtype=np.float64))
+    return float(np.average(abs(curve.observed - curve.confidence), weights=mass))
