@@ -19,7 +19,7 @@ import pandas as pd
 import torch
 
 from ictal import __version__
-from ictal.data import TEST, Dataset, DataSettings, WindowArray, assign_folds, open_dataset, prepare
+from ictal.data import TEST, Dataset, DataSettings, WindowArray, assign_folds, check_folds, open_dataset, prepare
 from ictal.data.array import default_cache
 from ictal.errors import FoldError, RunError, TableError, UnknownNameError, listed
 from ictal.evaluation import Comparison, Evaluation, compare_arms, evaluate
@@ -115,13 +115,13 @@ def ablate(
         For data, recipe or folder that cannot be used, before any training starts.
     """
     recipe = load_recipe(recipe) if isinstance(recipe, str) else recipe
-    arms = _chosen(arms, recipe, augmentations=augmentations)
+    arms = _chosen(arms, data, recipe, augmentations=augmentations)
     trained = trained_arms([arm.removesuffix(WEIGHTED) for arm in arms])
     for arm in trained:
         recipe.training_of(arm)
-    with_context = any(find_arm(arm).sees_context for arm in trained)
+    with_context = any(map(_needs_context, arms))
     folder = RunFolder(Path(out))
-    dataset, array = _windows(data, recipe.data, recipe.standardise, with_context, cache, progress, recipe)
+    dataset, array = _windows(data, recipe.data, recipe.standardise, with_context, cache, progress, folded=True)
     folds = _folds(array, recipe)
     manifest = _manifest(dataset, array, folds, recipe)
     with folder.claim(recipe, array.fingerprints, manifest):
@@ -175,7 +175,7 @@ def train(
     for part in parts:
         recipe.training_of(part)
     folder = RunFolder(Path(out))
-    with_context = any(find_arm(part).sees_context for part in parts)
+    with_context = _needs_context(arm)
     dataset, array = _windows(data, recipe.data, recipe.standardise, with_context, cache, progress)
     everyone = np.zeros(len(array), dtype=np.int64)
     with folder.claim(recipe, array.fingerprints, _manifest(dataset, array, everyone, recipe)):
@@ -246,22 +246,25 @@ def _windows(
     with_context: bool,
     cache: str | Path | None,
     progress: Progress,
-    folded: Recipe | None = None,
+    *,
+    folded: bool = False,
 ) -> tuple[Dataset, WindowArray]:
     """Open a data set and make its windows; where they are to be folded, see first that they can be."""
     place = Path(cache) if cache else default_cache()
-    dataset = open_dataset(data, settings, with_context=with_context, cache=place)
+    dataset = open_dataset(data, settings, with_context=with_context)
     if folded:
-        assign_folds(dataset.labels, settings.folds, settings.test_share, folded.seed)
+        check_folds(dataset.outline, settings.folds, settings.test_share)
     missing = settings.context_missing
     array = prepare(dataset, settings_of_input, place, progress, with_context=with_context, context_missing=missing)
     return dataset, array
 
 
-def _chosen(arms: Sequence[str], recipe: Recipe, *, augmentations: bool) -> list[str]:
-    """Return the names of the arms that are asked for, each once."""
+def _chosen(arms: Sequence[str], data: str, recipe: Recipe, *, augmentations: bool) -> list[str]:
+    """Return the names of the arms that are asked for, each once; of a control, 'all' are those without context."""
     averages = [name for name, arm in ARMS.items() if arm.parts]
     everything = [*ARMS, *(f"{name}{WEIGHTED}" for name in averages)]
+    if data.startswith("sim:"):
+        everything = [name for name in everything if not _needs_context(name)]
     names = everything if list(arms) == ["all"] else [_name_of(arm) for arm in arms]
     names = list(dict.fromkeys(names))
     if not augmentations:
@@ -271,6 +274,10 @@ def _chosen(arms: Sequence[str], recipe: Recipe, *, augmentations: bool) -> list
             f"augmentations are compared for one arm that is trained by itself, and {', '.join(names)} were named"
         )
     return [names[0], *recipe.variants_of(names[0])]
+
+
+def _needs_context(arm: str) -> bool:
+    return any(find_arm(part).sees_context for part in trained_arms([arm.removesuffix(WEIGHTED)]))
 
 
 def _name_of(arm: str) -> str:
@@ -341,10 +348,10 @@ def explain_window(
     recipe = load_recipe(recipe) if isinstance(recipe, str) else recipe
     loaded = load_model(model)
     loaded.network.to(device(recipe.trainer.accelerator))
-    dataset = open_dataset(data, recipe.data, cache=default_cache())
-    rows = dataset.labels[dataset.labels["window_id"] == window_id]
+    dataset = open_dataset(data, recipe.data)
+    rows = dataset.outline[dataset.outline["window_id"] == window_id]
     if rows.empty:
-        known = listed(dataset.labels["window_id"])
+        known = listed(dataset.outline["window_id"])
         raise TableError(f"{dataset.name}: there is no window '{window_id}'; it has {known}")
     eeg_id, start_s = rows[["eeg_id", "start_s"]].iloc[0]
     settings = loaded.card.standardise

@@ -36,6 +36,10 @@ class InMemory:
         labels = pd.DataFrame(rows, columns=LABEL_COLUMNS)
         return labels if self.fold is None else labels.assign(fold=self.fold)
 
+    @property
+    def outline(self) -> pd.DataFrame:
+        return self.labels
+
     def recording(self, eeg_id: str) -> Recording:
         self.asked.append(eeg_id)
         return self.recordings[eeg_id]

@@ -14,7 +14,10 @@ from ictal.data.hms import SPECTROGRAM_COLUMN, SPECTROGRAM_OFFSET_COLUMN
 from ictal.errors import TableError
 from ictal.io.hms import write_hms
 from ictal.labels import PATTERNS
-from ictal.simulate import SimulationSettings, simulate_eeg
+from ictal.simulate import (
+    SimulationSettings,
+    simulate_eeg,
+)
 from ictal.standardise import StandardiseSettings, resample
 from ictal.windows import RATE_HZ
 from tests.data.helpers import spectrogram_table
@@ -108,13 +111,23 @@ def test_eegs_are_as_long_as_is_needed_unless_the_settings_say():
             opened("sim:temporal", eeg_s, with_context=with_context)
 
 
-def test_labels_that_are_kept_are_those_that_are_made(tmp_path, monkeypatch):
+def test_each_eeg_is_simulated_once_for_windows_and_labels(tmp_path, monkeypatch):
     made = SimulatedDataset(SHORT).labels
-    first = open_dataset("sim", DataSettings(sim=SHORT), cache=tmp_path).labels
-    monkeypatch.setattr("ictal.data.simulated.simulate_eeg", lambda *_, **__: pytest.fail("was simulated again"))
-    again = open_dataset("sim", DataSettings(sim=SHORT), cache=tmp_path).labels
-    for kept in (first, again):
-        pd.testing.assert_frame_equal(kept, made)
+    simulated, real = [], simulate_eeg
+
+    def counted(seed, patient, eeg, *rest, **more):
+        simulated.append((patient, eeg))
+        return real(seed, patient, eeg, *rest, **more)
+
+    monkeypatch.setattr("ictal.data.simulated.simulate_eeg", counted)
+    dataset = open_dataset("sim", DataSettings(sim=SHORT))
+    array = prepare(dataset, STANDARD, tmp_path)
+    pd.testing.assert_frame_equal(dataset.labels, made)
+    assert len(simulated) == len(set(simulated)) == len(made)
+    simulated.clear()
+    again = prepare(open_dataset("sim", DataSettings(sim=SHORT)), STANDARD, tmp_path)
+    assert not simulated
+    pd.testing.assert_frame_equal(again.labels, array.labels)
 
 
 def test_a_folder_of_long_simulated_eegs_keeps_windows_and_contexts(long_sim, tmp_path):

@@ -2,7 +2,7 @@
 
 from ictal.data.array import WindowArray, prepare
 from ictal.data.dataset import Dataset, DataSettings
-from ictal.data.folds import TEST, assign_folds
+from ictal.data.folds import TEST, assign_folds, check_folds
 from ictal.data.open import open_dataset
 from ictal.data.simulated import SimulatedDataset, write_folder
 
@@ -13,6 +13,7 @@ __all__ = [
     "SimulatedDataset",
     "WindowArray",
     "assign_folds",
+    "check_folds",
     "open_dataset",
     "prepare",
     "write_folder",

@@ -150,7 +150,7 @@ def _context_key(dataset: Dataset, key: str, context_missing: float) -> str:
 
 def _check_durations(dataset: Dataset, context_missing: float) -> None:
     """Say which windows have no context, before anything is read."""
-    labels = dataset.labels
+    labels = dataset.outline
     computed = labels[~labels["window_id"].isin(list(dataset.contexts))]
     durations = {eeg_id: dataset.duration_s(eeg_id) for eeg_id in computed["eeg_id"].unique()}
     least_s = (1 - context_missing) * CONTEXT_S
@@ -170,7 +170,7 @@ def _build(
 ) -> None:
     """Make what is not there, in one pass over the EEGs, of which each may have to be simulated."""
     with_windows, with_context = not folder.exists(), context_folder is not None and not context_folder.exists()
-    labels = dataset.labels if with_windows else _kept(pd.read_parquet(folder / TABLE))
+    labels = dataset.outline if with_windows else _kept(pd.read_parquet(folder / TABLE))
     shapes = [WINDOW_SHAPE] * with_windows + [CONTEXT_SHAPE] * with_context
     _check_disk(dataset.name, len(labels), shapes, folder.parent)
     if (labels["eeg_id"] != labels["eeg_id"].shift()).sum() != labels["eeg_id"].nunique():
@@ -229,7 +229,7 @@ class _Windows:
 
     def __init__(self, folder: Path, dataset: Dataset, settings: StandardiseSettings) -> None:
         self.folder, self.dataset, self.settings = folder, dataset, settings
-        self.signals = _open_array(folder / SIGNALS, (len(dataset.labels), *WINDOW_SHAPE))
+        self.signals = _open_array(folder / SIGNALS, (len(dataset.outline), *WINDOW_SHAPE))
         self.quality: list[dict[str, float | int | bool]] = []
         self.n_kept = 0
 

@@ -61,6 +61,11 @@ class Dataset(Protocol):
         ...
 
     @property
+    def outline(self) -> pd.DataFrame:
+        """The columns of `labels` that are known without looking at EEG: ids, start_s, and perhaps folds."""
+        ...
+
+    @property
     def contexts(self) -> Mapping[str, ContextFile]:
         """By window_id, where contexts are kept; of a window that is not named it is computed from its EEG."""
         ...
@@ -86,6 +91,11 @@ class FileDataset:
     labels: pd.DataFrame
     files: Mapping[str, Path]
     contexts: Mapping[str, ContextFile] = field(default_factory=dict)
+
+    @property
+    def outline(self) -> pd.DataFrame:
+        """The labels, which are known as they are."""
+        return self.labels
 
     def recording(self, eeg_id: str) -> Recording:
         """Open the file of this EEG."""

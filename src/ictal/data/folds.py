@@ -14,6 +14,23 @@ TEST = -1
 Ints = npt.NDArray[np.int64]
 
 
+def check_folds(outline: pd.DataFrame, n_folds: int, test_share: float) -> None:
+    """See that a table can be divided, before its EEG is read; the parameters are those of `assign_folds`.
+
+    Raises
+    ------
+    FoldError
+        If there are too few patients, saying how many folds are possible.
+    """
+    if FOLD_COLUMN in outline.columns:
+        _given_folds(outline, n_folds)
+        return
+    n_patients = outline["patient_id"].nunique()
+    n_test = _n_test(n_patients, test_share)
+    if n_patients - n_test < n_folds:
+        raise FoldError(_too_few(n_patients, n_test, n_folds))
+
+
 def assign_folds(labels: pd.DataFrame, n_folds: int, test_share: float, seed: int) -> Ints:
     """Return the fold of each row, 0 to n_folds - 1, or `TEST`.
 
@@ -34,14 +51,12 @@ def assign_folds(labels: pd.DataFrame, n_folds: int, test_share: float, seed: in
     FoldError
         If there are too few patients, saying how many folds are possible.
     """
+    check_folds(labels, n_folds, test_share)
     if FOLD_COLUMN in labels.columns:
         return _given_folds(labels, n_folds)
     patients = _ordered_patients(labels, np.random.default_rng((seed, 1)))
     rng = np.random.default_rng((seed, 2))
-    n_test = max(1, round(len(patients) * test_share)) if test_share > 0 else 0
-    possible = len(patients) - n_test
-    if possible < n_folds:
-        raise FoldError(_too_few(len(patients), n_test, n_folds))
+    n_test = _n_test(len(patients), test_share)
     fold_of = dict.fromkeys(patients, TEST)
     if n_test:
         chosen = {int(rng.choice(block)) for block in np.array_split(np.arange(len(patients)), n_test)}
@@ -50,6 +65,10 @@ def assign_folds(labels: pd.DataFrame, n_folds: int, test_share: float, seed: in
         block = patients[begin : begin + n_folds]
         fold_of.update(zip(block, rng.permutation(n_folds).tolist(), strict=False))
     return np.asarray(labels["patient_id"].map(fold_of), dtype=np.int64)
+
+
+def _n_test(n_patients: int, test_share: float) -> int:
+    return max(1, round(n_patients * test_share)) if test_share > 0 else 0
 
 
 def _ordered_patients(labels: pd.DataFrame, rng: np.random.Generator) -> list[str]:

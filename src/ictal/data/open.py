@@ -15,9 +15,7 @@ from ictal.simulate import CONTROLS, SimulationSettings
 from ictal.windows import WINDOW_S
 
 
-def open_dataset(
-    spec: str, settings: DataSettings, *, with_context: bool = False, cache: Path | None = None
-) -> Dataset:
+def open_dataset(spec: str, settings: DataSettings, *, with_context: bool = False) -> Dataset:
     """Open what a user calls DATA, and check it whole.
 
     Parameters
@@ -30,8 +28,6 @@ def open_dataset(
     with_context
         Whether contexts will be wanted: EEGs of 'sim' are then long enough for them, where the settings do not say
         how long they are.
-    cache
-        Where the labels of 'sim' are kept, see `SimulatedDataset`.
 
     Raises
     ------
@@ -44,7 +40,7 @@ def open_dataset(
     if simulator == "sim":
         if colon and control not in CONTROLS:
             raise UnknownNameError("control", control, CONTROLS)
-        return SimulatedDataset(_long_enough(settings.sim, control, with_context), control or None, cache)
+        return SimulatedDataset(_long_enough(settings.sim, control, with_context), control or None)
     path = Path(spec)
     if path.is_dir():
         dataset = read_hms_folder(path)

@@ -1,8 +1,9 @@
 """The embedded data sets: simulated in the process, from a seed."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
+from itertools import product
 from pathlib import Path
 
 import pandas as pd
@@ -31,13 +32,12 @@ class SimulatedDataset:
         How much.
     control
         Name of a control (`ictal.simulate.CONTROLS`), or None for EEG as it is. EEGs of a control last 50 s.
-    cache
-        A folder in which the labels are kept, for which each EEG must be simulated; None: they are not kept.
     """
 
     settings: SimulationSettings
     control: str | None = None
-    cache: Path | None = None
+    _seen: dict[str, tuple[float, ...]] = field(default_factory=dict, init=False, repr=False, compare=False)
+    """Votes and true distribution of the EEGs that were simulated, so that nobody has to simulate them again."""
 
     @property
     def name(self) -> str:
@@ -57,31 +57,29 @@ class SimulatedDataset:
         return {}
 
     @cached_property
-    def labels(self) -> pd.DataFrame:
-        """A row per EEG, with the true distribution of its votes."""
-        if self.cache is None:
-            return self._make_labels()
-        path = self.cache / f"{self.fingerprint()}-labels.parquet"
-        if not path.exists():
-            with whole_file(path) as part:
-                self._make_labels().to_parquet(part, index=False)
-        return pd.read_parquet(path)
-
-    def _make_labels(self) -> pd.DataFrame:
+    def outline(self) -> pd.DataFrame:
+        """A row per EEG."""
         start_s = (self.eeg_s - WINDOW_S) / 2
-        rows = []
-        for patient in range(self.settings.patients):
-            for eeg in range(self.settings.eegs_per_patient):
-                made = self._simulate(patient, eeg)
-                eeg_id = f"p{patient}e{eeg}"
-                rows.append((f"{eeg_id}_0", eeg_id, f"p{patient}", start_s, *made.votes, *made.probabilities))
-        columns = ["window_id", "eeg_id", "patient_id", "start_s", *VOTE_COLUMNS, *TRUE_COLUMNS]
-        return pd.DataFrame(rows, columns=columns)
+        numbers = product(range(self.settings.patients), range(self.settings.eegs_per_patient))
+        rows = [(f"p{patient}e{eeg}_0", f"p{patient}e{eeg}", f"p{patient}", start_s) for patient, eeg in numbers]
+        return pd.DataFrame(rows, columns=["window_id", "eeg_id", "patient_id", "start_s"])
+
+    @cached_property
+    def labels(self) -> pd.DataFrame:
+        """A row per EEG, with the true distribution of its votes; EEGs that nobody has read are simulated for it."""
+        for eeg_id in self.outline["eeg_id"]:
+            if eeg_id not in self._seen:
+                self.recording(eeg_id)
+        votes = pd.DataFrame([self._seen[eeg_id] for eeg_id in self.outline["eeg_id"]])
+        votes = votes.set_axis([*VOTE_COLUMNS, *TRUE_COLUMNS], axis=1)
+        return pd.concat([self.outline, votes.astype(dict.fromkeys(VOTE_COLUMNS, int))], axis=1)
 
     def recording(self, eeg_id: str) -> Recording:
         """Simulate this EEG."""
         patient, eeg = (int(number) for number in eeg_id[1:].split("e"))
-        return self._simulate(patient, eeg).recording
+        made = self._simulate(patient, eeg)
+        self._seen[eeg_id] = (*made.votes, *made.probabilities)
+        return made.recording
 
     def duration_s(self, eeg_id: str) -> float:
         """Return `eeg_s`, which is the same for all."""
@@ -100,11 +98,12 @@ class SimulatedDataset:
 
 def write_folder(dataset: SimulatedDataset, folder: Path, progress: Progress = silent) -> None:
     """Write a simulated data set as a folder in HMS layout; train.csv comes last, when all EEGs are there."""
-    labels = dataset.labels
-    eegs = [f"{number}" for number in range(1, len(labels) + 1)]
-    for row, (eeg_id, number) in enumerate(zip(labels["eeg_id"], eegs, strict=True)):
+    outline = dataset.outline
+    eegs = [f"{number}" for number in range(1, len(outline) + 1)]
+    for row, (eeg_id, number) in enumerate(zip(outline["eeg_id"], eegs, strict=True)):
         write_hms(folder / EEGS / f"{number}.parquet", dataset.recording(eeg_id))
-        progress("EEGs", row + 1, len(labels))
+        progress("EEGs", row + 1, len(outline))
+    labels = dataset.labels
     table = pd.DataFrame({"eeg_id": eegs, "eeg_sub_id": 0, OFFSET_COLUMN: labels["start_s"]})
     table["patient_id"] = labels["patient_id"].str[1:]
     top = labels[list(VOTE_COLUMNS)].to_numpy().argmax(axis=1)

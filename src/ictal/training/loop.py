@@ -434,8 +434,15 @@ def _precision(settings: TrainingSettings, network: nn.Module) -> Any:
         return {"32": "32-true", "bf16": "bf16-mixed"}[settings.precision]
     if torch.cuda.is_available():
         return "bf16-mixed" if torch.cuda.is_bf16_supported() else "32-true"
-    fast = torch.ops.mkldnn._is_mkldnn_bf16_supported()
-    return "bf16-mixed" if fast and network.bf16_on_cpu else "32-true"
+    return "bf16-mixed" if network.bf16_on_cpu and _has_bf16() else "32-true"
+
+
+def _has_bf16() -> bool:
+    """Tell whether the CPU has instructions for bfloat16; oneDNN also emulates them, which is slower than float32."""
+    if platform.machine().lower() in ("x86_64", "amd64"):
+        asked = ("_is_avx512_bf16_supported", "_is_amx_tile_supported")
+        return any(getattr(torch.cpu, name, lambda: False)() for name in asked)
+    return bool(torch.ops.mkldnn._is_mkldnn_bf16_supported())
 
 
 def _keep_freed_memory() -> None:
