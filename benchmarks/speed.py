@@ -11,6 +11,7 @@ from torch import nn
 
 from _machine import machine
 from ictal.models import ModelSettings, build
+from ictal.montage import MIRROR
 from ictal.training import load_recipe
 from ictal.views import Spectrogram, Waveform
 
@@ -52,6 +53,39 @@ def forward(network: nn.Module, windows: torch.Tensor, *, bf16: bool) -> Callabl
             return network(windows)
 
     return run
+
+
+def joint_training(settings: ModelSettings, windows: Callable[[int], torch.Tensor], repeats: int) -> dict[str, float]:
+    """Training steps of fusion and of its branches in turn, so that their ratio is of one time."""
+    batches = {"temporal": 4, "spatial": 16, "fusion": 8}
+    steps = {arm: step(build(arm, settings).train(), windows(n), bf16=False) for arm, n in batches.items()}
+    times: dict[str, list[float]] = {arm: [] for arm in batches}
+    for _ in range(repeats + 1):
+        for arm, run in steps.items():
+            begin = time.perf_counter()
+            run()
+            times[arm].append(1e3 * (time.perf_counter() - begin) / batches[arm])
+    ms = {arm: statistics.median(values[1:]) for arm, values in times.items()}
+    return {
+        "fusion: training step, float32, ms": ms["fusion"],
+        "fusion: training step, times the sum of its branches'": ms["fusion"] / (ms["temporal"] + ms["spatial"]),
+    }
+
+
+def symmetric(windows: Callable[[int], torch.Tensor], repeats: int) -> dict[str, float]:
+    """Training step, parameters and change by mirroring of the symmetric network, default and quick."""
+    figures = {}
+    for name, settings in (("default", ModelSettings()), ("quick", load_recipe("quick").models)):
+        network = build("symmetric", settings).train()
+        ms = median_ms(step(network, windows(32), bf16=False), 32, repeats)
+        figures[f"symmetric, {name}: training step, float32, ms"] = ms
+        figures[f"symmetric, {name}: thousand parameters"] = sum(p.numel() for p in network.parameters()) / 1e3
+        network.eval()
+        batch = windows(8)
+        with torch.inference_mode():
+            change = (network(batch) - network(batch[:, list(MIRROR)])).abs().max()
+        figures[f"symmetric, {name}: largest change by mirroring, 1e-6"] = 1e6 * float(change)
+    return figures
 
 
 def main() -> None:
@@ -96,8 +130,10 @@ def main() -> None:
             network.train()
             ms = median_ms(step(network, windows(batch), bf16=bf16), batch, arguments.repeats)
             figures[f"{name}: training step, {kind}, ms"] = ms
+    figures |= joint_training(settings, windows, arguments.repeats)
+    figures |= symmetric(windows, arguments.repeats)
     for name, value in figures.items():
-        print(f"{name:<62} {value:8.1f}")
+        print(f"{name:<62} {value:8.2f}")
     if arguments.json:
         with open(arguments.json, "w", encoding="utf-8") as file:  # noqa: PTH123
             json.dump(figures, file, indent=2)

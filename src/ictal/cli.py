@@ -74,6 +74,9 @@ def ablate(
     augmentations: Annotated[
         bool, typer.Option("--augmentations", help="Say what each augmentation adds or costs, for one arm.")
     ] = False,
+    controls: Annotated[
+        bool, typer.Option("--controls", help="Check the arms on the simulator's controls as well (slow).")
+    ] = False,
     folds: Annotated[int | None, typer.Option(min=2, help="Folds of cross-validation, by patient.")] = None,
     seed: Annotated[int | None, SEED] = None,
     out: Annotated[Path, typer.Option(help="Run folder; an interrupted run goes on there.")] = Path("runs/ablation"),
@@ -90,8 +93,12 @@ def ablate(
     chosen = _recipe(recipe, overrides, seed, folds)
     names = [name.strip() for name in arms.split(",") if name.strip()]
     with _bar() as progress:
-        result = study.ablate(data, chosen, names, out, cache, progress, augmentations=augmentations)
+        result = study.ablate(
+            data, chosen, names, out, cache, progress, augmentations=augmentations, controls=controls
+        )
     _print_comparison(result.comparison, result.manifest)
+    for name, control in result.controls.items():
+        _print_control(name, control)
     _give_json(result.to_json(), json_file)
     _say(f"Report: {out / 'report.html'}   Tables: {out / 'ablation.csv'}, {out / 'predictions.parquet'}")
 
@@ -225,6 +232,9 @@ def experts(
         figures = (row.kappa, row.model_kappa, row.agreeing, row.model_agreeing)
         shown.add_row(row.expert, str(row.n_windows), *(f"{one.value:.3f}" for one in figures))
     screen.print(shown)
+    _say(f"KL of the votes from the model's probabilities: {result.kl}.")
+    for name, kl in result.calibrated.items():
+        _say(f"After a calibration by {name} that was fitted on the other half: {kl}.")
     if result.left_out:
         _say(f"Left out, for lack of labels: {', '.join(result.left_out)}.")
     _say(f"Median kappa of the experts with the others: {result.expert}; of the model there: {result.model}.")
@@ -400,6 +410,13 @@ def _print_comparison(comparison: "Comparison", manifest: dict[str, Any]) -> Non
     for difference in comparison.differences:
         if difference.b in (comparison.reference, "prior"):
             _say(difference_in_words(difference))
+
+
+def _print_control(name: str, control: "Comparison") -> None:
+    table = _table("arm", "cross-validation", title=f"KL on sim:{name}", min_width=9)
+    for arm in control.rows:
+        table.add_row(arm.name, str(arm.cv), style=None if arm in control.arms else "dim")
+    screen.print(table)
 
 
 def _print_tables(result: "TableComparison") -> None:

@@ -8,7 +8,7 @@ import warnings
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -33,6 +33,7 @@ from ictal.models.weights import device
 from ictal.predictions import ID_COLUMNS, PROBABILITY_COLUMNS, Predictions, concatenate, mean_of
 from ictal.progress import Progress, silent
 from ictal.report import Report, render
+from ictal.simulate import CONTROLS
 from ictal.standardise import StandardiseSettings, standardise
 from ictal.training import Recipe, RunFolder, Unit, load_recipe, run_unit
 from ictal.training.loop import CHECKPOINT, HISTORY, Task
@@ -59,11 +60,14 @@ class Ablation:
         The tables.
     manifest
         What made them.
+    controls
+        The tables of the simulator's controls, by their name, where they were asked for.
     """
 
     folder: Path
     comparison: Comparison
     manifest: dict[str, Any]
+    controls: dict[str, Comparison] = field(default_factory=dict)
 
     def to_frame(self) -> pd.DataFrame:
         """Return the table of arms and baselines, a row each."""
@@ -71,7 +75,12 @@ class Ablation:
 
     def to_json(self) -> dict[str, Any]:
         """Return everything that was measured, and what made it."""
-        return self.comparison.to_json() | {"folder": str(self.folder), "manifest": self.manifest}
+        controls = {name: control.to_json() for name, control in self.controls.items()}
+        return self.comparison.to_json() | {
+            "controls": controls,
+            "folder": str(self.folder),
+            "manifest": self.manifest,
+        }
 
 
 def ablate(
@@ -83,6 +92,7 @@ def ablate(
     progress: Progress = silent,
     *,
     augmentations: bool = False,
+    controls: bool = False,
 ) -> Ablation:
     """Train the arms on every fold and say, with intervals, which is better.
 
@@ -103,6 +113,10 @@ def ablate(
     augmentations
         Train one arm, and the same with each augmentation added (or left out, where the recipe has it); all are
         compared with the arm as it is.
+    controls
+        Train the arms that look at no context on the simulator's four controls as well, where it is known what can be
+        seen: a check of networks and statistics, which takes four times as long again. Size and folds are those of
+        the recipe.
 
     Returns
     -------
@@ -119,7 +133,10 @@ def ablate(
     trained = trained_arms([arm.removesuffix(WEIGHTED) for arm in arms])
     for arm in trained:
         recipe.training_of(arm)
-    with_context = any(map(_needs_context, arms))
+    able = [arm for arm in arms if not _needs_context(arm)]
+    if controls and not able:
+        raise RunError(f"controls have no context, which all of {', '.join(arms)} look at; name other arms as well")
+    with_context = len(able) < len(arms)
     folder = RunFolder(Path(out))
     dataset, array = _windows(data, recipe.data, recipe.standardise, with_context, cache, progress, folded=True)
     folds = _folds(array, recipe)
@@ -136,12 +153,14 @@ def ablate(
         predictions, ensembles = _collect(units, arms, folder)
         predictions.write(folder.path / PREDICTIONS)
         comparison = _compare(predictions, arms, array, recipe, arms[0] if augmentations else None, ensembles)
-        result = Ablation(folder.path, comparison, manifest)
+        checked = _controls(recipe, able, folder.path / "controls", cache, progress) if controls else {}
+        result = Ablation(folder.path, comparison, manifest, checked)
         with whole_file(folder.path / "ablation.csv") as part:
             result.to_frame().to_csv(part, index=False)
         write_json(folder.path / "ablation.json", result.to_json())
         summaries = {arm.name: _summary(arm.name) for arm in comparison.arms}
-        report = Report(comparison, manifest, recipe.model_dump(mode="json"), summaries, _histories(units, folder))
+        histories = _histories(units, folder)
+        report = Report(comparison, manifest, recipe.model_dump(mode="json"), summaries, histories, checked)
         write_text(folder.path / "report.html", render(report))
     return result
 
@@ -237,6 +256,18 @@ def evaluate_model(
     predictions = Predictions.make(frame, dataset.name)
     options = recipe.evaluation
     return evaluate(predictions, options.n_resamples, recipe.seed, options.confidence), predictions
+
+
+def _controls(
+    recipe: Recipe, arms: Sequence[str], folder: Path, cache: str | Path | None, progress: Progress
+) -> dict[str, Comparison]:
+    """Run the same arms on each control, in a folder of its own."""
+    found = {}
+    for done, name in enumerate(CONTROLS):
+        progress("controls", done, len(CONTROLS))
+        found[name] = ablate(f"sim:{name}", recipe, arms, folder / name, cache, progress).comparison
+    progress("controls", len(CONTROLS), len(CONTROLS))
+    return found
 
 
 def _windows(

@@ -7,9 +7,10 @@ import numpy as np
 import numpy.typing as npt
 
 from ictal.errors import TableError
+from ictal.evaluation.calibration import calibrated_kl, patient_folds
 from ictal.evaluation.expert_labels import NOT_LABELLED, ExpertLabels
 from ictal.evaluation.measures import Measured
-from ictal.evaluation.metrics import agreement_parts, kappa_of, pattern_shares
+from ictal.evaluation.metrics import agreement_parts, kappa_of, kl_divergence, pattern_shares
 from ictal.evaluation.resampling import Estimate, PatientBootstrap
 from ictal.evaluation.tables import estimate_json
 from ictal.labels import distribution
@@ -67,6 +68,9 @@ class PanelComparison:
         In how many experts' places the model agrees better than the expert.
     whole_panel
         The model's kappa with the top vote of all experts. No expert has such a figure, since each is part of it.
+    kl, calibrated
+        Mean KL of all votes from the model's probabilities, as they are and after each calibration that was fitted on
+        the other half of the patients (or windows).
     left_out
         Experts without a window, or with one label only, for whom there is no kappa.
     min_others, resampled
@@ -79,18 +83,21 @@ class PanelComparison:
     difference: Estimate
     n_better: Estimate
     whole_panel: Estimate
+    kl: Estimate
+    calibrated: dict[str, Estimate]
     left_out: tuple[str, ...]
     min_others: int
     resampled: str
 
     def to_json(self) -> dict[str, Any]:
         """Return plain numbers, lists and None."""
-        names = ("expert", "model", "difference", "n_better", "whole_panel")
+        names = ("expert", "model", "difference", "n_better", "whole_panel", "kl")
         return {
             "min_others": self.min_others,
             "resampled": self.resampled,
             "left_out": list(self.left_out),
             **{name: estimate_json(getattr(self, name)) for name in names},
+            "calibrated_kl": {name: estimate_json(row) for name, row in self.calibrated.items()},
             "experts": [
                 {"expert": row.expert, "n_windows": row.n_windows}
                 | {name: estimate_json(getattr(row, name)) for name in FIGURES}
@@ -148,14 +155,20 @@ def compare_with_experts(
         min(gain.n_patients for gain in gains),
     )
     model = labels.probabilities.argmax(axis=1)
-    enough = labels.votes.sum(axis=1) >= min_others
+    votes, n_votes = labels.votes, labels.votes.sum(axis=1)
+    enough, voted = n_votes >= min_others, n_votes > 0
+    panel = PatientBootstrap(whose[voted], np.ones(voted.sum()), n_resamples, seed, confidence)
+    one_half = len(set(whose[voted])) < 2  # which has no other half to be fitted on
+    halves = np.zeros(voted.sum()) if one_half else patient_folds(whose[voted], 2, seed)
     return PanelComparison(
         rows=tuple(place.row(name, bootstrap) for name, place in places.items()),
         expert=medians["kappa"].estimate(bootstrap),
         model=medians["model_kappa"].estimate(bootstrap),
         difference=medians["difference"].estimate(bootstrap),
         n_better=n_better.estimate(bootstrap),
-        whole_panel=_agreement(bootstrap, labels.votes, model, enough)[0].estimate(bootstrap),
+        whole_panel=_agreement(bootstrap, votes, model, enough)[0].estimate(bootstrap),
+        kl=panel.mean(kl_divergence(votes[voted], labels.probabilities[voted])),
+        calibrated=calibrated_kl(panel, votes[voted], labels.probabilities[voted], halves),
         left_out=tuple(name for name in labels.experts if name not in places),
         min_others=min_others,
         resampled="windows" if labels.patients is None else "patients",

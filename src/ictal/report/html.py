@@ -1,7 +1,7 @@
 """One HTML page that stands alone: no script, no font and no picture from elsewhere."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import jinja2
@@ -30,6 +30,8 @@ class Report:
         Each arm in one line.
     histories
         Loss and KL by epoch, per unit.
+    controls
+        The tables of the simulator's controls, by their name.
     """
 
     comparison: Comparison
@@ -37,6 +39,7 @@ class Report:
     recipe: Mapping[str, Any]
     summaries: Mapping[str, str]
     histories: Mapping[str, pd.DataFrame]
+    controls: Mapping[str, Comparison] = field(default_factory=dict)
 
 
 def render(report: Report) -> str:
@@ -81,6 +84,7 @@ def render(report: Report) -> str:
         recipe_yaml=yaml.safe_dump(dict(report.recipe), sort_keys=False, allow_unicode=True),
         summaries=report.summaries,
         splits=splits,
+        controls=report.controls,
         reference=reference,
         verdict=words.verdict_of_arms(comparison),
         measures=MEASURES,
