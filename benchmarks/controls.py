@@ -22,8 +22,13 @@ SEES = {
     "null": (),
 }
 """Arms that can solve a control; all others should stay at the prior, or fall behind it where they learn noise."""
-LONGER = "training.temporal.learning_rates=[0.003,0.003,0.003,0.001,0.0005]"
-"""Waves under a background take the temporal network longer than the three epochs of 'quick'."""
+LONGER = (
+    "training.temporal.learning_rates=[0.003,0.003,0.003,0.001,0.0005]",
+    "training.fusion.learning_rates=[0.002,0.002,0.002,0.002,0.0007,0.0001]",
+    "training.fusion.batch_size=8",
+    "training.symmetric.batch_size=8",
+)
+"""Waves under a background, and an exclusive or of two markers, take longer than the epochs of 'quick'."""
 
 
 def main() -> None:
@@ -44,7 +49,7 @@ def main() -> None:
         "data.test_share=0",
         f"seed={options.seed}",
         f"data.sim.seed={options.seed}",
-        LONGER,
+        *LONGER,
         *options.set,
     ]
     print(machine())

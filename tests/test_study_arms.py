@@ -136,22 +136,14 @@ def test_a_model_that_was_finetuned_is_saved_whole(cache, tmp_path):
 
 def test_a_window_is_explained_from_the_command_line(run, tmp_path):
     unit = run.folder / "units" / "temporal-fold0-seed0"
-    arguments = [
-        "explain",
-        str(unit),
-        "sim",
-        "--recipe",
-        TINY,
-        "--window",
-        "p3e1_0",
-        "--out",
-        str(tmp_path / "why.svg"),
-    ]
-    made = CliRunner().invoke(app, [*arguments, "--pattern", "lpd", "--json", str(tmp_path / "why.json")])
+    asked = f"explain {unit} sim --recipe {TINY} --window p3e1_0 --pattern lpd --check".split()
+    made = CliRunner().invoke(app, [*asked, "--out", str(tmp_path / "why.svg"), "--json", str(tmp_path / "why.json")])
     assert made.exit_code == 0, made.output
     assert (tmp_path / "why.svg").read_text().startswith("<?xml")
     told = json.loads((tmp_path / "why.json").read_text())
     assert told["pattern"] == "lpd"
+    assert -1 <= told["correlation_with_random_weights"] <= 1
+    assert "Rank correlation with random weights" in made.output
     with pytest.raises(TableError, match="there is no window 'p99e0_0'; it has p0e0_0, p0e1_0"):
         explain_window(unit, "sim", "p99e0_0", recipe=TINY)
 

@@ -253,6 +253,9 @@ def explain(
     out: Annotated[Path, typer.Option(help="Figure to write (.svg or .png).")],
     pattern: Annotated[str | None, typer.Option(help="Name of the pattern [default: the most probable one].")] = None,
     method: Annotated[str, typer.Option(help="'occlusion', 'gradients' or 'gradcam'.")] = "occlusion",
+    check: Annotated[
+        bool, typer.Option("--check", help="Say whether the explanation changes when the weights are made random.")
+    ] = False,
     page: Annotated[str, typer.Option(help="Traces of the 'centre' 10 s, or of the whole 'window'.")] = "centre",
     recipe: Annotated[str, RECIPE] = "quick",
     overrides: Annotated[list[str] | None, SET] = None,
@@ -268,7 +271,13 @@ def explain(
     chosen = _recipe(recipe, overrides, None)
     found = study.explain_window(model, data, window, pattern, cast(Any, (method,)), chosen)
     save_figure(explanation_figure(found, cast(Any, method), cast(Any, page), f"window {window}"), out)
-    _give_json(found.to_json(), json_file)
+    told = found.to_json()
+    if check:
+        sanity = study.check_explanation(model, data, window, found.pattern, cast(Any, method), chosen)
+        told["correlation_with_random_weights"] = sanity.correlations[-1]
+        verdict = "it explains this model" if sanity.differs else "it shows the EEG and not the model: do not read it"
+        _say(f"Rank correlation with random weights {sanity.correlations[-1]:+.2f}: {verdict}.")
+    _give_json(told, json_file)
     _say(f"{found.pattern}, probability {found.probability:.2f}; figure: {out}")
 
 

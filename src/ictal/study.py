@@ -24,12 +24,12 @@ from ictal.data.array import default_cache
 from ictal.errors import FoldError, RunError, TableError, UnknownNameError, listed
 from ictal.evaluation import Comparison, Evaluation, compare_arms, evaluate
 from ictal.evaluation.ensemble import weighted_mean
-from ictal.evaluation.explain import Explanation, MethodName, explain
+from ictal.evaluation.explain import Explanation, MethodName, Sanity, explain, sanity
 from ictal.files import whole_file, write_json, write_text
 from ictal.labels import PANELS, PATTERNS, STRATA, TRUE_COLUMNS, VOTE_COLUMNS, panels, pattern_counts, strata
 from ictal.models import load_model, save_model
 from ictal.models.arms import ARMS, MeanOfArms, find_arm, trained_arms
-from ictal.models.weights import device
+from ictal.models.weights import Model, device
 from ictal.predictions import ID_COLUMNS, PROBABILITY_COLUMNS, Predictions, concatenate, mean_of
 from ictal.progress import Progress, silent
 from ictal.report import Report, render
@@ -376,6 +376,29 @@ def explain_window(
     TableError
         If the data set has no such window.
     """
+    loaded, window = _model_and_window(model, data, window_id, recipe)
+    return explain(loaded, window, pattern, methods)
+
+
+def check_explanation(
+    model: str | Path,
+    data: str,
+    window_id: str,
+    pattern: str,
+    method: MethodName,
+    recipe: Recipe | str = "quick",
+) -> Sanity:
+    """Tell whether an explanation changes when the model's weights are made random; else it explains no model.
+
+    The parameters are those of `explain_window`.
+    """
+    loaded, window = _model_and_window(model, data, window_id, recipe)
+    return sanity(loaded.network, [window], pattern, method)
+
+
+def _model_and_window(
+    model: str | Path, data: str, window_id: str, recipe: Recipe | str
+) -> tuple[Model, npt.NDArray[np.float32]]:
     recipe = load_recipe(recipe) if isinstance(recipe, str) else recipe
     loaded = load_model(model)
     loaded.network.to(device(recipe.trainer.accelerator))
@@ -388,8 +411,7 @@ def explain_window(
     settings = loaded.card.standardise
     signal = standardise(dataset.recording(eeg_id), settings).signal
     start = min(round(start_s * RATE_HZ), max(signal.shape[1] - WINDOW_SAMPLES, 0))
-    window, _ = cut(signal, start, settings.short)
-    return explain(loaded, window, pattern, methods)
+    return loaded, cut(signal, start, settings.short)[0]
 
 
 def arms_frame(comparison: Comparison) -> pd.DataFrame:

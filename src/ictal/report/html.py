@@ -85,6 +85,7 @@ def render(report: Report) -> str:
         summaries=report.summaries,
         splits=splits,
         controls=report.controls,
+        stages=_stages(report.histories),
         reference=reference,
         verdict=words.verdict_of_arms(comparison),
         measures=MEASURES,
@@ -98,3 +99,15 @@ def render(report: Report) -> str:
         strata=(*STRATA, *PANELS),
         figures=drawings,
     )
+
+
+def _stages(histories: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
+    """Return the KL of either population at the end of each stage, the mean over units, of arms of several stages."""
+    ends = []
+    for unit, history in histories.items():
+        if "stage" in history and history["stage"].max() > 1:
+            end = history.groupby("stage", as_index=False).last()
+            ends.append(end.assign(arm=unit.split("-fold")[0])[["arm", "stage", "valid_kl_few", "valid_kl_many"]])
+    if not ends:
+        return pd.DataFrame()
+    return pd.concat(ends).groupby(["arm", "stage"], as_index=False, sort=False).mean()
