@@ -34,12 +34,12 @@ def test_all_arms_come_in_one_report(everything):
         assert f"<b>{name}</b>" in report
     for words in (
         "has the lowest KL in cross-validation",
-        "Averaging the branches",
+        "Against its branches alone",
         "1–9 votes",
         "over 2 seeds",
     ):
         assert words in report
-    assert {pair.joint for pair in everything.comparison.interactions} == {"fusion", "fusion-finetuned"}
+    assert {found.pair.a for found in everything.comparison.interactions} == {"fusion", "fusion-finetuned"}
     told = json.loads((everything.folder / "ablation.json").read_text())
     n_pairs = len(names) * (len(names) - 1) // 2
     assert sum(d["split"] == "cv" for d in told["differences"]) == n_pairs + 2 * len(names)
@@ -143,7 +143,7 @@ def test_a_window_is_explained_from_the_command_line(run, tmp_path):
     told = json.loads((tmp_path / "why.json").read_text())
     assert told["pattern"] == "lpd"
     assert -1 <= told["correlation_with_random_weights"] <= 1
-    assert "Rank correlation with random weights" in made.output
+    assert "Rank correlation with an explanation under random weights" in made.output
     with pytest.raises(TableError, match="there is no window 'p99e0_0'; it has p0e0_0, p0e1_0"):
         explain_window(unit, "sim", "p99e0_0", recipe=TINY)
 

@@ -275,8 +275,12 @@ def explain(
     if check:
         sanity = study.check_explanation(model, data, window, found.pattern, cast(Any, method), chosen)
         told["correlation_with_random_weights"] = sanity.correlations[-1]
-        verdict = "it explains this model" if sanity.differs else "it shows the EEG and not the model: do not read it"
-        _say(f"Rank correlation with random weights {sanity.correlations[-1]:+.2f}: {verdict}.")
+        verdict = (
+            "it changes with the weights, as it should"
+            if sanity.differs
+            else "it hardly changes, so it may show the EEG and not the model"
+        )
+        _say(f"Rank correlation with an explanation under random weights {sanity.correlations[-1]:+.2f}: {verdict}.")
     _give_json(told, json_file)
     _say(f"{found.pattern}, probability {found.probability:.2f}; figure: {out}")
 

@@ -118,6 +118,16 @@ MONTAGES = {
 """Montages by name, each as its chains: all 18 derivations, or the reference's eight long ones."""
 
 
+ROWS = ("Fp1 Fp2", "F7 F3 Fz F4 F8", "T3 C3 Cz C4 T4", "T5 P3 Pz P4 T6", "O1 O2")
+"""The electrodes from front to back, each row from left to right."""
+
+NEIGHBOURS = (
+    *(tuple(derivation) for chain in MONTAGES["double_banana"].values() for derivation in chain),
+    *(pair for row in ROWS for pair in pairwise(row.split())),
+)
+"""Pairs of electrodes that lie beside each other on the scalp, along chains and rows."""
+
+
 def montage(name: str) -> dict[str, tuple[Derivation, ...]]:
     """Return the chains of a montage by its name, or say which names there are."""
     if name not in MONTAGES:

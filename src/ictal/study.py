@@ -8,7 +8,7 @@ import warnings
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -136,6 +136,9 @@ def ablate(
     able = [arm for arm in arms if not _needs_context(arm)]
     if controls and not able:
         raise RunError(f"controls have no context, which all of {', '.join(arms)} look at; name other arms as well")
+    for name in CONTROLS if controls else ():
+        outline = open_dataset(f"sim:{name}", recipe.data).outline
+        check_folds(outline, recipe.data.folds, recipe.data.test_share)
     with_context = len(able) < len(arms)
     folder = RunFolder(Path(out))
     dataset, array = _windows(data, recipe.data, recipe.standardise, with_context, cache, progress, folded=True)
@@ -153,15 +156,12 @@ def ablate(
         predictions, ensembles = _collect(units, arms, folder)
         predictions.write(folder.path / PREDICTIONS)
         comparison = _compare(predictions, arms, array, recipe, arms[0] if augmentations else None, ensembles)
-        checked = _controls(recipe, able, folder.path / "controls", cache, progress) if controls else {}
-        result = Ablation(folder.path, comparison, manifest, checked)
-        with whole_file(folder.path / "ablation.csv") as part:
-            result.to_frame().to_csv(part, index=False)
-        write_json(folder.path / "ablation.json", result.to_json())
-        summaries = {arm.name: _summary(arm.name) for arm in comparison.arms}
-        histories = _histories(units, folder)
-        report = Report(comparison, manifest, recipe.model_dump(mode="json"), summaries, histories, checked)
-        write_text(folder.path / "report.html", render(report))
+        result = Ablation(folder.path, comparison, manifest)
+        _write(result, recipe, units, folder)
+        if controls:
+            checked = _controls(recipe, able, folder.path / "controls", cache, progress)
+            result = replace(result, controls=checked)
+            _write(result, recipe, units, folder)
     return result
 
 
@@ -258,6 +258,18 @@ def evaluate_model(
     return evaluate(predictions, options.n_resamples, recipe.seed, options.confidence), predictions
 
 
+def _write(result: Ablation, recipe: Recipe, units: Sequence[Unit], folder: RunFolder) -> None:
+    """Write tables and report."""
+    with whole_file(folder.path / "ablation.csv") as part:
+        result.to_frame().to_csv(part, index=False)
+    write_json(folder.path / "ablation.json", result.to_json())
+    comparison = result.comparison
+    summaries = {arm.name: _summary(arm.name) for arm in comparison.arms}
+    settings, histories = recipe.model_dump(mode="json"), _histories(units, folder)
+    report = Report(comparison, result.manifest, settings, summaries, histories, result.controls)
+    write_text(folder.path / "report.html", render(report))
+
+
 def _controls(
     recipe: Recipe, arms: Sequence[str], folder: Path, cache: str | Path | None, progress: Progress
 ) -> dict[str, Comparison]:
@@ -340,6 +352,7 @@ def _compare(
         averages={arm: ARMS[arm].parts for arm in arms if arm in ARMS and ARMS[arm].parts},
         joint={arm: average for arm, average in JOINT.items() if {arm, average} <= {*arms}},
         ensembles=ensembles,
+        all_pairs=reference is None,
     )
 
 
@@ -403,6 +416,11 @@ def _model_and_window(
     loaded = load_model(model)
     loaded.network.to(device(recipe.trainer.accelerator))
     dataset = open_dataset(data, recipe.data)
+    if data.startswith("sim") and loaded.card.data.startswith("sim") and dataset.name != loaded.card.data:
+        warnings.warn(
+            f"the model was trained on {loaded.card.data}; this is {dataset.name}, whose EEGs are others",
+            stacklevel=3,
+        )
     rows = dataset.outline[dataset.outline["window_id"] == window_id]
     if rows.empty:
         known = listed(dataset.outline["window_id"])

@@ -61,8 +61,8 @@ def test_pairs_are_the_later_minus_the_earlier_with_interval_and_corrected_p(two
         assert row.estimate.value == pytest.approx(kl[row.a] - kl[row.b])
         assert row.estimate.low < row.estimate.value < row.estimate.high
         assert row.p <= row.p_holm <= 3 * row.p + 1e-12
-        # an interval of 95 % is 1.96 standard errors wide on both sides
-        assert row.detectable == pytest.approx(2.80 / 3.92 * (row.estimate.high - row.estimate.low), rel=0.15)
+        # an interval of 95 % is 1.96 standard errors wide on both sides; of three pairs each has a level of 1.67 %
+        assert row.detectable == pytest.approx(3.24 / 3.92 * (row.estimate.high - row.estimate.low), rel=0.15)
     assert result.differences[0].estimate.low > 0
     assert result.differences[0].p_holm < 0.01
 

@@ -237,7 +237,7 @@ def test_a_steady_slope_is_its_own_bridge_and_its_electrodes_their_neighbours_me
 
 def test_neighbours_are_those_along_chains_and_rows():
     def of(name: str) -> set[str]:
-        row = module.NEIGHBOURS[CHANNELS.index(name)]
+        row = module.MEANS_OF_NEIGHBOURS[CHANNELS.index(name)]
         assert row.sum() == pytest.approx(1)
         return {CHANNELS[index] for index in np.flatnonzero(row)}
 

@@ -5,8 +5,9 @@ from scipy.signal import welch
 
 from ictal.montage import CHANNELS, ELECTRODES, MIRROR
 from ictal.simulate.head import POSITIONS
-from ictal.training.augment import AUGMENTATIONS, CHANGES, MIRROR_REGIONS, NEIGHBOURS, AugmentSettings, augment
+from ictal.training.augment import AUGMENTATIONS, CHANGES, MIRROR_REGIONS, PAIRS, AugmentSettings, augment
 
+NEIGHBOURS = [tuple(pair) for pair in PAIRS.tolist()]
 EKG = CHANNELS.index("EKG")
 
 
@@ -65,7 +66,7 @@ def test_mirroring_twice_changes_nothing_and_the_context_is_mirrored_with_its_wi
 
 
 def test_neighbours_are_those_that_lie_nearest():
-    assert len(set(NEIGHBOURS)) == len(NEIGHBOURS)
+    assert len({frozenset(pair) for pair in NEIGHBOURS}) == len(NEIGHBOURS)
     distance = np.linalg.norm(POSITIONS[:19, None] - POSITIONS[None, :19], axis=2)
     apart = [distance[pair] for pair in NEIGHBOURS]
     pairs = distance[np.triu_indices(19, 1)]

@@ -14,7 +14,6 @@ from ictal.evaluation.differences import Difference, paired_differences
 from ictal.evaluation.measures import measure_table, reliability_estimates
 from ictal.evaluation.metrics import kl_divergence
 from ictal.evaluation.panels import PanelLikelihood, panel_likelihood
-from ictal.evaluation.permutation import permutation_p
 from ictal.evaluation.reliability import reliability_curve
 from ictal.evaluation.resampling import Estimate, PatientBootstrap
 from ictal.evaluation.tables import Evaluation, bootstrap_of, evaluate_with
@@ -62,35 +61,28 @@ class ArmResult:
 
 @dataclass(frozen=True)
 class Interaction:
-    """What joint training gains beyond averaging, in cross-validation; all in KL, above zero where it gains.
+    """What joint training gains beyond averaging, in cross-validation.
 
     Attributes
     ----------
-    joint, average
-        The arm that is trained jointly, and the average of its branches.
     of_average, of_joint
-        How much lower either is than the branches are on average.
-    difference
-        The second minus the first.
-    p
-        Of the permutation test by patient.
+        How much lower the KL of the average, and that of the arm that is trained jointly, is than the branches' mean.
+    pair
+        The joint arm minus the average, as it stands among the differences: the branches cancel.
     """
 
-    joint: str
-    average: str
     of_average: Estimate
     of_joint: Estimate
-    difference: Estimate
-    p: float
+    pair: Difference
 
     def to_json(self) -> dict[str, Any]:
         """Return plain numbers, lists and None."""
-        rows = {name: getattr(self, name) for name in ("of_average", "of_joint", "difference")}
         return {
-            "joint": self.joint,
-            "average": self.average,
-            **{name: [row.value, row.interval] for name, row in rows.items()},
-            "p": self.p,
+            "joint": self.pair.a,
+            "average": self.pair.b,
+            "gain_of_average": [self.of_average.value, self.of_average.interval],
+            "gain_of_joint": [self.of_joint.value, self.of_joint.interval],
+            "joint_minus_average": self.pair.to_json(),
         }
 
 
@@ -115,7 +107,7 @@ class Comparison:
     arms, baselines
         Figures of each.
     differences
-        Of all pairs of arms, which are one family of tests per split, and of the arms to the baselines, another one.
+        Of pairs of arms, which are one family of tests per split, and of the arms to the baselines, another one.
     reference
         The arm that reports compare the others with.
     interactions
@@ -182,6 +174,7 @@ def compare_arms(
     averages: Mapping[str, Sequence[str]] | None = None,
     joint: Mapping[str, str] | None = None,
     ensembles: Mapping[str, dict[str, list[float]]] | None = None,
+    all_pairs: bool = True,
 ) -> Comparison:
     """Make the tables of an ablation.
 
@@ -200,9 +193,12 @@ def compare_arms(
     averages
         The parts of arms that are plain averages.
     joint
-        The average to which an arm that is trained jointly is compared; its parts must be among the arms.
+        The average to which an arm that is trained jointly is compared, which must be the reference; its parts must
+        be among the arms.
     ensembles
         Of averages whose weights were fitted, these weights by fold; they go into the result as they are.
+    all_pairs
+        Whether all pairs of arms are compared, or each arm with the reference alone.
     """
     averaged = predictions.average()
     names = averaged.arms
@@ -235,7 +231,10 @@ def compare_arms(
     differences = [
         difference
         for split in splits
-        for pairs in (_pairs(names, reference), [(name, other) for other in (PRIOR, UNIFORM) for name in names])
+        for pairs in (
+            _pairs(names, reference, all_pairs),
+            [(name, other) for other in (PRIOR, UNIFORM) for name in names],
+        )
         for difference in paired_differences(
             pairs,
             {name: losses[name, split] for name in tables},
@@ -246,9 +245,9 @@ def compare_arms(
         )
     ]
     interactions = [
-        _interaction(bootstraps["cv"], arm, average, {name: losses[name, "cv"] for name in names}, averages[average])
-        for arm, average in (joint or {}).items()
-        if averages and {arm, average, *averages[average]} <= {*names}
+        _interaction(bootstraps["cv"], pair, {name: losses[name, "cv"] for name in names}, averages[pair.b])
+        for pair in differences
+        if pair.split == "cv" and (joint or {}).get(pair.a) == pair.b and averages and {*averages[pair.b]} <= {*names}
     ]
     ways = [
         Way(name, split, _way(bootstraps[split], *(losses[key, split] for key in (name, PRIOR, FLOOR))))
@@ -269,18 +268,21 @@ def compare_arms(
     )
 
 
-def _pairs(names: Sequence[str], reference: str) -> list[tuple[str, str]]:
+def _pairs(names: Sequence[str], reference: str, all_pairs: bool) -> list[tuple[str, str]]:
     """Return every pair of arms once; those with the reference have it second, others the earlier one."""
+    if not all_pairs:
+        return [(name, reference) for name in names if name != reference]
     return [(b, a) if a == reference else (a, b) if b == reference else (b, a) for a, b in combinations(names, 2)]
 
 
 def _of_arm(bootstrap: PatientBootstrap, table: Predictions, losses: Floats) -> dict[str, Any]:
     """Return what else is asked of an arm in cross-validation."""
     folds, votes, probabilities = table.folds, table.votes, table.probabilities
+    several = len(np.unique(folds)) > 1
     return {
         "calibrated": calibrated_kl(bootstrap, votes, probabilities, folds),
         "variance": split_variance(losses, table.seeds, folds, bootstrap),
-        "panel": panel_likelihood(bootstrap, votes, probabilities, folds, table.concentrations),
+        "panel": panel_likelihood(bootstrap, votes, probabilities, folds, table.concentrations) if several else None,
         "reliability": tuple(
             zip(
                 reliability_curve(votes, probabilities, bootstrap.weights).confidence.tolist(),
@@ -292,18 +294,11 @@ def _of_arm(bootstrap: PatientBootstrap, table: Predictions, losses: Floats) -> 
 
 
 def _interaction(
-    bootstrap: PatientBootstrap, joint: str, average: str, losses: Mapping[str, Floats], branches: Sequence[str]
+    bootstrap: PatientBootstrap, pair: Difference, losses: Mapping[str, Floats], branches: Sequence[str]
 ) -> Interaction:
     of_branches = np.mean([losses[branch] for branch in branches], axis=0)
-    gain = losses[average] - losses[joint]
-    return Interaction(
-        joint,
-        average,
-        bootstrap.mean(of_branches - losses[average]),
-        bootstrap.mean(of_branches - losses[joint]),
-        bootstrap.mean(gain),
-        permutation_p(gain, bootstrap.patients, bootstrap.weights, bootstrap.n_resamples, bootstrap.seed),
-    )
+    of_average, of_joint = (bootstrap.mean(of_branches - losses[arm]) for arm in (pair.b, pair.a))
+    return Interaction(of_average, of_joint, pair)
 
 
 def _way(bootstrap: PatientBootstrap, arm: Floats, prior: Floats, floor: Floats) -> Estimate | None:

@@ -9,7 +9,7 @@ import copy
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from itertools import islice, pairwise
+from itertools import islice
 from pathlib import Path
 from typing import Any, Literal, get_args
 
@@ -25,7 +25,7 @@ from ictal.errors import ModelError, UnknownNameError, listed
 from ictal.labels import PATTERNS
 from ictal.models.arms import MeanOfArms
 from ictal.models.weights import Model, load_model
-from ictal.montage import CHAINS, CHANNELS, ELECTRODES, N_CHANNELS, derivations_of
+from ictal.montage import CHAINS, CHANNELS, ELECTRODES, N_CHANNELS, NEIGHBOURS
 from ictal.recording import Signal
 from ictal.views.spectrogram import Spectrogram, hz_to_mel, mel_to_hz
 from ictal.windows import RATE_HZ, WINDOW_S, WINDOW_SAMPLES
@@ -35,8 +35,6 @@ MethodName = Literal["occlusion", "gradients", "gradcam"]
 METHOD_NAMES: tuple[MethodName, ...] = get_args(MethodName)
 
 N_ELECTRODES = len(ELECTRODES)
-ROWS = ("Fp1 Fp2", "F7 F3 Fz F4 F8", "T3 C3 Cz C4 T4", "T5 P3 Pz P4 T6", "O1 O2")
-"""The electrodes from front to back, each row from left to right."""
 QUIET = 0.1
 """What is left of the amplitude where a piece of time is taken away: 20 dB less, as in a suppressed EEG. Nothing at
 all would be a hole of -100 dB in a spectrogram, which no EEG has and which a network may take for anything."""
@@ -50,16 +48,15 @@ ALIKE = 0.5
 
 def _means_of_neighbours() -> Signal:
     """Return the matrix [20, 20] that gives each electrode the mean of those next to it along chains and rows."""
-    rows = [pair for row in ROWS for pair in pairwise(row.split())]
     matrix = np.zeros((N_CHANNELS, N_CHANNELS), dtype=np.float32)
-    for one, other in (*derivations_of(CHAINS), ("Fz", "Cz"), ("Cz", "Pz"), *rows):
+    for one, other in NEIGHBOURS:
         here, there = CHANNELS.index(one), CHANNELS.index(other)
         matrix[here, there] = matrix[there, here] = 1
     matrix[CHANNELS.index("EKG"), CHANNELS.index("EKG")] = 1
     return np.asarray(matrix / matrix.sum(axis=1, keepdims=True))
 
 
-NEIGHBOURS = _means_of_neighbours()
+MEANS_OF_NEIGHBOURS = _means_of_neighbours()
 
 
 @dataclass(frozen=True)
@@ -314,7 +311,7 @@ def occlude(
 def _occluded(window: Signal, stretch_s: int | None) -> Iterator[Signal]:
     """Give the window as it is, without each electrode, without each second, and without each cell of the grid."""
     yield window
-    around = NEIGHBOURS @ window
+    around = MEANS_OF_NEIGHBOURS @ window
     for row in range(N_ELECTRODES):
         yield _with_row(window, row, around[row])
     for start in range(0, WINDOW_SAMPLES, RATE_HZ):

@@ -204,7 +204,7 @@ def _resampled_areas(
 ) -> Floats:
     """Return AUROC and AUPRC of each pattern in every resample, [2, resample, 6]."""
     # The draws are those of all other measures; a resample is a sum over patients of what each has in each bin.
-    codes, counts = bootstrap._draws
+    codes, counts = bootstrap.draws
     sums = [
         _sums_of_bins(codes, counts.shape[1], bootstrap.weights, there, scores)
         for there, scores in zip(positive.T, probabilities.T, strict=True)

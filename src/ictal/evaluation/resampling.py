@@ -63,15 +63,15 @@ class PatientBootstrap:
     confidence: float = 0.95
 
     @cached_property
-    def _draws(self) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.uint16]]:
-        """The number of each window's patient, and how often each resample drew each patient."""
+    def draws(self) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.uint16]]:
+        """The number of each window's patient, [window], and how often it was drawn, [resample, patient]."""
         codes, names = pd.factorize(self.patients)
         generator = np.random.default_rng(self.seed)
         uniform = np.full(len(names), 1 / len(names))
         counts = np.empty((self.n_resamples, len(names)), dtype=np.uint16)
         for begin in range(0, self.n_resamples, CHUNK):
-            n_draws = min(CHUNK, self.n_resamples - begin)
-            counts[begin : begin + CHUNK] = generator.multinomial(len(names), uniform, n_draws)
+            ndraws = min(CHUNK, self.n_resamples - begin)
+            counts[begin : begin + CHUNK] = generator.multinomial(len(names), uniform, ndraws)
         return codes, counts
 
     def means(self, values: npt.ArrayLike, shares: npt.ArrayLike | None = None) -> Floats:
@@ -85,7 +85,7 @@ class PatientBootstrap:
             How much of a window counts in each column, [window, column]; all of it if None.
         """
         values = np.asarray(values, dtype=np.float64).reshape(len(self.weights), -1)
-        codes, counts = self._draws
+        codes, counts = self.draws
         shares = np.ones_like(values) if shares is None else np.asarray(shares, dtype=np.float64)
         weights = shares.reshape(values.shape) * self.weights[:, None]
         numerator = np.zeros((counts.shape[1], values.shape[1]))

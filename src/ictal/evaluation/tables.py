@@ -130,10 +130,11 @@ def evaluate_with(
     bootstrap, measured
         As for `evaluate_votes`.
     predictions
-        With a row per window.
+        With a row per window and seed.
     """
-    eegs = predictions.frame["eeg_id"]
-    return evaluate_votes(bootstrap, predictions.votes, predictions.probabilities, eegs, measured)
+    frame = predictions.frame
+    votes, probabilities, n_seeds = predictions.votes, predictions.probabilities, frame["seed"].nunique()
+    return evaluate_votes(bootstrap, votes, probabilities, frame["eeg_id"], measured, n_seeds)
 
 
 def evaluate_votes(
@@ -142,6 +143,7 @@ def evaluate_votes(
     probabilities: Floats,
     eegs: "pd.Series[str]",
     measured: Mapping[str, Measured] | None = None,
+    rows_per_window: int = 1,
 ) -> Evaluation:
     """Evaluate probabilities by votes, each window with the weight that the bootstrap gives it.
 
@@ -157,6 +159,8 @@ def evaluate_votes(
         Of each window, [window].
     measured
         The measures of this table by this bootstrap, where they are known; None: they are measured here.
+    rows_per_window
+        One per seed of training; windows are counted, not rows.
     """
     kl, right = kl_divergence(votes, probabilities), correct(votes, probabilities)
     shares, of_stratum = pattern_shares(votes), strata(votes)
@@ -170,12 +174,12 @@ def evaluate_votes(
         if not there.any():
             return Group(0, 0, None, None)
         accuracy = float(np.average(right, weights=counts * bootstrap.weights))
-        return Group(int(there.sum()), n_patients, bootstrap.mean(kl, counts), accuracy)
+        return Group(int(there.sum()) // rows_per_window, n_patients, bootstrap.mean(kl, counts), accuracy)
 
     measured = measure_table(bootstrap, votes, probabilities) if measured is None else measured
     measures = {name: one.estimate(bootstrap) for name, one in measured.items()}
     return Evaluation(
-        n_windows=len(votes),
+        n_windows=len(votes) // rows_per_window,
         n_eegs=int(eegs.nunique()),
         n_patients=len(set(bootstrap.patients)),
         kl=measures["kl"],

@@ -88,8 +88,8 @@ class ModelSettings(Settings):
         return N_PATTERNS + (self.votes == "dirichlet")
 
 
-LOG_CONCENTRATION = (-4.0, 14.0)
-"""Least and largest logarithm of a concentration."""
+LOG_CONCENTRATION = (-4.0, 9.0)
+"""Least and largest logarithm of a concentration; beyond, the votes of any panel are all but multinomial."""
 
 Build = Callable[[ModelSettings, bool], nn.Module]
 """Make an untrained network; the flag says whether its first weights matter (or will be loaded over)."""
@@ -216,7 +216,6 @@ class ArmNetwork(nn.Module):
             logits = mixed.log()
         if not self.has_concentration:
             return logits, None
-        # Bounded: beyond a million votes a panel is its distribution, and an infinity would spoil the gradient.
         return logits, outputs[:, N_PATTERNS].clamp(*LOG_CONCENTRATION).exp()
 
     def forward(self, windows: Tensor, contexts: Tensor | None = None) -> Tensor:

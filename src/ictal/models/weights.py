@@ -133,8 +133,8 @@ def predict(
             part = rows[begin : begin + batch_size]
             context = torch.from_numpy(contexts[part]).to(device) if contexts is not None else None
             logits, concentration = network.panel(torch.from_numpy(signals[part]).to(device), context)
-            probabilities.append(logits.double().softmax(1).cpu().numpy())
-            concentrations += [] if concentration is None else [concentration.double().cpu().numpy()]
+            probabilities.append(logits.cpu().double().softmax(1).numpy())
+            concentrations += [] if concentration is None else [concentration.cpu().double().numpy()]
     network.train(training)
     return Answer(
         np.concatenate(probabilities) if probabilities else np.empty((0, len(PATTERNS))),

@@ -84,6 +84,7 @@ def render(report: Report) -> str:
         recipe_yaml=yaml.safe_dump(dict(report.recipe), sort_keys=False, allow_unicode=True),
         summaries=report.summaries,
         splits=splits,
+        has_concentrations=any(arm.panel and arm.panel.predicted for arm in arms),
         controls=report.controls,
         stages=_stages(report.histories),
         reference=reference,

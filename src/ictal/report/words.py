@@ -38,7 +38,7 @@ def verdict_of_arms(comparison: Comparison, split: str = "cv") -> str:
         least = max(pair.detectable for pair in tied)
         sentences.append(
             f"From {_others(tied, best.name)} these data cannot tell it; a difference of {least:.3f} or more would "
-            "have been seen in four of five such studies."
+            "have been seen in four of five such studies, correction included."
         )
     sentences += [interaction_in_words(interaction) for interaction in comparison.interactions if split == "cv"]
     return " ".join(sentences)
@@ -51,18 +51,17 @@ def _others(pairs: Sequence[Difference], name: str) -> str:
 
 def interaction_in_words(interaction: Interaction) -> str:
     """Say whether joint training gains more than averaging, or that the data cannot tell."""
-    estimate = interaction.difference
+    pair = interaction.pair
     start = (
-        f"Averaging the branches lowers the KL by {interaction.of_average.value:.3f}, training them together "
-        f"({interaction.joint}) by {interaction.of_joint.value:.3f}"
+        f"Against its branches alone, averaging changes the KL by {-interaction.of_average.value:+.3f} and joint "
+        f"training ({pair.a}) by {-interaction.of_joint.value:+.3f}"
     )
-    if estimate.interval is None:
+    if pair.estimate.interval is None:
         return f"{start}; there are too few patients to compare the two."
-    interval = f"{100 * estimate.confidence:g} % interval {estimate.low:+.3f} to {estimate.high:+.3f}"
-    span = f"{estimate.value:+.3f}, {interval}; p {interaction.p:.2g}"
-    if not estimate.excludes_zero or interaction.p >= 1 - estimate.confidence:
-        return f"{start}: whether that is more, these data cannot tell ({span})."
-    return f"{start}: that is {'more' if estimate.value > 0 else 'less'} ({span})."
+    span = f"{_span(pair.estimate)}; p {pair.p_holm:.2g}"
+    if not pair.decided:
+        return f"{start}: which gains more these data cannot tell ({span})."
+    return f"{start}: {'joint training' if pair.estimate.value < 0 else 'averaging'} gains more ({span})."
 
 
 def verdict_in_words(comparison: TableComparison) -> str:

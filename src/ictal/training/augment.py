@@ -5,28 +5,21 @@ It acts on raw windows, before any view, so that every arm can have it; on the c
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from itertools import pairwise
 
 import numpy as np
 import torch
 from pydantic import Field
 from torch import Tensor
 
-from ictal.montage import CHANNELS, ELECTRODES, MIRROR
+from ictal.montage import CHANNELS, ELECTRODES, MIRROR, NEIGHBOURS
 from ictal.settings import Settings
 from ictal.windows import RATE_HZ, WINDOW_SAMPLES
 
 MIRROR_REGIONS = (1, 0, 3, 2)
 """Index map over the context's regions LL, RL, LP, RP: the mirrored context."""
 
-ROWS = ("F7 F3 Fz F4 F8", "T3 C3 Cz C4 T4", "T5 P3 Pz P4 T6", "Fp1 Fp2", "O1 O2", "Fz Cz Pz")
-COLUMNS = ("Fp1 F7 T3 T5 O1", "Fp1 F3 C3 P3 O1", "Fp2 F4 C4 P4 O2", "Fp2 F8 T4 T6 O2")
-NEIGHBOURS = tuple(
-    (CHANNELS.index(one), CHANNELS.index(other))
-    for line in (*ROWS, *COLUMNS)
-    for one, other in pairwise(line.split())
-)
-"""Pairs of electrodes that lie beside each other on the scalp."""
+PAIRS = np.array([[CHANNELS.index(name) for name in pair] for pair in NEIGHBOURS])
+"""Rows of two electrodes that lie beside each other, [pair, 2]."""
 
 
 class AugmentSettings(Settings):
@@ -106,7 +99,7 @@ def _swap(windows: Tensor, pairs: np.ndarray[tuple[int, int], np.dtype[np.int64]
 
 
 def _swap_neighbours(windows: Tensor, settings: AugmentSettings, rng: np.random.Generator) -> Tensor:
-    return _swap(windows, rng.choice(np.asarray(NEIGHBOURS), len(windows)))
+    return _swap(windows, rng.choice(PAIRS, len(windows)))
 
 
 def _swap_any(windows: Tensor, settings: AugmentSettings, rng: np.random.Generator) -> Tensor:
@@ -141,7 +134,7 @@ def _scale(windows: Tensor, settings: AugmentSettings, rng: np.random.Generator)
 
 
 def _band_stop(windows: Tensor, settings: AugmentSettings, rng: np.random.Generator) -> Tensor:
-    low = torch.from_numpy(rng.uniform(0.5, 20 - settings.band_stop_hz, len(windows))).to(windows.device)
+    low = torch.from_numpy(rng.uniform(0.5, 20 - settings.band_stop_hz, len(windows))).to(windows)
     hz = torch.fft.rfftfreq(WINDOW_SAMPLES, 1 / RATE_HZ, device=windows.device)
     silent = (hz >= low[:, None]) & (hz <= low[:, None] + settings.band_stop_hz)
     kept: Tensor = torch.fft.irfft(torch.fft.rfft(windows) * ~silent[:, None], n=WINDOW_SAMPLES)
@@ -162,6 +155,8 @@ CHANGES: dict[str, Change] = {
 
 AUGMENTATIONS = (*CHANGES, "mixup")
 """All augmentations by name."""
+OF_CONTEXT = ("mirror", "reverse", "mixup")
+"""Those that change contexts as well."""
 
 
 def augment(windows: Tensor, contexts: Tensor | None, settings: AugmentSettings, rng: np.random.Generator) -> Mixed:
@@ -190,7 +185,7 @@ def augment(windows: Tensor, contexts: Tensor | None, settings: AugmentSettings,
 
 def _of_context(contexts: Tensor | None, name: str, rows: Tensor) -> Tensor | None:
     """Mirror or turn round the contexts of the windows that were; nothing else has a meaning there."""
-    if contexts is None or name not in ("mirror", "reverse"):
+    if contexts is None or name not in OF_CONTEXT:
         return contexts
     chosen = contexts[rows]
     return contexts.index_copy(0, rows, chosen[:, list(MIRROR_REGIONS)] if name == "mirror" else chosen.flip(3))

@@ -61,6 +61,9 @@ class Task:
         Rows to train on, and rows on which the KL is told after each epoch (nothing depends on it).
     seed
         Of the unit.
+    stream
+        Enters the random seeds in place of the name, where it is set: what has the same one begins with the same
+        weights and sees the same order of windows.
     """
 
     name: str
@@ -68,10 +71,11 @@ class Task:
     train: Rows
     valid: Rows
     seed: int
+    stream: str = ""
 
     def derive(self, *purpose: object) -> int:
         """Return a seed that depends on the task and the purpose alone."""
-        return int(hash_of([self.name, self.seed, *purpose]), 16) % 2**63
+        return int(hash_of([self.stream or self.name, self.seed, *purpose]), 16) % 2**63
 
 
 def kl_loss(logits: Tensor, target: Tensor) -> Tensor:
@@ -100,11 +104,12 @@ def panel_loss(logits: Tensor, concentration: Tensor, votes: Tensor) -> Tensor:
     concentration
         [batch]: the smaller, the further a panel may stray from the distribution.
     """
-    alpha = (concentration[:, None] * logits.float().softmax(dim=1)).clamp(min=1e-6)
+    # Differences of large and nearly equal numbers, of which float32 keeps nothing.
+    alpha = (concentration[:, None] * logits.softmax(dim=1)).double().clamp(min=1e-6)
     total = alpha.sum(dim=1)
     of_patterns = (torch.lgamma(alpha + votes) - torch.lgamma(alpha)).sum(dim=1)
     loss: Tensor = torch.lgamma(total + votes.sum(dim=1)) - torch.lgamma(total) - of_patterns
-    return loss
+    return loss.float()
 
 
 Batch = tuple[Tensor, Tensor | None, Tensor, Tensor]
@@ -237,7 +242,11 @@ class Learner(L.LightningModule):
         Its running averages hold the last few batches only, under weights that still moved: with little data a
         network then meets windows as if from elsewhere, and is sure of nonsense on some.
         """
-        norms = [module for module in self.network.modules() if isinstance(module, nn.modules.batchnorm._BatchNorm)]
+        norms = [
+            module
+            for module in self.network.modules()
+            if isinstance(module, nn.modules.batchnorm._BatchNorm) and module.training  # not what is frozen
+        ]
         if not norms:
             return
         momenta = [norm.momentum for norm in norms]
@@ -245,7 +254,6 @@ class Learner(L.LightningModule):
             norm.reset_running_stats()
             norm.momentum = None  # a plain mean over all batches
         torch.manual_seed(self.task.derive("batch norm"))  # of dropout
-        self.network.train()
         with torch.no_grad():
             for windows, contexts, *_ in self._loader("batch norm", most=MOST_SETTLING):
                 there = None if contexts is None else contexts.to(self.device)
@@ -256,9 +264,9 @@ class Learner(L.LightningModule):
     def note_epoch(self) -> None:
         """Add the loss and the validation KL of the epoch that ends to the history."""
         epoch = self.current_epoch
-        if epoch + 1 == len(self.settings.epochs):
-            self.settle_batch_norm()
         number, rate = self.settings.epochs[epoch]
+        if self._ends_stage():
+            self.settle_batch_norm()
         row = {
             "epoch": float(epoch + 1),
             "stage": float(number + 1),
@@ -268,6 +276,10 @@ class Learner(L.LightningModule):
         }
         self.history = [*self.history, row]
         self._guard()
+
+    def _ends_stage(self) -> bool:
+        to_come = self.settings.epochs[self.current_epoch :]
+        return len(to_come) == 1 or to_come[0][0] != to_come[1][0]
 
     def _valid_kl(self) -> dict[str, float]:
         """Return the KL of the windows left out, each EEG weighing the same, and that of either population."""
@@ -290,8 +302,8 @@ class Learner(L.LightningModule):
     def _guard(self) -> None:
         """Warn where a stage that ends has raised the KL of either population."""
         numbers = [number for number, _ in self.settings.epochs]
-        number, *to_come = numbers[self.current_epoch :]
-        if number == 0 or number in to_come or self.stage.population == "all":
+        number = numbers[self.current_epoch]
+        if number == 0 or not self._ends_stage() or self.stage.population == "all":
             return
         before = self.history[numbers.index(number) - 1]
         for panel in PANELS:
@@ -376,7 +388,7 @@ def fit(
     Raises
     ------
     RecipeError
-        If a stage's population has no windows here.
+        If a stage's population has no windows here, or several processes cannot train a head alone.
     KeyboardInterrupt
         On Ctrl-C; the epochs that were finished are kept.
     """
@@ -384,6 +396,7 @@ def fit(
     _keep_freed_memory()
     micro = settings.micro_batch or settings.batch_size
     n_windows = min(_n_windows(array, task, stage) for stage in settings.stages)
+    _check_strategy(settings, trainer_settings.strategy)
     checkpoint = folder / CHECKPOINT
     learner = Learner(network, array, task, settings, folder)
     with _quiet_lightning(), torch.random.fork_rng():
@@ -391,7 +404,7 @@ def fit(
             accelerator=trainer_settings.accelerator,
             devices=trainer_settings.devices,
             strategy=trainer_settings.strategy,
-            precision=_precision(settings, network.network),
+            precision=_precision(settings, network.network, trainer_settings.accelerator),
             max_epochs=len(settings.epochs),
             accumulate_grad_batches=max(1, min(settings.batch_size, n_windows) // micro),
             gradient_clip_val=settings.clip_norm,
@@ -410,6 +423,16 @@ def fit(
     return network.eval()
 
 
+def _check_strategy(settings: TrainingSettings, strategy: str) -> None:
+    """Refuse a head alone where processes wait for the gradients of all weights."""
+    head_alone = any(stage.trains == "head" for stage in settings.stages)
+    if head_alone and strategy.startswith("ddp") and "find_unused" not in strategy:
+        raise RecipeError(
+            f"trainer.strategy is {strategy}, and a stage trains the head alone; allowed with it is "
+            f"{strategy}_find_unused_parameters_true"
+        )
+
+
 def _n_windows(array: WindowArray, task: Task, stage: Stage) -> int:
     """Return how many windows an epoch of a stage has, or refuse a stage that has none."""
     n_windows = len(draw_epoch(array, task.train, stage, np.random.default_rng(0)))
@@ -424,15 +447,15 @@ def _n_windows(array: WindowArray, task: Task, stage: Stage) -> int:
 def _freeze(network: ArmNetwork, *, below_head: bool) -> None:
     """Hold everything below the head as it is, its batch statistics as well, or let all go."""
     for name, module in network.network.named_children():
-        frozen = below_head and name not in HEADS
-        module.requires_grad_(not frozen)
-        module.train(not frozen)
+        module.train(not below_head or name in HEADS)
+    for name, parameter in network.network.named_parameters():
+        parameter.requires_grad_(not below_head or name.partition(".")[0] in HEADS)
 
 
-def _precision(settings: TrainingSettings, network: nn.Module) -> Any:
+def _precision(settings: TrainingSettings, network: nn.Module, accelerator: str) -> Any:
     if settings.precision != "auto":
         return {"32": "32-true", "bf16": "bf16-mixed"}[settings.precision]
-    if torch.cuda.is_available():
+    if accelerator != "cpu" and torch.cuda.is_available():
         return "bf16-mixed" if torch.cuda.is_bf16_supported() else "32-true"
     return "bf16-mixed" if network.bf16_on_cpu and _has_bf16() else "32-true"
 

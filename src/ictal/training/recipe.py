@@ -10,10 +10,10 @@ from pydantic import Field, ValidationError, field_validator, model_validator
 
 from ictal.data import DataSettings
 from ictal.errors import RecipeError, UnknownNameError, raise_problems
-from ictal.models.arms import ARMS, VARIANT, ModelSettings
+from ictal.models.arms import ARMS, VARIANT, ModelSettings, find_arm
 from ictal.settings import Settings
 from ictal.standardise import StandardiseSettings
-from ictal.training.augment import AUGMENTATIONS, AugmentSettings
+from ictal.training.augment import AUGMENTATIONS, OF_CONTEXT, AugmentSettings
 from ictal.views import WaveformSettings
 
 WITHOUT = "no-"
@@ -191,9 +191,11 @@ class Recipe(Settings):
         return training
 
     def variants_of(self, arm: str) -> list[str]:
-        """Return the arm with each augmentation added, or left out where the recipe has it."""
+        """Return the arm with each augmentation that it can see added, or left out where the recipe has it."""
         augment = self.training_of(arm).augment
-        return [f"{arm}{VARIANT}{WITHOUT if getattr(augment, name) else ''}{name}" for name in AUGMENTATIONS]
+        seen = OF_CONTEXT if find_arm(arm).sees_context else AUGMENTATIONS
+        names = [name for name in seen if (arm, name) != ("symmetric", "mirror")]  # for which both are the same
+        return [f"{arm}{VARIANT}{WITHOUT if getattr(augment, name) else ''}{name}" for name in names]
 
 
 def _lost(band: tuple[float, float] | None, arm: str, waveform: WaveformSettings) -> str:

@@ -20,7 +20,7 @@ from ictal.errors import RunError
 from ictal.files import write_json, write_text
 from ictal.labels import VOTE_COLUMNS
 from ictal.models import Card, find_arm, load_model, save_model
-from ictal.models.arms import ArmNetwork, build_trained
+from ictal.models.arms import VARIANT, ArmNetwork, build_trained
 from ictal.models.fusion import Fusion
 from ictal.models.weights import device, predict
 from ictal.predictions import CONCENTRATION, ID_COLUMNS, PROBABILITY_COLUMNS, Predictions
@@ -46,6 +46,11 @@ class Unit:
     def name(self) -> str:
         """The name of its folder."""
         return f"{self.arm}-fold{self.fold}-seed{self.seed}"
+
+    @property
+    def stream(self) -> str:
+        """The name without what is changed in its training, so that a variant differs in nothing else."""
+        return f"{self.arm.partition(VARIANT)[0]}-fold{self.fold}-seed{self.seed}"
 
 
 @dataclass(frozen=True)
@@ -140,7 +145,7 @@ def run_unit(
     place = folder.unit(unit)
     train = np.flatnonzero((folds != unit.fold) & (folds != TEST))
     valid = np.flatnonzero(folds == unit.fold)
-    task = Task(unit.name, unit.arm, train, valid, unit.seed)
+    task = Task(unit.name, unit.arm, train, valid, unit.seed, unit.stream)
     branches = {arm: folder.unit(Unit(arm, unit.fold, unit.seed)) for arm in find_arm(unit.arm).branches}
     network = train_arm(task, array, recipe, place, progress, branches).to(device(recipe.trainer.accelerator))
     rows = np.concatenate([valid, np.flatnonzero(folds == TEST)])
@@ -155,7 +160,8 @@ def run_unit(
     Predictions.make(frame, unit.name).write(place / PREDICTIONS)
     card = make_card(unit.arm, recipe, array, data)
     valid_kl = float(pd.read_csv(place / HISTORY)["valid_kl"].iloc[-1])
-    save_model(place, network, card.model_copy(update={"metrics": {f"KL on fold {unit.fold} of {data}": valid_kl}}))
+    metrics = {f"KL on fold {unit.fold} of {data}": valid_kl}
+    save_model(place, network, card.model_copy(update={"seed": unit.seed, "metrics": metrics}))
     seconds = time.perf_counter() - begin
     write_json(place / DONE, {"unit": unit.name, "seconds_of_last_attempt": round(seconds, 3)})
     (place / CHECKPOINT).unlink(missing_ok=True)
