@@ -90,6 +90,13 @@ def test_weighted_averages_lie_between_their_parts(everything):
     assert all(sum(row) == pytest.approx(1) for row in weights.values())
 
 
+def test_a_unit_says_its_own_seed(everything):
+    for seed in (0, 1):
+        card = json.loads((everything.folder / "units" / f"temporal-fold0-seed{seed}" / "card.json").read_text())
+        assert card["seed"] == seed
+    assert everything.comparison.arms[0].evaluations["cv"].n_windows < 18  # windows, not rows of both seeds
+
+
 def test_augmentations_are_compared_with_the_arm_as_it_is(cache, tmp_path):
     recipe = load_recipe(TINY, ["training.temporal.learning_rates=[0.001]", "training.temporal.augment.mirror=0.5"])
     made = ablate("sim", recipe, ["temporal"], tmp_path / "run", cache, augmentations=True)
@@ -99,6 +106,7 @@ def test_augmentations_are_compared_with_the_arm_as_it_is(cache, tmp_path):
     assert len(made.comparison.to_reference("cv")) == len(names) - 1 == 9
     frame = Predictions.read(made.folder / "predictions.parquet")
     assert not np.array_equal(frame.select(arm=names[0]).probabilities, frame.select(arm=names[1]).probabilities)
+    assert len(made.comparison.between("cv")) == 9  # each variant with the arm as it is, and not with each other
     with pytest.raises(RunError, match="one arm that is trained by itself, and both were named"):
         ablate("sim", recipe, ["both"], tmp_path / "other", cache, augmentations=True)
 

@@ -1,5 +1,6 @@
 import math
 import warnings
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -10,7 +11,7 @@ from ictal.data import WindowArray
 from ictal.errors import RecipeError, UnknownNameError
 from ictal.labels import VOTE_COLUMNS, panel_size
 from ictal.models import build
-from ictal.training import TrainingSettings, fit, load_recipe
+from ictal.training import TrainingSettings, Unit, fit, load_recipe
 from ictal.training.loop import HISTORY, ForgettingWarning, draw_epoch, panel_loss
 from ictal.training.recipe import Stage, TrainerSettings
 from tests.conftest import TINY
@@ -191,8 +192,39 @@ def test_the_name_of_an_arm_says_what_is_changed_in_its_augmentation():
     assert recipe.training_of("temporal+no-mirror").augment.mirror == 0
     assert recipe.training_of("temporal+reverse").augment.reverse == 0.5
     assert recipe.training_of("temporal+reverse").augment.mirror == 0.3
+    assert recipe.variants_of("context") == ["context+mirror", "context+reverse", "context+mixup"]
+    assert "symmetric+mirror" not in recipe.variants_of("symmetric")
+    one, other = Unit("temporal", 1, 2), Unit("temporal+reverse", 1, 2)
+    assert one.stream == other.stream == one.name != other.name
     names = recipe.variants_of("temporal")
     assert names[0] == "temporal+no-mirror"
     assert "temporal+mixup" in names
     with pytest.raises(UnknownNameError, match="unknown augmentation 'colour'; known are: mirror"):
         recipe.training_of("temporal+colour")
+
+
+def test_a_stage_of_the_head_alone_needs_processes_that_do_not_wait_for_the_rest(array, tmp_path):  # noqa: F811
+    settings = TrainingSettings(learning_rates=(0.01,), batch_size=4, trains="head")
+    trainer = TrainerSettings(accelerator="cpu", devices=2, strategy="ddp_spawn")
+    with pytest.raises(RecipeError, match="allowed with it is ddp_spawn_find_unused_parameters_true"):
+        fit(network(), array, task(), settings, trainer, tmp_path)
+
+
+def test_parameters_beside_the_modules_are_held_with_what_is_below_the_head(array, tmp_path):  # noqa: F811
+    settings = TrainingSettings(learning_rates=(0.01,), batch_size=4, precision="32", trains="head")
+    small = {"volume": {"volume": {"n_mels": 8, "width": 40}, "network": {"widths": [4, 8]}}}
+    made = build("volume", type(MODELS).model_validate(small))
+    before = made.network.place.detach().clone()
+    trained = fit(made, array, replace(task(), arm="volume"), settings, CPU, tmp_path)
+    assert torch.equal(trained.network.place, before)
+
+
+def test_large_concentrations_have_gradients_that_are_right():
+    votes = torch.tensor([[8.0, 5.0, 1.0, 0.0, 0.0, 0.0]])
+    for log_concentration in (2.0, 6.0, 9.0):
+        gradients = []
+        for kind in (torch.float32, torch.float64):
+            parameter = torch.tensor([log_concentration], dtype=kind, requires_grad=True)
+            panel_loss(torch.zeros(1, 6, dtype=kind), parameter.exp(), votes.to(kind)).sum().backward()
+            gradients.append(float(parameter.grad))
+        assert gradients[0] == pytest.approx(gradients[1], rel=1e-3, abs=1e-7)
