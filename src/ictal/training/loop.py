@@ -38,7 +38,7 @@ FORGETTING = 1.1
 HEADS = ("meeting", "head")
 """Modules of a network that are trained in a stage of the head alone."""
 
-MOST_SETTLING = 1024
+MOST_SETTLING = 256
 """Windows whose statistics batch normalisation keeps after training."""
 
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3
