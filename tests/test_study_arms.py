@@ -11,8 +11,9 @@ from ictal.cli import app
 from ictal.errors import RunError, TableError, UnknownNameError
 from ictal.labels import PATTERNS
 from ictal.models import ARMS
+from ictal.models.arms import WEIGHTED
 from ictal.predictions import PROBABILITY_COLUMNS, Predictions
-from ictal.study import WEIGHTED, ablate, explain_window, train
+from ictal.study import ablate, explain_window, train
 from ictal.training import load_recipe
 from tests.conftest import TINY
 

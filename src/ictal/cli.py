@@ -266,14 +266,15 @@ def explain(
     Example: ictal explain models/both sim --window p3e1_0 --out why.svg
     """
     from ictal import study
+    from ictal.evaluation import explain as explaining
     from ictal.report.explanations import explanation_figure, save_figure
 
-    chosen = _recipe(recipe, overrides, None)
-    found = study.explain_window(model, data, window, pattern, cast(Any, (method,)), chosen)
+    loaded, samples = study.model_and_window(model, data, window, _recipe(recipe, overrides, None))
+    found = explaining.explain(loaded, samples, pattern, cast(Any, (method,)))
     save_figure(explanation_figure(found, cast(Any, method), cast(Any, page), f"window {window}"), out)
     told = found.to_json()
     if check:
-        sanity = study.check_explanation(model, data, window, found.pattern, cast(Any, method), chosen)
+        sanity = explaining.sanity(loaded.network, [samples], found.pattern, cast(Any, method))
         told["correlation_with_random_weights"] = sanity.correlations[-1]
         verdict = (
             "it changes with the weights, as it should"

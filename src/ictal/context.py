@@ -15,7 +15,7 @@ from scipy.signal.windows import dpss
 
 from ictal.montage import CHAINS, CHANNELS, derivations_of, montage_matrix
 from ictal.recording import Signal
-from ictal.windows import RATE_HZ, WINDOW_SAMPLES
+from ictal.windows import RATE_HZ, WINDOW_SAMPLES, first_sample
 
 CONTEXT_S = 600
 STEP_S = 2
@@ -95,7 +95,7 @@ def contexts_of(
     derivations, n_samples = _derivations(signal), signal.shape[1]
     contexts = np.full((len(starts_s), *CONTEXT_SHAPE), np.nan, dtype=np.float32)
     for context, start_s in zip(contexts, starts_s, strict=True):
-        start = min(round(start_s * RATE_HZ), max(n_samples - WINDOW_SAMPLES, 0))
+        start = first_sample(start_s, n_samples)
         begin = start + min(n_samples, WINDOW_SAMPLES) // 2 - CONTEXT_S * RATE_HZ // 2
         first, last = max(0, -(begin // STEP)), min(N_COLUMNS, (n_samples - begin) // STEP)
         if first >= last:

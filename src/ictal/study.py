@@ -21,14 +21,14 @@ import torch
 from ictal import __version__
 from ictal.data import TEST, Dataset, DataSettings, WindowArray, assign_folds, check_folds, open_dataset, prepare
 from ictal.data.array import default_cache
-from ictal.errors import FoldError, RunError, TableError, UnknownNameError, listed
+from ictal.errors import FoldError, RunError, TableError, listed
 from ictal.evaluation import Comparison, Evaluation, compare_arms, evaluate
 from ictal.evaluation.ensemble import weighted_mean
-from ictal.evaluation.explain import Explanation, MethodName, Sanity, explain, sanity
+from ictal.evaluation.explain import Explanation, MethodName, explain
 from ictal.files import whole_file, write_json, write_text
 from ictal.labels import PANELS, PATTERNS, STRATA, TRUE_COLUMNS, VOTE_COLUMNS, panels, pattern_counts, strata
 from ictal.models import load_model, save_model
-from ictal.models.arms import ARMS, MeanOfArms, find_arm, trained_arms
+from ictal.models.arms import ARMS, MeanOfArms, find_arm, refuse_weighted, trained_arms, weighted_averages
 from ictal.models.weights import Model, device
 from ictal.predictions import ID_COLUMNS, PROBABILITY_COLUMNS, Predictions, concatenate, mean_of
 from ictal.progress import Progress, silent
@@ -38,13 +38,11 @@ from ictal.standardise import StandardiseSettings, standardise
 from ictal.training import Recipe, RunFolder, Unit, load_recipe, run_unit
 from ictal.training.loop import CHECKPOINT, HISTORY, Task
 from ictal.training.units import MANIFEST, PREDICTIONS, make_card, train_arm
-from ictal.windows import RATE_HZ, WINDOW_SAMPLES, cut
+from ictal.windows import cut, first_sample
 
 DEFAULT_ARMS = ("temporal", "spatial", "both")
 JOINT = {"fusion": "both", "fusion-finetuned": "both"}
 """Arms that are trained jointly, and the average of the same networks."""
-WEIGHTED = "-weighted"
-"""What follows the name of an average whose weights are fitted to predictions out of fold."""
 PACKAGES = ("torch", "torchvision", "timm", "lightning", "mne", "numpy", "scipy", "pandas", "pyarrow")
 
 
@@ -130,7 +128,7 @@ def ablate(
     """
     recipe = load_recipe(recipe) if isinstance(recipe, str) else recipe
     arms = _chosen(arms, data, recipe, augmentations=augmentations)
-    trained = trained_arms([arm.removesuffix(WEIGHTED) for arm in arms])
+    trained = trained_arms(arms)
     for arm in trained:
         recipe.training_of(arm)
     able = [arm for arm in arms if not _needs_context(arm)]
@@ -190,6 +188,7 @@ def train(
         The folder, which holds `model.safetensors` and `card.json`.
     """
     recipe = load_recipe(recipe) if isinstance(recipe, str) else recipe
+    refuse_weighted(arm)
     parts = trained_arms([arm])
     for part in parts:
         recipe.training_of(part)
@@ -264,7 +263,7 @@ def _write(result: Ablation, recipe: Recipe, units: Sequence[Unit], folder: RunF
         result.to_frame().to_csv(part, index=False)
     write_json(folder.path / "ablation.json", result.to_json())
     comparison = result.comparison
-    summaries = {arm.name: _summary(arm.name) for arm in comparison.arms}
+    summaries = {arm.name: find_arm(arm.name).summary for arm in comparison.arms}
     settings, histories = recipe.model_dump(mode="json"), _histories(units, folder)
     report = Report(comparison, result.manifest, settings, summaries, histories, result.controls)
     write_text(folder.path / "report.html", render(report))
@@ -304,11 +303,10 @@ def _windows(
 
 def _chosen(arms: Sequence[str], data: str, recipe: Recipe, *, augmentations: bool) -> list[str]:
     """Return the names of the arms that are asked for, each once; of a control, 'all' are those without context."""
-    averages = [name for name, arm in ARMS.items() if arm.parts]
-    everything = [*ARMS, *(f"{name}{WEIGHTED}" for name in averages)]
+    everything = [*ARMS, *weighted_averages()]
     if data.startswith("sim:"):
         everything = [name for name in everything if not _needs_context(name)]
-    names = everything if list(arms) == ["all"] else [_name_of(arm) for arm in arms]
+    names = everything if list(arms) == ["all"] else [find_arm(arm).name for arm in arms]
     names = list(dict.fromkeys(names))
     if not augmentations:
         return names
@@ -320,17 +318,7 @@ def _chosen(arms: Sequence[str], data: str, recipe: Recipe, *, augmentations: bo
 
 
 def _needs_context(arm: str) -> bool:
-    return any(find_arm(part).sees_context for part in trained_arms([arm.removesuffix(WEIGHTED)]))
-
-
-def _name_of(arm: str) -> str:
-    """Return how tables call an arm; an average may be followed by `WEIGHTED`."""
-    average = find_arm(arm.removesuffix(WEIGHTED))
-    if not arm.endswith(WEIGHTED):
-        return average.name
-    if not average.parts:
-        raise UnknownNameError("arm", arm, [f"{name}{WEIGHTED}" for name, known in ARMS.items() if known.parts])
-    return average.name + WEIGHTED
+    return any(find_arm(part).sees_context for part in trained_arms([arm]))
 
 
 def _compare(
@@ -354,13 +342,6 @@ def _compare(
         ensembles=ensembles,
         all_pairs=reference is None,
     )
-
-
-def _summary(name: str) -> str:
-    """Say in one line what an arm is."""
-    if name.endswith(WEIGHTED):
-        return f"{name.removesuffix(WEIGHTED)}, with weights that were fitted on the other folds"
-    return find_arm(name).summary
 
 
 def explain_window(
@@ -389,29 +370,14 @@ def explain_window(
     TableError
         If the data set has no such window.
     """
-    loaded, window = _model_and_window(model, data, window_id, recipe)
+    loaded, window = model_and_window(model, data, window_id, recipe)
     return explain(loaded, window, pattern, methods)
 
 
-def check_explanation(
-    model: str | Path,
-    data: str,
-    window_id: str,
-    pattern: str,
-    method: MethodName,
-    recipe: Recipe | str = "quick",
-) -> Sanity:
-    """Tell whether an explanation changes when the model's weights are made random; else it explains no model.
-
-    The parameters are those of `explain_window`.
-    """
-    loaded, window = _model_and_window(model, data, window_id, recipe)
-    return sanity(loaded.network, [window], pattern, method)
-
-
-def _model_and_window(
+def model_and_window(
     model: str | Path, data: str, window_id: str, recipe: Recipe | str
 ) -> tuple[Model, npt.NDArray[np.float32]]:
+    """Return a model and one standardised window of a data set, [20, 10000]; see `explain_window`."""
     recipe = load_recipe(recipe) if isinstance(recipe, str) else recipe
     loaded = load_model(model)
     loaded.network.to(device(recipe.trainer.accelerator))
@@ -428,8 +394,7 @@ def _model_and_window(
     eeg_id, start_s = rows[["eeg_id", "start_s"]].iloc[0]
     settings = loaded.card.standardise
     signal = standardise(dataset.recording(eeg_id), settings).signal
-    start = min(round(start_s * RATE_HZ), max(signal.shape[1] - WINDOW_SAMPLES, 0))
-    return loaded, cut(signal, start, settings.short)[0]
+    return loaded, cut(signal, first_sample(start_s, signal.shape[1]), settings.short)[0]
 
 
 def arms_frame(comparison: Comparison) -> pd.DataFrame:
@@ -511,8 +476,8 @@ def _collect(
         trained[arm] = concatenate([folder.predictions(unit) for unit in units if unit.arm == arm])
     tables, ensembles = [], {}
     for arm in arms:
-        parts = [trained[part] for part in find_arm(arm.removesuffix(WEIGHTED)).parts]
-        if arm.endswith(WEIGHTED):
+        parts = [trained[part] for part in find_arm(arm).parts]
+        if find_arm(arm).weighted:
             table, ensembles[arm] = weighted_mean(parts, arm)
         else:
             table = mean_of(parts, arm) if parts else trained[arm]

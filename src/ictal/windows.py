@@ -18,6 +18,14 @@ ShortPolicy = Literal["reflect", "zero", "refuse"]
 """What becomes of a recording shorter than a window, see `cut`."""
 
 
+def first_sample(start_s: float, n_samples: int) -> int:
+    """Return the first sample of a window in a signal of so many at `RATE_HZ`, as `cut` takes it.
+
+    A table's rounding may put the end of a window half a sample past that of its recording.
+    """
+    return min(round(start_s * RATE_HZ), max(n_samples - WINDOW_SAMPLES, 0))
+
+
 def cut(signal: Signal, start: int, short: ShortPolicy = "reflect") -> tuple[Signal, int]:
     """Cut one window out of a standardised signal.
 

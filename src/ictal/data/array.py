@@ -23,7 +23,7 @@ from ictal.labels import TRUE_COLUMNS
 from ictal.montage import CHANNELS, ELECTRODES
 from ictal.progress import Progress, silent
 from ictal.standardise import Resampled, Standardised, StandardiseSettings, filtered, resample
-from ictal.windows import RATE_HZ, WINDOW_S, WINDOW_SAMPLES, cut
+from ictal.windows import RATE_HZ, WINDOW_S, WINDOW_SAMPLES, cut, first_sample
 
 VERSION = 1
 """Raised whenever the same recording and settings give other windows."""
@@ -299,7 +299,7 @@ def _window(
             f"{name} lasts {n_samples / RATE_HZ:g} s, which is shorter than a window of {WINDOW_S} s; "
             "standardise.short is 'refuse', allowed are also 'reflect' and 'zero'"
         )
-    start = min(round(start_s * RATE_HZ), max(n_samples - WINDOW_SAMPLES, 0))
+    start = first_sample(start_s, n_samples)
     window, n_made_up = cut(standardised.signal, start, settings.short)
     there = slice(start, start + WINDOW_SAMPLES)
     shares = standardised.missing[: len(ELECTRODES), there].mean(axis=1)

@@ -215,15 +215,15 @@ def compare_arms(
     measured = {key: measure_table(bootstraps[key[1]], part.votes, part.probabilities) for key, part in parts.items()}
     results = {}
     for name in tables:
-        of_split = {split: bootstraps[split].mean(losses[name, split]) for split in splits}
         evaluations = {
             split: evaluate_with(bootstraps[split], parts[name, split], measured[name, split]) for split in splits
         }
+        of_split = {split: evaluation.kl for split, evaluation in evaluations.items()}
         difference = None
         if "test" in splits:
             # Test patients are others than those of cross-validation, so the two are resampled apart: one is
             # turned round, or the same seed would tie them together.
-            cv, test = (bootstraps[split].means(losses[name, split])[:, 0] for split in SPLITS)
+            cv, test = (measured[name, split]["kl"].resampled for split in SPLITS)
             value = of_split["test"].value - of_split["cv"].value
             difference = bootstraps["test"].estimate(value, test[::-1] - cv)
         more = _of_arm(bootstraps["cv"], parts[name, "cv"], losses[name, "cv"]) if name in names else {}

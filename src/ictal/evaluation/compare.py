@@ -77,12 +77,8 @@ class TableResult:
 
     Attributes
     ----------
-    n_windows, n_patients
-        That are compared.
-    kl
-        Mean KL with its interval.
     evaluation
-        Every other figure.
+        Of the windows that are compared.
     calibrated
         KL after a calibration that was fitted on other patients, by its name.
     n_windows_all, kl_all
@@ -90,13 +86,25 @@ class TableResult:
     """
 
     name: str
-    n_windows: int
-    n_patients: int
-    kl: Estimate
     evaluation: Evaluation
     calibrated: dict[str, Estimate]
     n_windows_all: int
     kl_all: float
+
+    @property
+    def n_windows(self) -> int:
+        """How many are compared."""
+        return self.evaluation.n_windows
+
+    @property
+    def n_patients(self) -> int:
+        """Of whom they are."""
+        return self.evaluation.n_patients
+
+    @property
+    def kl(self) -> Estimate:
+        """Mean KL with its interval."""
+        return self.evaluation.kl
 
 
 @dataclass(frozen=True)
@@ -260,9 +268,6 @@ def compare_tables(
     results = tuple(
         TableResult(
             name=name,
-            n_windows=int(known.sum()),
-            n_patients=len(set(whose)),
-            kl=bootstrap.mean(losses[name][known]),
             evaluation=evaluate_votes(
                 bootstrap, votes[known], answers[name][known], first["eeg_id"][known], measured[name]
             ),

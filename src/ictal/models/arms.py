@@ -111,6 +111,8 @@ class Arm:
         The arms that are trained before, and whose networks are the branches that this one begins with.
     sees_context
         Whether its network looks at the ten minutes around a window and not at the window.
+    weighted
+        Whether the weights of its average are fitted to predictions out of fold, which only an ablation has.
     """
 
     name: str
@@ -119,6 +121,7 @@ class Arm:
     parts: tuple[str, ...] = ()
     branches: tuple[str, ...] = ()
     sees_context: bool = False
+    weighted: bool = False
 
     @property
     def trained(self) -> tuple[str, ...]:
@@ -184,6 +187,9 @@ ARMS = {
 ALIASES = {"K": "context", "E": "spatial", "R": "temporal", "ER": "both"}
 """Names of the HMS competition's notebooks: K the 10-minute spectrogram, E the mel image, R the raw EEG."""
 
+WEIGHTED = "-weighted"
+"""What follows the name of an average whose weights are fitted."""
+
 VARIANT = "+"
 """Stands between the name of an arm and what is changed in its training."""
 
@@ -242,13 +248,17 @@ class MeanOfArms(nn.Module):
 
 
 def find_arm(name: str) -> Arm:
-    """Return an arm by its name, an alias, or its name with a change of its training ('temporal+mirror').
+    """Return an arm by its name or an alias.
+
+    An average may be followed by `WEIGHTED`; an arm that is trained, by a change of its training ('temporal+mirror').
 
     Raises
     ------
     UnknownNameError
         Listing the known ones.
     """
+    if name.endswith(WEIGHTED):
+        return _weighted(name)
     base, *changes = name.split(VARIANT)
     base = ALIASES.get(base, base)
     if base not in ARMS or (changes and (ARMS[base].parts or ARMS[base].branches)):
@@ -257,6 +267,25 @@ def find_arm(name: str) -> Arm:
         return ARMS[base]
     title = VARIANT.join((base, *changes))
     return replace(ARMS[base], name=title, summary=f"{base}, trained with {', '.join(changes)}")
+
+
+def _weighted(name: str) -> Arm:
+    average = find_arm(name.removesuffix(WEIGHTED))
+    if not average.parts:
+        raise UnknownNameError("arm", name, weighted_averages())
+    summary = f"{average.name}, with weights that were fitted on the other folds"
+    return replace(average, name=average.name + WEIGHTED, summary=summary, weighted=True)
+
+
+def weighted_averages() -> list[str]:
+    """Return the names of all averages with fitted weights."""
+    return [name + WEIGHTED for name, arm in ARMS.items() if arm.parts]
+
+
+def refuse_weighted(name: str) -> None:
+    """Raise an `UnknownNameError` for an average with fitted weights, which is no network."""
+    if find_arm(name).weighted:
+        raise UnknownNameError("arm", name, ARMS)
 
 
 def trained_arms(names: Sequence[str]) -> list[str]:
@@ -283,6 +312,7 @@ def build(name: str, settings: ModelSettings, *, initial: bool = True) -> ArmNet
         Windows [batch, 20, 10000] in µV, and contexts [batch, 4, 100, 300] where it looks at them, to logits
         [batch, 6].
     """
+    refuse_weighted(name)
     arm = find_arm(name)
     if arm.make is None:
         return MeanOfArms({part: build_trained(part, settings, initial=initial) for part in arm.parts})

@@ -39,10 +39,56 @@ class PretrainedWeightsWarning(UserWarning):
     """ImageNet weights were preferred and could not be had."""
 
 
-class Efficientnet(nn.Module):
-    """Raw windows [batch, 20, 10000] to logits [batch, 6], through an image with a channel per chain."""
+class ImageNetwork(nn.Module):
+    """An EfficientNet on a view that makes images with four channels.
+
+    Parameters
+    ----------
+    view
+        What the network is given, to [batch, 4, height, width].
+    settings
+        Which network of timm.
+    initial
+        Whether its first weights matter.
+    n_outputs
+        Of the head.
+    """
 
     bf16_on_cpu = False
+
+    def __init__(
+        self, view: nn.Module, settings: EfficientnetSettings, *, initial: bool = True, n_outputs: int = N_PATTERNS
+    ) -> None:
+        super().__init__()
+        self.view = view
+        self.network = create_efficientnet(settings, initial=initial)
+        self.n_features: int = self.network.num_features
+        self.n_sequence = self.n_features
+        self.head = nn.Linear(self.n_features, n_outputs)
+        self.to(memory_format=torch.channels_last)
+
+    def features(self, inputs: Tensor) -> Tensor:
+        """Return [batch, feature]: the mean over the last feature map."""
+        features: Tensor = self.network(self._images(inputs))
+        return features
+
+    def sequence(self, inputs: Tensor) -> Tensor:
+        """Return [batch, time, feature]: the mean over the frequencies of the last feature map."""
+        found: Tensor = self.network.forward_features(self._images(inputs))
+        return found.mean(dim=2).transpose(1, 2)
+
+    def _images(self, inputs: Tensor) -> Tensor:
+        images: Tensor = self.view(inputs)
+        return images.contiguous(memory_format=torch.channels_last)
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        """Return logits."""
+        logits: Tensor = self.head(self.features(inputs))
+        return logits
+
+
+class Efficientnet(ImageNetwork):
+    """Raw windows [batch, 20, 10000] to logits [batch, n_outputs], through an image with a channel per chain."""
 
     def __init__(
         self,
@@ -52,32 +98,7 @@ class Efficientnet(nn.Module):
         initial: bool = True,
         n_outputs: int = N_PATTERNS,
     ) -> None:
-        super().__init__()
-        self.view = Spectrogram(spectrogram)
-        self.network = create_efficientnet(settings, initial=initial)
-        self.n_features: int = self.network.num_features
-        self.n_sequence = self.n_features
-        self.head = nn.Linear(self.n_features, n_outputs)
-        self.to(memory_format=torch.channels_last)
-
-    def features(self, windows: Tensor) -> Tensor:
-        """Return [batch, feature]: the mean over the last feature map."""
-        features: Tensor = self.network(self._images(windows))
-        return features
-
-    def sequence(self, windows: Tensor) -> Tensor:
-        """Return [batch, time, feature]: the mean over the frequencies of the last feature map."""
-        found: Tensor = self.network.forward_features(self._images(windows))
-        return found.mean(dim=2).transpose(1, 2)
-
-    def _images(self, windows: Tensor) -> Tensor:
-        images: Tensor = self.view(windows)
-        return images.contiguous(memory_format=torch.channels_last)
-
-    def forward(self, windows: Tensor) -> Tensor:
-        """Return logits."""
-        logits: Tensor = self.head(self.features(windows))
-        return logits
+        super().__init__(Spectrogram(spectrogram), settings, initial=initial, n_outputs=n_outputs)
 
 
 def create_efficientnet(settings: EfficientnetSettings, *, initial: bool) -> Any:

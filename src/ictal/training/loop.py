@@ -26,6 +26,7 @@ from ictal.files import hash_of, whole_file
 from ictal.labels import PANELS, VOTE_COLUMNS, distribution, panel_size, panels
 from ictal.models.arms import ArmNetwork
 from ictal.models.weights import predict
+from ictal.predictions import eeg_weights
 from ictal.progress import Progress, silent
 from ictal.training.augment import augment
 from ictal.training.recipe import Stage, TrainerSettings, TrainingSettings
@@ -292,7 +293,7 @@ class Learner(L.LightningModule):
         votes = labels[list(VOTE_COLUMNS)].to_numpy()
         logits = torch.from_numpy(probabilities).clamp(min=1e-15).log()
         kl = kl_loss(logits, torch.from_numpy(distribution(votes))).numpy()
-        weight = 1 / labels.groupby("eeg_id")["eeg_id"].transform("size").to_numpy(dtype=float)
+        weight = eeg_weights(labels["eeg_id"])
         of_panel = {f"valid_kl_{panel}": panels(votes) == panel for panel in PANELS}
         return {
             name: float(np.average(kl[there], weights=weight[there])) if there.any() else math.nan
