@@ -1,17 +1,22 @@
 from collections.abc import Callable
+from dataclasses import replace
+from fractions import Fraction
+from itertools import pairwise
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
+from scipy import signal as sp
 
 from ictal.errors import ElectrodeError, ReadError
 from ictal.io import open_recording
 from ictal.montage import CHANNELS, ELECTRODES, find_electrode
-from ictal.recording import Recording
-from ictal.standardise import Standardised, StandardiseSettings, standardise
+from ictal.recording import Gap, Recording
+from ictal.standardise import Standardised, StandardiseSettings, resample, standardise, stretches
 from ictal.windows import RATE_HZ
+from ictal.wiring import wire
 from tests.helpers import noise, recording
 
 DEFAULT = StandardiseSettings()
@@ -306,4 +311,75 @@ def test_real_edf_of_healthy_adults_is_standardised(shared_data, number):
 def test_real_bipolar_edf_is_refused_with_its_channels(shared_data):
     made = open_recording(shared_data / "seizure" / "chb01_26_JR_seizure.edf")
     with pytest.raises(ElectrodeError, match=r"chb01_26_JR_seizure\.edf: no channel for Fp1.*FP1-F7"):
+        standardise(made, DEFAULT)
+
+
+def flawed(n_samples: int, rate_hz: float, seed: int) -> Recording:
+    """Return noise on offsets and drifts, with missing, flat and clipped runs, some of them long."""
+    rng = np.random.default_rng(seed)
+    samples = noise(n_samples, seed) + rng.normal(0, 2000, (len(CHANNELS), 1)).astype(np.float32)
+    for _ in range(12):
+        row, start = rng.integers(len(CHANNELS)), rng.integers(n_samples)
+        length = round(rng.choice([0.1, 2, 15, 45]) * rate_hz)
+        samples[row, start : start + length] = rng.choice([np.nan, 5.0, 9000.0])
+    limits = ((-9000.0, 9000.0),) * len(CHANNELS)
+    return replace(Recording.from_array(samples, CHANNELS, rate_hz), limits_uv=limits)
+
+
+@pytest.mark.parametrize(
+    ("rate_hz", "fill"), [(200, "mean"), (256, "linear"), (256, "zero"), (500, "linear"), (1000 / 3, "mean")]
+)
+@settings(max_examples=3)
+@given(seed=st.integers(0, 1000), cuts=st.lists(st.floats(0, 1), min_size=1, max_size=3))
+def test_pieces_are_those_of_the_whole(rate_hz, fill, seed, cuts):
+    made = flawed(round(400 * rate_hz), rate_hz, seed)
+    chosen = StandardiseSettings(fill=fill)
+    (stretch,) = stretches(made, wire(made), fill)
+    whole, plain = standardise(made, chosen), resample(made, fill)
+    assert stretch.n_samples == whole.signal.shape[1]
+    places = sorted({0, *(round(cut * stretch.n_samples) for cut in cuts), stretch.n_samples})
+    pieces = [stretch.standardised(start, stop, chosen) for start, stop in pairwise(places) if stop > start]
+    # float32 holds a step of 18000 µV to within 2^-10 µV; what lies beyond the margin is worth e^-24 of it
+    signal = np.concatenate([one.signal for one, _ in pieces], axis=1)
+    np.testing.assert_allclose(signal, whole.signal, rtol=0, atol=4 * 2**-10)
+    for name in ("missing", "flat", "clipped"):
+        marks = np.concatenate([getattr(one, name) for _, one in pieces], axis=1)
+        np.testing.assert_array_equal(marks, getattr(plain, name))
+    before = np.concatenate([one.signal for _, one in pieces], axis=1)
+    np.testing.assert_allclose(before, plain.signal, rtol=0, atol=4 * 2**-10)
+
+
+def test_a_long_run_of_missing_samples_fades_and_a_short_one_is_crossed():
+    samples = np.full((len(CHANNELS), 100 * RATE_HZ), 0, dtype=np.float32)
+    samples[:] = np.arange(samples.shape[1]) % 7 + 100
+    samples[0, 10 * RATE_HZ : 60 * RATE_HZ] = np.nan
+    samples[1, 10 * RATE_HZ : 25 * RATE_HZ] = np.nan
+    made = resample(Recording.from_array(samples, CHANNELS, RATE_HZ), "linear").signal
+    assert (np.diff(made[0, 10 * RATE_HZ : 20 * RATE_HZ]) < 0).all()
+    assert (made[0, 20 * RATE_HZ : 50 * RATE_HZ] == 0).all()
+    assert (np.diff(made[0, 50 * RATE_HZ : 60 * RATE_HZ]) > 0).all()
+    assert made[1, 10 * RATE_HZ : 25 * RATE_HZ].min() >= 100
+
+
+@pytest.mark.parametrize("rate_hz", [128, 250.5, 256, 500, 1000 / 3])
+def test_resampling_is_that_of_scipy(rate_hz):
+    made = recording(round(20 * rate_hz), rate_hz)
+    ratio = Fraction(RATE_HZ / rate_hz).limit_denominator(1000)
+    theirs = sp.resample_poly(made.read().astype(float), ratio.numerator, ratio.denominator, axis=1, padtype="edge")
+    ours = resample(made, "linear").signal
+    assert ours.shape == theirs.shape
+    # ours differs in that each new sample's weights sum to one: by no more than the ripple of the filter
+    scale = abs(made.read()).max()
+    np.testing.assert_allclose(ours, theirs, rtol=0, atol=KAISER_RIPPLE * scale)
+
+
+def test_an_offset_makes_no_ripple():
+    made = of_time(lambda time: 9000 + sine(time, 5) / AMPLITUDE_UV, 256)
+    out = resample(made, "zero").signal[:, RATE_HZ:-RATE_HZ]
+    np.testing.assert_allclose(out, 9000, rtol=0, atol=1 + KAISER_RIPPLE + 2**-9)
+
+
+def test_a_recording_with_gaps_is_not_taken_as_one():
+    made = replace(recording(20_000), gaps=(Gap(40, 10),))
+    with pytest.raises(ReadError, match="its first of 1 gaps is at 40 s"):
         standardise(made, DEFAULT)

@@ -19,6 +19,10 @@ class ReadError(IctalError):
     """A file cannot be read as an EEG recording."""
 
 
+class WriteError(IctalError):
+    """A file cannot be written."""
+
+
 class ElectrodeError(IctalError):
     """A recording lacks electrodes, names them twice, or a name is not an electrode of the 10-20 system."""
 

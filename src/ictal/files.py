@@ -9,6 +9,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from ictal.errors import WriteError
+
 EDGE_BYTES = 1 << 16
 """How much of a file's head and tail enters its fingerprint (the end of a Parquet file holds its statistics)."""
 
@@ -26,6 +28,15 @@ def whole_file(path: Path) -> Iterator[Path]:
         part.replace(path)
     finally:
         part.unlink(missing_ok=True)
+
+
+@contextmanager
+def writing(path: Path) -> Iterator[None]:
+    """Turn an `OSError` (disk full, no permission, ...) into a `WriteError` that names the path."""
+    try:
+        yield
+    except OSError as error:
+        raise WriteError(f"{path}: cannot be written: {error.strerror or error}") from error
 
 
 def write_text(path: Path, text: str) -> None:

@@ -29,6 +29,11 @@ _PREFIX = re.compile(r"^(?:EEG|POL|ECG|EKG)[\s_:]+(?=[A-Z])|^(?:EEG|POL)-(?=[A-Z
 _REFERENCE = re.compile(r"^(?:REF|LE|AR|AVG|AV|CAR|A1|A2|M1|M2|A1A2|A1\+A2|CZ-?REF|0|1|2)$", re.IGNORECASE)
 
 
+_SCALP = re.compile(r"^[A-Z]{1,3}(?:[0-9]{1,2}|Z)$", re.IGNORECASE)
+_COPY = re.compile(r"-[0-9]+$")
+"""What MNE puts behind a name that a file has twice."""
+
+
 class Derivation(NamedTuple):
     """The voltage of one electrode against another, written Fp1-F7."""
 
@@ -91,6 +96,24 @@ def derivation(name: str) -> Derivation:
     if anode == cathode:
         raise ElectrodeError(f"'{name}' is not a derivation: {anode} against itself is zero")
     return Derivation(anode, cathode)
+
+
+def find_pair(name: str) -> tuple[str, str] | None:
+    """Return the two electrodes of a channel that records one against the other, or None.
+
+    Electrodes beyond the 19 are allowed, since they may join two that are of them: T7-FT9, FT9-FT10, FT10-T8.
+
+    Examples
+    --------
+    >>> find_pair("FP1-F7"), find_pair("EEG T7-FT9"), find_pair("Fp1-REF"), find_pair("T8-P8-1")
+    (('Fp1', 'F7'), ('T3', 'FT9'), None, ('T4', 'T6'))
+    """
+    text = _COPY.sub("", _PREFIX.sub("", name.strip().rstrip(".")))
+    parts = [part.strip() for part in text.split("-")]
+    if len(parts) != 2 or not all(_SCALP.match(part) for part in parts) or _REFERENCE.match(parts[1]):
+        return None
+    anode, cathode = (_CANONICAL.get(part.upper(), part.upper()) for part in parts)
+    return None if anode == cathode else (anode, cathode)
 
 
 def _chain(names: str) -> tuple[Derivation, ...]:

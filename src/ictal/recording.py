@@ -1,5 +1,6 @@
 """A recording: what it is called, which channels it has, and where its samples come from."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol
@@ -13,8 +14,8 @@ Signal = npt.NDArray[np.float32]
 class Source(Protocol):
     """Where samples come from: a file that is read by segment, or an array."""
 
-    def read(self, start: int, stop: int) -> Signal:
-        """Return samples `start` to `stop` of all channels, [channel, time], in µV; missing ones are NaN."""
+    def read(self, start: int, stop: int, rows: Sequence[int] | None = None) -> Signal:
+        """Return samples `start` to `stop`, [channel, time], µV, of these channels or all; missing ones are NaN."""
         ...
 
 
@@ -24,6 +25,23 @@ class Gap:
 
     start_s: float
     duration_s: float
+
+
+@dataclass(frozen=True)
+class Segment:
+    """Samples that follow each other without a gap.
+
+    Attributes
+    ----------
+    start, stop
+        Samples of the recording.
+    onset_s
+        When the first of them was taken, in seconds from the start of the recording, gaps included.
+    """
+
+    start: int
+    stop: int
+    onset_s: float
 
 
 @dataclass(frozen=True)
@@ -41,9 +59,10 @@ class ArraySource:
 
     samples: Signal
 
-    def read(self, start: int, stop: int) -> Signal:
+    def read(self, start: int, stop: int, rows: Sequence[int] | None = None) -> Signal:
         """Return the samples from `start` to `stop`."""
-        return self.samples[:, start:stop]
+        samples = self.samples[:, start:stop]
+        return samples if rows is None else samples[list(rows)]
 
 
 @dataclass(frozen=True)
@@ -59,13 +78,19 @@ class Recording:
     rate_hz
         Samples per second and channel.
     n_samples
-        Samples per channel.
+        Samples per channel that the recording holds.
     source
-        Gives the samples in µV.
+        Gives the samples in µV; those after a gap follow those before it.
     start
         Clock time of the first sample, where it is known.
     gaps, annotations
-        In the order of time.
+        In the order of time; their times are true ones, gaps included.
+    limits_uv
+        Per channel the least and largest voltage that the file can hold, where it says so; else empty.
+    kinds
+        Per channel what the file says that it is ('eeg', 'ecg', 'misc', ...; '' where it does not); or empty.
+    notes
+        What the reader met that a user must know, a sentence each.
     """
 
     name: str
@@ -76,6 +101,9 @@ class Recording:
     start: datetime | None = None
     gaps: tuple[Gap, ...] = ()
     annotations: tuple[Annotation, ...] = ()
+    limits_uv: tuple[tuple[float, float], ...] = ()
+    kinds: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
 
     @classmethod
     def from_array(
@@ -95,9 +123,24 @@ class Recording:
 
     @property
     def duration_s(self) -> float:
-        """Length in seconds."""
+        """Seconds of samples, without gaps."""
         return self.n_samples / self.rate_hz
 
-    def read(self, start: int = 0, stop: int | None = None) -> Signal:
-        """Return samples `start` to `stop`, [channel, time], float32, µV; missing samples are NaN."""
-        return self.source.read(start, self.n_samples if stop is None else stop)
+    @property
+    def span_s(self) -> float:
+        """Seconds from the first sample to the last, gaps included."""
+        return self.duration_s + sum(gap.duration_s for gap in self.gaps)
+
+    @property
+    def segments(self) -> tuple[Segment, ...]:
+        """What lies between the gaps, in the order of time."""
+        segments, start, onset_s = [], 0, 0.0
+        for gap in self.gaps:
+            stop = start + round((gap.start_s - onset_s) * self.rate_hz)
+            segments.append(Segment(start, stop, onset_s))
+            start, onset_s = stop, gap.start_s + gap.duration_s
+        return (*segments, Segment(start, self.n_samples, onset_s))
+
+    def read(self, start: int = 0, stop: int | None = None, rows: Sequence[int] | None = None) -> Signal:
+        """Return samples `start` to `stop` of these channels or of all, [channel, time], µV; missing ones are NaN."""
+        return self.source.read(start, self.n_samples if stop is None else stop, rows)

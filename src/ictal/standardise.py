@@ -1,30 +1,45 @@
-"""From any recording to the input of every model: 19 electrodes and EKG, 200 Hz, µV, band-passed."""
+"""From any recording to the input of every model: 19 electrodes and EKG, 200 Hz, µV, band-passed.
 
+Everything is local: what a sample becomes depends on the `MARGIN_S` around it and on nothing else. So a recording can
+be taken in pieces of any length, and they are those of the whole.
+"""
+
+from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import Literal
+from functools import cached_property, lru_cache
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
 from pydantic import Field, model_validator
 from scipy import signal as sp
 
-from ictal.errors import ElectrodeError, ReadError, listed
-from ictal.montage import CHANNELS, ELECTRODES, N_CHANNELS, find_electrode
-from ictal.recording import Recording, Signal
+from ictal.errors import ReadError
+from ictal.montage import ELECTRODES
+from ictal.recording import Recording, Segment, Signal
 from ictal.settings import Settings
-from ictal.windows import RATE_HZ, ShortPolicy
+from ictal.windows import RATE_HZ, WINDOW_S, ShortPolicy
+from ictal.wiring import Wiring, wire
 
 MIN_RATE_HZ = 100
 PLAUSIBLE_UV = 100_000
 """An electrode whose median deviation is larger than this was not recorded in µV."""
 FLAT_S = 1.0
 """An electrode that keeps one value for so long records nothing."""
+FADE_S = 10
+"""Within so long of a known sample, 'linear' fills a run of missing ones that is longer than twice this."""
 FILTER_PAD_S = 10
 """How far the signal is continued beyond its ends while it is filtered: one period of 0.1 Hz."""
+MARGIN_S = 100
+"""How far around itself a piece is read: a Butterworth band-pass of order 4 from 0.1 Hz forgets with a time constant
+of 4.2 s, so that e^-24 is left of whatever lies beyond."""
+CHECKED_S, N_CHECKED = 10, 8
+"""The unit of a long recording is judged by so many stretches of so many seconds."""
 
 Fill = Literal["linear", "mean", "zero"]
 """What stands in for missing samples, see `StandardiseSettings`."""
+Marks = npt.NDArray[np.bool_]
 
 
 class StandardiseSettings(Settings):
@@ -37,8 +52,8 @@ class StandardiseSettings(Settings):
     order
         Order of the Butterworth filter of one direction.
     fill
-        What stands in for missing samples while filtering: 'linear' between the neighbours in time, the
-        electrode's 'mean', or 'zero'.
+        What stands in for missing samples while filtering: 'linear' between the neighbours in time (in a run longer
+        than 20 s, 10 s of falling to zero and 10 s of rising from it), the channel's 'mean' in each 50 s, or 'zero'.
     max_missing
         A window in which a larger share of the samples of the 19 electrodes is missing or flat is refused.
     short
@@ -60,7 +75,7 @@ class StandardiseSettings(Settings):
 
 @dataclass(frozen=True)
 class Standardised:
-    """A recording as models take it.
+    """A recording, or a piece of one, as models take it.
 
     Attributes
     ----------
@@ -73,12 +88,12 @@ class Standardised:
     """
 
     signal: Signal
-    missing: npt.NDArray[np.bool_]
+    missing: Marks
 
 
 @dataclass(frozen=True)
 class Resampled:
-    """A recording before the band-pass.
+    """A recording, or a piece of one, before the band-pass.
 
     Attributes
     ----------
@@ -86,123 +101,179 @@ class Resampled:
         [20, time], `ictal.montage.CHANNELS` at 200 Hz, µV, finite: missing samples are filled.
     missing
         As in `Standardised`.
+    flat, clipped
+        [20, time], True where a value lasts for a second or more, and where it is the least or largest that the file
+        can hold.
     """
 
-    signal: npt.NDArray[np.float64]
-    missing: npt.NDArray[np.bool_]
+    signal: Signal
+    missing: Marks
+    flat: Marks
+    clipped: Marks
+
+    def cut(self, start: int, stop: int) -> "Resampled":
+        """Return the samples from `start` to `stop`."""
+        inner = slice(start, stop)
+        return Resampled(self.signal[:, inner], self.missing[:, inner], self.flat[:, inner], self.clipped[:, inner])
 
 
-def find_channels(recording: Recording) -> dict[str, int]:
-    """Return the row of each electrode (and of the EKG, where there is one) in a recording.
+@dataclass(frozen=True)
+class Stretch:
+    """One gapless segment of a recording, of which any piece can be had at 200 Hz.
 
-    Raises
-    ------
-    ElectrodeError
-        If one of the 19 electrodes is missing or named twice.
+    Attributes
+    ----------
+    recording, segment, wiring
+        Whose samples, which of them, and how they become electrodes.
+    fill
+        What stands in for missing samples.
     """
-    rows: dict[str, int] = {}
-    doubled = []
-    for row, name in enumerate(recording.channels):
-        electrode = find_electrode(name)
-        if electrode in rows:
-            doubled.append(f"{name} and {recording.channels[rows[electrode]]} (both {electrode})")
-        elif electrode:
-            rows[electrode] = row
-    if doubled:
-        raise ElectrodeError(f"{recording.name}: two channels for one electrode: {listed(doubled)}")
-    missing = [name for name in ELECTRODES if name not in rows]
-    if missing:
-        raise ElectrodeError(
-            f"{recording.name}: no channel for {listed(missing, 19)}; needed are the 19 electrodes of the "
-            f"10-20 system, and this file has {listed(recording.channels, 30)}"
-        )
-    return rows
+
+    recording: Recording
+    segment: Segment
+    wiring: Wiring
+    fill: Fill
+
+    @cached_property
+    def resampler(self) -> "Resampler":
+        """What brings the segment's rate to 200 Hz."""
+        return resampler(self.recording.rate_hz)
+
+    @property
+    def n_samples(self) -> int:
+        """Samples of the segment at 200 Hz."""
+        return self.resampler.n_out(self.segment.stop - self.segment.start)
+
+    def resampled(self, start: int, stop: int) -> Resampled:
+        """Return the samples from `start` to `stop` before the band-pass."""
+        first, last = self.resampler.needs(start, stop)
+        raw, *marks_of_channels = self._filled(first, last)
+        signal = self.resampler(self.wiring.apply(raw), start, stop)
+        marks = [self.resampler.marks(self.wiring.spread(mark), first, start, stop) for mark in marks_of_channels]
+        marks[0][~self.wiring.matrix.any(axis=1)] = True
+        return Resampled(signal, *marks)
+
+    def standardised(self, start: int, stop: int, settings: StandardiseSettings) -> tuple[Standardised, Resampled]:
+        """Return the samples from `start` to `stop`, and the same before the band-pass."""
+        begin, end = max(0, start - MARGIN_S * RATE_HZ), min(self.n_samples, stop + MARGIN_S * RATE_HZ)
+        wide = self.resampled(begin, end)
+        plain = wide.cut(start - begin, stop - begin)
+        return Standardised(filtered(wide, settings).signal[:, start - begin : stop - begin], plain.missing), plain
+
+    def _filled(self, first: int, last: int) -> list[npt.NDArray[Any]]:
+        """Return samples of the channels, which are missing, flat and clipped; beyond the segment its end goes on."""
+        rate_hz, n_samples = self.recording.rate_hz, self.segment.stop - self.segment.start
+        margin = int(np.ceil((2 * FADE_S + FLAT_S) * rate_hz))
+        block = round(WINDOW_S * rate_hz)
+        begin = max(0, min(first, n_samples - 1) - margin) // block * block
+        end = min(n_samples, -(-(max(last, 0) + margin) // block) * block)
+        offset = self.segment.start
+        samples = self.recording.read(offset + begin, offset + end, self.wiring.rows)
+        samples = samples.copy() if not samples.flags.owndata or not samples.flags.writeable else samples
+        lost, flat = ~np.isfinite(samples), flat_runs(samples, round(FLAT_S * rate_hz))
+        clipped = at_limits(samples, self._limits())
+        missing = lost | flat
+        fill_missing(samples, missing, self.fill, rate_hz, block)
+        arrays = [samples, missing, flat, clipped]
+        if first >= begin and last <= end:
+            return [array[:, first - begin : last - begin] for array in arrays]
+        wanted = np.clip(np.arange(first, last), 0, n_samples - 1) - begin
+        return [array[:, wanted] for array in arrays]
+
+    def _limits(self) -> list[tuple[float, float]]:
+        limits = self.recording.limits_uv
+        return [limits[row] for row in self.wiring.rows] if limits else []
 
 
-def standardise(recording: Recording, settings: StandardiseSettings) -> Standardised:
+def standardise(recording: Recording, settings: StandardiseSettings, wiring: Wiring | None = None) -> Standardised:
     """Bring a whole recording into the form that every model takes.
 
     Parameters
     ----------
     recording
-        At `MIN_RATE_HZ` or more, with the 19 electrodes under any known name.
+        At `MIN_RATE_HZ` or more, without gaps.
     settings
         Band-pass and filling.
+    wiring
+        How its channels become electrodes; None: it has the 19 electrodes under any known name.
 
     Returns
     -------
     Standardised
         The filter is a Butterworth applied forward and backward, so it shifts no phase; the resampling is
-        polyphase (`scipy.signal.resample_poly`).
+        polyphase, with the filter of `scipy.signal.resample_poly`.
 
     Raises
     ------
     ElectrodeError
         If electrodes are missing or doubled.
     ReadError
-        If the rate is too low or the amplitude cannot be µV of a scalp.
+        If the rate is too low, the amplitude cannot be µV of a scalp, or there are gaps.
     """
-    return filtered(resample(recording, settings.fill), settings)
+    return filtered(resample(recording, settings.fill, wiring), settings)
 
 
-def resample(recording: Recording, fill: Fill) -> Resampled:
+def resample(recording: Recording, fill: Fill, wiring: Wiring | None = None) -> Resampled:
     """Do the first part of `standardise`: everything but the band-pass."""
-    rows = find_channels(recording)
+    refuse_gaps(recording)
+    wiring = wiring or wire(recording)
+    stretch = next(iter(stretches(recording, wiring, fill)))
+    result = stretch.resampled(0, stretch.n_samples)
+    check_unit(result.signal, recording.name)
+    return result
+
+
+def refuse_gaps(recording: Recording) -> None:
+    """Raise a `ReadError` for a recording with gaps, which has no one time axis that windows could be cut from."""
+    if recording.gaps:
+        raise ReadError(
+            f"{recording.name}: is discontinuous; its first of {len(recording.gaps)} gaps is at "
+            f"{recording.gaps[0].start_s:g} s. It can be scored; to train on it, cut it into files without gaps"
+        )
+
+
+def stretches(recording: Recording, wiring: Wiring, fill: Fill) -> Iterator[Stretch]:
+    """Give the gapless segments of a recording.
+
+    Raises
+    ------
+    ReadError
+        If there is no sample, or the rate is too low.
+    """
     if recording.rate_hz < MIN_RATE_HZ:
         raise ReadError(f"{recording.name}: {recording.rate_hz:g} Hz is too slow; needed are {MIN_RATE_HZ} Hz")
     if not recording.n_samples:
         raise ReadError(f"{recording.name}: holds no samples")
-    raw = recording.read()
-    samples = np.full((N_CHANNELS, raw.shape[1]), np.nan, dtype=np.float32)
-    for name, row in rows.items():
-        samples[CHANNELS.index(name)] = raw[row]
-    missing = ~np.isfinite(samples)
-    missing |= flat_runs(samples, round(FLAT_S * recording.rate_hz))
-    filled = _fill(samples, missing, fill)
-    _check_unit(filled, recording.name)
-    return Resampled(*_resample(filled, missing, recording.rate_hz))
+    return (Stretch(recording, segment, wiring, fill) for segment in recording.segments)
 
 
 def filtered(recording: Resampled, settings: StandardiseSettings) -> Standardised:
     """Do the second part of `standardise`: the band-pass."""
-    signal = recording.signal
+    output = recording.signal.copy()
     if settings.band_hz:
-        signal = band_pass(signal, settings.band_hz, settings.order)
-    output: Signal = signal.astype(np.float32)
+        output = band_pass(output, settings.band_hz, settings.order)
     output[recording.missing.all(axis=1)] = 0
     return Standardised(output, recording.missing)
 
 
-def band_pass(signal: npt.NDArray[np.floating], band_hz: tuple[float, float], order: int) -> npt.NDArray[np.float64]:
-    """Filter [channel, time] at 200 Hz with a Butterworth band-pass, forward and backward."""
+def band_pass(signal: Signal, band_hz: tuple[float, float], order: int) -> Signal:
+    """Filter [channel, time] at 200 Hz with a Butterworth band-pass, forward and backward; reckoned in float64."""
     sections = sp.butter(order, band_hz, "bandpass", fs=RATE_HZ, output="sos")
     pad = min(signal.shape[1] - 1, FILTER_PAD_S * RATE_HZ)
-    return np.asarray(sp.sosfiltfilt(sections, signal.astype(np.float64), padlen=pad))
+    output = np.empty_like(signal)
+    for row, values in zip(output, signal, strict=True):  # one channel after the other stays in the processor's cache
+        row[:] = sp.sosfiltfilt(sections, values.astype(np.float64), padlen=pad)
+    return output
 
 
-def flat_runs(samples: Signal, least: int) -> npt.NDArray[np.bool_]:
-    """Mark runs of at least so many equal samples, [channel, time]."""
-    flat = np.zeros(samples.shape, dtype=bool)
-    for row, values in enumerate(samples):
-        edges = np.concatenate([[0], np.flatnonzero(values[1:] != values[:-1]) + 1, [len(values)]])
-        for run in np.flatnonzero(np.diff(edges) >= least):
-            flat[row, edges[run] : edges[run + 1]] = True
-    return flat
+def check_unit(samples: Signal, name: str) -> None:
+    """Refuse voltages that cannot be those of a scalp.
 
-
-def _fill(samples: Signal, missing: npt.NDArray[np.bool_], how: Fill) -> npt.NDArray[np.float64]:
-    filled = np.where(missing, 0, samples.astype(np.float64))
-    if how == "zero":
-        return filled
-    time = np.arange(samples.shape[1])
-    for row in np.flatnonzero(missing.any(axis=1) & ~missing.all(axis=1)):
-        gone = missing[row]
-        known = filled[row, ~gone]
-        filled[row, gone] = known.mean() if how == "mean" else np.interp(time[gone], time[~gone], known)
-    return filled
-
-
-def _check_unit(samples: npt.NDArray[np.float64], name: str) -> None:
+    Raises
+    ------
+    ReadError
+        If the median deviation of an electrode is above `PLAUSIBLE_UV`.
+    """
     centred = abs(samples[: len(ELECTRODES)] - np.median(samples[: len(ELECTRODES)], axis=1, keepdims=True))
     spread = float(np.median(centred, axis=1).max())
     if spread > PLAUSIBLE_UV:
@@ -212,16 +283,146 @@ def _check_unit(samples: npt.NDArray[np.float64], name: str) -> None:
         )
 
 
-def _resample(
-    samples: npt.NDArray[np.float64], missing: npt.NDArray[np.bool_], rate_hz: float
-) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.bool_]]:
-    if rate_hz == RATE_HZ:
-        return samples, missing
-    ratio = Fraction(RATE_HZ / rate_hz).limit_denominator(10_000)
-    resampled = sp.resample_poly(samples, ratio.numerator, ratio.denominator, axis=1, padtype="line")
-    # A new sample is missing if any of the samples that it stands for is.
-    bounds = np.arange(resampled.shape[1] + 1) * (rate_hz / RATE_HZ)
-    first = np.minimum(np.floor(bounds[:-1]).astype(int), missing.shape[1] - 1)
-    last = np.clip(np.ceil(bounds[1:]).astype(int), first + 1, missing.shape[1])
-    counts = np.pad(np.cumsum(missing, axis=1), ((0, 0), (1, 0)))
-    return resampled, counts[:, last] > counts[:, first]
+def sample_of(recording: Recording, wiring: Wiring) -> Signal:
+    """Return stretches from all over a recording, one after the other, [20, time] at the file's rate."""
+    length = min(round(CHECKED_S * recording.rate_hz), recording.n_samples)
+    starts = np.linspace(0, recording.n_samples - length, N_CHECKED).astype(int)
+    parts = [recording.read(start, start + length, wiring.rows) for start in dict.fromkeys(starts.tolist())]
+    return wiring.apply(np.nan_to_num(np.concatenate(parts, axis=1), posinf=0, neginf=0))
+
+
+def at_limits(samples: Signal, limits: list[tuple[float, float]]) -> Marks:
+    """Mark the samples [channel, time] that are the least or the largest that their channel can hold."""
+    clipped = np.zeros(samples.shape, dtype=bool)
+    for marks, row, (low, high) in zip(clipped, samples, limits, strict=False):
+        step = (high - low) * 2**-17  # half a step of 16 bits
+        if low < high and (np.fmin.reduce(row) <= low + step or np.fmax.reduce(row) >= high - step):
+            marks[:] = (row <= low + step) | (row >= high - step)
+    return clipped
+
+
+def flat_runs(samples: Signal, least: int) -> Marks:
+    """Mark runs of at least so many equal samples, [channel, time]."""
+    flat = np.zeros(samples.shape, dtype=bool)
+    step = max(1, least // 8)
+    for row, values in enumerate(samples):
+        if step > 1 and not _may_be_flat(values[::step]):
+            continue
+        edges = np.concatenate([[0], np.flatnonzero(values[1:] != values[:-1]) + 1, [len(values)]])
+        for run in np.flatnonzero(np.diff(edges) >= least):
+            flat[row, edges[run] : edges[run + 1]] = True
+    return flat
+
+
+def _may_be_flat(few: Signal) -> bool:
+    """Say whether seven of every eighth of a run are alike, as they are in each that is flat: a look saves a pass."""
+    alike = few[1:] == few[:-1]
+    same = np.convolve(alike, np.ones(6, dtype=int), "valid") if len(alike) >= 6 else np.ones(1)
+    return bool((same >= 6).any()) or len(alike) < 6
+
+
+def fill_missing(samples: Signal, missing: Marks, how: Fill, rate_hz: float, block: int) -> None:
+    """Put values in place of missing samples, see `StandardiseSettings`; blocks begin with the array."""
+    samples[missing] = 0
+    for row in np.flatnonzero(missing.any(axis=1)):
+        values, gone = samples[row], missing[row]
+        if how == "mean":
+            for start in range(0, len(values), block):
+                part, lost = values[start : start + block], gone[start : start + block]
+                if lost.any() and not lost.all():
+                    part[lost] = part[~lost].mean(dtype=np.float64)
+        elif how == "linear":
+            _interpolate(values, gone, round(FADE_S * rate_hz))
+
+
+def _interpolate(values: Signal, gone: Marks, fade: int) -> None:
+    edges = np.flatnonzero(np.diff(np.concatenate([[False], gone, [False]]).astype(np.int8)))
+    for first, last in zip(edges[::2], edges[1::2], strict=True):
+        before = float(values[first - 1]) if first else None
+        after = float(values[last]) if last < len(values) else None
+        length = last - first
+        if length <= 2 * fade:
+            known = [value for value in (before, after) if value is not None]
+            if known:
+                values[first:last] = np.linspace(known[0], known[-1], length + 2)[1:-1]
+            continue
+        fall = np.linspace(1, 0, fade + 2)[1:-1]
+        values[first : first + fade] = (before or 0.0) * fall
+        values[last - fade : last] = (after or 0.0) * fall[::-1]
+
+
+@dataclass(frozen=True)
+class Resampler:
+    """Polyphase resampling to 200 Hz of any piece of a signal: a product of blocks of samples with one matrix.
+
+    A block of `n_new` new samples stands for `n_old` old ones, and takes `reach` more on each side.
+
+    Attributes
+    ----------
+    rate_hz
+        Of the old samples.
+    n_old, n_new, reach
+        See above.
+    taps
+        [old sample, new sample]. The filter is that of `scipy.signal.resample_poly` (a Kaiser window of beta 5 on a
+        sinc), but each new sample's weights sum to one exactly, so that an electrode's offset makes no ripple.
+    """
+
+    rate_hz: float
+    n_old: int
+    n_new: int
+    reach: int
+    taps: npt.NDArray[np.float32]
+
+    def n_out(self, n_in: int) -> int:
+        """Return how many new samples stand for so many old ones."""
+        return -(-n_in * self.n_new // self.n_old)
+
+    def needs(self, start: int, stop: int) -> tuple[int, int]:
+        """Return from which to which old sample new ones look; these may be beyond an end of the signal."""
+        first, last = start // self.n_new, -(-stop // self.n_new)
+        return first * self.n_old - self.reach, last * self.n_old + self.reach
+
+    def __call__(self, samples: Signal, start: int, stop: int) -> Signal:
+        """Return new samples from `start` to `stop` of old ones [channel, time] as `needs` says."""
+        if self.reach == 0:
+            return samples
+        offset = samples[:, :1].copy()
+        frames = np.lib.stride_tricks.sliding_window_view(samples - offset, len(self.taps), axis=1)[:, :: self.n_old]
+        made = (frames.reshape(-1, len(self.taps)) @ self.taps).reshape(len(samples), -1) + offset
+        skipped = start - start // self.n_new * self.n_new
+        return np.ascontiguousarray(made[:, skipped : skipped + stop - start])
+
+    def marks(self, marks: Marks, first: int, start: int, stop: int) -> Marks:
+        """Return which new samples stand for a marked old one."""
+        if not marks.any():
+            return np.zeros((len(marks), stop - start), dtype=bool)
+        bounds = np.arange(start, stop + 1) * (self.n_old / self.n_new) - first
+        begin = np.floor(bounds[:-1] + 1e-6).astype(int)
+        end = np.clip(np.ceil(bounds[1:] - 1e-6).astype(int), begin + 1, marks.shape[1])
+        counts = np.pad(np.cumsum(marks, axis=1), ((0, 0), (1, 0)))
+        return np.asarray(counts[:, end] > counts[:, begin])
+
+
+FINEST = 1000
+"""Largest denominator of a ratio of rates; what a rate differs from it by is less than 0.1 s in a day."""
+BLOCK = 32
+"""New samples that are made at once, at least: a thin product would be slow."""
+
+
+@lru_cache(maxsize=8)
+def resampler(rate_hz: float) -> Resampler:
+    """Return what brings a rate to 200 Hz."""
+    ratio = Fraction(RATE_HZ / rate_hz).limit_denominator(FINEST)
+    up, down = ratio.numerator, ratio.denominator
+    if up == down:
+        return Resampler(rate_hz, 1, 1, 0, np.ones((1, 1), dtype=np.float32))
+    half = 10 * max(up, down)
+    impulse = sp.firwin(2 * half + 1, 1 / max(up, down), window=("kaiser", 5.0)) * up
+    times = max(1, -(-BLOCK // up))
+    n_new, n_old, reach = times * up, times * down, half // up + 1
+    # Old sample k of a block, counted from -reach, is k * up - r * down fine steps from new sample r.
+    old, new = np.arange(-reach, n_old + reach)[:, None], np.arange(n_new)[None, :]
+    place = half + new * down - old * up
+    taps = np.where((place >= 0) & (place <= 2 * half), impulse[np.clip(place, 0, 2 * half)], 0)
+    return Resampler(rate_hz, n_old, n_new, reach, (taps / taps.sum(axis=0)).astype(np.float32))

@@ -15,8 +15,9 @@ from ictal.io.context import ContextFile
 from ictal.recording import Recording
 from ictal.settings import Settings
 from ictal.simulate import SimulationSettings
-from ictal.standardise import find_channels
+from ictal.standardise import refuse_gaps
 from ictal.windows import WINDOW_S
+from ictal.wiring import wire
 
 TOLERANCE_S = 0.0025
 """Half a sample: how far a window may end after the recording because of rounding in the table."""
@@ -122,7 +123,8 @@ class FileDataset:
         for eeg_id, rows in self.labels.groupby("eeg_id", sort=False):
             try:
                 recording = self.recording(str(eeg_id))
-                find_channels(recording)
+                refuse_gaps(recording)
+                wire(recording)
             except IctalError as error:
                 problems.append(f"eeg_id {eeg_id}: {error}")
                 continue

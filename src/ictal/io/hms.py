@@ -1,13 +1,16 @@
 """Recordings of the HMS competition: a Parquet table with a column per channel, 200 Hz, µV."""
 
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import accumulate, pairwise
 from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from ictal.errors import ReadError
+from ictal.errors import ReadError, listed
 from ictal.files import whole_file
 from ictal.recording import Recording, Signal
 from ictal.windows import RATE_HZ
@@ -22,13 +25,19 @@ class ParquetSource:
     path: Path
     channels: tuple[str, ...]
 
-    def read(self, start: int, stop: int) -> Signal:
+    def read(self, start: int, stop: int, rows: Sequence[int] | None = None) -> Signal:
         """Return samples `start` to `stop`, [channel, time]."""
-        try:
-            table = pq.read_table(self.path, columns=list(self.channels)).slice(start, stop - start)
-        except (pa.ArrowException, OSError) as error:
-            raise ReadError(f"{self.path}: is a damaged Parquet file: {error}") from error
-        return np.stack([column.to_numpy().astype(np.float32, copy=False) for column in table.itercolumns()])
+        columns = [self.channels[row] for row in (range(len(self.channels)) if rows is None else rows)]
+        with _clear_errors(self.path), pq.ParquetFile(self.path) as parquet:
+            bounds = _bounds(parquet)
+            groups = [group for group, (low, high) in enumerate(pairwise(bounds)) if low < stop and high > start]
+            table = parquet.read_row_groups(groups, columns=columns)
+            table = table.slice(start - bounds[groups[0]] if groups else 0, max(stop - start, 0))
+            found = [table[column].to_numpy().astype(np.float32, copy=False) for column in columns]
+        samples = np.stack(found) if found else np.empty((0, table.num_rows), dtype=np.float32)
+        if samples.shape[1] != max(stop - start, 0):
+            raise ReadError(f"{self.path}: is a damaged Parquet file: it holds fewer rows than it states")
+        return samples
 
 
 def read_hms(path: Path) -> Recording:
@@ -46,12 +55,11 @@ def read_hms(path: Path) -> Recording:
             f"{path}: is not a Parquet file although its name says so; it begins with {_shown(head)}. "
             "Save the table as Parquet (pandas: DataFrame.to_parquet)"
         )
-    try:
-        with pq.ParquetFile(path) as parquet:
-            schema, n_samples = parquet.schema_arrow, parquet.metadata.num_rows
-    except (pa.ArrowException, OSError) as error:
-        raise ReadError(f"{path}: is a damaged Parquet file: {error}") from error
+    with _clear_errors(path), pq.ParquetFile(path) as parquet:
+        schema, n_samples = parquet.schema_arrow, _bounds(parquet)[-1]
     names = [name for name in schema.names if not name.startswith("__index_level_")]
+    if len(set(names)) < len(names):
+        raise ReadError(f"{path}: has two columns of one name: {listed(names, 20)}")
     texts = [
         name
         for name in names
@@ -60,6 +68,23 @@ def read_hms(path: Path) -> Recording:
     if texts or not names:
         raise ReadError(f"{path}: columns {texts} are not numbers; allowed is a column of µV per channel")
     return Recording(str(path), tuple(names), RATE_HZ, n_samples, ParquetSource(path, tuple(names)))
+
+
+def _bounds(parquet: pq.ParquetFile) -> list[int]:
+    """Return the row at which each group of rows begins, and the number of rows."""
+    sizes = [parquet.metadata.row_group(group).num_rows for group in range(parquet.num_row_groups)]
+    return [*accumulate(sizes, initial=0)]
+
+
+@contextmanager
+def _clear_errors(path: Path) -> Iterator[None]:
+    """Turn whatever pyarrow meets in a damaged file into a ReadError; too large a number becomes infinite."""
+    try:
+        with np.errstate(over="ignore", invalid="ignore"):
+            yield
+    except Exception as error:
+        words = " ".join(str(error).split()) or type(error).__name__
+        raise ReadError(f"{path}: is a damaged Parquet file: {words}") from error
 
 
 def write_hms(path: Path, recording: Recording) -> None:

@@ -7,6 +7,7 @@ and *blocks* of a minute, in which both are summed, filtered and referenced. So 
 """
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import lru_cache
@@ -114,7 +115,7 @@ class SimulatedSource:
     patient: int
     n_samples: int
 
-    def read(self, start: int, stop: int) -> Signal:
+    def read(self, start: int, stop: int, rows: Sequence[int] | None = None) -> Signal:
         """Return samples `start` to `stop`, [20, time]; they do not depend on how a recording is cut."""
         stop = min(stop, self.n_samples)
         samples = np.empty((len(CHANNELS), max(stop - start, 0)), dtype=np.float32)
@@ -122,7 +123,7 @@ class SimulatedSource:
         with one_blas_thread():
             for index in range(start // size, -(-stop // size)):
                 _add_overlap(samples, start, _block(self.seed, self.patient, index), index * size, add=False)
-        return samples
+        return samples if rows is None else samples[list(rows)]
 
 
 def simulate_recording(seed: int, patient: int, hours: float) -> Recording:

@@ -1,0 +1,323 @@
+"""Open thousands of damaged files: each must end in a recording or an IctalError, soon and with little memory.
+
+A case is settled by the seed and its number, so that `--only NUMBER` runs it again. Cases run in a worker process,
+which is started anew where one kills it. Prints what was found, and ends with 1 where a case broke the rule.
+"""
+
+import argparse
+import multiprocessing
+import resource
+import signal
+import sys
+import tempfile
+import traceback
+from collections import Counter
+from collections.abc import Callable, Iterator
+from multiprocessing.connection import Connection
+from pathlib import Path
+
+import numpy as np
+
+from ictal.errors import IctalError
+from ictal.io import open_recording
+from ictal.io.hms import write_hms
+from ictal.montage import CHANNELS, MONTAGES, derivations_of
+from ictal.recording import Recording
+from ictal.wiring import bipolar_wiring, wire
+
+REAL = Path(__file__).resolve().parents[2] / "shared" / "data" / "edf"
+LARGEST_BYTES = 300_000
+TIMEOUT_S, HANG_S = 5, 30
+"""A case is stopped by a signal after the one, and its worker is killed after the other."""
+MEMORY_BYTES, ADDRESS_BYTES = 1 << 30, 1 << 34
+"""Resident memory that a case may add, and what the worker may ask for, that the machine stays alive."""
+PIECE = 5000
+N_SAMPLES = 2000
+NUMBERS = (
+    *("0", "-1", "1", "2", "99999999", "-9999999", "1e300", "1e-300", "nan", "inf", "-inf", "0.0001", "65536"),
+    *("", "x", "1,5", "0x10", "1_0", "4294967", "2147483648", "--1", "3276.7"),
+)
+Files = dict[str, bytes]
+"""A recording's files by suffix; the first is opened."""
+
+
+class TooSlow(BaseException):
+    """A case took longer than `TIMEOUT_S`; no handler of Exception shall catch it."""
+
+
+# The files that are damaged
+
+
+def _noise() -> Recording:
+    samples = np.random.default_rng(0).normal(0, 50, (len(CHANNELS), N_SAMPLES)).clip(-400, 400)
+    return Recording.from_array(samples, CHANNELS, 200)
+
+
+def _edf_plus(folder: Path, kind: str) -> Iterator[Files]:
+    """Give a plain, a continuous and a discontinuous file, and the real ones."""
+    import edfio
+
+    is_edf = kind == "edf"
+    write, make = (edfio.Edf, edfio.EdfSignal) if is_edf else (edfio.Bdf, edfio.BdfSignal)
+    signals = [
+        make(row.astype(float), 200, label=name, physical_dimension="uV", physical_range=(-500, 500))
+        for name, row in zip(CHANNELS, _noise().read(), strict=True)
+    ]
+    notes = [edfio.EdfAnnotation(0.5, None, "Fp1 häng"), edfio.EdfAnnotation(3, 1.5, "seizure")]
+    for annotations in ((), notes):
+        write(signals, annotations=annotations).write(folder / "a")
+        yield {kind: (folder / "a").read_bytes()}
+    whole = (folder / "a").read_bytes()
+    yield {kind: whole.replace(f"{kind.upper()}+C".encode(), f"{kind.upper()}+D".encode(), 1)}
+    for path in sorted(REAL.glob(f"*.{kind}")):
+        yield {kind: path.read_bytes()[:LARGEST_BYTES]}
+
+
+def _parquet(folder: Path) -> Iterator[Files]:
+    write_hms(folder / "a", _noise())
+    yield {"parquet": (folder / "a").read_bytes()}
+
+
+def _mne(folder: Path, kind: str) -> Iterator[Files]:
+    import mne
+
+    info = mne.create_info(list(CHANNELS), 200, "eeg", verbose="ERROR")
+    raw = mne.io.RawArray(_noise().read() * 1e-6, info, verbose="ERROR")
+    raw.set_annotations(mne.Annotations([0.5, 3], [0, 1.5], ["Fp1", "seizure"]))
+    raw.save(folder / "a_raw.fif", verbose="ERROR")
+    yield {kind: (folder / "a_raw.fif").read_bytes()}
+
+
+def _brainvision(folder: Path) -> Iterator[Files]:
+    channels = "".join(f"Ch{number}={name},,0.1,µV\n" for number, name in enumerate(CHANNELS, start=1))
+    header = (
+        "Brain Vision Data Exchange Header File Version 1.0\n[Common Infos]\nCodepage=UTF-8\nDataFile=a.eeg\n"
+        "MarkerFile=a.vmrk\nDataFormat=BINARY\nDataOrientation=MULTIPLEXED\n"
+        f"NumberOfChannels={len(CHANNELS)}\nSamplingInterval=5000\n[Binary Infos]\nBinaryFormat=INT_16\n"
+        f"[Channel Infos]\n{channels}"
+    )
+    markers = (
+        "Brain Vision Data Exchange Marker File, Version 1.0\n[Common Infos]\nCodepage=UTF-8\nDataFile=a.eeg\n"
+        "[Marker Infos]\nMk1=New Segment,,1,1,0,20240229235958000000\nMk2=Comment,seizure,601,300,0\n"
+    )
+    samples = np.rint(_noise().read().T * 10).astype("<i2").tobytes()
+    yield {"vhdr": header.encode(), "vmrk": markers.encode(), "eeg": samples}
+
+
+def _eeglab(folder: Path) -> Iterator[Files]:
+    import scipy.io
+
+    samples = _noise().read()
+    fields = {"nbchan": len(samples), "pnts": samples.shape[1], "trials": 1, "srate": 200.0, "xmin": 0.0}
+    labels = np.array([(name,) for name in CHANNELS], dtype=[("labels", "O")])
+    event = np.array([("seizure", 601.0)], dtype=[("type", "O"), ("latency", "O")])
+    scipy.io.savemat(folder / "a.set", {"EEG": {**fields, "data": samples, "chanlocs": labels, "event": event}})
+    yield {"set": (folder / "a.set").read_bytes()}
+
+
+MAKERS: dict[str, Callable[[Path], Iterator[Files]]] = {
+    "edf": lambda folder: _edf_plus(folder, "edf"),
+    "bdf": lambda folder: _edf_plus(folder, "bdf"),
+    "parquet": _parquet,
+    "vhdr": _brainvision,
+    "fif": lambda folder: _mne(folder, "fif"),
+    "set": _eeglab,
+}
+
+
+def samples_of(formats: list[str]) -> list[Files]:
+    with tempfile.TemporaryDirectory() as folder:
+        return [files for name in formats for files in MAKERS[name](Path(folder))]
+
+
+# Damage
+
+
+def _flip(content: bytearray, rng: np.random.Generator) -> None:
+    for _ in range(int(rng.integers(1, 20))):
+        content[_place(content, rng)] ^= 1 << int(rng.integers(8))
+
+
+def _overwrite(content: bytearray, rng: np.random.Generator) -> None:
+    begin, length = _place(content, rng), int(rng.integers(1, 200))
+    value = rng.choice([0, 255, 32, -1])
+    run = rng.bytes(length) if value < 0 else bytes([int(value)]) * length
+    content[begin : begin + length] = run[: len(content) - begin]
+
+
+def _number(content: bytearray, rng: np.random.Generator) -> None:
+    """Put a number where one stands, or where a field of eight bytes may begin."""
+    begin = _place(content, rng)
+    begin = next((at for at in range(begin, min(begin + 64, len(content))) if content[at : at + 1].isdigit()), begin)
+    begin = begin // 8 * 8 if rng.random() < 0.5 else begin
+    text = str(rng.choice(NUMBERS)).encode().ljust(int(rng.choice([0, 4, 8])))
+    content[begin : begin + len(text)] = text
+
+
+def _cut(content: bytearray, rng: np.random.Generator) -> None:
+    del content[_place(content, rng) :]
+
+
+def _remove(content: bytearray, rng: np.random.Generator) -> None:
+    begin = _place(content, rng)
+    del content[begin : begin + int(rng.integers(1, 300))]
+
+
+def _insert(content: bytearray, rng: np.random.Generator) -> None:
+    begin = _place(content, rng)
+    content[begin:begin] = rng.bytes(int(rng.integers(1, 300)))
+
+
+def _swap(content: bytearray, rng: np.random.Generator) -> None:
+    first, second, length = _place(content, rng), _place(content, rng), int(rng.integers(1, 300))
+    a, b = bytes(content[first : first + length]), bytes(content[second : second + length])
+    content[first : first + length], content[second : second + length] = b, a
+
+
+DAMAGES = (_flip, _overwrite, _number, _number, _cut, _remove, _insert, _swap)
+
+
+def _place(content: bytearray, rng: np.random.Generator) -> int:
+    """Return a place: mostly in the head or the tail, where what describes a file stands."""
+    size = max(len(content), 1)
+    reach = min(size, int(rng.choice([256, 4096, 16384])))
+    kind = rng.random()
+    low, high = (0, reach) if kind < 0.5 else (size - reach, size) if kind < 0.75 else (0, size)
+    return int(rng.integers(low, high))
+
+
+def damaged(samples: list[Files], seed: int, number: int) -> Files:
+    """Return case `number`: one of the files with up to four damages in one of its parts."""
+    rng = np.random.default_rng((seed, number))
+    files = dict(samples[int(rng.integers(len(samples)))])
+    part = str(rng.choice([*files]))
+    content = bytearray(files[part])
+    for _ in range(int(rng.integers(1, 5))):
+        if content:
+            DAMAGES[int(rng.integers(len(DAMAGES)))](content, rng)
+    return {**files, part: bytes(content)}
+
+
+def put(files: Files, folder: Path) -> Path:
+    for suffix, content in files.items():
+        (folder / f"a.{suffix}").write_bytes(content)
+    return folder / f"a.{next(iter(files))}"
+
+
+# The rule
+
+
+def use(path: Path) -> None:
+    """Open a file, read all of it, and look for its electrodes, as scoring does."""
+    recording = open_recording(path)
+    count = len(recording.channels)
+    if not (recording.rate_hz > 0 and np.isfinite(recording.rate_hz)):
+        raise AssertionError(f"a rate of {recording.rate_hz}")
+    if {len(recording.kinds), len(recording.limits_uv)} - {0, count}:
+        raise AssertionError(f"{count} channels, {len(recording.kinds)} kinds, {len(recording.limits_uv)} limits")
+    if any(s.stop <= s.start for s in recording.segments[:-1]) or recording.segments[-1].stop != recording.n_samples:
+        raise AssertionError(f"segments {recording.segments}")
+    if not all(np.isfinite(note.onset_s + note.duration_s) for note in recording.annotations):
+        raise AssertionError("a time of an annotation is not finite")
+    for start in range(0, recording.n_samples, PIECE):
+        stop = min(start + PIECE, recording.n_samples)
+        samples = recording.read(start, stop)
+        if samples.shape != (count, stop - start) or samples.dtype != np.float32:
+            raise AssertionError(f"{samples.shape} {samples.dtype}, and {(count, stop - start)} was asked for")
+    bipolar_wiring(recording)
+    wire(recording, derivations_of(MONTAGES["double_banana"]))
+
+
+def outcome(path: Path) -> str:
+    """Return 'recording', 'error: CLASS', or a word for what must not be with the traceback."""
+    signal.alarm(TIMEOUT_S)
+    try:
+        use(path)
+    except IctalError as error:
+        return f"error: {type(error).__name__}" if "\n" not in str(error) else f"LINES {error}"
+    except TooSlow:
+        return f"SLOW {traceback.format_exc()}"
+    except BaseException:
+        return f"EXCEPTION {traceback.format_exc()}"
+    else:
+        return "recording"
+    finally:
+        signal.alarm(0)
+
+
+def _stop(*_: object) -> None:
+    raise TooSlow
+
+
+def work(connection: Connection, formats: list[str], seed: int) -> None:
+    """Run the cases whose numbers come through the connection."""
+    samples = samples_of(formats)
+    with tempfile.TemporaryDirectory() as folder:
+        signal.signal(signal.SIGALRM, _stop)
+        outcome(put(samples[0], Path(folder)))  # what is imported once counts for no case
+        begin = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+        resource.setrlimit(resource.RLIMIT_AS, (ADDRESS_BYTES, -1))
+        while (number := connection.recv()) is not None:
+            result = outcome(put(damaged(samples, seed, number), Path(folder)))
+            peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 - begin
+            connection.send(result if peak < MEMORY_BYTES else f"MEMORY {peak}\n{result}")
+
+
+class Worker:
+    """A process that runs cases one after the other, and is started anew after one that killed it."""
+
+    def __init__(self, formats: list[str], seed: int) -> None:
+        self.arguments = formats, seed
+        self.start()
+
+    def start(self) -> None:
+        """Start the process, or another one."""
+        context = multiprocessing.get_context("spawn")
+        self.connection, theirs = context.Pipe()
+        self.process = context.Process(target=work, args=(theirs, *self.arguments), daemon=True)
+        self.process.start()
+        theirs.close()
+
+    def run(self, number: int) -> str:
+        """Return the outcome of a case; where it killed its process, how."""
+        try:
+            self.connection.send(number)
+            if self.connection.poll(HANG_S):
+                return str(self.connection.recv())
+            word = "HANG"
+        except (EOFError, OSError):
+            word = "CRASH"
+        self.process.kill()
+        self.process.join()
+        word = f"{word} with exit code {self.process.exitcode}"
+        self.start()
+        return word
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--n", type=int, default=20_000)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--formats", default="edf,bdf,parquet")
+    parser.add_argument("--only", type=int, help="run this case alone")
+    parser.add_argument("--keep", type=Path, help="folder for the files that broke the rule")
+    options = parser.parse_args()
+    formats = options.formats.split(",")
+    worker, counts = Worker(formats, options.seed), Counter[str]()
+    for number in range(options.n) if options.only is None else [options.only]:
+        result = worker.run(number)
+        counts[result.split("\n", 1)[0]] += 1
+        if not result.startswith(("recording", "error")):
+            print(f"case {number}: {result}", flush=True)
+            if options.keep:
+                folder = options.keep / str(number)
+                folder.mkdir(parents=True, exist_ok=True)
+                put(damaged(samples_of(formats), options.seed, number), folder)
+    worker.process.kill()
+    for word, count in counts.most_common():
+        print(f"{count:7d} {word}")
+    sys.exit(any(not word.startswith(("recording", "error")) for word in counts))
+
+
+if __name__ == "__main__":
+    main()

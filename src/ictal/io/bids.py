@@ -1,0 +1,120 @@
+"""What a BIDS data set says of a recording beside its file: channels.tsv and events.tsv.
+
+Source: BIDS 1.10, modality agnostic and EEG files. Only sidecars that have all entities of the recording are heeded.
+"""
+
+import csv
+import math
+from collections.abc import Container
+from dataclasses import replace
+from pathlib import Path
+
+from ictal.errors import ReadError, listed
+from ictal.recording import Annotation, Recording
+
+MISSING = ("", "n/a")
+ENDING = "_eeg"
+TEXTS = ("trial_type", "eventType", "value")
+"""Columns that say what an event is, the first that has a word counts (eventType: HED-SCORE and SzCORE)."""
+SAME_S = 0.01
+"""By so much may the onset of an event differ in events.tsv and in the file itself."""
+NOT_RAW = ("derivatives", "sourcedata")
+
+Row = dict[str, str]
+
+
+def recording_in(folder: Path, suffixes: Container[str]) -> Path:
+    """Return the one EEG recording below a folder: a data set, a subject or a session.
+
+    Raises
+    ------
+    ReadError
+        If there is none, or more than one.
+    """
+    found = [
+        path
+        for path in sorted(folder.rglob(f"*{ENDING}.*"))
+        if path.suffix.lower() in suffixes and not any(part in NOT_RAW for part in path.relative_to(folder).parts)
+    ]
+    found = [path for path in found if not (path.suffix == ".eeg" and path.with_suffix(".vhdr") in found)]
+    if len(found) != 1:
+        names = listed(path.relative_to(folder) for path in found)
+        raise ReadError(
+            f"{folder}: is a folder with {len(found)} recordings of EEG (*{ENDING}.edf and others)"
+            + (f": {names}; name one of them" if found else "; name a file")
+        )
+    return found[0]
+
+
+def sidecar_units(path: Path) -> dict[str, str]:
+    """Return the unit of each channel by channels.tsv; without that file, nothing."""
+    return {row["name"]: row["units"] for row in _rows(path, "channels") if row.get("units", "") not in MISSING}
+
+
+def add_sidecars(recording: Recording, path: Path) -> Recording:
+    """Return a recording with what the sidecars of its file add.
+
+    Channels get the type of channels.tsv as kind, in lower case, or 'bad' where their status is that. Events become
+    annotations, but those that the file itself has at the same time under the same name.
+
+    Raises
+    ------
+    ReadError
+        If a sidecar lacks a column, or the onset of an event is no number.
+    """
+    channels, events = _rows(path, "channels"), _rows(path, "events")
+    if not channels and not events:
+        return recording
+    kinds = {row["name"]: row["type"].lower() for row in channels if row.get("type", "") not in MISSING}
+    bad = [row["name"] for row in channels if row.get("status", "").lower() == "bad"]
+    kinds |= dict.fromkeys(bad, "bad")
+    own = recording.kinds or ("",) * len(recording.channels)
+    added = [_event(row, path) for row in events if row["onset"] not in MISSING]
+    bad = [name for name in recording.channels if name in bad]
+    return replace(
+        recording,
+        kinds=tuple(kinds.get(name, kind) for name, kind in zip(recording.channels, own, strict=True)),
+        annotations=_joined(recording.annotations, added),
+        notes=(*recording.notes, *([f"marked as bad, and not used: {listed(bad)}"] if bad else [])),
+    )
+
+
+def _joined(own: tuple[Annotation, ...], events: list[Annotation]) -> tuple[Annotation, ...]:
+    known = {(note.text, round(note.onset_s / SAME_S) + late) for note in own for late in (-1, 0, 1)}
+    new = [event for event in events if (event.text, round(event.onset_s / SAME_S)) not in known]
+    return tuple(sorted((*own, *new), key=lambda note: note.onset_s)) if new else own
+
+
+def _event(row: Row, path: Path) -> Annotation:
+    text = next((row[name] for name in TEXTS if row.get(name, "") not in MISSING), "event")
+    duration = row.get("duration", "")
+    try:
+        onset_s, duration_s = float(row["onset"]), 0.0 if duration in MISSING else float(duration)
+    except ValueError:
+        onset_s = duration_s = math.nan
+    if not math.isfinite(onset_s + duration_s):
+        raise ReadError(
+            f"{_sidecar(path, 'events')}: an event '{text}' has onset '{row['onset']}' and duration '{duration}'; "
+            "allowed are numbers of seconds"
+        )
+    return Annotation(onset_s, duration_s, text)
+
+
+def _sidecar(path: Path, what: str) -> Path:
+    return path.with_name(f"{path.name.split('.')[0].removesuffix(ENDING)}_{what}.tsv")
+
+
+def _rows(path: Path, what: str) -> list[Row]:
+    """Return the rows of a sidecar; none where it is absent or the recording is not named as BIDS names it."""
+    sidecar = _sidecar(path, what)
+    if not path.name.split(".")[0].endswith(ENDING) or not sidecar.is_file():
+        return []
+    needed = {"channels": "name", "events": "onset"}[what]
+    text = sidecar.read_text(encoding="utf-8-sig", errors="replace")
+    rows = [
+        {key: (value or "").strip() for key, value in row.items() if key}
+        for row in csv.DictReader(text.splitlines(), delimiter="\t")
+    ]
+    if any(needed not in row for row in rows):
+        raise ReadError(f"{sidecar}: has no column '{needed}'")
+    return rows
