@@ -52,7 +52,7 @@ def test_batch_normalisation_follows_each_block():
 
 @pytest.mark.parametrize(("kernel", "dilation"), [(1, 1), (2, 1), (3, 4), (4, 8)])
 def test_a_layer_sees_as_far_as_its_kernel_and_dilation(kernel, dilation):
-    layer = GatedLayer(2, kernel, dilation)
+    layer = GatedLayer(2, kernel, dilation, "zero")
     signal = torch.zeros(1, 2, 1, 101, requires_grad=True)
     layer(signal)[0, :, 0, 50].sum().backward()
     seen = signal.grad[0, :, 0].abs().sum(dim=0).nonzero()[:, 0].tolist()

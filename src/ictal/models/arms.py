@@ -215,7 +215,11 @@ class ArmNetwork(nn.Module):
 
     def panel(self, windows: Tensor, contexts: Tensor | None = None) -> tuple[Tensor, Tensor | None]:
         """Return logits [batch, 6], and the concentration [batch] of a panel's votes where there is one."""
-        outputs = self.network(contexts if self.sees_context else windows).float()
+        return self.of_outputs(self.network(contexts if self.sees_context else windows))
+
+    def of_outputs(self, outputs: Tensor) -> tuple[Tensor, Tensor | None]:
+        """Return what `panel` does, of what the network gave."""
+        outputs = outputs.float()
         logits = outputs[:, :N_PATTERNS]
         if self.lapse:
             mixed = (1 - self.lapse) * logits.softmax(dim=1) + self.lapse / N_PATTERNS

@@ -8,9 +8,11 @@ from pydantic import Field, field_validator
 from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812 - the name that torch users know
 
+from ictal.errors import ModelError
 from ictal.labels import N_PATTERNS
 from ictal.settings import Settings
 from ictal.views.waveform import Waveform, WaveformSettings
+from ictal.windows import WINDOW_SAMPLES
 
 N_PARTS = 16
 """Into how many parts of 3 s a window is divided, where features are wanted over time."""
@@ -27,6 +29,10 @@ class WavenetSettings(Settings):
         Width of the layer before the logits.
     norm
         'batch': batch normalisation after each block, which needs far fewer steps; the reference has 'none'.
+    edges
+        What a convolution sees beyond the window: 'zero', as in the reference; or nothing: 'drop' leaves out the
+        times that would look there. Windows that overlap then share what they have in common, and a recording is
+        scored several times as fast.
     """
 
     filters: tuple[int, ...] = (8, 16, 32, 64)
@@ -34,6 +40,15 @@ class WavenetSettings(Settings):
     dilations: tuple[int, ...] = (6, 6, 6, 6)
     hidden: int = Field(64, ge=1)
     norm: Literal["none", "batch"] = "none"
+    edges: Literal["zero", "drop"] = "zero"
+
+    @property
+    def reach_each_side(self) -> int:
+        """Samples that are dropped at each edge, at most; the mean over time leaves them out."""
+        if self.edges == "zero":
+            return 0
+        sizes = zip(self.kernels, self.dilations, strict=True)
+        return sum(-(-(kernel - 1) * 2**power // 2) for kernel, number in sizes for power in range(number))
 
     @field_validator("filters")
     @classmethod
@@ -56,7 +71,7 @@ class GatedLayer(nn.Module):
 
     twice: Tensor
 
-    def __init__(self, filters: int, kernel: int, dilation: int) -> None:
+    def __init__(self, filters: int, kernel: int, dilation: int, edges: str) -> None:
         super().__init__()
         # One convolution for the tanh and the sigmoid half is one pass over the data.
         self.gate = nn.Conv2d(filters, 2 * filters, (1, kernel), dilation=(1, dilation))
@@ -64,19 +79,26 @@ class GatedLayer(nn.Module):
         self.dilation = dilation
         total = dilation * (kernel - 1)
         self.padding = (total // 2, total - total // 2)
+        self.drops = edges == "drop"
         twice = torch.tensor([2.0, 1.0]).repeat_interleave(filters)
         self.register_buffer("twice", twice, persistent=False)
 
     def forward(self, signal: Tensor) -> Tensor:
-        """Return the layer's output at the shape of its input."""
+        """Return the layer's output, as long as its input but for edges that are dropped."""
         # tanh(x) = 2 sigmoid(2 x) - 1: one sigmoid over both halves takes half the time of a tanh and a
         # sigmoid over a half each. The factor goes to the weights, which are few.
         assert self.gate.bias is not None
         weight, bias = self.gate.weight * self.twice[:, None, None, None], self.gate.bias * self.twice
-        gates = F.conv2d(F.pad(signal, self.padding), weight, bias, dilation=(1, self.dilation))
+        if not self.drops:
+            return signal + self._of_gates(F.pad(signal, self.padding), weight, bias)
+        before, after = self.padding
+        return signal[..., before : signal.shape[-1] - after] + self._of_gates(signal, weight, bias)
+
+    def _of_gates(self, signal: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
+        gates = F.conv2d(signal, weight, bias, dilation=(1, self.dilation))
         tanh, sigmoid = gates.sigmoid().chunk(2, dim=1)
         left: Tensor = self.leave((2 * tanh - 1) * sigmoid)
-        return signal + left
+        return left
 
 
 class WaveBlock(nn.Module):
@@ -86,13 +108,14 @@ class WaveBlock(nn.Module):
     for each dilation 1, 2, 4, ...
     """
 
-    def __init__(self, n_in: int, filters: int, kernel: int, n_dilations: int) -> None:
+    def __init__(self, n_in: int, filters: int, kernel: int, n_dilations: int, edges: str) -> None:
         super().__init__()
         self.enter = nn.Conv2d(n_in, filters, 1)
-        self.layers = nn.Sequential(*(GatedLayer(filters, kernel, 2**power) for power in range(n_dilations)))
+        layers = (GatedLayer(filters, kernel, 2**power, edges) for power in range(n_dilations))
+        self.layers = nn.Sequential(*layers)
 
     def forward(self, signal: Tensor) -> Tensor:
-        """Return the block's output at the length of its input."""
+        """Return the block's output, as long as its input but for edges that are dropped."""
         entered = self.enter(signal).contiguous(memory_format=torch.channels_last)
         left: Tensor = self.layers(entered)
         return left
@@ -109,12 +132,19 @@ class Wavenet(nn.Module):
 
     def __init__(self, waveform: WaveformSettings, settings: WavenetSettings, *, n_outputs: int = N_PATTERNS) -> None:
         super().__init__()
+        if settings.reach_each_side * 2 >= WINDOW_SAMPLES // waveform.decimate:
+            raise ModelError(
+                f"this WaveNet looks {settings.reach_each_side} samples to each side, and a window has "
+                f"{WINDOW_SAMPLES // waveform.decimate}: nothing would be left of it; allowed with edges 'drop' are "
+                "fewer dilations or smaller kernels"
+            )
         self.view = Waveform(waveform)
+        self.shares = settings.edges == "drop"
         widths = (1, *settings.filters)
         sizes = zip(pairwise(widths), settings.kernels, settings.dilations, strict=True)
         self.blocks = nn.Sequential()
         for (n_in, n_out), kernel, n_dilations in sizes:
-            self.blocks.append(WaveBlock(n_in, n_out, kernel, n_dilations))
+            self.blocks.append(WaveBlock(n_in, n_out, kernel, n_dilations, settings.edges))
             if settings.norm == "batch":
                 self.blocks.append(nn.BatchNorm2d(n_out))
         self.n_features = self.n_sequence = len(self.view.chain_sizes) * widths[-1]
@@ -123,19 +153,22 @@ class Wavenet(nn.Module):
         )
         self.to(memory_format=torch.channels_last)
 
-    def _of_chains(self, windows: Tensor) -> Tensor:
-        """Return [batch, filters, chain, time]: the mean over the derivations of each chain."""
+    def over_time(self, windows: Tensor) -> Tensor:
+        """Return [batch, filters, chain, time]: the mean over the derivations of each chain.
+
+        With edges 'drop', what is made of a piece of a recording holds what is made of each window in it.
+        """
         traces = self.view(windows).unsqueeze(1).contiguous(memory_format=torch.channels_last)
         chains = self.blocks(traces).split(self.view.chain_sizes, dim=2)
         return torch.cat([chain.mean(dim=2, keepdim=True) for chain in chains], dim=2)
 
     def features(self, windows: Tensor) -> Tensor:
         """Return [batch, chain x filters]: the mean over time."""
-        return self._of_chains(windows).mean(dim=3).transpose(1, 2).flatten(1)
+        return self.over_time(windows).mean(dim=3).transpose(1, 2).flatten(1)
 
     def sequence(self, windows: Tensor) -> Tensor:
         """Return [batch, 16, chain x filters]: the mean over each sixteenth of the window."""
-        found = self._of_chains(windows)
+        found = self.over_time(windows)
         step = found.shape[3] // N_PARTS
         return F.avg_pool2d(found, (1, step)).permute(0, 3, 2, 1)[:, :N_PARTS].flatten(2)
 

@@ -163,15 +163,25 @@ class MelDecibels(nn.Module):
         half = settings.frame // 2
         last = (settings.width - 1) * settings.hop + settings.frame
         signal = F.pad(signal, (half, max(0, last - half - signal.shape[-1])))[..., :last]
-        projected = signal.unfold(-1, settings.frame, settings.hop) @ self.basis
+        projected = self._project(signal)
         cosine = projected[..., : len(self.cosine)] @ self.cosine
         sine = projected[..., len(self.cosine) :] @ self.sine
-        power = cosine.square().addcmul(sine, sine) @ self.mel
+        power = (cosine * cosine).addcmul(sine, sine) @ self.mel
         level = 10 * power.clamp(min=POWER_FLOOR).log10()
         if settings.reference == "image":
             level = level - level.amax(dim=(-2, -1), keepdim=True)
             level = level.clamp(min=-settings.range_db)
         return level
+
+    def _project(self, signal: Tensor) -> Tensor:
+        """Return frames [batch, channel, frame, rank] in the basis of what the bins can see."""
+        hop = self.settings.hop
+        if not torch.compiler.is_exporting():
+            return signal.unfold(-1, self.settings.frame, hop) @ self.basis
+        # The same as a convolution: exported, an unfold gathers every frame sample by sample.
+        batch, channels, time = signal.shape
+        found = F.conv1d(signal.reshape(batch * channels, 1, time), self.basis.T[:, None], stride=hop)
+        return found.reshape(batch, channels, *found.shape[1:]).transpose(-2, -1)
 
 
 def float32_by_window(images: Callable[[Tensor], Tensor], windows: Tensor) -> Tensor:
@@ -198,7 +208,7 @@ class Spectrogram(nn.Module):
     def images(self, windows: Tensor) -> Tensor:
         """Return the images of all windows at once."""
         levels: Tensor = self.decibels(windows)
-        of_chains = levels.reshape(len(windows), len(CHAINS), -1, *levels.shape[2:]).mean(dim=2)
+        of_chains = levels.reshape(windows.shape[0], len(CHAINS), -1, *levels.shape[2:]).mean(dim=2)
         levels = of_chains.transpose(-2, -1)
         return self.settings.pixels(levels)
 
