@@ -1,0 +1,1 @@
+"""Scoring a recording: quality, scores, events, burden, and how well events agree with a reference."""

@@ -1,0 +1,187 @@
+"""How much of the scored time each pattern takes, its longest event, and how alike left and right are."""
+
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from ictal.errors import IctalError
+from ictal.scoring.events import EVENT_PATTERNS, Event, Span, scored_rows
+
+PREVALENCE_WORDS = ((0.9, "continuous"), (0.5, "abundant"), (0.1, "frequent"), (0.01, "occasional"), (0.0, "rare"))
+"""From which share of the time on a pattern is called so (ACNS 2021: Hirsch et al., J Clin Neurophysiol
+2021;38:1-29)."""
+
+MARKED_RATIO = 2.0
+"""One side at half the amplitude of the other or less: an asymmetry of 50 %, which the ACNS 2021 calls marked."""
+
+SHORTEST_INTERVAL_S = 1.0
+DIGITS = 6
+"""Seconds are rounded to so many decimals, so that the rounding of floats makes no share of 0.899999 or 1e-16."""
+
+Floats = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Cover:
+    """Time that is covered by spans, which are disjoint and ordered.
+
+    Attributes
+    ----------
+    starts, stops
+        [span], s.
+    """
+
+    starts: Floats
+    stops: Floats
+
+    @classmethod
+    def of(cls, starts: npt.ArrayLike, stops: npt.ArrayLike) -> "Cover":
+        """Join spans, [span] in any order, that overlap or touch."""
+        starts, stops = np.asarray(starts, dtype=np.float64), np.asarray(stops, dtype=np.float64)
+        order = np.argsort(starts, kind="stable")
+        starts, reach = starts[order], np.maximum.accumulate(stops[order])
+        apart = starts[1:] > reach[:-1]
+        return cls(starts[np.r_[True, apart][: len(starts)]], reach[np.r_[apart, True][: len(reach)]])
+
+    def before(self, times: npt.ArrayLike) -> Floats:
+        """Return how many seconds are covered before each time, [time]."""
+        times = np.asarray(times, dtype=np.float64)
+        if not len(self.starts):
+            return np.zeros(times.shape)
+        edges = np.stack([self.starts, self.stops], axis=1).ravel()
+        lengths = self.stops - self.starts
+        covered = np.stack([np.cumsum(lengths) - lengths, np.cumsum(lengths)], axis=1).ravel()
+        return np.asarray(np.interp(times, edges, covered))
+
+
+def cover_of(spans: Iterable[Span], pattern: str) -> Cover:
+    """Return the time that spans of a pattern cover; they may overlap."""
+    chosen = [span for span in spans if span.pattern == pattern]
+    return Cover.of([span.start_s for span in chosen], [span.stop_s for span in chosen])
+
+
+def burden(frame: pd.DataFrame, events: Sequence[Span], every: str = "1h") -> pd.DataFrame:
+    """Return how much of the scored time each pattern takes, by interval.
+
+    Parameters
+    ----------
+    frame
+        Scores, as for `ictal.scoring.events.find_events`.
+    events
+        Those of one recording, of any patterns.
+    every
+        Length of an interval, as pandas writes it ('1h', '30min'); the first begins with the recording.
+
+    Returns
+    -------
+    DataFrame
+        A row per interval and pattern of `EVENT_PATTERNS`:
+
+        - start_s, stop_s: the interval; the last one may end after the recording.
+        - scored_s: time of the interval for which there is a prediction, overlapping windows counted once.
+        - event_s: how much of that is in events of the pattern.
+        - burden: event_s / scored_s; NaN where nothing was scored.
+        - prevalence: the word of the ACNS for the burden, see `prevalence_word`.
+        - mean_probability: mean over the windows whose middle is in the interval, not smoothed; NaN where none is.
+
+    Raises
+    ------
+    TableError
+        If a column is missing.
+    IctalError
+        If `every` is no length of time, or less than a second.
+    """
+    rows = scored_rows(frame)
+    edges = interval_edges(frame, every)
+    scored = Cover.of(rows["start_s"], rows["stop_s"])
+    clock = scored.before(edges)
+    scored_s = np.diff(clock).round(DIGITS)
+    groups = rows.groupby(_interval_of(rows, edges))
+    # On a clock that runs only while something is scored, an event's length is its scored time.
+    tables = []
+    for pattern in EVENT_PATTERNS:
+        cover = cover_of(events, pattern)
+        on_clock = Cover.of(scored.before(cover.starts), scored.before(cover.stops))
+        event_s = np.diff(on_clock.before(clock)).round(DIGITS)
+        table = pd.DataFrame({"start_s": edges[:-1], "stop_s": edges[1:], "pattern": pattern, "scored_s": scored_s})
+        share = np.divide(event_s, scored_s, out=np.full(len(scored_s), np.nan), where=scored_s > 0)
+        table["event_s"], table["burden"] = event_s, share
+        table["prevalence"] = [prevalence_word(value) for value in table["burden"]]
+        table["mean_probability"] = groups[f"{pattern}_probability"].mean()
+        tables.append(table)
+    return pd.concat(tables, ignore_index=True).sort_values("start_s", kind="stable", ignore_index=True)
+
+
+def prevalence_word(share: float) -> str:
+    """Return what the ACNS calls a share of the time; 'none' where it is 0, '' where it is not known (NaN)."""
+    if math.isnan(share):
+        return ""
+    return next(word for least, word in PREVALENCE_WORDS if share >= least) if share > 0 else "none"
+
+
+def longest_runs(events: Iterable[Event]) -> dict[str, Event]:
+    """Return the longest event of each pattern that has one, in the order of the patterns; of equals the first."""
+    longest: dict[str, Event] = {}
+    for event in events:
+        if event.pattern not in longest or event.duration_s > longest[event.pattern].duration_s:
+            longest[event.pattern] = event
+    return {pattern: longest[pattern] for pattern in EVENT_PATTERNS if pattern in longest}
+
+
+def left_right(frame: pd.DataFrame, every: str = "1h") -> pd.DataFrame:
+    """Return how the amplitudes of the two hemispheres compare, by interval.
+
+    Windows without a prediction or with an unknown ratio are left out.
+
+    Parameters
+    ----------
+    frame
+        Scores with the column left_right, the ratio of the two rms amplitudes.
+    every
+        As for `burden`.
+
+    Returns
+    -------
+    DataFrame
+        A row per interval: start_s, stop_s, n_windows; ratio, the median of left over right; and marked, the share
+        of windows with an asymmetry of 50 % or more, see `MARKED_RATIO`. NaN where there is no window.
+
+    Raises
+    ------
+    TableError, IctalError
+        As `burden`.
+    """
+    rows = scored_rows(frame, "left_right")
+    rows = rows[(rows["left_right"] > 0) & np.isfinite(rows["left_right"])]
+    edges = interval_edges(frame, every)
+    # Of logarithms, so that the median of the mirrored recording is one over this one's.
+    rows["log"] = np.log(rows["left_right"])
+    rows["marked"] = rows["log"].abs() >= math.log(MARKED_RATIO) - 1e-9
+    groups = rows.groupby(_interval_of(rows, edges))
+    table = pd.DataFrame({"start_s": edges[:-1], "stop_s": edges[1:]})
+    table["n_windows"] = groups.size().reindex(table.index, fill_value=0)
+    table["ratio"] = np.exp(groups["log"].median())
+    table["marked"] = groups["marked"].mean()
+    return table
+
+
+def interval_edges(frame: pd.DataFrame, every: str) -> Floats:
+    """Return the borders of the intervals, [interval + 1], s: from 0 until the last window ends."""
+    try:
+        seconds = pd.Timedelta(every).total_seconds()
+    except ValueError as error:
+        raise IctalError(f"'{every}' is no length of time; allowed are, for example, 1h or 30min") from error
+    if not seconds >= SHORTEST_INTERVAL_S:
+        raise IctalError(f"an interval of '{every}' is too short; allowed are {SHORTEST_INTERVAL_S:g} s or more")
+    end_s = frame["stop_s"].max() if len(frame) else 0.0
+    return np.asarray(seconds * np.arange(math.ceil(end_s / seconds) + 1))
+
+
+def _interval_of(rows: pd.DataFrame, edges: Floats) -> npt.NDArray[np.intp]:
+    """Return the number of the interval that the middle of each row is in, [row]."""
+    middles = (rows["start_s"] + rows["stop_s"]).to_numpy(dtype=np.float64) / 2
+    return np.searchsorted(edges, middles, side="right") - 1

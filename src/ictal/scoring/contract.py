@@ -1,0 +1,156 @@
+"""What an exported model needs and gives: read without torch, which takes seconds to start."""
+
+import hashlib
+import json
+import os
+from pathlib import Path
+from typing import Literal
+
+from platformdirs import user_cache_path, user_data_path
+from ictal import __version__
+from ictal.errors import ModelError, UnknownNameError
+from ictal.files import hash_of
+from ictal.montage import Derivation, derivation
+from ictal.settings import Settings
+from ictal.standardise import StandardiseSettings
+
+CONTRACT = "contract.json"
+WHOLE = "model.onnx"
+EXPORTED = "exported"
+CARD = "card.json"
+ALIGNED = 100
+"""Samples at 200 Hz: windows begin at multiples of this, so that they can share frames."""
+
+
+class Part(Settings):
+    """One network of a model; the model's probabilities are the mean of its parts'.
+
+    Attributes
+    ----------
+    name
+        Of the arm.
+    takes
+        'windows' [batch, 20, 10000]; 'contexts' [batch, 4, 100, 300]; or 'stream': any length of a recording, whose
+        frames are averaged over each window.
+    files
+        One graph; of a 'stream', two: piece to frames, means to probabilities.
+    every
+        Samples at 200 Hz from one frame to the next.
+    """
+
+    name: str
+    takes: Literal["windows", "contexts", "stream"]
+    files: tuple[str, ...]
+    every: int = 1
+
+
+class Contract(Settings):
+    """What is known of an exported model.
+
+    Attributes
+    ----------
+    name
+        What the model is called: the name of its folder.
+    arm, data, warnings
+        Of the model's card.
+    weights_sha256, card
+        Which model it was made of.
+    standardise
+        How recordings become input.
+    derivations
+        Voltages of which everything is made that the model looks at.
+    sees_context
+        Whether it looks at the ten minutes around a window.
+    parts
+        See `Part`.
+    graphs
+        SHA-256 of each file, so that one that is damaged, or of another export, is never run.
+    ictal_version, torch_version, onnx_version
+        What exported it.
+    """
+
+    name: str
+    arm: str
+    data: str
+    warnings: tuple[str, ...]
+    weights_sha256: str
+    card: str
+    standardise: StandardiseSettings
+    derivations: tuple[str, ...]
+    sees_context: bool
+    parts: tuple[Part, ...]
+    graphs: dict[str, str]
+    ictal_version: str = __version__
+    torch_version: str
+    onnx_version: str
+
+    @property
+    def looks_at(self) -> list[Derivation]:
+        """The derivations."""
+        return [derivation(name) for name in self.derivations]
+
+
+def models_folder() -> Path:
+    """Return where models stand that are called by a name."""
+    return user_data_path("ictal") / "models"
+
+
+def find_model(name: str | Path) -> Path:
+    """Return the folder of a model that is named by its path, or by its name in `models_folder`.
+
+    Raises
+    ------
+    UnknownNameError
+        If there is neither; the message lists the names that there are.
+    """
+    path = Path(name)
+    if path.is_dir():
+        return path
+    named = models_folder() / str(name)
+    if len(path.parts) == 1 and named.is_dir():
+        return named
+    known = sorted(folder.name for folder in models_folder().glob("*/"))
+    raise UnknownNameError("model", name, [*known, "the folder of any model that 'ictal train' made"])
+
+
+def exported_folders(model: Path, weights_sha256: str) -> tuple[Path, Path]:
+    """Return where a model's export may stand: in its folder, and in the user's cache."""
+    return model / EXPORTED, user_cache_path("ictal") / EXPORTED / weights_sha256[:16]
+
+
+def folder_to_export(model: Path, weights_sha256: str) -> Path:
+    """Return where a model is exported to: its folder, or the user's cache if the user may not write there."""
+    beside, cache = exported_folders(model, weights_sha256)
+    return beside if os.access(beside if beside.is_dir() else model, os.W_OK) else cache
+
+
+def read_contract(model: Path) -> tuple[Contract, Path] | None:
+    """Return the contract of a model's export and its folder, or None where it is yet to be made, or made anew.
+
+    Raises
+    ------
+    ModelError
+        If the folder holds no model.
+    """
+    try:
+        card = json.loads((model / CARD).read_text(encoding="utf-8"))
+        sha = str(card["weights_sha256"])
+    except OSError as error:
+        raise ModelError(f"{model}: is not a saved model: {CARD} missing; see 'ictal train --help'") from error
+    except (ValueError, TypeError, KeyError) as error:
+        raise ModelError(f"{model / CARD}: is not the card of a model") from error
+    for folder in exported_folders(model, sha):
+        try:
+            contract = Contract.model_validate_json((folder / CONTRACT).read_text(encoding="utf-8"))
+            whole = all(sha256_of(folder / name) == known for name, known in contract.graphs.items())
+        except (OSError, ValueError):
+            continue
+        if whole and contract.card == hash_of(card) and contract.ictal_version == __version__:
+            return contract, folder
+    return None
+
+
+def sha256_of(path: Path) -> str:
+    """Return the SHA-256 of a file as hex digits."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

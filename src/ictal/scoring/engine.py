@@ -1,0 +1,275 @@
+"""Engines: what runs a model over the windows of a piece of a recording."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from importlib import import_module
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any, Literal, Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from ictal.errors import ModelError, UnknownNameError, listed
+from ictal.recording import Signal
+from ictal.scoring.contract import Contract, Part, read_contract
+from ictal.windows import WINDOW_SAMPLES
+
+EngineName = Literal["auto", "onnxruntime", "openvino", "torch"]
+ENGINES: tuple[EngineName, ...] = ("auto", "onnxruntime", "openvino", "torch")
+BATCH = 4
+"""Windows that go through a network at once: more fall out of the processor's cache."""
+BF16_AGREES = 0.01
+"""How far a probability in bfloat16 may be from that in float32, on the first windows of a recording."""
+
+Floats = npt.NDArray[np.float64]
+Run = Callable[[dict[str, Signal]], list[Signal]]
+"""Run one graph: inputs by name to outputs."""
+
+
+@dataclass(frozen=True)
+class Piece:
+    """Windows that are scored together.
+
+    Attributes
+    ----------
+    signal
+        [20, time], standardised.
+    starts
+        First sample of each window in it.
+    contexts
+        [window, 4, 100, 300] for a model that looks at them.
+    """
+
+    signal: Signal
+    starts: Sequence[int]
+    contexts: Signal | None = None
+
+    def window(self, number: int) -> Signal:
+        """Return one window, [20, 10000]."""
+        start = self.starts[number]
+        return self.signal[:, start : start + WINDOW_SAMPLES]
+
+
+@dataclass(frozen=True)
+class Answer:
+    """Probabilities [window, 6], and how closely panels follow them [window] where a model says it."""
+
+    probabilities: Floats
+    concentrations: Floats | None = None
+
+
+class Engine(Protocol):
+    """What every engine offers."""
+
+    contract: Contract
+
+    @property
+    def described(self) -> dict[str, Any]:
+        """Name, version and precision, for the manifest."""
+
+    def __call__(self, piece: Piece) -> Answer:
+        """Return what the model says of the windows of a piece."""
+
+
+@dataclass
+class ExportedEngine:
+    """Runs the graphs of an exported model; what overlapping windows share is computed once.
+
+    Attributes
+    ----------
+    contract
+        Of the export.
+    described
+        See `Engine`.
+    runs
+        By file, what runs it.
+    """
+
+    contract: Contract
+    described: dict[str, Any]
+    runs: dict[str, Run]
+
+    def __call__(self, piece: Piece) -> Answer:
+        """Return what the model says: the mean over its parts."""
+        answers = [self._part(part, piece) for part in self.contract.parts]
+        mean = np.mean([answer.probabilities for answer in answers], axis=0)
+        return Answer(mean, answers[0].concentrations if len(answers) == 1 else None)
+
+    def _part(self, part: Part, piece: Piece) -> Answer:
+        if part.takes == "stream":
+            return self._stream(part, piece)
+        found = []
+        for begin in range(0, len(piece.starts), BATCH):
+            numbers = range(begin, min(begin + BATCH, len(piece.starts)))
+            if part.takes == "windows":
+                inputs = {"windows": np.stack([piece.window(number) for number in numbers])}
+            else:
+                inputs = {"contexts": _contexts(piece)[begin : begin + BATCH]}
+            found.append(self.runs[part.files[0]](inputs))
+        return _answer([np.concatenate(outputs) for outputs in zip(*found, strict=True)])
+
+    def _stream(self, part: Part, piece: Piece) -> Answer:
+        """Score windows of frames that each is computed once.
+
+        The network drops the edges of what it is given. So the frames of a window are those of the whole piece at
+        its place, and their mean is a difference of two sums.
+        """
+        frames_file, head_file = part.files
+        if any(start % part.every for start in piece.starts):
+            raise ValueError(
+                f"windows begin at {listed(piece.starts)}; allowed are multiples of {part.every} samples"
+            )
+        length = piece.signal.shape[1] // part.every * part.every
+        frames = self.runs[frames_file]({"windows": piece.signal[None, :, :length]})[0]
+        dropped = length // part.every - frames.shape[1]
+        n_frames = WINDOW_SAMPLES // part.every - dropped
+        sums = np.pad(np.cumsum(frames, axis=1, dtype=np.float64), ((0, 0), (1, 0)))
+        first = np.asarray(piece.starts) // part.every
+        means = ((sums[:, first + n_frames] - sums[:, first]) / n_frames).T.astype(np.float32)
+        return _answer(self.runs[head_file]({"means": np.ascontiguousarray(means)}))
+
+
+@dataclass
+class TorchEngine:
+    """Runs the saved model itself, on the GPU where there is one."""
+
+    contract: Contract
+    model: Any
+    described: dict[str, Any] = field(default_factory=dict)
+
+    def __call__(self, piece: Piece) -> Answer:
+        """Return what the model says of each window."""
+        predict = import_module("ictal.models.weights").predict
+        windows = np.stack([piece.window(number) for number in range(len(piece.starts))])
+        rows = np.arange(len(windows))
+        found = predict(self.model.network, windows, rows, BATCH, piece.contexts)
+        return Answer(found.probabilities, found.concentrations)
+
+
+def open_engine(model: Path, name: EngineName = "auto", threads: int | None = None) -> Engine:
+    """Return an engine for a saved model; the model is exported first where it has not been.
+
+    Parameters
+    ----------
+    model
+        Folder of the model.
+    name
+        'onnxruntime'; 'openvino', where it is installed (pip install ictal[openvino]); 'torch'; or 'auto', which is
+        'onnxruntime'.
+    threads
+        Of the processor; None: as many as there are.
+
+    Raises
+    ------
+    UnknownNameError, ModelError
+        If there is no such engine or model.
+    """
+    if name not in ENGINES:
+        raise UnknownNameError("engine", name, ENGINES)
+    if name == "openvino" and find_spec("openvino") is None:
+        raise ModelError("the engine 'openvino' is not installed; pip install 'ictal[openvino]', or use another")
+    found = read_contract(model)
+    if found is None:
+        import_module("ictal.scoring.export").export_model(model)  # takes torch, and is done once
+        found = read_contract(model)
+    if found is None:
+        raise ModelError(f"{model}: another program changed the export while it was made; try again")
+    contract, folder = found
+    if name == "torch":
+        return _torch_engine(contract, model, threads)
+    open_graphs = _openvino if name == "openvino" else _onnxruntime
+    files = list(dict.fromkeys(file for part in contract.parts for file in part.files))
+    return open_graphs(contract, {file: folder / file for file in files}, threads)
+
+
+def _torch_engine(contract: Contract, model: Path, threads: int | None) -> TorchEngine:
+    torch, weights = import_module("torch"), import_module("ictal.models.weights")
+    if threads:
+        torch.set_num_threads(threads)  # it knows no other way than one number for the whole program
+    loaded, device = weights.load_model(model), weights.device()
+    loaded.network.to(device)
+    described = {"engine": "torch", "version": torch.__version__, "precision": "float32", "device": str(device)}
+    return TorchEngine(contract, loaded, described)
+
+
+def _onnxruntime(contract: Contract, files: dict[str, Path], threads: int | None) -> ExportedEngine:
+    import onnxruntime as ort
+
+    options = ort.SessionOptions()
+    options.intra_op_num_threads = threads or 0
+    # What reads and filters the next piece needs a processor too, which a waiting thread would keep busy.
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    runs = {name: _onnx_run(ort, path, options) for name, path in files.items()}
+    return ExportedEngine(
+        contract, {"engine": "onnxruntime", "version": ort.__version__, "precision": "float32"}, runs
+    )
+
+
+def _onnx_run(ort: Any, path: Path, options: Any) -> Run:
+    session = ort.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+    return lambda inputs: session.run(None, inputs)
+
+
+def _openvino(contract: Contract, files: dict[str, Path], threads: int | None) -> ExportedEngine:
+    import openvino
+
+    core = openvino.Core()
+    limits = {"INFERENCE_NUM_THREADS": threads} if threads else {}
+
+    def compiled(precision: str) -> dict[str, Run]:
+        hint = {"INFERENCE_PRECISION_HINT": precision, **limits}
+        return {name: _openvino_run(core.compile_model(str(path), "CPU", hint)) for name, path in files.items()}
+
+    described = {"engine": "openvino", "version": openvino.__version__, "precision": "float32"}
+    exact = ExportedEngine(contract, described, compiled("f32"))
+    if "BF16" not in core.get_property("CPU", "OPTIMIZATION_CAPABILITIES"):
+        return exact
+    return CheckedEngine(contract, described, compiled("bf16"), exact)
+
+
+def _openvino_run(graph: Any) -> Run:
+    return lambda inputs: [np.array(output) for output in graph(inputs).values()]
+
+
+@dataclass
+class CheckedEngine(ExportedEngine):
+    """Runs in bfloat16 if that agrees with float32 on the first piece of a recording, else in float32.
+
+    Attributes
+    ----------
+    exact
+        The same model in float32.
+    """
+
+    exact: ExportedEngine
+    checked: bool = False
+
+    def __call__(self, piece: Piece) -> Answer:
+        """Return what the model says; the first time, also see which precision is to be used."""
+        if self.checked:
+            return super().__call__(piece)
+        self.checked = True
+        few = Piece(piece.signal, piece.starts[:BATCH], None if piece.contexts is None else piece.contexts[:BATCH])
+        off = float(abs(super().__call__(few).probabilities - self.exact(few).probabilities).max())
+        agrees = off <= BF16_AGREES
+        self.described = {
+            **self.described,
+            "precision": "bfloat16" if agrees else "float32",
+            "bfloat16_differs_by": off,
+        }
+        if not agrees:
+            self.runs = self.exact.runs
+        return super().__call__(piece)
+
+
+def _answer(outputs: list[Signal]) -> Answer:
+    probabilities = outputs[0].astype(np.float64)
+    probabilities /= probabilities.sum(axis=1, keepdims=True)
+    return Answer(probabilities, outputs[1].astype(np.float64) if len(outputs) > 1 else None)
+
+
+def _contexts(piece: Piece) -> Signal:
+    if piece.contexts is None:
+        raise ModelError("this model looks at the ten minutes around each window, and no contexts were given")
+    return piece.contexts

@@ -1,0 +1,192 @@
+"""Probabilities over time to events: smoothing, hysteresis, least gap and least duration."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Literal, Self
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+from numpy.lib.stride_tricks import sliding_window_view
+from pydantic import Field, model_validator
+
+from ictal.labels import PATTERNS
+from ictal.predictions import PROBABILITY_COLUMNS, require_columns
+from ictal.settings import Settings
+
+EVENT_PATTERNS = tuple(pattern for pattern in PATTERNS if pattern != "other")
+"""The patterns that make events: 'other' is what is left where there are none."""
+
+DURATION_WORDS = (
+    (3600.0, "very long"),
+    (600.0, "long"),
+    (60.0, "intermediate"),
+    (10.0, "brief"),
+    (0.0, "very brief"),
+)
+"""From how many seconds on an event is called so (ACNS 2021: Hirsch et al., J Clin Neurophysiol 2021;38:1-29)."""
+
+ROUNDING_S = 1e-6
+"""Times are compared within this, so that the rounding of floats decides nothing."""
+
+Floats = npt.NDArray[np.float64]
+Indices = npt.NDArray[np.intp]
+
+
+@dataclass(frozen=True)
+class Span:
+    """A pattern from one time to another, in true seconds from the start of the recording."""
+
+    start_s: float
+    stop_s: float
+    pattern: str
+
+    @property
+    def duration_s(self) -> float:
+        """Seconds from start to stop."""
+        return self.stop_s - self.start_s
+
+    @property
+    def duration_word(self) -> str:
+        """What the ACNS calls this duration, see `DURATION_WORDS`."""
+        return next(word for least, word in DURATION_WORDS if self.duration_s >= least - ROUNDING_S)
+
+
+@dataclass(frozen=True)
+class Event(Span):
+    """A span in which a model sees a pattern.
+
+    Attributes
+    ----------
+    peak, mean
+        Largest and mean smoothed probability of the rows from start to stop.
+    """
+
+    peak: float
+    mean: float
+
+
+class EventSettings(Settings):
+    """How probabilities become events; docs/events.md gives the source of each default.
+
+    Attributes
+    ----------
+    smoothing, smooth_rows
+        Each probability becomes the centred median or mean over so many rows, an odd number; beyond both
+        ends of a series its last row is repeated. 1 smooths nothing.
+    on, off
+        An event begins where the smoothed probability reaches `on`, and goes on while it is at least `off`.
+    min_gap_s
+        Events of one pattern that are closer than this are one; so are those that touch or overlap.
+    min_duration_s
+        Shorter events are dropped, after merging.
+    max_unscored_s
+        More unscored time than this between two rows ends a series: neither smoothing nor an event crosses it.
+    """
+
+    smoothing: Literal["median", "mean"] = "median"
+    smooth_rows: int = Field(default=3, ge=1)
+    on: float = Field(default=0.5, gt=0, le=1)
+    off: float = Field(default=0.3, gt=0, le=1)
+    min_gap_s: float = Field(default=30.0, ge=0)
+    min_duration_s: float = Field(default=10.0, ge=0)
+    max_unscored_s: float = Field(default=10.0, ge=0)
+
+    @model_validator(mode="after")
+    def _fit_together(self) -> Self:
+        if self.smooth_rows % 2 == 0:
+            raise ValueError(f"smooth_rows is {self.smooth_rows}; allowed are odd numbers, which have a middle")
+        if self.off > self.on:
+            raise ValueError(f"off is {self.off} and on {self.on}; allowed is an off of at most on")
+        return self
+
+
+def find_events(frame: pd.DataFrame, settings: EventSettings | None = None) -> list[Event]:
+    """Return the events of all patterns but 'other', ordered by start.
+
+    Events of one pattern are disjoint; those of two patterns may overlap. An event runs from the start of its
+    first row to the stop of its last.
+
+    Parameters
+    ----------
+    frame
+        Scores: a row per window with the columns start_s, stop_s and `PROBABILITY_COLUMNS`, which are empty (NaN)
+        where no prediction was given. Rows may overlap, touch or leave time between them.
+
+    Raises
+    ------
+    TableError
+        If a column is missing.
+    """
+    settings = settings or EventSettings()
+    track = smooth(frame, settings)
+    events = [event for pattern in EVENT_PATTERNS for event in _events_of(track, pattern, settings)]
+    return sorted(events, key=lambda event: event.start_s)
+
+
+def scored_rows(frame: pd.DataFrame, *also: str) -> pd.DataFrame:
+    """Return the rows that have a prediction, ordered by start: start_s, stop_s and `PROBABILITY_COLUMNS`.
+
+    Parameters
+    ----------
+    also
+        Further columns of numbers to return; a row where one is empty is left out.
+
+    Raises
+    ------
+    TableError
+        If a column is missing.
+    """
+    columns = ["start_s", "stop_s", *PROBABILITY_COLUMNS, *also]
+    require_columns("scores", frame, columns)
+    given = frame[columns].astype(float).dropna()
+    return given.sort_values("start_s", kind="stable", ignore_index=True)
+
+
+def smooth(frame: pd.DataFrame, settings: EventSettings) -> pd.DataFrame:
+    """Return the scored rows with smoothed probabilities, and in the column 'series' the number of their series.
+
+    A series is a run of rows with at most `max_unscored_s` of unscored time between neighbours. Where rows are
+    further apart than they are long, the time that the usual step leaves between them does not count.
+    """
+    rows = scored_rows(frame)
+    starts, stops = rows["start_s"].to_numpy(), rows["stop_s"].to_numpy()
+    steps = np.diff(np.sort(frame["start_s"].to_numpy(dtype=np.float64)))
+    expected = np.maximum(stops, starts + (np.median(steps) if len(steps) else 0.0))
+    broken = starts[1:] - expected[:-1] > settings.max_unscored_s + ROUNDING_S
+    rows["series"] = np.concatenate([np.zeros(min(len(rows), 1), int), np.cumsum(broken)])
+    columns = list(PROBABILITY_COLUMNS)
+    pieces = np.split(rows[columns].to_numpy(), np.flatnonzero(broken) + 1) if len(rows) else []
+    rows[columns] = np.concatenate([np.empty((0, len(columns))), *(_smoothed(piece, settings) for piece in pieces)])
+    return rows
+
+
+def _smoothed(values: Floats, settings: EventSettings) -> Floats:
+    """Smooth one series [row, pattern]."""
+    half = settings.smooth_rows // 2
+    padded = np.pad(values, ((half, half), (0, 0)), mode="edge")
+    windows = sliding_window_view(padded, settings.smooth_rows, axis=0)
+    return np.asarray(np.median(windows, axis=-1) if settings.smoothing == "median" else windows.mean(axis=-1))
+
+
+def _events_of(track: pd.DataFrame, pattern: str, settings: EventSettings) -> Iterator[Event]:
+    starts, stops, series = (track[name].to_numpy() for name in ("start_s", "stop_s", "series"))
+    values = track[f"{pattern}_probability"].to_numpy()
+    first, last = _runs(values, series, settings)
+    gaps = starts[first[1:]] - stops[last[:-1]]
+    near = (gaps <= ROUNDING_S) | (gaps < settings.min_gap_s - ROUNDING_S)
+    apart = ~(near & (series[first[1:]] == series[last[:-1]]))
+    for a, b in zip(first[np.r_[True, apart][: len(first)]], last[np.r_[apart, True][: len(last)]], strict=True):
+        if stops[b] - starts[a] >= settings.min_duration_s - ROUNDING_S:
+            inside = values[a : b + 1]
+            yield Event(float(starts[a]), float(stops[b]), pattern, float(inside.max()), float(inside.mean()))
+
+
+def _runs(values: Floats, series: npt.NDArray[np.int64], settings: EventSettings) -> tuple[Indices, Indices]:
+    """Return the first and last row of each run: from the first row that reaches `on` to the last not below `off`."""
+    holds = values >= settings.off
+    changes = (holds[1:] != holds[:-1]) | (series[1:] != series[:-1])
+    run = np.concatenate([np.zeros(min(len(values), 1), int), np.cumsum(changes)])
+    begins = np.flatnonzero(values >= settings.on)
+    numbers, earliest = np.unique(run[begins], return_index=True)
+    return begins[earliest], np.searchsorted(run, numbers, side="right") - 1

@@ -1,0 +1,241 @@
+"""Export a model once as ONNX: whole, and in parts that share what overlapping windows have in common."""
+
+import json
+import warnings
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import onnx
+import torch
+from torch import Tensor, nn
+
+from ictal.context import CONTEXT_SHAPE
+from ictal.errors import ModelError
+from ictal.files import hash_of, whole_file, write_json, writing
+from ictal.models.arms import ArmNetwork, MeanOfArms
+from ictal.models.wavenet import Wavenet
+from ictal.models.weights import Model, load_model
+from ictal.montage import CHAINS, CHANNELS, N_CHANNELS, Derivation, derivations_of
+from ictal.scoring.contract import ALIGNED, CARD, CONTRACT, WHOLE, Contract, Part, folder_to_export, sha256_of
+from ictal.windows import WINDOW_SAMPLES
+
+AGREE = 1e-4
+"""How far a probability of the exported model may be from torch's, in float32."""
+CHECKED = 3
+"""Windows on which an export is compared with torch: more than one, and another number than it was traced with."""
+SCALES = {"windows": 20.0, "contexts": 2.0, "means": 1.0}
+"""Spread of the noise on which they are compared: µV, logarithms of power, and features."""
+
+
+class WholeModel(nn.Module):
+    """Windows, or their contexts, or both, to probabilities [batch, 6] and perhaps concentrations [batch]."""
+
+    def __init__(self, network: ArmNetwork | MeanOfArms) -> None:
+        super().__init__()
+        self.network = network
+
+    def forward(self, windows: Tensor, contexts: Tensor | None = None) -> tuple[Tensor, ...]:
+        """Return what there is of both."""
+        logits, concentrations = self.network.panel(windows, contexts)
+        found = (logits.softmax(dim=1),)
+        return found if concentrations is None else (*found, concentrations)
+
+
+class ContextModel(WholeModel):
+    """Contexts alone to the same."""
+
+    def forward(self, contexts: Tensor) -> tuple[Tensor, ...]:  # type: ignore[override]
+        """Return what there is of both."""
+        return super().forward(contexts, contexts)
+
+
+class Frames(nn.Module):
+    """A piece of a recording [1, 20, time] to what a WaveNet makes of it over time, [filters x chain, time]."""
+
+    def __init__(self, network: Wavenet) -> None:
+        super().__init__()
+        self.network = network
+
+    def forward(self, windows: Tensor) -> Tensor:
+        """Return the features of each frame."""
+        return self.network.over_time(windows)[0].flatten(0, 1)
+
+
+class Head(nn.Module):
+    """Means over the frames of windows [batch, filters x chain] to what `WholeModel` returns."""
+
+    def __init__(self, network: ArmNetwork, wavenet: Wavenet) -> None:
+        super().__init__()
+        self.n_chains = len(wavenet.view.chain_sizes)
+        self.head, self.arm = wavenet.head, network
+
+    def forward(self, means: Tensor) -> tuple[Tensor, ...]:
+        """Return probabilities, and perhaps concentrations."""
+        features = means.reshape(means.shape[0], -1, self.n_chains).transpose(1, 2).flatten(1)
+        logits, concentrations = self.arm.of_outputs(self.head(features))
+        found = (logits.softmax(dim=1),)
+        return found if concentrations is None else (*found, concentrations)
+
+
+@dataclass(frozen=True)
+class _Graph:
+    file: str
+    module: nn.Module
+    inputs: dict[str, Tensor]
+
+
+def derivations_seen(network: ArmNetwork | MeanOfArms) -> list[Derivation]:
+    """Return voltages between electrodes of which everything is made that a network looks at.
+
+    Each row of a view's matrix is a sum of voltages against one of the electrodes that take part in it; contexts are
+    made of the four chains.
+    """
+    found: dict[Derivation, None] = dict.fromkeys(derivations_of(CHAINS) if network.sees_context else ())
+    for module in network.modules():
+        matrix = getattr(module, "matrix", None)
+        if not isinstance(matrix, Tensor) or matrix.shape[-1] != N_CHANNELS:
+            continue
+        for row in matrix.cpu().numpy():
+            first, *others = (CHANNELS[index] for index in np.flatnonzero(row))
+            found |= dict.fromkeys(Derivation(first, other) for other in others)
+    return list(found)
+
+
+def export_model(path: Path, folder: Path | None = None) -> Path:
+    """Export a saved model as ONNX; return the folder.
+
+    Parameters
+    ----------
+    path
+        Folder of the model.
+    folder
+        Where to; None: beside the model, or in the user's cache if the user may not write there.
+
+    Returns
+    -------
+    Path
+        A folder with `model.onnx` (views and network in one graph, any number of windows), the graphs of parts, and
+        `contract.json`. All appear at once, when the last graph was made and checked.
+
+    Raises
+    ------
+    ModelError
+        If what was exported does not agree with torch within `AGREE`.
+    WriteError
+        If the folder cannot be written.
+    """
+    model = load_model(path)
+    out = folder or folder_to_export(path, model.card.weights_sha256)
+    graphs, parts = _graphs(model)
+    with writing(out), ExitStack() as files:
+        # Renamed in the reverse order: the contract last, so that it never speaks of graphs that are not there.
+        contract_file = files.enter_context(whole_file(out / CONTRACT))
+        made = {graph.file: files.enter_context(whole_file(out / graph.file)) for graph in graphs}
+        for graph in graphs:
+            _export(graph, made[graph.file])
+        hashes = {name: sha256_of(part) for name, part in made.items()}
+        write_json(contract_file, _contract(path, model, parts, hashes).model_dump(mode="json"))
+    return out
+
+
+def _contract(path: Path, model: Model, parts: list[Part], hashes: dict[str, str]) -> Contract:
+    return Contract(
+        name=path.resolve().name,
+        arm=model.card.arm,
+        weights_sha256=model.card.weights_sha256,
+        standardise=model.card.standardise,
+        derivations=tuple(str(one) for one in derivations_seen(model.network)),
+        sees_context=model.network.sees_context,
+        parts=tuple(parts),
+        graphs=hashes,
+        data=model.card.data,
+        warnings=model.card.warnings,
+        card=hash_of(json.loads((path / CARD).read_text(encoding="utf-8"))),
+        torch_version=torch.__version__,
+        onnx_version=onnx.__version__,
+    )
+
+
+def _graphs(model: Model) -> tuple[list[_Graph], list[Part]]:
+    # Networks only look at the shapes of these: what is compared with torch is noise.
+    windows, contexts = torch.zeros(2, N_CHANNELS, WINDOW_SAMPLES), torch.ones(2, *CONTEXT_SHAPE)
+    both = {"windows": windows, "contexts": contexts}
+    network = model.network.cpu().eval()
+    whole = _Graph(WHOLE, WholeModel(network), both if network.sees_context else {"windows": windows})
+    if isinstance(network, ArmNetwork):
+        members: dict[str, nn.Module] = {model.card.arm: network}
+    else:
+        members = dict(network.networks.items())
+    graphs, parts = [whole], []
+    for name, member in members.items():
+        assert isinstance(member, ArmNetwork)
+        wavenet = member.network
+        if isinstance(wavenet, Wavenet) and wavenet.shares and ALIGNED % wavenet.view.settings.decimate == 0:
+            frames, head = f"{name}-frames.onnx", f"{name}-head.onnx"
+            graphs.append(_Graph(frames, Frames(wavenet), {"windows": windows[:1]}))
+            graphs.append(_Graph(head, Head(member, wavenet), {"means": torch.zeros(2, wavenet.n_features)}))
+            parts.append(Part(name=name, takes="stream", files=(frames, head), every=wavenet.view.settings.decimate))
+        elif member.sees_context:
+            graphs.append(_Graph(f"{name}.onnx", ContextModel(member), {"contexts": contexts}))
+            parts.append(Part(name=name, takes="contexts", files=(f"{name}.onnx",)))
+        else:
+            alone = len(members) == 1
+            file = WHOLE if alone else f"{name}.onnx"
+            graphs += [] if alone else [_Graph(file, WholeModel(member), {"windows": windows})]
+            parts.append(Part(name=name, takes="windows", files=(file,)))
+    return graphs, parts
+
+
+def _export(graph: _Graph, part: Path) -> None:
+    """Write one graph and compare it with torch on other inputs than it was traced with."""
+    batch = torch.export.Dim("batch", min=1, max=4096)
+    time = torch.export.Dim("time", min=WINDOW_SAMPLES // 10, max=10_000_000)
+    shapes = {name: {0: batch} for name in graph.inputs}
+    if isinstance(graph.module, Frames):
+        shapes = {"windows": {2: 10 * time}}
+    module = graph.module.eval()
+    with warnings.catch_warnings(), torch.inference_mode():
+        warnings.simplefilter("ignore")  # of the exporter, about itself
+        program = torch.onnx.export(
+            module,
+            kwargs=graph.inputs,
+            dynamo=True,
+            dynamic_shapes=shapes,
+            input_names=list(graph.inputs),
+            verbose=False,
+        )
+        assert program is not None
+        program.save(str(part), external_data=False)
+        _compare(module, graph, part)
+
+
+def _compare(module: nn.Module, graph: _Graph, part: Path) -> None:
+    import onnxruntime
+
+    session = onnxruntime.InferenceSession(str(part), providers=["CPUExecutionProvider"])
+    inputs = _noise(graph)
+    expected = module(**inputs)
+    expected = expected if isinstance(expected, tuple) else (expected,)
+    found = session.run(None, {name: value.numpy() for name, value in inputs.items()})
+    for ours, theirs in zip(expected, found, strict=True):
+        off = float((ours - torch.from_numpy(theirs)).abs().max() / ours.abs().max().clamp(min=1))
+        if not off <= AGREE:
+            raise ModelError(
+                f"{graph.file}: the exported graph differs from torch by {off:.2g}; allowed is {AGREE:g}"
+            )
+
+
+def _noise(graph: _Graph) -> dict[str, Tensor]:
+    """Return inputs of another shape than the graph was traced with: more windows, or a longer piece."""
+    generator = torch.Generator().manual_seed(0)
+    found = {}
+    for name, example in graph.inputs.items():
+        longer = (1, N_CHANNELS, WINDOW_SAMPLES + 10 * ALIGNED)
+        shape = longer if isinstance(graph.module, Frames) else (CHECKED, *example.shape[1:])
+        found[name] = torch.randn(shape, generator=generator) * SCALES[name]
+        if name == "contexts":  # powers, of which some are missing
+            found[name] = found[name].exp()
+            found[name][:, 1, :, : shape[3] // 3] = torch.nan
+    return found

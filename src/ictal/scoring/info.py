@@ -1,0 +1,181 @@
+"""What can be known of a recording before it is scored."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import numpy as np
+
+from ictal.errors import ElectrodeError, IctalError
+from ictal.montage import CHAINS, ELECTRODES, MONTAGES, Derivation, derivations_of
+from ictal.recording import Recording
+from ictal.scoring.contract import Contract
+from ictal.standardise import FLAT_S, MIN_RATE_HZ, check_unit, flat_runs, sample_of
+from ictal.windows import CENTRE_S, WINDOW_S
+from ictal.wiring import Wiring, bipolar_wiring, referential_electrodes, wire
+
+VIEWS: dict[str, tuple[Derivation, ...]] = {
+    "8 long derivations (temporal)": derivations_of(MONTAGES["long_chains"]),
+    "4 chains (spatial)": derivations_of(CHAINS),
+    "double banana (symmetric, volume)": derivations_of(MONTAGES["double_banana"]),
+}
+"""What networks look at, and which of them."""
+
+
+@dataclass(frozen=True)
+class Info:
+    """What is known of a recording.
+
+    Attributes
+    ----------
+    name, start, span_s, duration_s, rate_hz, channels
+        Of the file; `duration_s` is without gaps.
+    kind
+        'referential', 'bipolar', or 'unusable'.
+    electrodes, missing, interpolated
+        Those against a reference; those of the 19 that the file lacks; those that would be made of others.
+    derivations
+        Of a bipolar file: channels that are voltages between electrodes of the 10-20 system.
+    ignored
+        Channels that are not looked at.
+    views
+        By view, how many of its derivations can be had, and how many there are.
+    amplitude_uv
+        Median over the electrodes of their median deviation.
+    flat
+        Electrodes that do not move in any of the stretches looked at.
+    n_windows
+        How many windows a step of 10 s gives.
+    n_annotations, gaps, notes
+        Of the file.
+    problem
+        Why the recording cannot be scored; '' if it can.
+    """
+
+    name: str
+    start: datetime | None
+    span_s: float
+    duration_s: float
+    rate_hz: float
+    channels: tuple[str, ...]
+    kind: str
+    electrodes: tuple[str, ...]
+    missing: tuple[str, ...]
+    interpolated: tuple[str, ...]
+    derivations: tuple[str, ...]
+    ignored: tuple[str, ...]
+    views: dict[str, tuple[int, int]]
+    amplitude_uv: float | None
+    flat: tuple[str, ...]
+    n_windows: int
+    n_annotations: int
+    gaps: tuple[tuple[float, float], ...]
+    notes: tuple[str, ...]
+    problem: str
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the same as plain values."""
+        views = {name: {"formed": formed, "of": of} for name, (formed, of) in self.views.items()}
+        return {**self.__dict__, "start": self.start.isoformat() if self.start else None, "views": views}
+
+
+def describe(recording: Recording, contract: Contract | None = None, interpolate: int = 0) -> Info:
+    """Say what a recording holds and whether it can be scored.
+
+    Parameters
+    ----------
+    recording
+        Any.
+    contract
+        Of the model that is to score it; None: any view will do.
+    interpolate
+        So many missing electrodes may be made of the others.
+    """
+    found: Wiring | None = None
+    problem = ""
+    electrodes: tuple[str, ...] = ()
+    try:
+        electrodes = referential_electrodes(recording)
+        found = _wire(recording, contract, interpolate)
+    except ElectrodeError as error:
+        problem = str(error).removeprefix(f"{recording.name}: ")
+        found = bipolar_wiring(recording)
+    amplitude: float | None = None
+    flat: tuple[str, ...] = ()
+    if found and recording.n_samples:
+        try:
+            amplitude, flat = _amplitude(recording, found)
+        except IctalError as error:
+            problem = problem or str(error).removeprefix(f"{recording.name}: ")
+    wanted = {
+        name: (sum(found.forms(pair) for pair in pairs) if found else 0, len(pairs)) for name, pairs in VIEWS.items()
+    }
+    bipolar = found is not None and found.kind == "bipolar"
+    names = [recording.channels[row] for row in found.rows] if found else []
+    return Info(
+        name=recording.name,
+        start=recording.start,
+        span_s=recording.span_s,
+        duration_s=recording.duration_s,
+        rate_hz=recording.rate_hz,
+        channels=recording.channels,
+        kind=found.kind if found else "unusable",
+        electrodes=electrodes,
+        missing=() if bipolar else tuple(name for name in ELECTRODES if name not in electrodes),
+        interpolated=found.interpolated if found else (),
+        derivations=tuple(name for name in names if "-" in name) if bipolar else (),
+        ignored=found.ignored if found else recording.channels,
+        views=wanted,
+        amplitude_uv=amplitude,
+        flat=flat,
+        n_windows=(n_windows := _n_windows(recording)),
+        n_annotations=len(recording.annotations),
+        gaps=tuple((gap.start_s, gap.duration_s) for gap in recording.gaps),
+        notes=recording.notes,
+        problem=problem or _too_short_or_slow(recording, n_windows),
+    )
+
+
+def _wire(recording: Recording, contract: Contract | None, interpolate: int) -> Wiring:
+    """Wire for a model; where none is named, for the view that needs most and can be had."""
+    if contract is not None:
+        return wire(recording, contract.looks_at, interpolate)
+    try:
+        return wire(recording, None, interpolate)
+    except ElectrodeError:
+        for derivations in reversed(VIEWS.values()):
+            try:
+                return wire(recording, derivations, interpolate)
+            except ElectrodeError:
+                continue
+        if bipolar_wiring(recording) is None:
+            raise
+        raise ElectrodeError("is bipolar, and of no network can all derivations be formed") from None
+
+
+def _amplitude(recording: Recording, found: Wiring) -> tuple[float, tuple[str, ...]]:
+    samples = sample_of(recording, found)
+    check_unit(samples, recording.name)
+    rows = [ELECTRODES.index(name) for name in found.known]
+    centred = abs(samples[rows] - np.median(samples[rows], axis=1, keepdims=True))
+    still = flat_runs(samples[rows], round(FLAT_S * recording.rate_hz)).all(axis=1)
+    flat = tuple(found.known[row] for row in np.flatnonzero(still))
+    return float(np.median(np.median(centred, axis=1))), flat
+
+
+def _n_windows(recording: Recording) -> int:
+    if not recording.n_samples:
+        return 0
+    lengths = [(segment.stop - segment.start) / recording.rate_hz for segment in recording.segments]
+    found = sum(int((length - WINDOW_S) // CENTRE_S) + 1 for length in lengths if length >= WINDOW_S)
+    return found or int(len(lengths) == 1 and lengths[0] >= CENTRE_S)
+
+
+def _too_short_or_slow(recording: Recording, n_windows: int) -> str:
+    if recording.rate_hz < MIN_RATE_HZ:
+        return f"{recording.rate_hz:g} Hz is too slow; needed are {MIN_RATE_HZ} Hz"
+    if not n_windows:
+        return (
+            f"lasts {recording.duration_s:g} s; needed are {WINDOW_S} s without a gap, or one piece of {CENTRE_S} s"
+        )
+    return ""

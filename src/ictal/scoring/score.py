@@ -1,0 +1,167 @@
+"""Score a recording: from a file, or what MNE read, to scores over time."""
+
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from ictal import __version__
+from ictal.errors import ReadError, RecipeError
+from ictal.io import open_recording
+from ictal.io.raw import from_raw
+from ictal.progress import Progress, silent
+from ictal.recording import Recording
+from ictal.scoring.contract import find_model
+from ictal.scoring.engine import Engine, EngineName, open_engine
+from ictal.scoring.quality import QualitySettings
+from ictal.scoring.scores import RecordingInfo, Scores
+from ictal.scoring.stream import ahead, load, plans, score_piece
+from ictal.standardise import check_unit, sample_of, stretches
+from ictal.windows import CENTRE_S, RATE_HZ, WINDOW_S
+from ictal.wiring import Wiring, wire
+
+STEP_UNIT_S = 0.5
+"""Steps are multiples of this, so that the frames of every network can be shared."""
+
+OnScores = Callable[[pd.DataFrame], None]
+"""Told about each piece's rows as soon as they are there."""
+
+
+def score(
+    recording: "str | Path | Recording | Any",
+    model: str | Path | Engine = "default",
+    *,
+    step_s: float = CENTRE_S,
+    engine: EngineName = "auto",
+    interpolate: int = 0,
+    quality: QualitySettings | None = None,
+    threads: int | None = None,
+    progress: Progress = silent,
+    on_scores: OnScores | None = None,
+) -> Scores:
+    """Score a whole recording.
+
+    Parameters
+    ----------
+    recording
+        A path (see `ictal.read`), a `Recording`, or an `mne.io.Raw`.
+    model
+        Folder of a model, its name, or an engine that `open_engine` gave.
+    step_s
+        Seconds from one window to the next, a multiple of 0.5 from 0.5 to 50; each window is of 50 s, and its scores
+        concern the 10 s in its middle.
+    engine, threads
+        See `ictal.scoring.engine.open_engine`.
+    interpolate
+        So many missing electrodes may be made of the others; it is refused by default.
+    quality
+        Which windows get no prediction.
+    progress
+        Told the seconds that are scored.
+    on_scores
+        Told about rows as they come.
+
+    Returns
+    -------
+    Scores
+        For research. Not for diagnosis or treatment.
+
+    Raises
+    ------
+    IctalError
+        If the file cannot be read, lacks what the model looks at, or is too short.
+    """
+    begun = time.perf_counter()
+    _check_step(step_s)
+    quality = quality or QualitySettings()
+    opened = _opened(recording)
+    running = open_engine(find_model(model), engine, threads) if isinstance(model, str | Path) else model
+    contract = running.contract
+    wiring = wire(opened, contract.looks_at, interpolate)
+    check_unit(sample_of(opened, wiring), opened.name)
+    pieces = list(stretches(opened, wiring, contract.standardise.fill))
+    planned = plans(pieces, round(step_s * RATE_HZ))
+    if not planned:
+        raise ReadError(
+            f"{opened.name}: lasts {opened.duration_s:g} s in {len(pieces)} pieces; needed are {WINDOW_S} s "
+            f"without a gap, or one piece of {CENTRE_S} s"
+        )
+    total, done, parts, first_s = sum(plan.seconds for plan in planned), 0.0, [], 0.0
+    makers = [
+        partial(load, plan, contract.standardise, quality, sees_context=contract.sees_context) for plan in planned
+    ]
+    with ahead(makers) as loaded:
+        for number, piece in enumerate(loaded):
+            parts.append(score_piece(piece, running))
+            first_s = first_s or time.perf_counter() - begun
+            done += planned[number].seconds
+            progress("scoring", done, total)
+            if on_scores:
+                on_scores(parts[-1])
+    frame = pd.concat(parts, ignore_index=True)
+    notes = _notes(opened, wiring, pieces, frame)
+    manifest = _manifest(running, step_s, interpolate, quality)
+    manifest["seconds"] = {"first_scores": round(first_s, 2), "all": round(time.perf_counter() - begun, 2)}
+    return Scores(frame, RecordingInfo.of(opened, wiring, notes), manifest)
+
+
+def _check_step(step_s: float) -> None:
+    if not STEP_UNIT_S <= step_s <= WINDOW_S or step_s % STEP_UNIT_S:
+        raise RecipeError(
+            f"the step is {step_s:g} s; allowed are multiples of {STEP_UNIT_S:g} from {STEP_UNIT_S:g} to {WINDOW_S}"
+        )
+
+
+def _opened(recording: Any) -> Recording:
+    if isinstance(recording, Recording):
+        return recording
+    if isinstance(recording, str | Path):
+        return open_recording(recording)
+    return from_raw(recording)
+
+
+def _notes(recording: Recording, wiring: Wiring, pieces: list[Any], frame: pd.DataFrame) -> list[str]:
+    """Say what was not scored, or not as it stands in the file."""
+    notes = []
+    if wiring.interpolated:
+        notes.append(f"made of other electrodes by spherical splines: {', '.join(wiring.interpolated)}")
+    short = [piece for piece in pieces if piece.n_samples < WINDOW_S * RATE_HZ]
+    if short and len(pieces) > 1:
+        seconds = sum(piece.n_samples for piece in short) / RATE_HZ
+        notes.append(f"{len(short)} pieces of {seconds:.0f} s in all, between gaps, are too short to be scored")
+    made_up = float(frame["made_up_s"].max())
+    if made_up:
+        notes.append(f"shorter than {WINDOW_S} s: {made_up:g} s of its one window are mirror images")
+    refused = int((frame["reason"] != "").sum())
+    if refused:
+        notes.append(f"{refused} of {len(frame)} windows have no prediction, for lack of quality")
+    return notes
+
+
+def _manifest(engine: Engine, step_s: float, interpolate: int, quality: QualitySettings) -> dict[str, Any]:
+    contract = engine.contract
+    return {
+        "ictal_version": __version__,
+        "made": datetime.now(UTC).isoformat(timespec="seconds"),
+        "model": {
+            "name": engine.contract.name,
+            "arm": contract.arm,
+            "weights_sha256": contract.weights_sha256,
+            "derivations": list(contract.derivations),
+            "trained_on": contract.data,
+        },
+        "engine": dict(engine.described),
+        "settings": {
+            "step_s": step_s,
+            "interpolate": interpolate,
+            "quality": quality.model_dump(mode="json"),
+            "standardise": contract.standardise.model_dump(mode="json"),
+        },
+        "numpy_version": np.__version__,
+        "warnings": list(contract.warnings),
+    }

@@ -1,0 +1,228 @@
+"""From a recording to rows of scores, a piece at a time: memory does not grow with the recording."""
+
+import queue
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from ictal.context import CONTEXT_S, contexts_of
+from ictal.labels import N_PATTERNS
+from ictal.predictions import PROBABILITY_COLUMNS
+from ictal.recording import Signal
+from ictal.scoring.engine import Answer, Engine, Piece
+from ictal.scoring.quality import (
+    FLAWS,
+    Frames,
+    QualitySettings,
+    amplitude_band,
+    amplitude_integrated,
+    left_right,
+    look_at,
+    reason_in_words,
+)
+from ictal.scoring.scores import AEEG_COLUMNS, COLUMNS, SPECTRUM_COLUMNS
+from ictal.standardise import StandardiseSettings, Stretch
+from ictal.windows import CENTRE_S, CENTRE_SAMPLES, RATE_HZ, WINDOW_SAMPLES, cut
+
+FIRST_WINDOWS, WINDOWS = 8, 96
+"""Windows of the first piece, so that first scores come soon, and of every other."""
+TOGETHER = 32
+"""Windows that an engine is given at once, with what they share."""
+CONTEXT_MARGIN_S = 30
+"""How far beyond a context's ten minutes its high-pass (0.5 Hz) looks."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Some windows of one gapless stretch.
+
+    Attributes
+    ----------
+    stretch
+        Of the recording.
+    starts
+        First sample of each window in the stretch, at 200 Hz.
+    """
+
+    stretch: Stretch
+    starts: tuple[int, ...]
+
+    @property
+    def seconds(self) -> float:
+        """How much of the recording the windows move forward."""
+        step = self.starts[1] - self.starts[0] if len(self.starts) > 1 else WINDOW_SAMPLES
+        return len(self.starts) * step / RATE_HZ
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """A plan with everything that is known of its windows but for what the model says.
+
+    Attributes
+    ----------
+    signal
+        [20, time], standardised.
+    starts
+        First sample of each window in it.
+    contexts
+        [window, 4, 100, 300] for a model that looks at them.
+    rows
+        Times, quality and spectra, a row per window.
+    """
+
+    signal: Signal
+    starts: list[int]
+    contexts: Signal | None
+    rows: pd.DataFrame
+
+
+def plans(stretches: Sequence[Stretch], step: int) -> list[Plan]:
+    """Divide the windows of all stretches into pieces, the first of them small.
+
+    A stretch shorter than a window has none, unless it is the only one and at least 10 s long: then what it lacks is
+    made up, see `ictal.windows.cut`.
+    """
+    found: list[Plan] = []
+    for stretch in stretches:
+        starts = list(range(0, stretch.n_samples - WINDOW_SAMPLES + 1, step))
+        if not starts and len(stretches) == 1 and stretch.n_samples >= CENTRE_SAMPLES:
+            starts = [0]
+        while starts:
+            size = WINDOWS if found else FIRST_WINDOWS
+            found.append(Plan(stretch, tuple(starts[:size])))
+            starts = starts[size:]
+    return found
+
+
+def load(plan: Plan, settings: StandardiseSettings, quality: QualitySettings, *, sees_context: bool) -> Loaded:
+    """Read some windows, standardise them, and look at their quality and, where the model does, at their context."""
+    stretch, offset = plan.stretch, plan.starts[0]
+    stop = min(plan.starts[-1] + WINDOW_SAMPLES, stretch.n_samples)
+    standardised, plain = stretch.standardised(offset, stop, settings)
+    contexts = _contexts(plan) if sees_context else None
+    signal, made_up = standardised.signal, 0
+    if signal.shape[1] < WINDOW_SAMPLES:
+        signal, made_up = cut(signal, 0, settings.short)
+    frames, envelopes = look_at(plain, stretch.wiring, quality), amplitude_integrated(plain.signal)
+    starts, onset_s = [start - offset for start in plan.starts], stretch.segment.onset_s + offset / RATE_HZ
+    rows = [_row(start, onset_s, frames, envelopes, quality) for start in starts]
+    return Loaded(signal, starts, contexts, pd.DataFrame(rows).assign(made_up_s=made_up / RATE_HZ))
+
+
+def _contexts(plan: Plan) -> Signal:
+    stretch, around = plan.stretch, (CONTEXT_S // 2 + CONTEXT_MARGIN_S) * RATE_HZ
+    begin = max(0, plan.starts[0] - around)
+    wide = stretch.resampled(begin, min(stretch.n_samples, plan.starts[-1] + WINDOW_SAMPLES + around))
+    starts_s = [(start - begin) / RATE_HZ for start in plan.starts]
+    return contexts_of(wide.signal, wide.missing, starts_s)
+
+
+def score_piece(loaded: Loaded, engine: Engine) -> pd.DataFrame:
+    """Return the rows of some windows, with what the model says."""
+    answer = _answers(loaded, engine)
+    frame = loaded.rows.copy()
+    frame[list(PROBABILITY_COLUMNS)] = answer.probabilities
+    frame["disagreement"] = disagreement(answer)
+    return frame[list(COLUMNS)]
+
+
+def _answers(loaded: Loaded, engine: Engine) -> Answer:
+    """Ask the engine about the windows that may have a prediction; the others get NaN."""
+    starts = loaded.starts
+    asked = [number for number, reason in enumerate(loaded.rows["reason"]) if not reason]
+    probabilities = np.full((len(starts), N_PATTERNS), np.nan)
+    concentrations = np.full(len(starts), np.inf)
+    for begin in range(0, len(asked), TOGETHER):
+        numbers = asked[begin : begin + TOGETHER]
+        first, last = starts[numbers[0]], starts[numbers[-1]] + WINDOW_SAMPLES
+        contexts = None if loaded.contexts is None else loaded.contexts[numbers]
+        signal = loaded.signal[:, first:last]
+        answer = engine(Piece(signal, [starts[number] - first for number in numbers], contexts))
+        probabilities[numbers] = answer.probabilities
+        if answer.concentrations is not None:
+            concentrations[numbers] = answer.concentrations
+    return Answer(probabilities, concentrations)
+
+
+def disagreement(answer: Answer) -> Any:
+    """Return the expected share of pairs of experts of one panel who disagree, [window].
+
+    1 - sum p^2 (Gini-Simpson) for experts who vote independently; with a concentration c they vote by a common draw
+    from a Dirichlet distribution, and disagree in c / (c + 1) of that.
+    """
+    spread = 1 - (answer.probabilities**2).sum(axis=1)
+    if answer.concentrations is None:
+        return spread
+    finite = np.isfinite(answer.concentrations)
+    shares = np.ones(len(spread))
+    shares[finite] = answer.concentrations[finite] / (answer.concentrations[finite] + 1)
+    return spread * shares
+
+
+def _row(
+    start: int, onset_s: float, frames: Frames, envelopes: dict[str, Signal], quality: QualitySettings
+) -> dict[str, object]:
+    """Return what is known of a window but for its probabilities; all but quality concern its centre."""
+    whole = min(envelopes["left"].shape[0], WINDOW_SAMPLES)
+    before = max(0, (whole - CENTRE_SAMPLES) // 2)
+    centre_s = onset_s + (start + before) / RATE_HZ
+    spectrum = frames.spectrum(start + before)
+    shares = frames.window(start, whole)
+    shown = shares >= quality.shown
+    bands = [border for side in ("left", "right") for border in amplitude_band(envelopes[side], start + before)]
+    marks = (shown * (1 << np.arange(len(FLAWS)))[:, None]).sum(axis=0)
+    return {
+        "start_s": centre_s,
+        "stop_s": centre_s + CENTRE_S,
+        "reason": reason_in_words(frames, start, whole, quality),
+        "usable": frames.usable(start, whole),
+        **{name: int(count) for name, count in zip(FLAWS, shown.sum(axis=1), strict=True)},
+        "left_right": left_right(spectrum),
+        **dict(zip(SPECTRUM_COLUMNS, spectrum.astype(np.float32), strict=True)),
+        **dict(zip(AEEG_COLUMNS, bands, strict=True)),
+        "marks": marks.astype(np.uint8),
+    }
+
+
+@contextmanager
+def ahead(makers: Sequence[Callable[[], Loaded]]) -> Iterator[Iterator[Loaded]]:
+    """Give what makers make, each made in a thread of its own while the one before is used."""
+    made: queue.Queue[Loaded | BaseException | None] = queue.Queue(maxsize=1)
+    stopped = threading.Event()
+
+    def put(thing: Loaded | BaseException | None) -> bool:
+        while not stopped.is_set():
+            try:
+                made.put(thing, timeout=0.1)
+            except queue.Full:
+                continue
+            return True
+        return False
+
+    def make() -> None:
+        try:
+            for maker in makers:
+                if not put(maker()):
+                    return
+            put(None)
+        except BaseException as error:
+            put(error)
+
+    def give() -> Iterator[Loaded]:
+        while (thing := made.get()) is not None:
+            if isinstance(thing, BaseException):
+                raise thing
+            yield thing
+
+    thread = threading.Thread(target=make, name="reading", daemon=True)
+    thread.start()
+    try:
+        yield give()
+    finally:
+        stopped.set()
+        thread.join()

@@ -1,0 +1,330 @@
+import json
+import resource
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import edfio
+import mne
+import numpy as np
+import pandas as pd
+import pytest
+
+from ictal.errors import IctalError
+from ictal.io.edf import write_edf
+from ictal.labels import PATTERNS
+from ictal.predictions import PROBABILITY_COLUMNS
+from ictal.scoring.events import Event
+from ictal.scoring.quality import FLAWS
+from ictal.scoring.reference import read_reference
+from ictal.scoring.scores import COLUMNS, RecordingInfo, Scores
+from ictal.scoring.writers import (
+    HED_TAGS,
+    LIST_COLUMNS,
+    TRIAL_TYPES,
+    WRITERS,
+    clock_time,
+    events_table,
+    stem,
+    summary,
+)
+from tests.helpers import recording
+
+START = datetime(2019, 7, 1, 23, 59, 50, 250_000)
+NAMES = {
+    "parquet": ["night_scores.parquet"],
+    "csv": ["night_scores.csv"],
+    "bids": ["night_events.tsv", "night_events.json"],
+    "edf": ["night_annotated.edf"],
+    "json": ["night_summary.json"],
+}
+Spans = dict[str, tuple[float, float]]
+SPANS: Spans = {"seizure": (30, 60), "lpd": (90, 120), "grda": (120, 180)}
+SZCORE = ["onset", "duration", "eventType", "confidence", "channels", "dateTime", "recordingDuration"]
+"""The columns of SzCORE, in its order (Dan et al., Epilepsia 2024)."""
+
+
+def frame(
+    n_rows: int = 18, spans: dict[str, tuple[float, float]] = SPANS, refused: Sequence[int] = ()
+) -> pd.DataFrame:
+    """Return scores by the step of 10 s from 20 s on: 0.9 for the pattern of a span, 'other' beside them."""
+    start = 20 + 10.0 * np.arange(n_rows)
+    table = pd.DataFrame({"start_s": start, "stop_s": start + 10})
+    table[list(PROBABILITY_COLUMNS)] = [0.02] * 5 + [0.9]
+    for pattern, (begin, end) in spans.items():
+        inside = (start >= begin) & (start < end)
+        table.loc[inside, list(PROBABILITY_COLUMNS)] = 0.02
+        table.loc[inside, f"{pattern}_probability"] = 0.9
+    table.loc[list(refused), list(PROBABILITY_COLUMNS)] = np.nan
+    table["disagreement"], table["reason"], table["usable"], table["made_up_s"] = 0.25, "", 0.75, 0.0
+    table.loc[list(refused), ["disagreement", "reason"]] = [np.nan, 'only 10 % of the EEG is usable, "flat"']
+    table[list(FLAWS)] = 0
+    table.loc[:2, "muscle"] = 4
+    table["left_right"] = 0.5
+    table["spectrum_left"], table["spectrum_right"] = [[float(i) for i in range(40)]] * n_rows, [[1.5] * 40] * n_rows
+    table["aeeg_left_low"], table["aeeg_left_high"] = 5.125, 11.0
+    table["aeeg_right_low"], table["aeeg_right_high"] = 4.0, np.nan
+    table["marks"] = [[0] * 19] * n_rows
+    return table[list(COLUMNS)]
+
+
+def scores(name: str = "night.edf", table: pd.DataFrame | None = None, **info: object) -> Scores:
+    known = {"start": START, "span_s": 240.5, "rate_hz": 200.0, "channels": ("Fp1", "Fp2"), "kind": "referential"}
+    manifest = {"version": "0.1.0", "model": "both", "settings": {"rate": 1e-9, "lost": float("nan")}}
+    return Scores(frame() if table is None else table, RecordingInfo(name=name, **(known | info)), manifest)
+
+
+@pytest.fixture
+def night(tmp_path) -> Scores:
+    """Return scores of a file that exists."""
+    path = tmp_path / "data" / "night.edf"
+    write_edf(path, replace(recording(240 * 200), start=START))
+    return scores(str(path))
+
+
+def names(folder: Path) -> list[str]:
+    return sorted(path.name for path in folder.iterdir())
+
+
+# All formats
+
+
+def test_the_table_of_formats_is_what_is_tested():
+    assert list(WRITERS) == list(NAMES)
+
+
+@pytest.mark.parametrize("name", WRITERS)
+def test_a_format_makes_its_files_in_a_new_folder_and_the_same_ones_again(name, night, tmp_path):
+    out = tmp_path / "new" / "out"
+    paths = WRITERS[name](night, out)
+    assert [path.name for path in paths] == NAMES[name]
+    assert names(out) == sorted(NAMES[name])
+    first = [path.read_bytes() for path in paths]
+    assert all(first)
+    assert WRITERS[name](night, out) == paths  # an old file is replaced
+    assert [path.read_bytes() for path in paths] == first
+
+
+@pytest.mark.parametrize("name", WRITERS)
+def test_a_folder_that_cannot_be_is_named(name, night, tmp_path):
+    out = Path(night.recording.name) / "out"  # below a file, where root may not write either
+    with pytest.raises(IctalError, match=rf"{out}/night_.*: cannot be written: Not a directory"):
+        WRITERS[name](night, out)
+
+
+@pytest.mark.parametrize("name", WRITERS)
+def test_a_full_disk_leaves_nothing_half_written_and_an_old_file_as_it_was(name, night, tmp_path):
+    out = tmp_path / "out"
+    out.mkdir()
+    for file in NAMES[name]:
+        (out / file).write_text("old")
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (100, before[1]))
+    try:
+        with pytest.raises(IctalError, match=r"out/night_.*: cannot be written: .*File too large"):
+            WRITERS[name](night, out)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert {path.name: path.read_text() for path in out.iterdir()} == dict.fromkeys(NAMES[name], "old")
+
+
+@pytest.mark.parametrize("name", ["parquet", "csv", "bids", "json"])
+@pytest.mark.parametrize(
+    "table", [frame(0), frame(18, {}), frame(18, {}, range(18))], ids=["none", "calm", "refused"]
+)
+def test_scores_without_windows_events_or_predictions_are_written_too(name, table, tmp_path):
+    assert all(path.stat().st_size for path in WRITERS[name](scores(table=table), tmp_path))
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("night.edf", "night"),
+        ("/data/a b.c.EDF", "a b.c"),
+        ("sub-01/eeg/sub-01_task-rest_run-2_eeg.vhdr", "sub-01_task-rest_run-2"),
+        ("raw.fif.gz", "raw"),
+        ("array", "array"),
+        ("", "recording"),
+    ],
+)
+def test_files_are_called_after_the_recording(name, expected):
+    assert stem(scores(name)) == expected
+
+
+# Tables
+
+
+def test_parquet_is_read_again_as_it_was(night, tmp_path):
+    (path,) = WRITERS["parquet"](night, tmp_path)
+    read = Scores.read(path)
+    assert read.recording == night.recording
+    lists = list(LIST_COLUMNS)
+    pd.testing.assert_frame_equal(read.frame.drop(columns=lists), night.frame.drop(columns=lists))
+    assert all(read.frame[name].map(list).tolist() == night.frame[name].tolist() for name in lists)
+    assert read.events() == night.events()
+
+
+def test_csv_has_all_numbers_and_the_clock(tmp_path):
+    given = scores(table=frame(refused=[3]))
+    (path,) = WRITERS["csv"](given, tmp_path)
+    read = pd.read_csv(path, keep_default_na=False, na_values={name: [""] for name in COLUMNS if name != "reason"})
+    plain = [name for name in COLUMNS[2:] if name not in LIST_COLUMNS]
+    assert list(read.columns) == ["start_s", "stop_s", "clock_time", *plain]
+    expected = given.frame.drop(columns=list(LIST_COLUMNS))
+    pd.testing.assert_frame_equal(read.drop(columns="clock_time"), expected, check_exact=True)
+    clock = pd.to_datetime(read["clock_time"])
+    assert clock.tolist() == [START + timedelta(seconds=second) for second in read["start_s"]]
+    assert read["clock_time"][0] == "2019-07-02 00:00:10.250"
+    assert path.read_bytes().startswith(b"start_s,stop_s,clock_time,seizure_probability,")
+
+
+def test_a_start_that_is_not_known_leaves_the_clock_empty_and_a_zone_does_not_move_it(tmp_path):
+    (path,) = WRITERS["csv"](scores(start=None), tmp_path)
+    assert pd.read_csv(path)["clock_time"].isna().all()
+    assert clock_time(scores(start=START.replace(tzinfo=UTC)), 9.75) == "2019-07-02 00:00:00.000"
+
+
+# BIDS and SzCORE
+
+
+def test_events_have_the_columns_and_words_of_szcore(night, tmp_path):
+    path, _ = WRITERS["bids"](night, tmp_path)
+    table = pd.read_csv(path, sep="\t", keep_default_na=False, dtype=str)
+    assert list(table.columns) == [*SZCORE, "trial_type"]
+    assert table.iloc[0].to_dict() == {
+        "onset": "30.0",
+        "duration": "30.0",
+        "eventType": "sz",
+        "confidence": "0.9",
+        "channels": "n/a",
+        "dateTime": "2019-07-01 23:59:50",
+        "recordingDuration": "240.5",
+        "trial_type": "seizure",
+    }
+    assert table["trial_type"].tolist() == ["seizure", "lpd", "grda"]
+    assert table["eventType"].tolist() == ["sz", "bckg", "bckg"]
+    assert [datetime.strptime(text, "%Y-%m-%d %H:%M:%S") for text in table["dateTime"]] == [
+        START.replace(microsecond=0)
+    ] * 3
+    onsets, durations = table["onset"].astype(float), table["duration"].astype(float)
+    assert list(zip(onsets, onsets + durations, strict=True)) == [
+        (event.start_s, event.stop_s) for event in night.events()
+    ]
+    read = read_reference(path)  # what `ictal evaluate-events` reads has all patterns again
+    assert [(event.start_s, event.stop_s, event.pattern) for event in read.events] == [
+        (event.start_s, event.stop_s, event.pattern) for event in night.events()
+    ]
+    assert read.duration_s == 240.5
+
+
+def test_a_recording_without_events_is_one_row_of_background(tmp_path):
+    # As SzCORE wants it: its tools take the length of the recording from the first row.
+    path, _ = WRITERS["bids"](scores(table=frame(18, {}), start=None), tmp_path)
+    assert path.read_text().splitlines()[1:] == ["0.0\t240.5\tbckg\tn/a\tn/a\tn/a\t240.5\tn/a"]
+
+
+def test_the_sidecar_explains_every_column_and_every_level_that_occurs(night, tmp_path):
+    every = {pattern: (20 + 100 * i, 60 + 100 * i) for i, pattern in enumerate(PATTERNS)}
+    path, sidecar = WRITERS["bids"](scores(table=frame(80, every)), tmp_path)
+    table = pd.read_csv(path, sep="\t", keep_default_na=False)
+    told = json.loads(sidecar.read_text())
+    assert set(told) == {*table.columns, "GeneratedBy"}
+    assert all(told[column]["Description"] for column in table)
+    for column in ("eventType", "trial_type"):
+        assert set(table[column]) <= set(told[column]["Levels"])
+        assert set(told[column]["HED"]) <= set(told[column]["Levels"])
+    assert set(table["trial_type"]) == set(PATTERNS) - {"other"} == set(TRIAL_TYPES) - {"n/a"}
+    assert set(HED_TAGS) == set(PATTERNS) - {"seizure", "other"}
+
+
+def test_times_of_events_are_kept_to_the_microsecond(monkeypatch):
+    given = scores()
+    monkeypatch.setattr(Scores, "events", lambda self: [Event(86_400.123456, 86_500.6543217, "gpd", 1.0, 0.123456)])
+    row = events_table(given).iloc[0]
+    assert (row["onset"], row["duration"], row["confidence"]) == (86_400.123456, 100.530866, 0.1235)
+
+
+# The annotated copy
+
+
+def test_the_copy_has_every_event_and_the_samples_of_the_recording(night, tmp_path):
+    (path,) = WRITERS["edf"](night, tmp_path)
+    expected = [(30.0, 30.0, "ictal: Seizure"), (90.0, 30.0, "ictal: LPD"), (120.0, 60.0, "ictal: GRDA")]
+    assert [(note.onset, note.duration, note.text) for note in edfio.read_edf(path).annotations] == expected
+    raw, before = (mne.io.read_raw_edf(file, verbose="ERROR") for file in (path, night.recording.name))
+    assert raw.annotations.description.tolist() == [text for *_, text in expected]
+    np.testing.assert_allclose(raw.annotations.onset, [onset for onset, *_ in expected], atol=1e-6)
+    np.testing.assert_array_equal(raw.get_data(), before.get_data())
+
+
+def test_the_copy_of_a_bdf_is_a_bdf_and_of_another_format_an_edf(tmp_path):
+    samples = recording(240 * 200).read()
+    rows = [
+        edfio.BdfSignal(row.astype(float), 200, label=f"C{i}", physical_dimension="uV", physical_range=(-500, 500))
+        for i, row in enumerate(samples[:3])
+    ]
+    edfio.Bdf(rows).write(tmp_path / "night.BDF")
+    info = mne.create_info(["Fp1", "C3", "EKG"], 200, ["eeg", "eeg", "ecg"])
+    mne.io.RawArray(samples[:3] * 1e-6, info, verbose="ERROR").save(tmp_path / "night_eeg.fif", verbose="ERROR")
+    for source, made in (("night.BDF", "night_annotated.bdf"), ("night_eeg.fif", "night_annotated.edf")):
+        (path,) = WRITERS["edf"](scores(str(tmp_path / source)), tmp_path / "out")
+        assert path.name == made
+        read = mne.io.read_raw(path, verbose="ERROR")
+        assert read.annotations.description.tolist() == ["ictal: Seizure", "ictal: LPD", "ictal: GRDA"]
+        np.testing.assert_allclose(read.get_data(), samples[:3] * 1e-6, atol=0.0501e-6)  # FIF: steps of 0.1 µV
+
+
+def test_without_the_recording_there_is_no_copy(tmp_path):
+    with pytest.raises(IctalError, match="array: is not there, or never was a file"):
+        WRITERS["edf"](scores("array"), tmp_path)
+    assert not names(tmp_path)
+
+
+# The summary
+
+
+def test_the_summary_counts_what_is_in_the_scores(night, tmp_path):
+    (path,) = WRITERS["json"](night, tmp_path)
+    told = json.loads(path.read_text())
+    assert told == summary(night)
+    assert "not a medical device" in told["notice"]
+    assert told["recording"]["name"] == night.recording.name
+    assert told["manifest"] == night.manifest | {"settings": {"rate": 1e-9, "lost": None}}
+    assert told["windows"] == {"all": 18, "refused": 0, "reasons": {}}
+    assert told["patterns"]["grda"] | {"mean_probability": 0} == {
+        "events": 1,
+        "event_s": 60.0,
+        "mean_probability": 0,
+        "longest": {
+            "pattern": "grda",
+            "start_s": 120.0,
+            "duration_s": 60.0,
+            "clock_time": "2019-07-02 00:01:50.250",
+            "peak": 0.9,
+            "mean": pytest.approx(0.9),
+        },
+    }
+    assert told["patterns"]["grda"]["mean_probability"] == pytest.approx((6 * 0.9 + 12 * 0.02) / 18)
+    assert told["patterns"]["gpd"]["longest"] is None
+    assert [event["pattern"] for event in told["events"]] == ["seizure", "lpd", "grda"]
+    shares = {row["pattern"]: row["burden"] for row in told["burden_per_hour"]}
+    assert shares == pytest.approx({"seizure": 1 / 6, "lpd": 1 / 6, "gpd": 0, "lrda": 0, "grda": 1 / 3})
+    assert told["left_right_per_hour"][0]["ratio"] == pytest.approx(0.5)
+    assert told["quality"]["mean_usable"] == 0.75
+    assert told["quality"]["windows_with"]["muscle"] == 3
+    assert told["warnings"] == []
+
+
+def test_the_summary_warns_of_what_the_file_and_the_model_say_and_counts_what_was_refused():
+    given = scores(table=frame(refused=[3, 4]), notes=("it was cut off",))
+    given.manifest["warnings"] = ["trained on simulated EEG alone"]
+    told = summary(given)
+    assert told["warnings"] == ["it was cut off", "trained on simulated EEG alone"]
+    assert told["windows"] == {"all": 18, "refused": 2, "reasons": {'only 10 % of the EEG is usable, "flat"': 2}}
+
+
+def test_nothing_was_scored_and_the_summary_says_so():
+    told = summary(scores(table=frame(18, {}, range(18))))
+    assert told["patterns"]["seizure"] == {"events": 0, "event_s": 0, "longest": None, "mean_probability": None}
+    assert {row["burden"] for row in told["burden_per_hour"]} <= {None}
