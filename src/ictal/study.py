@@ -32,7 +32,7 @@ from ictal.models.arms import ARMS, MeanOfArms, find_arm, refuse_weighted, train
 from ictal.models.weights import Model, device
 from ictal.predictions import ID_COLUMNS, PROBABILITY_COLUMNS, Predictions, concatenate, mean_of
 from ictal.progress import Progress, silent
-from ictal.report import Report, render
+from ictal.report.html import Report, render
 from ictal.simulate import CONTROLS
 from ictal.standardise import StandardiseSettings, standardise
 from ictal.training import Recipe, RunFolder, Unit, load_recipe, run_unit

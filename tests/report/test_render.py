@@ -13,7 +13,7 @@ from ictal.evaluation import compare_arms
 from ictal.evaluation.ablation import Comparison
 from ictal.labels import PANELS, PATTERN_TITLES, PATTERNS, STRATA
 from ictal.predictions import Predictions, concatenate
-from ictal.report import Report, figures, render
+from ictal.report.html import Report, figures, render
 from ictal.report.words import difference_in_words, gap_in_words, verdict_of_arms
 from ictal.training import load_recipe
 from tests.evaluation.test_ablation import table

@@ -18,8 +18,8 @@ from ictal.files import whole_file
 from ictal.labels import PATTERN_TITLES, PATTERNS
 from ictal.montage import CHAINS, ELECTRODES, montage_matrix
 from ictal.recording import Signal
-from ictal.report.figures import FAINT, INK, STYLE
-from ictal.report.traces import draw_traces, row_places
+from ictal.report.drawing import FAINT, INK, STYLE
+from ictal.report.traces import draw_traces, row_places, row_scale
 from ictal.simulate.head import ANGLES
 from ictal.windows import CENTRE_S, RATE_HZ, WINDOW_S
 
@@ -31,8 +31,6 @@ EVIDENCE = LinearSegmentedColormap.from_list("evidence", [AGAINST, "#ffffff", FO
 HEAT = LinearSegmentedColormap.from_list("heat", [(0.91, 0.45, 0.23, 0.0), (0.91, 0.45, 0.23, 0.4)])
 LEAST_NATS = 0.001
 """What the strongest colour stands for at least, so that rounding does not light up."""
-SENSITIVITIES_UV = (30.0, 50.0, 70.0, 100.0, 150.0, 200.0, 300.0, 500.0, 1000.0)
-"""What a row may stand for, as readers set it."""
 CENTRE = ((WINDOW_S - CENTRE_S) // 2, (WINDOW_S + CENTRE_S) // 2)
 """First and last second of what the votes concern."""
 CHAIN_TITLES = {
@@ -167,7 +165,7 @@ def _draw_traces(axes: Axes, window: Signal, grid: Floats, page: Page) -> float:
     """Draw the traces and the shading behind them; return what the strongest colour stands for."""
     first, last = CENTRE if page == "centre" else (0, WINDOW_S)
     shown = window[:, first * RATE_HZ : last * RATE_HZ]
-    draw_traces(axes, shown, _sensitivity(shown), float(first))
+    draw_traces(axes, shown, row_scale(shown), float(first))
     values = of_derivations(grid)
     limit = max(float(np.abs(values).max()), LEAST_NATS)
     edges = np.linspace(0, WINDOW_S, values.shape[1] + 1)
@@ -181,13 +179,6 @@ def _draw_traces(axes: Axes, window: Signal, grid: Floats, page: Page) -> float:
             axes.axvline(second, color=INK, lw=1, ls="--")
     axes.set_xlabel("seconds of the window" + ("" if page == "window" else ": the centre, which the votes concern"))
     return limit
-
-
-def _sensitivity(samples: Signal) -> float:
-    """Return how many µV a row stands for, so that all but a few peaks stay within their neighbours' rows."""
-    rows = montage_matrix(tuple(row_places())) @ samples
-    needed = float(np.percentile(np.abs(rows - np.median(rows, axis=1, keepdims=True)), 97))
-    return next((step for step in SENSITIVITIES_UV if step >= needed), SENSITIVITIES_UV[-1])
 
 
 def _draw_strip(axes: Axes, seconds: Floats) -> None:

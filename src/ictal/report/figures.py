@@ -1,9 +1,6 @@
 """Figures as SVG text, drawn with matplotlib without a screen."""
 
-import io
-import re
 from collections.abc import Mapping, Sequence
-from itertools import count
 from typing import Any
 
 import matplotlib as mpl
@@ -16,38 +13,11 @@ from matplotlib.figure import Figure
 from ictal.evaluation import ArmResult, Comparison, Difference, Estimate
 from ictal.evaluation.tables import Group
 from ictal.labels import PANELS, PATTERN_TITLES, PATTERNS, STRATA
+from ictal.report.drawing import FAINT, INK, STYLE, to_svg
 
-INK, FAINT = "#1f2933", "#9aa5b1"
 COLOURS = ("#1b6ca8", "#d1495b", "#3a7d44", "#8f5fa8", "#c77d0a", "#00798c", "#6b705c")
 """Of the arms, in their order; told apart also by readers who see no red or green, and by marker."""
 MARKERS = "osD^vPX"
-STYLE: Any = {
-    "font.family": "sans-serif",
-    "font.size": 9,
-    "text.color": INK,
-    "axes.labelcolor": INK,
-    "axes.edgecolor": FAINT,
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "xtick.color": INK,
-    "ytick.color": INK,
-    "svg.fonttype": "none",
-    "legend.frameon": False,
-}
-_ids = count()
-
-
-def to_svg(figure: Figure) -> str:
-    """Return a figure as SVG that can stand in a page beside others (its ids are its own)."""
-    figure.set_layout_engine("tight")
-    buffer = io.StringIO()
-    with mpl.rc_context({**STYLE, "svg.hashsalt": f"ictal{next(_ids)}"}):
-        figure.savefig(buffer, format="svg", metadata={"Date": None})
-    svg = buffer.getvalue()
-    svg = svg[svg.index("<svg") :]
-    prefix = f"f{next(_ids)}"
-    svg = re.sub(r'id="([^"]+)"', rf'id="{prefix}-\1"', svg)
-    return re.sub(r'(xlink:href="#|url\(#)', rf"\g<1>{prefix}-", svg)
 
 
 def _figure(width: float, height: float, columns: int = 1, **options: Any) -> tuple[Figure, list[Axes]]:

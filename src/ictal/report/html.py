@@ -4,13 +4,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-import jinja2
 import pandas as pd
 import yaml
 
 from ictal.evaluation import MEASURES, Comparison
 from ictal.labels import PANELS, PATTERN_TITLES, PATTERNS, STRATA
 from ictal.report import figures, words
+from ictal.report.page import page
 
 MOST_BESIDE = 4
 """Arms whose intervals can be told apart beside each other in one row of a figure."""
@@ -44,13 +44,6 @@ class Report:
 
 def render(report: Report) -> str:
     """Return the page."""
-    environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("ictal.report"),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
     comparison = report.comparison
     splits = ["cv", *(["test"] if comparison.arms[0].test else [])]
     baselines = [arm.name for arm in comparison.baselines]
@@ -77,7 +70,8 @@ def render(report: Report) -> str:
     if to_reference:
         title = f"difference of KL (left of zero: better than {reference})"
         drawings["to_reference"] = figures.differences_figure(to_reference, title)
-    return environment.get_template("ablation.html").render(
+    return page(
+        "ablation.html",
         comparison=comparison,
         manifest=report.manifest,
         recipe=report.recipe,

@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 
 from ictal.montage import CHANNELS, MONTAGES, Derivation, derivations_of, montage_matrix
 from ictal.recording import Signal
-from ictal.report.figures import FAINT, INK, STYLE
+from ictal.report.drawing import FAINT, INK, STYLE
 from ictal.windows import RATE_HZ
 
 BANANA = MONTAGES["double_banana"]
@@ -17,6 +17,8 @@ CHAIN_GAP = 0.6
 """Blank between two chains, in rows."""
 HEART_UV = 400.0
 """The EKG is drawn at its own scale: so many µV to a row."""
+SENSITIVITIES_UV = (30.0, 50.0, 70.0, 100.0, 150.0, 200.0, 300.0, 500.0, 1000.0)
+"""What a row may stand for, as readers set it."""
 PAGE_S = 20
 """Up to this duration each second is numbered."""
 
@@ -48,6 +50,13 @@ def row_places() -> dict[Derivation, float]:
         gap = gaps.get(name, gap)
         places[name] = -(row + gap)
     return places
+
+
+def row_scale(samples: Signal) -> float:
+    """Return how many µV a row stands for, so that all but a few peaks stay within their neighbours' rows."""
+    rows = montage_matrix(tuple(row_places())) @ samples
+    needed = float(np.percentile(np.abs(rows - np.median(rows, axis=1, keepdims=True)), 97))
+    return next((step for step in SENSITIVITIES_UV if step >= needed), SENSITIVITIES_UV[-1])
 
 
 def draw_traces(axes: Axes, samples: Signal, row_uv: float, start_s: float = 0.0) -> None:

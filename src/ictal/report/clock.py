@@ -1,0 +1,108 @@
+"""Time for a reader: by the clock where the recording says when it began, else since its start; and durations."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+import numpy as np
+
+MINUTE_S, HOUR_S, DAY_S = 60, 3600, 86_400
+STEPS_S = (
+    *(1, 2, 5, 10, 15, 30),
+    *(step * MINUTE_S for step in (1, 2, 5, 10, 15, 30)),
+    *(step * HOUR_S for step in (1, 2, 3, 6, 12)),
+)
+"""Distances between ticks that a reader of clocks expects; beyond them whole days."""
+MOST_TICKS = 13
+
+
+def duration_in_words(duration_s: float) -> str:
+    """Write a duration in its two largest units.
+
+    Examples
+    --------
+    >>> [duration_in_words(duration) for duration in (10, 130, 360, 601, 3900, 86400)]
+    ['10 s', '2 min 10 s', '6 min', '10 min', '1 h 5 min', '24 h']
+    """
+    seconds = round(duration_s)
+    if seconds >= 10 * MINUTE_S:
+        seconds = MINUTE_S * round(seconds / MINUTE_S)
+    hours, minutes, seconds = seconds // HOUR_S, seconds % HOUR_S // MINUTE_S, seconds % MINUTE_S
+    parts = [f"{value} {unit}" for value, unit in ((hours, "h"), (minutes, "min"), (seconds, "s")) if value]
+    return " ".join(parts) or "0 s"
+
+
+def interval_in_words(duration_s: float) -> str:
+    """Write a duration as it stands after 'each': 'hour' and not '1 h'."""
+    return "hour" if duration_s == HOUR_S else duration_in_words(duration_s)
+
+
+def counted(number: int, what: str) -> str:
+    """Write how many there are: '1 event', '2 events'."""
+    return f"{number} {what}{'' if number == 1 else 's'}"
+
+
+@dataclass(frozen=True)
+class Clock:
+    """The clock of a recording.
+
+    Attributes
+    ----------
+    start
+        When it began; None where nobody knows: then times count from the start.
+    """
+
+    start: datetime | None
+
+    def date(self) -> str:
+        """Write when the recording began, day and time; empty where nobody knows."""
+        return f"{self.start.day} {self.start:%B %Y, %H:%M:%S}" if self.start else ""
+
+    def text(self, time_s: float, seconds: bool = True) -> str:
+        """Write a time of the recording, with the day where it is not that of the start.
+
+        Examples
+        --------
+        >>> Clock(datetime(2030, 1, 2, 23, 59)).text(90), Clock(None).text(90)
+        ('3 Jan 00:00:30', '0:01:30')
+        """
+        if self.start is None:
+            whole = round(time_s)
+            text = f"{whole // HOUR_S}:{whole % HOUR_S // MINUTE_S:02d}"
+            return f"{text}:{whole % MINUTE_S:02d}" if seconds else text
+        moment = self.start + timedelta(seconds=round(time_s))
+        day = "" if moment.date() == self.start.date() else f"{_day(moment)} "
+        return f"{day}{moment:%H:%M:%S}" if seconds else f"{day}{moment:%H:%M}"
+
+    def span(self, start_s: float, stop_s: float) -> str:
+        """Write from when to when, in hours and minutes; the day stands once."""
+        first, last = self.text(start_s, seconds=False), self.text(stop_s, seconds=False)
+        return f"{first}–{last.split()[-1]}"
+
+    def ticks(self, span_s: float) -> tuple[list[float], list[str]]:
+        """Return where an axis of time has ticks, in seconds of the recording, and what they say.
+
+        They stand at round times of the clock; the first of each day names it.
+        """
+        step = next((step for step in STEPS_S if span_s / step <= MOST_TICKS - 1), None)
+        step = step or DAY_S * int(np.ceil(span_s / DAY_S / MOST_TICKS))
+        midnight_s = 0.0
+        if self.start is not None:
+            midnight_s = (self.start - self.start.replace(hour=0, minute=0, second=0, microsecond=0)).total_seconds()
+        first = np.ceil(midnight_s / step) * step - midnight_s
+        places = np.arange(first, span_s + 1e-6, step).tolist()
+        return places, self._labels(places, seconds=step < MINUTE_S)
+
+    def _labels(self, places: list[float], seconds: bool) -> list[str]:
+        if self.start is None:
+            return [self.text(place, seconds) for place in places]
+        labels, day = [], None
+        for place in places:
+            moment = self.start + timedelta(seconds=place)
+            name = f"\n{_day(moment)}" if moment.date() != day else ""
+            labels.append(self.text(place, seconds).split()[-1] + name)
+            day = moment.date()
+        return labels
+
+
+def _day(moment: datetime) -> str:
+    return f"{moment.day} {moment:%b}"

@@ -1,0 +1,55 @@
+"""Windows over time as equal columns of an image: the mean of what each column covers."""
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+Floats = npt.NDArray[np.float64]
+
+
+def own_times(frame: pd.DataFrame) -> tuple[Floats, Floats]:
+    """Return from when to when each row speaks, [row]: where two rows overlap, each has its half.
+
+    Parameters
+    ----------
+    frame
+        Scores, in the order of time.
+    """
+    starts, stops = (frame[name].to_numpy(dtype=np.float64).copy() for name in ("start_s", "stop_s"))
+    overlap = np.flatnonzero(starts[1:] < stops[:-1])
+    middle = (starts[overlap + 1] + stops[overlap]) / 2
+    starts[overlap + 1] = stops[overlap] = middle
+    return starts, stops
+
+
+def column_means(edges: Floats, frame: pd.DataFrame, values: npt.ArrayLike) -> Floats:
+    """Return the mean over each column's time, [column, ...]; NaN where it holds no known value.
+
+    Parameters
+    ----------
+    edges
+        Of the columns, in seconds, [column + 1].
+    frame
+        Scores, in the order of time.
+    values
+        [row, ...]; NaN where unknown, which does not count.
+    """
+    array = np.asarray(values, dtype=np.float64)
+    flat = array.reshape(len(frame), int(np.prod(array.shape[1:])))
+    known = np.isfinite(flat)
+    starts, stops = own_times(frame)
+    seconds = _integrals(edges, starts, stops, known.astype(np.float64))
+    sums = _integrals(edges, starts, stops, np.where(known, flat, 0))
+    means = np.divide(sums, seconds, out=np.full_like(sums, np.nan), where=seconds > 1e-6)
+    return means.reshape(len(edges) - 1, *array.shape[1:])
+
+
+def _integrals(edges: Floats, starts: Floats, stops: Floats, values: Floats) -> Floats:
+    """Integrate values [row, k] that hold from start to stop, over each column, [column, k]."""
+    pieces = values * (stops - starts)[:, None]
+    after = np.cumsum(pieces, axis=0)
+    totals = np.stack([after - pieces, after], axis=1).reshape(-1, values.shape[1])
+    if not len(totals):
+        return np.zeros((len(edges) - 1, values.shape[1]))
+    knots = np.stack([starts, stops], axis=1).ravel()
+    return np.diff(np.stack([np.interp(edges, knots, total) for total in totals.T], axis=1), axis=0)
