@@ -10,7 +10,8 @@ import typer
 from typer.testing import CliRunner
 
 from ictal import __version__
-from ictal.cli import _bar, app
+from ictal.cli import app
+from ictal.cli.screen import bar
 from ictal.errors import IctalError, TableError
 from tests.conftest import TINY
 
@@ -117,7 +118,7 @@ def test_an_interrupt_that_a_library_swallows_still_stops_the_command(capsys):
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
 
     def work() -> None:
-        with _bar() as progress:
+        with bar() as progress:
             with contextlib.suppress(KeyboardInterrupt):
                 signal.raise_signal(signal.SIGINT)
             progress("work", 1, 2)

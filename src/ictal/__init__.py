@@ -10,6 +10,7 @@ _PUBLIC = {
     "evaluate_model": "ictal.study:evaluate_model",
     "load_model": "ictal.models:load_model",
     "read": "ictal.io:open_recording",
+    "score": "ictal.scoring.score:score",
     "simulate": "ictal.simulate",
     "train": "ictal.study:train",
 }

@@ -1,39 +1,19 @@
-"""The command line: arguments in, a call of the library, what it said out."""
+"""Commands on data sets: train, compare and explain models, and simulate."""
 
-import contextlib
-import json
-import logging
-import signal
-import sys
-from collections.abc import Iterator
 from pathlib import Path
-from threading import Event
 from typing import TYPE_CHECKING, Annotated, Any, cast
 
 import typer
 from rich.box import SIMPLE_HEAD
-from rich.console import Console
 from rich.table import Table
 
-from ictal import __version__
-from ictal.errors import IctalError
-from ictal.progress import Progress
+from ictal.cli.screen import JSON, bar, give_json, new_table, say, screen
 
 if TYPE_CHECKING:
     from ictal.evaluation import Comparison, Evaluation, TableComparison
     from ictal.training import Recipe
 
 # Torch and its kin take seconds to import, so each command imports the library when it runs.
-
-app = typer.Typer(
-    name="ictal",
-    help="Predict how experts' votes spread over the six patterns of critical-care EEG. For research only.",
-    no_args_is_help=True,
-    add_completion=False,
-    pretty_exceptions_enable=False,
-    rich_markup_mode=None,
-)
-screen = Console(stderr=True)
 
 MOST_TOLD = 4
 """Arms whose every comparison is printed; of more, the verdict."""
@@ -46,25 +26,8 @@ RECIPE = typer.Option("--recipe", help="A recipe that comes with ictal (quick, p
 SET = typer.Option("--set", help="Override a key of the recipe, as data.test_share=0; may be repeated.")
 SEED = typer.Option("--seed", min=0, help="Of folds, first weights and order; overrides the recipe's.")
 CACHE = typer.Option("--cache", help="Folder for the prepared windows [default: the user's cache folder].")
-JSON = typer.Option("--json", help="Write what was measured as one JSON object; '-' for standard output.")
 
 
-def _version(asked: bool) -> None:
-    if asked:
-        typer.echo(f"ictal {__version__}")
-        raise typer.Exit
-
-
-@app.callback()
-def _main(
-    version: Annotated[
-        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
-    ] = False,
-) -> None:
-    pass
-
-
-@app.command()
 def ablate(
     data: Annotated[str, DATA] = "sim",
     recipe: Annotated[str, RECIPE] = "quick",
@@ -92,18 +55,17 @@ def ablate(
 
     chosen = _recipe(recipe, overrides, seed, folds)
     names = [name.strip() for name in arms.split(",") if name.strip()]
-    with _bar() as progress:
+    with bar() as progress:
         result = study.ablate(
             data, chosen, names, out, cache, progress, augmentations=augmentations, controls=controls
         )
     _print_comparison(result.comparison, result.manifest)
     for name, control in result.controls.items():
         _print_control(name, control)
-    _give_json(result.to_json(), json_file)
-    _say(f"Report: {out / 'report.html'}   Tables: {out / 'ablation.csv'}, {out / 'predictions.parquet'}")
+    give_json(result.to_json(), json_file)
+    say(f"Report: {out / 'report.html'}   Tables: {out / 'ablation.csv'}, {out / 'predictions.parquet'}")
 
 
-@app.command()
 def train(
     data: Annotated[str, DATA],
     arm: Annotated[str, typer.Option(help="Name of the arm.")] = "both",
@@ -119,12 +81,11 @@ def train(
     """
     from ictal import study
 
-    with _bar() as progress:
+    with bar() as progress:
         folder = study.train(data, arm, _recipe(recipe, overrides, seed), out, cache, progress)
-    _say(f"Model: {folder / 'model.safetensors'}, {folder / 'card.json'}")
+    say(f"Model: {folder / 'model.safetensors'}, {folder / 'card.json'}")
 
 
-@app.command()
 def evaluate(
     model: Annotated[Path, typer.Argument(help="Folder of a model, or of a unit of an ablation.")],
     data: Annotated[str, DATA],
@@ -142,20 +103,19 @@ def evaluate(
     from ictal import study
 
     chosen = _recipe(recipe, overrides, seed)
-    with _bar() as progress:
+    with bar() as progress:
         result, predictions = study.evaluate_model(model, data, chosen, cache, progress)
     _print_evaluation(result)
-    _give_json(result.to_json(), json_file)
+    give_json(result.to_json(), json_file)
     if out:
         predictions.write(out)
-        _say(f"Predictions: {out}")
+        say(f"Predictions: {out}")
     elif json_file not in (None, "-"):
-        _say(f"Figures: {json_file}")
+        say(f"Figures: {json_file}")
     else:
-        _say("Nothing was written; --out keeps the predictions, --json the figures.")
+        say("Nothing was written; --out keeps the predictions, --json the figures.")
 
 
-@app.command()
 def compare(
     files: Annotated[list[Path], typer.Argument(help="Tables of predictions, CSV or Parquet: a row per window.")],
     patients: Annotated[
@@ -203,11 +163,10 @@ def compare(
         tables, whose, average=average, weighted=weighted, weight=weight, allow_partial=allow_partial, seed=seed
     )
     _print_tables(result)
-    _say(verdict_in_words(result))
-    _give_json(result.to_json(), json_file)
+    say(verdict_in_words(result))
+    give_json(result.to_json(), json_file)
 
 
-@app.command()
 def experts(
     file: Annotated[
         Path,
@@ -227,25 +186,24 @@ def experts(
     from ictal.evaluation import compare_with_experts, read_expert_labels
 
     result = compare_with_experts(read_expert_labels(file), min_others=least, seed=seed)
-    shown = _table("expert", "windows", "kappa", "model's kappa", "agree", "model agrees")
+    shown = new_table("expert", "windows", "kappa", "model's kappa", "agree", "model agrees")
     for row in result.rows:
         figures = (row.kappa, row.model_kappa, row.agreeing, row.model_agreeing)
         shown.add_row(row.expert, str(row.n_windows), *(f"{one.value:.3f}" for one in figures))
     screen.print(shown)
-    _say(f"KL of the votes from the model's probabilities: {result.kl}.")
+    say(f"KL of the votes from the model's probabilities: {result.kl}.")
     for name, kl in result.calibrated.items():
-        _say(f"After a calibration by {name} that was fitted on the other half: {kl}.")
+        say(f"After a calibration by {name} that was fitted on the other half: {kl}.")
     if result.left_out:
-        _say(f"Left out, for lack of labels: {', '.join(result.left_out)}.")
-    _say(f"Median kappa of the experts with the others: {result.expert}; of the model there: {result.model}.")
-    _say(
+        say(f"Left out, for lack of labels: {', '.join(result.left_out)}.")
+    say(f"Median kappa of the experts with the others: {result.expert}; of the model there: {result.model}.")
+    say(
         f"Median difference: {result.difference}; the model agrees better than the expert in "
         f"{result.n_better.value:.0f} of {len(result.rows)} places. Resampled: {result.resampled}."
     )
-    _give_json(result.to_json(), json_file)
+    give_json(result.to_json(), json_file)
 
 
-@app.command()
 def explain(
     model: Annotated[Path, typer.Argument(help="Folder of a model, or of a unit of an ablation.")],
     data: Annotated[str, DATA],
@@ -281,12 +239,11 @@ def explain(
             if sanity.differs
             else "it hardly changes, so it may show the EEG and not the model"
         )
-        _say(f"Rank correlation with an explanation under random weights {sanity.correlations[-1]:+.2f}: {verdict}.")
-    _give_json(told, json_file)
-    _say(f"{found.pattern}, probability {found.probability:.2f}; figure: {out}")
+        say(f"Rank correlation with an explanation under random weights {sanity.correlations[-1]:+.2f}: {verdict}.")
+    give_json(told, json_file)
+    say(f"{found.pattern}, probability {found.probability:.2f}; figure: {out}")
 
 
-@app.command()
 def simulate(
     out: Annotated[Path, typer.Option(help="Folder to make, in HMS layout; with --hours, the EDF file to make.")],
     patients: Annotated[int | None, typer.Option(min=2, help="How many patients [default: 100].")] = None,
@@ -312,10 +269,10 @@ def simulate(
         if out.exists() and (not out.is_dir() or any(out.iterdir())):
             raise RunError(f"{out}: exists and is not an empty folder; name another by --out")
         settings = SimulationSettings(patients=patients or 100, eegs_per_patient=eegs or 5, seed=seed)
-        with _bar("begin anew") as progress:
+        with bar("begin anew") as progress:
             write_folder(SimulatedDataset(settings), out, progress)
         n_eegs = settings.patients * settings.eegs_per_patient
-        _say(f"Data: {out / 'train.csv'}, {out / 'train_eegs'} ({n_eegs} EEGs)")
+        say(f"Data: {out / 'train.csv'}, {out / 'train_eegs'} ({n_eegs} EEGs)")
         return
     not_here = [name for name, value in (("--patients", patients), ("--eegs", eegs)) if value is not None]
     if not_here:
@@ -325,19 +282,9 @@ def simulate(
     if out.exists():
         raise RunError(f"{out}: exists; name another file by --out")
     recording = simulate_recording(seed, patient or 0, hours)
-    with _bar("begin anew") as progress:
+    with bar("begin anew") as progress:
         write_edf(out, recording, progress)
-    _say(f"EDF: {out} ({recording.duration_s / 3600:.6g} hours, {len(recording.annotations)} annotated episodes)")
-
-
-def main() -> None:
-    """Run the command line: an error of the user's is one message, without a traceback."""
-    logging.basicConfig(level=logging.WARNING, format="%(name)s: %(message)s")
-    try:
-        app(standalone_mode=True)
-    except IctalError as error:
-        screen.print(f"Error: {error}", style="bold red", markup=False, highlight=False, soft_wrap=True)
-        sys.exit(2)
+    say(f"EDF: {out} ({recording.duration_s / 3600:.6g} hours, {len(recording.annotations)} annotated episodes)")
 
 
 def _recipe(name: str, overrides: list[str] | None, seed: int | None, folds: int | None = None) -> "Recipe":
@@ -349,85 +296,28 @@ def _recipe(name: str, overrides: list[str] | None, seed: int | None, folds: int
     return load_recipe(name, chosen)
 
 
-@contextlib.contextmanager
-def _bar(again: str = "go on where it stopped") -> Iterator[Progress]:
-    """Give a progress hook that draws a bar per task with its time left, and takes it away when done.
-
-    `again` says what the same command does after it was interrupted.
-    """
-    from rich.progress import BarColumn, TaskID, TextColumn, TimeElapsedColumn, TimeRemainingColumn
-    from rich.progress import Progress as Bars
-
-    columns = (
-        TextColumn("{task.description:<24}"),
-        BarColumn(),
-        TextColumn("{task.percentage:>3.0f} %"),
-        TimeElapsedColumn(),
-        TextColumn("left"),
-        TimeRemainingColumn(),
-    )
-    bars = Bars(*columns, console=screen, transient=True)
-    ids: dict[str, TaskID] = {}
-    asked_to_stop = Event()
-
-    def stop(*_: Any) -> None:
-        asked_to_stop.set()
-        raise KeyboardInterrupt
-
-    def tell(task: str, done: float, total: float) -> None:
-        # Python drops a KeyboardInterrupt that meets a destructor or a callback of C code; the wish stands.
-        if asked_to_stop.is_set():
-            raise KeyboardInterrupt
-        if task not in ids:
-            ids[task] = bars.add_task(task, total=total)
-        bars.update(ids[task], completed=done, total=total)
-        if done >= total:
-            bars.remove_task(ids.pop(task))
-
-    before = signal.getsignal(signal.SIGINT)
-    if before is not signal.SIG_IGN:  # as in a background job, which the terminal's Ctrl-C does not concern
-        signal.signal(signal.SIGINT, stop)
-    try:
-        with bars:
-            yield tell
-    except KeyboardInterrupt:
-        _say(f"Interrupted. Repeat the same command to {again}.")
-        raise typer.Exit(130) from None
-    finally:
-        signal.signal(signal.SIGINT, before)
-
-
-def _table(first: str, *others: str, title: str | None = None, min_width: int | None = None) -> Table:
-    """Return a table whose first column is text and whose others are numbers, close enough for 80 characters."""
-    table = Table(title=title, title_justify="left", box=SIMPLE_HEAD, padding=0)
-    table.add_column(first, no_wrap=True, min_width=min_width)
-    for name in others:
-        table.add_column(name, justify="right", no_wrap=True, min_width=min_width)
-    return table
-
-
 def _print_comparison(comparison: "Comparison", manifest: dict[str, Any]) -> None:
     from ictal.report.words import difference_in_words, verdict_of_arms, way_in_words
 
     names = ("arm", "cross-validation", "held-out test", "test − c.-v.")
-    table = _table(*names, title=f"KL on {manifest['data']} (lower is better)", min_width=9)
+    table = new_table(*names, title=f"KL on {manifest['data']} (lower is better)", min_width=9)
     for arm in comparison.rows:
         style = None if arm in comparison.arms else "dim"
         gap = f"{arm.difference.value:+.3f}" if arm.difference else "–"
         table.add_row(arm.name, str(arm.cv), str(arm.test or "–"), gap, style=style)
     screen.print(table)
-    _say(verdict_of_arms(comparison))
+    say(verdict_of_arms(comparison))
     if len(comparison.arms) > MOST_TOLD:
         return  # the report says the rest, and draws it
     for way in comparison.ways:
-        _say(way_in_words(way))
+        say(way_in_words(way))
     for difference in comparison.differences:
         if difference.b in (comparison.reference, "prior"):
-            _say(difference_in_words(difference))
+            say(difference_in_words(difference))
 
 
 def _print_control(name: str, control: "Comparison") -> None:
-    table = _table("arm", "cross-validation", title=f"KL on sim:{name}", min_width=9)
+    table = new_table("arm", "cross-validation", title=f"KL on sim:{name}", min_width=9)
     for arm in control.rows:
         table.add_row(arm.name, str(arm.cv), style=None if arm in control.arms else "dim")
     screen.print(table)
@@ -437,16 +327,16 @@ def _print_tables(result: "TableComparison") -> None:
     from ictal.evaluation import MEASURES
 
     for sentence in result.left_out:
-        _say(f"Left out: {sentence}.")
+        say(f"Left out: {sentence}.")
     first = result.tables[0]
     alike = {"window": "window", "eeg": "EEG"}[result.weight]
-    _say(f"{first.n_windows} windows of {first.n_patients} patients, each {alike} weighing the same")
+    say(f"{first.n_windows} windows of {first.n_patients} patients, each {alike} weighing the same")
     partial = first.n_windows_all > first.n_windows
-    shown = _table("table", "KL", *([f"KL of all {first.n_windows_all}"] if partial else []))
+    shown = new_table("table", "KL", *([f"KL of all {first.n_windows_all}"] if partial else []))
     for table in result.tables:
         shown.add_row(table.name, f"{table.kl:.4f}", *([f"{table.kl_all:.4f}"] if partial else []))
     screen.print(shown)
-    shown = _table("measure", *(table.name for table in result.tables))
+    shown = new_table("measure", *(table.name for table in result.tables))
     for name, measure in MEASURES.items():
         if name != "kl":
             found = [table.evaluation.measures[name] for table in result.tables]
@@ -454,7 +344,7 @@ def _print_tables(result: "TableComparison") -> None:
     for name in first.calibrated:
         shown.add_row(f"KL after {name}", *(f"{table.calibrated[name].value:.4f}" for table in result.tables))
     screen.print(shown)
-    pairs = _table("difference of KL", "estimate", "p", "p (Holm)", "detectable")
+    pairs = new_table("difference of KL", "estimate", "p", "p (Holm)", "detectable")
     for row in result.differences:
         numbers = (f"{row.estimate:.4f}", f"{row.p:.4f}", f"{row.p_holm:.4f}", f"{row.detectable:.4f}")
         pairs.add_row(f"{row.a} − {row.b}", *numbers)
@@ -463,7 +353,7 @@ def _print_tables(result: "TableComparison") -> None:
 
 
 def _print_evaluation(result: "Evaluation") -> None:
-    _say(f"{result.n_windows} windows of {result.n_eegs} EEGs of {result.n_patients} patients")
+    say(f"{result.n_windows} windows of {result.n_eegs} EEGs of {result.n_patients} patients")
     table = Table(box=SIMPLE_HEAD)
     for name in ("windows by", "n", "KL", "accuracy"):
         table.add_column(name, justify="left" if name == "windows by" else "right", no_wrap=True)
@@ -476,16 +366,3 @@ def _print_evaluation(result: "Evaluation") -> None:
             table.add_row(name, str(group.n_windows), str(group.kl or "–"), accuracy)
         table.add_section()
     screen.print(table)
-
-
-def _give_json(content: dict[str, Any], where: str | None) -> None:
-    if where == "-":
-        typer.echo(json.dumps(content, indent=2, allow_nan=False))
-    elif where:
-        from ictal.files import write_json
-
-        write_json(Path(where), content)
-
-
-def _say(text: str) -> None:
-    screen.print(text, markup=False, highlight=False, soft_wrap=True)

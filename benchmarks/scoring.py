@@ -1,0 +1,175 @@
+"""How long a day of EEG takes to score, and how much memory: a simulated recording of 21 channels at 256 Hz.
+
+Weights are random, since they cost the same. Prints the whole of 'ictal score' from the shell, the start-up of the
+command line, the same windows one by one in torch, and how far a stream is from one piece.
+"""
+
+import argparse
+import json
+import resource
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from scipy.signal import resample_poly
+
+from _machine import machine
+from ictal.io import open_recording
+from ictal.io.edf import write_edf
+from ictal.models import save_model
+from ictal.models.arms import ModelSettings, build
+from ictal.models.weights import Card
+from ictal.montage import CHANNELS
+from ictal.recording import Recording, Signal
+from ictal.scoring import stream
+from ictal.scoring.engine import Piece, open_engine
+from ictal.scoring.export import export_model
+from ictal.scoring.score import score
+from ictal.simulate import simulate_recording
+from ictal.standardise import StandardiseSettings, stretches
+from ictal.training import load_recipe
+from ictal.windows import RATE_HZ, WINDOW_SAMPLES
+from ictal.wiring import wire
+
+RATE = 256
+LIMIT_S, LIMIT_GIB, LIMIT_FIRST_S = 120, 1.0, 5.0
+WAVENETS = {
+    "quick": load_recipe("quick", []).models.temporal.wavenet,
+    "reference": ModelSettings().temporal.wavenet.model_copy(update={"edges": "drop"}),
+}
+"""The temporal network of the recipe 'quick', and the reference's stronger variant with edges that are dropped."""
+
+
+@dataclass(frozen=True)
+class Faster:
+    """A simulated recording at 256 Hz with a 21st channel, a minute at a time."""
+
+    recording: Recording
+
+    def read(self, start: int, stop: int, rows: Sequence[int] | None = None) -> Signal:
+        """Return samples `start` to `stop`, which begin and end at whole seconds."""
+        slow = self.recording.read(start * RATE_HZ // RATE, stop * RATE_HZ // RATE)
+        fast = resample_poly(slow, 32, 25, axis=1).astype(np.float32)
+        return np.vstack([fast, fast[:1] - fast[1:2]])
+
+
+def write_night(path: Path, hours: float) -> None:
+    made = simulate_recording(1, 0, hours)
+    n_samples = round(made.duration_s) * RATE
+    write_edf(path, Recording("night", (*CHANNELS, "A1"), RATE, n_samples, Faster(made), made.start))
+
+
+def write_model(path: Path, wavenet: str) -> None:
+    settings = ModelSettings()
+    settings = settings.model_copy(
+        update={"temporal": settings.temporal.model_copy(update={"wavenet": WAVENETS[wavenet]})}
+    )
+    torch.manual_seed(0)
+    network = build("both", settings, initial=False).eval()
+    common = {"data": "none", "data_fingerprint": "0", "recipe": "none", "seed": 0, "ictal_version": "benchmark"}
+    save_model(path, network, Card(arm="both", models=settings, standardise=StandardiseSettings(), **common))
+    export_model(path)
+
+
+def run(*arguments: object) -> tuple[float, float]:
+    """Return wall time in s and peak memory in GiB of a command."""
+    code = (
+        "import resource, subprocess, sys; subprocess.run(sys.argv[1:], check=True, capture_output=True); "
+        "print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)"
+    )
+    begun = time.perf_counter()
+    done = subprocess.run(
+        [sys.executable, "-c", code, *map(str, arguments)], check=True, capture_output=True, text=True
+    )
+    return time.perf_counter() - begun, int(done.stdout) / 2**20
+
+
+def measure_whole(night: Path, model: Path, out: Path, engine: str, hours: float) -> float:
+    ictal = Path(sys.executable).with_name("ictal")
+    seconds, memory = run(ictal, "score", night, "--model", model, "--out", out, "--engine", engine)
+    told = json.loads((out / f"{night.stem}_summary.json").read_text())
+    first_s = told["manifest"]["seconds"]["first_scores"] if "manifest" in told else float("nan")
+    n_windows = round((hours * 3600 - 50) / 10) + 1
+    print(
+        f"{hours:g} h, {engine}: {seconds:.1f} s in all ({seconds / n_windows * 1e3:.1f} ms per window), "
+        f"{memory:.2f} GiB, first scores after {first_s:.1f} s of scoring"
+    )
+    return memory
+
+
+def measure_torch(night: Path, model: Path, n_windows: int = 24) -> None:
+    """Print what one window costs in torch and in each engine, which score the same span."""
+    recording = open_recording(night)
+    engines = {name: open_engine(model, name) for name in ("torch", "onnxruntime", "openvino")}
+    contract = engines["torch"].contract
+    stretch = next(iter(stretches(recording, wire(recording, contract.looks_at), contract.standardise.fill)))
+    starts = [number * 10 * RATE_HZ for number in range(n_windows)]
+    signal = stretch.standardised(0, starts[-1] + WINDOW_SAMPLES, contract.standardise)[0].signal
+    piece, answers, times = Piece(signal, starts), {}, {name: [] for name in engines}
+    for _ in range(4):
+        for name, engine in engines.items():
+            begun = time.perf_counter()
+            answers[name] = engine(piece).probabilities
+            times[name].append((time.perf_counter() - begun) / n_windows * 1e3)
+    for name, engine in engines.items():
+        off = abs(answers[name] - answers["torch"]).max()
+        ours, theirs = (statistics.median(times[key][1:]) for key in (name, "torch"))
+        print(
+            f"network, {name} ({engine.described['precision']}): {ours:.1f} ms per window, "
+            f"{theirs / ours:.2f} x torch's speed, differs from it by {off:.1e}"
+        )
+
+
+def measure_pieces(night: Path, model: Path) -> None:
+    whole_recording = open_recording(night)
+    hour = Recording.from_array(whole_recording.read(0, 1800 * RATE), whole_recording.channels, RATE)
+    streamed = score(hour, model).frame
+    stream.FIRST_WINDOWS = stream.TOGETHER = 10**6
+    whole = score(hour, model).frame
+    columns = [name for name in whole if name.endswith("_probability")]
+    off = abs(streamed[columns] - whole[columns]).max().max()
+    print(f"stream against one piece: probabilities differ by {off:.1e}")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--hours", type=float, nargs="+", default=[6, 24])
+    parser.add_argument("--wavenet", choices=WAVENETS, default="quick")
+    parser.add_argument("--engine", default="onnxruntime")
+    parser.add_argument("--folder", type=Path, help="where recordings and model are kept for another run")
+    options = parser.parse_args()
+    print(machine())
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = options.folder or Path(temporary)
+        model = folder / f"both_{options.wavenet}"
+        if not (model / "exported" / "contract.json").is_file():
+            write_model(model, options.wavenet)
+        nights = {hours: folder / f"night{hours:g}.edf" for hours in options.hours}
+        for hours, night in nights.items():
+            if not night.is_file():
+                write_night(night, hours)
+            print(f"{night.name}: {night.stat().st_size / 1e9:.2f} GB")
+        ictal = Path(sys.executable).with_name("ictal")
+        help_s = statistics.median(run(ictal, "--help")[0] for _ in range(5))
+        info_s = statistics.median(run(ictal, "info", nights[options.hours[0]])[0] for _ in range(5))
+        print(f"start-up: --help {help_s:.2f} s, info {info_s:.2f} s")
+        memory = [
+            measure_whole(night, model, folder / "out", options.engine, hours) for hours, night in nights.items()
+        ]
+        if len(memory) > 1:
+            print(f"memory: {max(memory) / min(memory) - 1:.1%} between the shortest and the longest recording")
+        print(f"limits: 24 h within {LIMIT_S} s and {LIMIT_GIB} GiB; first scores within {LIMIT_FIRST_S} s")
+        measure_torch(nights[options.hours[0]], model)
+        measure_pieces(nights[options.hours[0]], model)
+        print(f"this process: {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20:.2f} GiB")
+
+
+if __name__ == "__main__":
+    main()

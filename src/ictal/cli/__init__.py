@@ -1,0 +1,51 @@
+"""The command line: arguments in, a call of the library, what it said out."""
+
+import logging
+import sys
+from typing import Annotated
+
+import typer
+
+from ictal import __version__
+from ictal.cli.recordings import evaluate_events, info, score
+from ictal.cli.screen import screen
+from ictal.cli.study import ablate, compare, evaluate, experts, explain, simulate, train
+from ictal.errors import IctalError
+
+app = typer.Typer(
+    name="ictal",
+    help="Predict how experts' votes spread over the six patterns of critical-care EEG. For research only.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+
+
+def _version(asked: bool) -> None:
+    if asked:
+        typer.echo(f"ictal {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _main(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    pass
+
+
+for command in (ablate, train, evaluate, compare, experts, explain, simulate, info, score, evaluate_events):
+    app.command()(command)
+
+
+def main() -> None:
+    """Run the command line: an error of the user's is one message, without a traceback."""
+    logging.basicConfig(level=logging.WARNING, format="%(name)s: %(message)s")
+    try:
+        app(standalone_mode=True)
+    except IctalError as error:
+        screen.print(f"Error: {error}", style="bold red", markup=False, highlight=False, soft_wrap=True)
+        sys.exit(2)

@@ -1,0 +1,122 @@
+"""Recordings from end to end: score files, write what comes of them, and draw them."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+
+from ictal.errors import UnknownNameError
+from ictal.files import write_text, writing
+from ictal.io import open_recording
+from ictal.montage import N_CHANNELS, derivation
+from ictal.progress import Progress, silent
+from ictal.recording import Recording, Signal
+from ictal.scoring.engine import Engine
+from ictal.scoring.score import OnScores, score
+from ictal.scoring.scores import Scores
+from ictal.scoring.writers import WRITERS, stem, summary
+from ictal.standardise import StandardiseSettings, stretches
+from ictal.windows import RATE_HZ
+from ictal.wiring import wire
+
+__all__ = ["DEFAULT_FORMATS", "FORMATS", "check_formats", "score_file", "signal_of", "summary"]
+
+REPORT = "report"
+FORMATS = (*WRITERS, REPORT)
+"""What can be written of a recording's scores."""
+DEFAULT_FORMATS = tuple(name for name in FORMATS if name != "edf")
+"""All but the copy of the recording, which is as large as itself."""
+
+
+@dataclass(frozen=True)
+class Scored:
+    """Scores of a recording, and the files that were written of them."""
+
+    scores: Scores
+    files: list[Path]
+
+
+def check_formats(formats: Sequence[str]) -> None:
+    """Raise an `UnknownNameError` for a format that there is not."""
+    for name in formats:
+        if name not in FORMATS:
+            raise UnknownNameError("format", name, FORMATS)
+
+
+def score_file(
+    path: str | Path,
+    engine: Engine,
+    out: Path,
+    formats: Sequence[str] = DEFAULT_FORMATS,
+    *,
+    step_s: float = 10,
+    interpolate: int = 0,
+    progress: Progress = silent,
+    on_scores: OnScores | None = None,
+) -> Scored:
+    """Score a file and write what comes of it.
+
+    Parameters
+    ----------
+    path
+        Of the recording.
+    engine
+        See `ictal.scoring.engine.open_engine`.
+    out
+        Folder of the results.
+    formats
+        Some of `FORMATS`.
+    step_s, interpolate, progress, on_scores
+        See `ictal.scoring.score.score`.
+
+    Raises
+    ------
+    IctalError
+        If the recording cannot be scored, or a file cannot be written.
+    """
+    check_formats(formats)
+    recording = open_recording(path)
+    scores = score(recording, engine, step_s=step_s, interpolate=interpolate, progress=progress, on_scores=on_scores)
+    files: list[Path] = []
+    for number, name in enumerate(formats):
+        progress("writing", number, len(formats))
+        files += _write_report(scores, recording, out) if name == REPORT else WRITERS[name](scores, out)
+    progress("writing", len(formats), len(formats))
+    return Scored(scores, files)
+
+
+def _write_report(scores: Scores, recording: Recording, folder: Path) -> list[Path]:
+    from ictal.report.recording import render_recording  # matplotlib takes a second
+
+    path = folder / f"{stem(scores)}_report.html"
+    with writing(path):
+        write_text(path, render_recording(scores, signal_of(scores, recording)))
+    return [path]
+
+
+def signal_of(scores: Scores, recording: Recording) -> Callable[[float, float], Signal]:
+    """Return what gives the samples that a model saw between two times, [20, time] at 200 Hz."""
+    settings = StandardiseSettings.model_validate(scores.manifest["settings"]["standardise"])
+    interpolate = int(scores.manifest["settings"]["interpolate"])
+    derivations = scores.manifest["model"]["derivations"]
+    return partial(_signal, recording, settings, interpolate, derivations)
+
+
+def _signal(
+    recording: Recording,
+    settings: StandardiseSettings,
+    interpolate: int,
+    derivations: Sequence[str],
+    start_s: float,
+    stop_s: float,
+) -> Signal:
+    wiring = wire(recording, [derivation(name) for name in derivations], interpolate)
+    for stretch in stretches(recording, wiring, settings.fill):
+        onset_s = stretch.segment.onset_s
+        if onset_s <= start_s < onset_s + stretch.n_samples / RATE_HZ:
+            start = round((start_s - onset_s) * RATE_HZ)
+            stop = min(stretch.n_samples, round((stop_s - onset_s) * RATE_HZ))
+            return stretch.standardised(start, stop, settings)[0].signal
+    return np.zeros((N_CHANNELS, 0), dtype=np.float32)

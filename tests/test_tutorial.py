@@ -1,0 +1,59 @@
+"""The commands of docs/tutorial.md, run as they stand, and what they leave."""
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import mne
+import pyedflib
+import pytest
+
+import ictal
+
+TUTORIAL = Path(__file__).parents[1] / "docs" / "tutorial.md"
+BIN = Path(sys.executable).parent
+
+
+@pytest.fixture(scope="module")
+def done(tmp_path_factory) -> Path:
+    """Return the folder in which every shell block of the tutorial was run, in order."""
+    folder = tmp_path_factory.mktemp("tutorial")
+    blocks = re.findall(r"```bash\n(.*?)```", TUTORIAL.read_text(encoding="utf-8"), re.DOTALL)
+    assert len(blocks) == 5
+    script = "set -euo pipefail\n" + f'export PATH="{BIN}:$PATH"\n' + "\n".join(blocks)
+    told = subprocess.run(["bash", "-c", script], cwd=folder, capture_output=True, text=True)
+    assert told.returncode == 0, told.stderr
+    return folder
+
+
+def test_every_file_that_the_tutorial_names_is_there(done):
+    named = re.findall(r"`(night_[a-z.]+)`", TUTORIAL.read_text(encoding="utf-8"))
+    assert len(named) >= 5
+    for name in named:
+        assert (done / "scored" / name).stat().st_size > 0, name
+
+
+def test_the_annotated_copy_opens_elsewhere_with_every_event_at_its_time(done):
+    scores = ictal.score(done / "night.edf", done / "model")
+    events = [(event.start_s, event.duration_s) for event in scores.events()]
+    assert events
+    copy = done / "scored" / "night_annotated.edf"
+    with pyedflib.EdfReader(str(copy)) as reader:
+        theirs = list(zip(*reader.readAnnotations(), strict=True))
+    of_pyedflib = [(float(onset), float(duration)) for onset, duration, text in theirs if text.startswith("ictal:")]
+    of_mne = [
+        (note["onset"], note["duration"])
+        for note in mne.read_annotations(copy)
+        if note["description"].startswith("ictal:")
+    ]
+    assert sorted(of_pyedflib) == pytest.approx(sorted(events))
+    assert sorted(of_mne) == pytest.approx(sorted(events))
+
+
+def test_the_python_of_the_tutorial_runs(done, monkeypatch, capsys):
+    monkeypatch.chdir(done)
+    (code,) = re.findall(r"```python\n(.*?)```", TUTORIAL.read_text(encoding="utf-8"), re.DOTALL)
+    exec(compile(code, str(TUTORIAL), "exec"), {})
+    assert "seizure_probability" in capsys.readouterr().out
+    assert (done / "night.png").stat().st_size > 10_000
