@@ -11,19 +11,10 @@ from timescoring.annotations import Annotation
 from timescoring.scoring import EventScoring, SampleScoring
 
 from ictal.errors import IctalError, TableError, UnknownNameError
+from ictal.scoring.agreement import MatchSettings, evaluate_events, evaluate_files, pool, shown
 from ictal.scoring.burden import Cover
 from ictal.scoring.events import Span
-from ictal.scoring.reference import (
-    MatchSettings,
-    Reference,
-    evaluate_events,
-    evaluate_files,
-    pattern_of,
-    pool,
-    read_reference,
-    recording_key,
-    shown,
-)
+from ictal.scoring.reference import Reference, pattern_of, read_reference, recording_key
 from ictal.scoring.scores import COLUMNS, RecordingInfo, Scores
 from tests.scoring.test_events import NAN, scores
 

@@ -10,8 +10,8 @@ from ictal.cli.screen import JSON, bar, give_json, new_table, say, screen
 if TYPE_CHECKING:
     import pandas as pd
 
+    from ictal.scoring.agreement import EventEvaluation
     from ictal.scoring.info import Info
-    from ictal.scoring.reference import EventEvaluation
     from ictal.scoring.scores import Scores
 
 # Reading and scoring need neither torch nor matplotlib; what little they need is imported when a command runs.
@@ -72,13 +72,17 @@ def score(
 
     from ictal import recordings
     from ictal.errors import IctalError
-    from ictal.scoring.contract import find_model
+    from ictal.scoring.contract import find_model, read_contract
     from ictal.scoring.engine import open_engine
 
     names = list(recordings.FORMATS) if formats == "all" else [name.strip() for name in formats.split(",")]
     recordings.check_formats(names)
+    recordings.check_names(files)
     folder = out or Path("ictal" if len(files) > 1 else f"ictal_{files[0].stem}")
-    running = open_engine(find_model(model), cast(Any, engine), threads)
+    saved = find_model(model)
+    if read_contract(saved) is None:
+        say(f"Exporting model {saved}: this takes some seconds, and is done once.")
+    running = open_engine(saved, cast(Any, engine), threads)
     failed, told = [], []
     for file in files:
         try:
@@ -143,7 +147,7 @@ def evaluate_events(
 
     Example: ictal evaluate-events ictal_night night_reference_events.tsv
     """
-    from ictal.scoring.reference import evaluate_files
+    from ictal.scoring.agreement import evaluate_files
 
     result = evaluate_files(scores, events, pattern)
     _print_evaluation(result)
@@ -210,7 +214,7 @@ def _print_scores(scores: "Scores") -> None:
 
 
 def _print_evaluation(result: "EventEvaluation") -> None:
-    from ictal.scoring.reference import shown as told
+    from ictal.scoring.agreement import shown as told
 
     say(f"{result.pattern}: {len(result.files)} recordings, {result.duration_s / 3600:.2f} h")
     shown = new_table("", "reference", "found", "false", "sensitivity", "precision", "F1", "false per day")
