@@ -66,10 +66,14 @@ def write_night(path: Path, hours: float) -> None:
     write_edf(path, Recording("night", (*CHANNELS, "A1"), RATE, n_samples, Faster(made), made.start))
 
 
-def write_model(path: Path, wavenet: str) -> None:
+def write_model(path: Path, wavenet: str, width: int) -> None:
     settings = ModelSettings()
+    spectrogram = settings.spatial.spectrogram.model_copy(update={"width": width})
     settings = settings.model_copy(
-        update={"temporal": settings.temporal.model_copy(update={"wavenet": WAVENETS[wavenet]})}
+        update={
+            "temporal": settings.temporal.model_copy(update={"wavenet": WAVENETS[wavenet]}),
+            "spatial": settings.spatial.model_copy(update={"spectrogram": spectrogram}),
+        }
     )
     torch.manual_seed(0)
     network = build("both", settings, initial=False).eval()
@@ -95,7 +99,7 @@ def measure_whole(night: Path, model: Path, out: Path, engine: str, hours: float
     ictal = Path(sys.executable).with_name("ictal")
     seconds, memory = run(ictal, "score", night, "--model", model, "--out", out, "--engine", engine)
     told = json.loads((out / f"{night.stem}_summary.json").read_text())
-    first_s = told["manifest"]["seconds"]["first_scores"] if "manifest" in told else float("nan")
+    first_s = told["manifest"]["seconds"]["first_scores"]
     n_windows = round((hours * 3600 - 50) / 10) + 1
     print(
         f"{hours:g} h, {engine}: {seconds:.1f} s in all ({seconds / n_windows * 1e3:.1f} ms per window), "
@@ -142,15 +146,16 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--hours", type=float, nargs="+", default=[6, 24])
     parser.add_argument("--wavenet", choices=WAVENETS, default="quick")
+    parser.add_argument("--width", type=int, default=256, help="of the images; with 250 windows share columns")
     parser.add_argument("--engine", default="onnxruntime")
     parser.add_argument("--folder", type=Path, help="where recordings and model are kept for another run")
     options = parser.parse_args()
     print(machine())
     with tempfile.TemporaryDirectory() as temporary:
         folder = options.folder or Path(temporary)
-        model = folder / f"both_{options.wavenet}"
+        model = folder / f"both_{options.wavenet}_{options.width}"
         if not (model / "exported" / "contract.json").is_file():
-            write_model(model, options.wavenet)
+            write_model(model, options.wavenet, options.width)
         nights = {hours: folder / f"night{hours:g}.edf" for hours in options.hours}
         for hours, night in nights.items():
             if not night.is_file():

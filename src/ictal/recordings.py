@@ -1,5 +1,6 @@
 """Recordings from end to end: score files, write what comes of them, and draw them."""
 
+import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -7,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ictal.errors import UnknownNameError
+from ictal.errors import UnknownNameError, WriteError
 from ictal.files import write_text, writing
 from ictal.io import open_recording
 from ictal.montage import N_CHANNELS, derivation
@@ -45,6 +46,27 @@ def check_formats(formats: Sequence[str]) -> None:
             raise UnknownNameError("format", name, FORMATS)
 
 
+def check_folder(folder: Path) -> None:
+    """Raise a `WriteError` where no file could be made in a folder, before an hour was spent on scores."""
+    there = next(parent for parent in (folder, *folder.absolute().parents) if parent.exists())
+    if not there.is_dir() or not os.access(there, os.W_OK):
+        raise WriteError(f"{folder}: no file can be written there; {there} is {_why_not(there)}")
+
+
+def _why_not(there: Path) -> str:
+    return "a folder in which you may not write" if there.is_dir() else "a file and no folder"
+
+
+def check_names(files: Sequence[Path]) -> None:
+    """Raise a `WriteError` where the results of two recordings would have the same names."""
+    names: dict[str, Path] = {}
+    for file in files:
+        # As `ictal.scoring.writers.stem`, which needs scores.
+        other = names.setdefault(Path(file.name.removesuffix(".gz")).stem.removesuffix("_eeg"), file)
+        if other is not file:
+            raise WriteError(f"{other} and {file}: their results would have the same names; score them one by one")
+
+
 def score_file(
     path: str | Path,
     engine: Engine,
@@ -77,6 +99,7 @@ def score_file(
         If the recording cannot be scored, or a file cannot be written.
     """
     check_formats(formats)
+    check_folder(out)
     recording = open_recording(path)
     scores = score(recording, engine, step_s=step_s, interpolate=interpolate, progress=progress, on_scores=on_scores)
     files: list[Path] = []
@@ -90,9 +113,9 @@ def score_file(
 def _write_report(scores: Scores, recording: Recording, folder: Path) -> list[Path]:
     from ictal.report.recording import render_recording  # matplotlib takes a second
 
-    path = folder / f"{stem(scores)}_report.html"
+    path, page = folder / f"{stem(scores)}_report.html", render_recording(scores, signal_of(scores, recording))
     with writing(path):
-        write_text(path, render_recording(scores, signal_of(scores, recording)))
+        write_text(path, page)
     return [path]
 
 

@@ -4,7 +4,7 @@ Everything is local: what a sample becomes depends on the `MARGIN_S` around it a
 be taken in pieces of any length, and they are those of the whole.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import cached_property, lru_cache
@@ -25,6 +25,8 @@ from ictal.wiring import Wiring, wire
 MIN_RATE_HZ = 100
 PLAUSIBLE_UV = 100_000
 """An electrode whose median deviation is larger than this was not recorded in µV."""
+IMPERCEPTIBLE_UV = 0.001
+"""If the electrodes vary, but none by as much as this, they were not recorded in µV: amplifiers make more noise."""
 FLAT_S = 1.0
 """An electrode that keeps one value for so long records nothing."""
 FADE_S = 10
@@ -252,7 +254,6 @@ def filtered(recording: Resampled, settings: StandardiseSettings) -> Standardise
     output = recording.signal.copy()
     if settings.band_hz:
         output = band_pass(output, settings.band_hz, settings.order)
-    output[recording.missing.all(axis=1)] = 0
     return Standardised(output, recording.missing)
 
 
@@ -272,7 +273,8 @@ def check_unit(samples: Signal, name: str) -> None:
     Raises
     ------
     ReadError
-        If the median deviation of an electrode is above `PLAUSIBLE_UV`.
+        If the median deviation of an electrode is above `PLAUSIBLE_UV`, or the largest of all is below
+        `IMPERCEPTIBLE_UV`; it may be 0, where nothing was recorded.
     """
     centred = abs(samples[: len(ELECTRODES)] - np.median(samples[: len(ELECTRODES)], axis=1, keepdims=True))
     spread = float(np.median(centred, axis=1).max())
@@ -281,14 +283,24 @@ def check_unit(samples: Signal, name: str) -> None:
             f"{name}: an electrode varies by {spread:.3g} µV; scalp EEG stays below {PLAUSIBLE_UV:g}: "
             "the file's physical unit is probably wrong"
         )
+    if 0 < spread < IMPERCEPTIBLE_UV:
+        raise ReadError(
+            f"{name}: no electrode varies by more than {spread:.3g} µV; even an amplifier's noise is above "
+            f"{IMPERCEPTIBLE_UV:g}: the file's physical unit is probably wrong"
+        )
 
 
 def sample_of(recording: Recording, wiring: Wiring) -> Signal:
     """Return stretches from all over a recording, one after the other, [20, time] at the file's rate."""
+    return wiring.apply(rows_of(recording, wiring.rows))
+
+
+def rows_of(recording: Recording, rows: Sequence[int]) -> Signal:
+    """Return the same of channels as the file has them, [row, time]; missing samples are 0."""
     length = min(round(CHECKED_S * recording.rate_hz), recording.n_samples)
     starts = np.linspace(0, recording.n_samples - length, N_CHECKED).astype(int)
-    parts = [recording.read(start, start + length, wiring.rows) for start in dict.fromkeys(starts.tolist())]
-    return wiring.apply(np.nan_to_num(np.concatenate(parts, axis=1), posinf=0, neginf=0))
+    parts = [recording.read(start, start + length, rows) for start in dict.fromkeys(starts.tolist())]
+    return np.nan_to_num(np.concatenate(parts, axis=1), posinf=0, neginf=0)
 
 
 def at_limits(samples: Signal, limits: list[tuple[float, float]]) -> Marks:

@@ -14,6 +14,9 @@ from ictal.recording import Recording
 SCALP_KINDS = ("", "eeg", "ecg", "ekg")
 """What a channel may be called by its file, that it can be an electrode or the EKG."""
 Matrix = npt.NDArray[np.float64]
+Marks = npt.NDArray[np.bool_]
+TRIFLE = 0.1
+"""An interpolated electrode outlives the loss of another that it takes so little of."""
 
 
 @dataclass(frozen=True)
@@ -29,6 +32,10 @@ class Wiring:
     matrix
         [20, row]: what each of `ictal.montage.CHANNELS` takes of them. In a bipolar recording, voltages are known
         only between electrodes of one group; the mean of a group is set to zero.
+    ends
+        [20, row]: which electrodes are not to be trusted while a channel is not: its own, in a bipolar recording both
+        (voltages between others of the group may still be right), and an interpolated one of which it is more than
+        `TRIFLE`.
     groups
         Electrodes between which voltages are known.
     interpolated
@@ -40,6 +47,7 @@ class Wiring:
     kind: Literal["referential", "bipolar"]
     rows: tuple[int, ...]
     matrix: Matrix
+    ends: Marks
     groups: tuple[frozenset[str], ...]
     interpolated: tuple[str, ...] = ()
     ignored: tuple[str, ...] = ()
@@ -62,11 +70,11 @@ class Wiring:
         electrodes[~self.matrix.any(axis=1)] = 0
         return electrodes
 
-    def spread(self, marks: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:
-        """Return which samples of the electrodes take anything of marked samples of the channels."""
+    def spread(self, marks: Marks) -> Marks:
+        """Return which samples [20, time] of the electrodes are spoilt by marked ones of the channels, see `ends`."""
         if not marks.any():
             return np.zeros((N_CHANNELS, marks.shape[1]), dtype=bool)
-        return np.stack([marks[weights != 0].any(axis=0) for weights in self.matrix])
+        return np.stack([marks[rows].any(axis=0) for rows in self.ends])
 
 
 def wire(recording: Recording, derivations: Sequence[Derivation] | None = None, interpolate: int = 0) -> Wiring:
@@ -91,13 +99,14 @@ def wire(recording: Recording, derivations: Sequence[Derivation] | None = None, 
     missing = [name for name in ELECTRODES if name in needed and name not in electrodes]
     if not missing:
         return _referential(recording, electrodes)
-    if len(missing) <= min(interpolate, len(electrodes) - 1):
-        return _interpolated(recording, electrodes, missing)
     bipolar = _bipolar(recording)
     lacking = [pair for pair in derivations or () if not bipolar or not bipolar.forms(pair)]
     if bipolar and derivations is not None and not lacking:
         return bipolar
-    raise ElectrodeError(_what_is_missing(recording, missing, lacking, bipolar))
+    there = [name for name in ELECTRODES if name in electrodes]
+    if len(missing) <= min(interpolate, len(there) - 1):
+        return _interpolated(recording, electrodes, missing)
+    raise ElectrodeError(_what_is_missing(recording, missing, lacking, bipolar_wiring(recording)))
 
 
 def referential_electrodes(recording: Recording) -> tuple[str, ...]:
@@ -106,8 +115,9 @@ def referential_electrodes(recording: Recording) -> tuple[str, ...]:
 
 
 def bipolar_wiring(recording: Recording) -> Wiring | None:
-    """Return the wiring of a recording's derivations, or None where it has none between electrodes of the 10-20."""
-    return _bipolar(recording)
+    """Return the wiring of a recording's derivations, or None where it rather has electrodes against a reference."""
+    found, there = _bipolar(recording), {find_electrode(name) for _, name in _candidates(recording)}
+    return found if found and len(found.known) > len(there & {*ELECTRODES}) else None
 
 
 def _electrodes(recording: Recording) -> dict[str, int]:
@@ -116,10 +126,10 @@ def _electrodes(recording: Recording) -> dict[str, int]:
     doubled = []
     for row, name in _candidates(recording):
         electrode = find_electrode(name)
-        if electrode in rows:
+        if electrode in rows and electrode != "EKG":  # of several channels of the heart the first will do
             doubled.append(f"{name} and {recording.channels[rows[electrode]]} (both {electrode})")
         elif electrode:
-            rows[electrode] = row
+            rows.setdefault(electrode, row)
     if doubled:
         raise ElectrodeError(f"{recording.name}: two channels for one electrode: {listed(doubled)}")
     return rows
@@ -145,28 +155,32 @@ def _referential(recording: Recording, electrodes: dict[str, int]) -> Wiring:
         matrix[CHANNELS.index(name), column] = 1
     group = frozenset(name for name in names if name in ELECTRODES)
     rows = tuple(electrodes[name] for name in names)
-    return Wiring("referential", rows, matrix, (group,), ignored=_others(recording, rows))
+    return Wiring("referential", rows, matrix, matrix != 0, (group,), ignored=_others(recording, rows))
 
 
 def _interpolated(recording: Recording, electrodes: dict[str, int], missing: Sequence[str]) -> Wiring:
     plain = _referential(recording, electrodes)
     there = [name for name in ELECTRODES if name in electrodes]
-    plain.matrix[[CHANNELS.index(name) for name in missing], : len(there)] = spline_weights(there, missing)
-    return replace(plain, groups=(plain.groups[0] | {*missing},), interpolated=tuple(missing))
+    matrix = plain.matrix.copy()
+    matrix[[CHANNELS.index(name) for name in missing], : len(there)] = spline_weights(there, missing)
+    groups = (plain.groups[0] | {*missing},)
+    return replace(plain, matrix=matrix, ends=abs(matrix) > TRIFLE, groups=groups, interpolated=tuple(missing))
 
 
 def spline_weights(there: Sequence[str], missing: Sequence[str]) -> Matrix:
     """Return what each missing electrode takes of those that are there, [missing, there]: MNE's spherical splines."""
     import mne  # takes a second, and few recordings need it
 
-    info = mne.create_info([*there, *missing], 1.0, "eeg", verbose="ERROR")
-    info.set_montage("standard_1020", verbose="ERROR")
-    info["bads"] = list(missing)
+    info = mne.create_info(list(ELECTRODES), 1.0, "eeg", verbose="ERROR")  # all 19, for the fit of the sphere
+    # MNE 1.13 renamed it, and 1.14 forgets the old name.
+    places = "colin27_1020" if "colin27_1020" in mne.channels.get_builtin_montages() else "standard_1020"
+    info.set_montage(places, verbose="ERROR")
+    info["bads"] = [name for name in ELECTRODES if name not in there]
     # The splines are linear, so that what they make of unit vectors is their matrix.
-    units = np.vstack([np.eye(len(there)), np.zeros((len(missing), len(there)))])
+    units = np.array([[name == one for one in there] for name in ELECTRODES], dtype=np.float64)
     raw = mne.io.RawArray(units, info, verbose="ERROR")
-    raw.interpolate_bads(method={"eeg": "spline"}, origin=(0.0, 0.0, 0.04), verbose="ERROR")
-    return np.asarray(raw.get_data()[len(there) :])
+    raw.interpolate_bads(method={"eeg": "spline"}, verbose="ERROR")
+    return np.asarray(raw.get_data(list(missing)))
 
 
 def _bipolar(recording: Recording) -> Wiring | None:
@@ -190,13 +204,15 @@ def _bipolar(recording: Recording) -> Wiring | None:
     heart = next((row for row, name in _candidates(recording) if find_electrode(name) == "EKG"), None)
     rows = [*edges.values(), *([heart] if heart is not None else [])]
     matrix = np.zeros((N_CHANNELS, len(rows)))
-    for name in nodes:
+    ends = np.zeros(matrix.shape, dtype=bool)
+    for node, name in enumerate(nodes):
         if name in ELECTRODES:
-            matrix[CHANNELS.index(name), : len(edges)] = potentials[nodes.index(name)]
+            matrix[CHANNELS.index(name), : len(edges)] = potentials[node]
+            ends[CHANNELS.index(name), : len(edges)] = incidence[:, node] != 0
     if heart is not None:
-        matrix[CHANNELS.index("EKG"), -1] = 1
+        matrix[CHANNELS.index("EKG"), -1] = ends[CHANNELS.index("EKG"), -1] = 1
     found = tuple(frozenset(group & {*ELECTRODES}) for group in groups)
-    return Wiring("bipolar", tuple(rows), matrix, found, ignored=_others(recording, rows))
+    return Wiring("bipolar", tuple(rows), matrix, ends, found, ignored=_others(recording, rows))
 
 
 def _groups(pairs: Iterable[tuple[str, str]]) -> list[set[str]]:

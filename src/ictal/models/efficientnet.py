@@ -13,6 +13,7 @@ from ictal.labels import N_PATTERNS
 from ictal.montage import CHAINS
 from ictal.settings import Settings
 from ictal.views.spectrogram import Spectrogram, SpectrogramSettings
+from ictal.windows import CENTRE_SAMPLES
 
 
 class EfficientnetSettings(Settings):
@@ -77,6 +78,11 @@ class ImageNetwork(nn.Module):
         found: Tensor = self.network.forward_features(self._images(inputs))
         return found.mean(dim=2).transpose(1, 2)
 
+    def of_images(self, images: Tensor) -> Tensor:
+        """Return logits of what the view makes."""
+        logits: Tensor = self.head(self.network(images.contiguous(memory_format=torch.channels_last)))
+        return logits
+
     def _images(self, inputs: Tensor) -> Tensor:
         images: Tensor = self.view(inputs)
         return images.contiguous(memory_format=torch.channels_last)
@@ -99,6 +105,8 @@ class Efficientnet(ImageNetwork):
         n_outputs: int = N_PATTERNS,
     ) -> None:
         super().__init__(Spectrogram(spectrogram), settings, initial=initial, n_outputs=n_outputs)
+        # Columns of overlapping windows are alike where the windows' distance is a multiple of the columns'.
+        self.shares = spectrogram.reference == "global" and CENTRE_SAMPLES % spectrogram.hop == 0
 
 
 def create_efficientnet(settings: EfficientnetSettings, *, initial: bool) -> Any:

@@ -132,11 +132,11 @@ class Wavenet(nn.Module):
 
     def __init__(self, waveform: WaveformSettings, settings: WavenetSettings, *, n_outputs: int = N_PATTERNS) -> None:
         super().__init__()
-        if settings.reach_each_side * 2 >= WINDOW_SAMPLES // waveform.decimate:
+        if settings.reach_each_side * 2 > WINDOW_SAMPLES // waveform.decimate - N_PARTS:
             raise ModelError(
                 f"this WaveNet looks {settings.reach_each_side} samples to each side, and a window has "
-                f"{WINDOW_SAMPLES // waveform.decimate}: nothing would be left of it; allowed with edges 'drop' are "
-                "fewer dilations or smaller kernels"
+                f"{WINDOW_SAMPLES // waveform.decimate}: too little of it would be left; allowed with edges 'drop' "
+                "are fewer dilations or smaller kernels"
             )
         self.view = Waveform(waveform)
         self.shares = settings.edges == "drop"

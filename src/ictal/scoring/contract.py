@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Literal
 
 from platformdirs import user_cache_path, user_data_path
+
 from ictal import __version__
 from ictal.errors import ModelError, UnknownNameError
 from ictal.files import hash_of
@@ -30,18 +31,22 @@ class Part(Settings):
     name
         Of the arm.
     takes
-        'windows' [batch, 20, 10000]; 'contexts' [batch, 4, 100, 300]; or 'stream': any length of a recording, whose
-        frames are averaged over each window.
+        'windows' [batch, 20, 10000]; 'contexts' [batch, 4, 100, 300]; or any length of a recording: 'frames', which
+        are averaged over each window; 'columns', which are each window's image.
     files
-        One graph; of a 'stream', two: piece to frames, means to probabilities.
+        One graph; of frames and columns, two: from a piece to them, and from their mean or image to probabilities.
     every
-        Samples at 200 Hz from one frame to the next.
+        Samples at 200 Hz from one frame or column to the next.
+    frame, width
+        Samples that a column looks at, and columns of an image.
     """
 
     name: str
-    takes: Literal["windows", "contexts", "stream"]
+    takes: Literal["windows", "contexts", "frames", "columns"]
     files: tuple[str, ...]
     every: int = 1
+    frame: int = 0
+    width: int = 0
 
 
 class Contract(Settings):

@@ -97,8 +97,10 @@ class ExportedEngine:
         return Answer(mean, answers[0].concentrations if len(answers) == 1 else None)
 
     def _part(self, part: Part, piece: Piece) -> Answer:
-        if part.takes == "stream":
-            return self._stream(part, piece)
+        if part.takes == "frames":
+            return self._frames(part, piece)
+        if part.takes == "columns":
+            return self._columns(part, piece)
         found = []
         for begin in range(0, len(piece.starts), BATCH):
             numbers = range(begin, min(begin + BATCH, len(piece.starts)))
@@ -109,8 +111,8 @@ class ExportedEngine:
             found.append(self.runs[part.files[0]](inputs))
         return _answer([np.concatenate(outputs) for outputs in zip(*found, strict=True)])
 
-    def _stream(self, part: Part, piece: Piece) -> Answer:
-        """Score windows of frames that each is computed once.
+    def _frames(self, part: Part, piece: Piece) -> Answer:
+        """Score windows by the means of their frames, each of which is computed once.
 
         The network drops the edges of what it is given. So the frames of a window are those of the whole piece at
         its place, and their mean is a difference of two sums.
@@ -128,6 +130,29 @@ class ExportedEngine:
         first = np.asarray(piece.starts) // part.every
         means = ((sums[:, first + n_frames] - sums[:, first]) / n_frames).T.astype(np.float32)
         return _answer(self.runs[head_file]({"means": np.ascontiguousarray(means)}))
+
+    def _columns(self, part: Part, piece: Piece) -> Answer:
+        """Score windows by their images, each of whose columns is computed once.
+
+        A column that looks beyond its window sees zeros there, so that the first and last ones are each window's own.
+        """
+        half, every = part.frame // 2, part.every
+        first, last = -(-half // every), (WINDOW_SAMPLES - half) // every + 1
+        if any(start % every for start in piece.starts):
+            first, last = part.width, part.width
+        run, found = self.runs[part.files[0]], []
+        shared = run({"electrodes": piece.signal[None, :, first * every - half :]})[0][0] if first < last else None
+        for begin in range(0, len(piece.starts), BATCH):
+            numbers = range(begin, min(begin + BATCH, len(piece.starts)))
+            windows = np.stack([piece.window(number) for number in numbers])
+            images = [run({"electrodes": _lengthened(windows, 0, first, part)})[0]]
+            if shared is not None:
+                places = [piece.starts[number] // every for number in numbers]
+                images.append(np.stack([shared[..., place : place + last - first] for place in places]))
+            if last < part.width:
+                images.append(run({"electrodes": _lengthened(windows, last, part.width, part)})[0])
+            found.append(self.runs[part.files[1]]({"images": np.concatenate(images, axis=-1)}))
+        return _answer([np.concatenate(outputs) for outputs in zip(*found, strict=True)])
 
 
 @dataclass
@@ -261,6 +286,13 @@ class CheckedEngine(ExportedEngine):
         if not agrees:
             self.runs = self.exact.runs
         return super().__call__(piece)
+
+
+def _lengthened(windows: Signal, first: int, last: int, part: Part) -> Signal:
+    """Return what the columns of windows from `first` to `last` look at, with zeros beyond the windows."""
+    begin, end = first * part.every - part.frame // 2, (last - 1) * part.every + part.frame - part.frame // 2
+    inner = windows[..., max(begin, 0) : min(end, WINDOW_SAMPLES)]
+    return np.pad(inner, ((0, 0), (0, 0), (max(-begin, 0), max(end - WINDOW_SAMPLES, 0))))
 
 
 def _answer(outputs: list[Signal]) -> Answer:

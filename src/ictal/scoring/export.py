@@ -5,6 +5,7 @@ import warnings
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 import onnx
@@ -15,17 +16,19 @@ from ictal.context import CONTEXT_SHAPE
 from ictal.errors import ModelError
 from ictal.files import hash_of, whole_file, write_json, writing
 from ictal.models.arms import ArmNetwork, MeanOfArms
+from ictal.models.efficientnet import Efficientnet
 from ictal.models.wavenet import Wavenet
 from ictal.models.weights import Model, load_model
 from ictal.montage import CHAINS, CHANNELS, N_CHANNELS, Derivation, derivations_of
 from ictal.scoring.contract import ALIGNED, CARD, CONTRACT, WHOLE, Contract, Part, folder_to_export, sha256_of
+from ictal.views.spectrogram import Spectrogram
 from ictal.windows import WINDOW_SAMPLES
 
 AGREE = 1e-4
 """How far a probability of the exported model may be from torch's, in float32."""
 CHECKED = 3
 """Windows on which an export is compared with torch: more than one, and another number than it was traced with."""
-SCALES = {"windows": 20.0, "contexts": 2.0, "means": 1.0}
+SCALES = {"windows": 20.0, "electrodes": 20.0, "contexts": 2.0, "means": 1.0, "images": 1.0}
 """Spread of the noise on which they are compared: µV, logarithms of power, and features."""
 
 
@@ -74,9 +77,36 @@ class Head(nn.Module):
     def forward(self, means: Tensor) -> tuple[Tensor, ...]:
         """Return probabilities, and perhaps concentrations."""
         features = means.reshape(means.shape[0], -1, self.n_chains).transpose(1, 2).flatten(1)
-        logits, concentrations = self.arm.of_outputs(self.head(features))
-        found = (logits.softmax(dim=1),)
-        return found if concentrations is None else (*found, concentrations)
+        return _told(*self.arm.of_outputs(self.head(features)))
+
+
+class Columns(nn.Module):
+    """Pieces of a recording [batch, 20, time] to the columns of the images of them, [batch, 4, n_mels, column]."""
+
+    def __init__(self, view: Spectrogram) -> None:
+        super().__init__()
+        self.view = view
+
+    def forward(self, electrodes: Tensor) -> Tensor:
+        """Return the columns."""
+        return self.view.columns(electrodes)
+
+
+class OfImages(nn.Module):
+    """Images [batch, 4, n_mels, width] to what `WholeModel` returns."""
+
+    def __init__(self, network: ArmNetwork, efficientnet: Efficientnet) -> None:
+        super().__init__()
+        self.efficientnet, self.arm = efficientnet, network
+
+    def forward(self, images: Tensor) -> tuple[Tensor, ...]:
+        """Return probabilities, and perhaps concentrations."""
+        return _told(*self.arm.of_outputs(self.efficientnet.of_images(images)))
+
+
+def _told(logits: Tensor, concentrations: Tensor | None) -> tuple[Tensor, ...]:
+    found = (logits.softmax(dim=1),)
+    return found if concentrations is None else (*found, concentrations)
 
 
 @dataclass(frozen=True)
@@ -171,12 +201,21 @@ def _graphs(model: Model) -> tuple[list[_Graph], list[Part]]:
     graphs, parts = [whole], []
     for name, member in members.items():
         assert isinstance(member, ArmNetwork)
-        wavenet = member.network
-        if isinstance(wavenet, Wavenet) and wavenet.shares and ALIGNED % wavenet.view.settings.decimate == 0:
+        inner = member.network
+        if isinstance(inner, Wavenet) and inner.shares and ALIGNED % inner.view.settings.decimate == 0:
             frames, head = f"{name}-frames.onnx", f"{name}-head.onnx"
-            graphs.append(_Graph(frames, Frames(wavenet), {"windows": windows[:1]}))
-            graphs.append(_Graph(head, Head(member, wavenet), {"means": torch.zeros(2, wavenet.n_features)}))
-            parts.append(Part(name=name, takes="stream", files=(frames, head), every=wavenet.view.settings.decimate))
+            graphs.append(_Graph(frames, Frames(inner), {"windows": windows[:1]}))
+            graphs.append(_Graph(head, Head(member, inner), {"means": torch.zeros(2, inner.n_features)}))
+            parts.append(Part(name=name, takes="frames", files=(frames, head), every=inner.view.settings.decimate))
+        elif isinstance(inner, Efficientnet) and inner.shares:
+            columns, images = f"{name}-columns.onnx", f"{name}-images.onnx"
+            view = cast(Spectrogram, inner.view)
+            chosen = view.settings
+            piece, image = windows[..., :1000], torch.zeros(2, len(CHAINS), chosen.n_mels, chosen.width)
+            graphs.append(_Graph(columns, Columns(view), {"electrodes": piece}))
+            graphs.append(_Graph(images, OfImages(member, inner), {"images": image}))
+            sizes = {"every": chosen.hop, "frame": chosen.frame, "width": chosen.width}
+            parts.append(Part(name=name, takes="columns", files=(columns, images), **sizes))
         elif member.sees_context:
             graphs.append(_Graph(f"{name}.onnx", ContextModel(member), {"contexts": contexts}))
             parts.append(Part(name=name, takes="contexts", files=(f"{name}.onnx",)))
@@ -191,10 +230,12 @@ def _graphs(model: Model) -> tuple[list[_Graph], list[Part]]:
 def _export(graph: _Graph, part: Path) -> None:
     """Write one graph and compare it with torch on other inputs than it was traced with."""
     batch = torch.export.Dim("batch", min=1, max=4096)
-    time = torch.export.Dim("time", min=WINDOW_SAMPLES // 10, max=10_000_000)
     shapes = {name: {0: batch} for name in graph.inputs}
+    if isinstance(graph.module, Columns):
+        shapes = {"electrodes": {0: batch, 2: torch.export.Dim("time", min=graph.module.view.settings.frame)}}
     if isinstance(graph.module, Frames):
-        shapes = {"windows": {2: 10 * time}}
+        every = graph.module.network.view.settings.decimate
+        shapes = {"windows": {2: every * torch.export.Dim("time", min=WINDOW_SAMPLES // every, max=10_000_000)}}
     module = graph.module.eval()
     with warnings.catch_warnings(), torch.inference_mode():
         warnings.simplefilter("ignore")  # of the exporter, about itself
@@ -233,7 +274,7 @@ def _noise(graph: _Graph) -> dict[str, Tensor]:
     found = {}
     for name, example in graph.inputs.items():
         longer = (1, N_CHANNELS, WINDOW_SAMPLES + 10 * ALIGNED)
-        shape = longer if isinstance(graph.module, Frames) else (CHECKED, *example.shape[1:])
+        shape = longer if isinstance(graph.module, Frames | Columns) else (CHECKED, *example.shape[1:])
         found[name] = torch.randn(shape, generator=generator) * SCALES[name]
         if name == "contexts":  # powers, of which some are missing
             found[name] = found[name].exp()

@@ -2,16 +2,17 @@
 
 from dataclasses import dataclass
 from datetime import datetime
+from math import ceil
 from typing import Any
 
 import numpy as np
 
 from ictal.errors import ElectrodeError, IctalError
-from ictal.montage import CHAINS, ELECTRODES, MONTAGES, Derivation, derivations_of
+from ictal.montage import CHAINS, ELECTRODES, MONTAGES, Derivation, derivations_of, find_pair
 from ictal.recording import Recording
 from ictal.scoring.contract import Contract
-from ictal.standardise import FLAT_S, MIN_RATE_HZ, check_unit, flat_runs, sample_of
-from ictal.windows import CENTRE_S, WINDOW_S
+from ictal.standardise import FLAT_S, MIN_RATE_HZ, check_unit, flat_runs, rows_of
+from ictal.windows import CENTRE_S, CENTRE_SAMPLES, RATE_HZ, WINDOW_S, WINDOW_SAMPLES
 from ictal.wiring import Wiring, bipolar_wiring, referential_electrodes, wire
 
 VIEWS: dict[str, tuple[Derivation, ...]] = {
@@ -43,7 +44,7 @@ class Info:
     amplitude_uv
         Median over the electrodes of their median deviation.
     flat
-        Electrodes that do not move in any of the stretches looked at.
+        Electrodes, of a bipolar file channels, that do not move in any of the stretches looked at.
     n_windows
         How many windows a step of 10 s gives.
     n_annotations, gaps, notes
@@ -123,7 +124,7 @@ def describe(recording: Recording, contract: Contract | None = None, interpolate
         electrodes=electrodes,
         missing=() if bipolar else tuple(name for name in ELECTRODES if name not in electrodes),
         interpolated=found.interpolated if found else (),
-        derivations=tuple(name for name in names if "-" in name) if bipolar else (),
+        derivations=tuple(name for name in names if find_pair(name)) if bipolar else (),
         ignored=found.ignored if found else recording.channels,
         views=wanted,
         amplitude_uv=amplitude,
@@ -154,21 +155,23 @@ def _wire(recording: Recording, contract: Contract | None, interpolate: int) -> 
 
 
 def _amplitude(recording: Recording, found: Wiring) -> tuple[float, tuple[str, ...]]:
-    samples = sample_of(recording, found)
+    channels = rows_of(recording, found.rows)
+    samples = found.apply(channels)
     check_unit(samples, recording.name)
-    rows = [ELECTRODES.index(name) for name in found.known]
-    centred = abs(samples[rows] - np.median(samples[rows], axis=1, keepdims=True))
-    still = flat_runs(samples[rows], round(FLAT_S * recording.rate_hz)).all(axis=1)
-    flat = tuple(found.known[row] for row in np.flatnonzero(still))
+    samples = samples[[ELECTRODES.index(name) for name in found.known]]
+    centred = abs(samples - np.median(samples, axis=1, keepdims=True))
+    names = [recording.channels[row] for row in found.rows] if found.kind == "bipolar" else found.known
+    still = flat_runs(channels if found.kind == "bipolar" else samples, round(FLAT_S * recording.rate_hz)).all(axis=1)
+    flat = tuple(names[row] for row in np.flatnonzero(still))
     return float(np.median(np.median(centred, axis=1))), flat
 
 
 def _n_windows(recording: Recording) -> int:
     if not recording.n_samples:
         return 0
-    lengths = [(segment.stop - segment.start) / recording.rate_hz for segment in recording.segments]
-    found = sum(int((length - WINDOW_S) // CENTRE_S) + 1 for length in lengths if length >= WINDOW_S)
-    return found or int(len(lengths) == 1 and lengths[0] >= CENTRE_S)
+    lengths = [ceil((part.stop - part.start) * RATE_HZ / recording.rate_hz) for part in recording.segments]
+    found = sum((length - WINDOW_SAMPLES) // CENTRE_SAMPLES + 1 for length in lengths if length >= WINDOW_SAMPLES)
+    return found or int(len(lengths) == 1 and lengths[0] >= CENTRE_SAMPLES)
 
 
 def _too_short_or_slow(recording: Recording, n_windows: int) -> str:

@@ -83,9 +83,9 @@ def score(
     running = open_engine(find_model(model), engine, threads) if isinstance(model, str | Path) else model
     contract = running.contract
     wiring = wire(opened, contract.looks_at, interpolate)
-    check_unit(sample_of(opened, wiring), opened.name)
     pieces = list(stretches(opened, wiring, contract.standardise.fill))
-    planned = plans(pieces, round(step_s * RATE_HZ))
+    check_unit(sample_of(opened, wiring), opened.name)
+    planned = plans(pieces, round(step_s * RATE_HZ), contract.standardise.short)
     if not planned:
         raise ReadError(
             f"{opened.name}: lasts {opened.duration_s:g} s in {len(pieces)} pieces; needed are {WINDOW_S} s "
@@ -136,7 +136,7 @@ def _notes(recording: Recording, wiring: Wiring, pieces: list[Any], frame: pd.Da
         notes.append(f"{len(short)} pieces of {seconds:.0f} s in all, between gaps, are too short to be scored")
     made_up = float(frame["made_up_s"].max())
     if made_up:
-        notes.append(f"shorter than {WINDOW_S} s: {made_up:g} s of its one window are mirror images")
+        notes.append(f"shorter than {WINDOW_S} s: {made_up:g} s of its one window are made up")
     refused = int((frame["reason"] != "").sum())
     if refused:
         notes.append(f"{refused} of {len(frame)} windows have no prediction, for lack of quality")

@@ -17,6 +17,7 @@ from ictal.recording import Signal
 from ictal.scoring.engine import Answer, Engine, Piece
 from ictal.scoring.quality import (
     FLAWS,
+    FRAME,
     Frames,
     QualitySettings,
     amplitude_band,
@@ -27,12 +28,14 @@ from ictal.scoring.quality import (
 )
 from ictal.scoring.scores import AEEG_COLUMNS, COLUMNS, SPECTRUM_COLUMNS
 from ictal.standardise import StandardiseSettings, Stretch
-from ictal.windows import CENTRE_S, CENTRE_SAMPLES, RATE_HZ, WINDOW_SAMPLES, cut
+from ictal.windows import CENTRE_S, CENTRE_SAMPLES, RATE_HZ, WINDOW_SAMPLES, ShortPolicy, cut
 
 FIRST_WINDOWS, WINDOWS = 8, 96
 """Windows of the first piece, so that first scores come soon, and of every other."""
+ALIKE = 4
+"""Pieces hold a multiple of so many windows, and begin at whole frames of 2 s with every step of half seconds."""
 TOGETHER = 32
-"""Windows that an engine is given at once, with what they share."""
+"""Windows that an engine is given at once, with what they share, if they are 10 s apart; of others, fewer."""
 CONTEXT_MARGIN_S = 30
 """How far beyond a context's ten minutes its high-pass (0.5 Hz) looks."""
 
@@ -81,19 +84,20 @@ class Loaded:
     rows: pd.DataFrame
 
 
-def plans(stretches: Sequence[Stretch], step: int) -> list[Plan]:
+def plans(stretches: Sequence[Stretch], step: int, short: ShortPolicy) -> list[Plan]:
     """Divide the windows of all stretches into pieces, the first of them small.
 
     A stretch shorter than a window has none, unless it is the only one and at least 10 s long: then what it lacks is
-    made up, see `ictal.windows.cut`.
+    made up, see `ictal.windows.cut`. No piece lasts longer than at a step of 10 s, so that memory has a bound.
     """
+    fewer = max(step / CENTRE_SAMPLES, 1)
     found: list[Plan] = []
     for stretch in stretches:
         starts = list(range(0, stretch.n_samples - WINDOW_SAMPLES + 1, step))
-        if not starts and len(stretches) == 1 and stretch.n_samples >= CENTRE_SAMPLES:
+        if not starts and len(stretches) == 1 and stretch.n_samples >= CENTRE_SAMPLES and short != "refuse":
             starts = [0]
         while starts:
-            size = WINDOWS if found else FIRST_WINDOWS
+            size = max(1, int((WINDOWS if found else FIRST_WINDOWS) / fewer) // ALIKE) * ALIKE
             found.append(Plan(stretch, tuple(starts[:size])))
             starts = starts[size:]
     return found
@@ -102,7 +106,8 @@ def plans(stretches: Sequence[Stretch], step: int) -> list[Plan]:
 def load(plan: Plan, settings: StandardiseSettings, quality: QualitySettings, *, sees_context: bool) -> Loaded:
     """Read some windows, standardise them, and look at their quality and, where the model does, at their context."""
     stretch, offset = plan.stretch, plan.starts[0]
-    stop = min(plan.starts[-1] + WINDOW_SAMPLES, stretch.n_samples)
+    # Up to the end of a frame: without it the last window would lack what lies in its last half-second.
+    stop = min(-(-(plan.starts[-1] + WINDOW_SAMPLES) // FRAME) * FRAME, stretch.n_samples)
     standardised, plain = stretch.standardised(offset, stop, settings)
     contexts = _contexts(plan) if sees_context else None
     signal, made_up = standardised.signal, 0
@@ -137,8 +142,7 @@ def _answers(loaded: Loaded, engine: Engine) -> Answer:
     asked = [number for number, reason in enumerate(loaded.rows["reason"]) if not reason]
     probabilities = np.full((len(starts), N_PATTERNS), np.nan)
     concentrations = np.full(len(starts), np.inf)
-    for begin in range(0, len(asked), TOGETHER):
-        numbers = asked[begin : begin + TOGETHER]
+    for numbers in _together(asked, starts):
         first, last = starts[numbers[0]], starts[numbers[-1]] + WINDOW_SAMPLES
         contexts = None if loaded.contexts is None else loaded.contexts[numbers]
         signal = loaded.signal[:, first:last]
@@ -147,6 +151,18 @@ def _answers(loaded: Loaded, engine: Engine) -> Answer:
         if answer.concentrations is not None:
             concentrations[numbers] = answer.concentrations
     return Answer(probabilities, concentrations)
+
+
+def _together(asked: Sequence[int], starts: Sequence[int]) -> Iterator[list[int]]:
+    """Divide windows into groups that an engine is given at once, of which none is long."""
+    group: list[int] = []
+    for number in asked:
+        if group and (len(group) == TOGETHER or starts[number] - starts[group[0]] >= TOGETHER * CENTRE_SAMPLES):
+            yield group
+            group = []
+        group.append(number)
+    if group:
+        yield group
 
 
 def disagreement(answer: Answer) -> Any:

@@ -159,19 +159,23 @@ class MelDecibels(nn.Module):
     def forward(self, windows: Tensor) -> Tensor:
         """Return the decibels, before any offset and scale."""
         settings = self.settings
-        signal = self.matrix @ windows
         half = settings.frame // 2
         last = (settings.width - 1) * settings.hop + settings.frame
-        signal = F.pad(signal, (half, max(0, last - half - signal.shape[-1])))[..., :last]
-        projected = self._project(signal)
-        cosine = projected[..., : len(self.cosine)] @ self.cosine
-        sine = projected[..., len(self.cosine) :] @ self.sine
-        power = (cosine * cosine).addcmul(sine, sine) @ self.mel
-        level = 10 * power.clamp(min=POWER_FLOOR).log10()
+        signal = F.pad(windows, (half, max(0, last - half - windows.shape[-1])))[..., :last]
+        level = self.of_frames(signal)
         if settings.reference == "image":
             level = level - level.amax(dim=(-2, -1), keepdim=True)
             level = level.clamp(min=-settings.range_db)
         return level
+
+    def of_frames(self, electrodes: Tensor) -> Tensor:
+        """Return the decibels of all frames that lie within a signal of any length, the first at its begin."""
+        signal = self.matrix @ electrodes
+        projected = self._project(signal)
+        cosine = projected[..., : len(self.cosine)] @ self.cosine
+        sine = projected[..., len(self.cosine) :] @ self.sine
+        power = (cosine * cosine).addcmul(sine, sine) @ self.mel
+        return 10 * power.clamp(min=POWER_FLOOR).log10()
 
     def _project(self, signal: Tensor) -> Tensor:
         """Return frames [batch, channel, frame, rank] in the basis of what the bins can see."""
@@ -207,10 +211,19 @@ class Spectrogram(nn.Module):
 
     def images(self, windows: Tensor) -> Tensor:
         """Return the images of all windows at once."""
-        levels: Tensor = self.decibels(windows)
-        of_chains = levels.reshape(windows.shape[0], len(CHAINS), -1, *levels.shape[2:]).mean(dim=2)
-        levels = of_chains.transpose(-2, -1)
-        return self.settings.pixels(levels)
+        return self._pixels(self.decibels(windows))
+
+    def columns(self, electrodes: Tensor) -> Tensor:
+        """Return the columns of all frames within a signal [batch, 20, time], [batch, 4, n_mels, frame].
+
+        Where 0 dB is the same for all images, those of a piece of a recording hold those of each window in it whose
+        begin is a multiple of the hop, but for frames that reach beyond the window.
+        """
+        return self._pixels(self.decibels.of_frames(electrodes))
+
+    def _pixels(self, levels: Tensor) -> Tensor:
+        of_chains = levels.reshape(levels.shape[0], len(CHAINS), -1, *levels.shape[2:]).mean(dim=2)
+        return self.settings.pixels(of_chains.transpose(-2, -1))
 
     def forward(self, windows: Tensor) -> Tensor:
         """Return the images; float32 whatever the autocast."""

@@ -1,0 +1,157 @@
+import threading
+import time
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ictal.recording import Gap
+from ictal.scoring import stream
+from ictal.scoring.engine import Answer
+from ictal.scoring.quality import QualitySettings
+from ictal.scoring.stream import Loaded, ahead, disagreement, load, plans, score_piece
+from ictal.standardise import StandardiseSettings, Stretch, stretches
+from ictal.wiring import wire
+from tests.scoring.helpers import Loudness, contract, eeg, recording_of
+
+SETTINGS = StandardiseSettings()
+
+
+def cut(samples: np.ndarray, gaps: tuple[Gap, ...] = ()) -> list[Stretch]:
+    made = recording_of(samples, gaps=gaps)
+    return list(stretches(made, wire(made, contract().looks_at), "linear"))
+
+
+@given(
+    seconds=st.lists(st.floats(0.1, 400), min_size=1, max_size=4),
+    step=st.integers(1, 100).map(lambda halves: 100 * halves),
+    sizes=st.tuples(st.integers(1, 20), st.integers(1, 200)),
+)
+def test_every_window_of_every_stretch_is_planned_once_and_none_beyond_it(seconds, step, sizes):
+    lengths = np.array([round(200 * value) for value in seconds])
+    ends = np.cumsum(lengths)
+    gaps = tuple(Gap(float(end / 200 + number), 1.0) for number, end in enumerate(ends[:-1]))
+    pieces = cut(np.zeros((20, int(ends[-1])), dtype=np.float32), gaps)
+    assert [piece.n_samples for piece in pieces] == lengths.tolist()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(stream, "FIRST_WINDOWS", sizes[0])
+        patch.setattr(stream, "WINDOWS", sizes[1])
+        found = plans(pieces, step, "reflect")
+    for piece in pieces:
+        starts = [start for plan in found if plan.stretch is piece for start in plan.starts]
+        expected = list(range(0, piece.n_samples - 10_000 + 1, step))
+        if len(pieces) == 1 and 2000 <= piece.n_samples < 10_000:
+            expected = [0]
+        assert starts == expected
+    for plan in found:
+        assert plan.starts[0] % 400 == 0, "frames of 2 s are those of the whole stretch"
+        assert (len(plan.starts) - 4) * step <= max(sizes) * 2000, "no piece is longer than at a step of 10 s"
+    if found:
+        assert len(found[0].starts) <= max(4, sizes[0])
+
+
+def test_a_short_recording_has_a_window_only_where_the_model_makes_up_the_rest():
+    pieces = cut(eeg(30))
+    assert [plan.starts for plan in plans(pieces, 2000, "reflect")] == [(0,)]
+    assert plans(pieces, 2000, "refuse") == []
+    assert plans(cut(eeg(9.99)), 2000, "reflect") == []
+
+
+def loaded(samples: np.ndarray, step: int = 2000) -> Loaded:
+    (plan, *_) = plans(cut(samples), step, "reflect")
+    return load(plan, SETTINGS, QualitySettings(), sees_context=False)
+
+
+@pytest.mark.parametrize(
+    ("step", "flat_s", "asked"), [(2000, (), [3, 3, 2]), (2000, (60, 80), [3, 1]), (8000, (), [1] * 4)]
+)
+def test_an_engine_is_given_few_windows_that_are_near_each_other(monkeypatch, step, flat_s, asked):
+    """Windows that are refused are not asked about, and none is read for them alone."""
+    monkeypatch.setattr(stream, "TOGETHER", 3)
+    samples = eeg(50 + 7 * step / 200 if step == 2000 else 50 + 3 * step / 200)
+    if flat_s:
+        samples[:, 200 * flat_s[0] - 2000 : 200 * flat_s[1] + 2000] = 0
+    runs = Loudness()
+    frame = score_piece(loaded(samples, step), runs)
+    assert runs.asked == asked
+    given = frame["reason"] == ""
+    assert given.sum() == sum(asked)
+    assert frame.loc[given, "seizure_probability"].notna().all()
+    assert frame.loc[~given, ["seizure_probability", "disagreement"]].isna().all(axis=None)
+
+
+def test_disagreement_is_that_of_votes_that_are_drawn():
+    """Against panels of two whose votes are drawn as the model says: independently, or by a common Dirichlet draw."""
+    rng = np.random.default_rng(0)
+    p = np.array([[0.5, 0.2, 0.1, 0.1, 0.05, 0.05], [1, 0, 0, 0, 0, 0], [1 / 6] * 6])
+    concentrations = np.array([np.inf, 2.0, 3.0])
+    found = disagreement(Answer(p, concentrations))
+    for row, c, said in zip(p, concentrations, found, strict=True):
+        common = rng.dirichlet(c * row + 1e-12, 40_000) if np.isfinite(c) else np.tile(row, (40_000, 1))
+        votes = (rng.random((2, 40_000, 1)) > common.cumsum(axis=1)).sum(axis=2)
+        assert said == pytest.approx((votes[0] != votes[1]).mean(), abs=0.01)
+    np.testing.assert_allclose(disagreement(Answer(p, None)), 1 - (p**2).sum(axis=1))
+
+
+def numbered(number: int) -> Loaded:
+    made = loaded(eeg(50))
+    return replace(made, starts=[number])
+
+
+def test_what_is_made_ahead_comes_in_order_and_at_most_two_wait():
+    made = []
+
+    def maker(number: int):
+        return lambda: made.append(number) or numbered(number)
+
+    with ahead([maker(number) for number in range(6)]) as given:
+        time.sleep(0.5)
+        assert made[:2] == [0, 1]
+        assert len(made) <= 2, "memory has a bound"
+        assert [one.starts[0] for one in given] == [0, 1, 2, 3, 4, 5]
+    assert not reading()
+
+
+def reading() -> list[threading.Thread]:
+    return [thread for thread in threading.enumerate() if thread.name == "reading"]
+
+
+class StrangeError(Exception):
+    """What no code of ours knows."""
+
+
+def test_an_error_while_reading_ahead_comes_after_what_was_read_and_as_it_is():
+    error = StrangeError("the disk is gone")
+
+    def fail() -> Loaded:
+        raise error
+
+    got = []
+
+    def take() -> None:
+        with ahead([lambda: numbered(0), fail, lambda: numbered(2)]) as given:
+            got.extend(one.starts[0] for one in given)
+
+    with pytest.raises(StrangeError) as caught:
+        take()
+    assert caught.value is error
+    assert got == [0]
+    assert not reading()
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt, StrangeError])
+def test_whoever_stops_looking_stops_the_thread(error):
+    """It ends with the piece that it is at, though the queue is full."""
+    made = []
+
+    def stop() -> None:
+        with ahead([lambda: made.append(1) or numbered(0)] * 50) as given:
+            next(given)
+            raise error
+
+    with pytest.raises(error):
+        stop()
+    assert not reading()
+    assert len(made) <= 4
