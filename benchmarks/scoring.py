@@ -28,6 +28,7 @@ from ictal.models.arms import ModelSettings, build
 from ictal.models.weights import Card
 from ictal.montage import CHANNELS
 from ictal.recording import Recording, Signal
+from ictal.scoring import engine as engines_module
 from ictal.scoring import stream
 from ictal.scoring.engine import Piece, open_engine
 from ictal.scoring.export import export_model
@@ -135,7 +136,7 @@ def measure_pieces(night: Path, model: Path) -> None:
     whole_recording = open_recording(night)
     hour = Recording.from_array(whole_recording.read(0, 1800 * RATE), whole_recording.channels, RATE)
     streamed = score(hour, model).frame
-    stream.FIRST_WINDOWS = stream.TOGETHER = 10**6
+    stream.FIRST_WINDOWS = engines_module.SHARING = 10**6
     whole = score(hour, model).frame
     columns = [name for name in whole if name.endswith("_probability")]
     off = abs(streamed[columns] - whole[columns]).max().max()

@@ -13,7 +13,6 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 from pydantic import Field, model_validator
-from scipy import signal as sp
 
 from ictal.errors import ReadError
 from ictal.montage import ELECTRODES
@@ -259,6 +258,8 @@ def filtered(recording: Resampled, settings: StandardiseSettings) -> Standardise
 
 def band_pass(signal: Signal, band_hz: tuple[float, float], order: int) -> Signal:
     """Filter [channel, time] at 200 Hz with a Butterworth band-pass, forward and backward; reckoned in float64."""
+    from scipy import signal as sp  # takes half a second, which looking at a file need not wait for
+
     sections = sp.butter(order, band_hz, "bandpass", fs=RATE_HZ, output="sos")
     pad = min(signal.shape[1] - 1, FILTER_PAD_S * RATE_HZ)
     output = np.empty_like(signal)
@@ -425,6 +426,8 @@ BLOCK = 32
 @lru_cache(maxsize=8)
 def resampler(rate_hz: float) -> Resampler:
     """Return what brings a rate to 200 Hz."""
+    from scipy import signal as sp  # see `band_pass`
+
     ratio = Fraction(RATE_HZ / rate_hz).limit_denominator(FINEST)
     up, down = ratio.numerator, ratio.denominator
     if up == down:

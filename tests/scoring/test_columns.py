@@ -67,7 +67,7 @@ def test_images_of_a_piece_are_those_of_each_window(width, frame, steps, unit):
 @pytest.mark.parametrize(("width", "least"), [(250, 3.5), (256, 0.9)])
 def test_what_windows_share_is_computed_once(width, least):
     seen = Seen(SpectrogramSettings(n_mels=N_MELS, width=width))
-    starts = [2000 * number for number in range(20)]
+    starts = [2000 * number for number in range(32)]
     seen.engine(Piece(noise(starts[-1] + WINDOW_SAMPLES), starts))
     alone = len(starts) * WINDOW_SAMPLES
     assert least < alone / seen.n_samples

@@ -18,12 +18,23 @@ from ictal.scoring import export
 from ictal.scoring.contract import Part
 from ictal.scoring.engine import Answer, CheckedEngine, ExportedEngine, Piece, open_engine
 from ictal.views.waveform import WaveformSettings
+from ictal.windows import CENTRE_SAMPLES
 from tests.scoring.helpers import SHARING, SMALL, contract, exported, save, windows_of, with_wavenet
 
 AGREE = 1e-4
 """What the issue allows between an exported model and torch, and between any two ways to score a window."""
 
 DIRICHLET = SMALL.model_copy(update={"votes": "dirichlet", "lapse": 0.05})
+
+
+@given(steps=st.lists(st.integers(100, 12_000), max_size=80), takes=st.sampled_from(["frames", "columns", "windows"]))
+def test_jobs_are_short_and_leave_no_window_out(steps, takes):
+    starts = [0, *np.cumsum(steps).tolist()]
+    ends = list(engines._groups(starts, Part(name="one", takes=takes, files=())))
+    assert [number for begin, end in ends for number in range(begin, end)] == list(range(len(starts)))
+    for begin, end in ends:
+        assert 0 < end - begin <= (engines.BATCH if takes == "windows" else engines.SHARING)
+        assert takes == "windows" or starts[end - 1] - starts[begin] < engines.SHARING * CENTRE_SAMPLES
 
 
 def fusion(head: str, base: ModelSettings = SMALL) -> ModelSettings:
@@ -239,7 +250,7 @@ def answering(probability: float):
 def test_bfloat16_is_used_only_where_it_agrees(rounded, precision):
     parts = (Part(name="temporal", takes="windows", files=("model.onnx",)),)
     exact = ExportedEngine(contract(parts=parts), {"precision": "float32"}, answering(0.3))
-    runs = CheckedEngine(exact.contract, exact.described, answering(rounded), exact)
+    runs = CheckedEngine(exact.contract, exact.described, answering(rounded), exact=exact)
     used = rounded if precision == "bfloat16" else 0.3
     for _ in range(2):
         np.testing.assert_allclose(runs(windows_of(2)).probabilities[:, 0], used, rtol=1e-6)

@@ -18,7 +18,7 @@ from ictal.models import load_model
 from ictal.montage import CHANNELS, ELECTRODES, MONTAGES, derivations_of, montage_matrix
 from ictal.predictions import PROBABILITY_COLUMNS
 from ictal.recording import Annotation, Gap, Recording
-from ictal.scoring import stream
+from ictal.scoring import engine, stream
 from ictal.scoring.quality import FLAWS
 from ictal.scoring.score import score
 from ictal.scoring.scores import AEEG_COLUMNS, COLUMNS, SPECTRUM_COLUMNS, Scores
@@ -67,7 +67,7 @@ def test_a_stream_is_the_whole_taken_piece_by_piece(monkeypatch, rate_hz, step_s
     assert whole["seizure_probability"].isna().any()
     assert whole[list(PROBABILITY_COLUMNS)].std().max() > 0.03, "windows alike prove nothing"
     sizes(monkeypatch, 4, 8)
-    monkeypatch.setattr(stream, "TOGETHER", 3)
+    monkeypatch.setattr(engine, "SHARING", 3)
     told: list[pd.DataFrame] = []
     pieces = score(recording, exported(), step_s=step_s, on_scores=told.append).frame
     assert len(told) > 2

@@ -34,8 +34,6 @@ FIRST_WINDOWS, WINDOWS = 8, 96
 """Windows of the first piece, so that first scores come soon, and of every other."""
 ALIKE = 4
 """Pieces hold a multiple of so many windows, and begin at whole frames of 2 s with every step of half seconds."""
-TOGETHER = 32
-"""Windows that an engine is given at once, with what they share, if they are 10 s apart; of others, fewer."""
 CONTEXT_MARGIN_S = 30
 """How far beyond a context's ten minutes its high-pass (0.5 Hz) looks."""
 
@@ -142,27 +140,15 @@ def _answers(loaded: Loaded, engine: Engine) -> Answer:
     asked = [number for number, reason in enumerate(loaded.rows["reason"]) if not reason]
     probabilities = np.full((len(starts), N_PATTERNS), np.nan)
     concentrations = np.full(len(starts), np.inf)
-    for numbers in _together(asked, starts):
-        first, last = starts[numbers[0]], starts[numbers[-1]] + WINDOW_SAMPLES
-        contexts = None if loaded.contexts is None else loaded.contexts[numbers]
-        signal = loaded.signal[:, first:last]
-        answer = engine(Piece(signal, [starts[number] - first for number in numbers], contexts))
-        probabilities[numbers] = answer.probabilities
+    if asked:
+        first, last = starts[asked[0]], starts[asked[-1]] + WINDOW_SAMPLES
+        contexts = None if loaded.contexts is None else loaded.contexts[asked]
+        piece = Piece(loaded.signal[:, first:last], [starts[number] - first for number in asked], contexts)
+        answer = engine(piece)
+        probabilities[asked] = answer.probabilities
         if answer.concentrations is not None:
-            concentrations[numbers] = answer.concentrations
+            concentrations[asked] = answer.concentrations
     return Answer(probabilities, concentrations)
-
-
-def _together(asked: Sequence[int], starts: Sequence[int]) -> Iterator[list[int]]:
-    """Divide windows into groups that an engine is given at once, of which none is long."""
-    group: list[int] = []
-    for number in asked:
-        if group and (len(group) == TOGETHER or starts[number] - starts[group[0]] >= TOGETHER * CENTRE_SAMPLES):
-            yield group
-            group = []
-        group.append(number)
-    if group:
-        yield group
 
 
 def disagreement(answer: Answer) -> Any:
