@@ -171,21 +171,24 @@ class MelDecibels(nn.Module):
     def of_frames(self, electrodes: Tensor) -> Tensor:
         """Return the decibels of all frames that lie within a signal of any length, the first at its begin."""
         signal = self.matrix @ electrodes
-        projected = self._project(signal)
-        cosine = projected[..., : len(self.cosine)] @ self.cosine
-        sine = projected[..., len(self.cosine) :] @ self.sine
-        power = (cosine * cosine).addcmul(sine, sine) @ self.mel
+        if torch.compiler.is_exporting():
+            power = self._power_by_convolution(signal)
+        else:
+            projected = signal.unfold(-1, self.settings.frame, self.settings.hop) @ self.basis
+            n_cosines = len(self.cosine)
+            cosine, sine = projected[..., :n_cosines] @ self.cosine, projected[..., n_cosines:] @ self.sine
+            power = (cosine * cosine).addcmul(sine, sine) @ self.mel
         return 10 * power.clamp(min=POWER_FLOOR).log10()
 
-    def _project(self, signal: Tensor) -> Tensor:
-        """Return frames [batch, channel, frame, rank] in the basis of what the bins can see."""
-        hop = self.settings.hop
-        if not torch.compiler.is_exporting():
-            return signal.unfold(-1, self.settings.frame, hop) @ self.basis
-        # The same as a convolution: exported, an unfold gathers every frame sample by sample.
+    def _power_by_convolution(self, signal: Tensor) -> Tensor:
+        """Return the same for an exported graph, in which an unfold would gather frame by frame, sample by sample."""
         batch, channels, time = signal.shape
-        found = F.conv1d(signal.reshape(batch * channels, 1, time), self.basis.T[:, None], stride=hop)
-        return found.reshape(batch, channels, *found.shape[1:]).transpose(-2, -1)
+        of_channels = signal.reshape(batch * channels, 1, time)
+        projected = F.conv1d(of_channels, self.basis.T[:, None], stride=self.settings.hop)
+        projected = projected.reshape(batch, channels, *projected.shape[1:])
+        n_cosines = len(self.cosine)
+        cosine, sine = self.cosine.T @ projected[:, :, :n_cosines], self.sine.T @ projected[:, :, n_cosines:]
+        return (self.mel.T @ (cosine * cosine).addcmul(sine, sine)).transpose(-2, -1)
 
 
 def float32_by_window(images: Callable[[Tensor], Tensor], windows: Tensor) -> Tensor:
