@@ -207,10 +207,12 @@ def _print_scores(scores: "Scores") -> None:
             duration_in_words(event.duration_s),
             f"{event.peak:.2f}",
         )
-    if events:
-        screen.print(shown)
-    more = len(events) - MOST_EVENTS
-    say(f"{'No events.' if not events else ''}{f'... and {more} more events.' if more > 0 else ''}".strip() or "")
+    if not events:
+        say("No events.")
+        return
+    screen.print(shown)
+    if len(events) > MOST_EVENTS:
+        say(f"... and {len(events) - MOST_EVENTS} more events.")
 
 
 def _print_evaluation(result: "EventEvaluation") -> None:
