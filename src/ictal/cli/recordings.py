@@ -1,5 +1,6 @@
 """Commands on recordings: say what is in one, score it, and hold its events against a reference."""
 
+from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -203,7 +204,7 @@ def _print_scores(scores: "Scores") -> None:
     for event in events[:MOST_EVENTS]:
         shown.add_row(
             PATTERN_TITLES[event.pattern],
-            duration_in_words(event.start_s),
+            str(timedelta(seconds=round(event.start_s))),
             duration_in_words(event.duration_s),
             f"{event.peak:.2f}",
         )
