@@ -56,5 +56,6 @@ def test_the_python_of_the_tutorial_runs(done, monkeypatch, capsys):
     monkeypatch.chdir(done)
     (code,) = re.findall(r"```python\n(.*?)```", TUTORIAL.read_text(encoding="utf-8"), re.DOTALL)
     exec(compile(code, str(TUTORIAL), "exec"), {})
-    assert "seizure_probability" in capsys.readouterr().out
+    told = capsys.readouterr().out
+    assert "seizure_probability" in told
     assert (done / "night.png").stat().st_size > 10_000
