@@ -17,7 +17,7 @@ from ictal.recording import Recording, Signal
 from ictal.scoring.engine import Engine
 from ictal.scoring.score import OnScores, score
 from ictal.scoring.scores import Scores
-from ictal.scoring.writers import WRITERS, stem, summary
+from ictal.scoring.writers import WRITERS, stem, stem_of, summary
 from ictal.standardise import StandardiseSettings, stretches
 from ictal.windows import RATE_HZ
 from ictal.wiring import wire
@@ -61,8 +61,7 @@ def check_names(files: Sequence[Path]) -> None:
     """Raise a `WriteError` where the results of two recordings would have the same names."""
     names: dict[str, Path] = {}
     for file in files:
-        # As `ictal.scoring.writers.stem`, which needs scores.
-        other = names.setdefault(Path(file.name.removesuffix(".gz")).stem.removesuffix("_eeg"), file)
+        other = names.setdefault(stem_of(file), file)
         if other is not file:
             raise WriteError(f"{other} and {file}: their results would have the same names; score them one by one")
 

@@ -1,6 +1,7 @@
 """Commands on recordings: say what is in one, score it, and hold its events against a reference."""
 
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -73,7 +74,7 @@ def score(
 
     from ictal import recordings
     from ictal.errors import IctalError
-    from ictal.scoring.contract import find_model, read_contract
+    from ictal.scoring.contract import find_model
     from ictal.scoring.engine import open_engine
 
     names = list(recordings.FORMATS) if formats == "all" else [name.strip() for name in formats.split(",")]
@@ -81,9 +82,8 @@ def score(
     recordings.check_names(files)
     folder = out or Path("ictal" if len(files) > 1 else f"ictal_{files[0].stem}")
     saved = find_model(model)
-    if read_contract(saved) is None:
-        say(f"Exporting model {saved}: this takes some seconds, and is done once.")
-    running = open_engine(saved, cast(Any, engine), threads)
+    announce = partial(say, f"Exporting model {saved}: this takes some seconds, and is done once.")
+    running = open_engine(saved, cast(Any, engine), threads, announce)
     failed, told = [], []
     for file in files:
         try:

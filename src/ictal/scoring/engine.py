@@ -56,11 +56,16 @@ class Piece:
         start = self.starts[number]
         return self.signal[:, start : start + WINDOW_SAMPLES]
 
-    def some(self, begin: int, end: int) -> "Piece":
-        """Return some of the windows, with what they look at."""
-        starts = self.starts[begin:end]
+    @property
+    def windows(self) -> Signal:
+        """All windows, [window, 20, 10000]."""
+        return np.stack([self.window(number) for number in range(len(self.starts))])
+
+    def some(self, numbers: Sequence[int]) -> "Piece":
+        """Return some of the windows, in their order, with what they look at."""
+        starts = [self.starts[number] for number in numbers]
         signal = self.signal[:, starts[0] : starts[-1] + WINDOW_SAMPLES]
-        contexts = None if self.contexts is None else self.contexts[begin:end]
+        contexts = None if self.contexts is None else self.contexts[list(numbers)]
         return Piece(signal, [start - starts[0] for start in starts], contexts)
 
 
@@ -110,7 +115,7 @@ class ExportedEngine:
     def __call__(self, piece: Piece) -> Answer:
         """Return what the model says: the mean over its parts."""
         parts = self.contract.parts
-        jobs = [(part, piece.some(*ends)) for part in parts for ends in _groups(piece.starts, part)]
+        jobs = [(part, piece.some(range(*ends))) for part in parts for ends in _groups(piece.starts, part)]
         with ThreadPoolExecutor(self.workers) as pool:
             answers = list(pool.map(lambda job: self._part(*job), jobs))
         found = [
@@ -128,7 +133,7 @@ class ExportedEngine:
         run = self.runs[part.files[0]]
         if part.takes == "contexts":
             return _answer(run({"contexts": _contexts(piece)}))
-        return _answer(run({"windows": np.stack([piece.window(number) for number in range(len(piece.starts))])}))
+        return _answer(run({"windows": piece.windows}))
 
     def _frames(self, part: Part, piece: Piece) -> Answer:
         """Score windows by the means of their frames, each of which is computed once.
@@ -163,7 +168,7 @@ class ExportedEngine:
         shared = run({"electrodes": piece.signal[None, :, first * every - half :]})[0][0] if first < last else None
         for begin in range(0, len(piece.starts), BATCH):
             numbers = range(begin, min(begin + BATCH, len(piece.starts)))
-            windows = np.stack([piece.window(number) for number in numbers])
+            windows = piece.some(numbers).windows
             images = [run({"electrodes": _lengthened(windows, 0, first, part)})[0]]
             if shared is not None:
                 places = [piece.starts[number] // every for number in numbers]
@@ -185,13 +190,17 @@ class TorchEngine:
     def __call__(self, piece: Piece) -> Answer:
         """Return what the model says of each window."""
         predict = import_module("ictal.models.weights").predict
-        windows = np.stack([piece.window(number) for number in range(len(piece.starts))])
-        rows = np.arange(len(windows))
-        found = predict(self.model.network, windows, rows, BATCH, piece.contexts)
+        rows = np.arange(len(piece.starts))
+        found = predict(self.model.network, piece.windows, rows, BATCH, piece.contexts)
         return Answer(found.probabilities, found.concentrations)
 
 
-def open_engine(model: Path, name: EngineName = "auto", threads: int | None = None) -> Engine:
+def open_engine(
+    model: Path,
+    name: EngineName = "auto",
+    threads: int | None = None,
+    on_export: Callable[[], None] = lambda: None,
+) -> Engine:
     """Return an engine for a saved model; the model is exported first where it has not been.
 
     Parameters
@@ -203,6 +212,8 @@ def open_engine(model: Path, name: EngineName = "auto", threads: int | None = No
         'onnxruntime'.
     threads
         Of the processor; None: as many as there are.
+    on_export
+        Called before the model is exported, which takes some seconds.
 
     Raises
     ------
@@ -215,6 +226,7 @@ def open_engine(model: Path, name: EngineName = "auto", threads: int | None = No
         raise ModelError("the engine 'openvino' is not installed; pip install 'ictal[openvino]', or use another")
     found = read_contract(model)
     if found is None:
+        on_export()
         import_module("ictal.scoring.export").export_model(model)  # takes torch, and is done once
         found = read_contract(model)
     if found is None:

@@ -41,9 +41,7 @@ class WholeModel(nn.Module):
 
     def forward(self, windows: Tensor, contexts: Tensor | None = None) -> tuple[Tensor, ...]:
         """Return what there is of both."""
-        logits, concentrations = self.network.panel(windows, contexts)
-        found = (logits.softmax(dim=1),)
-        return found if concentrations is None else (*found, concentrations)
+        return _told(*self.network.panel(windows, contexts))
 
 
 class ContextModel(WholeModel):

@@ -4,7 +4,7 @@ import queue
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -61,25 +61,16 @@ class Plan:
 
 
 @dataclass(frozen=True)
-class Loaded:
-    """A plan with everything that is known of its windows but for what the model says.
+class Loaded(Piece):
+    """The windows of a plan, with everything that is known of them but for what the model says.
 
     Attributes
     ----------
-    signal
-        [20, time], standardised.
-    starts
-        First sample of each window in it.
-    contexts
-        [window, 4, 100, 300] for a model that looks at them.
     rows
         Times, quality and spectra, a row per window.
     """
 
-    signal: Signal
-    starts: list[int]
-    contexts: Signal | None
-    rows: pd.DataFrame
+    rows: pd.DataFrame = field(kw_only=True)
 
 
 def plans(stretches: Sequence[Stretch], step: int, short: ShortPolicy) -> list[Plan]:
@@ -114,7 +105,7 @@ def load(plan: Plan, settings: StandardiseSettings, quality: QualitySettings, *,
     frames, envelopes = look_at(plain, stretch.wiring, quality), amplitude_integrated(plain.signal)
     starts, onset_s = [start - offset for start in plan.starts], stretch.segment.onset_s + offset / RATE_HZ
     rows = [_row(start, onset_s, frames, envelopes, quality) for start in starts]
-    return Loaded(signal, starts, contexts, pd.DataFrame(rows).assign(made_up_s=made_up / RATE_HZ))
+    return Loaded(signal, starts, contexts, rows=pd.DataFrame(rows).assign(made_up_s=made_up / RATE_HZ))
 
 
 def _contexts(plan: Plan) -> Signal:
@@ -136,15 +127,11 @@ def score_piece(loaded: Loaded, engine: Engine) -> pd.DataFrame:
 
 def _answers(loaded: Loaded, engine: Engine) -> Answer:
     """Ask the engine about the windows that may have a prediction; the others get NaN."""
-    starts = loaded.starts
     asked = [number for number, reason in enumerate(loaded.rows["reason"]) if not reason]
-    probabilities = np.full((len(starts), N_PATTERNS), np.nan)
-    concentrations = np.full(len(starts), np.inf)
+    probabilities = np.full((len(loaded.starts), N_PATTERNS), np.nan)
+    concentrations = np.full(len(loaded.starts), np.inf)
     if asked:
-        first, last = starts[asked[0]], starts[asked[-1]] + WINDOW_SAMPLES
-        contexts = None if loaded.contexts is None else loaded.contexts[asked]
-        piece = Piece(loaded.signal[:, first:last], [starts[number] - first for number in asked], contexts)
-        answer = engine(piece)
+        answer = engine(loaded.some(asked))
         probabilities[asked] = answer.probabilities
         if answer.concentrations is not None:
             concentrations[asked] = answer.concentrations

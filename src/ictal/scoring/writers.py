@@ -70,8 +70,12 @@ SIDECAR: dict[str, Any] = {
 
 def stem(scores: Scores) -> str:
     """Return how the files of a recording begin: its file's name without suffix, and without '_eeg' as in BIDS."""
-    name = Path(scores.recording.name).name.removesuffix(".gz")
-    return Path(name).stem.removesuffix("_eeg") or "recording"
+    return stem_of(scores.recording.name)
+
+
+def stem_of(name: str | Path) -> str:
+    """Return the same of the name of a recording."""
+    return Path(Path(name).name.removesuffix(".gz")).stem.removesuffix("_eeg") or "recording"
 
 
 def write_parquet(scores: Scores, folder: Path) -> list[Path]:
