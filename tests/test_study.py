@@ -116,7 +116,7 @@ def test_what_cannot_be_is_said_before_anything_is_read(monkeypatch, tmp_path):
     monkeypatch.setattr("ictal.study.prepare", lambda *_: pytest.fail("read the EEG"))
     with pytest.raises(UnknownNameError, match=r"unknown arm 'wave'; known are: temporal, spatial, both"):
         ablate("sim", TINY, ["wave"], tmp_path)
-    with pytest.raises(RecipeError, match="no recipe 'fast'; known are paper, quick"):
+    with pytest.raises(RecipeError, match="no recipe 'fast'; known are default, finetune, paper, quick"):
         ablate("sim", "fast", out=tmp_path)
     with pytest.raises(FoldError, match=r"at most 7 folds are possible \(--folds 7\)"):
         ablate("sim", load_recipe(TINY, ["data.folds=8"]), out=tmp_path)

@@ -36,7 +36,7 @@ def test_every_file_that_the_tutorial_names_is_there(done):
 
 
 def test_the_annotated_copy_opens_elsewhere_with_every_event_at_its_time(done):
-    scores = ictal.score(done / "night.edf", done / "model")
+    scores = ictal.score(done / "night.edf")
     events = [(event.start_s, event.duration_s) for event in scores.events()]
     assert events
     copy = done / "scored" / "night_annotated.edf"

@@ -21,23 +21,44 @@ import torch
 from ictal import __version__
 from ictal.data import TEST, Dataset, DataSettings, WindowArray, assign_folds, check_folds, open_dataset, prepare
 from ictal.data.array import default_cache
-from ictal.errors import FoldError, RunError, TableError, listed
-from ictal.evaluation import Comparison, Evaluation, compare_arms, evaluate
+from ictal.errors import FoldError, RecipeError, RunError, TableError, listed
+from ictal.evaluation import (
+    Comparison,
+    Evaluation,
+    PatientBootstrap,
+    calibrate_out_of_fold,
+    compare_arms,
+    evaluate,
+    fit_calibration,
+    kl_divergence,
+)
+from ictal.evaluation.calibration import CALIBRATIONS, patient_folds
 from ictal.evaluation.ensemble import weighted_mean
 from ictal.evaluation.explain import Explanation, MethodName, explain
 from ictal.files import whole_file, write_json, write_text
 from ictal.labels import PANELS, PATTERNS, STRATA, TRUE_COLUMNS, VOTE_COLUMNS, panels, pattern_counts, strata
 from ictal.models import load_model, save_model
-from ictal.models.arms import ARMS, MeanOfArms, find_arm, refuse_weighted, trained_arms, weighted_averages
-from ictal.models.weights import Model, device
-from ictal.predictions import ID_COLUMNS, PROBABILITY_COLUMNS, Predictions, concatenate, mean_of
+from ictal.models.arms import (
+    ARMS,
+    ArmNetwork,
+    CalibrationSettings,
+    MeanOfArms,
+    find_arm,
+    refuse_weighted,
+    trained_arms,
+    weighted_averages,
+)
+from ictal.models.weights import Model, Origin, device, predict
+from ictal.predictions import ID_COLUMNS, PROBABILITY_COLUMNS, Predictions, concatenate, eeg_weights, mean_of
 from ictal.progress import Progress, silent
 from ictal.report.html import Report, render
+from ictal.shipped import find_model
 from ictal.simulate import CONTROLS
 from ictal.standardise import StandardiseSettings, standardise
 from ictal.training import Recipe, RunFolder, Unit, load_recipe, run_unit
 from ictal.training.loop import CHECKPOINT, HISTORY, Task
-from ictal.training.units import MANIFEST, PREDICTIONS, make_card, train_arm
+from ictal.training.recipe import recipe_of_model
+from ictal.training.units import BEGUN_WITH, MANIFEST, PREDICTIONS, make_card, train_arm
 from ictal.windows import cut, first_sample
 
 DEFAULT_ARMS = ("temporal", "spatial", "both")
@@ -129,8 +150,7 @@ def ablate(
     recipe = load_recipe(recipe) if isinstance(recipe, str) else recipe
     arms = _chosen(arms, data, recipe, augmentations=augmentations)
     trained = trained_arms(arms)
-    for arm in trained:
-        recipe.training_of(arm)
+    _check_stream(data, trained, recipe)
     able = [arm for arm in arms if not _needs_context(arm)]
     if controls and not able:
         raise RunError(f"controls have no context, which all of {', '.join(arms)} look at; name other arms as well")
@@ -165,52 +185,153 @@ def ablate(
 
 def train(
     data: str,
-    arm: str,
+    arm: str | None,
     recipe: Recipe | str,
     out: str | Path,
     cache: str | Path | None = None,
     progress: Progress = silent,
+    *,
+    begin_with: str | Path | None = None,
+    overrides: Sequence[str] = (),
 ) -> Path:
-    """Train one arm on all windows of a data set and save it.
+    """Train one arm on all windows of a data set, or on a stream of simulated ones, and save it.
 
     Parameters
     ----------
     data, recipe, cache, progress
-        As in `ablate`; the recipe's folds and test share play no part.
+        As in `ablate`; the recipe's folds and test share play no part. With a stream, `data` is 'sim', and its
+        windows are for the KL after each epoch and the recipe's calibration alone.
     arm
-        For an arm that averages others, these are trained one after the other and saved as one model.
+        For an arm that averages others, these are trained one after the other and saved as one model. None: that of
+        the model to begin with, or the only one that the recipe trains, or 'both'.
     out
         The model's folder. A part of the same training that it holds is not done again.
+    begin_with
+        Folder or name of a saved model whose weights the networks begin with. Arm, networks, views and input are
+        those of its card, whatever the recipe says.
+    overrides
+        What was set by hand in the recipe, as 'key=value'; with `begin_with`, it must not disagree with the card.
 
     Returns
     -------
     Path
         The folder, which holds `model.safetensors` and `card.json`.
+
+    Raises
+    ------
+    RecipeError
+        If the recipe cannot train the arm, has a stream and `data` is not 'sim', has a calibration and no stream, or
+        disagrees with the model to begin with.
     """
     recipe = load_recipe(recipe) if isinstance(recipe, str) else recipe
+    first = load_model(begin_with) if begin_with else None
+    if first:
+        arm = _arm_of(first, str(begin_with), arm)
+        recipe = recipe_of_model(recipe, str(begin_with), first.card.models, first.card.standardise, overrides)
+    arm = arm or (next(iter(recipe.training)) if len(recipe.training) == 1 else "both")
     refuse_weighted(arm)
-    parts = trained_arms([arm])
-    for part in parts:
-        recipe.training_of(part)
+    parts = list(find_arm(arm).parts or (arm,)) if first else trained_arms([arm])
+    _check_stream(data, parts, recipe)
+    _check_calibration(arm, recipe)
     folder = RunFolder(Path(out))
-    with_context = _needs_context(arm)
-    dataset, array = _windows(data, recipe.data, recipe.standardise, with_context, cache, progress)
+    dataset, array = _windows(data, recipe.data, recipe.standardise, _needs_context(arm), cache, progress)
     everyone = np.zeros(len(array), dtype=np.int64)
-    with folder.claim(recipe, array.fingerprints, _manifest(dataset, array, everyone, recipe)):
+    origin = None
+    if first and begin_with:
+        origin = Origin(name=find_model(begin_with).resolve().name, weights_sha256=first.card.weights_sha256)
+    manifest = _manifest(dataset, array, everyone, recipe) | {BEGUN_WITH: origin and origin.model_dump()}
+    with folder.claim(recipe, array.fingerprints, manifest):
         networks = {}
         for done, part in enumerate(parts):
             progress("parts", done, len(parts))
             place = folder.path / "parts" / part
-            task = Task(f"{part}", part, np.arange(len(array)), np.empty(0, dtype=np.int64), recipe.seed)
-            branches = {branch: folder.path / "parts" / branch for branch in find_arm(part).branches}
-            networks[part] = train_arm(task, array, recipe, place, progress, branches)
-            save_model(place, networks[part], make_card(part, recipe, array, dataset.name))
-        network = MeanOfArms(networks) if find_arm(arm).parts else networks[parts[-1]]
-        save_model(folder.path, network, make_card(arm, recipe, array, dataset.name))
+            task = _task(part, array, recipe)
+            branches = {branch: folder.path / "parts" / branch for branch in find_arm(part).branches if not first}
+            begun = _part_of(first, part) if first else None
+            networks[part] = train_arm(task, array, recipe, place, progress, branches, begun)
+            card = make_card(part, recipe, array, dataset.name).model_copy(update={BEGUN_WITH: origin})
+            save_model(place, networks[part], card)
+        card = make_card(arm, recipe, array, dataset.name).model_copy(update={BEGUN_WITH: origin})
+        if recipe.calibration != "none":
+            card = card.model_copy(update=_calibrate(networks[arm], array, recipe, dataset.name))
+        save_model(folder.path, MeanOfArms(networks) if find_arm(arm).parts else networks[arm], card)
         for part in parts:
             (folder.path / "parts" / part / CHECKPOINT).unlink(missing_ok=True)
         progress("parts", len(parts), len(parts))
     return folder.path
+
+
+def _arm_of(model: Model, name: str, asked: str | None) -> str:
+    """Return the arm of a model to begin with; another one cannot be asked for."""
+    arm = model.card.arm
+    if asked is not None and find_arm(asked).name != find_arm(arm).name:
+        raise RecipeError(f"training begins with the model '{name}', whose arm is '{arm}', not '{asked}'")
+    return arm
+
+
+def _part_of(model: Model, part: str) -> ArmNetwork:
+    """Return the network of a part of a model, which may be all of it."""
+    network = model.network
+    found = network.networks[part] if isinstance(network, MeanOfArms) else network
+    assert isinstance(found, ArmNetwork)
+    return found
+
+
+def _task(part: str, array: WindowArray, recipe: Recipe) -> Task:
+    """Return what a part is trained on: all windows, or a stream, which leaves them all to tell the KL."""
+    everything = np.arange(len(array))
+    told = everything if recipe.training_of(part).stream else everything[:0]
+    return Task(part, part, everything, told, recipe.seed)
+
+
+def _check_stream(data: str, trained: Sequence[str], recipe: Recipe) -> None:
+    """Refuse what the recipe does not say how to train, and a stream for data that it would never show."""
+    for arm in trained:
+        if recipe.training_of(arm).stream and data != "sim":
+            raise RecipeError(
+                f"recipe '{recipe.name}' trains '{arm}' on a stream of simulated windows, so that '{data}' would "
+                "never be trained on; allowed is 'sim', or another recipe ('finetune' goes on from a trained model)"
+            )
+
+
+def _check_calibration(arm: str, recipe: Recipe) -> None:
+    if recipe.calibration == "none":
+        return
+    if find_arm(arm).parts:
+        raise RecipeError(
+            f"calibration is '{recipe.calibration}', and arm '{arm}' is an average; allowed is 'none', or an arm "
+            "that is trained by itself"
+        )
+    if not recipe.training_of(arm).stream:
+        raise RecipeError(
+            f"calibration is '{recipe.calibration}', and all windows are trained on, of which a network is surer "
+            "than of others; allowed without a stream is 'none'"
+        )
+
+
+def _calibrate(network: ArmNetwork, array: WindowArray, recipe: Recipe, data: str) -> dict[str, Any]:
+    """Calibrate a network on windows that it has never seen; return what its card says of it.
+
+    How good it is then, is judged on each half of the patients by a fit to the other half; the fit that stays is to
+    all of them.
+    """
+    network.calibration = CalibrationSettings()
+    labels, options = array.labels, recipe.evaluation
+    votes, weights = labels[list(VOTE_COLUMNS)].to_numpy(), eeg_weights(labels["eeg_id"])
+    patients, with_bias = labels["patient_id"].to_numpy(object), CALIBRATIONS[recipe.calibration]
+    before = predict(network, array.signals, np.arange(len(array)), contexts=array.contexts).probabilities
+    halves = patient_folds(patients, 2, recipe.seed)
+    after = calibrate_out_of_fold(votes, before, weights, halves, with_bias=with_bias)
+    fitted = fit_calibration(votes, before, weights, with_bias=with_bias)
+    network.calibration = CalibrationSettings(temperature=fitted.temperature, bias=tuple(fitted.bias.tolist()))
+    bootstrap = PatientBootstrap(patients, weights, options.n_resamples, recipe.seed, options.confidence)
+    metrics: dict[str, float] = {}
+    judged = {"before calibration": before, "calibrated on the other half of the patients": after}
+    for when, probabilities in judged.items():
+        kl, title = bootstrap.mean(kl_divergence(votes, probabilities)), f"KL on {data}, {when}"
+        metrics |= {title: kl.value, f"{title}, {kl.confidence:.0%} from": kl.low, f"{title}, to": kl.high}
+    models = recipe.models.model_copy(update={"calibration": network.calibration})
+    return {"models": models, "metrics": metrics}
 
 
 def evaluate_model(

@@ -15,7 +15,7 @@ from ictal.evaluation.measures import (
     reliability_estimates,
 )
 from ictal.evaluation.metrics import brier_score, cohen_kappa, top2_correct
-from ictal.evaluation.ranking import auprc, auroc, positives
+from ictal.evaluation.ranking import CONTRASTS, areas_under, auprc, auroc, contrast, positives
 from ictal.evaluation.reliability import expected_calibration_error, reliability_curve
 from ictal.evaluation.tables import evaluate_votes
 from ictal.labels import PANELS, PATTERNS, STRATA, distribution
@@ -62,6 +62,7 @@ PLAIN = {
     "auprc": lambda *table: np.nanmean(auprc(*table)),
     **{f"auroc_{name}": lambda *table, k=k: auroc(*table)[k] for k, name in enumerate(PATTERNS)},
     **{f"auprc_{name}": lambda *table, k=k: auprc(*table)[k] for k, name in enumerate(PATTERNS)},
+    **{name: lambda v, p, weights, name=name: areas_under(contrast(v, p, name), weights)[0] for name in CONTRASTS},
 }
 
 
@@ -186,7 +187,7 @@ def test_tables_of_one_pattern_one_window_or_one_patient_are_no_error():
     bootstrap = PatientBootstrap(np.array(["a", "a", "b", "b"], dtype=object), np.ones(4), 50)
     figures = estimates(bootstrap, 3 * certain, certain)
     undefined = {name for name, figure in figures.items() if np.isnan(figure.value)}
-    assert undefined == {"kappa"} | {name for name in MEASURES if name.startswith(("auroc", "auprc"))}
+    assert undefined == {"kappa"} | {name for name in MEASURES if "auroc" in name or "auprc" in name}
     assert figures["brier"].interval == [0, 0]
     alone = PatientBootstrap(np.array(["a"], dtype=object), np.ones(1), 50)
     assert all(f.interval is None for f in estimates(alone, [[1, 0, 0, 0, 0, 2]], [[1 / 6] * 6]).values())

@@ -135,7 +135,7 @@ def test_a_simulated_recording_comes_back_with_every_episode(tmp_path):
     write_edf(tmp_path / "new" / "a.edf", made, lambda task, done, total: seconds.append((done, total)))
     read = open_recording(tmp_path / "new" / "a.edf")
     np.testing.assert_allclose(read.read(), made.read(), rtol=0, atol=STEP_UV / 2 + 3276.8 * 2**-23)
-    assert len(made.annotations) == 1
+    assert len(made.annotations) == 2
     assert read.annotations == made.annotations
     assert seconds == [(0, 180), (60, 180), (120, 180), (180, 180)]
 
@@ -234,7 +234,7 @@ def test_the_command_makes_the_recording_of_a_patient_and_says_what_it_is(tmp_pa
     told = call("--hours", 0.02, "--seed", 1, "--patient", 0, "--out", out).stderr
     assert f"{out} (0.02 hours, 1 annotated episodes)" in told
     first = open_recording(out)
-    assert (first.duration_s, [note.text for note in first.annotations]) == (72, ["LPD"])
+    assert (first.duration_s, [note.text for note in first.annotations]) == (72, ["possible Seizure"])
 
 
 @pytest.mark.parametrize(

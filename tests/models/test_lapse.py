@@ -2,8 +2,12 @@ import numpy as np
 import pytest
 import torch
 
-from ictal.models.arms import ArmNetwork, ModelSettings, build
+from ictal.evaluation import Calibration
+from ictal.evaluation.calibration import CALIBRATIONS
+from ictal.labels import N_PATTERNS
+from ictal.models.arms import ArmNetwork, CalibrationSettings, ModelSettings, build
 from ictal.training import load_recipe
+from ictal.training.recipe import Recipe
 from tests.conftest import TINY
 
 
@@ -37,3 +41,35 @@ def test_weights_of_a_network_with_a_lapse_load_again():
 def test_an_impossible_lapse_is_refused(lapse):
     with pytest.raises(ValueError, match="lapse"):
         ModelSettings(lapse=lapse)
+
+
+class Noise(torch.nn.Module):
+    def forward(self, windows: torch.Tensor) -> torch.Tensor:
+        return torch.randn(len(windows), 7, generator=torch.Generator().manual_seed(0))
+
+
+@pytest.mark.parametrize("lapse", [0.0, 0.1])
+@pytest.mark.parametrize("votes", ["distribution", "dirichlet"])
+def test_the_calibration_is_that_of_the_evaluation(lapse, votes):
+    bias = (0.5, -0.2, 0.1, 0.0, -0.7, 0.3)
+    plain = ModelSettings(lapse=lapse, votes=votes)
+    calibrated = plain.model_copy(update={"calibration": CalibrationSettings(temperature=1.7, bias=bias)})
+    (before, of_before), (after, of_after) = (
+        ArmNetwork(Noise(), settings).panel(torch.zeros(9, 20, 10)) for settings in (plain, calibrated)
+    )
+    expected = Calibration(1.7, np.array(bias)).apply(before.softmax(dim=1))
+    np.testing.assert_allclose(after.softmax(dim=1), expected, rtol=1e-4)
+    assert of_before is None if of_after is None else torch.equal(of_before, of_after)
+
+
+def test_a_recipe_calls_calibrations_what_the_evaluation_calls_them():
+    for name in ("none", *CALIBRATIONS):
+        Recipe(name="made", training={}, calibration=name)
+    with pytest.raises(ValueError, match="calibration"):
+        Recipe(name="made", training={}, calibration="platt")
+
+
+@pytest.mark.parametrize("values", [{"temperature": 0.0}, {"bias": (0.0,) * (N_PATTERNS - 1)}])
+def test_an_impossible_calibration_is_refused(values):
+    with pytest.raises(ValueError, match=next(iter(values))):
+        CalibrationSettings(**values)

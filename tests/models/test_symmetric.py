@@ -16,6 +16,7 @@ from ictal.views import WaveformSettings
 
 SMALL = SymmetricSettings(widths=(8, 12), hemisphere=16, both=16, drop_rate=0.0)
 COARSE = WaveformSettings(montage="double_banana", decimate=20, scale_uv=20, clip_uv=2000)
+CUT = COARSE.model_copy(update={"seconds": 10.0})
 
 
 def windows(n: int, seed: int = 0) -> torch.Tensor:
@@ -49,7 +50,7 @@ def train(
 
 
 @settings(max_examples=15)
-@given(seed=st.integers(0, 2**20), waveform=st.sampled_from([COARSE, WaveformSettings(decimate=20)]))
+@given(seed=st.integers(0, 2**20), waveform=st.sampled_from([COARSE, CUT, WaveformSettings(decimate=20)]))
 def test_a_mirrored_window_has_the_same_output(seed, waveform):
     made = network(seed, waveform).eval()
     batch = windows(2, seed)
@@ -231,6 +232,35 @@ def test_the_pool_weighs_times_and_has_the_centre_beside_the_whole():
         pool.score.weight[:, :, 0] = 200 * torch.eye(2)  # so sharp that the largest takes all
         expected = torch.cat([signal.amax(dim=2), signal[..., 20:30].amax(dim=2)], dim=1)
         torch.testing.assert_close(pool(signal), expected, rtol=0.02, atol=0.02)
+
+
+def test_the_central_frames_of_less_than_a_window():
+    assert central(30, 30.0) == slice(10, 20)
+    assert central(16, 10.0) == central(16, 4.0) == slice(0, 16)
+
+
+def test_a_pool_of_the_centre_alone_has_a_plain_mean_beside_the_weighted_one():
+    pool = AttentionPool(2, 10.0)
+    signal = torch.randn(3, 2, 16, generator=torch.Generator().manual_seed(0))
+    with torch.inference_mode():
+        pool.score.weight[:, :, 0] = 200 * torch.eye(2)
+        expected = torch.cat([signal.amax(dim=2), signal.mean(dim=2)], dim=1)
+        torch.testing.assert_close(pool(signal), expected, rtol=0.02, atol=0.02)
+
+
+@settings(max_examples=10)
+@given(seed=st.integers(0, 2**20), seconds=st.sampled_from([1.0, 7.3, 10.0, 30.0]))
+def test_only_the_middle_is_looked_at(seed, seconds):
+    """Neither traces nor trust may see what is further out, and the middle must not be lost."""
+    made = network(seed, COARSE.model_copy(update={"seconds": seconds})).eval()
+    batch = windows(2, seed)
+    half = round(seconds * 100)
+    spoilt, other = windows(2, seed + 1), batch.clone()
+    spoilt[..., 5000 - half : 5000 + half] = batch[..., 5000 - half : 5000 + half]
+    other[..., 5000 - half : 5000 + half] = windows(2, seed + 2)[..., 5000 - half : 5000 + half]
+    with torch.inference_mode():
+        torch.testing.assert_close(made(spoilt), made(batch), rtol=0, atol=1e-6)
+        assert (made(other) - made(batch)).abs().max() > 1e-4
 
 
 @pytest.mark.parametrize(

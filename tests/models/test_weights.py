@@ -44,7 +44,9 @@ def test_a_loaded_model_predicts_as_the_saved_one(arm, tmp_path):
     found = loaded.predict(windows(), batch_size=2, contexts=contexts(3).numpy())
     np.testing.assert_allclose(found, expected, atol=1e-6)
     np.testing.assert_allclose(found.sum(axis=1), 1)
-    assert loaded.card.model_copy(update={"weights_sha256": ""}) == card(arm)
+    n_parameters = sum(parameter.numel() for parameter in network.parameters())
+    known = {"weights_sha256": loaded.card.weights_sha256, "n_parameters": n_parameters}
+    assert loaded.card == card(arm).model_copy(update=known)
     assert "Not a medical device" in " ".join(loaded.card.warnings)
     assert loaded.predict(windows()[:0], contexts=contexts(0).numpy()).shape == (0, 6)
 
@@ -110,6 +112,16 @@ def test_a_model_of_another_contract_is_refused(saved):
     change_card(saved, rate_hz=256)
     with pytest.raises(ModelError, match=r"rate_hz is 256.0; this version needs 200"):
         load_model(saved)
+
+
+def test_a_card_of_before_there_were_names_and_counts_is_read(saved):
+    content = json.loads((saved / "card.json").read_text())
+    for key in ("summary", "known_failures", "n_parameters"):
+        del content[key]
+    (saved / "card.json").write_text(json.dumps(content))
+    loaded = load_model(saved).card
+    assert (loaded.summary, loaded.known_failures, loaded.n_parameters) == ("", (), None)
+    assert loaded.arm == "temporal"
 
 
 @pytest.mark.parametrize("values", [{"arms": "x"}, {"arm": 3}, {"models": {"temporal": {"wave": 1}}}])

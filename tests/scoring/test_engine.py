@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from ictal.errors import ModelError, UnknownNameError
 from ictal.models import ARMS, ModelSettings, load_model
+from ictal.models.arms import CalibrationSettings
 from ictal.models.fusion import FusionSettings
 from ictal.models.wavenet import Wavenet, WavenetSettings
 from ictal.models.weights import predict
@@ -52,9 +53,19 @@ def spectrogram(base: ModelSettings = SMALL, **values: object) -> ModelSettings:
     return base.model_copy(update={"spatial": base.spatial.model_copy(update={"spectrogram": view})})
 
 
+def centre(base: ModelSettings) -> ModelSettings:
+    """Return settings whose waveform views cut the central 10 s, with a calibration."""
+    cut = {"seconds": 10.0}
+    symmetric = base.symmetric.model_copy(update={"waveform": base.symmetric.waveform.model_copy(update=cut)})
+    temporal = base.temporal.model_copy(update={"waveform": base.temporal.waveform.model_copy(update=cut)})
+    calibration = CalibrationSettings(temperature=1.4, bias=(0.4, -0.1, 0.0, 0.1, -0.5, 0.1))
+    return base.model_copy(update={"symmetric": symmetric, "temporal": temporal, "calibration": calibration})
+
+
 FAST = {
     "shared frames": ("temporal", SHARING),
     "zeros beyond the window": ("temporal", DIRICHLET),
+    "the calibrated centre": ("symmetric", centre(SMALL)),
 }
 SLOW = {
     "volume": ("volume", SMALL),
@@ -198,6 +209,7 @@ def test_what_is_left_of_a_window_is_enough_for_its_parts(kernel):
         ("temporal", with_wavenet(decimate=4, edges="drop"), "frames"),
         ("temporal", with_wavenet(decimate=3, edges="drop"), "windows"),
         ("temporal", with_wavenet(decimate=5), "windows"),
+        ("temporal", centre(with_wavenet(edges="drop")), "windows"),
         ("spatial", spectrogram(width=40), "columns"),
         ("spatial", spectrogram(width=32), "windows"),
         ("spatial", spectrogram(width=40, reference="image"), "windows"),

@@ -10,13 +10,13 @@ import numpy as np
 import pytest
 import torch
 
-from ictal.errors import ElectrodeError, ModelError, UnknownNameError, WriteError
+from ictal.errors import ElectrodeError, ModelError, WriteError
 from ictal.models import ARMS, build, load_model
 from ictal.montage import CHAINS, CHANNELS, ELECTRODES, MONTAGES, derivations_of, montage_matrix
 from ictal.recording import Recording
 from ictal.scoring import contract as contracts
 from ictal.scoring import export as exports
-from ictal.scoring.contract import find_model, read_contract, sha256_of
+from ictal.scoring.contract import read_contract, sha256_of
 from ictal.scoring.engine import open_engine
 from ictal.scoring.export import derivations_seen, export_model
 from ictal.wiring import wire
@@ -232,17 +232,3 @@ def test_an_export_that_is_killed_leaves_a_folder_that_works(tmp_path, moment):
     np.testing.assert_allclose(open_engine(folder)(piece).probabilities, expected, atol=1e-4)
     save(folder, "temporal", SMALL)
     assert read_contract(folder) is None
-
-
-def test_models_are_found_by_path_and_by_name(tmp_path, monkeypatch):
-    monkeypatch.setattr(contracts, "user_data_path", lambda name: tmp_path / name)
-    for name in ("default", "small"):
-        (tmp_path / "ictal" / "models" / name).mkdir(parents=True)
-    assert find_model("small") == tmp_path / "ictal" / "models" / "small"
-    assert find_model(tmp_path) == tmp_path
-    with pytest.raises(
-        UnknownNameError, match=r"unknown model 'large'; known are: default, small, the folder of any"
-    ):
-        find_model("large")
-    with pytest.raises(UnknownNameError):
-        find_model("../models/small")

@@ -59,6 +59,32 @@ def test_a_short_recording_has_a_window_only_where_the_model_makes_up_the_rest()
     assert plans(cut(eeg(9.99)), 2000, "reflect") == []
 
 
+@given(seconds=st.lists(st.floats(0.1, 100), min_size=1, max_size=4), seen_s=st.sampled_from([10, 11, 20, 50]))
+def test_what_a_model_sees_of_each_window_lies_within_its_stretch_and_nothing_else_is_left_out(seconds, seen_s):
+    lengths = np.array([round(200 * value) for value in seconds])
+    ends = np.cumsum(lengths)
+    gaps = tuple(Gap(float(end / 200 + number), 1.0) for number, end in enumerate(ends[:-1]))
+    found = plans(cut(np.zeros((20, int(ends[-1])), dtype=np.float32), gaps), 2000, "refuse", seen_s)
+    assert sum(len(plan.starts) for plan in found) == sum(max(0, (n - 200 * seen_s) // 2000 + 1) for n in lengths)
+    for plan in found:
+        first, last = plan.starts[0] + plan.unseen, plan.starts[-1] + 10_000 - plan.unseen
+        assert 0 <= first < last <= plan.stretch.n_samples
+
+
+def test_a_model_of_the_centre_is_asked_from_the_first_second_to_the_last():
+    samples = eeg(37)
+    samples[:, 4200:4800] = 0
+    (stretch,) = cut(samples)
+    (plan,) = plans([stretch], 2000, "reflect", 10)
+    made = load(plan, SETTINGS, QualitySettings(), sees_context=False)
+    assert made.rows["start_s"].tolist() == [0, 10, 20]
+    assert (made.rows["made_up_s"] == 0).all()
+    assert made.rows["usable"].tolist() == pytest.approx([1, 1, 0.7], abs=0.1), "only what is seen can be spoilt"
+    whole = stretch.standardised(0, stretch.n_samples, SETTINGS)[0].signal
+    for number, window in enumerate(made.windows):
+        np.testing.assert_array_equal(window[:, 4000:6000], whole[:, 2000 * number : 2000 * (number + 1)])
+
+
 def loaded(samples: np.ndarray, step: int = 2000) -> Loaded:
     (plan, *_) = plans(cut(samples), step, "reflect")
     return load(plan, SETTINGS, QualitySettings(), sees_context=False)

@@ -79,8 +79,8 @@ def test_any_kind_gives_an_allowed_pattern_that_is_there_in_the_centre(patients,
     [
         ("gpd", "lpd", lambda pattern: -pattern.contralateral),
         ("grda", "lrda", lambda pattern: -pattern.contralateral),
-        ("grda", "gpd", lambda pattern: pattern.periodic),
-        ("lrda", "lpd", lambda pattern: pattern.periodic),
+        ("grda", "gpd", lambda pattern: pattern.periodic * (1 - pattern.duration_s * pattern.frequency_hz)),
+        ("lrda", "lpd", lambda pattern: pattern.periodic * (1 - pattern.duration_s * pattern.frequency_hz)),
     ],
 )
 def test_a_kind_between_two_patterns_is_drawn_between_them(patients, one, other, modifier):

@@ -12,6 +12,7 @@ from pydantic import ValidationError
 from ictal.montage import CHANNELS
 from ictal.views import Spectrogram, SpectrogramSettings
 from ictal.views.spectrogram import POWER_FLOOR, fourier_factors, mel_filters
+from ictal.windows import WINDOW_SAMPLES
 
 GOLDEN = Path(__file__).resolve().parents[1] / "golden"
 SMALL = SpectrogramSettings(n_mels=16, width=20)
@@ -111,3 +112,19 @@ def test_pixels_are_clipped_where_the_settings_say_so():
     plain, clipped = (Spectrogram(SMALL.model_copy(update={"clip": clip}))(windows(2)) for clip in (None, 0.5))
     assert plain.abs().max() > 0.5
     torch.testing.assert_close(clipped, plain.clamp(-0.5, 0.5))
+
+
+def test_a_view_of_the_middle_makes_the_image_of_that_and_sees_nothing_else():
+    rng = np.random.default_rng(0)
+    windows = torch.from_numpy(rng.normal(0, 20, (2, 20, WINDOW_SAMPLES)).astype(np.float32))
+    view = Spectrogram(SpectrogramSettings(n_mels=32, width=100, seconds=10))
+    image = view(windows)
+    assert image.shape == (2, 4, 32, 100)
+    torch.testing.assert_close(image, view(windows[..., 4000:6000]))
+    windows[..., :4000] = windows[..., 6000:] = 0
+    torch.testing.assert_close(view(windows), image)
+
+
+def test_no_more_frames_than_samples_are_seen():
+    with pytest.raises(ValidationError, match="allowed is at most 2000 frames"):
+        SpectrogramSettings(width=2001, seconds=10)

@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from ictal import __version__
+from ictal.cli.models import models
 from ictal.cli.recordings import evaluate_events, info, score
 from ictal.cli.screen import screen
 from ictal.cli.study import ablate, compare, evaluate, experts, explain, simulate, train
@@ -37,7 +38,10 @@ def _main(
     pass
 
 
-for command in (ablate, train, evaluate, compare, experts, explain, simulate, info, score, evaluate_events):
+for command in (
+    *(ablate, train, evaluate, compare, experts, explain, simulate),
+    *(info, score, evaluate_events, models),
+):
     app.command()(command)
 
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 # Reading and scoring need neither torch nor matplotlib; what little they need is imported when a command runs.
 
-MODEL = typer.Option("--model", help="Folder of a model, or its name.")
+MODEL = typer.Option("--model", help="Folder of a model, or its name: see 'ictal models'.")
 INTERPOLATE = typer.Option(
     "--interpolate", min=0, help="So many missing electrodes may be made of the others by spherical splines."
 )
@@ -68,7 +68,7 @@ def score(
 ) -> None:
     """Score whole recordings: six probabilities over time, events, burden, and a report. For research only.
 
-    Example: ictal score night.edf --model models/both
+    Example: ictal score night.edf
     """
     from typing import cast
 

@@ -1,16 +1,17 @@
 """Commands on data sets: train, compare and explain models, and simulate."""
 
+from math import isnan
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, cast
 
 import typer
-from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
 from ictal.cli.screen import JSON, bar, give_json, new_table, say, screen
 
 if TYPE_CHECKING:
-    from ictal.evaluation import Comparison, Evaluation, TableComparison
+    from ictal.evaluation import Comparison, Estimate, Evaluation, TableComparison
+    from ictal.evaluation.tables import Group
     from ictal.training import Recipe
 
 # Torch and its kin take seconds to import, so each command imports the library when it runs.
@@ -22,6 +23,7 @@ DATA = typer.Argument(
     help="'sim', a control (sim:temporal, sim:spatial, sim:joint, sim:null), a folder in HMS layout (train.csv, "
     "train_eegs/), or a manifest CSV."
 )
+MODEL = typer.Argument(help="Name of a model (see 'ictal models'), or its folder, or that of a unit of an ablation.")
 RECIPE = typer.Option("--recipe", help="A recipe that comes with ictal (quick, paper), or a YAML file.")
 SET = typer.Option("--set", help="Override a key of the recipe, as data.test_share=0; may be repeated.")
 SEED = typer.Option("--seed", min=0, help="Of folds, first weights and order; overrides the recipe's.")
@@ -68,26 +70,43 @@ def ablate(
 
 def train(
     data: Annotated[str, DATA],
-    arm: Annotated[str, typer.Option(help="Name of the arm.")] = "both",
-    recipe: Annotated[str, RECIPE] = "quick",
+    arm: Annotated[
+        str | None,
+        typer.Option(help="Name of the arm [default: that of --from; the only one that the recipe trains; both]."),
+    ] = None,
+    recipe: Annotated[
+        str | None,
+        typer.Option("--recipe", help="Name of a recipe, or a YAML file [default: quick; with --from, finetune]."),
+    ] = None,
+    begin_with: Annotated[
+        str | None,
+        typer.Option("--from", help="Name or folder of a model whose weights the training begins with."),
+    ] = None,
     seed: Annotated[int | None, SEED] = None,
     out: Annotated[Path, typer.Option(help="Folder of the model.")] = Path("models/model"),
     cache: Annotated[Path | None, CACHE] = None,
     overrides: Annotated[list[str] | None, SET] = None,
 ) -> None:
-    """Train one arm on all windows of a data set and save it as a model.
+    """Train one arm on all windows of a data set, or on a stream of simulated ones, and save it as a model.
 
     Example: ictal train sim --arm both --out models/both
+
+    Example: ictal train sim --recipe default --out models/mine
+
+    Example: ictal train data/hms --from default --out models/hms
     """
     from ictal import study
 
+    chosen = _recipe(recipe or ("finetune" if begin_with else "quick"), overrides, seed)
     with bar() as progress:
-        folder = study.train(data, arm, _recipe(recipe, overrides, seed), out, cache, progress)
+        folder = study.train(
+            data, arm, chosen, out, cache, progress, begin_with=begin_with, overrides=overrides or ()
+        )
     say(f"Model: {folder / 'model.safetensors'}, {folder / 'card.json'}")
 
 
 def evaluate(
-    model: Annotated[Path, typer.Argument(help="Folder of a model, or of a unit of an ablation.")],
+    model: Annotated[Path, MODEL],
     data: Annotated[str, DATA],
     recipe: Annotated[str, RECIPE] = "quick",
     seed: Annotated[int | None, SEED] = None,
@@ -98,7 +117,7 @@ def evaluate(
 ) -> None:
     """Measure how well a saved model predicts the votes of a data set.
 
-    Example: ictal evaluate models/both data/iiic --json -
+    Example: ictal evaluate default data/iiic --json -
     """
     from ictal import study
 
@@ -205,7 +224,7 @@ def experts(
 
 
 def explain(
-    model: Annotated[Path, typer.Argument(help="Folder of a model, or of a unit of an ablation.")],
+    model: Annotated[Path, MODEL],
     data: Annotated[str, DATA],
     window: Annotated[str, typer.Option(help="Id of the window.")],
     out: Annotated[Path, typer.Option(help="Figure to write (.svg or .png).")],
@@ -354,15 +373,35 @@ def _print_tables(result: "TableComparison") -> None:
 
 def _print_evaluation(result: "Evaluation") -> None:
     say(f"{result.n_windows} windows of {result.n_eegs} EEGs of {result.n_patients} patients")
-    table = Table(box=SIMPLE_HEAD)
-    for name in ("windows by", "n", "KL", "accuracy"):
-        table.add_column(name, justify="left" if name == "windows by" else "right", no_wrap=True)
-    overall = (str(result.n_windows), str(result.kl), f"balanced {result.balanced_accuracy}")
-    table.add_row("all", *overall)
+    screen.print(_overall(result))
+    table = new_table("windows by", "n", "KL", "accuracy", "AUROC against the rest")
+    for name, group in result.per_pattern.items():
+        table.add_row(name, *_of_group(group), _or_dash(result.measures[f"auroc_{name}"]))
     table.add_section()
-    for groups in (result.per_pattern, result.per_stratum):
-        for name, group in groups.items():
-            accuracy = "–" if group.accuracy is None else f"{group.accuracy:.2f}"
-            table.add_row(name, str(group.n_windows), str(group.kl or "–"), accuracy)
-        table.add_section()
+    for name, group in result.per_stratum.items():
+        table.add_row(name, *_of_group(group))
     screen.print(table)
+
+
+def _overall(result: "Evaluation") -> Table:
+    table = new_table("figure", "with interval", "of windows")
+    table.add_row("KL", f"{result.kl}", str(result.n_windows))
+    table.add_row("KL of the best constant", f"{result.constant_kl}", str(result.n_windows), style="dim")
+    table.add_row("model minus constant", f"{result.difference_to_constant:+.3f}", str(result.n_windows))
+    table.add_row("balanced accuracy", f"{result.balanced_accuracy}", str(result.n_windows))
+    for one, other in (("lateralized", "generalized"), ("periodic", "rhythmic")):
+        name = f"{one}_auroc"
+        counts = result.contrasts[name]
+        lacking = [side for side, count in zip((one, other), counts, strict=True) if not count]
+        told = f"– (none {' or '.join(lacking)})" if lacking else f"{result.measures[name]}"
+        table.add_row(f"AUROC, {one} against {other}", told, f"{counts[0]} : {counts[1]}")
+    return table
+
+
+def _of_group(group: "Group") -> tuple[str, str, str]:
+    accuracy = "–" if group.accuracy is None else f"{group.accuracy:.2f}"
+    return str(group.n_windows), f"{group.kl}" if group.kl else "–", accuracy
+
+
+def _or_dash(estimate: "Estimate") -> str:
+    return "–" if isnan(estimate.value) else f"{estimate:.2f}"

@@ -25,7 +25,7 @@ from ictal.progress import Progress, silent
 from ictal.standardise import Resampled, Standardised, StandardiseSettings, filtered, resample
 from ictal.windows import RATE_HZ, WINDOW_S, WINDOW_SAMPLES, cut, first_sample
 
-VERSION = 1
+VERSION = 2
 """Raised whenever the same recording and settings give other windows."""
 
 CONTEXT_VERSION = 1

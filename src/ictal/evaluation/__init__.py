@@ -23,12 +23,13 @@ from ictal.evaluation.metrics import (
     top2_correct,
 )
 from ictal.evaluation.permutation import holm, permutation_p
-from ictal.evaluation.ranking import auprc, auroc
+from ictal.evaluation.ranking import CONTRASTS, auprc, auroc, contrast
 from ictal.evaluation.reliability import Reliability, expected_calibration_error, reliability_curve
 from ictal.evaluation.resampling import Estimate, PatientBootstrap
 from ictal.evaluation.tables import Evaluation, evaluate
 
 __all__ = [
+    "CONTRASTS",
     "MEASURES",
     "ArmResult",
     "Calibration",
@@ -58,6 +59,7 @@ __all__ = [
     "compare_tables",
     "compare_with_experts",
     "confusion_of_votes",
+    "contrast",
     "evaluate",
     "expected_calibration_error",
     "fit_calibration",

@@ -434,7 +434,7 @@ def gradcam(network: nn.Module, window: Signal, pattern: str) -> Gradcam:
     with torch.inference_mode():
         decibels = view.decibels(whole).reshape(len(CHAINS), -1, settings.width, settings.n_mels).mean(dim=1)
     bands = mel_to_hz(np.linspace(0, hz_to_mel(settings.max_hz), settings.n_mels + 2))[1:-1]
-    seconds = np.arange(settings.width) * settings.hop / RATE_HZ
+    seconds = (WINDOW_S - settings.seen_s) / 2 + np.arange(settings.width) * settings.hop / RATE_HZ
     return Gradcam(_array(heat[0, 0]), _array(weighed[0, 0]), _array(decibels.transpose(1, 2)), bands, seconds)
 
 

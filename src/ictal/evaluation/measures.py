@@ -18,10 +18,10 @@ from ictal.evaluation.metrics import (
     pattern_shares,
     top2_correct,
 )
-from ictal.evaluation.ranking import areas, positives, ranking
+from ictal.evaluation.ranking import CONTRASTS, Contrast, areas, areas_under, contrast, one_against_rest
 from ictal.evaluation.reliability import N_BINS, claims, expected_calibration_error, reliability_curve
 from ictal.evaluation.resampling import Estimate, PatientBootstrap
-from ictal.labels import N_PATTERNS, PATTERN_TITLES, PATTERNS
+from ictal.labels import PATTERN_TITLES, PATTERNS
 
 Floats = npt.NDArray[np.float64]
 
@@ -57,6 +57,8 @@ MEASURES = {
         Measure("top2", "Top-2 accuracy", True),
         *_of_patterns("auroc", "AUROC"),
         *_of_patterns("auprc", "AUPRC"),
+        Measure("lateralized_auroc", "AUROC, lateralized", True),
+        Measure("periodic_auroc", "AUROC, periodic", True),
         Measure("brier", "Brier score", False),
         Measure("ece", "Calibration error", False),
     )
@@ -71,7 +73,7 @@ class Measured:
     Attributes
     ----------
     value
-        NaN where the measure is not defined, as an AUROC without a positive window.
+        NaN where the measure is not defined, as an AUROC without a positive or without a negative window.
     resampled
         [resample]; NaN in those where it is not defined.
     n_patients
@@ -183,53 +185,56 @@ def _calibration_error(bootstrap: PatientBootstrap, votes: npt.NDArray[np.generi
 def _rankings(
     bootstrap: PatientBootstrap, votes: npt.NDArray[np.generic], probabilities: Floats
 ) -> dict[str, Measured]:
-    """Return AUROC and AUPRC: exact values, and resampled ones of binned scores moved by what binning changes."""
-    positive = positives(votes)
-    exact = ranking(votes, probabilities, bootstrap.weights)
-    resampled = np.clip(_resampled_areas(bootstrap, positive, probabilities, exact), 0, 1)
-    patients = bootstrap.patients
-    on_either_side = [(len(set(patients[there])), len(set(patients[~there]))) for there in positive.T]
+    """Return AUROC and AUPRC of each pattern and their means, and the AUROC of each of `CONTRASTS`."""
+    of_patterns = [_ranked(bootstrap, one) for one in one_against_rest(votes, probabilities)]
     measured = {}
-    for name, values, columns in zip(("auroc", "auprc"), exact, resampled, strict=True):
-        value = float(_mean_of_patterns(values[None])[0])
-        measured[name] = Measured(value, _mean_of_patterns(columns), len(set(patients)))
-        for number, pattern in enumerate(PATTERNS):
-            of_pattern = float(values[number]), columns[:, number], min(on_either_side[number])
-            measured[f"{name}_{pattern}"] = Measured(*of_pattern)
-    return measured
+    for number, name in enumerate(("auroc", "auprc")):
+        columns = [both[number] for both in of_patterns]
+        value = float(_mean_of_patterns(np.array([[column.value for column in columns]]))[0])
+        resampled = _mean_of_patterns(np.stack([column.resampled for column in columns], axis=1))
+        measured[name] = Measured(value, resampled, len(set(bootstrap.patients)))
+        measured |= {f"{name}_{pattern}": column for pattern, column in zip(PATTERNS, columns, strict=True)}
+    return measured | {name: _ranked(bootstrap, contrast(votes, probabilities, name))[0] for name in CONTRASTS}
 
 
-def _resampled_areas(
-    bootstrap: PatientBootstrap, positive: npt.NDArray[np.bool_], probabilities: Floats, exact: Floats
-) -> Floats:
-    """Return AUROC and AUPRC of each pattern in every resample, [2, resample, 6]."""
+def _ranked(bootstrap: PatientBootstrap, ranked: Contrast) -> list[Measured]:
+    """Return AUROC and AUPRC: exact values, and resampled ones of binned scores moved by what binning changes."""
+    exact = areas_under(ranked, bootstrap.weights)
+    sides = ranked.positive, ranked.negative
+    n_patients = min(len(set(bootstrap.patients[side])) for side in sides)
+    resampled = np.full((2, bootstrap.n_resamples), np.nan)
+    if ranked.decided:
+        resampled = np.clip(_resampled_areas(bootstrap, ranked, exact), 0, 1)
+    return [Measured(float(value), row, n_patients) for value, row in zip(exact, resampled, strict=True)]
+
+
+def _resampled_areas(bootstrap: PatientBootstrap, ranked: Contrast, exact: Floats) -> Floats:
+    """Return AUROC and AUPRC in every resample, [2, resample]."""
     # The draws are those of all other measures; a resample is a sum over patients of what each has in each bin.
     codes, counts = bootstrap.draws
-    sums = [
-        _sums_of_bins(codes, counts.shape[1], bootstrap.weights, there, scores)
-        for there, scores in zip(positive.T, probabilities.T, strict=True)
-    ]
+    with_it, without = _sums_of_bins(codes, counts.shape[1], bootstrap.weights, ranked)
     everyone = np.ones(counts.shape[1])
-    binned = np.array([areas(with_it @ everyone, without @ everyone) for with_it, without in sums]).T
-    resampled = np.empty((2, bootstrap.n_resamples, N_PATTERNS))
+    binned = np.array(areas(with_it @ everyone, without @ everyone))
+    resampled = np.empty((2, bootstrap.n_resamples))
     for begin in range(0, bootstrap.n_resamples, AT_A_TIME):
         drawn = np.ascontiguousarray(counts[begin : begin + AT_A_TIME].T, dtype=np.float64)
-        for number, (with_it, without) in enumerate(sums):
-            resampled[:, begin : begin + AT_A_TIME, number] = areas(with_it @ drawn, without @ drawn)
+        resampled[:, begin : begin + AT_A_TIME] = areas(with_it @ drawn, without @ drawn)
     return np.asarray(resampled + (exact - binned)[:, None])
 
 
 def _sums_of_bins(
-    codes: npt.NDArray[np.intp], n_patients: int, weights: Floats, positive: npt.NDArray[np.bool_], scores: Floats
+    codes: npt.NDArray[np.intp], n_patients: int, weights: Floats, ranked: Contrast
 ) -> list[sparse.csr_array]:
     """Return the weight of positive and of negative windows, [bin, patient] each, from the highest scores down.
 
     Half of the mass of a bin is that of positives, half that of negatives, each side summing to one: the few scores
     that a rare pattern turns on are told apart as well as those of a common one.
     """
+    counted = ranked.positive | ranked.negative
+    codes, weights, positive = codes[counted], weights[counted], ranked.positive[counted]
     sides = positive, ~positive
     masses = weights / np.where(positive, *(weights[side].sum() for side in sides))
-    bins = equal_mass_bins(-scores, masses, SCORE_BINS)
+    bins = equal_mass_bins(-ranked.scores[counted], masses, SCORE_BINS)
     shape = bins.max() + 1, n_patients
     return [sparse.csr_array((weights[side], (bins[side], codes[side])), shape=shape) for side in sides]
 

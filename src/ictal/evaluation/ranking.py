@@ -1,17 +1,78 @@
-"""How well the probability of a pattern ranks windows with it above windows without: AUROC and AUPRC."""
+"""How well probabilities rank windows of one kind above windows of another: AUROC and AUPRC."""
+
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
-from ictal.labels import N_PATTERNS, distribution
+from ictal.evaluation.metrics import FLOOR
+from ictal.labels import PATTERNS, distribution
 
 Floats = npt.NDArray[np.float64]
+Marks = npt.NDArray[np.bool_]
 
 POSITIVE_SHARE = 0.5
 """A window is one of the pattern where at least this share of the votes is for it; two patterns can share one."""
 
+CONTRASTS = {
+    "lateralized_auroc": (("lpd", "lrda"), ("gpd", "grda")),
+    "periodic_auroc": (("lpd", "gpd"), ("lrda", "grda")),
+}
+"""Two properties that cut the four patterns in halves: patterns that have it, and those that do not."""
+_CUT = ("lpd", "gpd", "lrda", "grda")
 
-def positives(votes: npt.ArrayLike) -> npt.NDArray[np.bool_]:
+
+@dataclass(frozen=True)
+class Contrast:
+    """Windows of one kind against windows of another, by a score; the others are left out.
+
+    Attributes
+    ----------
+    positive, negative
+        Which windows are of the one and of the other kind, [window]; none is of both.
+    scores
+        The higher, the likelier positive, [window].
+    """
+
+    positive: Marks
+    negative: Marks
+    scores: Floats
+
+    @property
+    def decided(self) -> bool:
+        """Whether there are windows of both kinds, without which nothing can be ranked."""
+        return bool(self.positive.any() and self.negative.any())
+
+
+def one_against_rest(votes: npt.ArrayLike, probabilities: npt.ArrayLike) -> list[Contrast]:
+    """Return for each pattern the windows that `positives` marks, against all others by its probability."""
+    positive, scores = positives(votes), np.asarray(probabilities, dtype=np.float64)
+    return [Contrast(there, ~there, of_pattern) for there, of_pattern in zip(positive.T, scores.T, strict=True)]
+
+
+def contrast(votes: npt.ArrayLike, probabilities: npt.ArrayLike, name: str) -> Contrast:
+    """Return the windows that are lateralized against those that are generalized, or periodic against rhythmic.
+
+    Windows count whose votes for LPD, GPD, LRDA and GRDA together are at least half of all, and a window is of the
+    kind that has more of them; where both have as many, it is left out. The score is the logarithm of the ratio of
+    the probabilities of both kinds.
+
+    Parameters
+    ----------
+    votes, probabilities
+        [window, 6].
+    name
+        One of `CONTRASTS`.
+    """
+    shares, predicted = distribution(votes), np.asarray(probabilities, dtype=np.float64)
+    one, other = ([PATTERNS.index(pattern) for pattern in side] for side in CONTRASTS[name])
+    four = shares[:, [PATTERNS.index(pattern) for pattern in _CUT]].sum(axis=1) >= POSITIVE_SHARE - 1e-9
+    more = shares[:, one].sum(axis=1) - shares[:, other].sum(axis=1)
+    of_one, of_other = (np.log(np.maximum(predicted[:, side].sum(axis=1), FLOOR)) for side in (one, other))
+    return Contrast(four & (more > 1e-9), four & (more < -1e-9), of_one - of_other)
+
+
+def positives(votes: npt.ArrayLike) -> Marks:
     """Mark the patterns with at least half of a window's votes, [window, 6]."""
     return np.asarray(distribution(votes) >= POSITIVE_SHARE - 1e-9)
 
@@ -67,12 +128,16 @@ def auprc(votes: npt.ArrayLike, probabilities: npt.ArrayLike, weights: npt.Array
 
 def ranking(votes: npt.ArrayLike, probabilities: npt.ArrayLike, weights: npt.ArrayLike) -> Floats:
     """Return `auroc` and `auprc` at once, [2, 6]."""
-    positive, scores = positives(votes), np.asarray(probabilities, dtype=np.float64)
+    return np.array([areas_under(one, weights) for one in one_against_rest(votes, probabilities)]).T
+
+
+def areas_under(ranked: Contrast, weights: npt.ArrayLike) -> Floats:
+    """Return AUROC and AUPRC of a contrast, [2], by the weight of each window; NaN without windows of both kinds."""
+    if not ranked.decided:
+        return np.full(2, np.nan)
     weights = np.asarray(weights, dtype=np.float64)
-    result = np.empty((2, N_PATTERNS))
-    for pattern in range(N_PATTERNS):
-        levels, level = np.unique(-scores[:, pattern], return_inverse=True)
-        sides = np.zeros((2, len(levels)))
-        np.add.at(sides, (1 - positive[:, pattern], level), weights)
-        result[:, pattern] = areas(*sides)
-    return result
+    levels, level = np.unique(-ranked.scores, return_inverse=True)
+    sides = np.zeros((2, len(levels)))
+    for row, side in zip(sides, (ranked.positive, ranked.negative), strict=True):
+        np.add.at(row, level[side], weights[side])
+    return np.array(areas(*sides))

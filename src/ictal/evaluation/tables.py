@@ -10,6 +10,7 @@ import pandas as pd
 
 from ictal.evaluation.measures import Measured, measure_table
 from ictal.evaluation.metrics import confusion_of_votes, correct, kl_divergence, pattern_shares
+from ictal.evaluation.ranking import CONTRASTS, Contrast, contrast
 from ictal.evaluation.resampling import Estimate, PatientBootstrap
 from ictal.labels import PANELS, PATTERNS, STRATA, distribution, panels, strata
 from ictal.predictions import Predictions
@@ -45,6 +46,12 @@ class Evaluation:
     ----------
     kl, balanced_accuracy
         With intervals by resampling patients.
+    constant_kl, difference_to_constant
+        KL of the best constant (the mean distribution of these very votes, the same in every resample, which no
+        constant can beat here), and the KL of the predictions minus it, paired: negative where they are better.
+    contrasts
+        By the names of `CONTRASTS`, how many windows are of the one kind and of the other; where one is 0, the
+        measure of that name is not defined.
     per_pattern
         By top-voted pattern; where several tie, a window counts in part for each.
     per_stratum
@@ -62,6 +69,9 @@ class Evaluation:
     n_patients: int
     kl: Estimate
     balanced_accuracy: Estimate
+    constant_kl: Estimate
+    difference_to_constant: Estimate
+    contrasts: dict[str, tuple[int, int]]
     per_pattern: dict[str, Group]
     per_stratum: dict[str, Group]
     confusion: Floats
@@ -70,14 +80,22 @@ class Evaluation:
 
     def to_json(self) -> dict[str, Any]:
         """Return the figures as plain numbers, lists and None."""
+        overall = {
+            "kl": self.kl,
+            "balanced_accuracy": self.balanced_accuracy,
+            "constant_kl": self.constant_kl,
+            "difference_to_constant": self.difference_to_constant,
+            **{name: self.measures[name] for name in self.contrasts},
+        }
+        told: dict[str, Any] = {}
+        for name, estimate in overall.items():
+            told |= {name: _number(estimate.value), f"{name}_interval": estimate.interval}
         return {
             "n_windows": self.n_windows,
             "n_eegs": self.n_eegs,
             "n_patients": self.n_patients,
-            "kl": self.kl.value,
-            "kl_interval": self.kl.interval,
-            "balanced_accuracy": self.balanced_accuracy.value,
-            "balanced_accuracy_interval": self.balanced_accuracy.interval,
+            **told,
+            **{f"{name}_windows": list(counts) for name, counts in self.contrasts.items()},
             "per_pattern": {name: group_json(group) for name, group in self.per_pattern.items()},
             "per_stratum": {name: group_json(group) for name, group in self.per_stratum.items()},
             "measures": {name: estimate_json(estimate) for name, estimate in self.measures.items()},
@@ -86,7 +104,11 @@ class Evaluation:
 
 def estimate_json(estimate: Estimate) -> dict[str, Any]:
     """Return value and interval as plain numbers and None."""
-    return {"value": None if np.isnan(estimate.value) else estimate.value, "interval": estimate.interval}
+    return {"value": _number(estimate.value), "interval": estimate.interval}
+
+
+def _number(value: float) -> float | None:
+    return None if np.isnan(value) else value
 
 
 def group_json(group: Group) -> dict[str, Any]:
@@ -176,6 +198,8 @@ def evaluate_votes(
         accuracy = float(np.average(right, weights=counts * bootstrap.weights))
         return Group(int(there.sum()) // rows_per_window, n_patients, bootstrap.mean(kl, counts), accuracy)
 
+    best = np.average(distribution(votes), axis=0, weights=bootstrap.weights)
+    of_constant = kl_divergence(votes, np.broadcast_to(best, probabilities.shape))
     measured = measure_table(bootstrap, votes, probabilities) if measured is None else measured
     measures = {name: one.estimate(bootstrap) for name, one in measured.items()}
     return Evaluation(
@@ -184,9 +208,16 @@ def evaluate_votes(
         n_patients=len(set(bootstrap.patients)),
         kl=measures["kl"],
         balanced_accuracy=measures["balanced_accuracy"],
+        constant_kl=bootstrap.mean(of_constant),
+        difference_to_constant=bootstrap.mean(kl - of_constant),
+        contrasts={name: _sides(contrast(votes, probabilities, name), rows_per_window) for name in CONTRASTS},
         per_pattern={name: group(shares[:, index]) for index, name in enumerate(PATTERNS)},
         per_stratum={name: group(part.astype(float)) for name, part in parts.items()},
         confusion=confusion_of_votes(votes, probabilities, bootstrap.weights),
         panel_confusion=confusion_of_votes(votes, distribution(votes), bootstrap.weights),
         measures=measures,
     )
+
+
+def _sides(ranked: Contrast, rows_per_window: int) -> tuple[int, int]:
+    return int(ranked.positive.sum()) // rows_per_window, int(ranked.negative.sum()) // rows_per_window

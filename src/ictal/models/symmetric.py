@@ -160,13 +160,14 @@ class Symmetric(nn.Module):
         n_chains = len(self.view.chain_sizes) - 2  # of a hemisphere; the midline, where there is one, belongs to both
         self.hemisphere = entrance(n_chains * widths[-1], hemisphere).append(ResidualBlock(hemisphere, hemisphere, 3))
         self.both = entrance(2 * hemisphere, both).append(ResidualBlock(both, both, 3))
-        self.pool = AttentionPool(both)
+        self.pool = AttentionPool(both, waveform.seen_s)
         self.n_features = 2 * both
         self.head = nn.Sequential(nn.Dropout(settings.drop_rate), nn.Linear(self.n_features, n_outputs))
         self.to(memory_format=torch.channels_last)
 
     def chains(self, windows: Tensor) -> list[Tensor]:
         """Return for each chain of the montage [batch, channel, time], the trusted mean over its derivations."""
+        windows = self.view.middle(windows)  # what lies further out must not enter the trust either
         traces = self.view(windows)
         trust = self.trust(windows, traces)[:, None, :, None]
         maps = self.encoder(traces.asinh().unsqueeze(1).contiguous(memory_format=torch.channels_last))
@@ -175,7 +176,7 @@ class Symmetric(nn.Module):
         return [chain.sum(dim=2) / (weight.sum(dim=2) + FADING) for chain, weight in parts]
 
     def features(self, windows: Tensor) -> Tensor:
-        """Return [batch, 2 x both]: both hemispheres, pooled over all times and over the central 10 s."""
+        """Return [batch, 2 x both]: both hemispheres, pooled over all that is looked at and over the central 10 s."""
         left_lateral, left, right, right_lateral, *midline = self.chains(windows)
         sides = [torch.cat([*side, *midline], dim=1) for side in ((left_lateral, left), (right_lateral, right))]
         hemispheres = torch.stack(sides, dim=2).contiguous(memory_format=torch.channels_last)

@@ -12,7 +12,6 @@ from ictal.errors import ModelError
 from ictal.labels import N_PATTERNS
 from ictal.settings import Settings
 from ictal.views.waveform import Waveform, WaveformSettings
-from ictal.windows import WINDOW_SAMPLES
 
 N_PARTS = 16
 """Into how many parts of 3 s a window is divided, where features are wanted over time."""
@@ -132,14 +131,14 @@ class Wavenet(nn.Module):
 
     def __init__(self, waveform: WaveformSettings, settings: WavenetSettings, *, n_outputs: int = N_PATTERNS) -> None:
         super().__init__()
-        if settings.reach_each_side * 2 > WINDOW_SAMPLES // waveform.decimate - N_PARTS:
+        if settings.reach_each_side * 2 > waveform.n_samples - N_PARTS:
             raise ModelError(
                 f"this WaveNet looks {settings.reach_each_side} samples to each side, and a window has "
-                f"{WINDOW_SAMPLES // waveform.decimate}: too little of it would be left; allowed with edges 'drop' "
+                f"{waveform.n_samples}: too little of it would be left; allowed with edges 'drop' "
                 "are fewer dilations or smaller kernels"
             )
         self.view = Waveform(waveform)
-        self.shares = settings.edges == "drop"
+        self.shares = settings.edges == "drop" and waveform.seconds is None  # a view that cuts knows single windows
         widths = (1, *settings.filters)
         sizes = zip(pairwise(widths), settings.kernels, settings.dilations, strict=True)
         self.blocks = nn.Sequential()

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import torch
-from pydantic import Field, ValidationError
+from pydantic import ConfigDict, ValidationError
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import nn
@@ -19,52 +19,52 @@ from ictal.labels import PATTERNS
 from ictal.models.arms import ArmNetwork, MeanOfArms, ModelSettings, build
 from ictal.montage import CHANNELS
 from ictal.settings import Settings
+from ictal.shipped import CARD, WEIGHTS, About, find_model
 from ictal.standardise import StandardiseSettings
 from ictal.windows import RATE_HZ, WINDOW_S
 
-WEIGHTS = "model.safetensors"
-CARD = "card.json"
-NOT_A_DEVICE = "For research. Not a medical device: not for diagnosis or treatment."
+
+class Origin(Settings):
+    """The model whose weights a training began with."""
+
+    name: str
+    weights_sha256: str
 
 
-class Card(Settings):
-    """What a model is, what it needs and where it comes from.
+class Card(About):
+    """What a model is, what it needs and where it comes from; the part for people is that of `ictal.shipped.About`.
 
     Attributes
     ----------
-    arm, models
-        The arm, with the settings of its views and networks.
+    models
+        The settings of the arm's views and networks.
     standardise
         How recordings must become input.
     electrodes, rate_hz, window_s, patterns
         The contract of input and output.
-    data, data_fingerprint
-        What it was trained on.
+    data_fingerprint
+        Of what it was trained on.
     recipe, seed, ictal_version
         What made it.
-    metrics
-        Figures, each named with the data that it was measured on.
-    warnings
-        What a user must know.
+    begun_with
+        The model whose weights the training began with, where there was one.
     weights_sha256
         Of the tensors' file.
     """
 
-    arm: str
+    model_config = ConfigDict(extra="forbid")
+
     models: ModelSettings
     standardise: StandardiseSettings
     electrodes: tuple[str, ...] = CHANNELS
     rate_hz: float = RATE_HZ
     window_s: float = WINDOW_S
     patterns: tuple[str, ...] = PATTERNS
-    data: str
     data_fingerprint: str
     recipe: str
     seed: int
     ictal_version: str
-    metrics: dict[str, float] = Field(default_factory=dict)
-    licence: str = "that of the training data"
-    warnings: tuple[str, ...] = (NOT_A_DEVICE,)
+    begun_with: Origin | None = None
     weights_sha256: str = ""
 
 
@@ -143,12 +143,17 @@ def predict(
 
 
 def save_model(folder: Path, network: nn.Module, card: Card) -> None:
-    """Write a model as `model.safetensors` and `card.json`; the card comes last and holds the tensors' hash."""
+    """Write a model as `model.safetensors` and `card.json`.
+
+    The card comes last, with the tensors' hash and the number of parameters.
+    """
     tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in network.state_dict().items()}
     with whole_file(folder / WEIGHTS) as part:
         save_file(tensors, part)
         digest = hashlib.sha256(part.read_bytes()).hexdigest()
-    write_json(folder / CARD, card.model_copy(update={"weights_sha256": digest}).model_dump(mode="json"))
+    n_parameters = sum(parameter.numel() for parameter in network.parameters())
+    whole = card.model_copy(update={"weights_sha256": digest, "n_parameters": n_parameters})
+    write_json(folder / CARD, whole.model_dump(mode="json"))
 
 
 def load_model(path: str | Path) -> Model:
@@ -157,14 +162,16 @@ def load_model(path: str | Path) -> Model:
     Parameters
     ----------
     path
-        A folder with `model.safetensors` and `card.json`.
+        A folder with `model.safetensors` and `card.json`, or the name of a model: see `ictal.shipped.find_model`.
 
     Raises
     ------
+    UnknownNameError
+        If there is no such model.
     ModelError
         If one of the two is missing, the hash is wrong, or a tensor is missing, extra or of another shape.
     """
-    folder = Path(path)
+    folder = find_model(path)
     missing = [name for name in (CARD, WEIGHTS) if not (folder / name).is_file()]
     if missing:
         raise ModelError(f"{folder}: is not a saved model: {listed(missing)} missing; see 'ictal train --help'")

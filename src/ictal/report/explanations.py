@@ -231,9 +231,10 @@ def _draw_probabilities(axes: Axes, explanation: Explanation) -> None:
 
 def _draw_gradcam(figure: Figure, found: Gradcam) -> None:
     rows, columns = found.cells.shape
+    cell_s = (found.seconds[1] - found.seconds[0]) * len(found.seconds) / columns
     words = (
         f"Orange: where the last map of {rows} × {columns} cells speaks for the pattern, blurred; a cell is "
-        f"{WINDOW_S / columns:.3g} s × {found.hertz[-1] / rows:.2g} Hz. Lines: half and three quarters of the most.\n"
+        f"{cell_s:.3g} s × {found.hertz[-1] / rows:.2g} Hz. Lines: half and three quarters of the most.\n"
         "One map for all four chains: it says when and at which frequency, but not on which side."
     )
     if not found.cells.any():

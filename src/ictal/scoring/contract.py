@@ -6,19 +6,22 @@ import os
 from pathlib import Path
 from typing import Literal
 
-from platformdirs import user_cache_path, user_data_path
+from platformdirs import user_cache_path
 
 from ictal import __version__
-from ictal.errors import ModelError, UnknownNameError
+from ictal.errors import ModelError
 from ictal.files import hash_of
 from ictal.montage import Derivation, derivation
 from ictal.settings import Settings
+from ictal.shipped import CARD as CARD
+from ictal.shipped import find_model as find_model
+from ictal.shipped import is_shipped
 from ictal.standardise import StandardiseSettings
+from ictal.windows import WINDOW_S
 
 CONTRACT = "contract.json"
 WHOLE = "model.onnx"
 EXPORTED = "exported"
-CARD = "card.json"
 ALIGNED = 100
 """Samples at 200 Hz: windows begin at multiples of this, so that they can share frames."""
 
@@ -66,6 +69,8 @@ class Contract(Settings):
         Voltages of which everything is made that the model looks at.
     sees_context
         Whether it looks at the ten minutes around a window.
+    seen_s
+        How much of the middle of a window it looks at.
     parts
         See `Part`.
     graphs
@@ -83,6 +88,7 @@ class Contract(Settings):
     standardise: StandardiseSettings
     derivations: tuple[str, ...]
     sees_context: bool
+    seen_s: float = WINDOW_S
     parts: tuple[Part, ...]
     graphs: dict[str, str]
     ictal_version: str = __version__
@@ -95,37 +101,20 @@ class Contract(Settings):
         return [derivation(name) for name in self.derivations]
 
 
-def models_folder() -> Path:
-    """Return where models stand that are called by a name."""
-    return user_data_path("ictal") / "models"
-
-
-def find_model(name: str | Path) -> Path:
-    """Return the folder of a model that is named by its path, or by its name in `models_folder`.
-
-    Raises
-    ------
-    UnknownNameError
-        If there is neither; the message lists the names that there are.
-    """
-    path = Path(name)
-    if path.is_dir():
-        return path
-    named = models_folder() / str(name)
-    if len(path.parts) == 1 and named.is_dir():
-        return named
-    known = sorted(folder.name for folder in models_folder().glob("*/"))
-    raise UnknownNameError("model", name, [*known, "the folder of any model that 'ictal train' made"])
-
-
 def exported_folders(model: Path, weights_sha256: str) -> tuple[Path, Path]:
     """Return where a model's export may stand: in its folder, and in the user's cache."""
     return model / EXPORTED, user_cache_path("ictal") / EXPORTED / weights_sha256[:16]
 
 
 def folder_to_export(model: Path, weights_sha256: str) -> Path:
-    """Return where a model is exported to: its folder, or the user's cache if the user may not write there."""
+    """Return where a model is exported to: its folder, or the user's cache.
+
+    That is where a model goes that ships with ictal (an installed package is left as it is), or in whose folder the
+    user may not write.
+    """
     beside, cache = exported_folders(model, weights_sha256)
+    if is_shipped(model):
+        return cache
     return beside if os.access(beside if beside.is_dir() else model, os.W_OK) else cache
 
 

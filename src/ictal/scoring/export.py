@@ -22,7 +22,8 @@ from ictal.models.weights import Model, load_model
 from ictal.montage import CHAINS, CHANNELS, N_CHANNELS, Derivation, derivations_of
 from ictal.scoring.contract import ALIGNED, CARD, CONTRACT, WHOLE, Contract, Part, folder_to_export, sha256_of
 from ictal.views.spectrogram import Spectrogram
-from ictal.windows import WINDOW_SAMPLES
+from ictal.views.waveform import Waveform
+from ictal.windows import WINDOW_S, WINDOW_SAMPLES
 
 AGREE = 1e-4
 """How far a probability of the exported model may be from torch's, in float32."""
@@ -131,6 +132,13 @@ def derivations_seen(network: ArmNetwork | MeanOfArms) -> list[Derivation]:
     return list(found)
 
 
+def seconds_seen(network: ArmNetwork | MeanOfArms) -> float:
+    """Return how much of the middle of a window a network looks at, at the most."""
+    members = [network] if isinstance(network, ArmNetwork) else list(network.networks.values())
+    views = [getattr(cast(ArmNetwork, member).network, "view", None) for member in members]
+    return max(view.settings.seen_s if isinstance(view, Waveform | Spectrogram) else WINDOW_S for view in views)
+
+
 def export_model(path: Path, folder: Path | None = None) -> Path:
     """Export a saved model as ONNX; return the folder.
 
@@ -176,6 +184,7 @@ def _contract(path: Path, model: Model, parts: list[Part], hashes: dict[str, str
         standardise=model.card.standardise,
         derivations=tuple(str(one) for one in derivations_seen(model.network)),
         sees_context=model.network.sees_context,
+        seen_s=seconds_seen(model.network),
         parts=tuple(parts),
         graphs=hashes,
         data=model.card.data,

@@ -12,7 +12,7 @@ from ictal.montage import CHAINS, ELECTRODES, MONTAGES, Derivation, derivations_
 from ictal.recording import Recording
 from ictal.scoring.contract import Contract
 from ictal.standardise import FLAT_S, MIN_RATE_HZ, check_unit, flat_runs, rows_of
-from ictal.windows import CENTRE_S, CENTRE_SAMPLES, RATE_HZ, WINDOW_S, WINDOW_SAMPLES
+from ictal.windows import CENTRE_S, CENTRE_SAMPLES, RATE_HZ, WINDOW_S
 from ictal.wiring import Wiring, bipolar_wiring, referential_electrodes, wire
 
 VIEWS: dict[str, tuple[Derivation, ...]] = {
@@ -93,7 +93,7 @@ def describe(recording: Recording, contract: Contract | None = None, interpolate
         So many missing electrodes may be made of the others.
     """
     found: Wiring | None = None
-    problem = ""
+    problem, seen_s = "", contract.seen_s if contract else WINDOW_S
     electrodes: tuple[str, ...] = ()
     try:
         electrodes = referential_electrodes(recording)
@@ -129,11 +129,11 @@ def describe(recording: Recording, contract: Contract | None = None, interpolate
         views=wanted,
         amplitude_uv=amplitude,
         flat=flat,
-        n_windows=(n_windows := _n_windows(recording)),
+        n_windows=(n_windows := _n_windows(recording, seen_s)),
         n_annotations=len(recording.annotations),
         gaps=tuple((gap.start_s, gap.duration_s) for gap in recording.gaps),
         notes=recording.notes,
-        problem=problem or _too_short_or_slow(recording, n_windows),
+        problem=problem or _too_short_or_slow(recording, n_windows, seen_s),
     )
 
 
@@ -166,19 +166,20 @@ def _amplitude(recording: Recording, found: Wiring) -> tuple[float, tuple[str, .
     return float(np.median(np.median(centred, axis=1))), flat
 
 
-def _n_windows(recording: Recording) -> int:
+def _n_windows(recording: Recording, seen_s: float) -> int:
     if not recording.n_samples:
         return 0
     lengths = [ceil((part.stop - part.start) * RATE_HZ / recording.rate_hz) for part in recording.segments]
-    found = sum((length - WINDOW_SAMPLES) // CENTRE_SAMPLES + 1 for length in lengths if length >= WINDOW_SAMPLES)
+    seen = round(seen_s * RATE_HZ)
+    found = sum((length - seen) // CENTRE_SAMPLES + 1 for length in lengths if length >= seen)
     return found or int(len(lengths) == 1 and lengths[0] >= CENTRE_SAMPLES)
 
 
-def _too_short_or_slow(recording: Recording, n_windows: int) -> str:
+def _too_short_or_slow(recording: Recording, n_windows: int, seen_s: float) -> str:
     if recording.rate_hz < MIN_RATE_HZ:
         return f"{recording.rate_hz:g} Hz is too slow; needed are {MIN_RATE_HZ} Hz"
     if not n_windows:
         return (
-            f"lasts {recording.duration_s:g} s; needed are {WINDOW_S} s without a gap, or one piece of {CENTRE_S} s"
+            f"lasts {recording.duration_s:g} s; needed are {seen_s:g} s without a gap, or one piece of {CENTRE_S} s"
         )
     return ""

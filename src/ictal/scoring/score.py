@@ -85,10 +85,10 @@ def score(
     wiring = wire(opened, contract.looks_at, interpolate)
     pieces = list(stretches(opened, wiring, contract.standardise.fill))
     check_unit(sample_of(opened, wiring), opened.name)
-    planned = plans(pieces, round(step_s * RATE_HZ), contract.standardise.short)
+    planned = plans(pieces, round(step_s * RATE_HZ), contract.standardise.short, contract.seen_s)
     if not planned:
         raise ReadError(
-            f"{opened.name}: lasts {opened.duration_s:g} s in {len(pieces)} pieces; needed are {WINDOW_S} s "
+            f"{opened.name}: lasts {opened.duration_s:g} s in {len(pieces)} pieces; needed are {contract.seen_s:g} s "
             f"without a gap, or one piece of {CENTRE_S} s"
         )
     total, done, parts, first_s = sum(plan.seconds for plan in planned), 0.0, [], 0.0
@@ -104,7 +104,7 @@ def score(
             if on_scores:
                 on_scores(parts[-1])
     frame = pd.concat(parts, ignore_index=True)
-    notes = _notes(opened, wiring, pieces, frame)
+    notes = _notes(opened, wiring, pieces, frame, contract.seen_s)
     manifest = _manifest(running, step_s, interpolate, quality)
     manifest["seconds"] = {"first_scores": round(first_s, 2), "all": round(time.perf_counter() - begun, 2)}
     return Scores(frame, RecordingInfo.of(opened, wiring, notes), manifest)
@@ -125,12 +125,12 @@ def _opened(recording: Any) -> Recording:
     return from_raw(recording)
 
 
-def _notes(recording: Recording, wiring: Wiring, pieces: list[Any], frame: pd.DataFrame) -> list[str]:
+def _notes(recording: Recording, wiring: Wiring, pieces: list[Any], frame: pd.DataFrame, seen_s: float) -> list[str]:
     """Say what was not scored, or not as it stands in the file."""
     notes = []
     if wiring.interpolated:
         notes.append(f"made of other electrodes by spherical splines: {', '.join(wiring.interpolated)}")
-    short = [piece for piece in pieces if piece.n_samples < WINDOW_S * RATE_HZ]
+    short = [piece for piece in pieces if piece.n_samples < seen_s * RATE_HZ]
     if short and len(pieces) > 1:
         seconds = sum(piece.n_samples for piece in short) / RATE_HZ
         notes.append(f"{len(short)} pieces of {seconds:.0f} s in all, between gaps, are too short to be scored")

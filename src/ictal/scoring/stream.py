@@ -47,11 +47,20 @@ class Plan:
     stretch
         Of the recording.
     starts
-        First sample of each window in the stretch, at 200 Hz.
+        First sample of each window in the stretch, at 200 Hz; below zero, and with a last one beyond the stretch,
+        where the model does not look at what is missing.
+    seen
+        How many samples of the middle of each window the model looks at.
     """
 
     stretch: Stretch
     starts: tuple[int, ...]
+    seen: int = WINDOW_SAMPLES
+
+    @property
+    def unseen(self) -> int:
+        """Samples at each end of a window that the model does not look at."""
+        return (WINDOW_SAMPLES - self.seen) // 2
 
     @property
     def seconds(self) -> float:
@@ -73,38 +82,46 @@ class Loaded(Piece):
     rows: pd.DataFrame = field(kw_only=True)
 
 
-def plans(stretches: Sequence[Stretch], step: int, short: ShortPolicy) -> list[Plan]:
+def plans(
+    stretches: Sequence[Stretch], step: int, short: ShortPolicy, seen_s: float = WINDOW_SAMPLES / RATE_HZ
+) -> list[Plan]:
     """Divide the windows of all stretches into pieces, the first of them small.
 
-    A stretch shorter than a window has none, unless it is the only one and at least 10 s long: then what it lacks is
-    made up, see `ictal.windows.cut`. No piece lasts longer than at a step of 10 s, so that memory has a bound.
+    What the model looks at of a window, its middle `seen_s`, lies within its stretch. A stretch that is shorter has
+    none, unless it is the only one and at least 10 s long: then what it lacks is made up, see `ictal.windows.cut`.
+    No piece lasts longer than at a step of 10 s, so that memory has a bound.
     """
     fewer = max(step / CENTRE_SAMPLES, 1)
+    seen = max(round(seen_s * RATE_HZ), CENTRE_SAMPLES)
+    unseen = (WINDOW_SAMPLES - seen) // 2
     found: list[Plan] = []
     for stretch in stretches:
-        starts = list(range(0, stretch.n_samples - WINDOW_SAMPLES + 1, step))
+        starts = list(range(-unseen, stretch.n_samples - seen - unseen + 1, step))
         if not starts and len(stretches) == 1 and stretch.n_samples >= CENTRE_SAMPLES and short != "refuse":
             starts = [0]
         while starts:
             size = max(1, int((WINDOWS if found else FIRST_WINDOWS) / fewer) // ALIKE) * ALIKE
-            found.append(Plan(stretch, tuple(starts[:size])))
+            found.append(Plan(stretch, tuple(starts[:size]), seen))
             starts = starts[size:]
     return found
 
 
 def load(plan: Plan, settings: StandardiseSettings, quality: QualitySettings, *, sees_context: bool) -> Loaded:
     """Read some windows, standardise them, and look at their quality and, where the model does, at their context."""
-    stretch, offset = plan.stretch, plan.starts[0]
+    stretch, first = plan.stretch, plan.starts[0]
+    offset, end = first + plan.unseen, plan.starts[-1] + WINDOW_SAMPLES - plan.unseen
     # Up to the end of a frame: without it the last window would lack what lies in its last half-second.
-    stop = min(-(-(plan.starts[-1] + WINDOW_SAMPLES) // FRAME) * FRAME, stretch.n_samples)
+    stop = min(-(-end // FRAME) * FRAME, stretch.n_samples)
     standardised, plain = stretch.standardised(offset, stop, settings)
     contexts = _contexts(plan) if sees_context else None
     signal, made_up = standardised.signal, 0
-    if signal.shape[1] < WINDOW_SAMPLES:
+    if plan.unseen:
+        signal = np.pad(signal, ((0, 0), (plan.unseen, plan.unseen)))
+    elif signal.shape[1] < WINDOW_SAMPLES:
         signal, made_up = cut(signal, 0, settings.short)
     frames, envelopes = look_at(plain, stretch.wiring, quality), amplitude_integrated(plain.signal)
-    starts, onset_s = [start - offset for start in plan.starts], stretch.segment.onset_s + offset / RATE_HZ
-    rows = [_row(start, onset_s, frames, envelopes, quality) for start in starts]
+    starts, onset_s = [start - first for start in plan.starts], stretch.segment.onset_s + offset / RATE_HZ
+    rows = [_row(start, plan.seen, onset_s, frames, envelopes, quality) for start in starts]
     return Loaded(signal, starts, contexts, rows=pd.DataFrame(rows).assign(made_up_s=made_up / RATE_HZ))
 
 
@@ -154,10 +171,10 @@ def disagreement(answer: Answer) -> Any:
 
 
 def _row(
-    start: int, onset_s: float, frames: Frames, envelopes: dict[str, Signal], quality: QualitySettings
+    start: int, seen: int, onset_s: float, frames: Frames, envelopes: dict[str, Signal], quality: QualitySettings
 ) -> dict[str, object]:
     """Return what is known of a window but for its probabilities; all but quality concern its centre."""
-    whole = min(envelopes["left"].shape[0], WINDOW_SAMPLES)
+    whole = min(envelopes["left"].shape[0], seen)
     before = max(0, (whole - CENTRE_SAMPLES) // 2)
     centre_s = onset_s + (start + before) / RATE_HZ
     spectrum = frames.spectrum(start + before)

@@ -44,8 +44,10 @@ class Artifacts:
         Whether muscle comes in bursts of 1 to 2 Hz.
     line_uv, line_hz
         Hum of the mains, which differs between electrodes.
-    loose
-        An electrode with poor contact: slow drifts and more hum.
+    device_uv, device_hz
+        Hum of another device, or of the mains folded down by a slow amplifier, within the band of EEG.
+    loose, loose_uv
+        An electrode with poor contact: slow drifts, bursts of noise of this RMS, and more hum.
     bridged
         Two electrodes joined by paste, which record the same.
     heart_uv, pulse
@@ -71,7 +73,10 @@ class Artifacts:
     movements: float = 0.0
     line_uv: float = 0.0
     line_hz: float = 60.0
+    device_uv: float = 0.0
+    device_hz: float = 12.0
     loose: int | None = None
+    loose_uv: float = 0.0
     bridged: tuple[int, int] | None = None
     heart_uv: float = 0.0
     pulse: int | None = None
@@ -100,7 +105,10 @@ def draw_artifacts(rng: np.random.Generator, *, heavy: bool = False) -> Artifact
         movements=float(rng.uniform(1, 6)) if sometimes(0.07) else 0.0,
         line_uv=float(np.exp(rng.normal(np.log(1.5), 1.5))) if sometimes(0.5) else 0.0,
         line_hz=float(rng.choice([50.0, 60.0])),
-        loose=int(rng.integers(0, 19)) if sometimes(0.06) else None,
+        device_uv=float(np.exp(rng.normal(np.log(5), 0.9))) if sometimes(0.03) else 0.0,
+        device_hz=float(rng.uniform(4, 22)),
+        loose=int(rng.integers(0, 19)) if sometimes(0.08) else None,
+        loose_uv=float(np.exp(rng.normal(np.log(15), 1.0))),
         bridged=_pair(rng) if sometimes(0.03) else None,
         heart_uv=float(rng.uniform(2, 20)) if sometimes(0.3) else 0.0,
         pulse=int(rng.integers(0, 19)) if sometimes(0.04) else None,
@@ -139,9 +147,13 @@ def add_artifacts(rng: np.random.Generator, artifacts: Artifacts, n_samples: int
     if artifacts.loose is not None:
         total[artifacts.loose] += (
             40 * band_noise(rng, 1, n_samples, 0.4, 0.3)[0] * envelope(rng, n_samples, 3, 0.8)[0]
+            + artifacts.loose_uv
+            * coloured_noise(rng, 1, n_samples, float(rng.uniform(0.5, 2.5)), 70.0)[0]
+            * envelope(rng, n_samples, 1, 0.7)[0]
         )
-    if artifacts.line_uv:
-        total += _line(rng, artifacts, n_samples)
+    for size_uv, hertz in ((artifacts.line_uv, artifacts.line_hz), (artifacts.device_uv, artifacts.device_hz)):
+        if size_uv:
+            total += _hum(rng, size_uv, hertz, artifacts.loose, n_samples)
     if artifacts.heart_uv:
         complex_ = np.convolve(beats, _heart_wave(), mode="same")
         total += np.outer(0.6 * X - 0.4 * Z, artifacts.heart_uv * complex_)
@@ -274,12 +286,12 @@ def _add_pops(rng: np.random.Generator, total: Signal, per_min: float) -> None:
         total[site, start:] += rng.choice([-1, 1]) * rng.uniform(60, 300) * fall
 
 
-def _line(rng: np.random.Generator, artifacts: Artifacts, n_samples: int) -> Signal:
+def _hum(rng: np.random.Generator, size_uv: float, hertz: float, loose: int | None, n_samples: int) -> Signal:
     time = np.arange(n_samples) / RATE_HZ
-    size = artifacts.line_uv * np.exp(rng.normal(0, 0.8, N_SITES))
-    if artifacts.loose is not None:
-        size[artifacts.loose] *= 8
+    size = size_uv * np.exp(rng.normal(0, 0.8, N_SITES))
+    if loose is not None:
+        size[loose] *= 8
     phase = rng.normal(0, 0.6, N_SITES) + rng.uniform(0, 2 * np.pi)
-    turning = 2 * np.pi * artifacts.line_hz * time
+    turning = 2 * np.pi * hertz * time
     parts = np.stack([size * np.cos(phase), size * np.sin(phase)], axis=1).astype(np.float32)
     return np.asarray(parts @ np.stack([np.sin(turning), np.cos(turning)]).astype(np.float32))

@@ -18,6 +18,8 @@ SLOWEST_HZ, FASTEST_HZ = 15.0, 70.0
 """Where the slow and the fast part of the aperiodic activity end."""
 SENSOR_UV = 0.4
 """RMS of the amplifier's own noise."""
+AWAKE = 0.12
+"""Share of the patients who are awake, with an alpha rhythm of a healthy person."""
 
 
 @dataclass(frozen=True)
@@ -96,16 +98,19 @@ class State:
 
 def draw_background(rng: np.random.Generator) -> BackgroundTraits:
     """Draw a patient's background."""
-    slowed = rng.beta(1.6, 1.4)  # in intensive care most EEGs are slow, with little alpha
+    # In intensive care most EEGs are slow, with little alpha; some patients are awake and well.
+    awake = rng.random() < AWAKE
+    slowed = 0.3 * rng.random() if awake else rng.beta(1.6, 1.4)
+    alpha = rng.uniform(0.4, 2.2) if awake else (1 - slowed) * rng.beta(1.2, 3) * 1.1
     return BackgroundTraits(
         level_uv=float(np.exp(rng.normal(np.log(11.5), 0.45))),
         exponent=float(np.clip(rng.normal(2.2, 0.35), 1.2, 3.2)),
         fast=float(np.exp(rng.normal(np.log(0.3), 0.5))),
-        alpha=float((1 - slowed) * rng.beta(1.2, 2.5) * 1.2),
-        alpha_hz=float(np.clip(rng.normal(8.8, 1.0), 7, 12)),
-        theta=float(rng.beta(1.5, 3) * 0.7),
+        alpha=float(alpha),
+        alpha_hz=float(np.clip(rng.normal(9.8 if awake else 8.8, 1.0), 7, 12.5)),
+        theta=float(rng.beta(1.5, 2.5) * 0.8),
         delta=float(slowed * rng.beta(1.5, 2) * 1.6),
-        delta_hz=float(rng.uniform(0.6, 2.2)),
+        delta_hz=float(rng.uniform(0.7, 3.0)),
         beta=float(rng.beta(1.2, 4) * 0.5),
         asymmetry=float(rng.normal(0, 0.22)),
         unevenness=float(rng.uniform(0.1, 0.5)),
@@ -189,7 +194,7 @@ def _rhythms(rng: np.random.Generator, traits: BackgroundTraits) -> list[tuple[f
     anywhere /= np.linalg.norm(anywhere, axis=1, keepdims=True)
     return [
         (traits.alpha, traits.alpha_hz, 0.6, back),
-        (traits.theta, float(rng.uniform(4.5, 7)), 1.0, anywhere[:3]),
+        (traits.theta, float(rng.uniform(3.5, 7)), 1.0, anywhere[:3]),
         (traits.delta, traits.delta_hz, 0.5, anywhere[3:]),
         (traits.beta, float(rng.uniform(14, 22)), 3.0, front),
     ]

@@ -27,6 +27,9 @@ FEW, MANY = 0, 1
 MOST_LIFTED = 2.5
 """How much stronger a pattern may become because artifacts are large."""
 
+FAST_HZ = 2.2
+"""Rate from which a pattern is mostly a seizure, with which some patients move."""
+
 LONGEST_S = 3600
 """How long an EEG with one window may be; it is made in memory, whole."""
 
@@ -130,7 +133,8 @@ def compose(
 ) -> tuple[Signal, Evidence]:
     """Return an EEG of one state of a patient, [20, time], and what can be seen of the pattern in its centre."""
     state = draw_state(rng, suppression=None if pattern is None or rng.random() < 0.1 else "none")
-    artifacts = draw_artifacts(rng, heavy=pattern is None and rng.random() < 0.25)
+    convulsive = pattern is not None and pattern.frequency_hz > FAST_HZ
+    artifacts = draw_artifacts(rng, heavy=(pattern is None or convulsive) and rng.random() < 0.25)
     rest = background(rng, person.background, person.head, state, n_samples)
     beats = heartbeats(rng, person.heart_hz, n_samples)
     disturbance = add_artifacts(rng, artifacts, n_samples, beats)

@@ -29,7 +29,7 @@ FIDELITY = 1.6
 """Concentration of a patient's kinds about the population's: 1.6 leaves most patients with two or three kinds."""
 LATERAL_PLACES = ("F3", "C3", "P3", "F7", "T3", "T5")
 MIDLINE_PLACES = ("Fz", "Cz", "F3", "F4", "C3", "C4")
-CLEAR, STRONG, FAINT, DOUBTFUL, UNSURE = (1.2, 3.2), (1.5, 4.6), (0.8, 0.6), (-0.5, 0.4), 0.2
+CLEAR, STRONG, FAINT, DOUBTFUL, UNSURE = (1.2, 3.2), (1.5, 4.6), (0.9, 0.7), (-0.5, 0.4), 0.2
 """How far from a limit a clear window lies, and the spread about it of one that divides the panel, in units of
 the raters' coordinates (`ictal.simulate.raters`)."""
 TRIPHASIC, USUAL_POLARITY = 3, 0.85
@@ -90,7 +90,7 @@ def draw_patient(rng: np.random.Generator) -> Patient:
         side=side,
         place=place_between(rng, side, LATERAL_PLACES),
         tempo=float(np.exp(rng.normal(0, 0.15))),
-        duration_s=float(np.clip(np.exp(rng.normal(np.log(0.15), 0.5)), 0.05, 0.4)),
+        duration_s=float(np.clip(np.exp(rng.normal(np.log(0.13), 0.5)), 0.05, 0.4)),
         phases=int(rng.choice([1, 2, 3, 4], p=[0.15, 0.4, 0.35, 0.1])),
         skew=float(rng.normal(0, 0.3)),
     )
@@ -148,7 +148,7 @@ def _pattern(rng: np.random.Generator, patient: Patient, at: dict[str, float], d
     strength, prevalence, jitter = (
         NAMED_LIMIT * np.exp(STRENGTH_STEP * max(named, 0.8)),
         1.0,
-        float(rng.uniform(0.03, 0.22)),
+        float(rng.uniform(0.03, 0.24) if periodic > 0 else rng.uniform(0.06, 0.42)),
     )
     lacking = rng.choice(["strength", "prevalence", "regularity"], p=[0.4, 0.3, 0.3])
     if lacking == "strength":
@@ -158,9 +158,9 @@ def _pattern(rng: np.random.Generator, patient: Patient, at: dict[str, float], d
     elif lacking == "regularity":
         jitter = float(np.clip(IRREGULAR_LIMIT - REGULARITY_STEP * named, 0.05, 0.75))
     strength *= np.exp(rng.normal(0, 0.15))
-    spread = float(rng.uniform(0.35, 0.8) if lateral > 0 else rng.uniform(0.6, 1.2))
-    contralateral = float(np.clip(1 - 0.3 * np.exp(0.4 * lateral), 0.02, 1))
-    mostly_periodic = float(sigmoid(0.4 * periodic + 0.35 * periodic**3))  # slow where experts doubt
+    spread = float(rng.uniform(0.25, 0.75) if lateral > 0 else rng.uniform(0.6, 1.4))
+    contralateral = float(np.clip(1 - 0.33 * np.exp(0.4 * lateral), 0.02, 1))
+    mostly_periodic = float(sigmoid(0.8 + 0.4 * periodic + 0.35 * periodic**3))  # slow where experts doubt
     trend = growth = 0.0
     rate_hz = seizure_limit_hz(periodic) * np.exp(RATE_STEP * seizure)
     if seizure < -1:
@@ -170,12 +170,14 @@ def _pattern(rng: np.random.Generator, patient: Patient, at: dict[str, float], d
         change = EVOLUTION_LIMIT + EVOLUTION_STEP * seizure + rng.normal(0, 0.05)
         trend = float(rng.choice([-1, 1], p=[0.7, 0.3]) * np.clip(change, 0, 1.2))
         growth = float(rng.uniform(0, 0.7))
-        rate_hz = rng.uniform(1.8, 6) if seizure > 1 else rng.uniform(1.0, 1.5)
+        rate_hz = 1.5 + 5 * rng.beta(1.2, 2) if seizure > 1 else rng.uniform(1.0, 1.5)
     onset_s, offset_s = _times(rng, seizure > 0, duration_s)
     duration = patient.duration_s * np.exp(rng.normal(0, 0.2))
     # the more it is rhythmic, the more of its cycle a wave fills
     duration = max(duration, 0.25 / rate_hz * (1 - mostly_periodic))
     duration = min(duration, (0.15 if periodic > 1 else 0.3) / rate_hz)
+    if abs(periodic) < 1 and rng.random() < 0.5:  # or blunt discharges that leave little between them
+        mostly_periodic, duration = 1.0, rng.uniform(0.17, 0.36) / rate_hz
     values = {
         "strength": strength,
         "frequency_hz": rate_hz,
@@ -185,7 +187,9 @@ def _pattern(rng: np.random.Generator, patient: Patient, at: dict[str, float], d
         "duration_s": duration,
         "after_wave": float(rng.uniform(0, 0.75)),
         "skew": float(np.clip(patient.skew + rng.normal(0, 0.15), -0.8, 0.8)),
-        "amplitude_jitter": float(rng.uniform(0.05, 0.4)),
+        "harmonic": float(0.7 * rng.beta(1.2, 2.2)),
+        "irregular": float(rng.beta(1.5, 1.2 if seizure > 0 else 2)),
+        "amplitude_jitter": float(rng.uniform(0.05, 0.5)),
         "prevalence": prevalence,
         "bout_s": float(rng.uniform(1.5, 6)),
         "contralateral": contralateral,

@@ -28,6 +28,8 @@ RANGES = {
     "phases": (1, 4),
     "after_wave": (0.0, 1.0),
     "skew": (-0.8, 0.8),
+    "harmonic": (0.0, 0.8),
+    "irregular": (0.0, 1.0),
     "prevalence": (0.05, 1.0),
     "bout_s": (0.5, 600.0),
     "fast": (0.0, 1.0),
@@ -40,6 +42,15 @@ RANGES = {
     "strength": (0.0, 20.0),
 }
 """What each numeric modifier may be; see `Pattern`."""
+
+HEIGHTS = {1: (1.0,), 2: (1.0, -0.55), 3: (-0.4, 1.0, -0.5), 4: (-0.35, 1.0, -0.6, 0.35)}
+"""Of the phases of a discharge, by their number; the main one has 1."""
+LONGEST_S = 8.0
+"""No discharge with its slow wave reaches further than this."""
+FAST = 0.35
+"""RMS of superimposed fast activity (+F at its most) over the mean magnitude of the wave."""
+N_SHAPES = 6
+"""How many shapes the discharges of one pattern have, where they differ."""
 
 
 @dataclass(frozen=True)
@@ -63,6 +74,11 @@ class Pattern:
         ones.
     skew
         Of a rhythmic wave: 0 is a sinusoid, other values steepen its rise (above 0) or its fall (sharply contoured).
+    harmonic
+        Height of the rhythmic wave's second harmonic, relative to it: sharply contoured, or notched.
+    irregular
+        How much the shape of a discharge or wave differs from that of the next, and between neighbouring regions,
+        relative to it.
     amplitude_jitter
         Variation of amplitude from cycle to cycle.
     prevalence, bout_s
@@ -92,6 +108,8 @@ class Pattern:
     after_wave: float
     polarity: int
     skew: float
+    harmonic: float
+    irregular: float
     amplitude_jitter: float
     prevalence: float
     bout_s: float
@@ -159,8 +177,8 @@ def render(rng: np.random.Generator, pattern: Pattern, head: Head, n_samples: in
     wave = wave * there * growing
     if pattern.fast:
         carrier = band_noise(rng, 1, n_samples, float(rng.uniform(12, 22)), 3.0)[0]
-        wave = wave + pattern.fast * 0.5 * carrier * smooth(abs(wave), RATE_HZ // 5)
-    signal = _project(rng, pattern, head, pattern.polarity * wave, growing)
+        wave = wave + FAST * pattern.fast * carrier * smooth(abs(wave), RATE_HZ // 5)
+    signal = _project(rng, pattern, head, pattern.polarity * (wave + there * _irregular(rng, pattern, wave)), growing)
     largest = np.sqrt((signal**2).mean(axis=1).max())
     if largest > 0:
         signal /= largest
@@ -203,10 +221,12 @@ def _wave(rng: np.random.Generator, pattern: Pattern, cycles: Floats, n_samples:
     discharges = np.zeros(n_samples)
     clean = np.zeros(n_samples)
     if pattern.periodic > 0.02:
-        shapes = [_discharge(pattern, stretch) for stretch in (0.88, 1.0, 1.14)]
+        shapes = [_discharge(pattern, rng) for _ in range(N_SHAPES)]
         # Experts look for an interval between discharges, whatever slow wave follows them.
-        bare, bare_main = _discharge(replace(pattern, after_wave=0.0), 1.0)
-        for at_s, height, which in zip(cycles, heights, rng.integers(0, 3, len(cycles)), strict=True):
+        bare, bare_main = _discharge(replace(pattern, after_wave=0.0))
+        for at_s, height, which in zip(cycles, heights, rng.integers(0, N_SHAPES, len(cycles)), strict=True):
+            if not -LONGEST_S < at_s < n_samples / RATE_HZ + LONGEST_S:
+                continue
             shape, main = shapes[which]
             _add(discharges, height * shape, round(at_s * RATE_HZ) - main)
             _add(clean, bare, round(at_s * RATE_HZ) - bare_main)
@@ -215,7 +235,10 @@ def _wave(rng: np.random.Generator, pattern: Pattern, cycles: Floats, n_samples:
     if share > 0.02 and len(cycles) > 3:
         time = np.arange(n_samples) / RATE_HZ
         phase = 2 * np.pi * PchipInterpolator(cycles, np.arange(len(cycles)), extrapolate=True)(time)
+        phase += rng.normal(0, 1.5 * pattern.irregular)  # a discharge may ride on any part of a wave
         slow = np.cos(phase + pattern.skew * (np.cos(phase) - 1))
+        second, third = rng.uniform(0, 2 * np.pi, 2)
+        slow += pattern.harmonic * (np.cos(2 * phase + second) + 0.4 * np.cos(3 * phase + third))
         size = np.interp(time, cycles, smooth(heights, 3))
         clean = pattern.periodic * clean + share * slow
         slow = slow * size
@@ -231,15 +254,24 @@ def _add(signal: Floats, shape: Floats, start: int) -> None:
         signal[low:high] += shape[low - start : high - start]
 
 
-def _discharge(pattern: Pattern, stretch: float) -> tuple[Floats, int]:
+def _discharge(pattern: Pattern, rng: np.random.Generator | None = None) -> tuple[Floats, int]:
     """Return one discharge, [time], its main phase being one, and the sample of its main phase.
 
     Phases are Gaussian bumps of alternating sign; each is longer than the one before, and the main one is the
-    second of three and the first of two. A slow wave of the main phase's sign follows.
+    second of three and the first of two. A slow wave of the main phase's sign follows. With `rng`, it is one of
+    those that differ by `irregular`.
     """
+    heights = np.array(
+        {1: (1.0,), 2: (1.0, -0.55), 3: (-0.4, 1.0, -0.5), 4: (-0.35, 1.0, -0.6, 0.35)}[pattern.phases]
+    )
+    main = int(heights.argmax())
+    stretch, after_wave = 1.0, pattern.after_wave
+    if rng is not None:
+        stretch = np.exp(rng.normal(0, 0.3 * pattern.irregular))
+        after_wave *= np.exp(rng.normal(0, 0.6 * pattern.irregular))
+        factors = np.exp(rng.normal(0, 0.6 * pattern.irregular, len(heights)))
+        heights *= np.where(np.arange(len(heights)) == main, 1, factors)
     width_s = stretch * pattern.duration_s / 2.5  # a bump is about 2.5 standard deviations long at its foot
-    heights = {1: (1.0,), 2: (1.0, -0.55), 3: (-0.4, 1.0, -0.5), 4: (-0.35, 1.0, -0.6, 0.35)}[pattern.phases]
-    main = heights.index(1.0)
     widths = [width_s * 1.45 ** (index - main) for index in range(len(heights))]
     centres = [0.0]
     for one, other in pairwise(widths):
@@ -251,30 +283,41 @@ def _discharge(pattern: Pattern, stretch: float) -> tuple[Floats, int]:
     shape = np.zeros_like(time)
     for height, width, centre in zip(heights, widths, centres, strict=True):
         shape += height * np.exp(-(((time - centre) / width) ** 2) / 2)
-    shape -= pattern.after_wave * np.exp(-(((time - slow_at) / slow_s) ** 2) / 2)
+    shape -= after_wave * np.exp(-(((time - slow_at) / slow_s) ** 2) / 2)
     return shape, round(before_s * RATE_HZ)
 
 
-def _project(rng: np.random.Generator, pattern: Pattern, head: Head, wave: Floats, growing: Floats) -> Signal:
-    """Bring the wave to the sites: three patches from front to back on both sides, each with its delay."""
+def _irregular(rng: np.random.Generator, pattern: Pattern, wave: Floats) -> Floats:
+    """Return what makes a wave differ from the next, and each of the six patches from the others, [6, time]."""
+    if not pattern.irregular:
+        return np.zeros((6, len(wave)))
+    hertz = float(np.clip(1.9 * pattern.frequency_hz, 1.2, 8))
+    noise = band_noise(rng, 6, len(wave), hertz, 0.4 * hertz)
+    noise = noise + noise.mean(axis=0)
+    size = smooth(abs(wave), round(RATE_HZ / pattern.frequency_hz))
+    return np.asarray(0.8 * pattern.irregular * (1 - 0.6 * pattern.periodic) * noise * size)
+
+
+def _project(rng: np.random.Generator, pattern: Pattern, head: Head, waves: Floats, growing: Floats) -> Signal:
+    """Bring the waves of six patches, [6, time], to the sites: three from front to back, delayed, on both sides."""
     centre = np.array(pattern.centre)
     front = np.array([0.0, 1.0, 0.0]) - centre[1] * centre
     norm = np.linalg.norm(front)
     front = front / norm if norm > 0.1 else np.array([0.0, 0.0, 1.0])
     step = 0.7 * pattern.spread_rad
     tilt = rng.normal(0, 0.35, 3)
-    near = np.zeros((3, len(SITES)))
-    for index, place in enumerate((centre + step * front, centre, centre - step * front)):
-        place = place / np.linalg.norm(place)
-        width = max(0.6 * pattern.spread_rad, 0.12)
-        near[index] = head.field(place, width, tilt)
-        mirrored = head.field(place * (-1, 1, 1), width, tilt * (-1, 1, 1))
-        near[index] += pattern.contralateral * mirrored
-    weights = np.array([0.6, 1.0, 0.6]) * np.exp(rng.normal(0, 0.25, 3))
+    fields = []
+    width = max(0.6 * pattern.spread_rad, 0.12)
+    for mirror, share in ((1, 1.0), (-1, pattern.contralateral)):
+        for place in (centre + step * front, centre, centre - step * front):
+            place = place / np.linalg.norm(place) * (mirror, 1, 1)
+            fields.append(share * head.field(place, width, tilt * (mirror, 1, 1)))
+    uneven = np.tile(rng.normal(0, 0.25, 3), 2) + rng.normal(0, 0.4 * pattern.irregular, 6)
+    weights = np.tile(np.array([0.6, 1.0, 0.6]), 2) * np.exp(uneven)
     delays = [round(pattern.lag_s * part * RATE_HZ) for part in (-0.5, 0.0, 0.5)]
-    waves = np.stack([weight * delayed(wave, delay) for weight, delay in zip(weights, delays, strict=True)])
-    waves[[0, 2]] *= growing  # it begins in the middle
-    return near.T.astype(np.float32) @ waves.astype(np.float32)
+    waves = np.stack([weight * delayed(*part) for weight, *part in zip(weights, waves, 2 * delays, strict=True)])
+    waves[[0, 2, 3, 5]] *= growing  # it begins in the middle
+    return np.stack(fields, axis=1).astype(np.float32) @ waves.astype(np.float32)
 
 
 def place_between(rng: np.random.Generator, side: int, names: tuple[str, ...]) -> tuple[float, float, float]:

@@ -20,19 +20,19 @@ Signal = npt.NDArray[np.float32]
 NAMED_LIMIT = 0.8
 """RMS of a pattern over that of the background at which half of the raters see a pattern."""
 PREVALENCE_LIMIT = 0.35
-IRREGULAR_LIMIT = 0.475
+IRREGULAR_LIMIT = 0.5
 """Share of the central 10 s, and variation of the intervals, at which half of the raters see a pattern; periodic
 discharges are still called so by most experts at a variation of 0.5 where they are sharp (ACNS 2021: below 50 %)."""
 LATERAL_LIMIT = float(-np.log(0.7))
 """Log ratio of the two sides' amplitudes: up to 0.7 on the other side is still lateralized."""
-BETWEEN_LIMIT = 0.5
+BETWEEN_LIMIT = 0.6
 """Share of the time below 0.4 of the height from which a pattern is periodic (a sinusoid: a quarter)."""
 SEIZURE_RHYTHMIC_HZ, SEIZURE_PERIODIC_HZ = 2.5, 2.0
 EVOLUTION_LIMIT = 0.4
 """Change of log rate within the window from which a pattern evolves."""
 
 STRENGTH_STEP, PREVALENCE_STEP, REGULARITY_STEP = 0.45, 0.15, 0.11
-RATE_STEP, EVOLUTION_STEP, LATERAL_STEP, BETWEEN_STEP = 0.16, 0.09, 0.14, 0.1
+RATE_STEP, EVOLUTION_STEP, LATERAL_STEP, BETWEEN_STEP = 0.16, 0.09, 0.14, 0.11
 """What one unit of a coordinate is: log strength, share of the centre, variation of the intervals; log rate, change
 of log rate, log ratio of the sides, share of the time."""
 
@@ -178,13 +178,20 @@ def _sidedness(levels: Floats) -> float:
 
 
 def _evolution(cycles: Floats, duration_s: float) -> float:
-    """Return the change of log rate between the first and the last quarter of what is seen of a pattern."""
+    """Return the change of log rate between the first and the last quarter of what is seen of a pattern.
+
+    It is that of the line through the logarithms of the intervals, less its standard error: intervals that merely
+    vary do not evolve.
+    """
     seen = cycles[(cycles >= 0) & (cycles <= duration_s)]
     if len(seen) < 12:
         return 0.0
-    intervals = np.diff(seen)
-    quarter = len(intervals) // 4
-    return float(abs(np.log(np.median(intervals[:quarter]) / np.median(intervals[-quarter:]))))
+    middles, logs = (seen[1:] + seen[:-1]) / 2, np.log(np.diff(seen))
+    at = (middles - middles.mean()) / (0.75 * (middles[-1] - middles[0]))
+    slope = at @ logs / (at @ at)
+    rest = logs - logs.mean() - slope * at
+    error = np.sqrt(rest @ rest / (len(logs) - 2) / (at @ at))
+    return float(max(abs(slope) - error, 0))
 
 
 @lru_cache(maxsize=1)

@@ -6,11 +6,12 @@ import math
 import platform
 import signal
 import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import lightning as L  # noqa: N812 - the name that its users know
 import numpy as np
@@ -18,9 +19,11 @@ import numpy.typing as npt
 import pandas as pd
 import torch
 from torch import Tensor, nn
+from torch.optim.swa_utils import AveragedModel
 from torch.utils.data import DataLoader, Dataset
 
 from ictal.data import WindowArray
+from ictal.data.stream import Stream
 from ictal.errors import RecipeError
 from ictal.files import hash_of, whole_file
 from ictal.labels import PANELS, VOTE_COLUMNS, distribution, panel_size, panels
@@ -28,8 +31,10 @@ from ictal.models.arms import ArmNetwork
 from ictal.models.weights import predict
 from ictal.predictions import eeg_weights
 from ictal.progress import Progress, silent
+from ictal.standardise import StandardiseSettings
 from ictal.training.augment import augment
 from ictal.training.recipe import Stage, TrainerSettings, TrainingSettings
+from ictal.training.stream import Batch, StreamLoader, as_it_is, few_threads, n_processors
 
 CHECKPOINT = "last.ckpt"
 HISTORY = "history.csv"
@@ -59,7 +64,8 @@ class Task:
     arm
         Which network.
     train, valid
-        Rows to train on, and rows on which the KL is told after each epoch (nothing depends on it).
+        Rows to train on, unless there is a stream, and rows on which the KL is told after each epoch (nothing depends
+        on it).
     seed
         Of the unit.
     stream
@@ -111,10 +117,6 @@ def panel_loss(logits: Tensor, concentration: Tensor, votes: Tensor) -> Tensor:
     of_patterns = (torch.lgamma(alpha + votes) - torch.lgamma(alpha)).sum(dim=1)
     loss: Tensor = torch.lgamma(total + votes.sum(dim=1)) - torch.lgamma(total) - of_patterns
     return loss.float()
-
-
-Batch = tuple[Tensor, Tensor | None, Tensor, Tensor]
-"""Windows [batch, 20, 10000], contexts [batch, 4, 100, 300] or None, votes [batch, 6] and weights [batch]."""
 
 
 class Batches(Dataset[Batch]):
@@ -173,11 +175,20 @@ class Learner(L.LightningModule):
     """A network with its loss, its optimizer and the order of its windows."""
 
     def __init__(
-        self, network: ArmNetwork, array: WindowArray, task: Task, settings: TrainingSettings, folder: Path
+        self,
+        network: ArmNetwork,
+        array: WindowArray,
+        task: Task,
+        settings: TrainingSettings,
+        folder: Path,
+        stream: Stream | None = None,
+        workers: int = 0,
     ) -> None:
         super().__init__()
         self.network = network
+        self.average = _average_of(network, settings.ema) if settings.ema else None
         self.array, self.task, self.settings, self.folder = array, task, settings, folder
+        self.stream, self.workers = stream, workers
         self.history: list[dict[str, float]] = []
         self.losses: list[Tensor] = []
 
@@ -188,21 +199,53 @@ class Learner(L.LightningModule):
         number, _ = self.settings.epochs[min(self.current_epoch, len(self.settings.epochs) - 1)]
         return self.settings.stages[number]
 
-    def train_dataloader(self) -> DataLoader[Any]:
-        """Return this epoch's windows: one per EEG, in an order that depends on the epoch alone."""
+    @property
+    def judged(self) -> ArmNetwork:
+        """The network that is judged and saved: the average, or the one that is trained."""
+        return self.network if self.average is None else cast(ArmNetwork, self.average.module)
+
+    def train_dataloader(self) -> Iterable[Batch]:
+        """Return this epoch's windows, which depend on the epoch alone: one per EEG in random order, or new ones."""
+        if self.stream:
+            numbers = range(self.global_rank, self.stream.settings.windows, self.trainer.world_size)
+            return self._streamed(self.current_epoch, numbers)
         return self._loader("order", self.current_epoch)
+
+    def _settling(self) -> Iterable[Batch]:
+        """Return the windows on which batch normalisation settles: some that are trained on, or new ones."""
+        if self.stream:  # of an epoch that is never trained on
+            return self._streamed(len(self.settings.epochs), range(MOST_SETTLING))
+        return self._loader("batch norm", most=MOST_SETTLING)
+
+    def _streamed(self, epoch: int, numbers: range) -> StreamLoader:
+        assert self.stream is not None
+        return StreamLoader(self.stream, epoch, numbers, self.settings.per_pass, self.workers)
 
     def _loader(self, *purpose: object, most: int | None = None) -> DataLoader[Any]:
         rows = draw_epoch(self.array, self.task.train, self.stage, np.random.default_rng(self.task.derive(*purpose)))
         batches = Batches(self.array, rows[:most], self.stage.panel_weight, with_context=self.network.sees_context)
-        micro = self.settings.micro_batch or self.settings.batch_size
+        micro = self.settings.per_pass
         # A last batch of one window would break batch normalisation, and a torn one the gradient's scale.
-        return DataLoader(batches, micro, collate_fn=_as_it_is, drop_last=len(batches) >= micro)
+        return DataLoader(batches, micro, collate_fn=as_it_is, drop_last=len(batches) >= micro)
 
     def on_train_epoch_start(self) -> None:
         """Begin to collect the epoch's losses, and freeze what the stage does not train."""
         self.losses = []
         _freeze(self.network, below_head=self.stage.trains == "head")
+
+    def on_train_batch_start(self, batch: Batch, batch_idx: int) -> None:
+        """Set the learning rate, which depends on epoch and batch alone, so that a resumed training has the same."""
+        stages = [number for number, _ in self.settings.epochs]
+        before = stages.index(stages[self.current_epoch])
+        rate = self.stage.rate(self.current_epoch - before + batch_idx / float(self.trainer.num_training_batches))
+        for group in self.trainer.optimizers[0].param_groups:
+            group["lr"] = rate
+
+    def optimizer_step(self, *args: Any, **kwargs: Any) -> None:
+        """Do a step, and take its weights into the average."""
+        super().optimizer_step(*args, **kwargs)
+        if self.average is not None:
+            self.average.update_parameters(self.network)
 
     def training_step(self, batch: Batch, index: int) -> Tensor:
         """Return the mean weighted loss of a batch."""
@@ -228,14 +271,10 @@ class Learner(L.LightningModule):
         return (loss * weight).mean()
 
     def configure_optimizers(self) -> Any:
-        """Adam with one learning rate per epoch."""
-        rates = [rate for _, rate in self.settings.epochs]
+        """Adam or AdamW; `on_train_batch_start` sets the learning rate."""
         make = {"adam": torch.optim.Adam, "adamw": torch.optim.AdamW}[self.settings.optimizer]
-        optimizer = make(self.network.parameters(), lr=rates[0], weight_decay=self.settings.weight_decay)
-        schedule = torch.optim.lr_scheduler.LambdaLR(
-            optimizer, lambda epoch: rates[min(epoch, len(rates) - 1)] / rates[0]
-        )
-        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "epoch"}}
+        rate = self.settings.rate(0)
+        return make(self.network.parameters(), lr=rate, weight_decay=self.settings.weight_decay)
 
     def settle_batch_norm(self) -> None:
         """Give batch normalisation the statistics of the training windows under the final weights.
@@ -243,9 +282,12 @@ class Learner(L.LightningModule):
         Its running averages hold the last few batches only, under weights that still moved: with little data a
         network then meets windows as if from elsewhere, and is sure of nonsense on some.
         """
+        network = self.judged
+        for module, trained in zip(network.modules(), self.network.modules(), strict=True):
+            module.training = trained.training
         norms = [
             module
-            for module in self.network.modules()
+            for module in network.modules()
             if isinstance(module, nn.modules.batchnorm._BatchNorm) and module.training  # not what is frozen
         ]
         if not norms:
@@ -256,9 +298,9 @@ class Learner(L.LightningModule):
             norm.momentum = None  # a plain mean over all batches
         torch.manual_seed(self.task.derive("batch norm"))  # of dropout
         with torch.no_grad():
-            for windows, contexts, *_ in self._loader("batch norm", most=MOST_SETTLING):
+            for windows, contexts, *_ in self._settling():
                 there = None if contexts is None else contexts.to(self.device)
-                self.network(windows.to(self.device), there)
+                network(windows.to(self.device), there)
         for norm, momentum in zip(norms, momenta, strict=True):
             norm.momentum = momentum
 
@@ -288,7 +330,7 @@ class Learner(L.LightningModule):
         if not len(rows):
             return {"valid_kl": math.nan} | {f"valid_kl_{panel}": math.nan for panel in PANELS}
         array, batch_size = self.array, self.settings.micro_batch or 32
-        probabilities = predict(self.network, array.signals, rows, batch_size, array.contexts).probabilities
+        probabilities = predict(self.judged, array.signals, rows, batch_size, array.contexts).probabilities
         labels = array.labels.iloc[rows]
         votes = labels[list(VOTE_COLUMNS)].to_numpy()
         logits = torch.from_numpy(probabilities).clamp(min=1e-15).log()
@@ -365,6 +407,7 @@ def fit(
     trainer_settings: TrainerSettings,
     folder: Path,
     progress: Progress = silent,
+    standardise: StandardiseSettings | None = None,
 ) -> ArmNetwork:
     """Train a network; go on from the folder's checkpoint where there is one.
 
@@ -380,11 +423,13 @@ def fit(
         Gets `last.ckpt` and `history.csv` after each epoch.
     progress
         Told after each batch.
+    standardise
+        How the windows of a stream become input; None: by the defaults.
 
     Returns
     -------
     ArmNetwork
-        The network after the last epoch: none is chosen by its validation KL.
+        The network after the last epoch, or the average of its weights: none is chosen by its validation KL.
 
     Raises
     ------
@@ -395,19 +440,22 @@ def fit(
     """
     folder.mkdir(parents=True, exist_ok=True)
     _keep_freed_memory()
-    micro = settings.micro_batch or settings.batch_size
-    n_windows = min(_n_windows(array, task, stage) for stage in settings.stages)
+    stream = None
+    if settings.stream:
+        stream = Stream(settings.stream, standardise or StandardiseSettings(), network.has_concentration)
+    n_windows = stream.settings.windows if stream else min(_n_windows(array, task, one) for one in settings.stages)
     _check_strategy(settings, trainer_settings.strategy)
     checkpoint = folder / CHECKPOINT
-    learner = Learner(network, array, task, settings, folder)
-    with _quiet_lightning(), torch.random.fork_rng():
+    workers = n_processors() if trainer_settings.workers is None else trainer_settings.workers
+    learner = Learner(network, array, task, settings, folder, stream, workers)
+    with _quiet_lightning(), torch.random.fork_rng(), few_threads() if stream else nullcontext():
         trainer = L.Trainer(
             accelerator=trainer_settings.accelerator,
             devices=trainer_settings.devices,
             strategy=trainer_settings.strategy,
             precision=_precision(settings, network.network, trainer_settings.accelerator),
             max_epochs=len(settings.epochs),
-            accumulate_grad_batches=max(1, min(settings.batch_size, n_windows) // micro),
+            accumulate_grad_batches=max(1, min(settings.batch_size, n_windows) // settings.per_pass),
             gradient_clip_val=settings.clip_norm,
             reload_dataloaders_every_n_epochs=1,
             callbacks=[TellProgress(progress, task.name), SaveEachEpoch()],
@@ -420,8 +468,21 @@ def fit(
         resume = checkpoint if checkpoint.exists() else None
         with _keyboard_interrupt(trainer):
             trainer.fit(learner, ckpt_path=resume, weights_only=resume is not None)
+    if learner.average is not None:
+        network.load_state_dict(learner.judged.state_dict())
     _freeze(network, below_head=False)
     return network.eval()
+
+
+def _average_of(network: ArmNetwork, most: float) -> AveragedModel:
+    """Return a copy of a network that becomes the average of its weights."""
+    return AveragedModel(network, avg_fn=partial(_averaged, most)).requires_grad_(False)
+
+
+def _averaged(most: float, average: Tensor, now: Tensor, n_averaged: Tensor | int) -> Tensor:
+    """Return the next average of a weight; at first it fades faster, since the first steps go far."""
+    n_steps = int(n_averaged)
+    return average.lerp(now, 1 - min(most, (1 + n_steps) / (10 + n_steps)))
 
 
 def _check_strategy(settings: TrainingSettings, strategy: str) -> None:
@@ -435,7 +496,7 @@ def _check_strategy(settings: TrainingSettings, strategy: str) -> None:
 
 
 def _n_windows(array: WindowArray, task: Task, stage: Stage) -> int:
-    """Return how many windows an epoch of a stage has, or refuse a stage that has none."""
+    """Return how many windows of the array an epoch of a stage has, or refuse a stage that has none."""
     n_windows = len(draw_epoch(array, task.train, stage, np.random.default_rng(0)))
     if not n_windows:
         raise RecipeError(
@@ -508,7 +569,3 @@ def _quiet_lightning() -> Iterator[None]:
             yield
     finally:
         logger.setLevel(level)
-
-
-def _as_it_is(batch: Any) -> Any:
-    return batch

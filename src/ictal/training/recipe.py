@@ -1,14 +1,16 @@
 """A recipe: everything that determines a training run, as one YAML file."""
 
+import math
 from collections.abc import Mapping, Sequence
 from importlib import resources
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import yaml
-from pydantic import Field, ValidationError, field_validator, model_validator
+from pydantic import Discriminator, Field, Tag, ValidationError, field_validator, model_validator
 
 from ictal.data import DataSettings
+from ictal.data.stream import StreamSettings
 from ictal.errors import RecipeError, UnknownNameError, raise_problems
 from ictal.models.arms import ARMS, VARIANT, ModelSettings, find_arm
 from ictal.settings import Settings
@@ -21,13 +23,59 @@ VARIANT_CHANCE = 0.5
 """Probability of an augmentation that the name of an arm adds."""
 
 
+LEAST_RATE = 0.01
+"""Share of its peak at which a one-cycle schedule begins and ends."""
+
+
+class OneCycle(Settings):
+    """A learning rate that rises in a straight line, then falls as half a cosine (Smith and Topin 2019).
+
+    Attributes
+    ----------
+    peak
+        The largest rate; the first and the last are a hundredth of it.
+    epochs
+        How many there are.
+    warm_up
+        Epochs until the peak.
+    """
+
+    peak: float = Field(gt=0)
+    epochs: int = Field(ge=1)
+    warm_up: float = Field(1.0, ge=0)
+
+    @model_validator(mode="after")
+    def _comes_down(self) -> "OneCycle":
+        if self.warm_up >= self.epochs:
+            raise ValueError(f"warm_up is {self.warm_up:g}; allowed is less than the {self.epochs} epochs")
+        return self
+
+    def at(self, epochs: float) -> float:
+        """Return the rate after so many epochs."""
+        if epochs < self.warm_up:
+            height = epochs / self.warm_up
+        else:
+            height = 0.5 + 0.5 * math.cos(math.pi * (epochs - self.warm_up) / (self.epochs - self.warm_up))
+        return self.peak * (LEAST_RATE + (1 - LEAST_RATE) * height)
+
+
+def _kind_of_rates(value: object) -> str:
+    return "cycle" if isinstance(value, Mapping | OneCycle) else "list"
+
+
+Rates = Annotated[
+    Annotated[tuple[float, ...], Tag("list")] | Annotated[OneCycle, Tag("cycle")], Discriminator(_kind_of_rates)
+]
+"""Learning rates: one per epoch, or one cycle that changes with each step."""
+
+
 class Stage(Settings):
     """A pass of training over one vote population.
 
     Attributes
     ----------
     learning_rates
-        One per epoch, so their number is the number of epochs.
+        One per epoch, so their number is the number of epochs; or {peak, epochs, warm_up}, see `OneCycle`.
     population
         Windows of panels with 'few' votes (below 10), with 'many', or 'all'.
     mix
@@ -41,7 +89,7 @@ class Stage(Settings):
         'all', or only the 'head', while what is below keeps its weights and its batch statistics.
     """
 
-    learning_rates: tuple[float, ...] = (1e-3, 1e-3, 1e-4, 1e-5)
+    learning_rates: Rates = (1e-3, 1e-3, 1e-4, 1e-5)
     population: Literal["all", "few", "many"] = "all"
     mix: float = Field(0.0, ge=0, lt=1)
     panel_weight: float = Field(0.5, ge=0, le=2)
@@ -51,10 +99,21 @@ class Stage(Settings):
 
     @field_validator("learning_rates")
     @classmethod
-    def _positive(cls, value: tuple[float, ...]) -> tuple[float, ...]:
-        if not value or min(value) <= 0:
+    def _positive(cls, value: tuple[float, ...] | OneCycle) -> tuple[float, ...] | OneCycle:
+        if isinstance(value, tuple) and (not value or min(value) <= 0):
             raise ValueError(f"{list(value)}; allowed is at least one rate, each above 0")
         return value
+
+    @property
+    def n_epochs(self) -> int:
+        """How many epochs the stage has."""
+        return self.learning_rates.epochs if isinstance(self.learning_rates, OneCycle) else len(self.learning_rates)
+
+    def rate(self, epochs: float) -> float:
+        """Return the learning rate after so many epochs of the stage, which may be in the midst of one."""
+        if isinstance(self.learning_rates, OneCycle):
+            return self.learning_rates.at(epochs)
+        return self.learning_rates[int(epochs)]
 
     @model_validator(mode="after")
     def _mixes_into_one_population(self) -> "Stage":
@@ -81,6 +140,12 @@ class TrainingSettings(Stage):
         (of one dimension).
     augment
         See the class.
+    ema
+        The weights that are judged and saved are the average over steps, each of which fades by this factor per step
+        (after n steps by (1 + n) / (10 + n), as long as that is smaller). 0: those of the last step.
+    stream
+        The windows are simulated, each for one step alone; where it is None, they are those of the data set. A stream
+        has no panels, but the distribution behind their votes: no populations, and `panel_weight` plays no part.
     then
         Further stages.
     """
@@ -92,6 +157,8 @@ class TrainingSettings(Stage):
     clip_norm: float | None = Field(1.0, gt=0)
     precision: Literal["auto", "32", "bf16"] = "auto"
     augment: AugmentSettings = AugmentSettings()
+    ema: float = Field(0.0, ge=0, lt=1)
+    stream: StreamSettings | None = None
     then: tuple[Stage, ...] = ()
 
     @model_validator(mode="after")
@@ -100,6 +167,18 @@ class TrainingSettings(Stage):
             raise ValueError(f"micro_batch is {self.micro_batch}; it must divide batch_size {self.batch_size}")
         return self
 
+    @model_validator(mode="after")
+    def _stream_has_no_populations(self) -> "TrainingSettings":
+        asked = [stage.population for stage in self.stages if stage.population != "all"]
+        if self.stream and asked:
+            raise ValueError(f"a stage trains on the population '{asked[0]}'; with a stream, allowed is 'all'")
+        return self
+
+    @property
+    def per_pass(self) -> int:
+        """Windows per pass through the network."""
+        return self.micro_batch or self.batch_size
+
     @property
     def stages(self) -> tuple[Stage, ...]:
         """All stages, in their order."""
@@ -107,16 +186,29 @@ class TrainingSettings(Stage):
 
     @property
     def epochs(self) -> tuple[tuple[int, float], ...]:
-        """Number of the stage, from 0, and learning rate of each epoch."""
-        return tuple((number, rate) for number, stage in enumerate(self.stages) for rate in stage.learning_rates)
+        """Number of the stage, from 0, and learning rate in the middle of each epoch."""
+        return tuple(
+            (number, stage.rate(epoch + 0.5))
+            for number, stage in enumerate(self.stages)
+            for epoch in range(stage.n_epochs)
+        )
 
 
 class TrainerSettings(Settings):
-    """Where Lightning trains; its own words are allowed (several devices: strategy 'ddp_spawn')."""
+    """Where Lightning trains; its own words are allowed (several devices: strategy 'ddp_spawn').
+
+    Attributes
+    ----------
+    accelerator, devices, strategy
+        Of Lightning.
+    workers
+        Processes that simulate the windows of a stream; None: one per processor. They change nothing but the time.
+    """
 
     accelerator: str = "auto"
     devices: int | Literal["auto"] = 1
     strategy: str = "auto"
+    workers: int | None = Field(None, ge=0)
 
 
 class EvaluationSettings(Settings):
@@ -137,6 +229,9 @@ class Recipe(Settings):
         Of folds, first weights, order of windows and resampling.
     seeds
         How many times each network is trained, from as many seeds, to tell what the seed alone does.
+    calibration
+        What `ictal train` fits to the windows of the data set after training on a stream, which never shows them:
+        nothing, a temperature, or also a bias per pattern.
     data, standardise, models, training, trainer, evaluation
         See the classes; `training` has one entry per trained arm.
     """
@@ -145,6 +240,7 @@ class Recipe(Settings):
     summary: str = ""
     seed: int = Field(0, ge=0)
     seeds: int = Field(1, ge=1)
+    calibration: Literal["none", "temperature", "temperature and bias"] = "none"
     data: DataSettings = DataSettings()
     standardise: StandardiseSettings = StandardiseSettings()
     models: ModelSettings = ModelSettings()
@@ -159,12 +255,25 @@ class Recipe(Settings):
         unknown = [name for name in value if name not in trained]
         if unknown:
             raise ValueError(f"no arm {unknown} is trained; allowed are {trained}")
+        streamed = [name for name in value if value[name].stream and ARMS[name].sees_context]
+        if streamed:
+            raise ValueError(f"{streamed} look at contexts, which a stream has none of; allowed is stream: null")
         return value
 
     @model_validator(mode="after")
     def _views_lie_within_the_band(self) -> "Recipe":
         if lost := _lost(self.standardise.band_hz, "temporal", self.models.temporal.waveform):
             raise ValueError(lost)
+        return self
+
+    @model_validator(mode="after")
+    def _streamed_windows_are_not_refused(self) -> "Recipe":
+        short = [name for name, training in self.training.items() if training.stream and training.stream.is_short]
+        if short and self.standardise.short == "refuse":
+            raise ValueError(
+                f"standardise.short is 'refuse', and {short} would be trained on a stream of EEGs shorter than a "
+                "window; allowed are 'reflect' and 'zero', or lengths_s of 50"
+            )
         return self
 
     def training_of(self, arm: str) -> TrainingSettings:
@@ -246,6 +355,38 @@ def load_recipe(name: str, overrides: Sequence[str] = ()) -> Recipe:
     for override in overrides:
         _apply(content, override)
     return _validate(content, f"{name} with {', '.join(overrides)}" if overrides else name)
+
+
+def recipe_of_model(
+    recipe: Recipe, name: str, models: ModelSettings, standardise: StandardiseSettings, overrides: Sequence[str] = ()
+) -> Recipe:
+    """Return a recipe with the networks, views and input of a saved model in place of its own.
+
+    Parameters
+    ----------
+    recipe
+        With all overrides.
+    name, models, standardise
+        Of the model.
+    overrides
+        As in `load_recipe`; those of networks, views and input must say what the model has.
+
+    Raises
+    ------
+    RecipeError
+        If one does not.
+    """
+    changed = recipe.model_copy(update={"models": models, "standardise": standardise})
+    content = changed.model_dump(mode="json")
+    for override in overrides:
+        if override.partition("=")[0].strip().split(".")[0] in ("models", "standardise"):
+            _apply(content, override)
+    if disagree := differences(_validate(content, recipe.name), changed):
+        raise RecipeError(
+            f"training begins with the model '{name}', whose networks, views and input stay as they are; --set "
+            f"disagrees: {disagree[0].replace('in the folder', 'in the model')}"
+        )
+    return changed
 
 
 def parse(text: str, name: str) -> Recipe:

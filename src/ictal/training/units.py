@@ -16,6 +16,7 @@ from filelock import FileLock, Timeout
 
 from ictal import __version__
 from ictal.data import TEST, WindowArray
+from ictal.data.stream import Stream
 from ictal.errors import RunError
 from ictal.files import write_json, write_text
 from ictal.labels import VOTE_COLUMNS
@@ -32,6 +33,8 @@ DONE = "done.json"
 MANIFEST = "manifest.json"
 RECIPE = "recipe.yaml"
 PREDICTIONS = "predictions.parquet"
+BEGUN_WITH = "begun_with"
+"""Key of a manifest: the model whose weights a training begins with."""
 
 
 @dataclass(frozen=True)
@@ -78,8 +81,8 @@ class RunFolder:
         Raises
         ------
         RunError
-            If the folder holds a run of another recipe or data, or something else; or another process is
-            at work in it.
+            If the folder holds a run of another recipe or data, or one that began with another model, or something
+            else; or another process is at work in it.
         """
         if self.path.exists() and not self.path.is_dir():
             raise RunError(f"{self.path}: is a file; a run needs a folder")
@@ -90,7 +93,7 @@ class RunFolder:
         try:
             with FileLock(self.path / ".lock", timeout=0):
                 if held:
-                    self._check(recipe, fingerprint)
+                    self._check(recipe, fingerprint, manifest.get(BEGUN_WITH))
                 else:
                     write_json(self.path / MANIFEST, manifest)
                     write_text(self.path / RECIPE, to_yaml(recipe))
@@ -98,12 +101,15 @@ class RunFolder:
         except Timeout as error:
             raise RunError(f"{self.path}: another process is at work in this run folder") from error
 
-    def _check(self, recipe: Recipe, fingerprint: str) -> None:
+    def _check(self, recipe: Recipe, fingerprint: str, begun_with: dict[str, str] | None) -> None:
         stored = parse((self.path / RECIPE).read_text(encoding="utf-8"), str(self.path / RECIPE))
         changed = differences(recipe, stored)
-        of_folder = json.loads((self.path / MANIFEST).read_text(encoding="utf-8"))["data_fingerprint"]
+        manifest = json.loads((self.path / MANIFEST).read_text(encoding="utf-8"))
+        of_folder = manifest["data_fingerprint"]
         if of_folder != fingerprint:
             changed.append(f"data: {of_folder} in the folder, {fingerprint} now (fingerprints)")
+        if manifest.get(BEGUN_WITH) != begun_with:
+            changed.append(f"began with: {manifest.get(BEGUN_WITH)} in the folder, {begun_with} now")
         if changed:
             lines = "".join(f"\n  - {line}" for line in changed)
             raise RunError(
@@ -175,6 +181,7 @@ def train_arm(
     place: Path,
     progress: Progress,
     branches: Mapping[str, Path] | None = None,
+    begin_with: ArmNetwork | None = None,
 ) -> ArmNetwork:
     """Make the network of an arm from the task's seed, and train it.
 
@@ -188,29 +195,45 @@ def train_arm(
         Told after each batch.
     branches
         Folders of the models that the network begins with, by their arm.
+    begin_with
+        A network of the same arm and settings whose weights this one begins with.
     """
     resumed = (place / CHECKPOINT).exists()
     with torch.random.fork_rng():
         torch.manual_seed(task.derive("weights"))
-        network = build_trained(task.arm, recipe.models, initial=not resumed)
+        network = build_trained(task.arm, recipe.models, initial=not resumed and begin_with is None)
+    if begin_with and not resumed:
+        network.load_state_dict(begin_with.state_dict())
     if branches and not resumed:
         assert isinstance(network.network, Fusion)
         for arm, folder in branches.items():
             trained = load_model(folder).network
             assert isinstance(trained, ArmNetwork)
             network.network.begin_with(arm, trained.network)
-    return fit(network, array, task, recipe.training_of(task.arm), recipe.trainer, place, progress)
+    training = recipe.training_of(task.arm)
+    return fit(network, array, task, training, recipe.trainer, place, progress, recipe.standardise)
 
 
 def make_card(arm: str, recipe: Recipe, array: WindowArray, data: str) -> Card:
     """Return the card of a model that was trained by a recipe."""
+    known = [_trained_on(part, recipe, array, data) for part in find_arm(arm).parts or (arm,)]
     return Card(
         arm=arm,
         models=recipe.models,
         standardise=recipe.standardise,
-        data=data,
-        data_fingerprint=array.fingerprints,
+        data="; ".join(dict.fromkeys(name for name, _ in known)),
+        data_fingerprint="+".join(dict.fromkeys(fingerprint for _, fingerprint in known)),
         recipe=recipe.name,
         seed=recipe.seed,
         ictal_version=__version__,
     )
+
+
+def _trained_on(arm: str, recipe: Recipe, array: WindowArray, data: str) -> tuple[str, str]:
+    """Return name and fingerprint of what an arm was trained on: the data set, or a stream."""
+    training = recipe.training_of(arm)
+    if not training.stream:
+        return data, array.fingerprints
+    stream = Stream(training.stream, recipe.standardise, recipe.models.votes == "dirichlet")
+    n_windows = len(training.epochs) * training.stream.windows
+    return f"simulated EEG, a stream of {n_windows:,} windows (seed {training.stream.seed})", stream.fingerprint()

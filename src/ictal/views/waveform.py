@@ -8,7 +8,8 @@ from torch import Tensor, nn
 
 from ictal.montage import derivations_of, montage, montage_matrix
 from ictal.settings import Settings
-from ictal.windows import RATE_HZ
+from ictal.views.middle import middle, samples_seen
+from ictal.windows import RATE_HZ, WINDOW_S
 
 
 class WaveformSettings(Settings):
@@ -25,23 +26,38 @@ class WaveformSettings(Settings):
         Larger voltages are cut to this, in µV.
     scale_uv
         The voltage that becomes 1.
+    seconds
+        So much of the middle of the window is looked at; None: all of it. The votes concern the central 10 s, and
+        what `ictal.windows.cut` made up for a short recording lies further out.
     """
 
     montage: Literal["long_chains", "double_banana"] = "long_chains"
     decimate: int = Field(5, ge=1, le=50)
     clip_uv: float = Field(1024.0, gt=0)
     scale_uv: float = Field(32.0, gt=0)
+    seconds: float | None = Field(None, ge=1, le=WINDOW_S)
 
     @property
     def rate_hz(self) -> float:
         """Samples per second after decimation."""
         return RATE_HZ / self.decimate
 
+    @property
+    def seen_s(self) -> float:
+        """How much of a window is looked at."""
+        return self.seconds or WINDOW_S
+
+    @property
+    def n_samples(self) -> int:
+        """Samples of a window's traces."""
+        return samples_seen(self.seconds) // self.decimate
+
 
 class Waveform(nn.Module):
     """Raw windows [batch, 20, time] in µV to traces [batch, derivation, time / decimate].
 
-    The derivations are differences of electrodes, clipped, and divided by one global scale.
+    The derivations are differences of electrodes, clipped, and divided by one global scale; of the time, perhaps only
+    the middle.
     """
 
     matrix: Tensor
@@ -54,9 +70,15 @@ class Waveform(nn.Module):
         self.register_buffer("matrix", matrix / settings.scale_uv, persistent=False)
         self.limit = settings.clip_uv / settings.scale_uv
 
+    def middle(self, windows: Tensor) -> Tensor:
+        """Return the samples of windows that are looked at; of what it returned, all."""
+        if self.settings.seconds is None:
+            return windows
+        return middle(windows, self.settings.n_samples * self.settings.decimate)
+
     def forward(self, windows: Tensor) -> Tensor:
         """Return the traces; float32 whatever the autocast."""
         # Decimation commutes with the differences, and first means less to multiply.
         with torch.autocast(windows.device.type, enabled=False):
-            traces = self.matrix @ windows[..., :: self.settings.decimate]
+            traces = self.matrix @ self.middle(windows)[..., :: self.settings.decimate]
             return traces.clamp(-self.limit, self.limit)

@@ -1,0 +1,103 @@
+"""Which network learns most from the same stream of simulated windows: each is trained on it alike, and judged.
+
+The figures are those on which the shipped model's network was chosen. They are of 32 real segments and 14 patients:
+a table to choose by, with intervals that are as wide as most differences.
+"""
+
+import argparse
+import json
+import time
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from _machine import machine
+from ictal.models import load_model
+from ictal.study import evaluate_model, train
+from ictal.training import Recipe, load_recipe
+from real_seizures import scored, told
+
+REAL = Path(__file__).resolve().parents[1].parent / "shared" / "data"
+SECONDS = 10.0
+WAVEFORM = {"montage": "long_chains", "decimate": 4, "seconds": SECONDS}
+IMAGE = {"n_mels": 64, "width": 100, "clip": 3.0, "seconds": SECONDS}
+
+
+def image_network(name: str, pretrained: str = "no") -> dict[str, Any]:
+    network = {"network": name, "pretrained": pretrained, "drop_rate": 0.2}
+    return {"spatial": {"spectrogram": IMAGE, "efficientnet": network}}
+
+
+WAVENET = {
+    "temporal": {
+        "waveform": WAVEFORM,
+        "wavenet": {"norm": "batch", "filters": [16, 32, 64], "kernels": [4, 4, 4], "dilations": [6, 5, 4]},
+    }
+}
+CANDIDATES: dict[str, tuple[str, dict[str, Any]]] = {
+    "symmetric, 73,000 parameters": ("symmetric", {"widths": (12, 16, 24, 32), "hemisphere": 48, "both": 64}),
+    "symmetric, 287,000": ("symmetric", {}),
+    "symmetric, 1,100,000": ("symmetric", {"widths": (48, 64, 96, 128), "hemisphere": 192, "both": 256}),
+    "WaveNet": ("temporal", WAVENET),
+    "EfficientNet-B0": ("spatial", image_network("efficientnet_b0")),
+    "EfficientNet-lite0": ("spatial", image_network("tf_efficientnet_lite0")),
+    "EfficientNet-lite0, ImageNet": ("spatial", image_network("tf_efficientnet_lite0", "package")),
+    "EfficientNet-lite2, ImageNet": ("spatial", image_network("tf_efficientnet_lite2", "package")),
+    "WaveNet + EfficientNet-lite0, joint": ("fusion", WAVENET | image_network("tf_efficientnet_lite0")),
+}
+
+
+def recipe_of(arm: str, models: dict[str, Any], n_windows: int, peak: float) -> Recipe:
+    """Return the recipe of the shipped model with another network and fewer windows."""
+    content = load_recipe("default").model_dump(mode="json")
+    settings = next(iter(content["training"].values()))
+    settings["stream"]["windows"] = 2048
+    epochs = max(2, n_windows // 2048)
+    settings["learning_rates"] = {"peak": peak, "epochs": epochs, "warm_up": max(1, epochs // 10)}
+    content["training"], content["calibration"] = {arm: settings}, "none"
+    if arm == "symmetric":
+        content["models"]["symmetric"]["symmetric"] |= models
+    else:
+        content["models"] |= models
+    return Recipe.model_validate(content)
+
+
+def judge(model: Path, cache: Path) -> dict[str, float]:
+    """Return the figures of a model on real EEG."""
+    found = evaluate_model(model, str(REAL / "iiic"), "quick", cache)[0].to_json()
+    names = ("kl", "balanced_accuracy", "lateralized_auroc", "periodic_auroc")
+    seizures = told(str(model), scored(load_model(model), REAL / "seizure"), 1000, 0)
+    against = {name: seizures[name] for name in ("auroc_after", "auroc_healthy")}
+    return {name: found[name] for name in names} | against
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--windows", type=int, default=40_960, help="that each network is trained on")
+    parser.add_argument("--peak", type=float, default=2e-3, help="learning rate")
+    parser.add_argument("--only", action="append", help="name of a candidate; may be repeated")
+    parser.add_argument("--out", type=Path, default=Path("runs/networks"), help="an interrupted run goes on there")
+    options = parser.parse_args()
+    print(machine())
+    rows = []
+    for name, (arm, models) in CANDIDATES.items():
+        if options.only and name not in options.only:
+            continue
+        place = options.out / name.replace(" ", "_").replace(",", "")
+        told = place / "figures.json"
+        if not told.exists():
+            begun = time.perf_counter()
+            train("sim", arm, recipe_of(arm, models, options.windows, options.peak), place, options.out / "cache")
+            minutes = (time.perf_counter() - begun) / 60
+            size = sum(weight.numel() for weight in load_model(place).network.parameters())
+            told.write_text(
+                json.dumps({"parameters": size, "minutes": minutes} | judge(place, options.out / "cache"))
+            )
+        rows.append({"network": name} | json.loads(told.read_text()))
+        print(pd.DataFrame(rows[-1:]).round(3).to_string(index=False, header=len(rows) == 1), flush=True)
+    print(pd.DataFrame(rows).round(3).to_string(index=False))
+
+
+if __name__ == "__main__":
+    main()

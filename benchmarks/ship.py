@@ -1,0 +1,172 @@
+"""Judge a model that 'ictal train sim --recipe default' made, and put it into the package with its card.
+
+Writes src/ictal/weights/NAME (weights, card.json, CARD.md), and the figures in docs/default.md. With --check nothing
+is written, and the weights are compared with those that ship.
+"""
+
+import argparse
+import shutil
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from _machine import machine
+from ictal.evaluation import Evaluation, PatientBootstrap, kl_divergence
+from ictal.files import write_json, write_text
+from ictal.labels import PATTERN_TITLES, PATTERNS, VOTE_COLUMNS
+from ictal.models import load_model
+from ictal.models.weights import Card
+from ictal.predictions import PROBABILITY_COLUMNS, Predictions
+from ictal.shipped import CARD, CARD_TEXT, SHIPPED, WEIGHTS
+from ictal.study import evaluate_model
+from real_seizures import OTHERS, scored, told
+
+PROJECT = Path(__file__).resolve().parents[1]
+REAL = PROJECT.parent / "shared" / "data"
+PAGE = PROJECT / "docs" / "default.md"
+BEGIN, END = "<!-- FIGURES: made by benchmarks/ship.py -->", "<!-- END OF FIGURES -->"
+SUMMARY = (
+    "How a panel of experts would vote on 10 s of scalp EEG of a patient in intensive care: seizure, LPD, GPD, LRDA, "
+    "GRDA or other. For looking through recordings, and as a start for training on your own labelled data."
+)
+TRAINED_ON = "simulated EEG alone: a stream of windows of ictal's simulator, none seen twice; no patient's data"
+FAILURES = (
+    "Where a panel is divided between two patterns it mostly names one of them, and is too sure of it.",
+    "Sharply contoured rhythmic delta is often taken for periodic discharges.",
+    "Faint patterns in a low-voltage EEG are called other; so are seizures of low voltage.",
+    "Seizures that are not rhythmic for most of 10 s are missed: it sees no more, and no evolution beyond it.",
+    "Never judged on neonates, on intracranial EEG, or on fewer electrodes than the 10-20 system has.",
+)
+
+
+def by_length(predictions: Predictions) -> dict[str, Any]:
+    """Return the KL of the segments of 10 s and of 50 s apart."""
+    frame = predictions.frame
+    table = pd.read_csv(REAL / "iiic" / "train.csv", dtype={"eeg_id": str}).set_index("eeg_id")
+    seconds = table["seconds"].reindex(frame["eeg_id"].astype(str)).to_numpy()
+    kl = kl_divergence(frame[list(VOTE_COLUMNS)].to_numpy(), frame[list(PROBABILITY_COLUMNS)].to_numpy())
+    found = {}
+    for length in (10, 50):
+        there = seconds == length
+        patients = frame["patient_id"].to_numpy(object)[there]
+        bootstrap = PatientBootstrap(patients, np.ones(there.sum()), 10_000, 0, 0.95)
+        found[f"KL, the {there.sum()} segments of {length} s"] = bootstrap.mean(kl[there])
+    return found
+
+
+def figures(model: str) -> tuple[list[str], dict[str, float]]:
+    """Return the tables as lines of a Markdown page, and the same figures for the card."""
+    evaluation, predictions = evaluate_model(model, str(REAL / "iiic"), "quick")
+    rows = {
+        "KL against the votes": evaluation.kl,
+        **by_length(predictions),
+        "KL of the best constant": evaluation.constant_kl,
+        "model minus constant": evaluation.difference_to_constant,
+        "balanced accuracy over top-voted patterns": evaluation.balanced_accuracy,
+        "AUROC, lateralized against generalized": evaluation.measures["lateralized_auroc"],
+        "AUROC, periodic against rhythmic": evaluation.measures["periodic_auroc"],
+    }
+    lines = [
+        "| on 32 segments of 31 patients (bdsp-core, ODC-By 1.0) | value, 95 % interval by patient |",
+        "|---|---|",
+    ]
+    lines += [f"| {name} | {value} |" for name, value in rows.items()]
+    lines += ["", *of_patterns(evaluation)]
+    metrics = {f"{name}, 32 real segments": round(value.value, 4) for name, value in rows.items()}
+    seizures = told(model, scored(load_model(model), REAL / "seizure"), 10_000, 0)
+    title = "AUROC of the probability of seizure, windows of 10 s (CHB-MIT, EEGMAT)"
+    lines += ["", f"| {title} | value, 95 % interval by patient |", "|---|---|"]
+    for name, words in OTHERS.items():
+        value, (low, high) = seizures[f"auroc_{name}"], seizures[f"auroc_{name}_interval"]
+        lines.append(f"| seizures of 8 children against {words} | {value:.3f} [{low:.3f}, {high:.3f}] |")
+        metrics[f"AUROC of seizure against {words}"] = round(value, 4)
+    return lines, metrics
+
+
+def of_patterns(evaluation: Evaluation) -> list[str]:
+    lines = ["| top-voted pattern | segments | KL | accuracy | AUROC against the rest |", "|---|---|---|---|---|"]
+    for name in PATTERNS:
+        group = evaluation.per_pattern[name]
+        area = evaluation.measures[f"auroc_{name}"]
+        lines.append(f"| {PATTERN_TITLES[name]} | {group.n_windows} | {group.kl} | {group.accuracy:.2f} | {area} |")
+    return lines
+
+
+TEXT = """# {name}
+
+{summary}
+
+{warnings}
+
+## What it is
+Arm `{arm}`, {n_parameters:,} parameters; it looks at the central 10 s of a window of 10 to 50 s, in the 18
+derivations of the double banana. Its output does not change when left and right are mirrored. Made by
+`ictal train sim --recipe {recipe} --seed {seed}`, ictal {ictal_version} ({commit}). Licence of the weights:
+{licence}.
+
+## What it was trained on
+{trained_on}. Its temperature was fitted on simulated patients of another seed.
+
+## How good it is on real EEG
+The simulator was improved by looking at these segments and clips, so the figures flatter; docs/default.md says how.
+
+{figures}
+
+## Known failures
+{failures}
+"""
+
+
+def card_text(name: str, card: Card, lines: list[str]) -> str:
+    """Return the card for people."""
+    command = ["git", "rev-parse", "--short", "HEAD"]
+    return TEXT.format(
+        name=name,
+        commit=subprocess.run(command, cwd=PROJECT, capture_output=True, text=True).stdout.strip(),
+        warnings="\n".join(f"> {warning}" for warning in card.warnings),
+        trained_on=TRAINED_ON[0].upper() + TRAINED_ON[1:],
+        figures="\n".join(lines),
+        failures="\n".join(f"- {failure}" for failure in card.known_failures),
+        **card.model_dump(include={"arm", "summary", "n_parameters", "recipe", "seed", "ictal_version", "licence"}),
+    )
+
+
+def ship(model: Path, name: str) -> None:
+    """Judge a model and write it into the package."""
+    lines, metrics = figures(str(model))
+    card = load_model(model).card
+    about = {"summary": SUMMARY, "known_failures": FAILURES, "licence": "Apache-2.0", "data": TRAINED_ON}
+    card = card.model_copy(update=about | {"metrics": card.metrics | metrics})
+    place = SHIPPED / name
+    place.mkdir(parents=True, exist_ok=True)
+    shutil.copy(model / WEIGHTS, place / WEIGHTS)
+    write_json(place / CARD, card.model_dump(mode="json"))
+    write_text(place / CARD_TEXT, card_text(name, card, lines))
+    before, _, rest = PAGE.read_text(encoding="utf-8").partition(BEGIN)
+    after = rest.partition(END)[2]
+    write_text(PAGE, "\n".join([before + BEGIN, *lines, END]) + after)
+    print("\n".join(lines))
+
+
+def check(model: Path, name: str) -> None:
+    """Say how far the weights of two models differ."""
+    one, other = (load_model(folder).network.state_dict() for folder in (model, SHIPPED / name))
+    off = max(float((one[key].double() - other[key].double()).abs().max()) for key in one)
+    print(f"largest difference of a weight from the shipped one: {off:.3g}")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("model", type=Path, help="folder that 'ictal train' made")
+    parser.add_argument("--name", default="default")
+    parser.add_argument("--check", action="store_true")
+    options = parser.parse_args()
+    print(machine())
+    (check if options.check else ship)(options.model, options.name)
+
+
+if __name__ == "__main__":
+    main()

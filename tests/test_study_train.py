@@ -1,0 +1,188 @@
+"""`ictal train` on a stream, killed and repeated; calibration; and training that begins with a saved model."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import psutil
+import pytest
+from safetensors.numpy import load_file
+from typer.testing import CliRunner
+
+from ictal.cli import app
+from ictal.errors import RecipeError, RunError
+from ictal.evaluation import calibrate_out_of_fold, fit_calibration, kl_divergence
+from ictal.evaluation.calibration import patient_folds
+from ictal.models import load_model
+from ictal.models.arms import CalibrationSettings
+from ictal.study import ablate, evaluate_model, train
+from ictal.training import load_recipe
+from ictal.training.recipe import Recipe, to_yaml
+from tests.conftest import TINY
+
+STREAMED = [
+    "training.temporal.stream={windows: 16, lengths_s: [10.0], length_shares: [1.0]}",
+    "training.temporal.learning_rates={peak: 0.01, epochs: 3, warm_up: 1}",
+    "training.temporal.ema=0.9",
+    "models.temporal.waveform.seconds=10",
+    "calibration=temperature and bias",
+    "trainer.workers=1",
+    "trainer.accelerator=cpu",
+]
+STILL = [f"training.{arm}.learning_rates=[1.0e-12]" for arm in ("temporal", "spatial")]
+"""So small a rate that the weights stay as they are."""
+
+
+def tensors(folder: Path) -> dict[str, np.ndarray]:
+    return load_file(folder / "model.safetensors")
+
+
+def same_weights(one: Path, other: Path) -> bool:
+    a, b = tensors(one), tensors(other)
+    return a.keys() == b.keys() and all(np.array_equal(a[name], b[name]) for name in a)
+
+
+@pytest.fixture(scope="module")
+def recipe_file(tmp_path_factory) -> str:
+    path = tmp_path_factory.mktemp("recipe") / "streamed.yaml"
+    path.write_text(to_yaml(load_recipe(TINY, STREAMED)))
+    return str(path)
+
+
+@pytest.fixture(scope="module")
+def streamed(tmp_path_factory, cache, recipe_file) -> Path:
+    """A model that was trained on a stream and calibrated; nobody interrupted it."""
+    return train("sim", "temporal", recipe_file, tmp_path_factory.mktemp("streamed") / "model", cache)
+
+
+def wait_for(condition, seconds: float = 60) -> None:
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end
+        time.sleep(0.01)
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, pytest.param(signal.SIGINT, marks=pytest.mark.slow)])
+def test_a_training_that_was_stopped_goes_on_to_the_same_model(streamed, cache, recipe_file, tmp_path, number):
+    out = tmp_path / "model"
+    command = [sys.executable, "-m", "ictal", "train", "sim", "--arm", "temporal", "--recipe", recipe_file]
+    process = subprocess.Popen(
+        [*command, "--out", str(out), "--cache", str(cache)],
+        stderr=subprocess.PIPE,
+        text=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+    )
+    checkpoint, parent = out / "parts" / "temporal" / "last.ckpt", psutil.Process(process.pid)
+    wait_for(lambda: process.poll() is None and checkpoint.exists() and parent.children())
+    workers = parent.children(recursive=True)
+    os.kill(process.pid, number)
+    _, said = process.communicate(timeout=30)
+    assert not (out / "card.json").exists()
+    gone, left = psutil.wait_procs(workers, timeout=15)
+    assert gone
+    assert not left, "a worker must not outlive the one that trains"
+    if number == signal.SIGINT:
+        assert process.returncode == 130
+        assert "Repeat the same command" in said
+        assert "Traceback" not in said
+    told = []
+    train("sim", "temporal", recipe_file, out, cache, lambda *say: told.append(say))
+    assert min(done for name, done, _ in told if name == "temporal") > 4  # the first epoch is not done again
+    assert same_weights(out, streamed)
+    assert (out / "card.json").read_text() == (streamed / "card.json").read_text()
+
+
+def test_the_calibration_is_fitted_to_windows_that_the_stream_never_shows(streamed, cache, tmp_path, recipe_file):
+    card = load_model(streamed).card
+    plain = load_recipe(recipe_file, ["calibration=none"])
+    uncalibrated = train("sim", "temporal", plain, tmp_path / "plain", cache)
+    assert same_weights(uncalibrated, streamed)
+    assert load_model(uncalibrated).card.models.calibration == CalibrationSettings()
+    _, before = evaluate_model(uncalibrated, "sim", plain, cache)
+    evaluated, after = evaluate_model(streamed, "sim", plain, cache)
+    fitted = fit_calibration(before.votes, before.probabilities, before.weights, with_bias=True)
+    assert card.models.calibration.temperature == pytest.approx(fitted.temperature, rel=1e-6)
+    np.testing.assert_allclose(card.models.calibration.bias, fitted.bias, atol=1e-6)
+    np.testing.assert_allclose(after.probabilities, fitted.apply(before.probabilities), atol=1e-5)
+    title = "KL on sim (9 simulated patients, seed 0)"
+    halves = patient_folds(before.frame["patient_id"], 2, plain.seed)
+    known = (before.votes, before.probabilities, before.weights, halves)
+    judged = kl_divergence(before.votes, calibrate_out_of_fold(*known, with_bias=True)).mean()
+    assert card.metrics[f"{title}, calibrated on the other half of the patients"] == pytest.approx(judged, rel=1e-6)
+    assert judged > evaluated.kl.value  # of the fit to all, on what it was fitted to
+    uncertain = f"{title}, before calibration"
+    values = [card.metrics[name] for name in (f"{uncertain}, 95% from", uncertain, f"{uncertain}, to")]
+    assert values == sorted(values)
+    assert len({*values}) == 3
+
+
+def test_the_card_tells_the_stream(streamed):
+    card = json.loads((streamed / "card.json").read_text())
+    assert card["data"] == "simulated EEG, a stream of 48 windows (seed 0)"
+    assert card["models"]["calibration"].keys() == {"temperature", "bias"}
+    assert card["begun_with"] is None
+
+
+def test_training_begins_with_a_saved_model_whose_card_says_how(streamed, cache, tmp_path):
+    """At no rate at all weights stay as they are, and so do arm, view, input and calibration."""
+    recipe = load_recipe(TINY, [*STILL, "models.lapse=0.3"])
+    folder = train("sim", None, recipe, tmp_path / "model", cache, begin_with=streamed)
+    ours, theirs = load_model(folder).card, load_model(streamed).card
+    assert (ours.arm, ours.models, ours.standardise) == ("temporal", theirs.models, theirs.standardise)
+    assert ours.begun_with.model_dump() == {"name": "model", "weights_sha256": theirs.weights_sha256}
+    for name, tensor in tensors(folder).items():
+        np.testing.assert_allclose(tensor, tensors(streamed)[name], atol=1e-9)
+    with pytest.raises(RunError, match=r"began with: .*model.* in the folder, None now"):
+        train("sim", "temporal", recipe.model_copy(update={"models": ours.models}), folder, cache)
+
+
+def test_the_parts_of_an_average_begin_with_its_parts(cache, tmp_path):
+    recipe = load_recipe(TINY, STILL)
+    both = train("sim", "both", recipe, tmp_path / "both", cache)
+    again = train("sim", "ER", recipe.model_copy(update={"seed": 5}), tmp_path / "again", cache, begin_with=both)
+    before, after = tensors(both), tensors(again)
+    assert before.keys() == after.keys()
+    for name in before:
+        if "running" not in name and "tracked" not in name:  # batch normalisation settles on drawn windows
+            np.testing.assert_allclose(after[name], before[name], atol=1e-9)
+
+
+def test_what_disagrees_with_the_model_to_begin_with_is_refused_on_the_command_line(streamed, tmp_path):
+    def say(*more: str) -> str:
+        command = ["train", "sim", "--recipe", TINY, "--from", str(streamed), "--out", str(tmp_path / "no"), *more]
+        result = CliRunner().invoke(app, command)
+        assert isinstance(result.exception, RecipeError)
+        return str(result.exception)
+
+    assert "whose arm is 'temporal', not 'spatial'" in say("--arm", "spatial")
+    assert "waveform.seconds: 10.0 in the model, None now" in say("--set", "models.temporal.waveform.seconds=null")
+    assert not (tmp_path / "no").exists()
+
+
+@pytest.mark.parametrize("data", ["sim:null", "data/hms"])
+def test_a_stream_is_for_sim_alone(recipe_file, tmp_path, data):
+    for job in (train, ablate):
+        arms = "temporal" if job is train else ["temporal"]
+        with pytest.raises(RecipeError, match=f"stream of simulated windows.*'{data}' would never.*allowed is 'sim'"):
+            job(data, arms, recipe_file, tmp_path) if job is train else job(data, recipe_file, arms, tmp_path)
+
+
+def test_a_calibration_needs_windows_that_were_not_trained_on(tmp_path):
+    recipe = load_recipe(TINY, ["calibration=temperature"])
+    with pytest.raises(RecipeError, match=r"all windows are trained on.*allowed without a stream is 'none'"):
+        train("sim", "temporal", recipe, tmp_path)
+    with pytest.raises(RecipeError, match="arm 'both' is an average"):
+        train("sim", "both", recipe, tmp_path)
+
+
+def test_the_recipes_for_the_shipped_model_name_their_arm():
+    for name in ("default", "finetune"):
+        made: Recipe = load_recipe(name)
+        assert [*made.training] == ["symmetric"]
+    assert load_recipe("default").training["symmetric"].stream is not None
+    assert load_recipe("finetune").training["symmetric"].stream is None
