@@ -140,6 +140,14 @@ MONTAGES = {
 }
 """Montages by name, each as its chains: all 18 derivations, or the reference's eight long ones."""
 
+TRANSVERSE = {
+    "frontopolar": _chain("F7 Fp1 Fp2 F8"),
+    "frontal": _chain("F7 F3 Fz F4 F8"),
+    "central": _chain("T3 C3 Cz C4 T4"),
+    "parietal": _chain("T5 P3 Pz P4 T6"),
+    "occipital": _chain("T5 O1 O2 T6"),
+}
+"""The transverse bipolar montage TB-18.1 of the ACNS (Acharya et al. 2016): for people, no network looks at it."""
 
 ROWS = ("Fp1 Fp2", "F7 F3 Fz F4 F8", "T3 C3 Cz C4 T4", "T5 P3 Pz P4 T6", "O1 O2")
 """The electrodes from front to back, each row from left to right."""

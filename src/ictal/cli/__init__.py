@@ -11,6 +11,7 @@ from ictal.cli.models import models
 from ictal.cli.recordings import evaluate_events, info, score
 from ictal.cli.screen import screen
 from ictal.cli.study import ablate, compare, evaluate, experts, explain, simulate, train
+from ictal.cli.view import view
 from ictal.errors import IctalError
 
 app = typer.Typer(
@@ -40,7 +41,7 @@ def _main(
 
 for command in (
     *(ablate, train, evaluate, compare, experts, explain, simulate),
-    *(info, score, evaluate_events, models),
+    *(info, score, evaluate_events, models, view),
 ):
     app.command()(command)
 

@@ -1,0 +1,60 @@
+"""The command that opens the viewer."""
+
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from ictal.cli.screen import say
+from ictal.errors import IctalError
+
+NEEDED = ("fastapi", "uvicorn", "plotly", "python_multipart")
+
+
+def view(
+    files: Annotated[list[Path], typer.Argument(help="Recordings.", show_default=False)],
+    model: Annotated[
+        Path | None,
+        typer.Option(help="Folder of a model, or its name [default: whatever scored it, else 'default']."),
+    ] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(help="Folder of scores and votes [default: ictal_NAME beside you; of several, ictal]."),
+    ] = None,
+    port: Annotated[int, typer.Option(min=0, max=65535, help="0: any that is free.")] = 0,
+    host: Annotated[
+        str, typer.Option(help="Address to listen at; any but the default lets others in.")
+    ] = "127.0.0.1",
+    browser: Annotated[bool, typer.Option("--browser/--no-browser", help="Open a browser.")] = True,
+    blind: Annotated[
+        bool, typer.Option("--blind/--not-blind", help="Tell raters what the model says only after they voted.")
+    ] = True,
+    upload: Annotated[bool, typer.Option("--upload", help="Let the page send files.")] = False,
+    show_patient: Annotated[
+        bool, typer.Option("--show-patient", help="Show the patient field of EDF files.")
+    ] = False,
+) -> None:
+    """Look at recordings in a browser: EEG, what the model says and why; and vote. For research only.
+
+    Example: ictal view night.edf
+    """
+    check_installed()
+    from ictal.recordings import check_names
+    from ictal.web.serve import serve
+    from ictal.web.settings import ViewerSettings
+    from ictal.web.viewer import Viewer
+
+    check_names(files)
+    settings = ViewerSettings(blind=blind, upload=upload, show_patient=show_patient)
+    folder = out or Path("ictal" if len(files) > 1 else f"ictal_{files[0].stem}")
+    viewer = Viewer(folder, model, settings)
+    for file in files:
+        viewer.show(file)
+    serve(viewer, host, port, browser=browser, say=say)
+
+
+def check_installed() -> None:
+    """Raise an error that says what to install, where the extra of the viewer is missing."""
+    if missing := [name for name in NEEDED if find_spec(name) is None]:
+        raise IctalError(f"the viewer needs {', '.join(missing)}; install them by: pip install 'ictal[web]'")

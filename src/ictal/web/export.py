@@ -1,0 +1,39 @@
+"""Votes as the manifest that `ictal ablate` reads."""
+
+from collections.abc import Iterable
+from pathlib import Path
+
+import pandas as pd
+
+from ictal.data.manifest import MANIFEST_COLUMNS
+from ictal.labels import PATTERNS, VOTE_COLUMNS
+from ictal.web.votes import Vote
+from ictal.windows import WINDOW_S
+
+
+def manifest_of(votes: Iterable[Vote]) -> pd.DataFrame:
+    """Return a row per window that was voted on: file, start of its 50 s, patient and the panel's counts.
+
+    Files are absolute paths, so that the manifest may lie anywhere on this machine. A window that begins before the
+    recording (one shorter than 50 s) starts at 0.
+    """
+    table = pd.DataFrame(list(votes), columns=list(Vote.__dataclass_fields__))
+    if table.empty:
+        return pd.DataFrame(columns=list(MANIFEST_COLUMNS))
+    counts = pd.crosstab([table["recording"], table["time_s"]], table["pattern"])
+    rows = counts.reindex(columns=PATTERNS, fill_value=0).set_axis(VOTE_COLUMNS, axis=1).reset_index()
+    rows["file"] = rows["recording"].map(
+        table.sort_values("at").groupby("recording")["file"].last()
+    )  # where it is now
+    rows["start_s"] = (rows["time_s"] - WINDOW_S / 2).clip(lower=0).round(3)
+    rows["patient_id"] = [patient_of(Path(file)) for file in rows["file"]]
+    return rows[list(MANIFEST_COLUMNS)]
+
+
+def patient_of(path: Path) -> str:
+    """Return whose recording a file is: BIDS's subject where the name has one, else the file's own name.
+
+    Headers are not asked, since they may hold names.
+    """
+    entities = [part for part in path.name.split("_") if part.startswith("sub-")]
+    return entities[0] if entities else path.name.split(".")[0]

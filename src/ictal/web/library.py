@@ -1,0 +1,181 @@
+"""The recordings that a viewer shows, each with its scores as far as they are known."""
+
+import threading
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import pandas as pd
+
+from ictal.errors import IctalError, UnknownNameError
+from ictal.files import fingerprint, hash_of
+from ictal.recording import Recording
+from ictal.scoring.events import Event, find_events
+from ictal.scoring.scores import COLUMNS, Scores
+from ictal.web.montages import Montage, montages_of
+
+State = Literal["waiting", "scoring", "scored", "failed"]
+
+
+@dataclass
+class Item:
+    """A recording that is shown, and what is known of it by now.
+
+    Attributes
+    ----------
+    id
+        What requests call it: never a path.
+    path
+        Of the file.
+    recording
+        Opened; its samples are read by segment.
+    title
+        What people call it.
+    state, done, total, reason
+        How far scoring is, in seconds of the recording; why it failed.
+    scores
+        When all is scored.
+    model
+        What scores it: name, arm and warnings.
+    """
+
+    id: str
+    path: Path
+    recording: Recording
+    title: str
+    state: State = "waiting"
+    done: float = 0.0
+    total: float = 0.0
+    reason: str = ""
+    scores: Scores | None = None
+    model: dict[str, Any] | None = None
+    _parts: list[pd.DataFrame] = field(default_factory=list, repr=False)
+    _lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
+
+    @cached_property
+    def montages(self) -> dict[str, Montage]:
+        """In which it can be shown."""
+        return montages_of(self.recording)
+
+    @property
+    def frame(self) -> pd.DataFrame:
+        """The windows that are scored by now, in the order of time."""
+        if self.scores is not None:
+            return self.scores.frame
+        with self._lock:
+            if len(self._parts) > 1:
+                self._parts[:] = [pd.concat(self._parts, ignore_index=True)]
+            return self._parts[0] if self._parts else pd.DataFrame(columns=list(COLUMNS))
+
+    @property
+    def events(self) -> list[Event]:
+        """Those that the windows show by now."""
+        return find_events(self.frame) if len(self.frame) else []
+
+    def add(self, rows: pd.DataFrame) -> None:
+        """Take rows as they come from scoring."""
+        with self._lock:
+            self._parts.append(rows)
+
+    def told(self, task: str, done: float, total: float) -> None:
+        """Take note of progress."""
+        if task == "scoring":
+            self.done, self.total = done, total
+
+    def finish(self, scores: Scores) -> None:
+        """Take the scores of the whole recording."""
+        self.scores, self.model, self.state = scores, model_of(scores), "scored"
+        self.done = self.total = self.recording.duration_s
+        with self._lock:
+            self._parts.clear()
+
+    def fail(self, reason: str) -> None:
+        """Take note why there will be no scores."""
+        self.state, self.reason = "failed", reason
+
+    def window(self, time_s: float) -> int | None:
+        """Return the row of the window whose centre holds a time, the nearest where centres overlap, or None."""
+        frame = self.frame
+        starts, stops = (frame[name].to_numpy(dtype=float) for name in ("start_s", "stop_s"))
+        holds = np.flatnonzero((starts <= time_s) & (time_s < stops))
+        if not len(holds):
+            return None
+        return int(holds[abs((starts + stops)[holds] / 2 - time_s).argmin()])
+
+
+def model_of(scores: Scores) -> dict[str, Any]:
+    """Return name, arm and warnings of the model that made scores."""
+    made = scores.manifest.get("model", {})
+    return {
+        "name": made.get("name", "unknown"),
+        "arm": made.get("arm", "unknown"),
+        "warnings": list(scores.manifest.get("warnings", [])),
+    }
+
+
+class Library:
+    """The recordings by id, in the order in which they were added."""
+
+    def __init__(self) -> None:
+        self._items: dict[str, Item] = {}
+
+    def __iter__(self) -> Iterator[Item]:
+        return iter(list(self._items.values()))
+
+    def __getitem__(self, recording_id: str) -> Item:
+        """Return a recording.
+
+        Raises
+        ------
+        UnknownNameError
+            If there is none of this id.
+        """
+        if recording_id not in self._items:
+            raise UnknownNameError("recording", recording_id, self._items or ["none"])
+        return self._items[recording_id]
+
+    def get(self, recording_id: str) -> Item | None:
+        """Return a recording, or None where there is none of this id."""
+        return self._items.get(recording_id)
+
+    def add(self, item: Item) -> Item:
+        """Add a recording, and return it, or the one of its id that is there already."""
+        return self._items.setdefault(item.id, item)
+
+
+def id_of(path: Path) -> str:
+    """Return 16 hex digits for a file's content, so that votes find it again; for a folder, for its name."""
+    return fingerprint(path) if path.is_file() else hash_of(str(path.absolute()))
+
+
+def finished(recording: Recording, candidates: Sequence[Path], weights: str | None = None) -> Scores | None:
+    """Return the first scores among some files that are of this recording, or None.
+
+    Parameters
+    ----------
+    recording
+        Channels, start and duration must be those that were scored.
+    candidates
+        Files that may not exist.
+    weights
+        SHA-256 of the weights of the model that is wanted; None: any will do.
+    """
+    for path in candidates:
+        try:
+            scores = Scores.read(path) if path.is_file() else None
+        except IctalError:
+            continue
+        if scores is not None and _is_of(scores, recording):
+            made_by = scores.manifest.get("model", {}).get("weights_sha256")
+            if weights is None or made_by == weights:
+                return scores
+    return None
+
+
+def _is_of(scores: Scores, recording: Recording) -> bool:
+    told = scores.recording
+    same_span = abs(told.span_s - recording.span_s) < 1 / recording.rate_hz
+    return told.channels == recording.channels and told.start == recording.start and same_span

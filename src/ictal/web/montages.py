@@ -1,0 +1,124 @@
+"""The montages that readers of EEG know, made of whatever channels a recording has."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from ictal.errors import ElectrodeError
+from ictal.montage import CHANNELS, ELECTRODES, MONTAGES, TRANSVERSE, Derivation, montage_matrix
+from ictal.recording import Recording, Signal
+from ictal.wiring import Wiring, bipolar_wiring, wire
+
+BIPOLAR: dict[str, Mapping[str, tuple[Derivation, ...]]] = {
+    "double banana": MONTAGES["double_banana"],
+    "transverse": TRANSVERSE,
+}
+AVERAGE, REFERENTIAL, RECORDED = "average", "referential", "as recorded"
+REGIONS = {
+    "left": ("Fp1", "F3", "C3", "P3", "F7", "T3", "T5", "O1"),
+    "midline": ("Fz", "Cz", "Pz"),
+    "right": ("Fp2", "F4", "C4", "P4", "F8", "T4", "T6", "O2"),
+}
+LEAST = 0.5
+"""A montage is offered where at least this share of its traces can be had."""
+
+
+@dataclass(frozen=True)
+class Montage:
+    """How the traces of a page are made of channels.
+
+    Attributes
+    ----------
+    names
+        Of the traces, from top to bottom.
+    groups
+        First trace of each chain, and the one after its last.
+    channels
+        Rows of the recording that are read.
+    matrix
+        [trace, channel].
+    average
+        Whether the mean of the channels that are there at a time is taken from each but the EKG.
+    """
+
+    names: tuple[str, ...]
+    groups: tuple[tuple[int, int], ...]
+    channels: tuple[int, ...]
+    matrix: npt.NDArray[np.float32]
+    average: bool = False
+
+    def apply(self, samples: Signal) -> Signal:
+        """Return the traces [trace, time] of channels [channel, time]; NaN where a channel of theirs is missing."""
+        missing = np.isnan(samples)
+        traces: Signal = self.matrix @ np.where(missing, np.float32(0), samples)
+        if self.average:
+            scalp = [name != "EKG" for name in self.names]
+            heard = self.matrix[scalp] != 0
+            used = heard.any(axis=0)
+            count = np.maximum((~missing[used]).sum(axis=0), 1)
+            traces[scalp] -= np.where(missing[used], 0, samples[used]).sum(axis=0, dtype=np.float32) / count
+        if missing.any():
+            traces[((self.matrix != 0).astype(np.float32) @ missing.astype(np.float32)) > 0] = np.nan
+        return traces
+
+
+def montages_of(recording: Recording) -> dict[str, Montage]:
+    """Return the montages in which a recording can be shown, the one that readers know best first.
+
+    A trace for which a channel is missing is left out; a montage of which more than half is missing is not offered.
+    'as recorded', every channel as it stands in the file, is always there.
+    """
+    wiring = _wiring(recording)
+    found: dict[str, Montage] = {}
+    if wiring is not None:
+        for name, chains in BIPOLAR.items():
+            formed = {chain: [pair for pair in pairs if wiring.forms(pair)] for chain, pairs in chains.items()}
+            if _enough(formed, chains):
+                found[name] = _made(wiring, formed)
+        if wiring.kind == "referential" and len(wiring.known) >= LEAST * len(ELECTRODES):
+            regions = {side: [name for name in names if name in wiring.known] for side, names in REGIONS.items()}
+            found[AVERAGE] = _made(wiring, regions, average=True)
+            found[REFERENTIAL] = _made(wiring, regions)
+    return found | {RECORDED: _recorded(recording)}
+
+
+def _wiring(recording: Recording) -> Wiring | None:
+    """Return how electrodes are made of channels; None where the file's names do not tell."""
+    try:
+        return bipolar_wiring(recording) or wire(recording, ())
+    except ElectrodeError:
+        return None
+
+
+def _enough(formed: Mapping[str, Sequence[Derivation]], wanted: Mapping[str, Sequence[Derivation]]) -> bool:
+    return sum(map(len, formed.values())) >= LEAST * sum(map(len, wanted.values()))
+
+
+def _made(wiring: Wiring, groups: Mapping[str, Sequence[Derivation | str]], average: bool = False) -> Montage:
+    """Return a montage of derivations or electrodes in groups; the EKG, where there is one, comes last."""
+    parts = [list(part) for part in groups.values() if part]
+    if wiring.matrix[CHANNELS.index("EKG")].any():
+        parts.append(["EKG"])
+    traces = [trace for part in parts for trace in part]
+    weights = np.stack([_weights(trace) for trace in traces]) @ wiring.matrix.astype(np.float32)
+    weights[abs(weights) < 1e-6] = 0
+    return Montage(tuple(map(str, traces)), _groups(parts), wiring.rows, weights, average)
+
+
+def _weights(trace: Derivation | str) -> npt.NDArray[np.float32]:
+    if isinstance(trace, Derivation):
+        return np.asarray(montage_matrix((trace,))[0])
+    return np.asarray(np.eye(len(CHANNELS), dtype=np.float32)[CHANNELS.index(trace)])
+
+
+def _groups(parts: Sequence[Sequence[object]]) -> tuple[tuple[int, int], ...]:
+    stops = np.cumsum([len(part) for part in parts]).tolist()
+    return tuple(zip([0, *stops[:-1]], stops, strict=True))
+
+
+def _recorded(recording: Recording) -> Montage:
+    n_channels = len(recording.channels)
+    rows = tuple(range(n_channels))
+    return Montage(recording.channels, ((0, n_channels),), rows, np.eye(n_channels, dtype=np.float32))

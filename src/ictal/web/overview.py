@@ -1,0 +1,83 @@
+"""The whole recording, or any part of it, in at most so many columns of time."""
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from ictal.labels import PATTERNS
+from ictal.predictions import PROBABILITY_COLUMNS
+from ictal.report.columns import Floats, column_means, own_times
+from ictal.report.recording_figures import spectra
+from ictal.scoring.quality import SPECTRUM_HZ
+from ictal.scoring.scores import AEEG_COLUMNS
+
+SIDES = ("left", "right")
+PLAIN = ("disagreement", "usable", "left_right")
+
+
+def overview(frame: pd.DataFrame, start_s: float, stop_s: float, width: int) -> dict[str, Any]:
+    """Return what is known of a stretch of time as columns: means over each, None where nothing is known.
+
+    Parameters
+    ----------
+    frame
+        Scores, in the order of time.
+    start_s, stop_s
+        Of the stretch.
+    width
+        At most so many columns. Where there are fewer windows, each is one column, from when to when it speaks.
+    """
+    shown = frame[(frame["stop_s"] > start_s) & (frame["start_s"] < stop_s)].reset_index(drop=True)
+    edges = _edges(shown, start_s, stop_s, width)
+    means = _Means(edges, shown)
+    probabilities = means.of(*PROBABILITY_COLUMNS)
+    aeeg = dict(zip(AEEG_COLUMNS, means.of(*AEEG_COLUMNS).T, strict=True))
+    images = {side: column_means(edges, shown, spectra(shown, side)).T for side in SIDES}
+    return {
+        "edges": numbers(edges, 3),
+        "probabilities": {name: numbers(row, 4) for name, row in zip(PATTERNS, probabilities.T, strict=True)},
+        **{name: numbers(row, 4) for name, row in zip(PLAIN, means.of(*PLAIN).T, strict=True)},
+        "aeeg": {
+            side: {border: numbers(aeeg[f"aeeg_{side}_{border}"], 2) for border in ("low", "high")} for side in SIDES
+        },
+        "spectrum": {
+            "frequencies_hz": numbers(SPECTRUM_HZ, 1),
+            **{side: [numbers(row, 1) for row in image] for side, image in images.items()},
+        },
+        "reasons": reasons(shown),
+    }
+
+
+class _Means:
+    def __init__(self, edges: Floats, frame: pd.DataFrame) -> None:
+        self.edges, self.frame = edges, frame
+
+    def of(self, *names: str) -> Floats:
+        values = self.frame[list(names)].to_numpy(dtype=np.float64)
+        return column_means(self.edges, self.frame, values)
+
+
+def _edges(frame: pd.DataFrame, start_s: float, stop_s: float, width: int) -> Floats:
+    ends = np.concatenate([*own_times(frame), [start_s, stop_s]])
+    own = np.unique(ends[(ends >= start_s) & (ends <= stop_s)].round(3))
+    return own if 1 < len(own) <= width + 1 else np.linspace(start_s, stop_s, width + 1)
+
+
+def reasons(frame: pd.DataFrame) -> list[dict[str, Any]]:
+    """Return from when to when there is no prediction, and why: neighbours with the same reason are one."""
+    refused = frame[frame["reason"] != ""]
+    rows: list[dict[str, Any]] = []
+    for start_s, stop_s, text in zip(refused["start_s"], refused["stop_s"], refused["reason"], strict=True):
+        if rows and rows[-1]["text"] == text and start_s <= rows[-1]["stop_s"]:
+            rows[-1]["stop_s"] = float(stop_s)
+        else:
+            rows.append({"start_s": float(start_s), "stop_s": float(stop_s), "text": str(text)})
+    return rows
+
+
+def numbers(values: npt.ArrayLike, digits: int) -> list[float | None]:
+    """Return rounded numbers for JSON, None for what is not known."""
+    rounded = np.asarray(values, dtype=np.float64).round(digits)
+    return [value if value - value == 0 else None for value in rounded.tolist()]  # neither NaN nor infinite

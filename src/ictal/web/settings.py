@@ -1,0 +1,28 @@
+"""What a viewer may do, and how large things may be."""
+
+from pydantic import Field
+
+from ictal.settings import Settings
+
+MEGABYTE = 1 << 20
+
+
+class ViewerSettings(Settings):
+    """How recordings are shown.
+
+    Attributes
+    ----------
+    blind
+        A rater is told what the model and others say of a window after having voted on it, and not before.
+    upload
+        Whether files may be sent to the server.
+    show_patient
+        Whether the patient field of an EDF header is shown.
+    max_upload_mb
+        Largest file that may be sent.
+    """
+
+    blind: bool = True
+    upload: bool = False
+    show_patient: bool = False
+    max_upload_mb: int = Field(2048, ge=1)

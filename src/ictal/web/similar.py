@@ -1,0 +1,138 @@
+"""Windows like another one, by what the network sees in them: simulated ones and those that were voted on."""
+
+import threading
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from platformdirs import user_cache_path
+
+from ictal.data.simulated import VERSION as SIMULATOR
+from ictal.files import whole_file
+from ictal.labels import N_PATTERNS, PATTERN_TITLES, PATTERNS, distribution
+from ictal.recording import Signal
+from ictal.simulate import simulate_eeg
+from ictal.simulate.fitted import KINDS, Kind
+from ictal.standardise import StandardiseSettings, standardise
+from ictal.windows import cut
+
+SEED = 77_000
+"""Of the simulated windows: not one that recipes use, so that no model was trained on them."""
+N_SIMULATED = 240
+BATCH = 4
+N_SHOWN = 6
+
+Floats = npt.NDArray[np.float64]
+Labelled = tuple[list[str], Floats, Signal]
+"""What windows are called, the distributions of their votes [window, 6], and their features [window, feature]."""
+
+
+@dataclass
+class Neighbours:
+    """Labelled windows with their features.
+
+    Attributes
+    ----------
+    names
+        What each simulated window is called.
+    votes
+        Distribution of the votes on each, [window, 6].
+    features
+        [window, feature].
+    """
+
+    names: list[str]
+    votes: Floats
+    features: Signal
+    _voted: dict[tuple[str, float], Signal] = field(default_factory=dict, repr=False)
+    _lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
+
+    def add(self, key: tuple[str, float], features: Signal) -> None:
+        """Keep the features [feature] of a window of a recording that was voted on."""
+        with self._lock:
+            self._voted[key] = features
+
+    def nearest(
+        self, features: Signal, voted: Mapping[tuple[str, float], tuple[str, Floats]], without: tuple[str, float]
+    ) -> list[dict[str, Any]]:
+        """Return the windows that are most alike, the nearest first.
+
+        Distances are Euclidean over features that have unit variance among the simulated windows, per square root
+        of their number: two windows that have nothing to do with each other are about 1.4 apart.
+
+        Parameters
+        ----------
+        features
+            Of the window that is asked about, [feature].
+        voted
+            Name and counts of votes [6] of each window that raters voted on.
+        without
+            The window itself, which is nearest and says nothing.
+        """
+        with self._lock:
+            known = [key for key in voted if key in self._voted and key != without]
+            others = np.array([self._voted[key] for key in known], dtype=np.float32)
+        every = np.concatenate([self.features, others.reshape(-1, self.features.shape[1])])
+        spread = self.features.std(axis=0)
+        used = spread > 1e-6 * max(float(spread.max()), 1e-12)
+        apart = (every[:, used] - features[used]) / spread[used]
+        distances = np.sqrt((apart.astype(np.float64) ** 2).mean(axis=1))
+        sources = ["simulated"] * len(self.names) + ["voted"] * len(known)
+        names = [*self.names, *(voted[key][0] for key in known)]
+        counts = np.array([voted[key][1] for key in known]).reshape(-1, N_PATTERNS)
+        shares = np.concatenate([self.votes, distribution(counts)])
+        return [
+            {
+                "source": sources[row],
+                "id": names[row],
+                "distance": round(float(distances[row]), 3),
+                "votes": dict(zip(PATTERNS, shares[row].round(3).tolist(), strict=True)),
+            }
+            for row in np.argsort(distances, kind="stable")[:N_SHOWN].tolist()
+        ]
+
+
+def simulated_neighbours(
+    make: Callable[[range], Labelled], weights: str, n_windows: int = N_SIMULATED, cache: Path | None = None
+) -> Neighbours:
+    """Return simulated windows of all kinds with their features, from the cache where they are there.
+
+    Parameters
+    ----------
+    make
+        Makes some of them, see `ictal.web.why.Explainer.simulated`.
+    weights
+        Hash of the model whose features they are.
+    n_windows
+        How many.
+    cache
+        Folder; None: in the user's cache.
+    """
+    path = (cache or user_cache_path("ictal") / "similar") / f"{weights[:16]}-{SIMULATOR}-{n_windows}.npz"
+    if path.is_file():
+        with np.load(path, allow_pickle=False) as kept:
+            return Neighbours(kept["names"].tolist(), kept["votes"], kept["features"])
+    made = [make(range(begin, min(begin + BATCH, n_windows))) for begin in range(0, n_windows, BATCH)]
+    names, votes, features = zip(*made, strict=True)
+    found = Neighbours([name for some in names for name in some], np.concatenate(votes), np.concatenate(features))
+    with whole_file(path) as part, part.open("wb") as file:
+        np.savez_compressed(file, names=np.array(found.names), votes=found.votes, features=found.features)
+    return found
+
+
+def simulated_windows(numbers: range, settings: StandardiseSettings) -> tuple[list[str], Floats, list[Signal]]:
+    """Return some simulated windows: what they are called, the distributions of their votes, and the windows."""
+    made = [simulate_eeg(SEED, number, 0, kind=KINDS[number % len(KINDS)]) for number in numbers]
+    names = [
+        f"simulated patient {number + 1}: {_title(each.kind)}" for number, each in zip(numbers, made, strict=True)
+    ]
+    windows = [cut(standardise(each.recording, settings).signal, 0)[0] for each in made]
+    return names, np.array([each.probabilities for each in made]), windows
+
+
+def _title(kind: Kind | None) -> str:
+    """Write what was asked for: one pattern, or what lies between two."""
+    return " or ".join(dict.fromkeys(PATTERN_TITLES[name] for name in kind or ()))

@@ -1,0 +1,75 @@
+/** Raters and their votes. */
+
+import { get, send } from "./api.js";
+import { $, options } from "./dom.js";
+import { keep, prefs } from "./prefs.js";
+import { middle, state, title, votedHere, windowAt, windowCount } from "./state.js";
+import { fail, say } from "./status.js";
+
+const NEW = "+";
+
+/** Give, change or take back the vote on the window that is looked at; `after` is called when it is kept. */
+export async function vote(pattern, after) {
+  const { detail, window } = state;
+  if (!prefs.rater) return say("Choose a rater first: votes are given by name.");
+  if (!window) return say("There is no window here to vote on.");
+  const path = `recordings/${detail.id}/votes`;
+  const time_s = middle(window);
+  const again = votedHere()?.pattern === pattern;
+  try {
+    if (again) await send("DELETE", path, null, { rater: prefs.rater, time_s });
+    else await send("POST", path, { rater: prefs.rater, time_s, pattern });
+    say(again ? "The vote was taken back." : `${prefs.rater} voted ${title(pattern)} at ${state.clock.text(window.centre[0])}.`);
+    await after();
+  } catch (error) {
+    fail(error);
+  }
+}
+
+export async function loadVotes() {
+  const { detail } = state;
+  state.votes = prefs.rater ? await get(`recordings/${detail.id}/votes`, { rater: prefs.rater }) : [];
+  $("progress").textContent = prefs.rater ? `${state.votes.length} of ${windowCount()} voted` : "";
+}
+
+/** The middle of the next window that the rater has not voted on, or null. */
+export function nextUnvoted() {
+  const { step_s, duration_s } = state.detail;
+  const voted = new Set(state.votes.map(({ time_s }) => Math.round(10 * time_s)));
+  for (let at = state.time_s + step_s; at < duration_s; at += step_s) {
+    const found = windowAt(at);
+    if (found !== null && !voted.has(Math.round(10 * found))) return found;
+  }
+  return null;
+}
+
+export async function loadRaters() {
+  const names = (await get("raters")).map(({ name }) => name);
+  if (!names.includes(prefs.rater)) keep("rater", "");
+  options($("rater"), [["", "not voting"], ...names.map((name) => [name, name]), [NEW, "new rater …"]], prefs.rater);
+}
+
+/** Take the name that was chosen, or ask for a new one; `after` is called when another rater looks. */
+export function chooseRater(name, after) {
+  if (name !== NEW) {
+    keep("rater", name);
+    return after();
+  }
+  $("rater").value = prefs.rater;
+  $("rater-name").value = "";
+  return $("rater-dialog").showModal();
+}
+
+/** Add the rater whose name was entered. */
+export async function addRater(after) {
+  const name = $("rater-name").value.trim();
+  if ($("rater-dialog").returnValue !== "ok" || !name) return;
+  try {
+    await send("POST", "raters", { name });
+    keep("rater", name);
+    await loadRaters();
+    await after();
+  } catch (error) {
+    fail(error);
+  }
+}

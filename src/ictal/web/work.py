@@ -1,0 +1,108 @@
+"""Work that goes on behind the page: one thread that does one job after the other, and what scores recordings."""
+
+import logging
+import os
+import queue
+import threading
+from collections.abc import Callable
+from pathlib import Path
+
+from ictal.errors import IctalError
+from ictal.scoring.contract import find_model
+from ictal.scoring.engine import Engine, open_engine
+from ictal.scoring.score import score
+from ictal.scoring.writers import stem_of
+from ictal.web.library import Item
+
+Job = Callable[[], None]
+WAIT_S = 1.0
+log = logging.getLogger(__name__)
+
+
+class StopError(Exception):
+    """Ends a job whose result nobody waits for any more."""
+
+
+class Worker:
+    """A thread that does jobs in the order in which they come, and dies with the program."""
+
+    def __init__(self, name: str) -> None:
+        self._jobs: queue.SimpleQueue[Job] = queue.SimpleQueue()
+        self._stopped = threading.Event()
+        self._thread = threading.Thread(target=self._work, name=name, daemon=True)
+        self._begun = threading.Lock()
+
+    def do(self, job: Job) -> None:
+        """Do a job after those that came before."""
+        self._jobs.put(job)
+        with self._begun:
+            if not self._thread.is_alive() and not self._stopped.is_set():
+                self._thread.start()
+
+    def stop(self) -> None:
+        """Let the running job end at its next `check`, for which a moment is waited, and begin no other."""
+        self._stopped.set()
+        self._jobs.put(lambda: None)  # so that a thread that waits looks up
+        if self._thread.is_alive():
+            self._thread.join(WAIT_S)
+
+    def check(self) -> None:
+        """Raise a `StopError` where the worker was stopped; jobs call it now and then."""
+        if self._stopped.is_set():
+            raise StopError
+
+    def _work(self) -> None:
+        while not self._stopped.is_set():
+            job = self._jobs.get()
+            try:
+                job()
+            except StopError:
+                return
+            except Exception:
+                log.exception("a job in the background failed")
+
+
+class Scorer:
+    """Scores recordings with one model, which is opened when the first needs it.
+
+    Parameters
+    ----------
+    model
+        Folder of a model, or its name.
+    out
+        Folder of the results.
+    """
+
+    def __init__(self, model: str | Path, out: Path) -> None:
+        self.model, self.out = model, out
+        self._engine: Engine | None = None
+
+    def path(self, item: Item) -> Path:
+        """Return where the scores of a recording are kept."""
+        return self.out / f"{stem_of(item.path)}_scores.parquet"
+
+    def score(self, item: Item, worker: Worker) -> None:
+        """Score a recording; rows appear as they come, and a failure is told in the item."""
+
+        def told(task: str, done: float, total: float) -> None:
+            worker.check()
+            item.told(task, done, total)
+
+        try:
+            item.state = "scoring"
+            engine = self._opened()
+            contract = engine.contract
+            item.model = {"name": contract.name, "arm": contract.arm, "warnings": list(contract.warnings)}
+            scores = score(item.recording, engine, progress=told, on_scores=item.add)
+            scores.write(self.path(item))
+            item.finish(scores)
+        except IctalError as error:
+            item.fail(str(error))
+        except OSError as error:
+            item.fail(f"the scores could not be written: {error}")
+
+    def _opened(self) -> Engine:
+        if self._engine is None:
+            # Half of the machine is left to those who turn pages meanwhile.
+            self._engine = open_engine(find_model(self.model), threads=max(1, (os.cpu_count() or 2) // 2))
+        return self._engine

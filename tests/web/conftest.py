@@ -1,0 +1,103 @@
+"""A recording that the viewer itself has scored, and clients that know its token."""
+
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+pytest.importorskip("fastapi", reason="the viewer's server needs pip install 'ictal[web]'")
+
+from starlette.testclient import TestClient
+
+from ictal.io.edf import write_edf
+from ictal.web.app import create_app
+from ictal.web.settings import ViewerSettings
+from ictal.web.viewer import Viewer
+from tests.scoring.helpers import eeg, exported, recording_of
+
+TOKEN = "a-token-of-the-tests"
+SECONDS = 420
+
+
+def wait_for(fact: Callable[[], Any], seconds: float = 60) -> Any:
+    """Return what a function gives as soon as it is true; fail where it never is."""
+    end = time.monotonic() + seconds
+    while not (found := fact()):
+        assert time.monotonic() < end, "it never came"
+        time.sleep(0.02)
+    return found
+
+
+@pytest.fixture(scope="session", autouse=True)
+def own_cache(tmp_path_factory) -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("cache")))
+        yield
+
+
+@pytest.fixture(scope="session")
+def model() -> Path:
+    return exported()
+
+
+@pytest.fixture(scope="session")
+def night(tmp_path_factory) -> Path:
+    """Seven minutes of EEG with a step between windows in amplitude and rhythm."""
+    path = tmp_path_factory.mktemp("night") / "sub-7_night.edf"
+    write_edf(path, recording_of(eeg(SECONDS), name="night"))
+    return path
+
+
+@pytest.fixture(scope="session")
+def out(night, model, tmp_path_factory) -> Path:
+    """Scores that a viewer has made of it."""
+    folder = tmp_path_factory.mktemp("out")
+    viewer = Viewer(folder, model)
+    item = viewer.show(night)
+    wait_for(lambda: item.state in ("scored", "failed"))
+    assert item.state == "scored", item.reason
+    viewer.stop()
+    return folder
+
+
+@pytest.fixture
+def viewer(night, model, out, tmp_path) -> Iterator[Viewer]:
+    """A viewer of the scored recording, whose votes are its own."""
+    for path in out.glob("*_scores.parquet"):
+        (tmp_path / path.name).write_bytes(path.read_bytes())
+    made = Viewer(tmp_path, model, ViewerSettings(upload=True, max_upload_mb=8))
+    made.show(night)
+    yield made
+    made.stop()
+
+
+@pytest.fixture
+def client(viewer) -> TestClient:
+    return client_of(viewer)
+
+
+def client_of(viewer: Viewer, **more: Any) -> TestClient:
+    """Return a client that knows the token and calls the server by its address."""
+    return TestClient(
+        create_app(viewer, TOKEN), base_url="http://127.0.0.1:8000", headers={"X-Ictal-Token": TOKEN}, **more
+    )
+
+
+@pytest.fixture
+def base(client) -> str:
+    """Where the recording is asked about."""
+    return f"/api/recordings/{client.get('/api/recordings').json()[0]['id']}"
+
+
+def unpacked(answer: bytes) -> tuple[dict[str, Any], np.ndarray]:
+    """Return header and values of a binary answer, as the page does."""
+    import json
+
+    length = int.from_bytes(answer[:4], "little")
+    header = json.loads(answer[4 : 4 + length])
+    values = np.frombuffer(answer, "<f4", offset=4 + -(-length // 4) * 4)
+    shape = (len(header["rows"]), header["n"], *([2] if header["kind"] == "minmax" else []))
+    return header, values.reshape(shape)

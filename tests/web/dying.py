@@ -1,0 +1,13 @@
+"""What stands in for the process that holds a model; a module of its own, so that it begins at once."""
+
+import os
+from multiprocessing.connection import Connection
+from pathlib import Path
+
+
+def die_at_the_second_question(line: Connection, _folder: Path) -> None:
+    """Answer the first question with itself, and die at the second."""
+    what, _ = line.recv()
+    line.send((True, what))
+    line.recv()
+    os._exit(1)
