@@ -164,11 +164,15 @@ class TestPatient:
 
 
 class TestBinding:
-    def test_loopback_unless_asked(self, monkeypatch, night):
+    def test_loopback_unless_asked(self, monkeypatch, night, tmp_path):
         asked = {}
-        monkeypatch.setattr(
-            serve, "serve", lambda viewer, host, port, **more: asked.update(host=host, port=port, **more)
-        )
+
+        def serve_nobody(viewer, host, port, **more) -> None:
+            asked.update(host=host, port=port, **more)
+            viewer.stop()
+
+        monkeypatch.chdir(tmp_path)  # where the results go by default
+        monkeypatch.setattr(serve, "serve", serve_nobody)
         result = CliRunner().invoke(app, ["view", str(night), "--no-browser"], catch_exceptions=False)
         assert result.exit_code == 0
         assert (asked["host"], asked["port"], asked["browser"]) == ("127.0.0.1", 0, False)
