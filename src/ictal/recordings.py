@@ -57,6 +57,11 @@ def _why_not(there: Path) -> str:
     return "a folder in which you may not write" if there.is_dir() else "a file and no folder"
 
 
+def results_folder(files: Sequence[Path]) -> Path:
+    """Return the folder, beside the user, in which the results of recordings are kept unless another is named."""
+    return Path("ictal" if len(files) > 1 else f"ictal_{files[0].stem}")
+
+
 def check_names(files: Sequence[Path]) -> None:
     """Raise a `WriteError` where the results of two recordings would have the same names."""
     names: dict[str, Path] = {}

@@ -26,6 +26,23 @@ def first_sample(start_s: float, n_samples: int) -> int:
     return min(round(start_s * RATE_HZ), max(n_samples - WINDOW_SAMPLES, 0))
 
 
+def samples_needed(seen_s: float) -> int:
+    """Return how many samples of the middle of a window must be there for it to be scored.
+
+    They are what the model looks at, and the centre, which the scores concern.
+    """
+    return max(round(seen_s * RATE_HZ), CENTRE_SAMPLES)
+
+
+def starts_of(n_samples: int, step: int, needed: int = WINDOW_SAMPLES) -> range:
+    """Return the first sample of each window of a signal, so many apart.
+
+    The `needed` samples of its middle lie within the signal; a window itself may begin before it, and end after it.
+    """
+    unseen = (WINDOW_SAMPLES - needed) // 2
+    return range(-unseen, n_samples - needed - unseen + 1, step)
+
+
 def cut(signal: Signal, start: int, short: ShortPolicy = "reflect") -> tuple[Signal, int]:
     """Cut one window out of a standardised signal.
 

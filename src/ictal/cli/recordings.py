@@ -37,8 +37,9 @@ def info(
     Example: ictal info night.edf
     """
     from ictal.io import open_recording
-    from ictal.scoring.contract import find_model, read_contract
+    from ictal.scoring.contract import read_contract
     from ictal.scoring.info import describe
+    from ictal.shipped import find_model
 
     contract = None
     if model is not None:
@@ -74,13 +75,13 @@ def score(
 
     from ictal import recordings
     from ictal.errors import IctalError
-    from ictal.scoring.contract import find_model
     from ictal.scoring.engine import open_engine
+    from ictal.shipped import find_model
 
     names = list(recordings.FORMATS) if formats == "all" else [name.strip() for name in formats.split(",")]
     recordings.check_formats(names)
     recordings.check_names(files)
-    folder = out or Path("ictal" if len(files) > 1 else f"ictal_{files[0].stem}")
+    folder = out or recordings.results_folder(files)
     saved = find_model(model)
     announce = partial(say, f"Exporting model {saved}: this takes some seconds, and is done once.")
     running = open_engine(saved, cast(Any, engine), threads, announce)

@@ -40,14 +40,14 @@ def view(
     Example: ictal view night.edf
     """
     check_installed()
-    from ictal.recordings import check_names
+    from ictal.recordings import check_names, results_folder
     from ictal.web.serve import serve
     from ictal.web.settings import ViewerSettings
     from ictal.web.viewer import Viewer
 
     check_names(files)
     settings = ViewerSettings(blind=blind, upload=upload, show_patient=show_patient)
-    folder = out or Path("ictal" if len(files) > 1 else f"ictal_{files[0].stem}")
+    folder = out or results_folder(files)
     viewer = Viewer(folder, model, settings)
     for file in files:
         viewer.show(file)

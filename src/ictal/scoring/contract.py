@@ -13,9 +13,7 @@ from ictal.errors import ModelError
 from ictal.files import hash_of
 from ictal.montage import Derivation, derivation
 from ictal.settings import Settings
-from ictal.shipped import CARD as CARD
-from ictal.shipped import find_model as find_model
-from ictal.shipped import is_shipped
+from ictal.shipped import CARD, is_shipped
 from ictal.standardise import StandardiseSettings
 from ictal.windows import WINDOW_S
 

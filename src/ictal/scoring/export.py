@@ -20,7 +20,8 @@ from ictal.models.efficientnet import Efficientnet
 from ictal.models.wavenet import Wavenet
 from ictal.models.weights import Model, load_model
 from ictal.montage import CHAINS, CHANNELS, N_CHANNELS, Derivation, derivations_of
-from ictal.scoring.contract import ALIGNED, CARD, CONTRACT, WHOLE, Contract, Part, folder_to_export, sha256_of
+from ictal.scoring.contract import ALIGNED, CONTRACT, WHOLE, Contract, Part, folder_to_export, sha256_of
+from ictal.shipped import CARD
 from ictal.views.spectrogram import Spectrogram
 from ictal.views.waveform import Waveform
 from ictal.windows import WINDOW_S, WINDOW_SAMPLES

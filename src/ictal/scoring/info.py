@@ -12,7 +12,7 @@ from ictal.montage import CHAINS, ELECTRODES, MONTAGES, Derivation, derivations_
 from ictal.recording import Recording
 from ictal.scoring.contract import Contract
 from ictal.standardise import FLAT_S, MIN_RATE_HZ, check_unit, flat_runs, rows_of
-from ictal.windows import CENTRE_S, CENTRE_SAMPLES, RATE_HZ, WINDOW_S
+from ictal.windows import CENTRE_S, CENTRE_SAMPLES, RATE_HZ, WINDOW_S, samples_needed, starts_of
 from ictal.wiring import Wiring, bipolar_wiring, referential_electrodes, wire
 
 VIEWS: dict[str, tuple[Derivation, ...]] = {
@@ -170,8 +170,7 @@ def _n_windows(recording: Recording, seen_s: float) -> int:
     if not recording.n_samples:
         return 0
     lengths = [ceil((part.stop - part.start) * RATE_HZ / recording.rate_hz) for part in recording.segments]
-    seen = round(seen_s * RATE_HZ)
-    found = sum((length - seen) // CENTRE_SAMPLES + 1 for length in lengths if length >= seen)
+    found = sum(len(starts_of(length, CENTRE_SAMPLES, samples_needed(seen_s))) for length in lengths)
     return found or int(len(lengths) == 1 and lengths[0] >= CENTRE_SAMPLES)
 
 

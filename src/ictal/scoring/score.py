@@ -16,11 +16,11 @@ from ictal.io import open_recording
 from ictal.io.raw import from_raw
 from ictal.progress import Progress, silent
 from ictal.recording import Recording
-from ictal.scoring.contract import find_model
 from ictal.scoring.engine import Engine, EngineName, open_engine
 from ictal.scoring.quality import QualitySettings
 from ictal.scoring.scores import RecordingInfo, Scores
 from ictal.scoring.stream import ahead, load, plans, score_piece
+from ictal.shipped import find_model
 from ictal.standardise import check_unit, sample_of, stretches
 from ictal.windows import CENTRE_S, RATE_HZ, WINDOW_S
 from ictal.wiring import Wiring, wire

@@ -28,7 +28,17 @@ from ictal.scoring.quality import (
 )
 from ictal.scoring.scores import AEEG_COLUMNS, COLUMNS, SPECTRUM_COLUMNS
 from ictal.standardise import StandardiseSettings, Stretch
-from ictal.windows import CENTRE_S, CENTRE_SAMPLES, RATE_HZ, WINDOW_SAMPLES, ShortPolicy, cut
+from ictal.windows import (
+    CENTRE_S,
+    CENTRE_SAMPLES,
+    RATE_HZ,
+    WINDOW_S,
+    WINDOW_SAMPLES,
+    ShortPolicy,
+    cut,
+    samples_needed,
+    starts_of,
+)
 
 FIRST_WINDOWS, WINDOWS = 8, 96
 """Windows of the first piece, so that first scores come soon, and of every other."""
@@ -82,9 +92,7 @@ class Loaded(Piece):
     rows: pd.DataFrame = field(kw_only=True)
 
 
-def plans(
-    stretches: Sequence[Stretch], step: int, short: ShortPolicy, seen_s: float = WINDOW_SAMPLES / RATE_HZ
-) -> list[Plan]:
+def plans(stretches: Sequence[Stretch], step: int, short: ShortPolicy, seen_s: float = WINDOW_S) -> list[Plan]:
     """Divide the windows of all stretches into pieces, the first of them small.
 
     What the model looks at of a window, its middle `seen_s`, lies within its stretch. A stretch that is shorter has
@@ -92,16 +100,15 @@ def plans(
     No piece lasts longer than at a step of 10 s, so that memory has a bound.
     """
     fewer = max(step / CENTRE_SAMPLES, 1)
-    seen = max(round(seen_s * RATE_HZ), CENTRE_SAMPLES)
-    unseen = (WINDOW_SAMPLES - seen) // 2
+    needed = samples_needed(seen_s)
     found: list[Plan] = []
     for stretch in stretches:
-        starts = list(range(-unseen, stretch.n_samples - seen - unseen + 1, step))
+        starts = list(starts_of(stretch.n_samples, step, needed))
         if not starts and len(stretches) == 1 and stretch.n_samples >= CENTRE_SAMPLES and short != "refuse":
             starts = [0]
         while starts:
             size = max(1, int((WINDOWS if found else FIRST_WINDOWS) / fewer) // ALIKE) * ALIKE
-            found.append(Plan(stretch, tuple(starts[:size]), seen))
+            found.append(Plan(stretch, tuple(starts[:size]), needed))
             starts = starts[size:]
     return found
 

@@ -78,9 +78,14 @@ def stem_of(name: str | Path) -> str:
     return Path(Path(name).name.removesuffix(".gz")).stem.removesuffix("_eeg") or "recording"
 
 
+def scores_file(name: str | Path) -> str:
+    """Return the name of the file with the scores of a recording of this name."""
+    return f"{stem_of(name)}_scores.parquet"
+
+
 def write_parquet(scores: Scores, folder: Path) -> list[Path]:
     """Write everything, to be read again by `Scores.read`: NAME_scores.parquet."""
-    path = folder / f"{stem(scores)}_scores.parquet"
+    path = folder / scores_file(scores.recording.name)
     with writing(path):
         scores.write(path)
     return [path]

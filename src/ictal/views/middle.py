@@ -1,13 +1,33 @@
 """The middle of a window, where a view looks at no more."""
 
+from pydantic import Field
 from torch import Tensor
 
+from ictal.settings import Settings
 from ictal.windows import RATE_HZ, WINDOW_S
 
 
-def samples_seen(seconds: float | None) -> int:
-    """Return how many samples of a window a view looks at; None: all of them."""
-    return round((seconds or WINDOW_S) * RATE_HZ)
+class MiddleSettings(Settings):
+    """How much of a window a view looks at.
+
+    Attributes
+    ----------
+    seconds
+        So much of its middle; None: all of it. The votes concern the central 10 s, and what `ictal.windows.cut` made
+        up for a short recording lies further out.
+    """
+
+    seconds: float | None = Field(None, ge=1, le=WINDOW_S)
+
+    @property
+    def seen_s(self) -> float:
+        """How much of a window is looked at."""
+        return self.seconds or WINDOW_S
+
+    @property
+    def n_seen(self) -> int:
+        """The same in samples."""
+        return round(self.seen_s * RATE_HZ)
 
 
 def middle(windows: Tensor, n_samples: int) -> Tensor:

@@ -12,16 +12,15 @@ from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812 - the name that torch users know
 
 from ictal.montage import CHAINS, derivations_of, montage_matrix
-from ictal.settings import Settings
-from ictal.views.middle import middle, samples_seen
-from ictal.windows import RATE_HZ, WINDOW_S
+from ictal.views.middle import MiddleSettings, middle
+from ictal.windows import RATE_HZ
 
 POWER_FLOOR = 1e-10
 """The least power that a decibel is taken of, µV² (librosa's `amin`)."""
 RANK_TOLERANCE = 1e-7
 
 
-class SpectrogramSettings(Settings):
+class SpectrogramSettings(MiddleSettings):
     """How images are made; the sizes are those of the reference.
 
     Attributes
@@ -45,7 +44,7 @@ class SpectrogramSettings(Settings):
     clip
         Pixels beyond +-clip are set to it, so that an artifact does not outweigh a batch; None: as they are.
     seconds
-        So much of the middle of the window is looked at; None: all of it.
+        See `MiddleSettings`.
     """
 
     n_mels: int = Field(128, ge=8)
@@ -58,25 +57,19 @@ class SpectrogramSettings(Settings):
     offset_db: float = -43.0
     scale_db: float = Field(11.0, gt=0)
     clip: float | None = Field(None, gt=0)
-    seconds: float | None = Field(None, ge=1, le=WINDOW_S)
 
     @model_validator(mode="after")
     def _frame_fits(self) -> "SpectrogramSettings":
         if self.frame > self.n_fft:
             raise ValueError(f"frame is {self.frame}; allowed is at most n_fft, which is {self.n_fft}")
-        if self.width > samples_seen(self.seconds):
-            raise ValueError(f"width is {self.width}; allowed is at most {samples_seen(self.seconds)} frames")
+        if self.width > self.n_seen:
+            raise ValueError(f"width is {self.width}; allowed is at most {self.n_seen} frames")
         return self
 
     @property
     def hop(self) -> int:
         """Samples from one frame to the next."""
-        return samples_seen(self.seconds) // self.width
-
-    @property
-    def seen_s(self) -> float:
-        """How much of a window is looked at."""
-        return self.seconds or WINDOW_S
+        return self.n_seen // self.width
 
     def pixels(self, levels: Tensor) -> Tensor:
         """Return decibels as pixels: moved, scaled and clipped."""
@@ -168,7 +161,7 @@ class MelDecibels(nn.Module):
     def forward(self, windows: Tensor) -> Tensor:
         """Return the decibels, before any offset and scale."""
         settings = self.settings
-        half, windows = settings.frame // 2, middle(windows, samples_seen(settings.seconds))
+        half, windows = settings.frame // 2, middle(windows, settings.n_seen)
         last = (settings.width - 1) * settings.hop + settings.frame
         signal = F.pad(windows, (half, max(0, last - half - windows.shape[-1])))[..., :last]
         level = self.of_frames(signal)

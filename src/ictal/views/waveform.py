@@ -7,12 +7,11 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from ictal.montage import derivations_of, montage, montage_matrix
-from ictal.settings import Settings
-from ictal.views.middle import middle, samples_seen
-from ictal.windows import RATE_HZ, WINDOW_S
+from ictal.views.middle import MiddleSettings, middle
+from ictal.windows import RATE_HZ
 
 
-class WaveformSettings(Settings):
+class WaveformSettings(MiddleSettings):
     """How traces are made.
 
     Attributes
@@ -27,15 +26,13 @@ class WaveformSettings(Settings):
     scale_uv
         The voltage that becomes 1.
     seconds
-        So much of the middle of the window is looked at; None: all of it. The votes concern the central 10 s, and
-        what `ictal.windows.cut` made up for a short recording lies further out.
+        See `MiddleSettings`.
     """
 
     montage: Literal["long_chains", "double_banana"] = "long_chains"
     decimate: int = Field(5, ge=1, le=50)
     clip_uv: float = Field(1024.0, gt=0)
     scale_uv: float = Field(32.0, gt=0)
-    seconds: float | None = Field(None, ge=1, le=WINDOW_S)
 
     @property
     def rate_hz(self) -> float:
@@ -43,14 +40,9 @@ class WaveformSettings(Settings):
         return RATE_HZ / self.decimate
 
     @property
-    def seen_s(self) -> float:
-        """How much of a window is looked at."""
-        return self.seconds or WINDOW_S
-
-    @property
     def n_samples(self) -> int:
         """Samples of a window's traces."""
-        return samples_seen(self.seconds) // self.decimate
+        return self.n_seen // self.decimate
 
 
 class Waveform(nn.Module):

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
 from ictal.errors import IctalError, UnknownNameError
@@ -104,6 +105,16 @@ class Item:
         if not len(holds):
             return None
         return int(holds[abs((starts + stops)[holds] / 2 - time_s).argmin()])
+
+
+def middles_of(frame: pd.DataFrame) -> npt.NDArray[np.float64]:
+    """Return the middle of each window, which votes name it by, [window]."""
+    return np.asarray(frame[["start_s", "stop_s"]].to_numpy(dtype=np.float64).mean(axis=1).round(3))
+
+
+def middle_s(item: Item, number: int) -> float:
+    """Return the middle of one window of a recording."""
+    return float(middles_of(item.frame)[number])
 
 
 def model_of(scores: Scores) -> dict[str, Any]:

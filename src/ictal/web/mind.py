@@ -13,7 +13,7 @@ from ictal.recording import Signal
 from ictal.recordings import signal_of
 from ictal.web.helper import BusyError, Helper
 from ictal.web.kept import Kept
-from ictal.web.library import Item
+from ictal.web.library import Item, middle_s
 from ictal.web.similar import Labelled, Neighbours, simulated_neighbours
 from ictal.web.words import BEFORE_S
 from ictal.web.work import Worker
@@ -111,9 +111,3 @@ def window_signal(item: Item, number: int) -> Signal:
     start_s = max(0.0, float(item.frame["start_s"].iloc[number]) - BEFORE_S)
     signal = signal_of(item.scores, item.recording)(start_s, start_s + CENTRE_S + 2 * BEFORE_S)
     return cut(signal, 0)[0]
-
-
-def middle_s(item: Item, number: int) -> float:
-    """Return the middle of a window, which votes name it by."""
-    row = item.frame.iloc[number]
-    return round(float(row["start_s"] + row["stop_s"]) / 2, 3)

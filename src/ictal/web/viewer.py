@@ -16,16 +16,16 @@ from ictal.io.edf_file import BDF_MAGIC, EDF_MAGIC, printable
 from ictal.labels import PATTERN_TITLES, PATTERNS
 from ictal.predictions import PROBABILITY_COLUMNS
 from ictal.recording import Recording
-from ictal.recordings import check_folder
+from ictal.recordings import check_folder, results_folder
 from ictal.report.clock import duration_in_words
 from ictal.report.recording_figures import PATTERN_COLOURS
 from ictal.scoring.scores import Scores
-from ictal.scoring.writers import stem_of
+from ictal.scoring.writers import scores_file
 from ictal.shipped import CARD, NOT_A_DEVICE, describe_model, find_model
 from ictal.web.agreement import agreement
 from ictal.web.kept import Kept
-from ictal.web.library import Item, Library, finished, id_of
-from ictal.web.mind import Mind, middle_s
+from ictal.web.library import Item, Library, finished, id_of, middle_s, middles_of
+from ictal.web.mind import Mind
 from ictal.web.overview import overview
 from ictal.web.pyramid import Pyramid
 from ictal.web.settings import ViewerSettings
@@ -143,15 +143,19 @@ class Viewer:
     def _seen_by(self, item: Item, rater: str | None) -> pd.DataFrame:
         """Return the scores without what the model says of windows on which a rater has not voted."""
         frame = item.frame.copy()
-        middles = ((frame["start_s"] + frame["stop_s"]) / 2).astype(float).round(3)
-        frame.loc[~middles.isin(self._voted_times(item, rater)), [*PROBABILITY_COLUMNS, "disagreement"]] = np.nan
+        voted = np.isin(middles_of(frame), list(self._voted_times(item, rater)))
+        frame.loc[~voted, [*PROBABILITY_COLUMNS, "disagreement"]] = np.nan
         return frame
+
+    def _is_withheld(self, item: Item, number: int, rater: str | None) -> bool:
+        """Say whether somebody has to vote on a window before hearing what the model says of it."""
+        return self.is_blind(rater) and middle_s(item, number) not in self._voted_times(item, rater)
 
     def window(self, item: Item, time_s: float, rater: str | None) -> dict[str, Any]:
         """Return what is known of the window whose centre holds a time, as far as somebody may know it."""
         number = window_number(item, time_s)
         told = window_in_values(number, item.frame.iloc[number])
-        if self.is_blind(rater) and middle_s(item, number) not in self._voted_times(item, rater):
+        if self._is_withheld(item, number, rater):
             unknown = dict.fromkeys(("probabilities", "disagreement", "expected"))
             return told | unknown | {"similar": [], "similar_note": BLIND, "withheld": True}
         similar, note = self._similar(item, number)
@@ -166,7 +170,7 @@ class Viewer:
             If the window is not scored, the model is not here, or the rater has to vote first.
         """
         number = window_number(item, time_s)
-        if self.is_blind(rater) and middle_s(item, number) not in self._voted_times(item, rater):
+        if self._is_withheld(item, number, rater):
             raise NotYetError(BLIND)
         if item.frame["reason"].iloc[number]:
             raise NotYetError(f"the model was not asked about this window: {item.frame['reason'].iloc[number]}")
@@ -210,8 +214,7 @@ class Viewer:
         """Give what the model says of each window, by recording and middle."""
         for item in self.library:
             frame = item.frame
-            middles = ((frame["start_s"] + frame["stop_s"]) / 2).astype(float).round(3)
-            values = frame[list(PROBABILITY_COLUMNS)].to_numpy(dtype=np.float64)
+            middles, values = middles_of(frame).tolist(), frame[list(PROBABILITY_COLUMNS)].to_numpy(dtype=np.float64)
             yield from (((item.id, time_s), row) for time_s, row in zip(middles, values, strict=True))
 
     def _voted_times(self, item: Item, rater: str | None) -> set[float]:
@@ -272,8 +275,8 @@ class Viewer:
 
     def _kept(self, path: Path) -> list[Path]:
         """Return where scores of a file may stand: in the results, beside it, where 'ictal score' puts them."""
-        name, stem = f"{stem_of(path)}_scores.parquet", stem_of(path)
-        return [folder / name for folder in (self.out, path.parent, path.parent / f"ictal_{stem}")]
+        folders = (self.out, path.parent, path.parent / results_folder([path]))
+        return [folder / scores_file(path) for folder in folders]
 
 
 def _json(content: Any) -> bytes:

@@ -8,10 +8,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 from ictal.errors import IctalError
-from ictal.scoring.contract import find_model
 from ictal.scoring.engine import Engine, open_engine
 from ictal.scoring.score import score
-from ictal.scoring.writers import stem_of
+from ictal.scoring.writers import scores_file
+from ictal.shipped import find_model
 from ictal.web.library import Item
 
 Job = Callable[[], None]
@@ -79,7 +79,7 @@ class Scorer:
 
     def path(self, item: Item) -> Path:
         """Return where the scores of a recording are kept."""
-        return self.out / f"{stem_of(item.path)}_scores.parquet"
+        return self.out / scores_file(item.path)
 
     def score(self, item: Item, worker: Worker) -> None:
         """Score a recording; rows appear as they come, and a failure is told in the item."""

@@ -21,6 +21,25 @@ export function options(select, pairs, chosen) {
   select.value = String(chosen);
 }
 
+/** Pixels beside what is drawn over time: titles at the left, a margin at the right. */
+export const GUTTER = 90;
+export const RIGHT = 10;
+
+/** A layer's own pixels across which time is drawn: what the server decimates to. */
+export function pixelsOfTime(canvas) {
+  return canvas.width - Math.round((GUTTER + RIGHT) * (window.devicePixelRatio || 1));
+}
+
+/** Draw what may not reach beyond the time that is shown. */
+export function withinTime({ context, width, height }, draw) {
+  context.save();
+  context.beginPath();
+  context.rect(GUTTER, 0, width - GUTTER - RIGHT, height);
+  context.clip();
+  draw();
+  context.restore();
+}
+
 /** A canvas that fills its host at the screen's own pixels; `draw` is called when the size changes. */
 export function layer(host, draw) {
   const canvas = el("canvas", { "aria-hidden": "true" });

@@ -1,10 +1,8 @@
 /** One page of EEG on canvas, as readers know it: negative is up, so many µV to a millimetre, a line each second. */
 
 import { colour, hatch } from "./colours.js";
-import { brush, layer } from "./dom.js";
-import { GUTTER } from "./overview.js";
+import { GUTTER, RIGHT, brush, layer, pixelsOfTime, withinTime } from "./dom.js";
 
-const RIGHT = 10;
 const TOP = 20;
 const BOTTOM = 20;
 /** A CSS inch has 96 pixels and 25.4 mm. */
@@ -38,7 +36,7 @@ export class EegPage {
 
   /** Pixels across which traces are drawn: what the server decimates to. */
   get columns() {
-    return Math.max(200, this.base.width - Math.round((GUTTER + RIGHT) * (window.devicePixelRatio || 1)));
+    return Math.max(200, pixelsOfTime(this.base));
   }
 
   /** Draw `model` {clock, detail, start_s, page_s, signal, sensitivity, centre, tint, colours}; signal may be null. */
@@ -84,22 +82,20 @@ export class EegPage {
   }
 
   draw() {
-    const { context, width, height } = brush(this.base);
+    const area = brush(this.base);
+    const { context, height } = area;
     if (!this.model) return;
     context.font = "11px system-ui, sans-serif";
     const signal = this.isHere(this.model.signal) ? this.model.signal : null;
     const rows = signal ? this.rows(signal, height) : [];
-    context.save();
-    context.beginPath();
-    context.rect(GUTTER, 0, width - GUTTER - RIGHT, height);
-    context.clip();
-    this.drawCentre(context, height);
-    if (this.model.tint) this.drawTint(context, rows);
-    this.drawGrid(context, height);
-    this.drawGaps(context, height);
-    if (signal) this.drawTraces(context, rows, signal);
-    this.drawNotes(context, height);
-    context.restore();
+    withinTime(area, () => {
+      this.drawCentre(context, height);
+      if (this.model.tint) this.drawTint(context, rows);
+      this.drawGrid(context, height);
+      this.drawGaps(context, height);
+      if (signal) this.drawTraces(context, rows, signal);
+      this.drawNotes(context, height);
+    });
     this.drawNames(context, rows);
     if (signal) this.drawScale(context, height);
   }

@@ -1,10 +1,8 @@
 /** The whole recording at a glance, on canvas: what the model says over time, spectra, aEEG, quality and events. */
 
 import { colour, hatch, image, patternColour } from "./colours.js";
-import { brush, layer } from "./dom.js";
+import { GUTTER, RIGHT, brush, layer, pixelsOfTime, withinTime } from "./dom.js";
 
-export const GUTTER = 90;
-const RIGHT = 10;
 const LEAST_S = 20;
 const DRAG = 5;
 
@@ -53,7 +51,7 @@ export class Overview {
   }
 
   get columns() {
-    return Math.min(2000, Math.max(50, this.base.width - Math.round((GUTTER + RIGHT) * (window.devicePixelRatio || 1))));
+    return Math.min(2000, Math.max(50, pixelsOfTime(this.base)));
   }
 
   get isZoomed() {
@@ -154,21 +152,19 @@ export class Overview {
   }
 
   draw() {
-    const { context, width, height } = brush(this.base);
+    const area = brush(this.base);
+    const { context, height } = area;
     if (!this.model) return;
     const places = this.places(height);
     context.font = "11px system-ui, sans-serif";
     this.drawTitles(context, places);
-    context.save();
-    context.beginPath();
-    context.rect(GUTTER, 0, width - GUTTER - RIGHT, height);
-    context.clip();
-    this.drawAxis(context, height);
-    if (this.model.data) this.drawData(context, places);
-    this.drawGaps(context, places);
-    this.drawEvents(context, places);
-    this.drawNotes(context, places);
-    context.restore();
+    withinTime(area, () => {
+      this.drawAxis(context, height);
+      if (this.model.data) this.drawData(context, places);
+      this.drawGaps(context, places);
+      this.drawEvents(context, places);
+      this.drawNotes(context, places);
+    });
   }
 
   drawTitles(context, places) {
