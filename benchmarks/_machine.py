@@ -1,15 +1,40 @@
-"""What a figure was measured on."""
+"""What a figure was measured on: a machine, its memory, and real data that stand beside the project."""
 
 import os
 import platform
+from contextlib import suppress
 from pathlib import Path
+
+SHARED = Path(__file__).resolve().parents[2] / "shared" / "data"
+
+
+INSTRUCTIONS = {"avx512f": "AVX-512", "avx512_vnni": "VNNI", "avx512_bf16": "AVX512-BF16", "amx_bf16": "AMX"}
+"""Those that networks gain most by, as Linux calls them."""
 
 
 def machine() -> str:
-    """Return processor, count of processors and system in one line."""
+    """Return processor, count of processors and system in one line, and on Linux what its processor can do."""
     cpuinfo = Path("/proc/cpuinfo")
-    names = []
-    if cpuinfo.exists():
-        lines = cpuinfo.read_text().splitlines()
-        names = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]
-    return f"{names[0] if names else platform.processor()}, {os.cpu_count()} processors, {platform.system()}"
+    if not cpuinfo.exists():
+        return f"{platform.processor()}, {os.cpu_count()} processors, {platform.system()}"
+    fields = dict(line.split(":", 1) for line in cpuinfo.read_text().splitlines() if ":" in line)
+    told = {name.strip(): value.split() for name, value in fields.items()}
+    has = [name for flag, name in INSTRUCTIONS.items() if flag in told.get("flags", [])]
+    lacks = [name for name in INSTRUCTIONS.values() if name not in has]
+    can = " and ".join(f"{word} {', '.join(names)}" for word, names in (("with", has), ("without", lacks)) if names)
+    name = " ".join(told.get("model name", [platform.machine()]))
+    return f"{name} ({can}), {os.cpu_count()} processors, {platform.system()}"
+
+
+def memory_of(pid: int) -> int:
+    """Return the bytes of a process and its children; what they share is counted once where the system tells it."""
+    import psutil  # only some scripts need it
+
+    total = 0
+    with suppress(psutil.NoSuchProcess):
+        whole = psutil.Process(pid)
+        for process in (whole, *whole.children(recursive=True)):
+            with suppress(psutil.NoSuchProcess, psutil.AccessDenied):
+                told = process.memory_full_info()
+                total += getattr(told, "pss", told.rss)
+    return total

@@ -17,7 +17,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from _machine import machine
+from _machine import SHARED, machine
 from ictal.data.hms import EEGS, TABLE
 from ictal.data.simulated import SimulatedDataset, write_folder
 from ictal.evaluation import PatientBootstrap, kl_divergence
@@ -33,7 +33,7 @@ from ictal.study import evaluate_model, train
 from ictal.training import Recipe, load_recipe
 from ictal.windows import WINDOW_S, WINDOW_SAMPLES
 
-REAL = Path(__file__).resolve().parents[1].parent / "shared" / "data" / "iiic"
+REAL = SHARED / "iiic"
 PLACE_OF_CLINIC = 7
 """Enters the seeds, so that no patient of the clinic is one of 'sim'."""
 SCRATCH = (

@@ -15,13 +15,13 @@ import numpy.typing as npt
 import pandas as pd
 from scipy.optimize import nnls
 
-from _machine import machine
+from _machine import SHARED, machine
 from ictal.labels import N_PATTERNS, VOTE_COLUMNS
 from ictal.simulate import simulate_eeg
 from ictal.simulate.fitted import KINDS
 from ictal.simulate.raters import N_RATERS, Evidence, rater_distributions
 
-REAL = Path(__file__).resolve().parents[1].parent / "shared" / "data" / "iiic" / "votes_50697.csv.gz"
+REAL = SHARED / "iiic" / "votes_50697.csv.gz"
 QUANTILES = (0.1, 0.25, 0.5, 0.75, 0.9)
 LEAST = 0.002
 """Of the windows, at least so many are of each kind, so that none is never seen."""

@@ -18,6 +18,7 @@ from pathlib import Path
 
 import numpy as np
 
+from _machine import SHARED
 from ictal.errors import IctalError
 from ictal.io import open_recording
 from ictal.io.hms import write_hms
@@ -25,7 +26,7 @@ from ictal.montage import CHANNELS, MONTAGES, derivations_of
 from ictal.recording import Recording
 from ictal.wiring import bipolar_wiring, wire
 
-REAL = Path(__file__).resolve().parents[2] / "shared" / "data" / "edf"
+REAL = SHARED / "edf"
 LARGEST_BYTES = 300_000
 TIMEOUT_S, HANG_S = 5, 30
 """A case is stopped by a signal after the one, and its worker is killed after the other."""

@@ -5,11 +5,11 @@ import sys
 import time
 from pathlib import Path
 
-from _machine import machine
+from _machine import SHARED, machine
 from ictal.data import assign_folds
 from ictal.data.hms import read_hms_labels
 
-DEFAULT = Path(__file__).resolve().parents[1].parent / "shared" / "data" / "hms" / "train_votes.csv.gz"
+DEFAULT = SHARED / "hms" / "train_votes.csv.gz"
 
 
 def main() -> None:

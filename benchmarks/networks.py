@@ -12,13 +12,12 @@ from typing import Any
 
 import pandas as pd
 
-from _machine import machine
+from _machine import SHARED, machine
 from ictal.models import load_model
 from ictal.study import evaluate_model, train
 from ictal.training import Recipe, load_recipe
 from real_seizures import scored, told
 
-REAL = Path(__file__).resolve().parents[1].parent / "shared" / "data"
 SECONDS = 10.0
 WAVEFORM = {"montage": "long_chains", "decimate": 4, "seconds": SECONDS}
 IMAGE = {"n_mels": 64, "width": 100, "clip": 3.0, "seconds": SECONDS}
@@ -55,7 +54,7 @@ def recipe_of(arm: str, models: dict[str, Any], n_windows: int, peak: float) -> 
     settings["stream"]["windows"] = 2048
     epochs = max(2, n_windows // 2048)
     settings["learning_rates"] = {"peak": peak, "epochs": epochs, "warm_up": max(1, epochs // 10)}
-    content["training"], content["calibration"] = {arm: settings}, "none"
+    content["training"], content["calibration"], content["seeds"] = {arm: settings}, "none", 1
     if arm == "symmetric":
         content["models"]["symmetric"]["symmetric"] |= models
     else:
@@ -65,9 +64,9 @@ def recipe_of(arm: str, models: dict[str, Any], n_windows: int, peak: float) -> 
 
 def judge(model: Path, cache: Path) -> dict[str, float]:
     """Return the figures of a model on real EEG."""
-    found = evaluate_model(model, str(REAL / "iiic"), "quick", cache)[0].to_json()
+    found = evaluate_model(model, str(SHARED / "iiic"), "quick", cache)[0].to_json()
     names = ("kl", "balanced_accuracy", "lateralized_auroc", "periodic_auroc")
-    seizures = told(str(model), scored(load_model(model), REAL / "seizure"), 1000, 0)
+    seizures = told(str(model), scored(load_model(model), SHARED / "seizure"), 1000, 0)
     against = {name: seizures[name] for name in ("auroc_after", "auroc_healthy")}
     return {name: found[name] for name in names} | against
 

@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from _machine import machine
+from _machine import SHARED, machine
 from ictal.evaluation import Estimate
 from ictal.io import open_recording
 from ictal.labels import PATTERNS
@@ -27,7 +27,7 @@ from ictal.standardise import StandardiseSettings, standardise
 from ictal.windows import CENTRE_S, cut
 from ictal.wiring import Wiring, wire
 
-REAL = Path(__file__).resolve().parents[1].parent / "shared" / "data" / "seizure"
+REAL = SHARED / "seizure"
 HEALTHY = "eegmat"
 """Files whose names begin so are of healthy adults at rest; all others are of patients with seizures."""
 OTHERS = {"after": "early post-ictal EEG of the same patients", "healthy": "healthy adults at rest"}

@@ -18,7 +18,7 @@ from sklearn.ensemble import HistGradientBoostingClassifier
 from sklearn.metrics import roc_auc_score
 from sklearn.model_selection import StratifiedGroupKFold
 
-from _machine import machine
+from _machine import SHARED, machine
 from ictal.data import DataSettings, open_dataset
 from ictal.labels import PATTERNS, VOTE_COLUMNS, distribution, top_patterns
 from ictal.montage import CHANNELS, MONTAGES, derivations_of, montage_matrix
@@ -29,7 +29,7 @@ from ictal.simulate.noise import coloured_noise
 from ictal.standardise import StandardiseSettings, standardise
 from ictal.windows import CENTRE_SAMPLES, RATE_HZ, WINDOW_SAMPLES
 
-REAL = Path(__file__).resolve().parents[1].parent / "shared" / "data" / "iiic"
+REAL = SHARED / "iiic"
 BAND_HZ = (0.5, 20.0)
 """In which everything is compared: the real segments of 10 s come filtered to about 0.5 to 40 Hz."""
 

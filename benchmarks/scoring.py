@@ -67,19 +67,24 @@ def write_night(path: Path, hours: float) -> None:
     write_edf(path, Recording("night", (*CHANNELS, "A1"), RATE, n_samples, Faster(made), made.start))
 
 
-def write_model(path: Path, wavenet: str, width: int) -> None:
+def settings_of(wavenet: str, width: int) -> ModelSettings:
     settings = ModelSettings()
     spectrogram = settings.spatial.spectrogram.model_copy(update={"width": width})
-    settings = settings.model_copy(
+    return settings.model_copy(
         update={
             "temporal": settings.temporal.model_copy(update={"wavenet": WAVENETS[wavenet]}),
             "spatial": settings.spatial.model_copy(update={"spectrogram": spectrogram}),
         }
     )
+
+
+def write_model(path: Path, settings: ModelSettings, standardise: StandardiseSettings | None = None) -> None:
+    """Save and export a model 'both' with random weights."""
     torch.manual_seed(0)
     network = build("both", settings, initial=False).eval()
     common = {"data": "none", "data_fingerprint": "0", "recipe": "none", "seed": 0, "ictal_version": "benchmark"}
-    save_model(path, network, Card(arm="both", models=settings, standardise=StandardiseSettings(), **common))
+    card = Card(arm="both", models=settings, standardise=standardise or StandardiseSettings(), **common)
+    save_model(path, network, card)
     export_model(path)
 
 
@@ -156,7 +161,7 @@ def main() -> None:
         folder = options.folder or Path(temporary)
         model = folder / f"both_{options.wavenet}_{options.width}"
         if not (model / "exported" / "contract.json").is_file():
-            write_model(model, options.wavenet, options.width)
+            write_model(model, settings_of(options.wavenet, options.width))
         nights = {hours: folder / f"night{hours:g}.edf" for hours in options.hours}
         for hours, night in nights.items():
             if not night.is_file():

@@ -13,7 +13,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from _machine import machine
+from _machine import SHARED, machine
+from _page import between
 from ictal.evaluation import Evaluation, PatientBootstrap, kl_divergence
 from ictal.files import write_json, write_text
 from ictal.labels import PATTERN_TITLES, PATTERNS, VOTE_COLUMNS
@@ -25,14 +26,13 @@ from ictal.study import evaluate_model
 from real_seizures import OTHERS, scored, told
 
 PROJECT = Path(__file__).resolve().parents[1]
-REAL = PROJECT.parent / "shared" / "data"
 PAGE = PROJECT / "docs" / "default.md"
 BEGIN, END = "<!-- FIGURES: made by benchmarks/ship.py -->", "<!-- END OF FIGURES -->"
 SUMMARY = (
     "How a panel of experts would vote on 10 s of scalp EEG of a patient in intensive care: seizure, LPD, GPD, LRDA, "
     "GRDA or other. For looking through recordings, and as a start for training on your own labelled data."
 )
-TRAINED_ON = "simulated EEG alone: a stream of windows of ictal's simulator, none seen twice; no patient's data"
+TRAINED_ON = "simulated EEG alone: streams of windows of ictal's simulator, none seen twice; no patient's data"
 FAILURES = (
     "Where a panel is divided between two patterns it mostly names one of them, and is too sure of it.",
     "Sharply contoured rhythmic delta is often taken for periodic discharges.",
@@ -45,7 +45,7 @@ FAILURES = (
 def by_length(predictions: Predictions) -> dict[str, Any]:
     """Return the KL of the segments of 10 s and of 50 s apart."""
     frame = predictions.frame
-    table = pd.read_csv(REAL / "iiic" / "train.csv", dtype={"eeg_id": str}).set_index("eeg_id")
+    table = pd.read_csv(SHARED / "iiic" / "train.csv", dtype={"eeg_id": str}).set_index("eeg_id")
     seconds = table["seconds"].reindex(frame["eeg_id"].astype(str)).to_numpy()
     kl = kl_divergence(frame[list(VOTE_COLUMNS)].to_numpy(), frame[list(PROBABILITY_COLUMNS)].to_numpy())
     found = {}
@@ -59,7 +59,7 @@ def by_length(predictions: Predictions) -> dict[str, Any]:
 
 def figures(model: str) -> tuple[list[str], dict[str, float]]:
     """Return the tables as lines of a Markdown page, and the same figures for the card."""
-    evaluation, predictions = evaluate_model(model, str(REAL / "iiic"), "quick")
+    evaluation, predictions = evaluate_model(model, str(SHARED / "iiic"), "quick")
     rows = {
         "KL against the votes": evaluation.kl,
         **by_length(predictions),
@@ -76,7 +76,7 @@ def figures(model: str) -> tuple[list[str], dict[str, float]]:
     lines += [f"| {name} | {value} |" for name, value in rows.items()]
     lines += ["", *of_patterns(evaluation)]
     metrics = {f"{name}, 32 real segments": round(value.value, 4) for name, value in rows.items()}
-    seizures = told(model, scored(load_model(model), REAL / "seizure"), 10_000, 0)
+    seizures = told(model, scored(load_model(model), SHARED / "seizure"), 10_000, 0)
     title = "AUROC of the probability of seizure, windows of 10 s (CHB-MIT, EEGMAT)"
     lines += ["", f"| {title} | value, 95 % interval by patient |", "|---|---|"]
     for name, words in OTHERS.items():
@@ -102,10 +102,10 @@ TEXT = """# {name}
 {warnings}
 
 ## What it is
-Arm `{arm}`, {n_parameters:,} parameters; it looks at the central 10 s of a window of 10 to 50 s, in the 18
-derivations of the double banana. Its output does not change when left and right are mirrored. Made by
-`ictal train sim --recipe {recipe} --seed {seed}`, ictal {ictal_version} ({commit}). Licence of the weights:
-{licence}.
+The mean of {seeds} networks of the arm `{arm}`, trained from as many seeds, {n_parameters:,} parameters in all. They
+look at the central 10 s of a window of 10 to 50 s, in the 18 derivations of the double banana. The output does not
+change when left and right are mirrored. Made by `ictal train sim --recipe {recipe} --seed {seed}`, ictal
+{ictal_version} ({commit}). Licence of the weights: {licence}.
 
 ## What it was trained on
 {trained_on}. Its temperature was fitted on simulated patients of another seed.
@@ -130,7 +130,9 @@ def card_text(name: str, card: Card, lines: list[str]) -> str:
         trained_on=TRAINED_ON[0].upper() + TRAINED_ON[1:],
         figures="\n".join(lines),
         failures="\n".join(f"- {failure}" for failure in card.known_failures),
-        **card.model_dump(include={"arm", "summary", "n_parameters", "recipe", "seed", "ictal_version", "licence"}),
+        **card.model_dump(
+            include={"arm", "summary", "n_parameters", "recipe", "seed", "seeds", "ictal_version", "licence"}
+        ),
     )
 
 
@@ -145,9 +147,7 @@ def ship(model: Path, name: str) -> None:
     shutil.copy(model / WEIGHTS, place / WEIGHTS)
     write_json(place / CARD, card.model_dump(mode="json"))
     write_text(place / CARD_TEXT, card_text(name, card, lines))
-    before, _, rest = PAGE.read_text(encoding="utf-8").partition(BEGIN)
-    after = rest.partition(END)[2]
-    write_text(PAGE, "\n".join([before + BEGIN, *lines, END]) + after)
+    write_text(PAGE, between(PAGE.read_text(encoding="utf-8"), BEGIN, END, lines))
     print("\n".join(lines))
 
 

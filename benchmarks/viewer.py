@@ -1,4 +1,4 @@
-"""How fast the viewer's server answers on a scored recording of a day, and how much memory it takes."""
+"""How fast the viewer is on a scored day, in the browser and its server alone, and how much memory it takes."""
 
 import argparse
 import json
@@ -7,26 +7,30 @@ import re
 import statistics
 import subprocess
 import sys
+import threading
 import time
 import urllib.request
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import psutil
 
-from _machine import machine
+from _machine import machine, memory_of
 
 CUTS = "low_hz=0.5&high_hz=70&notch_hz=50"
 REPEATS = 40
+VISITS, TURNS = 3, 20
+LIMIT_MIB = 1024
+ASKED = (("first why", "gradients"), ("next why", "gradients"), ("next why", "occlusion"))
 
 
 class Client:
     """Asks a server that was just started."""
 
     def __init__(self, line: str) -> None:
-        found = re.match(r"Open (http://[^/]+)/\?token=([\w-]+)", line)
+        found = re.match(r"Open ((http://[^/]+)/\?token=([\w-]+))", line)
         assert found, f"the server said {line!r}"
-        self.base, self.token = found.groups()
+        self.page, self.base, self.token = found.groups()
 
     def get(self, path: str) -> bytes:
         """Return what the server answers."""
@@ -47,9 +51,73 @@ def median_ms(client: Client, paths: list[str]) -> str:
 
 
 def megabytes(process: psutil.Process) -> str:
-    """Return the resident memory of the server, and of the processes beside it."""
-    beside = [child.memory_info().rss >> 20 for child in process.children(recursive=True)]
-    return f"server {process.memory_info().rss >> 20} MiB, beside it {beside} MiB"
+    """Return what the server and the processes beside it take, MiB.
+
+    USS would be free if the process ended. PSS adds its part of what it shares with others, so that the sum of PSS is
+    what all take together; it is less on a machine where somebody else uses the same libraries.
+    """
+    every = [each.memory_full_info() for each in (process, *process.children(recursive=True))]
+    libraries = sum(_of_cuda(each) for each in process.children(recursive=True)) >> 20
+    each = [f"{found.uss >> 20} ({found.pss >> 20}, {found.rss >> 20})" for found in every]
+    told = f"USS (PSS, RSS): server {each[0]}, beside it {each[1:]}; PSS of all {sum(f.pss for f in every) >> 20} MiB"
+    return f"{told}, of which libraries of CUDA {libraries}" if libraries else told
+
+
+def _of_cuda(process: psutil.Process) -> int:
+    """Return the PSS of libraries that torch loads where it was built for GPUs, and not where for CPUs alone."""
+    return sum(found.pss for found in process.memory_maps() if "nvidia" in found.path or "cuda" in found.path)
+
+
+class Watch(threading.Thread):
+    """Keeps the largest PSS of the server and the processes beside it together."""
+
+    def __init__(self, process: psutil.Process) -> None:
+        super().__init__(daemon=True)
+        self.process, self.largest, self._ended = process, 0, threading.Event()
+
+    def run(self) -> None:
+        """Look every tenth of a second."""
+        while not self._ended.wait(0.1):
+            self.largest = max(self.largest, memory_of(self.process.pid))
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._ended.set()
+        self.join()
+
+
+def in_browser(address: str, chromium: str) -> None:
+    """Print how long a page takes to its first traces, and to turn, by the marks that the page itself makes."""
+    from playwright.sync_api import sync_playwright
+
+    firsts: list[float] = []
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox", "--disable-gpu"])
+        for _ in range(VISITS):
+            page = browser.new_context(viewport={"width": 1400, "height": 900}).new_page()
+            page.goto(address)
+            firsts.append(_marks(page, "ictal:traces", "startTime", 1)[0])
+        turns: list[float] = []
+        for turn in range(1, TURNS + 1):
+            page.keyboard.press("ArrowRight")
+            turns = _marks(page, "ictal:page", "duration", turn)
+        browser.close()
+    print(f"browser: first traces {', '.join(f'{first:.0f}' for first in firsts)} ms after the address (2000)")
+    print(f"browser: page turn {statistics.median(turns):.0f} ms (largest {max(turns):.0f}; 150)")
+
+
+def _marks(page: Any, name: str, value: str, count: int) -> list[float]:
+    """Return values of a performance entry as soon as there are so many; the page's policy forbids other waiting."""
+    end = time.perf_counter() + 60
+    while time.perf_counter() < end:
+        found = page.evaluate(f"performance.getEntriesByName('{name}').map((entry) => entry.{value})")
+        if len(found) >= count:
+            return list(found)
+        page.wait_for_timeout(5)
+    sys.exit(f"the page made no mark {name}")
 
 
 def measure(client: Client, process: psutil.Process, why: bool) -> None:
@@ -79,9 +147,12 @@ def measure(client: Client, process: psutil.Process, why: bool) -> None:
     print(f"traces of all were complete {time.perf_counter() - begin:.0f} s later")
     tell("at rest")
     if why:
-        for name in ("first", "next"):
-            at = starts[name == "next"]
-            print(f"{name} why: {client.milliseconds(f'{base}/why?time_s={at}&pattern=other'):.0f} ms")
+        with Watch(process) as watch:
+            for at, (name, method) in zip(starts, ASKED, strict=False):
+                asked = f"{base}/why?time_s={at}&pattern=other&method={method}"
+                print(f"{name}, {method}: {client.milliseconds(asked):.0f} ms")
+            print(f"similar windows: {client.milliseconds(f'{base}/similar?time_s={starts[0]}'):.0f} ms")
+        print(f"while why is asked: PSS of all at most {watch.largest >> 20} MiB; the limit is {LIMIT_MIB}")
         print(f"after why: memory: {megabytes(process)}")
 
 
@@ -94,6 +165,7 @@ def main() -> None:
     parser.add_argument("file", type=Path)
     parser.add_argument("--out", type=Path, required=True, help="folder of its scores")
     parser.add_argument("--model", type=Path, help="that made them; without it no explanation is asked for")
+    parser.add_argument("--chromium", default="/usr/bin/chromium", help="where it is not, no browser is measured")
     given = parser.parse_args()
     command = [sys.executable, "-m", "ictal", "view", str(given.file), "--out", str(given.out), "--no-browser"]
     command += ["--model", str(given.model)] if given.model else []
@@ -102,6 +174,8 @@ def main() -> None:
         try:
             client = Client((run.stderr or sys.stdin).readline())
             print(f"{machine()}\nstarted in {time.perf_counter() - begin:.1f} s")
+            if Path(given.chromium).exists():
+                in_browser(client.page, given.chromium)
             measure(client, psutil.Process(run.pid), given.model is not None)
         finally:
             run.terminate()

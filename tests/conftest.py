@@ -1,5 +1,6 @@
 """What every test shares: quiet hypothesis, a sandboxed cache, and the folder of real data."""
 
+import signal
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,9 @@ from ictal.study import Ablation, ablate
 
 TINY = str(Path(__file__).with_name("tiny.yaml"))
 SHARED_DATA = Path(__file__).resolve().parents[1].parent / "shared" / "data"
+
+# A shell switches Ctrl-C off for what it runs in the background, and so for all programs that the tests start.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # Derandomised, so that a run of the suite is a fact about the commit and not about the day.
 settings.register_profile(

@@ -113,13 +113,24 @@ def test_the_real_segments_run_from_end_to_end(shared_data, cache, tmp_path):
     assert told["manifest"]["patients"] == 31
 
 
-def test_an_interrupt_that_a_library_swallows_still_stops_the_command(capsys):
+@contextlib.contextmanager
+def turned_into_an_error():
+    try:
+        yield
+    except KeyboardInterrupt:
+        raise RuntimeError("unexpected pos 46 vs 0") from None
+
+
+@pytest.mark.parametrize(
+    "library", [contextlib.nullcontext(), contextlib.suppress(BaseException), turned_into_an_error()]
+)
+def test_an_interrupt_stops_the_command_whatever_a_library_makes_of_it(capsys, library):
     # A background job of a shell may have Ctrl-C switched off from the start.
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
 
     def work() -> None:
         with bar() as progress:
-            with contextlib.suppress(KeyboardInterrupt):
+            with library:
                 signal.raise_signal(signal.SIGINT)
             progress("work", 1, 2)
 

@@ -115,7 +115,7 @@ def test_info_says_what_is_there_and_what_a_model_makes_of_it(night):
     told = json.loads(result.stdout)
     assert result.exit_code == 0
     assert (told["kind"], told["n_windows"], told["problem"]) == ("referential", 3, "")
-    assert "can be scored: 3 windows" in result.stderr
+    assert "can be scored: 3 windows of 50 s, every 10 s" in result.stderr
     again = json.loads(call("info", night, "--model", exported(), "--json", "-").stdout)
     assert again["n_windows"] == 3
 

@@ -124,7 +124,7 @@ def test_controls_stand_in_the_same_report(cache, tmp_path):
 
 
 def test_arms_that_cannot_be_are_refused_before_anything_is_read(monkeypatch, cache, tmp_path):
-    monkeypatch.setattr("ictal.study.prepare", lambda *_, **__: pytest.fail("read the EEG"))
+    monkeypatch.setattr("ictal.study_units.prepare", lambda *_, **__: pytest.fail("read the EEG"))
     with pytest.raises(
         UnknownNameError, match="unknown arm 'temporal-weighted'; known are: both-weighted, KE-weighted"
     ):

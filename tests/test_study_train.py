@@ -20,6 +20,7 @@ from ictal.evaluation import calibrate_out_of_fold, fit_calibration, kl_divergen
 from ictal.evaluation.calibration import patient_folds
 from ictal.models import load_model
 from ictal.models.arms import CalibrationSettings
+from ictal.scoring.engine import Piece, open_engine
 from ictal.study import ablate, evaluate_model, train
 from ictal.training import load_recipe
 from ictal.training.recipe import Recipe, to_yaml
@@ -75,7 +76,6 @@ def test_a_training_that_was_stopped_goes_on_to_the_same_model(streamed, cache, 
         [*command, "--out", str(out), "--cache", str(cache)],
         stderr=subprocess.PIPE,
         text=True,
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
     checkpoint, parent = out / "parts" / "temporal" / "last.ckpt", psutil.Process(process.pid)
     wait_for(lambda: process.poll() is None and checkpoint.exists() and parent.children())
@@ -126,6 +126,45 @@ def test_the_card_tells_the_stream(streamed):
     assert card["data"] == "simulated EEG, a stream of 48 windows (seed 0)"
     assert card["models"]["calibration"].keys() == {"temperature", "bias"}
     assert card["begun_with"] is None
+
+
+@pytest.fixture(scope="module")
+def averaged(tmp_path_factory, cache, recipe_file) -> Path:
+    """The mean of two networks of other seeds; the first is that of `streamed`."""
+    recipe = load_recipe(
+        recipe_file, ["seeds=2", "training.temporal.learning_rates={peak: 0.01, epochs: 2, warm_up: 1}"]
+    )
+    return train("sim", "temporal", recipe, tmp_path_factory.mktemp("averaged") / "model", cache)
+
+
+def test_several_seeds_make_a_mean_of_networks_that_saw_other_windows(averaged, cache, recipe_file, tmp_path):
+    model, parts = load_model(averaged), [load_model(averaged / "parts" / f"temporal-seed{seed}") for seed in (0, 1)]
+    assert (model.card.seeds, [part.card.seeds for part in parts]) == (2, [1, 1])
+    assert [part.card.seed for part in parts] == [0, 1]
+    assert [part.card.data for part in parts] == [
+        f"simulated EEG, a stream of 32 windows (seed {seed})" for seed in (0, 1)
+    ]
+    assert model.card.data == "; ".join(part.card.data for part in parts)
+    assert not same_weights(*(averaged / "parts" / f"temporal-seed{seed}" for seed in (0, 1)))
+    windows = np.random.default_rng(0).normal(0, 20, (3, 20, 10_000)).astype(np.float32)
+    calibration = model.card.models.calibration
+    assert calibration != CalibrationSettings()
+    for part in parts:
+        part.network.calibration = calibration
+    mean = np.mean([part.predict(windows) for part in parts], axis=0)
+    np.testing.assert_allclose(model.predict(windows), mean, atol=1e-6)
+
+
+def test_a_mean_of_networks_is_exported_and_fine_tuned_as_one(averaged, cache, tmp_path):
+    windows = np.random.default_rng(1).normal(0, 20, (2, 20, 10_000)).astype(np.float32)
+    expected = load_model(averaged).predict(windows)
+    for window, mean in zip(windows, expected, strict=True):
+        answer = open_engine(averaged, "onnxruntime")(Piece(window, [0]))
+        np.testing.assert_allclose(answer.probabilities[0], mean, atol=1e-4)
+    still = load_recipe(TINY, STILL)
+    tuned = load_model(train("sim", None, still, tmp_path / "tuned", cache, begin_with=averaged))
+    assert tuned.card.seeds == 2
+    assert tuned.network.networks.keys() == {"temporal-seed0", "temporal-seed1"}
 
 
 def test_training_begins_with_a_saved_model_whose_card_says_how(streamed, cache, tmp_path):

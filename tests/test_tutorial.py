@@ -1,8 +1,6 @@
 """The commands of docs/tutorial.md, run as they stand, and what they leave."""
 
 import re
-import subprocess
-import sys
 from pathlib import Path
 
 import mne
@@ -11,20 +9,18 @@ import pyedflib
 import pytest
 
 import ictal
+from tests.pages import ROOT, code_of, in_shell
 
-TUTORIAL = Path(__file__).parents[1] / "docs" / "tutorial.md"
-BIN = Path(sys.executable).parent
+TUTORIAL = ROOT / "docs" / "tutorial.md"
 
 
 @pytest.fixture(scope="module")
 def done(tmp_path_factory) -> Path:
     """Return the folder in which every shell block of the tutorial was run, in order."""
     folder = tmp_path_factory.mktemp("tutorial")
-    blocks = re.findall(r"```bash\n(.*?)```", TUTORIAL.read_text(encoding="utf-8"), re.DOTALL)
-    assert len(blocks) == 5
-    script = "set -euo pipefail\n" + f'export PATH="{BIN}:$PATH"\n' + "\n".join(blocks)
-    told = subprocess.run(["bash", "-c", script], cwd=folder, capture_output=True, text=True)
-    assert told.returncode == 0, told.stderr
+    commands = code_of(TUTORIAL, "bash")
+    assert len(commands) == 5
+    in_shell("\n".join(commands), folder)
     return folder
 
 
@@ -54,7 +50,7 @@ def test_the_annotated_copy_opens_elsewhere_with_every_event_at_its_time(done):
 
 def test_the_python_of_the_tutorial_runs(done, monkeypatch, capsys):
     monkeypatch.chdir(done)
-    (code,) = re.findall(r"```python\n(.*?)```", TUTORIAL.read_text(encoding="utf-8"), re.DOTALL)
+    (code,) = code_of(TUTORIAL, "python")
     exec(compile(code, str(TUTORIAL), "exec"), {})
     told = capsys.readouterr().out
     assert "seizure_probability" in told

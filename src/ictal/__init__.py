@@ -11,6 +11,7 @@ _PUBLIC = {
     "load_model": "ictal.models:load_model",
     "read": "ictal.io:open_recording",
     "score": "ictal.scoring.score:score",
+    "score_archive": "ictal.archive.run:score_archive",
     "simulate": "ictal.simulate",
     "train": "ictal.study:train",
 }

@@ -13,20 +13,32 @@ from ictal.errors import WriteError
 
 EDGE_BYTES = 1 << 16
 """How much of a file's head and tail enters its fingerprint (the end of a Parquet file holds its statistics)."""
+PART = ".part"
+"""How the name of a file ends that is being written; it begins with a dot."""
 
 
 @contextmanager
-def whole_file(path: Path) -> Iterator[Path]:
+def whole_file(path: Path, *, synced: bool = False) -> Iterator[Path]:
     """Give a path to write to, beside `path`; rename it to `path` if the block ends without an error.
 
-    A killed program leaves at most a file whose name begins with a dot and ends in ``.part``.
+    A killed program leaves at most a file whose name begins with a dot and ends in ``.part``. With `synced` the
+    content is on the disk before the file gets its name, so that this holds where the power fails, too.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(f".{path.name}.{os.getpid()}-{threading.get_ident()}.part")
+    part = path.with_name(f".{path.name}.{os.getpid()}-{threading.get_ident()}{PART}")
     try:
         yield part
+        if synced:
+            with part.open("rb") as file:
+                os.fsync(file.fileno())
         part.replace(path)
     finally:
+        part.unlink(missing_ok=True)
+
+
+def remove_parts(folder: Path) -> None:
+    """Remove what killed programs have left in a folder; nobody may be writing there."""
+    for part in folder.glob(f".*{PART}"):
         part.unlink(missing_ok=True)
 
 

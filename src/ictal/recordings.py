@@ -59,7 +59,7 @@ def _why_not(there: Path) -> str:
 
 def results_folder(files: Sequence[Path]) -> Path:
     """Return the folder, beside the user, in which the results of recordings are kept unless another is named."""
-    return Path("ictal" if len(files) > 1 else f"ictal_{files[0].stem}")
+    return Path(f"ictal_{files[0].stem}" if len(files) == 1 else "ictal")
 
 
 def check_names(files: Sequence[Path]) -> None:

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from platformdirs import user_data_path
 from pydantic import ConfigDict, Field, ValidationError
@@ -52,6 +52,9 @@ class About(Settings):
     known_failures: tuple[str, ...] = ()
     licence: str = "that of the training data"
     warnings: tuple[str, ...] = (NOT_A_DEVICE,)
+
+
+AnyCard = TypeVar("AnyCard", bound=About)
 
 
 @dataclass(frozen=True)
@@ -124,15 +127,26 @@ def describe_model(name: str | Path) -> NamedModel:
     ModelError
         If its folder lacks a file, or `card.json` is not the card of a model.
     """
+    folder, about = read_card(name, About)
+    return NamedModel(folder.absolute().name, folder, about)
+
+
+def read_card(name: str | Path, kind: type[AnyCard]) -> tuple[Path, AnyCard]:
+    """Return the folder of a model that is named as in `find_model`, and its card, or the part that is asked for.
+
+    Raises
+    ------
+    UnknownNameError, ModelError
+        As `describe_model` does.
+    """
     folder = find_model(name)
     missing = [file for file in (CARD, WEIGHTS) if not (folder / file).is_file()]
     if missing:
         raise ModelError(f"{folder}: is not a saved model: {listed(missing)} missing; see 'ictal train --help'")
     try:
-        about = About.model_validate_json((folder / CARD).read_bytes())
+        return folder, kind.model_validate_json((folder / CARD).read_bytes())
     except ValidationError as error:
         raise ModelError(f"{folder / CARD}: is not the card of a model: {error}") from error
-    return NamedModel(folder.absolute().name, folder, about)
 
 
 def find_model(name: str | Path) -> Path:

@@ -26,6 +26,8 @@ PLAUSIBLE_UV = 100_000
 """An electrode whose median deviation is larger than this was not recorded in µV."""
 IMPERCEPTIBLE_UV = 0.001
 """If the electrodes vary, but none by as much as this, they were not recorded in µV: amplifiers make more noise."""
+ENOUGH_SAMPLES = 100_000
+"""About how many of each electrode its median deviation is taken of, evenly from all over a recording."""
 FLAT_S = 1.0
 """An electrode that keeps one value for so long records nothing."""
 FADE_S = 10
@@ -291,7 +293,8 @@ def check_unit(samples: Signal, name: str) -> None:
         If the median deviation of an electrode is above `PLAUSIBLE_UV`, or the largest of all is below
         `IMPERCEPTIBLE_UV`; it may be 0, where nothing was recorded.
     """
-    centred = abs(samples[: len(ELECTRODES)] - np.median(samples[: len(ELECTRODES)], axis=1, keepdims=True))
+    some = samples[: len(ELECTRODES), :: max(1, samples.shape[1] // ENOUGH_SAMPLES)]
+    centred = abs(some - np.median(some, axis=1, keepdims=True))
     spread = float(np.median(centred, axis=1).max())
     if spread > PLAUSIBLE_UV:
         raise ReadError(

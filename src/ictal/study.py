@@ -6,8 +6,7 @@ import platform
 import time
 import warnings
 from collections import Counter
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from importlib import metadata
 from pathlib import Path
@@ -19,9 +18,10 @@ import pandas as pd
 import torch
 
 from ictal import __version__
-from ictal.data import TEST, Dataset, DataSettings, WindowArray, assign_folds, check_folds, open_dataset, prepare
+from ictal.cluster import Cluster
+from ictal.data import TEST, Dataset, WindowArray, check_folds, open_dataset
 from ictal.data.array import default_cache
-from ictal.errors import FoldError, RecipeError, RunError, TableError, listed
+from ictal.errors import RecipeError, RunError, TableError, listed
 from ictal.evaluation import (
     Comparison,
     Evaluation,
@@ -43,21 +43,33 @@ from ictal.models.arms import (
     ArmNetwork,
     CalibrationSettings,
     MeanOfArms,
+    averaged,
     find_arm,
+    member,
+    members,
     refuse_weighted,
     trained_arms,
     weighted_averages,
 )
-from ictal.models.weights import Model, Origin, device, predict
+from ictal.models.weights import Card, Model, Origin, device, predict
 from ictal.predictions import ID_COLUMNS, PROBABILITY_COLUMNS, Predictions, concatenate, eeg_weights, mean_of
 from ictal.progress import Progress, silent
 from ictal.report.html import Report, render
 from ictal.shipped import find_model
 from ictal.simulate import CONTROLS
-from ictal.standardise import StandardiseSettings, standardise
-from ictal.training import Recipe, RunFolder, Unit, load_recipe, run_unit
+from ictal.standardise import standardise
+from ictal.study_units import (
+    UnitData,
+    UnitDone,
+    folds_of,
+    limited_threads,
+    open_windows,
+    run_units_here,
+    run_units_on,
+)
+from ictal.training import Recipe, RunFolder, Unit, load_recipe
 from ictal.training.loop import CHECKPOINT, HISTORY, Task
-from ictal.training.recipe import recipe_of_model
+from ictal.training.recipe import OF_MODEL, recipe_of_model, to_yaml
 from ictal.training.units import BEGUN_WITH, MANIFEST, PREDICTIONS, make_card, train_arm
 from ictal.windows import cut, first_sample
 
@@ -112,6 +124,8 @@ def ablate(
     *,
     augmentations: bool = False,
     controls: bool = False,
+    cluster: Cluster | None = None,
+    threads: int | None = None,
 ) -> Ablation:
     """Train the arms on every fold and say, with intervals, which is better.
 
@@ -136,6 +150,12 @@ def ablate(
         Train the arms that look at no context on the simulator's four controls as well, where it is known what can be
         seen: a check of networks and statistics, which takes four times as long again. Size and folds are those of
         the recipe.
+    cluster
+        Where the units are trained, side by side; None: one after the other in this process. In a script, call this
+        below ``if __name__ == "__main__":``, since workers import the script.
+    threads
+        Of the processor, per unit; None: all of them, and one with a cluster. With the same number, and processors of
+        one kind, the table is the same wherever the units were trained.
 
     Returns
     -------
@@ -158,26 +178,40 @@ def ablate(
         outline = open_dataset(f"sim:{name}", recipe.data).outline
         check_folds(outline, recipe.data.folds, recipe.data.test_share)
     with_context = len(able) < len(arms)
-    folder = RunFolder(Path(out))
-    dataset, array = _windows(data, recipe.data, recipe.standardise, with_context, cache, progress, folded=True)
-    folds = _folds(array, recipe)
-    manifest = _manifest(dataset, array, folds, recipe)
-    with folder.claim(recipe, array.fingerprints, manifest):
-        manifest = json.loads((folder.path / MANIFEST).read_text(encoding="utf-8"))
+    folder, kept_in = RunFolder(Path(out)), _place(cache)
+    dataset, array = open_windows(data, recipe.data, recipe.standardise, with_context, kept_in, progress, folded=True)
+    folds = folds_of(array, recipe)
+    threads = threads or (1 if cluster else torch.get_num_threads())
+    manifest = _manifest(dataset, array, folds, recipe, threads)
+    with folder.claim(recipe, array.fingerprints, manifest), limited_threads(threads):
         units = [
             Unit(arm, fold, recipe.seed + number)
             for number in range(recipe.seeds)
             for fold in range(recipe.data.folds)
             for arm in trained
         ]
-        _run_units(units, array, folds, recipe, folder, dataset.name, manifest, progress)
+        if cluster:
+            known = UnitData(
+                _everywhere(data),
+                to_yaml(recipe),
+                kept_in.absolute(),
+                with_context,
+                array.fingerprints,
+                dataset.name,
+                folder.path.absolute(),
+                threads,
+            )
+            running = run_units_on(cluster, units, known, progress)
+        else:
+            running = run_units_here(units, array, folds, recipe, folder, dataset.name, progress)
+        manifest = _kept_manifest(running, folder)
         predictions, ensembles = _collect(units, arms, folder)
         predictions.write(folder.path / PREDICTIONS)
         comparison = _compare(predictions, arms, array, recipe, arms[0] if augmentations else None, ensembles)
         result = Ablation(folder.path, comparison, manifest)
         _write(result, recipe, units, folder)
         if controls:
-            checked = _controls(recipe, able, folder.path / "controls", cache, progress)
+            checked = _controls(recipe, able, folder.path / "controls", cache, progress, cluster, threads)
             result = replace(result, controls=checked)
             _write(result, recipe, units, folder)
     return result
@@ -202,13 +236,14 @@ def train(
         As in `ablate`; the recipe's folds and test share play no part. With a stream, `data` is 'sim', and its
         windows are for the KL after each epoch and the recipe's calibration alone.
     arm
-        For an arm that averages others, these are trained one after the other and saved as one model. None: that of
-        the model to begin with, or the only one that the recipe trains, or 'both'.
+        For an arm that averages others, these are trained one after the other and saved as one model; so are the
+        networks of several seeds. None: that of the model to begin with, or the only one that the recipe trains, or
+        'both'.
     out
         The model's folder. A part of the same training that it holds is not done again.
     begin_with
-        Folder or name of a saved model whose weights the networks begin with. Arm, networks, views and input are
-        those of its card, whatever the recipe says.
+        Folder or name of a saved model whose weights the networks begin with. Arm, networks, their number, views and
+        input are those of its card, whatever the recipe says.
     overrides
         What was set by hand in the recipe, as 'key=value'; with `begin_with`, it must not disagree with the card.
 
@@ -227,38 +262,52 @@ def train(
     first = load_model(begin_with) if begin_with else None
     if first:
         arm = _arm_of(first, str(begin_with), arm)
-        recipe = recipe_of_model(recipe, str(begin_with), first.card.models, first.card.standardise, overrides)
+        known = {name: getattr(first.card, name) for name in OF_MODEL}
+        recipe = recipe_of_model(recipe, str(begin_with), known, overrides)
     arm = arm or (next(iter(recipe.training)) if len(recipe.training) == 1 else "both")
     refuse_weighted(arm)
     parts = list(find_arm(arm).parts or (arm,)) if first else trained_arms([arm])
     _check_stream(data, parts, recipe)
     _check_calibration(arm, recipe)
     folder = RunFolder(Path(out))
-    dataset, array = _windows(data, recipe.data, recipe.standardise, _needs_context(arm), cache, progress)
+    dataset, array = open_windows(data, recipe.data, recipe.standardise, _needs_context(arm), _place(cache), progress)
     everyone = np.zeros(len(array), dtype=np.int64)
     origin = None
     if first and begin_with:
         origin = Origin(name=find_model(begin_with).resolve().name, weights_sha256=first.card.weights_sha256)
     manifest = _manifest(dataset, array, everyone, recipe) | {BEGUN_WITH: origin and origin.model_dump()}
     with folder.claim(recipe, array.fingerprints, manifest):
-        networks = {}
-        for done, part in enumerate(parts):
-            progress("parts", done, len(parts))
-            place = folder.path / "parts" / part
-            task = _task(part, array, recipe)
-            branches = {branch: folder.path / "parts" / branch for branch in find_arm(part).branches if not first}
-            begun = _part_of(first, part) if first else None
-            networks[part] = train_arm(task, array, recipe, place, progress, branches, begun)
-            card = make_card(part, recipe, array, dataset.name).model_copy(update={BEGUN_WITH: origin})
-            save_model(place, networks[part], card)
-        card = make_card(arm, recipe, array, dataset.name).model_copy(update={BEGUN_WITH: origin})
+        trained: dict[str, ArmNetwork] = {}
+        cards: dict[str, Card] = {}
+        places = folder.path / "parts"
+        jobs = [(number, part) for number in range(recipe.seeds) for part in parts]
+        for done, (number, part) in enumerate(jobs):
+            progress("parts", done, len(jobs))
+            own, name = recipe.of_seed(number), member(part, number, recipe.seeds)
+            below = [] if first else find_arm(part).branches
+            branches = {one: places / member(one, number, recipe.seeds) for one in below}
+            begun = _part_of(first, name) if first else None
+            trained[name] = train_arm(_task(part, array, own), array, own, places / name, progress, branches, begun)
+            cards[name] = make_card(part, own, array, dataset.name).model_copy(update={BEGUN_WITH: origin})
+            save_model(places / name, trained[name], cards[name])
+        networks = {name: trained[name] for name in members(arm, recipe.seeds)}
+        card = _card_of_mean([cards[name] for name in networks], arm, recipe)
         if recipe.calibration != "none":
-            card = card.model_copy(update=_calibrate(networks[arm], array, recipe, dataset.name))
-        save_model(folder.path, MeanOfArms(networks) if find_arm(arm).parts else networks[arm], card)
-        for part in parts:
-            (folder.path / "parts" / part / CHECKPOINT).unlink(missing_ok=True)
-        progress("parts", len(parts), len(parts))
+            card = card.model_copy(update=_calibrate([*networks.values()], array, recipe, dataset.name))
+        save_model(folder.path, averaged(networks), card)
+        for name in trained:
+            (places / name / CHECKPOINT).unlink(missing_ok=True)
+        progress("parts", len(jobs), len(jobs))
     return folder.path
+
+
+def _card_of_mean(cards: Sequence[Card], arm: str, recipe: Recipe) -> Card:
+    """Return the card of a model of one or several networks."""
+    known = {
+        "data": "; ".join(dict.fromkeys(card.data for card in cards)),
+        "data_fingerprint": "+".join(dict.fromkeys(card.data_fingerprint for card in cards)),
+    }
+    return cards[0].model_copy(update={"arm": arm, "seed": recipe.seed, "seeds": recipe.seeds, **known})
 
 
 def _arm_of(model: Model, name: str, asked: str | None) -> str:
@@ -309,29 +358,34 @@ def _check_calibration(arm: str, recipe: Recipe) -> None:
         )
 
 
-def _calibrate(network: ArmNetwork, array: WindowArray, recipe: Recipe, data: str) -> dict[str, Any]:
-    """Calibrate a network on windows that it has never seen; return what its card says of it.
+def _calibrate(networks: Sequence[ArmNetwork], array: WindowArray, recipe: Recipe, data: str) -> dict[str, Any]:
+    """Calibrate networks on windows that they have never seen; return what the card of their mean says of it.
 
-    How good it is then, is judged on each half of the patients by a fit to the other half; the fit that stays is to
-    all of them.
+    All get what fits them best together. How good their mean is then, is judged on each half of the patients by a fit
+    to the other half; the fit that stays is to all of them.
     """
-    network.calibration = CalibrationSettings()
-    labels, options = array.labels, recipe.evaluation
+    n, labels, options = len(networks), array.labels, recipe.evaluation
     votes, weights = labels[list(VOTE_COLUMNS)].to_numpy(), eeg_weights(labels["eeg_id"])
     patients, with_bias = labels["patient_id"].to_numpy(object), CALIBRATIONS[recipe.calibration]
-    before = predict(network, array.signals, np.arange(len(array)), contexts=array.contexts).probabilities
-    halves = patient_folds(patients, 2, recipe.seed)
-    after = calibrate_out_of_fold(votes, before, weights, halves, with_bias=with_bias)
-    fitted = fit_calibration(votes, before, weights, with_bias=with_bias)
-    network.calibration = CalibrationSettings(temperature=fitted.temperature, bias=tuple(fitted.bias.tolist()))
+    for network in networks:
+        network.calibration = CalibrationSettings()
+    rows, contexts = np.arange(len(array)), array.contexts
+    before = np.concatenate([predict(one, array.signals, rows, contexts=contexts).probabilities for one in networks])
+    known = np.tile(votes, (n, 1)), before, np.tile(weights, n)
+    halves = np.tile(patient_folds(patients, 2, recipe.seed), n)
+    after = calibrate_out_of_fold(*known, halves, with_bias=with_bias)
+    fitted = fit_calibration(*known, with_bias=with_bias)
+    calibration = CalibrationSettings(temperature=fitted.temperature, bias=tuple(fitted.bias.tolist()))
+    for network in networks:
+        network.calibration = calibration
     bootstrap = PatientBootstrap(patients, weights, options.n_resamples, recipe.seed, options.confidence)
     metrics: dict[str, float] = {}
     judged = {"before calibration": before, "calibrated on the other half of the patients": after}
     for when, probabilities in judged.items():
-        kl, title = bootstrap.mean(kl_divergence(votes, probabilities)), f"KL on {data}, {when}"
+        mean = probabilities.reshape(n, *votes.shape).mean(axis=0)
+        kl, title = bootstrap.mean(kl_divergence(votes, mean)), f"KL on {data}, {when}"
         metrics |= {title: kl.value, f"{title}, {kl.confidence:.0%} from": kl.low, f"{title}, to": kl.high}
-    models = recipe.models.model_copy(update={"calibration": network.calibration})
-    return {"models": models, "metrics": metrics}
+    return {"models": recipe.models.model_copy(update={"calibration": calibration}), "metrics": metrics}
 
 
 def evaluate_model(
@@ -363,7 +417,7 @@ def evaluate_model(
     loaded = load_model(model)
     loaded.network.to(device(recipe.trainer.accelerator))
     sees_context = loaded.network.sees_context
-    dataset, array = _windows(data, recipe.data, loaded.card.standardise, sees_context, cache, progress)
+    dataset, array = open_windows(data, recipe.data, loaded.card.standardise, sees_context, _place(cache), progress)
     frame = array.labels[[*ID_COLUMNS, *VOTE_COLUMNS]].copy()
     frame["split"], frame["fold"], frame["arm"], frame["seed"] = "test", 0, loaded.card.arm, loaded.card.seed
     probabilities = []
@@ -391,35 +445,22 @@ def _write(result: Ablation, recipe: Recipe, units: Sequence[Unit], folder: RunF
 
 
 def _controls(
-    recipe: Recipe, arms: Sequence[str], folder: Path, cache: str | Path | None, progress: Progress
+    recipe: Recipe,
+    arms: Sequence[str],
+    folder: Path,
+    cache: str | Path | None,
+    progress: Progress,
+    cluster: Cluster | None,
+    threads: int,
 ) -> dict[str, Comparison]:
     """Run the same arms on each control, in a folder of its own."""
     found = {}
     for done, name in enumerate(CONTROLS):
         progress("controls", done, len(CONTROLS))
-        found[name] = ablate(f"sim:{name}", recipe, arms, folder / name, cache, progress).comparison
+        run = ablate(f"sim:{name}", recipe, arms, folder / name, cache, progress, cluster=cluster, threads=threads)
+        found[name] = run.comparison
     progress("controls", len(CONTROLS), len(CONTROLS))
     return found
-
-
-def _windows(
-    data: str,
-    settings: DataSettings,
-    settings_of_input: StandardiseSettings,
-    with_context: bool,
-    cache: str | Path | None,
-    progress: Progress,
-    *,
-    folded: bool = False,
-) -> tuple[Dataset, WindowArray]:
-    """Open a data set and make its windows; where they are to be folded, see first that they can be."""
-    place = Path(cache) if cache else default_cache()
-    dataset = open_dataset(data, settings, with_context=with_context)
-    if folded:
-        check_folds(dataset.outline, settings.folds, settings.test_share)
-    missing = settings.context_missing
-    array = prepare(dataset, settings_of_input, place, progress, with_context=with_context, context_missing=missing)
-    return dataset, array
 
 
 def _chosen(arms: Sequence[str], data: str, recipe: Recipe, *, augmentations: bool) -> list[str]:
@@ -534,60 +575,6 @@ def arms_frame(comparison: Comparison) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def _folds(array: WindowArray, recipe: Recipe) -> npt.NDArray[np.int64]:
-    """Return the fold of each row of the array, after some windows may have been refused."""
-    settings = recipe.data
-    folds = assign_folds(array.labels, settings.folds, settings.test_share, recipe.seed)
-    empty = sorted(set(range(settings.folds)) - set(folds.tolist()))
-    if empty:
-        raise FoldError(f"folds {empty} have no windows; choose fewer folds (--folds)")
-    return folds
-
-
-def _run_units(
-    units: Sequence[Unit],
-    array: WindowArray,
-    folds: npt.NDArray[np.int64],
-    recipe: Recipe,
-    folder: RunFolder,
-    data: str,
-    manifest: dict[str, Any],
-    progress: Progress,
-) -> None:
-    for done, unit in enumerate(units):
-        tell = _within(progress, done, len(units))
-        with _recorded_warnings() as messages:
-            seconds = run_unit(unit, array, folds, recipe, folder, data, tell)
-        if seconds:
-            manifest["seconds"][unit.name] = round(seconds, 1)
-        manifest["warnings"] = sorted({*manifest["warnings"], *messages})
-        write_json(folder.path / MANIFEST, manifest)
-    progress("all units", len(units), len(units))
-
-
-def _within(progress: Progress, done: int, total: int) -> Progress:
-    """Return a hook for one of so many units, which moves the bar of all units as well."""
-
-    def tell(task: str, batches: float, of_batches: float) -> None:
-        progress(task, batches, of_batches)
-        progress("all units", done + 0.99 * batches / of_batches, total)
-
-    return tell
-
-
-@contextmanager
-def _recorded_warnings() -> Iterator[list[str]]:
-    """Collect the warnings that are raised, for the manifest and the report, and raise them again at the end."""
-    messages: list[str] = []
-    with warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("always", UserWarning)
-        yield messages
-    for warning in caught:
-        if issubclass(warning.category, UserWarning):
-            messages.append(str(warning.message))
-        warnings.warn_explicit(warning.message, warning.category, warning.filename, warning.lineno)
-
-
 def _collect(
     units: Sequence[Unit], arms: Sequence[str], folder: RunFolder
 ) -> tuple[Predictions, dict[str, dict[str, list[float]]]]:
@@ -610,7 +597,29 @@ def _histories(units: Sequence[Unit], folder: RunFolder) -> dict[str, pd.DataFra
     return {unit.name: pd.read_csv(folder.unit(unit) / HISTORY) for unit in units}
 
 
-def _manifest(dataset: Dataset, array: WindowArray, folds: npt.NDArray[np.int64], recipe: Recipe) -> dict[str, Any]:
+def _place(cache: str | Path | None) -> Path:
+    return Path(cache) if cache else default_cache()
+
+
+def _everywhere(data: str) -> str:
+    """Return DATA as a worker elsewhere can name it."""
+    return str(Path(data).absolute()) if Path(data).exists() else data
+
+
+def _kept_manifest(running: Iterable[UnitDone], folder: RunFolder) -> dict[str, Any]:
+    """Write down seconds and warnings of each unit as it ends; return the manifest of the folder."""
+    manifest: dict[str, Any] = json.loads((folder.path / MANIFEST).read_text(encoding="utf-8"))
+    for done in running:
+        if done.seconds:
+            manifest["seconds"][done.unit.name] = round(done.seconds, 1)
+        manifest["warnings"] = sorted({*manifest["warnings"], *done.warnings})
+        write_json(folder.path / MANIFEST, manifest)
+    return manifest
+
+
+def _manifest(
+    dataset: Dataset, array: WindowArray, folds: npt.NDArray[np.int64], recipe: Recipe, threads: int | None = None
+) -> dict[str, Any]:
     labels = array.labels
     votes = labels[list(VOTE_COLUMNS)].to_numpy()
     in_test = folds == TEST
@@ -625,7 +634,7 @@ def _manifest(dataset: Dataset, array: WindowArray, folds: npt.NDArray[np.int64]
             "python": platform.python_version(),
             "system": platform.platform(),
             "processors": os.cpu_count(),
-            "threads": torch.get_num_threads(),
+            "threads": threads or torch.get_num_threads(),
             "gpus": torch.cuda.device_count(),
         },
         "created": time.strftime("%Y-%m-%dT%H:%M:%S%z"),

@@ -69,8 +69,8 @@ def test_patients_are_their_epoch_s_and_none_is_of_the_data_set():
 @given(even=st.floats(0, 1))
 def test_kinds_are_drawn_evenly_as_often_as_is_said(even):
     kinds = StreamSettings(even=even).kinds
-    clear = np.array([one == other for one, other in KINDS])
-    evenly = np.where(clear, 4.0, 1.0) / (4 * 6 + 15)
+    weights = [8 if kind == ("other", "other") else 4 if kind[0] == kind[1] else 1 for kind in KINDS]
+    evenly = np.array(weights) / (8 + 4 * 5 + 15)
     np.testing.assert_allclose(kinds, even * evenly + (1 - even) * MANY, atol=1e-12)
     assert kinds.sum() == pytest.approx(1)
 

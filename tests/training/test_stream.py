@@ -10,14 +10,15 @@ import torch
 from pydantic import ValidationError
 from torch import nn
 
+from ictal.cluster import n_processors
 from ictal.data.stream import Stream, StreamSettings
 from ictal.errors import RecipeError
 from ictal.models import ModelSettings, build
 from ictal.standardise import StandardiseSettings
 from ictal.training import TrainingSettings, fit, load_recipe
 from ictal.training.loop import CHECKPOINT, HISTORY
-from ictal.training.recipe import OneCycle, Stage, TrainerSettings, recipe_of_model
-from ictal.training.stream import StreamLoader, n_processors
+from ictal.training.recipe import OF_MODEL, OneCycle, Stage, TrainerSettings, recipe_of_model
+from ictal.training.stream import StreamLoader
 from ictal.windows import cut
 from tests.conftest import TINY
 from tests.training.test_loop import MODELS, array, network, state, task  # noqa: F401 - a fixture
@@ -187,13 +188,15 @@ def test_a_stream_of_short_eegs_is_not_for_a_recipe_that_refuses_them():
 
 
 def test_a_model_s_settings_replace_a_recipe_s_and_what_was_set_by_hand_must_agree():
-    recipe, other = load_recipe(TINY), load_recipe("default")
-    known = ("default", other.models, other.standardise)
-    made = recipe_of_model(recipe, *known, ["models.lapse=0.02", "training.symmetric.batch_size=2"])
+    recipe, other = load_recipe(TINY), load_recipe("default", ["models.lapse=0.02", "seeds=3"])
+    known = ("default", {name: getattr(other, name) for name in OF_MODEL})
+    made = recipe_of_model(recipe, *known, ["models.lapse=0.02", "training.symmetric.batch_size=2", "seeds=3"])
     assert (made.models, made.standardise, made.training) == (other.models, other.standardise, recipe.training)
+    assert made.seeds == 3
     for override, words in {
         "models.lapse=0.03": "models.lapse: 0.02 in the model, 0.03 now",
         "standardise.band_hz=[0.1, 20]": "standardise.band_hz",
+        "seeds=2": "seeds: 3 in the model, 2 now",
     }.items():
         with pytest.raises(RecipeError, match=f"begins with the model 'default'.*{words}"):
             recipe_of_model(recipe, *known, [override])

@@ -10,8 +10,14 @@ from PIL import Image
 
 from ictal.data.manifest import read_manifest
 from ictal.io.edf import write_edf
+from ictal.labels import PATTERNS
 from ictal.montage import ELECTRODES
+from ictal.predictions import PROBABILITY_COLUMNS
 from ictal.recording import Recording
+from ictal.simulate import simulate_recording
+from ictal.web.library import id_of, middles_of
+from ictal.web.votes import FILE as VOTES
+from ictal.web.votes import Votes
 from tests.helpers import noise
 from tests.io.test_edf_file import Made, tals, write
 from tests.web.browser import CHROMIUM, FLAGS, Night, artifacts, ask, axe_source, make_night, viewing
@@ -215,7 +221,9 @@ def test_a_blind_rater_votes_by_key_sees_the_model_afterwards_and_exports(reader
     assert reader.page.is_disabled("#event-after")
     reader.press("1")
     reader.wait("#expected", "Of ten experts")
-    assert reader.page.get_attribute("[data-pattern=seizure]", "aria-pressed") == "true"
+    # the window may come back before the list of votes does
+    pressed = reader.page.locator("[data-pattern=seizure]")
+    sync_api.expect(pressed).to_have_attribute("aria-pressed", "true", timeout=WAIT_MS)
     reader.press("u")
     reader.wait("#when", "00:00:30 –")
     reader.page.click("[data-pattern=gpd]")
@@ -249,6 +257,39 @@ def test_the_model_is_asked_what_speaks_for_the_pattern(reader):
     sync_api.expect(reader.page.locator(".mel")).to_have_count(4)
     reader.page.locator(".mel").first.scroll_into_view_if_needed()
     assert reader.ink(".mel") > 500
+
+
+def test_similar_windows_are_asked_for_and_not_before(reader, url):
+    reader.press("n")
+    reader.wait("#expected", "Of ten experts")
+    asked = []
+    reader.page.on("request", lambda request: asked.append(request.url))
+    reader.press("ArrowRight")
+    reader.wait("#expected", "Of ten experts")
+    reader.page.wait_for_timeout(1000)
+    assert not [each for each in asked if "/similar?" in each]
+    reader.press("l")
+    reader.wait("#similar", "being prepared")
+    assert reader.page.get_attribute("#similar-toggle", "aria-pressed") == "true"
+    reader.press("l")
+    sync_api.expect(reader.page.locator("#similar")).to_have_text("")
+
+
+def test_time_and_amplitude_are_measured_by_drawing(reader):
+    page = reader.page
+    box = page.locator("#eeg").bounding_box()
+    second = (box["width"] - 100) / 10
+    reader.press("n")
+    reader.wait("#expected", "Of ten experts")
+    looked_at = reader.text("#when")
+    left, top = box["x"] + 90 + 2 * second, box["y"] + 100
+    page.mouse.move(left, top)
+    page.mouse.down()
+    page.mouse.move(left + second / 2, top + 20 * 96 / 25.4, steps=3)  # 20 mm at 7 µV/mm
+    assert reader.text("#status") == "0.50 s = 2.0 Hz, 140 µV"
+    page.mouse.up()
+    assert reader.text("#status") == "0.50 s = 2.0 Hz, 140 µV"  # stays, to be written down
+    assert reader.text("#when") == looked_at  # to draw is not to click
 
 
 def test_dark_follows_the_system_and_the_switch(new_reader, url):
@@ -331,6 +372,72 @@ def test_scores_appear_while_they_are_made(new_reader, night, tmp_path):
 
 
 @pytest.mark.slow
+def test_a_file_is_sent_to_an_empty_page_scored_and_shown_and_a_wrong_one_refused(new_reader, night, tmp_path):
+    path = tmp_path / "sent.edf"
+    write_edf(path, simulate_recording(3, 0, 0.05))
+    (tmp_path / "notes.docx").write_bytes(b"PK no EEG")
+    with viewing("--upload", "--out", tmp_path / "out", "--model", night.model) as address:
+        reader = new_reader(address)
+        reader.page.goto(address)
+        reader.wait("#banner", "Nothing is shown yet. Add a file above.")
+        reader.press("ArrowRight", "n", "1", "t", "z")  # do nothing, and no harm
+        reader.page.set_input_files("#file", tmp_path / "notes.docx")
+        reader.wait("#status", "'notes.docx': such files are not taken; allowed are .edf")
+        reader.wrong.clear()  # the browser itself notes the status 400
+        reader.page.set_input_files("#file", path)
+        reader.wait("#status", "sent.edf was added")
+        assert reader.page.input_value("#recording") == json.loads(ask(address, "recordings"))[0]["id"]
+        assert reader.ink("#eeg", "0.1, 0, 0.9, 1") > 1000
+        reader.until("document.querySelector('#state').textContent === ''")
+        reader.press("ArrowRight", "ArrowRight")  # the first 20 s are no window's centre
+        reader.until("document.querySelector('#bars .number')?.textContent.startsWith('0.')")
+        sync_api.expect(reader.page.locator("#banner")).to_be_hidden()
+        assert reader.wrong == []
+
+
+def test_without_upload_there_is_nothing_to_send_files_with(reader):
+    sync_api.expect(reader.page.locator("#upload")).to_be_hidden()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_raters_see_how_they_agree_with_each_other_and_with_the_model(new_reader, night, tmp_path, scheme, axe):
+    night.scores.write(tmp_path / "night_scores.parquet")
+    votes_of_two(night, tmp_path)
+    with viewing(night.edf, "--out", tmp_path, "--model", night.model) as address:
+        reader = new_reader(address, color_scheme=scheme).open()
+        reader.press("a")
+        reader.wait("#agreement-dialog", "Ada 40, Ben 40; on 40 windows in all")
+        told = json.loads(ask(address, "agreement"))
+        pair = next(each for each in told["pairs"] if each["b"] == "Ben")
+        reader.wait("#agreement-dialog tbody >> nth=0", f"{pair['kappa']:.2f}")
+        n_better = told["panel"]["n_better"]["value"]
+        reader.wait("#agreement-dialog", f"In the place of {n_better:g} of 2 raters the model agrees better")
+        reader.wait("#agreement-dialog tbody >> nth=1", f"{told['panel']['experts'][1]['model_kappa']['value']:.2f}")
+        sync_api.expect(reader.page.locator(".forest svg.main-svg").first).to_be_visible()
+        drawn = "[...document.querySelectorAll('.forest')].map((each) => each.querySelectorAll('.point').length)"
+        assert reader.page.evaluate(drawn) == [3, 4]  # three pairs; two raters, and the model in the place of each
+        shot(reader, artifacts(tmp_path) / f"viewer_agreement_{scheme}.png")
+        reader.page.evaluate(axe)
+        assert violations(reader) == []
+        reader.press("Escape")
+        sync_api.expect(reader.page.locator("#agreement-dialog")).to_be_hidden()
+        assert reader.wrong == []
+
+
+def votes_of_two(night, out):
+    """Let two raters vote on forty windows: Ada mostly with the model, Ben less often."""
+    votes, rng = Votes(out / VOTES), np.random.default_rng(0)
+    rows = np.linspace(0, len(night.scores.frame) - 1, 40).astype(int)
+    tops = night.scores.frame[list(PROBABILITY_COLUMNS)].to_numpy().argmax(axis=1)
+    for name, faithful in (("Ada", 0.9), ("Ben", 0.7)):
+        votes.add_rater(name)
+        for row in rows:
+            top = tops[row] if rng.random() < faithful else rng.integers(6)
+            votes.give(id_of(night.edf), str(night.edf), middles_of(night.scores.frame)[row], name, PATTERNS[top])
+
+
+@pytest.mark.slow
 def test_a_recording_that_cannot_be_scored_is_shown_with_the_reason(new_reader, night, tmp_path):
     path = tmp_path / "few.edf"
     write_edf(path, Recording.from_array(noise(200 * 120)[:4], ("Fp1", "F3", "C3", "P3"), 200, "few"))
@@ -388,7 +495,8 @@ def test_screenshots(new_reader, url, tmp_path):
     reader.wait("#progress", "1 of")
     reader.wait("#expected", "Of ten experts")
     shot(reader, folder / "viewer_vote.png")
-    assert sorted(path.name for path in folder.glob("viewer_*.png"))[:2] == ["viewer_dark.png", "viewer_light.png"]
+    names = {f"viewer{what}_{scheme}.png" for what in ("", "_why") for scheme in ("light", "dark")}
+    assert names | {"viewer_vote.png"} <= {path.name for path in folder.iterdir()}
 
 
 def shot(reader, path):

@@ -20,10 +20,11 @@ from ictal.errors import IctalError, ReadError
 from ictal.io import open_recording
 from ictal.io.edf import write_edf
 from ictal.web import limits, serve, upload
+from ictal.web.details import patient_field
 from ictal.web.security import SECURITY_HEADERS, Guard, is_loopback, new_token
 from ictal.web.settings import ViewerSettings
 from ictal.web.upload import receive, title_of
-from ictal.web.viewer import Viewer, patient_field
+from ictal.web.viewer import Viewer
 from tests.scoring.helpers import eeg, recording_of
 from tests.web.conftest import TOKEN, client_of, wait_for
 
@@ -177,6 +178,15 @@ class TestBinding:
         assert result.exit_code == 0
         assert (asked["host"], asked["port"], asked["browser"]) == ("127.0.0.1", 0, False)
 
+    def test_no_recording_is_needed_where_the_page_may_send_them_and_only_there(self, monkeypatch, tmp_path):
+        shown = []
+        monkeypatch.chdir(tmp_path)
+        monkeypatch.setattr(serve, "serve", lambda viewer, *_, **__: shown.append((viewer.out, list(viewer.library))))
+        CliRunner().invoke(app, ["view", "--upload"], catch_exceptions=False)
+        assert shown == [(Path("ictal"), [])]
+        with pytest.raises(IctalError, match="name at least one recording"):
+            CliRunner().invoke(app, ["view"], catch_exceptions=False)
+
     def test_what_another_address_means_is_said(self, monkeypatch, tmp_path):
         monkeypatch.setattr("uvicorn.Server.run", lambda *_, **__: None)
         said: list[str] = []
@@ -207,10 +217,8 @@ class TestBinding:
 
     def test_it_prints_its_address_and_ends_at_ctrl_c(self, night, out):
         command = [sys.executable, "-m", "ictal", "view", str(night), "--out", str(out), "--no-browser"]
-        with subprocess.Popen(
-            command, stderr=subprocess.PIPE, text=True, env={**os.environ, "COLUMNS": "300"},
-            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
-        ) as run:  # fmt: skip
+        wide = {**os.environ, "COLUMNS": "300"}
+        with subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=wide) as run:
             try:
                 assert re.match(r"Open http://127\.0\.0\.1:\d+/\?token=[\w-]{43}", run.stderr.readline())
                 time.sleep(0.5)

@@ -1,5 +1,7 @@
 """What the viewer's server answers: traces, overview, windows, reasons."""
 
+import multiprocessing
+import sys
 from functools import partial
 
 import mne
@@ -19,12 +21,13 @@ from ictal.scoring.scores import Scores
 from ictal.web import helper, mind
 from ictal.web.helper import Helper
 from ictal.web.library import Item, finished
+from ictal.web.minds import weights_of
 from ictal.web.montages import montages_of
 from ictal.web.overview import overview
 from ictal.web.pyramid import CUTS, Pyramid
 from ictal.web.similar import Neighbours, simulated_neighbours
 from ictal.web.traces import Cuts, page, thinned
-from ictal.web.viewer import Viewer, weights_of
+from ictal.web.viewer import Viewer
 from ictal.web.why import Explainer
 from ictal.web.words import expected_in_words, expected_votes
 from ictal.web.work import StopError, Worker
@@ -372,8 +375,8 @@ class TestWhy:
         monkeypatch.setattr(mind, "simulated_neighbours", partial(simulated_neighbours, n_windows=8))
         client.post("/api/raters", json={"name": "Ada"})
         client.post(f"{base}/votes", json={"rater": "Ada", "time_s": 200, "pattern": "gpd"})
-        first = client.get(f"{base}/window?time_s=100").json()
-        assert (first["similar"], "being prepared" in first["similar_note"]) == ([], True)
+        first = client.get(f"{base}/similar?time_s=100").json()
+        assert (first["windows"], "being prepared" in first["note"]) == ([], True)
         told = client.get(f"{base}/why?time_s=100&pattern=lpd").json()
         assert np.shape(told["grid"]) == (18, 50)
         assert client.get(f"{base}/why?time_s=104&pattern=lpd").json() == told  # the same window
@@ -381,10 +384,10 @@ class TestWhy:
         assert (refused.status_code, "EfficientNet" in refused.json()["detail"]) == (400, True)
 
         def sources() -> set[str]:
-            return {each["source"] for each in client.get(f"{base}/window?time_s=210").json()["similar"]}
+            return {each["source"] for each in client.get(f"{base}/similar?time_s=210").json()["windows"]}
 
         wait_for(lambda: sources() == {"simulated", "voted"})
-        similar = client.get(f"{base}/window?time_s=210").json()["similar"]
+        similar = client.get(f"{base}/similar?time_s=210").json()["windows"]
         distances = [each["distance"] for each in similar]
         assert distances == sorted(distances)
         assert next(each["votes"]["gpd"] for each in similar if each["source"] == "voted") == 1
@@ -399,6 +402,32 @@ class TestWhy:
             assert asked.ask("first") == "first"
         asked.stop()
 
+    def test_to_look_at_windows_begins_no_process(self, client, base):
+        for time_s in (100, 200, 300):
+            assert client.get(f"{base}/window?time_s={time_s}").json()["probabilities"]
+        assert multiprocessing.active_children() == []
+
+    def test_a_process_that_nobody_asks_ends_and_is_begun_anew(self, tmp_path, monkeypatch):
+        monkeypatch.setattr(helper, "answer_all", die_at_the_second_question)
+        asked = Helper(tmp_path)
+        assert asked.ask("first") == "first"
+        asked.stop()
+        wait_for(lambda: not multiprocessing.active_children())
+        assert asked.ask("again") == "again"
+        asked.stop()
+
+    def test_a_process_ends_when_nobody_asks_any_more(self, model, monkeypatch):
+        monkeypatch.setitem(sys.modules, "triton", sys.modules.get("triton"))
+        monkeypatch.setattr(helper, "IDLE_S", 0.0)
+        monkeypatch.setattr(helper.signal, "signal", lambda *_: None)  # it runs in this process here
+        ours, theirs = multiprocessing.Pipe()
+        helper.answer_all(theirs, model)
+        monkeypatch.setattr(helper, "IDLE_S", 0.2)
+        ours.send(("nothing", ()))  # a window would not fit into a pipe from which nobody reads
+        helper.answer_all(theirs, model)
+        fine, error = ours.recv()
+        assert (fine, "no attribute 'nothing'" in str(error)) == (False, True)
+
     def test_a_model_that_is_not_here_is_named(self, out, night, tmp_path):
         scores = Scores.read(next(out.glob("*_scores.parquet")))
         scores.manifest["model"]["weights_sha256"] = "0" * 64
@@ -409,7 +438,7 @@ class TestWhy:
         answer = client.get(f"/api/recordings/{item.id}/why?time_s=100&pattern=lpd")
         assert answer.status_code == 409
         assert "--model" in answer.json()["detail"]
-        assert "--model" in client.get(f"/api/recordings/{item.id}/window?time_s=100").json()["similar_note"]
+        assert "--model" in client.get(f"/api/recordings/{item.id}/similar?time_s=100").json()["note"]
         viewer.stop()
 
     def test_the_nearest_are_those_of_scikit_learn(self):

@@ -74,6 +74,8 @@ class TestBlind:
         assert before["withheld"]
         assert before["probabilities"] is before["expected"] is before["disagreement"] is None
         assert client.get(f"{base}/why?time_s=100&pattern=lpd&rater=Ada").status_code == 409
+        similar = client.get(f"{base}/similar?time_s=100&rater=Ada").json()
+        assert (similar["windows"], "Vote first" in similar["note"]) == ([], True)
         assert client.get(f"{base}?rater=Ada").json()["events"] == []
         assert set(client.get(f"{base}/overview?start_s=90&stop_s=150&rater=Ada").json()["disagreement"]) == {None}
         given = client.post(f"{base}/votes", json={"rater": "Ada", "time_s": 101, "pattern": "lpd"}).json()

@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from ictal import __version__
+from ictal.cli.archive import archive, score_archive
 from ictal.cli.models import models
 from ictal.cli.recordings import evaluate_events, info, score
 from ictal.cli.screen import screen
@@ -41,9 +42,10 @@ def _main(
 
 for command in (
     *(ablate, train, evaluate, compare, experts, explain, simulate),
-    *(info, score, evaluate_events, models, view),
+    *(info, score, score_archive, evaluate_events, models, view),
 ):
     app.command()(command)
+app.add_typer(archive)
 
 
 def main() -> None:

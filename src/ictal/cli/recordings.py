@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 # Reading and scoring need neither torch nor matplotlib; what little they need is imported when a command runs.
 
 MODEL = typer.Option("--model", help="Folder of a model, or its name: see 'ictal models'.")
+STEP = typer.Option("--step", help="Seconds from one window to the next.")
+ENGINE = typer.Option("--engine", help="'auto', 'onnxruntime', 'openvino' or 'torch'.")
 INTERPOLATE = typer.Option(
     "--interpolate", min=0, help="So many missing electrodes may be made of the others by spherical splines."
 )
@@ -61,8 +63,8 @@ def score(
     formats: Annotated[
         str, typer.Option(help="Some of parquet, csv, bids, json, report, edf, separated by commas; or 'all'.")
     ] = "parquet,csv,bids,json,report",
-    step: Annotated[float, typer.Option(help="Seconds from one window to the next.")] = 10.0,
-    engine: Annotated[str, typer.Option(help="'auto', 'onnxruntime', 'openvino' or 'torch'.")] = "auto",
+    step: Annotated[float, STEP] = 10.0,
+    engine: Annotated[str, ENGINE] = "auto",
     interpolate: Annotated[int, INTERPOLATE] = 0,
     threads: Annotated[int | None, typer.Option(min=1, help="Of the processor [default: all].")] = None,
     json_file: Annotated[str | None, JSON] = None,
@@ -159,6 +161,7 @@ def evaluate_events(
 def _print_info(told: "Info") -> None:
     from ictal.errors import listed
     from ictal.report.clock import duration_in_words
+    from ictal.windows import CENTRE_S
 
     say(f"{told.name}")
     start = f", from {told.start:%Y-%m-%d %H:%M:%S}" if told.start else ""
@@ -185,7 +188,8 @@ def _print_info(told: "Info") -> None:
         say(f"  {told.n_annotations} annotations")
     for note in told.notes:
         say(f"  note: {note}")
-    say(f"  cannot be scored: {told.problem}" if told.problem else f"  can be scored: {told.n_windows} windows")
+    can = f"can be scored: {told.n_windows} windows of {told.window_s:g} s, every {CENTRE_S} s"
+    say(f"  cannot be scored: {told.problem}" if told.problem else f"  {can}")
 
 
 def _print_scores(scores: "Scores") -> None:

@@ -3,7 +3,7 @@
 import contextlib
 import json
 import signal
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from threading import Event
 from typing import Any
@@ -21,13 +21,26 @@ JSON = typer.Option("--json", help="Write what was measured as one JSON object; 
 
 
 @contextlib.contextmanager
-def bar(again: str = "go on where it stopped") -> Iterator[Progress]:
+def bar(again: str = "go on where it stopped", more: Callable[[], str] = str) -> Iterator[Progress]:
     """Give a progress hook that draws a bar per task with its time left, and takes it away when done.
 
-    `again` says what the same command does after it was interrupted.
+    `again` says what the same command does after it was interrupted; `more` gives what else stands beside the bars.
     """
-    from rich.progress import BarColumn, TaskID, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+    from rich.progress import (
+        BarColumn,
+        ProgressColumn,
+        Task,
+        TaskID,
+        TextColumn,
+        TimeElapsedColumn,
+        TimeRemainingColumn,
+    )
     from rich.progress import Progress as Bars
+    from rich.text import Text
+
+    class More(ProgressColumn):
+        def render(self, task: Task) -> Text:
+            return Text(more())
 
     columns = (
         TextColumn("{task.description:<24}"),
@@ -36,6 +49,7 @@ def bar(again: str = "go on where it stopped") -> Iterator[Progress]:
         TimeElapsedColumn(),
         TextColumn("left"),
         TimeRemainingColumn(),
+        More(),
     )
     bars = Bars(*columns, console=screen, transient=True)
     ids: dict[str, TaskID] = {}
@@ -61,7 +75,10 @@ def bar(again: str = "go on where it stopped") -> Iterator[Progress]:
     try:
         with bars:
             yield tell
-    except KeyboardInterrupt:
+    except BaseException:
+        # C code in which it falls may end with an error of its own: torch.save, "unexpected pos".
+        if not asked_to_stop.is_set():
+            raise
         say(f"Interrupted. Repeat the same command to {again}.")
         raise typer.Exit(130) from None
     finally:

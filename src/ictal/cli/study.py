@@ -44,6 +44,16 @@ def ablate(
     ] = False,
     folds: Annotated[int | None, typer.Option(min=2, help="Folds of cross-validation, by patient.")] = None,
     seed: Annotated[int | None, SEED] = None,
+    workers: Annotated[
+        int | None,
+        typer.Option(min=1, help="Train units side by side, in so many processes [default: one by one]."),
+    ] = None,
+    scheduler: Annotated[
+        str | None, typer.Option(help="Address of a Dask scheduler whose workers train the units.")
+    ] = None,
+    threads: Annotated[
+        int | None, typer.Option(min=1, help="Of the processor, per unit [default: all; side by side, one].")
+    ] = None,
     out: Annotated[Path, typer.Option(help="Run folder; an interrupted run goes on there.")] = Path("runs/ablation"),
     cache: Annotated[Path | None, CACHE] = None,
     overrides: Annotated[list[str] | None, SET] = None,
@@ -54,12 +64,23 @@ def ablate(
     Example: ictal ablate sim --recipe quick --out runs/demo
     """
     from ictal import study
+    from ictal.cluster import Cluster
 
     chosen = _recipe(recipe, overrides, seed, folds)
+    cluster = Cluster(workers, scheduler) if workers or scheduler else None
     names = [name.strip() for name in arms.split(",") if name.strip()]
     with bar() as progress:
         result = study.ablate(
-            data, chosen, names, out, cache, progress, augmentations=augmentations, controls=controls
+            data,
+            chosen,
+            names,
+            out,
+            cache,
+            progress,
+            augmentations=augmentations,
+            controls=controls,
+            cluster=cluster,
+            threads=threads,
         )
     _print_comparison(result.comparison, result.manifest)
     for name, control in result.controls.items():

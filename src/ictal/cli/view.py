@@ -13,14 +13,16 @@ NEEDED = ("fastapi", "uvicorn", "plotly", "python_multipart")
 
 
 def view(
-    files: Annotated[list[Path], typer.Argument(help="Recordings.", show_default=False)],
+    files: Annotated[
+        list[Path] | None, typer.Argument(help="Recordings; none are needed with --upload.", show_default=False)
+    ] = None,
     model: Annotated[
         Path | None,
         typer.Option(help="Folder of a model, or its name [default: whatever scored it, else 'default']."),
     ] = None,
     out: Annotated[
         Path | None,
-        typer.Option(help="Folder of scores and votes [default: ictal_NAME beside you; of several, ictal]."),
+        typer.Option(help="Folder of scores and votes [default: ictal_NAME beside you; of several or none, ictal]."),
     ] = None,
     port: Annotated[int, typer.Option(min=0, max=65535, help="0: any that is free.")] = 0,
     host: Annotated[
@@ -45,11 +47,14 @@ def view(
     from ictal.web.settings import ViewerSettings
     from ictal.web.viewer import Viewer
 
-    check_names(files)
-    settings = ViewerSettings(blind=blind, upload=upload, show_patient=show_patient)
-    folder = out or results_folder(files)
-    viewer = Viewer(folder, model, settings)
-    for file in files:
+    shown = files or []
+    if not shown and not upload:
+        raise IctalError("name at least one recording, 'ictal view night.edf', or let the page send some: --upload")
+    check_names(shown)
+    viewer = Viewer(
+        out or results_folder(shown), model, ViewerSettings(blind=blind, upload=upload, show_patient=show_patient)
+    )
+    for file in shown:
         viewer.show(file)
     serve(viewer, host, port, browser=browser, say=say)
 

@@ -18,7 +18,7 @@ from ictal.recording import Recording
 from ictal.simulate import SimulatedEeg, SimulationSettings, simulate_control, simulate_eeg
 from ictal.windows import WINDOW_S
 
-VERSION = 5
+VERSION = 6
 """Raised whenever the same settings give other EEG."""
 
 

@@ -26,8 +26,9 @@ PER_PATIENT = 4
 """Windows of each simulated patient; to draw one takes a tenth of the time of a window."""
 APART = 64
 """Windows from one of a patient to the next, so that a batch of up to so many holds none twice."""
-CLEAR, PAIR = 2.0, 0.5
-"""Weights of a kind of one pattern and of two, where kinds are drawn evenly."""
+NOTHING, CLEAR, PAIR = 4.0, 2.0, 0.5
+"""Weights of the kind without a pattern, of one pattern and of two, where kinds are drawn evenly: there are more ways
+to look like none than like any."""
 OF_PATIENT, OF_WINDOW = 0, 1
 """What numbers are drawn for; enters the seed."""
 
@@ -40,8 +41,8 @@ class StreamSettings(Settings):
     windows
         Of an epoch.
     even
-        Share of the windows whose kind is drawn evenly (a clear pattern four times as often as a pair); the kinds of
-        the others are as frequent as in the population with many votes.
+        Share of the windows whose kind is drawn evenly (a clear pattern four times as often as a pair, none twice
+        as often as a clear one); the kinds of the others are as frequent as in the population with many votes.
     lengths_s, length_shares
         How long the simulated EEGs are, and the share of each; the window is centred on them.
     seed
@@ -73,7 +74,9 @@ class StreamSettings(Settings):
     @property
     def kinds(self) -> Floats:
         """Probability of each of `ictal.simulate.fitted.KINDS`, [21]."""
-        even = np.array([CLEAR if one == other else PAIR for one, other in KINDS])
+        even = np.array(
+            [NOTHING if {one, other} == {"other"} else CLEAR if one == other else PAIR for one, other in KINDS]
+        )
         return np.asarray(self.even * even / even.sum() + (1 - self.even) * MANY)
 
 

@@ -9,7 +9,7 @@ import copy
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from itertools import islice
+from itertools import chain, islice
 from pathlib import Path
 from typing import Any, Literal, get_args
 
@@ -298,26 +298,42 @@ def occlude(
     Occlusion
         From 1 + 19 + 50 windows, and 19 more for each stretch.
     """
-    if stretch_s is not None and (stretch_s < 1 or WINDOW_S % stretch_s):
-        raise ValueError(f"stretch_s is {stretch_s}; allowed are whole seconds that divide {WINDOW_S}")
-    column = _index(pattern)
-    found = _log_probabilities(network, _occluded(_checked(window), stretch_s), batch_size)[:, column]
-    lost = found[0] - found[1:]
-    electrodes, seconds, cells = np.split(lost, [N_ELECTRODES, N_ELECTRODES + WINDOW_S])
-    grid = cells.reshape(N_ELECTRODES, -1) if stretch_s else None
+    grid = None if stretch_s is None else occlude_cells(network, window, pattern, stretch_s, batch_size)
+    lost = _lost(network, window, _without_parts, pattern, batch_size)
+    electrodes, seconds = np.split(lost, [N_ELECTRODES])
     return Occlusion(electrodes, seconds, grid, stretch_s or 0)
 
 
-def _occluded(window: Signal, stretch_s: int | None) -> Iterator[Signal]:
-    """Give the window as it is, without each electrode, without each second, and without each cell of the grid."""
-    yield window
+def occlude_cells(network: nn.Module, window: Signal, pattern: str, stretch_s: int, batch_size: int = 16) -> Floats:
+    """Return the grid of `occlude` alone, [19, stretch], nats; the parameters are the same."""
+    if stretch_s < 1 or WINDOW_S % stretch_s:
+        raise ValueError(f"stretch_s is {stretch_s}; allowed are whole seconds that divide {WINDOW_S}")
+    cells = _lost(network, window, lambda whole: _without_cells(whole, stretch_s), pattern, batch_size)
+    return cells.reshape(N_ELECTRODES, -1)
+
+
+def _lost(
+    network: nn.Module, window: Signal, change: Callable[[Signal], Iterator[Signal]], pattern: str, batch_size: int
+) -> Floats:
+    """Return how much log p of a pattern is smaller in each changed window, [changed], nats."""
+    column, whole = _index(pattern), _checked(window)
+    found = _log_probabilities(network, chain([whole], change(whole)), batch_size)[:, column]
+    return np.asarray(found[0] - found[1:])
+
+
+def _without_parts(window: Signal) -> Iterator[Signal]:
+    """Give the window without each electrode and without each second."""
     around = MEANS_OF_NEIGHBOURS @ window
     for row in range(N_ELECTRODES):
         yield _with_row(window, row, around[row])
     for start in range(0, WINDOW_SAMPLES, RATE_HZ):
         yield quietened(window, start, start + RATE_HZ)
-    length = (stretch_s or WINDOW_S) * RATE_HZ
-    for row in range(N_ELECTRODES if stretch_s else 0):
+
+
+def _without_cells(window: Signal, stretch_s: int) -> Iterator[Signal]:
+    """Give the window without each stretch of each electrode."""
+    around, length = MEANS_OF_NEIGHBOURS @ window, stretch_s * RATE_HZ
+    for row in range(N_ELECTRODES):
         own = window[row] - around[row]
         for start in range(0, WINDOW_SAMPLES, length):
             yield _with_row(window, row, around[row] + quietened(own, start, start + length))
@@ -418,7 +434,7 @@ def gradcam(network: nn.Module, window: Signal, pattern: str) -> Gradcam:
     view, images = _image_network(network)
     whole = torch.from_numpy(_checked(window)).to(_device(network))[None]
     maps: list[Tensor] = []
-    hook = images.bn2.register_forward_hook(lambda _module, _given, made: maps.append(made))
+    hook = images.bn2.register_forward_hook(lambda _module, _given, made: maps.append(made.requires_grad_()))
     try:
         with _evaluating(network), torch.enable_grad():
             score = _log_softmax(network(whole))[:, _index(pattern)].sum()
@@ -564,15 +580,20 @@ def _log_probabilities(network: nn.Module, windows: Iterator[Signal], batch_size
 
 @contextmanager
 def _evaluating(network: nn.Module) -> Iterator[None]:
-    """Put a network that looks at the window into evaluation mode for a while."""
+    """Put a network that looks at the window into evaluation mode for a while, its weights held fast.
+
+    What a gradient of the weights would need is most of what a pass keeps in memory, and nobody asks for it.
+    """
     if getattr(network, "sees_context", False):
         raise ModelError("this network looks at the ten minutes around a window, which no method here explains")
-    training = network.training
-    network.eval()
+    training, learning = network.training, [each for each in network.parameters() if each.requires_grad]
+    network.eval().requires_grad_(False)
     try:
         yield
     finally:
         network.train(training)
+        for parameter in learning:
+            parameter.requires_grad_()
 
 
 def _checked(window: Signal) -> Signal:

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import Literal, cast
 
 import torch
 from pydantic import Field
@@ -87,7 +87,7 @@ class ModelSettings(Settings):
         Share of each prediction that is spread evenly over the patterns, in training and after, as experts' votes
         also stray: no pattern is then impossible, and no window costs more than log(6 / lapse). 0: none.
     calibration
-        Of the probabilities with their lapse; that of a network which is trained by itself.
+        Of the probabilities with their lapse; that of each network of an arm that is trained by itself.
     """
 
     temporal: TemporalSettings = TemporalSettings()
@@ -254,7 +254,7 @@ class ArmNetwork(nn.Module):
 
 
 class MeanOfArms(nn.Module):
-    """Several networks on the same windows; the logits are the logarithm of their mean probability."""
+    """Several networks, of several arms or seeds, on the same windows; the logits are the logarithm of their mean."""
 
     def __init__(self, networks: Mapping[str, ArmNetwork]) -> None:
         super().__init__()
@@ -318,7 +318,18 @@ def trained_arms(names: Sequence[str]) -> list[str]:
     return list(dict.fromkeys(needed))
 
 
-def build(name: str, settings: ModelSettings, *, initial: bool = True) -> ArmNetwork | MeanOfArms:
+def member(arm: str, number: int, seeds: int) -> str:
+    """Return the name of a network of an arm within a model of so many seeds."""
+    return f"{arm}-seed{number}" if seeds > 1 else arm
+
+
+def members(name: str, seeds: int = 1) -> dict[str, str]:
+    """Return the networks whose mean a model is, by their name: the arm of each."""
+    arm = find_arm(name)
+    return {member(part, number, seeds): part for part in arm.parts or (arm.name,) for number in range(seeds)}
+
+
+def build(name: str, settings: ModelSettings, *, seeds: int = 1, initial: bool = True) -> ArmNetwork | MeanOfArms:
     """Make the network of an arm.
 
     Parameters
@@ -327,6 +338,8 @@ def build(name: str, settings: ModelSettings, *, initial: bool = True) -> ArmNet
         Of the arm.
     settings
         Views and networks.
+    seeds
+        How many networks of each kind are averaged.
     initial
         False where weights will be loaded over the first ones, so that none are fetched.
 
@@ -337,10 +350,20 @@ def build(name: str, settings: ModelSettings, *, initial: bool = True) -> ArmNet
         [batch, 6].
     """
     refuse_weighted(name)
-    arm = find_arm(name)
-    if arm.make is None:
-        return MeanOfArms({part: build_trained(part, settings, initial=initial) for part in arm.parts})
-    return build_trained(name, settings, initial=initial)
+    networks = {own: build_trained(arm, settings, initial=initial) for own, arm in members(name, seeds).items()}
+    return averaged(networks)
+
+
+def parts_of(network: ArmNetwork | MeanOfArms) -> list[ArmNetwork]:
+    """Return the networks whose mean a network is, or itself."""
+    return (
+        [network] if isinstance(network, ArmNetwork) else [cast(ArmNetwork, one) for one in network.networks.values()]
+    )
+
+
+def averaged(networks: Mapping[str, ArmNetwork]) -> ArmNetwork | MeanOfArms:
+    """Return the mean of networks, or the only one."""
+    return MeanOfArms(networks) if len(networks) > 1 else next(iter(networks.values()))
 
 
 def build_trained(name: str, settings: ModelSettings, *, initial: bool = True) -> ArmNetwork:

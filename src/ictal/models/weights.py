@@ -8,18 +8,18 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import torch
-from pydantic import ConfigDict, ValidationError
+from pydantic import ConfigDict, Field
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import nn
 
-from ictal.errors import ModelError, listed
+from ictal.errors import ModelError
 from ictal.files import whole_file, write_json
 from ictal.labels import PATTERNS
 from ictal.models.arms import ArmNetwork, MeanOfArms, ModelSettings, build
 from ictal.montage import CHANNELS
 from ictal.settings import Settings
-from ictal.shipped import CARD, WEIGHTS, About, find_model
+from ictal.shipped import CARD, WEIGHTS, About, read_card
 from ictal.standardise import StandardiseSettings
 from ictal.windows import RATE_HZ, WINDOW_S
 
@@ -46,6 +46,8 @@ class Card(About):
         Of what it was trained on.
     recipe, seed, ictal_version
         What made it.
+    seeds
+        How many networks of each kind it averages, which were trained from as many seeds.
     begun_with
         The model whose weights the training began with, where there was one.
     weights_sha256
@@ -63,6 +65,7 @@ class Card(About):
     data_fingerprint: str
     recipe: str
     seed: int
+    seeds: int = Field(1, ge=1)
     ictal_version: str
     begun_with: Origin | None = None
     weights_sha256: str = ""
@@ -171,18 +174,11 @@ def load_model(path: str | Path) -> Model:
     ModelError
         If one of the two is missing, the hash is wrong, or a tensor is missing, extra or of another shape.
     """
-    folder = find_model(path)
-    missing = [name for name in (CARD, WEIGHTS) if not (folder / name).is_file()]
-    if missing:
-        raise ModelError(f"{folder}: is not a saved model: {listed(missing)} missing; see 'ictal train --help'")
-    try:
-        card = Card.model_validate_json((folder / CARD).read_text(encoding="utf-8"))
-    except (ValidationError, UnicodeDecodeError) as error:
-        raise ModelError(f"{folder / CARD}: is not the card of a model: {error}") from error
+    folder, card = read_card(path, Card)
     _check_contract(card, folder)
     if hashlib.sha256((folder / WEIGHTS).read_bytes()).hexdigest() != card.weights_sha256:
         raise ModelError(f"{folder / WEIGHTS}: is not the file that the card describes (its hash differs)")
-    network = build(card.arm, card.models, initial=False)
+    network = build(card.arm, card.models, seeds=card.seeds, initial=False)
     try:
         network.load_state_dict(load_file(folder / WEIGHTS), strict=True)
     except (SafetensorError, RuntimeError) as error:

@@ -4,6 +4,8 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from ictal.scoring.quality import SPECTRUM_HZ
+
 Floats = npt.NDArray[np.float64]
 
 
@@ -53,3 +55,10 @@ def _integrals(edges: Floats, starts: Floats, stops: Floats, values: Floats) -> 
         return np.zeros((len(edges) - 1, values.shape[1]))
     knots = np.stack([starts, stops], axis=1).ravel()
     return np.diff(np.stack([np.interp(edges, knots, total) for total in totals.T], axis=1), axis=0)
+
+
+def spectra(frame: pd.DataFrame, side: str) -> Floats:
+    """Return the spectra of one side as an array [row, `SPECTRUM_HZ`] in dB; NaN where a row has none."""
+    unknown = np.full(len(SPECTRUM_HZ), np.nan)
+    rows = [np.asarray(row, dtype=float) if np.ndim(row) == 1 else unknown for row in frame[f"spectrum_{side}"]]
+    return np.array(rows).reshape(len(frame), len(SPECTRUM_HZ))

@@ -16,9 +16,10 @@ from ictal.errors import ModelError, UnknownNameError
 from ictal.evaluation.explain import METHOD_NAMES, Explanation, Floats, Gradcam, MethodName
 from ictal.files import whole_file
 from ictal.labels import PATTERN_TITLES, PATTERNS
-from ictal.montage import CHAINS, ELECTRODES, montage_matrix
+from ictal.montage import CHAINS, ELECTRODES
 from ictal.recording import Signal
 from ictal.report.drawing import FAINT, INK, STYLE
+from ictal.report.evidence import LEAST_NATS, of_derivations
 from ictal.report.traces import draw_traces, row_places, row_scale
 from ictal.simulate.head import ANGLES
 from ictal.windows import CENTRE_S, RATE_HZ, WINDOW_S
@@ -29,8 +30,6 @@ FOR, AGAINST = "#e8743b", "#4a90c4"
 EVIDENCE = LinearSegmentedColormap.from_list("evidence", [AGAINST, "#ffffff", FOR])
 """Light enough that a trace stands out on any of it, and told apart without red and green."""
 HEAT = LinearSegmentedColormap.from_list("heat", [(0.91, 0.45, 0.23, 0.0), (0.91, 0.45, 0.23, 0.4)])
-LEAST_NATS = 0.001
-"""What the strongest colour stands for at least, so that rounding does not light up."""
 CENTRE = ((WINDOW_S - CENTRE_S) // 2, (WINDOW_S + CENTRE_S) // 2)
 """First and last second of what the votes concern."""
 CHAIN_TITLES = {
@@ -102,12 +101,6 @@ def save_figure(figure: Figure, path: Path) -> None:
     kind = path.suffix.lower()[1:]
     with whole_file(path) as part, mpl.rc_context({**STYLE, "svg.hashsalt": "ictal"}):
         figure.savefig(part, format=kind, dpi=150, metadata={"Date": None} if kind == "svg" else None)
-
-
-def of_derivations(grid: Floats) -> Floats:
-    """Return a map [19, time] as one of the double banana's derivations, [18, time]: the mean of two electrodes."""
-    matrix = np.abs(montage_matrix(tuple(row_places())))[:, : len(ELECTRODES)]
-    return np.asarray(matrix @ grid / 2)
 
 
 def _draw_evidence(figure: Figure, explanation: Explanation, method: MethodName, page: Page) -> None:

@@ -15,11 +15,12 @@ from ictal.montage import ELECTRODES
 from ictal.predictions import PROBABILITY_COLUMNS
 from ictal.recording import Signal
 from ictal.report.clock import HOUR_S, Clock, counted, duration_in_words, interval_in_words
+from ictal.report.colours import PATTERN_COLOURS
 from ictal.report.columns import own_times
 from ictal.report.day import Day
 from ictal.report.drawing import to_svg
 from ictal.report.page import page
-from ictal.report.recording_figures import PATTERN_COLOURS, scores_figure, window_figure
+from ictal.report.recording_figures import scores_figure, window_figure
 from ictal.report.recording_words import coverage_in_words, findings_in_words, percent
 from ictal.scoring.burden import burden
 from ictal.scoring.events import EVENT_PATTERNS, EventSettings

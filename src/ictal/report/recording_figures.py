@@ -7,7 +7,6 @@ from typing import Any
 import matplotlib as mpl
 import numpy as np
 import numpy.typing as npt
-import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.cm import ScalarMappable
 from matplotlib.colors import LinearSegmentedColormap, Normalize
@@ -18,7 +17,8 @@ from ictal.labels import PATTERN_TITLES, PATTERNS
 from ictal.predictions import PROBABILITY_COLUMNS
 from ictal.recording import Signal
 from ictal.report.clock import HOUR_S, MINUTE_S, counted, duration_in_words, interval_in_words
-from ictal.report.columns import Floats, column_means
+from ictal.report.colours import PATTERN_COLOURS
+from ictal.report.columns import Floats, column_means, spectra
 from ictal.report.day import Day
 from ictal.report.drawing import FAINT, INK, STYLE
 from ictal.report.traces import draw_traces, row_scale
@@ -27,8 +27,6 @@ from ictal.scoring.events import EVENT_PATTERNS, EventSettings
 from ictal.scoring.quality import FLAWS, N_ELECTRODES, SPECTRUM_HZ
 from ictal.scoring.scores import Scores
 
-PATTERN_COLOURS = dict(zip(PATTERNS, ("#d82d19", "#35316a", "#42c2ff", "#007a67", "#ffbf33", "#dde1e6"), strict=True))
-"""At least 30 units of CIE Lab apart for any two, also for readers who lack a kind of cone (a test reckons it)."""
 GAP = "#aab2bb"
 BAND = "#52606d"
 BLANK: dict[str, Any] = {"facecolor": "white", "edgecolor": "#cdd3da", "hatch": "////", "linewidth": 0.0}
@@ -137,13 +135,6 @@ def _draw_probabilities(axes: Axes, day: Day) -> None:
 def _percent(axes: Axes, top: float) -> None:
     axes.set_ylim(0, top)
     axes.set_yticks([0, top / 2, top], [f"{100 * value:g} %" for value in (0, top / 2, top)])
-
-
-def spectra(frame: pd.DataFrame, side: str) -> Floats:
-    """Return the spectra of one side as an array [row, `SPECTRUM_HZ`] in dB; NaN where a row has none."""
-    unknown = np.full(len(SPECTRUM_HZ), np.nan)
-    rows = [np.asarray(row, dtype=float) if np.ndim(row) == 1 else unknown for row in frame[f"spectrum_{side}"]]
-    return np.array(rows).reshape(len(frame), len(SPECTRUM_HZ))
 
 
 def _draw_spectrum(axes: Axes, day: Day, side: str) -> None:

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from ictal.evaluation import ArmResult, Comparison, Difference, Estimate, Interaction, TableComparison, Way
+from ictal.evaluation import ArmResult, Comparison, Difference, Interaction, TableComparison, Way
 
 SPLITS = {"cv": "in cross-validation", "test": "on the held-out test patients"}
 
@@ -13,7 +13,7 @@ def difference_in_words(difference: Difference) -> str:
     where = SPLITS[difference.split]
     if estimate.interval is None:
         return f"{difference.a} against {difference.b} {where}: there are too few patients for an interval."
-    span = f"{_span(estimate)}; p {difference.p_holm:.2g}"
+    span = _span(difference)
     if not difference.decided:
         return f"Between {difference.a} and {difference.b} {where} this data cannot tell ({span})."
     sign = "lower" if estimate.value < 0 else "higher"
@@ -58,7 +58,7 @@ def interaction_in_words(interaction: Interaction) -> str:
     )
     if pair.estimate.interval is None:
         return f"{start}; there are too few patients to compare the two."
-    span = f"{_span(pair.estimate)}; p {pair.p_holm:.2g}"
+    span = _span(pair)
     if not pair.decided:
         return f"{start}: which gains more these data cannot tell ({span})."
     return f"{start}: {'joint training' if pair.estimate.value < 0 else 'averaging'} gains more ({span})."
@@ -74,7 +74,7 @@ def verdict_in_words(comparison: TableComparison) -> str:
         if estimate.interval is None:
             sentences.append(f"Between {pair} nothing can be said: there are too few patients for an interval.")
             continue
-        span = f"{_span(estimate)}; p {difference.p_holm:.2g}"
+        span = _span(difference)
         if difference.decided:
             better, other = (difference.a, difference.b) if estimate.value < 0 else (difference.b, difference.a)
             sentences.append(f"{better} has a lower KL than {other} ({span}).")
@@ -86,9 +86,10 @@ def verdict_in_words(comparison: TableComparison) -> str:
     return " ".join(sentences)
 
 
-def _span(estimate: Estimate) -> str:
-    interval = f"{100 * estimate.confidence:g} % interval"
-    return f"difference {estimate.value:+.3f}, {interval} {estimate.low:+.3f} to {estimate.high:+.3f}"
+def _span(difference: Difference) -> str:
+    estimate = difference.estimate
+    interval = f"{100 * estimate.confidence:g} % interval {estimate.low:+.3f} to {estimate.high:+.3f}"
+    return f"difference {estimate.value:+.3f}, {interval}; p {difference.p_holm:.2g} after correction"
 
 
 def way_in_words(way: Way) -> str:

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from ictal.context import CONTEXT_SHAPE
 from ictal.errors import ModelError
 from ictal.files import hash_of, whole_file, write_json, writing
-from ictal.models.arms import ArmNetwork, MeanOfArms
+from ictal.models.arms import ArmNetwork, MeanOfArms, parts_of
 from ictal.models.efficientnet import Efficientnet
 from ictal.models.wavenet import Wavenet
 from ictal.models.weights import Model, load_model
@@ -135,8 +135,7 @@ def derivations_seen(network: ArmNetwork | MeanOfArms) -> list[Derivation]:
 
 def seconds_seen(network: ArmNetwork | MeanOfArms) -> float:
     """Return how much of the middle of a window a network looks at, at the most."""
-    members = [network] if isinstance(network, ArmNetwork) else list(network.networks.values())
-    views = [getattr(cast(ArmNetwork, member).network, "view", None) for member in members]
+    views = [getattr(part.network, "view", None) for part in parts_of(network)]
     return max(view.settings.seen_s if isinstance(view, Waveform | Spectrogram) else WINDOW_S for view in views)
 
 

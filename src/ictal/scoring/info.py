@@ -45,8 +45,8 @@ class Info:
         Median over the electrodes of their median deviation.
     flat
         Electrodes, of a bipolar file channels, that do not move in any of the stretches looked at.
-    n_windows
-        How many windows a step of 10 s gives.
+    n_windows, window_s
+        How many windows a step of 10 s gives, and how much of each is looked at: by the model, or 50 s.
     n_annotations, gaps, notes
         Of the file.
     problem
@@ -69,6 +69,7 @@ class Info:
     amplitude_uv: float | None
     flat: tuple[str, ...]
     n_windows: int
+    window_s: float
     n_annotations: int
     gaps: tuple[tuple[float, float], ...]
     notes: tuple[str, ...]
@@ -130,6 +131,7 @@ def describe(recording: Recording, contract: Contract | None = None, interpolate
         amplitude_uv=amplitude,
         flat=flat,
         n_windows=(n_windows := _n_windows(recording, seen_s)),
+        window_s=seen_s,
         n_annotations=len(recording.annotations),
         gaps=tuple((gap.start_s, gap.duration_s) for gap in recording.gaps),
         notes=recording.notes,

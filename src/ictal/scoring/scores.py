@@ -142,12 +142,12 @@ class Scores:
         paths: list[Path] = import_module("ictal.scoring.writers").WRITERS[name](self, Path(folder))
         return paths
 
-    def write(self, path: str | Path) -> None:
-        """Write table, recording and manifest as one Parquet file, whole or not at all."""
+    def write(self, path: str | Path, *, synced: bool = False) -> None:
+        """Write table, recording and manifest as one Parquet file, whole or not at all; see `whole_file`."""
         table = pa.Table.from_pandas(self.frame, preserve_index=False)
         kept = {"recording": self.recording.model_dump(mode="json"), "manifest": self.manifest}
         metadata = {**(table.schema.metadata or {}), METADATA: json.dumps(kept).encode()}
-        with whole_file(Path(path)) as part:
+        with whole_file(Path(path), synced=synced) as part:
             pq.write_table(table.replace_schema_metadata(metadata), part)
 
     @classmethod

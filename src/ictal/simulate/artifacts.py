@@ -6,7 +6,17 @@ import numpy as np
 import numpy.typing as npt
 
 from ictal.simulate.head import N_SITES, POSITIONS, SITES
-from ictal.simulate.noise import band_noise, coloured_noise, delayed, envelope, shaped_noise, sigmoid, smooth, switch
+from ictal.simulate.noise import (
+    band_noise,
+    bins,
+    coloured_noise,
+    delayed,
+    envelope,
+    shaped_noise,
+    sigmoid,
+    smooth,
+    switch,
+)
 from ictal.windows import RATE_HZ
 
 Floats = npt.NDArray[np.float64]
@@ -21,6 +31,8 @@ GAZE = sum(
 """Field of a sideways eye movement: the eyes' fronts are positive, [21]."""
 MUSCLE = 0.08 + np.exp(-np.sum((abs(POSITIONS) - np.array([0.9, 0.25, 0.0])) ** 2, axis=1) / 0.25) + 0.5 * EYES
 """How much muscle lies under each site: temporal and frontal, [21]."""
+MUSCLE_HZ = 8.0
+"""From where on there is muscle; half of its amplitude is reached at 23 Hz."""
 HEART_NOISE_UV = np.float32(12)
 VALID_PAIRS = (("Fp1", "Fp2"), ("F3", "Fz"), ("C3", "Cz"), ("P3", "Pz"), ("T3", "T5"), ("O1", "O2"), ("F4", "Fz"))
 """Neighbours that paste may bridge."""
@@ -97,7 +109,7 @@ def draw_artifacts(rng: np.random.Generator, *, heavy: bool = False) -> Artifact
         blinks=float(rng.uniform(2, 25)) if sometimes(0.2) else 0.0,
         blink_uv=float(rng.uniform(30, 180)),
         gazes=float(rng.uniform(2, 15)) if sometimes(0.12) else 0.0,
-        muscle_uv=float(more * np.exp(rng.normal(np.log(2.0), 0.9))),
+        muscle_uv=float(more * np.exp(rng.normal(np.log(2.0), 1.2))),
         muscle_side=float(rng.uniform(-1, 1)),
         muscle_share=float(rng.beta(2, 1)),
         chewing=sometimes(0.03),
@@ -258,11 +270,8 @@ def _moments(rng: np.random.Generator, per_min: float, n_samples: int, seconds: 
 
 
 def _muscle(rng: np.random.Generator, artifacts: Artifacts, n_samples: int) -> Signal:
-    frequency = np.arange(2000) * 0.02 + 15  # shape only; see `shaped_noise`
-    gain = sigmoid((frequency - 25) / 5)
-    n_bins = int(60 * n_samples / RATE_HZ)
-    gain = np.interp(np.linspace(0, 1, n_bins), np.linspace(0, 1, len(gain)), gain)
-    noise = shaped_noise(rng, N_SITES, n_samples, 15.0, gain / np.sqrt((gain**2).sum()))
+    gain = sigmoid((bins(n_samples, MUSCLE_HZ, 75.0) - 23) / 5)
+    noise = shaped_noise(rng, N_SITES, n_samples, MUSCLE_HZ, gain / np.sqrt((gain**2).sum()))
     side = np.exp(0.8 * artifacts.muscle_side * np.sign(X) * (abs(X) > 0.1))
     uneven = np.exp(rng.normal(0, 0.5, N_SITES))
     tense = np.ones(n_samples)

@@ -101,7 +101,7 @@ def draw_background(rng: np.random.Generator) -> BackgroundTraits:
     # In intensive care most EEGs are slow, with little alpha; some patients are awake and well.
     awake = rng.random() < AWAKE
     slowed = 0.3 * rng.random() if awake else rng.beta(1.6, 1.4)
-    alpha = rng.uniform(0.4, 2.2) if awake else (1 - slowed) * rng.beta(1.2, 3) * 1.1
+    alpha = rng.uniform(0.4, 2.6) if awake else (1 - slowed) * rng.beta(1.2, 3) * 1.1
     return BackgroundTraits(
         level_uv=float(np.exp(rng.normal(np.log(11.5), 0.45))),
         exponent=float(np.clip(rng.normal(2.2, 0.35), 1.2, 3.2)),
@@ -143,9 +143,11 @@ def background(
     fast = coloured_noise(rng, N_SITES, n_samples, 0.8, FASTEST_HZ)
     sources = [slow, fast]
     fields = [_mixing(head, 0.7, traits.reach), traits.fast * _mixing(head, 0.3, 0.2 * traits.reach)]
-    for share, hertz, width_hz, places in _rhythms(rng, traits):
+    for share, hertz, width_hz, common, places in _rhythms(rng, traits):
         fields.append(share * np.stack([head.field(*_patch(rng, place)) for place in places], axis=1))
         sources.append(band_noise(rng, len(places), n_samples, hertz, width_hz))
+        if common:
+            sources[-1] += common * sources[-1].sum(axis=0)
         sources[-1] *= envelope(rng, n_samples, 2.0 if hertz > 3 else 5.0, 0.5, len(places))
     uneven = np.exp(traits.unevenness * _map(rng)) * _gradient(traits)
     eeg: Signal = (uneven[:, None] * np.hstack(fields)).astype(np.float32) @ np.concatenate(sources)
@@ -186,17 +188,17 @@ def _alike(smooth_rad: float) -> Floats:
     return np.asarray(np.exp((sources @ sources.T - 1) / smooth_rad**2))
 
 
-def _rhythms(rng: np.random.Generator, traits: BackgroundTraits) -> list[tuple[float, float, float, Floats]]:
-    """Return (relative RMS, frequency, width, places) of each rhythm."""
-    back = np.array([POSITIONS[SITES.index(name)] for name in ("O1", "O2")])
+def _rhythms(rng: np.random.Generator, traits: BackgroundTraits) -> list[tuple[Floats, float, float, float, Floats]]:
+    """Return (relative RMS at its places, frequency, width, what its places share, places) of each rhythm."""
+    back = np.array([POSITIONS[SITES.index(name)] for name in ("O1", "O2", "P3", "P4")])
     front = np.array([POSITIONS[SITES.index(name)] for name in ("F3", "F4")])
     anywhere = rng.normal(size=(6, 3)) * (1, 1, 0.5) + (0, 0.1, 0.4)
     anywhere /= np.linalg.norm(anywhere, axis=1, keepdims=True)
     return [
-        (traits.alpha, traits.alpha_hz, 0.6, back),
-        (traits.theta, float(rng.uniform(3.5, 7)), 1.0, anywhere[:3]),
-        (traits.delta, traits.delta_hz, 0.5, anywhere[3:]),
-        (traits.beta, float(rng.uniform(14, 22)), 3.0, front),
+        (traits.alpha * np.array([0.75, 0.75, 0.25, 0.25]), traits.alpha_hz, 0.8, 0.5, back),
+        (np.full(3, traits.theta), float(rng.uniform(3.5, 7)), 1.0, 0.0, anywhere[:3]),
+        (np.full(3, traits.delta), traits.delta_hz, 0.5, 0.0, anywhere[3:]),
+        (np.full(2, traits.beta), float(rng.uniform(14, 22)), 3.0, 0.0, front),
     ]
 
 

@@ -30,6 +30,11 @@ MOST_LIFTED = 2.5
 FAST_HZ = 2.2
 """Rate from which a pattern is mostly a seizure, with which some patients move."""
 
+LARGEST_UV = 200
+"""RMS of the strongest pattern where it is largest."""
+HEAVY = 0.25
+"""Share of the EEGs with much movement; of those with a slower pattern, half of it."""
+
 LONGEST_S = 3600
 """How long an EEG with one window may be; it is made in memory, whole."""
 
@@ -133,8 +138,8 @@ def compose(
 ) -> tuple[Signal, Evidence]:
     """Return an EEG of one state of a patient, [20, time], and what can be seen of the pattern in its centre."""
     state = draw_state(rng, suppression=None if pattern is None or rng.random() < 0.1 else "none")
-    convulsive = pattern is not None and pattern.frequency_hz > FAST_HZ
-    artifacts = draw_artifacts(rng, heavy=(pattern is None or convulsive) and rng.random() < 0.25)
+    disturbed = HEAVY if pattern is None or pattern.frequency_hz > FAST_HZ else HEAVY / 2
+    artifacts = draw_artifacts(rng, heavy=rng.random() < disturbed)
     rest = background(rng, person.background, person.head, state, n_samples)
     beats = heartbeats(rng, person.heart_hz, n_samples)
     disturbance = add_artifacts(rng, artifacts, n_samples, beats)
@@ -148,7 +153,7 @@ def compose(
         presence = float(rendered.there[window].mean())
         unit, full = relative_strength(rendered.signal[:, window], rest, total, presence=presence)
         level = min(1 / max(full, 1e-6), MOST_LIFTED / max(unit, 1e-6))
-        signal: Signal = np.float32(pattern.strength * level) * rendered.signal
+        signal: Signal = np.float32(min(pattern.strength * level, LARGEST_UV)) * rendered.signal
         evidence = look(rendered, signal, total)
         total = total + signal
     samples = np.vstack([record(person, total), electrocardiogram(rng, beats)])

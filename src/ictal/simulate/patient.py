@@ -32,6 +32,9 @@ MIDLINE_PLACES = ("Fz", "Cz", "F3", "F4", "C3", "C4")
 CLEAR, STRONG, FAINT, DOUBTFUL, UNSURE = (1.2, 3.2), (1.5, 4.6), (0.9, 0.7), (-0.5, 0.4), 0.2
 """How far from a limit a clear window lies, and the spread about it of one that divides the panel, in units of
 the raters' coordinates (`ictal.simulate.raters`)."""
+RECRUITING, TURNING, MOST_GROWN = 0.3, 0.25, 1.2
+"""Of clear seizures: share with a fast rhythm of 4 to 11 Hz that mostly slows down, share that begins or ends in the
+centre, and the logarithm of how much stronger than other patterns they may be."""
 TRIPHASIC, USUAL_POLARITY = 3, 0.85
 """Phases of a triphasic wave; share of the patterns whose main phase has the usual sign (`Pattern.polarity`)."""
 
@@ -166,12 +169,17 @@ def _pattern(rng: np.random.Generator, patient: Patient, at: dict[str, float], d
     if seizure < -1:
         slowest, width = (0.5, 1.4 * rng.beta(1, 1.7)) if periodic > 0 else (0.7, 1.3 * rng.random())
         rate_hz = min((slowest + width) * patient.tempo, rate_hz)
+    elif seizure > 1 and rng.random() < RECRUITING:
+        rate_hz = np.exp(rng.uniform(np.log(4), np.log(11)))
+        trend, growth = float(rng.uniform(-0.8, 0.2)), float(rng.uniform(0, 0.9))
     elif rng.random() < 0.6:  # by evolution instead of rate
         change = EVOLUTION_LIMIT + EVOLUTION_STEP * seizure + rng.normal(0, 0.05)
         trend = float(rng.choice([-1, 1], p=[0.7, 0.3]) * np.clip(change, 0, 1.2))
         growth = float(rng.uniform(0, 0.7))
         rate_hz = 1.5 + 5 * rng.beta(1.2, 2) if seizure > 1 else rng.uniform(1.0, 1.5)
-    onset_s, offset_s = _times(rng, seizure > 0, duration_s)
+    if seizure > 1:
+        strength *= np.exp(rng.uniform(0, MOST_GROWN))
+    onset_s, offset_s = _times(rng, seizure, duration_s)
     duration = patient.duration_s * np.exp(rng.normal(0, 0.2))
     # the more it is rhythmic, the more of its cycle a wave fills
     duration = max(duration, 0.25 / rate_hz * (1 - mostly_periodic))
@@ -216,11 +224,15 @@ def _pattern(rng: np.random.Generator, patient: Patient, at: dict[str, float], d
     )
 
 
-def _times(rng: np.random.Generator, seizure: bool, duration_s: float) -> tuple[float, float]:
+def _times(rng: np.random.Generator, seizure: float, duration_s: float) -> tuple[float, float]:
     """Return onset and offset; most patterns were there before and go on, and all are there in the centre."""
     middle = duration_s / 2
-    if seizure:
-        return float(rng.uniform(-40, middle - 6)), float(rng.uniform(middle + 6, duration_s + 40))
+    if seizure > 0:
+        onset, offset = float(rng.uniform(-40, middle - 6)), float(rng.uniform(middle + 6, duration_s + 40))
+        if seizure > 1 and rng.random() < TURNING:  # it begins, or ends, before the reader's eyes
+            at = middle + float(rng.uniform(-4, 1))
+            return (at, offset) if rng.random() < 0.5 else (onset, 2 * middle - at)
+        return onset, offset
     onset, offset = -1e4, 1e4
     if rng.random() < 0.15:
         onset = float(rng.uniform(0, middle - 5))

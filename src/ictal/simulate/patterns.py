@@ -261,9 +261,7 @@ def _discharge(pattern: Pattern, rng: np.random.Generator | None = None) -> tupl
     second of three and the first of two. A slow wave of the main phase's sign follows. With `rng`, it is one of
     those that differ by `irregular`.
     """
-    heights = np.array(
-        {1: (1.0,), 2: (1.0, -0.55), 3: (-0.4, 1.0, -0.5), 4: (-0.35, 1.0, -0.6, 0.35)}[pattern.phases]
-    )
+    heights = np.array(HEIGHTS[pattern.phases])
     main = int(heights.argmax())
     stretch, after_wave = 1.0, pattern.after_wave
     if rng is not None:

@@ -25,7 +25,7 @@ IRREGULAR_LIMIT = 0.5
 discharges are still called so by most experts at a variation of 0.5 where they are sharp (ACNS 2021: below 50 %)."""
 LATERAL_LIMIT = float(-np.log(0.7))
 """Log ratio of the two sides' amplitudes: up to 0.7 on the other side is still lateralized."""
-BETWEEN_LIMIT = 0.6
+BETWEEN_LIMIT = 0.64
 """Share of the time below 0.4 of the height from which a pattern is periodic (a sinusoid: a quarter)."""
 SEIZURE_RHYTHMIC_HZ, SEIZURE_PERIODIC_HZ = 2.5, 2.0
 EVOLUTION_LIMIT = 0.4

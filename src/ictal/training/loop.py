@@ -22,6 +22,7 @@ from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel
 from torch.utils.data import DataLoader, Dataset
 
+from ictal.cluster import n_processors
 from ictal.data import WindowArray
 from ictal.data.stream import Stream
 from ictal.errors import RecipeError
@@ -34,7 +35,7 @@ from ictal.progress import Progress, silent
 from ictal.standardise import StandardiseSettings
 from ictal.training.augment import augment
 from ictal.training.recipe import Stage, TrainerSettings, TrainingSettings
-from ictal.training.stream import Batch, StreamLoader, as_it_is, few_threads, n_processors
+from ictal.training.stream import Batch, StreamLoader, as_it_is, few_threads
 
 CHECKPOINT = "last.ckpt"
 HISTORY = "history.csv"
@@ -439,7 +440,7 @@ def fit(
         On Ctrl-C; the epochs that were finished are kept.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    _keep_freed_memory()
+    keep_freed_memory()
     stream = None
     if settings.stream:
         stream = Stream(settings.stream, standardise or StandardiseSettings(), network.has_concentration)
@@ -530,7 +531,7 @@ def _has_bf16() -> bool:
     return bool(torch.ops.mkldnn._is_mkldnn_bf16_supported())
 
 
-def _keep_freed_memory() -> None:
+def keep_freed_memory() -> None:
     """Let glibc keep the memory of freed tensors for the next step.
 
     By default it gives large blocks back to the system at once and asks for them again, page by page, in each step:

@@ -228,7 +228,8 @@ class Recipe(Settings):
     seed
         Of folds, first weights, order of windows and resampling.
     seeds
-        How many times each network is trained, from as many seeds, to tell what the seed alone does.
+        How many times each network is trained, from as many seeds: by an ablation to tell what the seed alone does,
+        by `ictal train` to average them.
     calibration
         What `ictal train` fits to the windows of the data set after training on a stream, which never shows them:
         nothing, a temperature, or also a bias per pattern.
@@ -299,6 +300,15 @@ class Recipe(Settings):
             training = training.model_copy(update={"augment": augment})
         return training
 
+    def of_seed(self, number: int) -> "Recipe":
+        """Return the recipe of the networks of one seed of several, which also see streams of their own."""
+        own = dict(self.training)
+        for arm, training in own.items():
+            if training.stream:
+                stream = training.stream.model_copy(update={"seed": training.stream.seed + number})
+                own[arm] = training.model_copy(update={"stream": stream})
+        return self.model_copy(update={"seed": self.seed + number, "seeds": 1, "training": own})
+
     def variants_of(self, arm: str) -> list[str]:
         """Return the arm with each augmentation that it can see added, or left out where the recipe has it."""
         augment = self.training_of(arm).augment
@@ -357,29 +367,33 @@ def load_recipe(name: str, overrides: Sequence[str] = ()) -> Recipe:
     return _validate(content, f"{name} with {', '.join(overrides)}" if overrides else name)
 
 
-def recipe_of_model(
-    recipe: Recipe, name: str, models: ModelSettings, standardise: StandardiseSettings, overrides: Sequence[str] = ()
-) -> Recipe:
-    """Return a recipe with the networks, views and input of a saved model in place of its own.
+OF_MODEL = ("models", "standardise", "seeds")
+"""Keys of a recipe that a saved model determines for whatever begins with it; its card has the same."""
+
+
+def recipe_of_model(recipe: Recipe, name: str, known: Mapping[str, Any], overrides: Sequence[str] = ()) -> Recipe:
+    """Return a recipe with the networks, their number, views and input of a saved model in place of its own.
 
     Parameters
     ----------
     recipe
         With all overrides.
-    name, models, standardise
+    name
         Of the model.
+    known
+        What its card says of each of `OF_MODEL`.
     overrides
-        As in `load_recipe`; those of networks, views and input must say what the model has.
+        As in `load_recipe`; those of `OF_MODEL` must say what the model has.
 
     Raises
     ------
     RecipeError
         If one does not.
     """
-    changed = recipe.model_copy(update={"models": models, "standardise": standardise})
+    changed = recipe.model_copy(update=known)
     content = changed.model_dump(mode="json")
     for override in overrides:
-        if override.partition("=")[0].strip().split(".")[0] in ("models", "standardise"):
+        if override.partition("=")[0].strip().split(".")[0] in OF_MODEL:
             _apply(content, override)
     if disagree := differences(_validate(content, recipe.name), changed):
         raise RecipeError(

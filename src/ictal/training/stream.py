@@ -1,6 +1,5 @@
 """Streamed windows in batches, simulated by processes of their own while the network is trained."""
 
-import os
 import signal
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -12,6 +11,7 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
+from ictal.cluster import n_processors
 from ictal.data.stream import Stream
 from ictal.windows import ShortPolicy, cut, first_sample
 
@@ -21,14 +21,6 @@ Batch = tuple[Tensor, Tensor | None, Tensor, Tensor]
 Pieces = tuple[Tensor, list[int], Tensor]
 """Signals of a batch one after the other [20, time], where they part, and targets [batch, 6]: what the processes hand
 over, a fourth of the windows' samples."""
-
-
-def n_processors() -> int:
-    """Return how many processors there are for this process: also how many processes simulate, by default.
-
-    The process that trains mostly waits for them, so that it needs none for itself.
-    """
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 @contextmanager

@@ -18,7 +18,7 @@ from ictal import __version__
 from ictal.data import TEST, WindowArray
 from ictal.data.stream import Stream
 from ictal.errors import RunError
-from ictal.files import write_json, write_text
+from ictal.files import remove_parts, write_json, write_text
 from ictal.labels import VOTE_COLUMNS
 from ictal.models import Card, find_arm, load_model, save_model
 from ictal.models.arms import VARIANT, ArmNetwork, build_trained
@@ -92,6 +92,8 @@ class RunFolder:
         self.path.mkdir(parents=True, exist_ok=True)
         try:
             with FileLock(self.path / ".lock", timeout=0):
+                for folder in (self.path, *self.path.glob("*/*/")):
+                    remove_parts(folder)
                 if held:
                     self._check(recipe, fingerprint, manifest.get(BEGUN_WITH))
                 else:
@@ -215,14 +217,14 @@ def train_arm(
 
 
 def make_card(arm: str, recipe: Recipe, array: WindowArray, data: str) -> Card:
-    """Return the card of a model that was trained by a recipe."""
-    known = [_trained_on(part, recipe, array, data) for part in find_arm(arm).parts or (arm,)]
+    """Return the card of one network that was trained by a recipe."""
+    trained_on, fingerprint = _trained_on(arm, recipe, array, data)
     return Card(
         arm=arm,
         models=recipe.models,
         standardise=recipe.standardise,
-        data="; ".join(dict.fromkeys(name for name, _ in known)),
-        data_fingerprint="+".join(dict.fromkeys(fingerprint for _, fingerprint in known)),
+        data=trained_on,
+        data_fingerprint=fingerprint,
         recipe=recipe.name,
         seed=recipe.seed,
         ictal_version=__version__,

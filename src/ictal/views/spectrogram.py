@@ -106,9 +106,10 @@ def fourier_factors(
     """Return the windowed Fourier transform of a frame, below `max_hz`, as a product of thin matrices.
 
     A frame of 128 samples padded to 1,024 holds only 128 numbers, and only the lowest bins are looked at, so
-    ``frame @ basis`` already holds all that the cosines and sines of these bins can see (33 + 32 numbers at
+    ``frame @ basis`` already holds all that the cosines and sines of these bins can see (19 + 19 numbers at
     the reference's settings; what is cut off is below 1e-7 of the largest singular value, the rounding of
-    float32). This is the FFT without its zeros and without its unused bins.
+    float32). This is the FFT without its zeros and without its unused bins. Phases count from the middle of the
+    frame, where cosines see only what is even and sines what is odd; the power does not depend on it.
 
     Returns
     -------
@@ -119,7 +120,7 @@ def fourier_factors(
     """
     time = np.arange(frame)
     hann = 0.5 - 0.5 * np.cos(2 * np.pi * time / frame)
-    phase = 2 * np.pi * np.outer(time, np.arange(n_bins)) / n_fft
+    phase = 2 * np.pi * np.outer(time - frame / 2, np.arange(n_bins)) / n_fft
     bases, maps = [], []
     for wave in (np.cos(phase), np.sin(phase)):
         left, size, right = np.linalg.svd(wave * hann[:, None], full_matrices=False)
@@ -160,18 +161,20 @@ class MelDecibels(nn.Module):
 
     def forward(self, windows: Tensor) -> Tensor:
         """Return the decibels, before any offset and scale."""
+        return 10 * self.powers(windows).log10()
+
+    def powers(self, windows: Tensor) -> Tensor:
+        """Return the power of which the decibels are taken, as a multiple of 0 dB."""
         settings = self.settings
         half, windows = settings.frame // 2, middle(windows, settings.n_seen)
         last = (settings.width - 1) * settings.hop + settings.frame
-        signal = F.pad(windows, (half, max(0, last - half - windows.shape[-1])))[..., :last]
-        level = self.of_frames(signal)
+        power = self.of_frames(F.pad(windows, (half, max(0, last - half - windows.shape[-1])))[..., :last])
         if settings.reference == "image":
-            level = level - level.amax(dim=(-2, -1), keepdim=True)
-            level = level.clamp(min=-settings.range_db)
-        return level
+            power = (power / power.amax(dim=(-2, -1), keepdim=True)).clamp_(min=10 ** (-settings.range_db / 10))
+        return power
 
     def of_frames(self, electrodes: Tensor) -> Tensor:
-        """Return the decibels of all frames that lie within a signal of any length, the first at its begin."""
+        """Return the power, in µV², of all frames within a signal of any length, the first at its begin."""
         signal = self.matrix @ electrodes
         if torch.compiler.is_exporting():
             power = self._power_by_convolution(signal)
@@ -179,8 +182,9 @@ class MelDecibels(nn.Module):
             projected = signal.unfold(-1, self.settings.frame, self.settings.hop) @ self.basis
             n_cosines = len(self.cosine)
             cosine, sine = projected[..., :n_cosines] @ self.cosine, projected[..., n_cosines:] @ self.sine
-            power = (cosine * cosine).addcmul(sine, sine) @ self.mel
-        return 10 * power.clamp(min=POWER_FLOOR).log10()
+            # In place, here and below: memory costs more than arithmetic.
+            power = cosine.square_().addcmul_(sine, sine) @ self.mel
+        return power.clamp_(min=POWER_FLOOR)
 
     def _power_by_convolution(self, signal: Tensor) -> Tensor:
         """Return the same for an exported graph, in which an unfold would gather frame by frame, sample by sample."""
@@ -216,7 +220,7 @@ class Spectrogram(nn.Module):
 
     def images(self, windows: Tensor) -> Tensor:
         """Return the images of all windows at once."""
-        return self._pixels(self.decibels(windows))
+        return self._pixels(self.decibels.powers(windows))
 
     def columns(self, electrodes: Tensor) -> Tensor:
         """Return the columns of all frames within a signal [batch, 20, time], [batch, 4, n_mels, frame].
@@ -226,9 +230,12 @@ class Spectrogram(nn.Module):
         """
         return self._pixels(self.decibels.of_frames(electrodes))
 
-    def _pixels(self, levels: Tensor) -> Tensor:
-        of_chains = levels.reshape(levels.shape[0], len(CHAINS), -1, *levels.shape[2:]).mean(dim=2)
-        return self.settings.pixels(of_chains.transpose(-2, -1))
+    def _pixels(self, powers: Tensor) -> Tensor:
+        # The logarithm of a product, for half as many logarithms. A product of all four could leave float32.
+        pairs = powers.reshape(powers.shape[0], len(CHAINS), 2, 2, *powers.shape[2:])
+        logs = (pairs[:, :, :, 0] * pairs[:, :, :, 1]).log10()
+        levels = (logs[:, :, 0] + logs[:, :, 1]) * (10 / 4)
+        return self.settings.pixels(levels.transpose(-2, -1))
 
     def forward(self, windows: Tensor) -> Tensor:
         """Return the images; float32 whatever the autocast."""

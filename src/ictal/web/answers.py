@@ -139,14 +139,20 @@ class Expected(BaseModel):
     votes: dict[str, int]
 
 
-class Similar(BaseModel):
+class Neighbour(BaseModel):
     """A window whose features are like those of another; `votes` are shares."""
 
     source: Literal["simulated", "voted"]
     id: str
     distance: float
     votes: dict[str, float]
-    thumbnail: None = None
+
+
+class Similar(BaseModel):
+    """Windows like another, the nearest first."""
+
+    windows: list[Neighbour]
+    note: str = Field(description="How to read the list, or why it is empty.")
 
 
 class Window(Span):
@@ -159,8 +165,6 @@ class Window(Span):
     expected: Expected | None
     usable: float
     reasons: list[str]
-    similar: list[Similar]
-    similar_note: str = Field(description="How to read the list, or why it is empty.")
     withheld: bool = Field(description="Whether the rater has to vote before the model's opinion is told.")
 
 

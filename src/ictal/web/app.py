@@ -14,12 +14,14 @@ from ictal import __version__
 from ictal.errors import IctalError, UnknownNameError
 from ictal.shipped import NOT_A_DEVICE
 from ictal.web import answers
+from ictal.web.details import listed_item
 from ictal.web.export import manifest_of
+from ictal.web.library import NotYetError
 from ictal.web.limits import BodyLimit
 from ictal.web.security import Guard
 from ictal.web.settings import MEGABYTE
 from ictal.web.traces import Cuts
-from ictal.web.viewer import NotYetError, Viewer, listed_item
+from ictal.web.viewer import Viewer
 
 STATIC = Path(__file__).parent / "static"
 PLOTLY = "plotly.min.js"
@@ -126,6 +128,12 @@ def _add_windows(app: FastAPI, viewer: Viewer) -> None:
     def window(id_: Id, time_s: Time, rater: Named = None) -> answers.Window:
         """Say what is known of the window whose centre holds a time."""
         return answers.Window(**viewer.window(viewer.library[id_], time_s, rater))
+
+    @app.get("/api/recordings/{id}/similar")
+    def similar(id_: Id, time_s: Time, rater: Named = None) -> answers.Similar:
+        """List windows like the one whose centre holds a time; the first answer takes seconds, as below."""
+        windows, note = viewer.similar(viewer.library[id_], time_s, rater)
+        return answers.Similar(windows=[answers.Neighbour(**each) for each in windows], note=note)
 
     @app.get("/api/recordings/{id}/why", responses={200: {"model": answers.Why}})
     def why(

@@ -1,7 +1,9 @@
 """A process beside the server that holds torch and the model, so that neither page turns nor memory suffer."""
 
+import ctypes
 import multiprocessing
 import signal
+import sys
 import threading
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -9,7 +11,7 @@ from typing import Any
 
 from ictal.errors import IctalError
 
-IDLE_S = 900.0
+IDLE_S = 120.0
 """A helper that nobody asked for so long ends, and gives its memory back."""
 
 
@@ -80,6 +82,7 @@ class Helper:
 def answer_all(line: Connection, folder: Path) -> None:
     """Load a model and answer questions until nobody asks any more; runs in the other process."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the server, which ends this process
+    sys.modules.setdefault("triton", None)  # type: ignore[arg-type]  # torch would load 75 MiB that compile for GPUs
     from ictal.web.why import Explainer  # torch takes seconds
 
     explainer: Explainer | None = None
@@ -92,3 +95,11 @@ def answer_all(line: Connection, folder: Path) -> None:
             return
         except Exception as error:
             line.send((False, error if isinstance(error, IctalError) else IctalError(f"the model failed: {error}")))
+        give_back()
+
+
+def give_back() -> None:
+    """Let the system have what the last answer needed, a tenth of a gigabyte, where the C library knows how."""
+    trim = getattr(ctypes.CDLL(None), "malloc_trim", None) if sys.platform == "linux" else None
+    if trim is not None:  # glibc
+        trim(0)

@@ -21,6 +21,10 @@ from ictal.web.montages import Montage, montages_of
 State = Literal["waiting", "scoring", "scored", "failed"]
 
 
+class NotYetError(IctalError):
+    """What is asked for is not known yet, or will not be."""
+
+
 @dataclass
 class Item:
     """A recording that is shown, and what is known of it by now.
@@ -105,6 +109,21 @@ class Item:
         if not len(holds):
             return None
         return int(holds[abs((starts + stops)[holds] / 2 - time_s).argmin()])
+
+
+def window_number(item: Item, time_s: float) -> int:
+    """Return the row of the scored window whose centre holds a time.
+
+    Raises
+    ------
+    NotYetError
+        If there is none.
+    """
+    number = item.window(time_s)
+    if number is None:
+        why = {"scored": "no window's centre holds it", "failed": item.reason}.get(item.state, "it is not scored yet")
+        raise NotYetError(f"nothing is known of {time_s:g} s: {why}")
+    return number
 
 
 def middles_of(frame: pd.DataFrame) -> npt.NDArray[np.float64]:

@@ -52,14 +52,15 @@ class Montage:
     def apply(self, samples: Signal) -> Signal:
         """Return the traces [trace, time] of channels [channel, time]; NaN where a channel of theirs is missing."""
         missing = np.isnan(samples)
-        traces: Signal = self.matrix @ np.where(missing, np.float32(0), samples)
+        some = bool(missing.any())  # a page mostly lacks nothing, and four passes over it can be left out
+        heard = np.where(missing, np.float32(0), samples) if some else samples
+        traces: Signal = self.matrix @ heard
         if self.average:
             scalp = [name != "EKG" for name in self.names]
-            heard = self.matrix[scalp] != 0
-            used = heard.any(axis=0)
-            count = np.maximum((~missing[used]).sum(axis=0), 1)
-            traces[scalp] -= np.where(missing[used], 0, samples[used]).sum(axis=0, dtype=np.float32) / count
-        if missing.any():
+            used = (self.matrix[scalp] != 0).any(axis=0)
+            count = np.maximum((~missing[used]).sum(axis=0), 1) if some else used.sum()
+            traces[scalp] -= heard[used].sum(axis=0, dtype=np.float32) / np.float32(count)
+        if some:
             traces[((self.matrix != 0).astype(np.float32) @ missing.astype(np.float32)) > 0] = np.nan
         return traces
 

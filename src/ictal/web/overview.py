@@ -8,8 +8,7 @@ import pandas as pd
 
 from ictal.labels import PATTERNS
 from ictal.predictions import PROBABILITY_COLUMNS
-from ictal.report.columns import Floats, column_means, own_times
-from ictal.report.recording_figures import spectra
+from ictal.report.columns import Floats, column_means, own_times, spectra
 from ictal.scoring.quality import SPECTRUM_HZ
 from ictal.scoring.scores import AEEG_COLUMNS
 

@@ -131,8 +131,8 @@ class Pyramid:
         channels = channels_of(
             self.recording, range(len(self.recording.channels)), first, last, possible_cuts(CUTS, rate_hz)
         )
-        traces = np.concatenate([each.apply(channels[list(each.channels)]) for each in self.montages.values()])
-        finest = thinned(np.clip(traces, -LARGEST_UV, LARGEST_UV), PIECE_BINS)
+        thin = [thinned(each.apply(channels[list(each.channels)]), PIECE_BINS) for each in self.montages.values()]
+        finest = np.clip(np.concatenate(thin), -LARGEST_UV, LARGEST_UV)
         return [thinned(finest, size).astype("<f2") for size in SIZES]
 
     def traces(self, name: str, start_s: float, stop_s: float, width: int) -> Traces:

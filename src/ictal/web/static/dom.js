@@ -21,6 +21,9 @@ export function options(select, pairs, chosen) {
   select.value = String(chosen);
 }
 
+/** Let a button that stays down be down, or not. */
+export const press = (button, on) => button.setAttribute("aria-pressed", String(Boolean(on)));
+
 /** Pixels beside what is drawn over time: titles at the left, a margin at the right. */
 export const GUTTER = 90;
 export const RIGHT = 10;

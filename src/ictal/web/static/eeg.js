@@ -11,6 +11,8 @@ const PIXELS_PER_MM = 96 / 25.4;
 const CHAIN_GAP = 0.6;
 /** The EKG has a scale of its own: so many µV to the height of a row. */
 const HEART_UV = 400;
+/** Pixels by which the pointer may move and still click. */
+const CLICK = 4;
 const BARS_UV = [5, 10, 20, 50, 100, 200, 500, 1000, 2000];
 
 /** The side of a row by its electrodes: odd numbers are left, even ones right. */
@@ -24,10 +26,10 @@ export function side(name) {
 }
 
 export class EegPage {
-  /** `act.select(time_s)` is called where the page is clicked. */
-  constructor(host, act) {
+  /** `act`, which is set by whoever listens: {select(time_s)} where the page is clicked, {measured(words)} where it is drawn on. */
+  constructor(host) {
     this.host = host;
-    this.act = act;
+    this.act = null;
     this.model = null;
     this.base = layer(host, () => this.draw());
     this.over = layer(host, () => this.drawOver());
@@ -67,11 +69,12 @@ export class EegPage {
     });
     this.host.addEventListener("pointermove", (event) => {
       this.pointer = at(event);
+      if (this.measures) this.act.measured(this.measure());
       this.drawOver();
     });
     this.host.addEventListener("pointerup", (event) => {
       const [x] = at(event);
-      if (this.model && this.from && Math.abs(x - this.from[0]) < 4 && x > GUTTER) this.act.select(this.time(x));
+      if (this.model && this.from && Math.abs(x - this.from[0]) < CLICK && x > GUTTER) this.act.select(this.time(x));
       this.from = null;
       this.drawOver();
     });
@@ -224,6 +227,19 @@ export class EegPage {
     context.fillText(`${bar} µV, neg. up`, 7, height - 6);
   }
 
+  /** Whether the pointer, held down, has moved. */
+  get measures() {
+    return this.model && this.from && Math.abs(this.pointer[0] - this.from[0]) >= CLICK;
+  }
+
+  /** What was drawn on the page: how long, how often a second, how much. */
+  measure() {
+    const [x, y] = this.pointer;
+    const seconds = Math.abs(this.time(x) - this.time(this.from[0]));
+    const microvolts = (Math.abs(y - this.from[1]) / PIXELS_PER_MM) * this.model.sensitivity;
+    return `${seconds.toFixed(2)} s = ${(1 / seconds).toFixed(1)} Hz, ${Math.round(microvolts)} µV`;
+  }
+
   /** While a button is held, a calliper: how long, how often a second, how much; else the time at the pointer. */
   drawOver() {
     const { context, height } = brush(this.over);
@@ -231,15 +247,13 @@ export class EegPage {
     const [x, y] = this.pointer;
     context.font = "11px system-ui, sans-serif";
     context.fillStyle = context.strokeStyle = colour("cursor");
-    if (!this.from || Math.abs(x - this.from[0]) < 4) {
+    if (!this.measures) {
       context.globalAlpha = 0.3;
       context.fillRect(Math.round(x), TOP - 4, 1, height - TOP - BOTTOM + 8);
       return;
     }
-    const seconds = Math.abs(this.time(x) - this.time(this.from[0]));
-    const microvolts = (Math.abs(y - this.from[1]) / PIXELS_PER_MM) * this.model.sensitivity;
     context.strokeRect(this.from[0], this.from[1], x - this.from[0], y - this.from[1]);
-    const text = `${seconds.toFixed(2)} s = ${(1 / seconds).toFixed(1)} Hz, ${Math.round(microvolts)} µV`;
+    const text = this.measure();
     const left = Math.min(Math.max(x, GUTTER + 4), this.host.clientWidth - context.measureText(text).width - 14);
     context.fillStyle = colour("panel");
     context.fillRect(left - 4, y + 10, context.measureText(text).width + 8, 18);

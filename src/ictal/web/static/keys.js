@@ -19,9 +19,13 @@ const KEYS = [
   ["t", "t", "tint traces by what speaks for the pattern", "tint"],
   ["s", "s", "spectrogram with Grad-CAM", "mel"],
   ["u", "u", "next window without your vote", "unvoted"],
+  ["l", "l", "windows like this one", "like"],
   ["z", "z", "zoom into the overview", "zoomIn"],
   ["x", "x", "zoom out of the overview", "zoomOut"],
   ["0", "0", "the whole recording", "zoomAll"],
+  ["a", "a", "agreement of raters and model", "agreement"],
+  [",", ",", "move the overview back", "earlier"],
+  [".", ".", "move the overview on", "later"],
   ["?", "?", "this sheet", "help"],
 ];
 

@@ -23,10 +23,10 @@ const AXIS = 17;
 const SPACE = 3;
 
 export class Overview {
-  /** `act`: {go(time_s), zoom(start_s, stop_s), hover(time_s or null)}. */
-  constructor(host, act) {
+  /** `act`, which is set by whoever listens: {go(time_s), zoom(start_s, stop_s), hover(time_s or null)}. */
+  constructor(host) {
     this.host = host;
-    this.act = act;
+    this.act = null;
     this.model = null;
     this.view = [0, 1];
     this.page = [0, 0];
@@ -72,6 +72,12 @@ export class Overview {
     const [start, stop] = this.view;
     const centre = Math.min(stop, Math.max(start, around_s));
     this.look(centre - (centre - start) * factor, centre + (stop - centre) * factor);
+  }
+
+  /** Move by a share of what is shown. */
+  pan(share) {
+    const by = share * (this.view[1] - this.view[0]);
+    this.look(this.view[0] + by, this.view[1] + by);
   }
 
   /** Look at a stretch of the recording. */
@@ -130,10 +136,8 @@ export class Overview {
   wheeled(event, x) {
     event.preventDefault();
     if (!this.model) return;
-    const [start, stop] = this.view;
     const aside = Math.abs(event.deltaX) > Math.abs(event.deltaY) || event.shiftKey;
-    const by = aside ? ((event.deltaX || event.deltaY) / 800) * (stop - start) : 0;
-    if (aside) this.look(start + by, stop + by);
+    if (aside) this.pan((event.deltaX || event.deltaY) / 800);
     else this.zoom(Math.exp(event.deltaY / 500), this.time(x));
   }
 
@@ -189,7 +193,9 @@ export class Overview {
       context.fillRect(Math.round(x), 0, 1, height - AXIS);
       const [today, text] = [clock.day(place), clock.text(place, step < 60)];
       context.fillStyle = colour("soft");
-      context.fillText(today === day || !today ? text : `${today} ${text}`, Math.min(Math.max(x, GUTTER + 32), this.host.clientWidth - 40), height - 4);
+      const words = today === day || !today ? text : `${today} ${text}`;
+      const half = context.measureText(words).width / 2;
+      context.fillText(words, Math.min(Math.max(x, GUTTER + half), this.host.clientWidth - RIGHT - half), height - 4);
       day = today;
     }
   }

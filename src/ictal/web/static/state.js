@@ -5,11 +5,12 @@ import { prefs } from "./prefs.js";
 
 /**
  * `whole` and `data`: the overview of everything, and as it is zoomed; `start_s`: where the page begins; `time_s`: what
- * is looked at; `window`: the scored window there, or null; `answer`: what speaks for a pattern in it.
+ * is looked at; `window`: the scored window there, or null; `answer`: what speaks for a pattern in it; `similar`: windows
+ * like it; `asked`: what a reader wants the model to be asked.
  */
 export const state = {
   about: null, recordings: [], detail: null, clock: null, whole: null, data: null, votes: [], start_s: 0, time_s: 0,
-  signal: null, window: null, answer: null, done: null, offline: false,
+  signal: null, window: null, answer: null, similar: null, asked: { tint: false, mel: false, similar: false }, done: null, offline: false,
 };
 
 export const middle = (window) => (window.centre[0] + window.centre[1]) / 2;

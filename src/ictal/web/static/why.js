@@ -1,23 +1,21 @@
 /** The panel on the right: what the model says of a window, how a panel would split, what speaks for it, and the vote. */
 
-import { image, patternColour } from "./colours.js";
-import { brush, el, layer, options } from "./dom.js";
+import { patternColour } from "./colours.js";
+import { el, options, press } from "./dom.js";
+import { Mels } from "./mels.js";
+import { state } from "./state.js";
 
 const METHODS = [
   ["gradients", "Integrated gradients"],
   ["occlusion", "Occlusion"],
 ];
-const CHAINS = { LL: "left lateral", LP: "left parasagittal", RP: "right parasagittal", RR: "right lateral" };
-/** Decibels below the loudest that are still shown. */
-const DEPTH_DB = 45;
 
 export class Why {
-  /** `act`: {vote(pattern), explain()}. */
-  constructor(host, act) {
-    this.act = act;
+  /** `act`, which is set by whoever listens: {vote(pattern), explain(), findSimilar()}. */
+  constructor(host) {
+    this.act = null;
     this.patterns = [];
     this.key = "";
-    this.mels = {};
     this.build(host);
   }
 
@@ -30,16 +28,20 @@ export class Why {
     this.dots = el("div", { className: "dots", "aria-hidden": "true" });
     this.expected = el("p", { id: "expected" });
     this.reasons = el("ul", { id: "reasons" });
+    this.like = this.toggle("similar-toggle", "Show", "Ask which windows are like this one (l)", "findSimilar", "similar");
+    this.like.ariaLabel = "Show similar windows";
     this.similar = el("ul", { className: "similar", id: "similar" });
     this.note = el("p", { className: "note", id: "why-note" });
     this.pictures = el("div", { id: "mels", hidden: true });
+    this.mels = new Mels(this.pictures);
     host.append(
       el("section", { "aria-label": "Window" }, this.when, this.about),
       el("section", { "aria-label": "Vote" }, el("h2", {}, "Your vote"), this.votes, this.voting),
       el("section", { "aria-label": "Patterns" }, el("h2", {}, "The model expects of a panel"), this.bars, this.dots, this.expected),
       el("section", { "aria-label": "Quality" }, el("h2", {}, "Quality"), this.reasons),
       el("section", { "aria-label": "Explanation" }, el("h2", {}, "What speaks for"), this.controls(), this.pictures, this.note),
-      el("section", { "aria-label": "Similar windows" }, el("h2", {}, "Similar windows"), this.similar),
+      el("section", { "aria-label": "Similar windows" },
+        el("div", { className: "heading" }, el("h2", {}, "Similar windows"), this.like), this.similar),
     );
   }
 
@@ -47,21 +49,18 @@ export class Why {
     this.pattern = el("select", { id: "why-pattern", "aria-label": "Pattern to explain", on: { change: () => this.act.explain() } });
     this.method = el("select", { id: "why-method", "aria-label": "Method", on: { change: () => this.act.explain() } });
     options(this.method, METHODS, METHODS[0][0]);
-    this.tint = this.toggle("tint", "Tint traces", "Shade the traces by what speaks for the pattern (t)");
-    this.mel = this.toggle("mel", "Spectrogram", "What the spatial arm sees, with Grad-CAM (s)");
+    this.tint = this.toggle("tint", "Tint traces", "Shade the traces by what speaks for the pattern (t)", "explain");
+    this.mel = this.toggle("mel", "Spectrogram", "What the spatial arm sees, with Grad-CAM (s)", "explain");
     return el("div", { className: "row" }, this.pattern, this.method, this.tint, this.mel);
   }
 
-  /** Whether a reader wants to see an explanation. */
-  get asked() {
-    return pressed(this.tint) || pressed(this.mel);
-  }
-
-  toggle(id, text, title) {
+  /** A button by which a reader asks the model for something, or no longer does. */
+  toggle(id, text, title, act, asked = id) {
     const button = el("button", { id, type: "button", title, "aria-pressed": "false" }, text);
     button.addEventListener("click", () => {
-      press(button, !pressed(button));
-      this.act.explain();
+      state.asked[asked] = !state.asked[asked];
+      press(button, state.asked[asked]);
+      this.act[act]();
     });
     return button;
   }
@@ -89,7 +88,6 @@ export class Why {
     this.showVote(view);
     this.showPatterns(view);
     this.showQuality(view);
-    this.showSimilar(view);
   }
 
   showVote({ rater, vote, window, hidden }) {
@@ -130,10 +128,9 @@ export class Why {
     this.reasons.replaceChildren(el("li", {}, first), ...reasons.map((reason) => el("li", { className: "warn" }, reason)));
   }
 
-  showSimilar({ window, hidden }) {
-    const found = hidden ? [] : window?.similar ?? [];
-    const none = hidden ? "Hidden until you have voted." : window?.similar_note || "None are known yet.";
-    const items = found.map(({ source, id, distance, votes }) => {
+  /** Show similar windows {windows, note}; null: nobody has asked. */
+  showSimilar(found) {
+    const items = (found?.windows ?? []).map(({ source, id, distance, votes }) => {
       const words = this.patterns.filter(({ key }) => votes[key] >= 0.05).map(({ key, title }) => `${title} ${Math.round(100 * votes[key])} %`);
       return el("li", {},
         el("span", {}, source === "voted" ? `${id}, voted here` : id),
@@ -141,8 +138,7 @@ export class Why {
         this.split(votes),
         el("span", { className: "soft" }, words.join(", ")));
     });
-    const last = el("li", { className: "note" }, none);
-    this.similar.replaceChildren(...items, last);
+    this.similar.replaceChildren(...items, el("li", { className: "note" }, found?.note ?? ""));
   }
 
   split(votes) {
@@ -157,68 +153,8 @@ export class Why {
   /** Say how the explanation stands: words, or an answer of the server; null takes it away. */
   explained(answer, centre) {
     this.note.textContent = typeof answer === "string" ? answer : answer?.note ?? "";
-    this.pictures.hidden = !(pressed(this.mel) && answer?.mel);
-    if (pressed(this.mel) && answer && typeof answer !== "string" && !answer.mel) this.note.textContent += " This model looks at no spectrogram.";
-    if (!this.pictures.hidden) this.showMel(answer.mel, centre);
-  }
-
-  showMel(mel, centre) {
-    const high = Object.values(mel.db).flat(2).reduce((most, value) => Math.max(most, value ?? -Infinity), -Infinity);
-    for (const [chain, title] of Object.entries(CHAINS)) {
-      this.mels[chain] ??= this.addMel(chain, title);
-      this.mels[chain].model = {
-        power: image(mel.db[chain], high - DEPTH_DB, high),
-        heat: mel.gradcam?.[chain] ?? null,
-        mel,
-        centre,
-      };
-      drawMel(this.mels[chain]);
-    }
-  }
-
-  addMel(chain, title) {
-    const host = el("div", { className: "mel", role: "img", "aria-label": `Mel spectrogram of the ${title} chain with Grad-CAM` });
-    this.pictures.append(el("p", { className: "soft" }, `${chain}, ${title}`), host);
-    const picture = { host, model: null };
-    picture.canvas = layer(host, () => drawMel(picture));
-    return picture;
+    this.pictures.hidden = !(state.asked.mel && answer?.mel);
+    if (state.asked.mel && answer && typeof answer !== "string" && !answer.mel) this.note.textContent += " This model looks at no spectrogram.";
+    if (!this.pictures.hidden) this.mels.show(answer.mel, centre);
   }
 }
-
-function drawMel({ canvas, model }) {
-  if (!model) return;
-  const { context, width, height } = brush(canvas);
-  context.drawImage(model.power, 0, 0, width, height);
-  if (model.heat) drawHeat(context, model.heat, width, height);
-  const { times_s, frequencies_hz } = model.mel;
-  const span = times_s.at(-1) - times_s[0];
-  context.fillStyle = "#ffffff";
-  for (const edge of model.centre ?? []) context.fillRect(((edge - times_s[0]) / span) * width, 0, 1, height);
-  context.font = "10px system-ui, sans-serif";
-  context.textBaseline = "top";
-  context.fillText(`${Math.round(frequencies_hz.at(-1))} Hz`, 4, 3);
-}
-
-/** Outline where the heat is above half and three quarters of its most: the power below stays legible. */
-function drawHeat(context, heat, width, height) {
-  const most = heat.flat().reduce((largest, value) => Math.max(largest, value), 0);
-  if (most <= 0) return;
-  const [w, h] = [width / heat[0].length, height / heat.length];
-  context.fillStyle = "#7ff2ff";
-  for (const [share, alpha] of [[0.5, 0.6], [0.75, 1]]) {
-    context.globalAlpha = alpha;
-    for (const [row, column] of border(heat, share * most)) context.fillRect(column * w, height - (row + 1) * h, Math.max(1, w), Math.max(1, h));
-  }
-  context.globalAlpha = 1;
-}
-
-/** The cells at or above a level that have a neighbour below it. */
-function border(heat, level) {
-  const above = (row, column) => (heat[row]?.[column] ?? level) >= level;
-  const beside = [[0, 1], [0, -1], [1, 0], [-1, 0]];
-  return heat.flatMap((values, row) =>
-    values.flatMap((value, column) => (value >= level && beside.some(([down, right]) => !above(row + down, column + right)) ? [[row, column]] : [])));
-}
-
-export const pressed = (button) => button.getAttribute("aria-pressed") === "true";
-export const press = (button, on) => button.setAttribute("aria-pressed", String(Boolean(on)));

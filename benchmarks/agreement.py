@@ -1,0 +1,115 @@
+"""Whether speed was bought with accuracy: ictal's recipe `paper` and the Keras reference on one simulated data set.
+
+Both train on the same folds, in the same epochs at the same rates, from random weights; of `ictal` nothing is changed
+but sizes. What is compared is the KL on windows of patients left out, by the bootstrap of `ictal compare`. Data and
+epochs are few, so that it ends in about 40 minutes on two cores: it can find a reference that is much better or
+worse, and the last column says how large a difference it would have seen.
+"""
+
+import argparse
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from _machine import machine
+from _page import publish
+from _sides import hold_to
+from _table import markdown
+from ictal.evaluation.compare import ColumnNames, compare_tables, read_table
+from ictal.evaluation.differences import Difference
+from ictal.files import write_json
+from ictal.predictions import Predictions, mean_of
+from ictal.standardise import StandardiseSettings
+from ictal.study import ablate
+from ictal.study_units import folds_of, open_windows
+from ictal.training import Recipe, load_recipe
+
+TRAINER = Path(__file__).with_name("train_reference.py")
+ARMS = ("temporal", "spatial", "both")
+HEADER = ("arm", "KL, Keras reference", "KL, ictal", "ictal minus Keras", "verdict", "detectable")
+
+
+def recipe_of(options: argparse.Namespace) -> Recipe:
+    """Return the recipe 'paper' at the size that was asked for."""
+    rates = {"temporal": options.epochs[0] * [1e-3] + 2 * [1e-4], "spatial": options.epochs[1] * [1e-3] + 2 * [1e-4]}
+    trained = [f"training.{arm}.learning_rates={list(value)}" for arm, value in rates.items()]
+    batches = [f"training.{arm}.batch_size={options.batch}" for arm in rates]
+    made = [f"data.sim.patients={options.patients}", f"data.sim.eegs_per_patient={options.eegs}"]
+    folded = [f"data.folds={options.folds}", "data.test_share=0"]
+    return load_recipe("paper", [*trained, *batches, *made, *folded, 'models.spatial.efficientnet.pretrained="no"'])
+
+
+def reference_tables(recipe: Recipe, out: Path, image: str) -> dict[str, Predictions]:
+    """Train the reference on windows that nothing has filtered, and return its tables by arm."""
+    plain = StandardiseSettings(band_hz=None, fill="mean")
+    _, array = open_windows("sim", recipe.data, plain, False, out / "cache", lambda *_: None, folded=True)
+    np.save(out / "windows.npy", array.signals)
+    array.labels.assign(fold=folds_of(array, recipe)).to_parquet(out / "labels.parquet")
+    keras_arms = {"temporal": "temporal", "spatial": "spatial, tiled" if image == "tiled" else "spatial"}
+    training = {arm: recipe.training_of(arm) for arm in keras_arms}
+    arms = {
+        keras_arms[arm]: {"rates": [rate for _, rate in settings.epochs], "batch": settings.batch_size}
+        for arm, settings in training.items()
+    }
+    write_json(out / "training.json", {"arms": arms, "seed": recipe.seed})
+    subprocess.run([sys.executable, TRAINER, out], check=True)
+    tables = {arm: Predictions.read(out / f"keras-{arm}.parquet") for arm in keras_arms}
+    return tables | {"both": mean_of(list(tables.values()), "both")}
+
+
+def compared(ours: Predictions, theirs: Predictions, out: Path) -> tuple[list[str], Difference]:
+    """Compare two tables as 'ictal compare' does; they stay in the folder for that."""
+    arm = theirs.arms[0]
+    paths = {"Keras": out / f"keras-{arm}.parquet", "ictal": out / f"ictal-{arm}.parquet"}
+    for path, table in zip(paths.values(), (theirs, ours), strict=True):
+        table.write(path)
+    tables = {name: read_table(path, ColumnNames()) for name, path in paths.items()}
+    result = compare_tables(tables, weight="eeg")
+    difference = result.differences[0]
+    kls = [f"{table.kl:.3f}" for table in result.tables]
+    return [arm, *kls, f"{difference.estimate:.3f}", verdict(difference), f"{difference.detectable:.3f}"], difference
+
+
+def verdict(difference: Difference) -> str:
+    """Say what the interval of a difference of KL says."""
+    if not difference.estimate.excludes_zero:
+        return "agree within the interval"
+    return "ictal is better" if difference.estimate.value < 0 else "ictal is worse"
+
+
+def main(asked: Sequence[str] | None = None) -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--folder", type=Path, default=Path("runs/bench"))
+    parser.add_argument("--write", action="store_true", help="also write the figures into docs/side-by-side.md")
+    parser.add_argument("--patients", type=int, default=60)
+    parser.add_argument("--eegs", type=int, default=3, help="of each patient")
+    parser.add_argument("--folds", type=int, default=2)
+    parser.add_argument("--epochs", type=int, nargs=2, default=[6, 10], help="at 1e-3, of WaveNet and EfficientNet")
+    parser.add_argument("--batch", type=int, default=8)
+    parser.add_argument(
+        "--image", choices=("chains", "tiled"), default="chains", help="the reference's; tiled takes 8 x"
+    )
+    options = parser.parse_args(asked)
+    hold_to(options.threads)
+    recipe, out = recipe_of(options), options.folder / "agreement"
+    made = ablate("sim", recipe, ARMS, out / "ictal", out / "cache", threads=options.threads)
+    ours = Predictions.read(made.folder / "predictions.parquet")
+    theirs = reference_tables(recipe, out, options.image)
+    rows, differences = zip(*(compared(ours.select(arm=arm), theirs[arm], out) for arm in ARMS), strict=True)
+    n_windows = len(theirs["both"])
+    image = {"chains": "4 x 128 x 256", "tiled": "512 x 512 x 3"}[options.image]
+    about = (
+        f"{machine()}; {n_windows} simulated windows of {options.patients} patients, {options.folds} folds; "
+        f"the reference's image is {image}; batches of {options.batch}; {options.epochs[0]} and {options.epochs[1]} "
+        "epochs at 1e-3, 2 at 1e-4."
+    )
+    lines = [about, "", *markdown(HEADER, rows)]
+    publish("agreement", lines, [one.to_json() for one in differences], options.folder, write=options.write)
+
+
+if __name__ == "__main__":
+    main()

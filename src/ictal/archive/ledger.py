@@ -1,0 +1,166 @@
+"""The ledger of an archive: a line per recording and outcome, in a file to which lines are only added."""
+
+import errno
+import json
+import os
+from collections.abc import Iterable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import asdict, dataclass, field, fields
+from datetime import UTC, datetime
+from io import FileIO
+from pathlib import Path
+from typing import Literal, get_args
+
+import pandas as pd
+from filelock import FileLock, Timeout
+
+from ictal import __version__
+from ictal.errors import RunError, TableError
+from ictal.files import whole_file, writing
+
+LEDGER = "ledger.jsonl"
+LEDGER_TABLE = "ledger.parquet"
+State = Literal["done", "failed", "quarantined"]
+STATES: tuple[State, ...] = get_args(State)
+"""Scored; could not be scored, as the file is; or given up, since workers died of it or it could not be fetched."""
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="seconds")
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """What became of a recording.
+
+    Attributes
+    ----------
+    recording, address, fingerprint
+        See `ictal.archive.source.Entry`.
+    model
+        Which model and settings: the name of the partition.
+    state, reason
+        One of `STATES`, and why, where it is not 'done'.
+    eeg_h
+        Hours from the first sample to the last.
+    duration_s
+        How long a worker was at it, the last time.
+    tries
+        How often it was begun.
+    worker
+        Computer and process.
+    ictal_version, time
+        What wrote the row, and when (UTC).
+    """
+
+    recording: str
+    address: str
+    fingerprint: str
+    model: str
+    state: State
+    reason: str = ""
+    eeg_h: float = 0.0
+    duration_s: float = 0.0
+    tries: int = 1
+    worker: str = ""
+    ictal_version: str = __version__
+    time: str = field(default_factory=_now)
+
+
+COLUMNS = tuple(one.name for one in fields(Row))
+Rows = dict[tuple[str, str], Row]
+"""The last row by recording and model: the one that counts."""
+
+
+@dataclass
+class Ledger:
+    """The ledger of a folder, for the one process that writes it.
+
+    Attributes
+    ----------
+    file
+        To which lines are added.
+    rows
+        See `Rows`.
+    torn
+        What a killed process left of a line, which does not count.
+    """
+
+    file: FileIO
+    rows: Rows
+    torn: bytes
+
+    def append(self, row: Row) -> None:
+        """Add a row, which is on the disk when this returns.
+
+        Raises
+        ------
+        WriteError
+            If it cannot be written. What was written of it does not count.
+        """
+        line = json.dumps(asdict(row), ensure_ascii=False).encode() + b"\n"
+        with writing(Path(str(self.file.name))):
+            if self.file.write(line) < len(line):
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+            os.fsync(self.file.fileno())
+        self.rows[row.recording, row.model] = row
+
+
+def read_ledger(folder: Path) -> tuple[Rows, bytes]:
+    """Return the rows that count, and what a killed process left of a last line.
+
+    Raises
+    ------
+    RunError
+        If the folder has no ledger.
+    TableError
+        If a line but the last cannot be read.
+    """
+    path = folder / LEDGER
+    try:
+        *lines, torn = path.read_bytes().split(b"\n")
+    except OSError as error:
+        raise RunError(f"{folder}: is no archive of scores; 'ictal score-archive' makes one") from error
+    rows: Rows = {}
+    for number, line in enumerate(lines, 1):
+        try:
+            row = Row(**json.loads(line))
+        except (ValueError, TypeError) as error:
+            raise TableError(f"{path}: line {number} is damaged: {line[:80]!r}") from error
+        rows[row.recording, row.model] = row
+    return rows, torn
+
+
+@contextmanager
+def claim_ledger(folder: Path) -> Iterator[Ledger]:
+    """Give the ledger of a folder, which no other process may write meanwhile.
+
+    Raises
+    ------
+    RunError
+        If another process is at work in the folder.
+    """
+    path = folder / LEDGER
+    with ExitStack() as stack:
+        with writing(path):
+            folder.mkdir(parents=True, exist_ok=True)
+            try:
+                stack.enter_context(FileLock(folder / ".lock", timeout=0))
+            except Timeout as error:
+                raise RunError(f"{folder}: another process is at work in this archive") from error
+            file = stack.enter_context(path.open("ab", buffering=0))
+            rows, torn = read_ledger(folder)
+            file.truncate(path.stat().st_size - len(torn))
+        yield Ledger(file, rows, torn)
+
+
+def ledger_table(rows: Iterable[Row]) -> pd.DataFrame:
+    """Return rows as a table."""
+    return pd.DataFrame([asdict(row) for row in rows], columns=list(COLUMNS))
+
+
+def write_table(rows: Iterable[Row], folder: Path) -> None:
+    """Write the rows that count as Parquet, beside the ledger."""
+    path = folder / LEDGER_TABLE
+    with writing(path), whole_file(path) as part:
+        ledger_table(rows).to_parquet(part, index=False)

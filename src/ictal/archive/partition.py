@@ -1,0 +1,108 @@
+"""Where the scores, events and burden of a recording lie: three Parquet data sets, each partitioned by model."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from ictal.archive.source import Entry
+from ictal.files import remove_parts, whole_file, writing
+from ictal.scoring.burden import burden, longest_runs
+from ictal.scoring.events import Event
+from ictal.scoring.scores import Scores
+
+KINDS = ("scores", "events", "burden")
+"""The data sets, each a folder."""
+EVENTS = pa.schema(
+    [
+        *((name, pa.string()) for name in ("recording", "pattern")),
+        *((name, pa.float64()) for name in ("start_s", "stop_s", "duration_s", "peak", "mean")),
+    ]
+)
+BURDEN = pa.schema(
+    [
+        *((name, pa.string()) for name in ("recording", "pattern")),
+        *((name, pa.float64()) for name in ("span_s", "scored_s", "event_s", "burden")),
+        ("prevalence", pa.string()),
+        ("mean_probability", pa.float64()),
+        ("n_events", pa.int64()),
+        ("longest_s", pa.float64()),
+    ]
+)
+"""Columns of a recording's burden: those of `ictal.scoring.burden.burden` over all of it, and its events in short."""
+
+
+@dataclass(frozen=True)
+class Partition:
+    """The part of an archive that one model has made, under one group of settings.
+
+    Attributes
+    ----------
+    folder
+        Of the archive.
+    model
+        Name of the partition.
+    """
+
+    folder: Path
+    model: str
+
+    def file(self, kind: str, entry: Entry) -> Path:
+        """Return the file of a recording in one of `KINDS`."""
+        return self._place(kind) / f"{entry.name}.parquet"
+
+    def write(self, entry: Entry, scores: Scores) -> None:
+        """Write all of a recording; each file is whole or absent, and takes the place of an older one.
+
+        Raises
+        ------
+        WriteError
+            If a file cannot be written.
+        """
+        events = scores.events()
+        named = scores.frame.copy()
+        named.insert(0, "recording", entry.recording)
+        path = self.file("scores", entry)
+        with writing(path):
+            replace(scores, frame=named).write(path, synced=True)
+        self._write("events", entry, _events(entry, events))
+        self._write("burden", entry, _burden(entry, scores, events))
+
+    def _write(self, kind: str, entry: Entry, table: pa.Table) -> None:
+        path = self.file(kind, entry)
+        with writing(path), whole_file(path, synced=True) as part:
+            pq.write_table(table, part)
+
+    def remove(self, entry: Entry) -> None:
+        """Remove what an earlier version of a recording has left."""
+        for kind in KINDS:
+            with writing(self.file(kind, entry)):
+                self.file(kind, entry).unlink(missing_ok=True)
+
+    def tidy(self) -> set[str]:
+        """Return the names of the recordings that have all their files; remove what killed processes left."""
+        for kind in KINDS:
+            remove_parts(self._place(kind))
+        return set.intersection(*({path.stem for path in self._place(kind).glob("*.parquet")} for kind in KINDS))
+
+    def _place(self, kind: str) -> Path:
+        return self.folder / kind / f"model={self.model}"
+
+
+def _events(entry: Entry, events: Sequence[Event]) -> pa.Table:
+    rows = [asdict(event) | {"recording": entry.recording, "duration_s": event.duration_s} for event in events]
+    return pa.Table.from_pylist(rows, EVENTS)
+
+
+def _burden(entry: Entry, scores: Scores, events: Sequence[Event]) -> pa.Table:
+    """Return a row per pattern over the whole recording."""
+    whole_s = max(1.0, math.ceil(scores.frame["stop_s"].max()))
+    table = burden(scores.frame, events, f"{whole_s}s").drop(columns=["start_s", "stop_s"])
+    table["recording"], table["span_s"] = entry.recording, scores.recording.span_s
+    table["n_events"] = [sum(event.pattern == pattern for event in events) for pattern in table["pattern"]]
+    longest = longest_runs(events)
+    table["longest_s"] = [longest[pattern].duration_s if pattern in longest else 0.0 for pattern in table["pattern"]]
+    return pa.Table.from_pandas(table, BURDEN, preserve_index=False)

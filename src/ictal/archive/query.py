@@ -1,0 +1,81 @@
+"""Ask an archive, in the words of its columns: DuckDB over the Parquet."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal, get_args
+
+import pandas as pd
+
+from ictal.archive.ledger import STATES, ledger_table, read_ledger
+from ictal.cluster import require
+from ictal.errors import RunError, UnknownNameError
+from ictal.labels import PATTERNS
+
+if TYPE_CHECKING:
+    from duckdb import DuckDBPyConnection, DuckDBPyRelation
+
+Table = Literal["burden", "events", "scores", "recordings"]
+TABLES: tuple[Table, ...] = get_args(Table)
+"""What can be asked: a row per recording and pattern, per event, per window, or per recording."""
+WORDS = (*PATTERNS, *STATES)
+"""Words that stand for themselves in a question, without quotes."""
+
+
+def query_archive(folder: str | Path, question: str, table: Table = "burden") -> pd.DataFrame:
+    """Return the rows of an archive for which a condition holds.
+
+    Parameters
+    ----------
+    folder
+        Of the archive; a run may be at work in it.
+    question
+        A condition of SQL on the columns, as ``pattern = seizure and burden > 0.2``; patterns and states need no
+        quotes.
+    table
+        Which of `TABLES`. Only recordings that are done have burden, events and scores.
+
+    Returns
+    -------
+    DataFrame
+        With the columns of the table and `model`, the partition; ordered by recording.
+
+    Raises
+    ------
+    RunError
+        If the folder is no archive, or the question cannot be understood.
+    """
+    require("duckdb", "DuckDB")
+    import duckdb
+
+    if table not in TABLES:
+        raise UnknownNameError("table", table, TABLES)
+    folder = Path(folder).absolute()
+    with duckdb.connect(":memory:") as connection:
+        rows = _relation(connection, folder, table)
+        columns = list(rows.columns)
+        words = ", ".join(f"'{word}' as {word}" for word in WORDS if word not in columns)
+        try:
+            found = rows.project(f"*, {words}").filter(question).project(", ".join(f'"{name}"' for name in columns))
+            found = found.order(", ".join(name for name in ("model", "recording", "start_s") if name in columns))
+            answer: pd.DataFrame = found.df()
+        except duckdb.Error as error:
+            told = str(error).splitlines()[0]
+            raise RunError(
+                f"'{question}' cannot be answered: {told}; columns are {', '.join(columns)}; "
+                f"patterns are {', '.join(PATTERNS)}"
+            ) from error
+    return answer
+
+
+def _relation(connection: "DuckDBPyConnection", folder: Path, table: Table) -> "DuckDBPyRelation":
+    """Return a table of an archive, on a connection that can read the archive and nothing else, and write nothing."""
+    rows = ledger_table(read_ledger(folder)[0].values())
+    connection.register("ledger", rows)
+    connection.execute("set allowed_directories = [$folder]", {"folder": f"{folder}/"})
+    connection.execute("set enable_external_access = false; set lock_configuration = true")
+    if table == "recordings":
+        return connection.table("ledger")
+    if not any((folder / table).glob("model=*/*.parquet")):
+        raise RunError(f"{folder}: no recording is done yet")
+    files = connection.read_parquet(f"{folder}/{table}/model=*/*.parquet", hive_partitioning=True)
+    done = connection.sql("select recording, model from ledger where state = 'done'")
+    return files.join(done, "recording, model", how="semi")

@@ -1,0 +1,260 @@
+"""What is to be scored: a folder, a BIDS data set, a manifest or a URL becomes a list of recordings; none is read."""
+
+import hashlib
+import re
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import Any
+from urllib.parse import urlsplit
+
+import pandas as pd
+
+from ictal.cluster import require
+from ictal.data.table import read_csv
+from ictal.errors import ReadError, TableError, listed
+from ictal.files import hash_of
+from ictal.io.bids import ENDING, NOT_RAW
+from ictal.io.open import COMPANIONS, FOLDERS, READERS
+
+BIDS_MARK = "dataset_description.json"
+MANIFEST_SUFFIXES = (".csv", ".parquet")
+FILE = "file"
+"""Column of a manifest: a path relative to it, or a URL."""
+STAMPS = ("etag", "md5hash", "mtime", "lastmodified", "last_modified", "last-modified", "updated", "modified")
+"""What file systems call that by which a change of a file is seen, in lower case; the first that is there counts."""
+ABSENT = "absent"
+"""Fingerprint of a file that is not there."""
+
+Listing = Mapping[str, Mapping[str, Any]]
+"""What a file system says of each file, by path."""
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A recording that is to be scored.
+
+    Attributes
+    ----------
+    recording
+        Its id, which stays the same from run to run: the path below the source, or what a manifest calls it.
+    parts
+        Addresses of its files, paths or URLs; the first is the one to open.
+    fingerprint
+        Of names, sizes and times of its files: another one means that it has changed.
+    n_bytes
+        Size of all parts.
+    """
+
+    recording: str
+    parts: tuple[str, ...]
+    fingerprint: str
+    n_bytes: int = 0
+
+    @property
+    def address(self) -> str:
+        """Path or URL of the file to open."""
+        return self.parts[0]
+
+    @property
+    def name(self) -> str:
+        """A name for files: readable, of every recording another, and without characters that mean something."""
+        readable = re.sub(r"[^A-Za-z0-9_-]+", "_", PurePosixPath(self.recording).name.split(".")[0])[:80]
+        digest = hashlib.blake2b(self.recording.encode(), digest_size=8).hexdigest()
+        return f"{readable}-{digest}"
+
+
+def is_url(address: str) -> bool:
+    """Tell a URL from a path."""
+    return "://" in address
+
+
+def plan(source: str) -> list[Entry]:
+    """Return the recordings of a source, by their ids.
+
+    Parameters
+    ----------
+    source
+        A folder: every file of a format that is read, those of a BIDS data set that are raw EEG. A manifest: CSV or
+        Parquet with a column `file`, whose rows may stand for windows. Either may be a URL of fsspec (s3, gcs, sftp).
+
+    Raises
+    ------
+    ReadError, TableError
+        If there is no such source, or it holds no recording.
+    """
+    require("fsspec", "fsspec")
+    _check(source)
+    root = source if is_url(source) else str(Path(source).absolute())
+    files, path = _file_system(root)
+    try:
+        if files.isdir(path):
+            entries = _of_folder(root)
+        elif files.isfile(path):
+            entries = _of_manifest(root)
+        else:
+            raise ReadError(f"{source}: there is no such folder or manifest")
+    except OSError as error:
+        raise ReadError(f"{source}: cannot be read: {error.strerror or error}") from error
+    if not entries:
+        raise ReadError(f"{source}: holds no recording; formats that are read are {listed(READERS, 20)}")
+    return sorted(entries, key=lambda entry: entry.recording)
+
+
+def _check(source: str) -> None:
+    if is_url(source) and urlsplit(source).password:
+        raise ReadError(
+            "the source's address holds a password, which would stand in the ledger; leave it out, and put it into "
+            "fsspec's configuration (~/.config/fsspec/conf.json) or a key agent"
+        )
+
+
+def _file_system(address: str) -> tuple[Any, str]:
+    """Return the file system of a path or URL, and the path in it."""
+    from fsspec.core import url_to_fs
+
+    try:
+        files, path = url_to_fs(address)
+    except (ImportError, ValueError) as error:
+        raise ReadError(f"{address}: cannot be opened: {error}") from error
+    return files, str(path)
+
+
+def _address(root: str, files: Any, path: str) -> str:
+    """Return the address of a path in the file system of a root: what opens it anew."""
+    if not is_url(root):
+        return path
+    parts = urlsplit(root)
+    with_host = f"{parts.scheme}://{parts.netloc}{path}"  # sftp: the path alone does not name the host
+    return with_host if files._strip_protocol(with_host) == path else str(files.unstrip_protocol(path))
+
+
+def _of_folder(root: str) -> list[Entry]:
+    files, top = _file_system(root)
+    listing = _whole(files.find(top, detail=True), top)
+    bids = f"{top.rstrip('/')}/{BIDS_MARK}" in listing
+    below = {path: path[len(top) :].strip("/") for path in listing}
+    chosen = [path for path, name in below.items() if _is_recording(path, listing) and (not bids or _is_raw(name))]
+    return _entries({below[path]: path for path in chosen}, listing, root, files)
+
+
+def _of_manifest(manifest: str) -> list[Entry]:
+    names = _column(manifest)
+    folder = manifest.rpartition("/")[0]
+    addresses = {name: name if is_url(name) or name.startswith("/") else f"{folder}/{name}" for name in names}
+    entries = []
+    for parent, group in _by_parent(addresses).items():
+        files, top = _file_system(parent)
+        listing = _whole({found["name"]: found for found in _listed(files, top)}, top)
+        paths = {name: str(files._strip_protocol(addresses[name])) for name in group}
+        entries += _entries(paths, listing, parent, files)
+    return entries
+
+
+def _listed(files: Any, folder: str) -> list[dict[str, Any]]:
+    try:
+        found: list[dict[str, Any]] = files.ls(folder, detail=True)
+    except FileNotFoundError:
+        return []
+    return found
+
+
+def _by_parent(addresses: Mapping[str, str]) -> dict[str, list[str]]:
+    groups: dict[str, list[str]] = defaultdict(list)
+    for name, address in addresses.items():
+        groups[address.rpartition("/")[0]].append(name)
+    return groups
+
+
+def _column(manifest: str) -> list[str]:
+    """Return the files that a manifest names, each once."""
+    suffix = PurePosixPath(manifest).suffix.lower()
+    if suffix not in MANIFEST_SUFFIXES:
+        raise TableError(f"{manifest}: is neither a folder nor a manifest; manifests end in .csv or .parquet")
+    if suffix == ".csv" and not is_url(manifest):
+        names = read_csv(Path(manifest), [FILE])[FILE]
+    else:
+        read = pd.read_csv if suffix == ".csv" else pd.read_parquet
+        try:
+            names = read(manifest)[FILE].astype(str)
+        except (KeyError, ValueError) as error:
+            raise TableError(f"{manifest}: is no manifest: a table with a column '{FILE}'") from error
+    if (names == "").any():
+        raise TableError(f"{manifest}: {int((names == '').sum())} rows have an empty '{FILE}'")
+    return list(dict.fromkeys(names))
+
+
+def _whole(listing: Listing, top: str) -> Listing:
+    """Return a listing in which formats that are folders are one file each, without hidden ones."""
+    joined: dict[str, dict[str, Any]] = {}
+    for path, info in listing.items():
+        names = path[len(top) :].strip("/").split("/")
+        if any(name.startswith(".") for name in names):
+            continue
+        owner = next((n for n, name in enumerate(names) if name.lower().endswith(FOLDERS)), None)
+        if owner is None:
+            joined[path] = dict(info)
+            continue
+        folder = "/".join([top.rstrip("/"), *names[: owner + 1]])
+        one = joined.setdefault(folder, {"name": folder, "size": 0, "mtime": ""})
+        one["size"] += info.get("size") or 0
+        one["mtime"] = max(one["mtime"], str(_stamp(info)))
+    return joined
+
+
+def _suffix(path: str) -> str:
+    lower = PurePosixPath(path).name.lower()
+    return ".fif.gz" if lower.endswith(".fif.gz") else PurePosixPath(lower).suffix
+
+
+def _is_recording(path: str, listing: Listing) -> bool:
+    """Say whether a file is a recording, and not the part of one that another file opens."""
+    suffix = _suffix(path)
+    opens = COMPANIONS.get(suffix)
+    return suffix in READERS and not (opens and path[: -len(suffix)] + opens in listing)
+
+
+def _is_raw(name: str) -> bool:
+    parts = PurePosixPath(name).parts
+    return parts[-1].split(".")[0].endswith(ENDING) and not any(part in NOT_RAW for part in parts)
+
+
+def _entries(paths: Mapping[str, str], listing: Listing, root: str, files: Any) -> list[Entry]:
+    """Return an entry per recording, of paths by id."""
+    groups: dict[str, list[str]] = defaultdict(list)
+    for path in listing:
+        groups[_stem(path)].append(path)
+    return [_entry(name, path, groups, listing, root, files) for name, path in paths.items()]
+
+
+def _stem(path: str) -> str:
+    folder, _, name = path.rpartition("/")
+    return f"{folder}/{name.split('.')[0]}"
+
+
+def _entry(
+    recording: str, path: str, groups: Mapping[str, Iterable[str]], listing: Listing, root: str, files: Any
+) -> Entry:
+    if path not in listing:
+        return Entry(recording, (_address(root, files, path),), ABSENT)
+    stem = _stem(path)
+    parts = [path, *(other for other in groups[stem] if other != path and _suffix(other) in COMPANIONS)]
+    if stem.endswith(ENDING):
+        sidecars = (f"{stem.removesuffix(ENDING)}_{what}" for what in ("channels", "events"))
+        parts += [f"{sidecar}.tsv" for sidecar in sidecars if f"{sidecar}.tsv" in listing]
+    known = [_known(part, listing[part], files) for part in parts]
+    addresses = tuple(_address(root, files, part) for part in parts)
+    return Entry(recording, addresses, hash_of(known), sum(size for _, size, _ in known))
+
+
+def _known(path: str, info: Mapping[str, Any], files: Any) -> tuple[str, int, str]:
+    """Return name, size and time of a file; where a listing does not say them, the file system is asked for each."""
+    if info.get("size") is None or _stamp(info) is None:
+        info = files.info(path)
+    return PurePosixPath(path).name, int(info.get("size") or 0), str(_stamp(info))
+
+
+def _stamp(info: Mapping[str, Any]) -> Any:
+    lower = {key.lower(): value for key, value in info.items()}
+    return next((lower[stamp] for stamp in STAMPS if lower.get(stamp)), None)

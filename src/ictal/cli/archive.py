@@ -1,0 +1,225 @@
+"""Commands on archives: score one on many workers, say how it stands, try again what failed, and ask it."""
+
+import json
+import sys
+import time
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, TextIO, cast
+
+import typer
+from rich.box import SIMPLE_HEAD
+from rich.markup import escape
+from rich.table import Table
+
+from ictal.cli.recordings import ENGINE, INTERPOLATE, MODEL, STEP
+from ictal.cli.screen import JSON, bar, give_json, say, screen
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from ictal.archive.status import Status
+    from ictal.cluster import Cluster
+    from ictal.progress import Progress
+
+MOST_REASONS, MOST_ROWS = 8, 20
+"""Reasons and rows that are printed; of more, how many there are."""
+SHOWN = {
+    "burden": ("recording", "pattern", "burden", "prevalence", "n_events", "longest_s"),
+    "events": ("recording", "pattern", "start_s", "duration_s", "peak", "mean"),
+    "scores": ("recording", "start_s", "stop_s", "seizure_probability", "reason"),
+    "recordings": ("recording", "state", "reason", "eeg_h", "tries"),
+}
+"""Columns that are printed of each table; files hold all."""
+
+WORKERS = typer.Option(
+    "--workers", min=1, help="Processes of this machine, one thread each [default: one per processor]."
+)
+SCHEDULER = typer.Option(
+    "--scheduler", help="Address of a Dask scheduler, as tcp://host:8786, in place of --workers."
+)
+MEMORY = typer.Option("--memory", help="Of each worker, as 2GiB [default: they share the machine's].")
+FOLDER = typer.Argument(help="Folder of an archive that 'ictal score-archive' made.")
+PARTITION = typer.Option("--model", help="Partition, as 'status' names it [default: that of the last run].")
+LOG = typer.Option(
+    "--log", help="Add a line of JSON for each thing that happens to this file; '-' for standard output."
+)
+
+archive = typer.Typer(
+    name="archive", help="Say how an archive stands, try again what failed, and ask it.", no_args_is_help=True
+)
+
+
+def score_archive(
+    source: Annotated[
+        str,
+        typer.Argument(
+            help="Folder, BIDS data set, manifest (CSV or Parquet with a column 'file'), or URL of these."
+        ),
+    ],
+    out: Annotated[Path, typer.Option(help="Folder of the results, which all workers share.")],
+    model: Annotated[Path, MODEL] = Path("default"),
+    step: Annotated[float, STEP] = 10.0,
+    engine: Annotated[str, ENGINE] = "auto",
+    interpolate: Annotated[int, INTERPOLATE] = 0,
+    workers: Annotated[int | None, WORKERS] = None,
+    scheduler: Annotated[str | None, SCHEDULER] = None,
+    memory: Annotated[str | None, MEMORY] = None,
+    log: Annotated[str | None, LOG] = None,
+    json_file: Annotated[str | None, JSON] = None,
+) -> None:
+    """Score all recordings of an archive, on this machine or a cluster. Repeated, it does what is missing or changed.
+
+    Example: ictal score-archive data/eeg --out scored --workers 4
+    """
+    from ictal.archive.run import score_archive as run
+
+    place = _cluster(workers, scheduler, memory)
+    with _telling(log) as (progress, teller):
+        status = run(
+            source,
+            out,
+            model,
+            cluster=place,
+            step_s=step,
+            engine=cast(Any, engine),
+            interpolate=interpolate,
+            progress=progress,
+            tell=teller,
+        )
+    _print_status(status)
+    say(f"Ledger: {out / 'ledger.parquet'}   Tables: {out / 'scores'}, {out / 'events'}, {out / 'burden'}")
+    give_json(status.to_json(), json_file)
+
+
+@archive.command()
+def status(
+    folder: Annotated[Path, FOLDER],
+    model: Annotated[str | None, PARTITION] = None,
+    json_file: Annotated[str | None, JSON] = None,
+) -> None:
+    """Say what is done, what is not and why, also while a run is at work.
+
+    Example: ictal archive status scored
+    """
+    from ictal.archive.status import archive_status
+
+    found = archive_status(folder, model)
+    _print_status(found)
+    give_json(found.to_json(), json_file)
+
+
+@archive.command()
+def retry(
+    folder: Annotated[Path, FOLDER],
+    model: Annotated[str | None, PARTITION] = None,
+    workers: Annotated[int | None, WORKERS] = None,
+    scheduler: Annotated[str | None, SCHEDULER] = None,
+    memory: Annotated[str | None, MEMORY] = None,
+    log: Annotated[str | None, LOG] = None,
+    json_file: Annotated[str | None, JSON] = None,
+) -> None:
+    """Try the recordings again that failed or are in quarantine.
+
+    Example: ictal archive retry scored --workers 1 --memory 8GiB
+    """
+    from ictal.archive.run import retry_archive
+
+    place = _cluster(workers, scheduler, memory)
+    with _telling(log) as (progress, teller):
+        found = retry_archive(folder, model, cluster=place, progress=progress, tell=teller)
+    _print_status(found)
+    give_json(found.to_json(), json_file)
+
+
+@archive.command()
+def query(
+    folder: Annotated[Path, FOLDER],
+    question: Annotated[
+        str, typer.Argument(help="A condition on the columns, as SQL has it; patterns need no quotes.")
+    ],
+    table: Annotated[
+        str, typer.Option(help="A row per: 'burden' (recording and pattern), 'events', 'scores', 'recordings'.")
+    ] = "burden",
+    csv_file: Annotated[Path | None, typer.Option("--csv", help="Write all rows as CSV.")] = None,
+    json_file: Annotated[str | None, JSON] = None,
+) -> None:
+    """Find recordings, events or windows by a condition.
+
+    Example: ictal archive query scored "pattern = seizure and burden > 0.2"
+
+    Example: ictal archive query scored "state = failed" --table recordings
+    """
+    from ictal.archive.query import query_archive
+
+    found = query_archive(folder, question, cast(Any, table))
+    _print_rows(found, table)
+    if csv_file:
+        found.to_csv(csv_file, index=False, lineterminator="\n")
+        say(f"Rows: {csv_file}")
+    if json_file:
+        rows = json.loads(found.to_json(orient="records", date_format="iso"))
+        give_json({"question": question, "table": table, "rows": rows}, json_file)
+
+
+def _cluster(workers: int | None, scheduler: str | None, memory: str | None) -> "Cluster":
+    from ictal.cluster import Cluster
+
+    return Cluster(workers, scheduler, memory)
+
+
+@contextmanager
+def _telling(log: str | None) -> "Iterator[tuple[Progress, _Teller]]":
+    """Give what a run tells of its progress and of what happens: a bar, and lines of JSON where asked for."""
+    with ExitStack() as stack:
+        file = stack.enter_context(Path(log).open("a", encoding="utf-8")) if log and log != "-" else None
+        teller = _Teller(sys.stdout if log == "-" else file)
+        yield stack.enter_context(bar(more=teller.in_short)), teller
+
+
+class _Teller:
+    """Counts what happens, and writes it down."""
+
+    def __init__(self, file: TextIO | None) -> None:
+        self.file, self.counts, self.eeg_h, self.begun = file, Counter[str](), 0.0, time.monotonic()
+
+    def __call__(self, event: str, known: dict[str, Any]) -> None:
+        self.counts[event] += 1
+        self.eeg_h += known.get("eeg_h", 0.0)
+        if event == "dashboard":
+            say(f"Dask's dashboard: {known['link']}")
+            self.begun = time.monotonic()
+        if event == "torn":
+            say("The ledger ended within a line, as a killed process leaves it; that line does not count.")
+        if self.file:
+            now = datetime.now(UTC).isoformat(timespec="milliseconds")
+            print(json.dumps({"time": now, "event": event, **known}), file=self.file, flush=True)
+
+    def in_short(self) -> str:
+        """Return what the bar says beside the time left."""
+        minutes = (time.monotonic() - self.begun) / 60
+        bad = self.counts["failed"] + self.counts["quarantined"]
+        return f"{self.counts['done']} done, {bad} failed, {self.eeg_h / minutes:.1f} h of EEG per minute"
+
+
+def _print_status(status: "Status") -> None:
+    counts = ", ".join(f"{count} {state}" for state, count in status.states.items())
+    say(f"{status.model}: {status.n_recordings} recordings: {counts}, {status.n_left} left")
+    say(f"{status.eeg_h:.1f} h of EEG in {status.worker_h:.2f} h of one worker: {status.speed:.0f} h per hour")
+    reasons = [f"{count} x {reason}" for reason, count in status.reasons.items()]
+    for reason in reasons[:MOST_REASONS]:
+        say(f"  {reason}")
+    if len(reasons) > MOST_REASONS:
+        say(f"  ... and {len(reasons) - MOST_REASONS} more reasons")
+
+
+def _print_rows(rows: "pd.DataFrame", table: str) -> None:
+    columns = SHOWN[table]
+    shown = Table(*columns, box=SIMPLE_HEAD, padding=0)
+    for row in rows.head(MOST_ROWS)[list(columns)].itertuples(index=False):
+        shown.add_row(*(f"{value:.4g}" if isinstance(value, float) else escape(str(value)) for value in row))
+    screen.print(shown)
+    say(f"{len(rows)} rows" + (f", of which {MOST_ROWS} are shown" if len(rows) > MOST_ROWS else ""))

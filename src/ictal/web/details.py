@@ -1,0 +1,79 @@
+"""What is known of a recording but its samples and scores, in plain values."""
+
+from pathlib import Path
+from typing import Any
+
+from ictal.io.edf_file import BDF_MAGIC, EDF_MAGIC, printable
+from ictal.labels import PATTERN_TITLES, PATTERNS
+from ictal.report.colours import PATTERN_COLOURS
+from ictal.web.library import Item
+from ictal.windows import CENTRE_S, WINDOW_S
+
+FIELD = slice(8, 88)
+"""Bytes of an EDF header that name the patient (EDF 1992; EDF+ 2.1.3.3)."""
+PATTERNS_SHOWN = [{"key": name, "title": PATTERN_TITLES[name], "colour": PATTERN_COLOURS[name]} for name in PATTERNS]
+
+
+def listed_item(item: Item) -> dict[str, Any]:
+    """Return a recording as it stands in the list."""
+    start = item.recording.start
+    return {
+        "id": item.id,
+        "name": item.title,
+        "duration_s": item.recording.span_s,
+        "start": start.isoformat() if start else None,
+        **{name: getattr(item, name) for name in ("state", "done", "total", "reason")},
+    }
+
+
+def details(item: Item, *, withheld: bool) -> dict[str, Any]:
+    """Return all that is known of a recording but its samples and scores; events only to those who may know."""
+    recording = item.recording
+    settings = item.scores.manifest.get("settings", {}) if item.scores else {}
+    return {
+        **listed_item(item),
+        "rate_hz": recording.rate_hz,
+        "montages": list(item.montages),
+        "segments": [
+            {"start_s": part.onset_s, "stop_s": part.onset_s + (part.stop - part.start) / recording.rate_hz}
+            for part in recording.segments
+        ],
+        "gaps": [{"start_s": gap.start_s, "stop_s": gap.start_s + gap.duration_s} for gap in recording.gaps],
+        "annotations": [
+            {"start_s": note.onset_s, "duration_s": note.duration_s, "text": note.text}
+            for note in recording.annotations
+        ],
+        "events": [] if withheld else events(item),
+        "patterns": PATTERNS_SHOWN,
+        "model": item.model,
+        "step_s": float(settings.get("step_s", CENTRE_S)),
+        "centre_s": float(CENTRE_S),
+        "window_s": float(WINDOW_S),
+        "notes": list(item.scores.recording.notes if item.scores else recording.notes),
+        "withheld": withheld,
+    }
+
+
+def events(item: Item) -> list[dict[str, Any]]:
+    """Return the events, numbered from 1 in the order of time."""
+    return [
+        {
+            "number": number,
+            "pattern": event.pattern,
+            "start_s": event.start_s,
+            "stop_s": event.stop_s,
+            "peak": event.peak,
+        }
+        for number, event in enumerate(item.events, 1)
+    ]
+
+
+def patient_field(path: Path) -> str | None:
+    """Return the field of an EDF or BDF header that names the patient; None in other files."""
+    if not path.is_file():
+        return None
+    with path.open("rb") as file:
+        head = file.read(FIELD.stop)
+    if not head.startswith((EDF_MAGIC, BDF_MAGIC)):
+        return None
+    return printable(head[FIELD].decode("latin-1")).strip() or None

@@ -1,0 +1,156 @@
+import functools
+import http.server
+import os
+import threading
+import time
+import tracemalloc
+from pathlib import Path
+
+import fsspec
+import pandas as pd
+import pytest
+
+from ictal.archive.source import ABSENT, Entry, plan
+from ictal.errors import ReadError, TableError
+
+
+def touch(folder: Path, *names: str) -> Path:
+    for name in names:
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_text(name)
+    return folder
+
+
+def recordings(source: Path | str) -> list[str]:
+    return [entry.recording for entry in plan(str(source))]
+
+
+def test_a_folder_is_every_file_of_a_format_that_is_read(tmp_path):
+    touch(tmp_path, "a.edf", "b/c.EDF", "b/d.fif.gz", "b/notes.txt", ".hidden/e.edf", "b/.f.edf", "g.mff/signal1.bin")
+    assert recordings(tmp_path) == ["a.edf", "b/c.EDF", "b/d.fif.gz", "g.mff"]
+
+
+def test_of_a_recording_of_several_files_the_one_to_open_is_an_entry_and_all_are_its_parts(tmp_path):
+    touch(tmp_path, "a.vhdr", "a.eeg", "a.vmrk", "a.txt", "ab.eeg", "ab.pnt")
+    entries = plan(str(tmp_path))
+    assert [entry.recording for entry in entries] == ["a.vhdr", "ab.eeg"]
+    assert [sorted(Path(part).name for part in entry.parts) for entry in entries] == [
+        ["a.eeg", "a.vhdr", "a.vmrk"],
+        ["ab.eeg", "ab.pnt"],
+    ]
+    assert Path(entries[0].address).name == "a.vhdr"
+    (tmp_path / "a.eeg").write_text("longer than it was")
+    changed = plan(str(tmp_path))
+    assert changed[0].fingerprint != entries[0].fingerprint
+    assert changed[1] == entries[1]
+
+
+def test_a_bids_data_set_is_its_raw_eeg_with_sidecars(tmp_path):
+    stem = "sub-01/eeg/sub-01_task-rest"
+    touch(tmp_path, "dataset_description.json", f"{stem}_eeg.edf", f"{stem}_channels.tsv", f"{stem}_eeg.json")
+    touch(tmp_path, "derivatives/x/sub-01_eeg.edf", "sourcedata/sub-01_eeg.edf", "sub-01/meg/sub-01_meg.fif", "a.edf")
+    (entry,) = plan(str(tmp_path))
+    assert entry.recording == f"{stem}_eeg.edf"
+    assert [Path(part).name for part in entry.parts[1:]] == ["sub-01_task-rest_channels.tsv"]
+
+
+def test_a_manifest_names_files_beside_it_or_anywhere_each_once(tmp_path):
+    touch(tmp_path, "eeg/a.edf", "eeg/b.edf", "other/c.edf")
+    files = ["eeg/a.edf", "eeg/a.edf", str(tmp_path / "other" / "c.edf"), "eeg/gone.edf"]
+    table = pd.DataFrame({"file": files, "start_s": range(4)})
+    table.to_csv(tmp_path / "list.csv", index=False)
+    table.to_parquet(tmp_path / "list.parquet")
+    entries = plan(str(tmp_path / "list.csv"))
+    assert entries == plan(str(tmp_path / "list.parquet"))
+    assert {entry.recording for entry in entries} == set(files)
+    assert {entry.recording for entry in entries if entry.fingerprint == ABSENT} == {"eeg/gone.edf"}
+    by_id = {entry.recording: entry for entry in entries}
+    assert by_id["eeg/a.edf"].address == str(tmp_path / "eeg" / "a.edf")
+
+
+def test_ids_do_not_depend_on_where_the_folder_lies_and_names_of_files_are_unique(tmp_path):
+    first, second = (touch(tmp_path / name, "a/x.edf", "b/x.edf") for name in ("one", "two"))
+    assert recordings(first) == recordings(second)
+    names = [Entry(recording, ("",), "").name for recording in ("a/x.edf", "b/x.edf", "b/x.bdf", "ü ../x.edf")]
+    assert len(set(names)) == 4
+    assert all(name.startswith("x-") and set(name) <= set("x-0123456789abcdef") for name in names)
+
+
+def test_a_file_that_was_written_anew_has_another_fingerprint(tmp_path):
+    touch(tmp_path, "a.edf", "b.edf")
+    before = plan(str(tmp_path))
+    os.utime(tmp_path / "a.edf", (1, 1))
+    after = plan(str(tmp_path))
+    assert [one != other for one, other in zip(before, after, strict=True)] == [True, False]
+
+
+@pytest.mark.parametrize(
+    ("source", "told"),
+    [
+        ("nowhere", "there is no such folder or manifest"),
+        ("void", "holds no recording"),
+        ("empty/list.txt", "is neither a folder nor a manifest"),
+        ("empty/bad.csv", "column 'file' is missing"),
+        ("empty/bad.parquet", "is no manifest: a table with a column 'file'"),
+        ("sftp://me:secret@host/eeg", "holds a password, which would stand in the ledger"),
+        ("noscheme://host/eeg", "cannot be opened"),
+    ],
+)
+def test_a_source_that_cannot_be_planned_is_one_error(tmp_path, monkeypatch, source, told):
+    monkeypatch.chdir(tmp_path)
+    touch(tmp_path, "empty/list.txt", "void/notes.txt")
+    pd.DataFrame({"path": ["a.edf"]}).to_csv("empty/bad.csv", index=False)
+    pd.DataFrame({"path": ["a.edf"]}).to_parquet("empty/bad.parquet")
+    with pytest.raises((ReadError, TableError), match=told):
+        plan(source)
+
+
+def test_a_url_is_a_source_and_its_addresses_open_anew():
+    files = fsspec.filesystem("memory")
+    for name in ("a.edf", "b/c_eeg.edf", "b/c_channels.tsv"):
+        files.pipe(f"/ward/{name}", name.encode())
+    entries = plan("memory://ward")
+    assert [entry.recording for entry in entries] == ["a.edf", "b/c_eeg.edf"]
+    for entry in entries:
+        for part in entry.parts:
+            with fsspec.open(part) as file:
+                assert part.endswith(file.read().decode())
+    assert len(entries[1].parts) == 2
+    files.pipe("/ward/a.edf", b"another one")
+    assert plan("memory://ward")[0].fingerprint != entries[0].fingerprint
+
+
+class _Quiet(http.server.SimpleHTTPRequestHandler):
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+def test_the_host_of_a_url_stays_in_its_addresses(tmp_path):
+    """HTTP is the one protocol with hosts for which no server has to be installed."""
+    pytest.importorskip("aiohttp")
+    touch(tmp_path, "a.edf", "b/c.edf")
+    handler = functools.partial(_Quiet, directory=str(tmp_path))
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        root = f"http://127.0.0.1:{server.server_port}"
+        entries = plan(f"{root}/")
+        server.shutdown()
+    assert [entry.address for entry in entries] == [f"{root}/a.edf", f"{root}/b/c.edf"]
+    assert [entry.n_bytes for entry in entries] == [5, 7]
+
+
+@pytest.mark.slow
+def test_ten_thousand_recordings_are_planned_in_seconds_and_little_memory(tmp_path):
+    """The limits are 20 s and 500 MiB; the benchmark measures both for the whole process."""
+    for number in range(10_000):
+        path = tmp_path / f"p{number % 100}" / f"{number}.edf"
+        path.parent.mkdir(exist_ok=True)
+        path.touch()
+    tracemalloc.start()
+    begun = time.process_time()
+    entries = plan(str(tmp_path))
+    seconds, (_, peak) = time.process_time() - begun, tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert len({entry.recording for entry in entries}) == 10_000
+    assert seconds < 20
+    assert peak < 200 * 2**20
