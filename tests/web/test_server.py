@@ -17,6 +17,7 @@ from ictal.io import open_recording
 from ictal.labels import PATTERNS
 from ictal.montage import CHAINS, CHANNELS, ELECTRODES
 from ictal.recording import ArraySource, Gap, Recording
+from ictal.scoring import export
 from ictal.scoring.scores import Scores
 from ictal.web import helper, mind
 from ictal.web.helper import Helper
@@ -32,7 +33,7 @@ from ictal.web.why import Explainer
 from ictal.web.words import expected_in_words, expected_votes
 from ictal.web.work import StopError, Worker
 from tests.report.scored import made_up_scores
-from tests.scoring.helpers import SMALL, eeg, recording_of, save
+from tests.scoring.helpers import SHARING, SMALL, eeg, recording_of, save
 from tests.web.conftest import SECONDS, client_of, unpacked, wait_for
 from tests.web.dying import die_at_the_second_question
 
@@ -253,6 +254,14 @@ class TestScores:
         with pytest.raises(StopError):
             worker.check()
         assert done == [1, 2]
+
+    def test_a_model_is_exported_beside_the_server(self, tmp_path, night, monkeypatch):
+        monkeypatch.setattr(export, "export_model", None)  # what calls it here fails
+        viewer = Viewer(tmp_path / "out", save(tmp_path / "model", "temporal", SHARING))
+        item = viewer.show(night)
+        wait_for(lambda: item.state in ("scored", "failed"))
+        assert item.state == "scored", item.reason
+        viewer.stop()
 
     def test_finished_scores_are_loaded_and_not_made_anew(self, out, night, model):
         viewer = Viewer(out, None)

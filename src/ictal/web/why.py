@@ -49,7 +49,14 @@ class Explainer:
     """
 
     def __init__(self, folder: Path) -> None:
+        self.folder = folder
         self.model: Model = load_model(folder)
+
+    def export(self) -> None:
+        """Make the graphs that engines run, see `ictal.scoring.export.export_model`."""
+        from ictal.scoring.export import export_model  # ONNX would take memory from those who only ask
+
+        export_model(self.folder)
 
     def why(self, window: Signal, start_s: float, pattern: str, method: str) -> dict[str, Any]:
         """Return what speaks for a pattern, for the page.

@@ -8,10 +8,12 @@ from collections.abc import Callable
 from pathlib import Path
 
 from ictal.errors import IctalError
+from ictal.scoring.contract import read_contract
 from ictal.scoring.engine import Engine, open_engine
 from ictal.scoring.score import score
 from ictal.scoring.writers import scores_file
 from ictal.shipped import find_model
+from ictal.web.helper import Helper
 from ictal.web.library import Item
 
 Job = Callable[[], None]
@@ -103,6 +105,18 @@ class Scorer:
 
     def _opened(self) -> Engine:
         if self._engine is None:
+            model = find_model(self.model)
+            if read_contract(model) is None:
+                export_beside(model)
             # Half of the machine is left to those who turn pages meanwhile.
-            self._engine = open_engine(find_model(self.model), threads=max(1, (os.cpu_count() or 2) // 2))
+            self._engine = open_engine(model, threads=max(1, (os.cpu_count() or 2) // 2))
         return self._engine
+
+
+def export_beside(model: Path) -> None:
+    """Export a model in a process of its own: torch's exporter changes what all threads of a process share."""
+    helper = Helper(model)
+    try:
+        helper.ask("export")
+    finally:
+        helper.stop()
