@@ -19,7 +19,7 @@ from ictal.errors import RecipeError, RunError
 from ictal.evaluation import calibrate_out_of_fold, fit_calibration, kl_divergence
 from ictal.evaluation.calibration import patient_folds
 from ictal.models import load_model
-from ictal.models.arms import CalibrationSettings
+from ictal.models.arms import CalibrationSettings, members
 from ictal.scoring.engine import Piece, open_engine
 from ictal.study import ablate, evaluate_model, train
 from ictal.training import load_recipe
@@ -215,13 +215,43 @@ def test_a_calibration_needs_windows_that_were_not_trained_on(tmp_path):
     recipe = load_recipe(TINY, ["calibration=temperature"])
     with pytest.raises(RecipeError, match=r"all windows are trained on.*allowed without a stream is 'none'"):
         train("sim", "temporal", recipe, tmp_path)
-    with pytest.raises(RecipeError, match="arm 'both' is an average"):
-        train("sim", "both", recipe, tmp_path)
+    half = load_recipe(TINY, ["calibration=temperature", "training.temporal.stream={windows: 8}"])
+    with pytest.raises(RecipeError, match="all windows are trained on"):
+        train("sim", "both", half, tmp_path)
 
 
 def test_the_recipes_for_the_shipped_model_name_their_arm():
     for name in ("default", "finetune"):
         made: Recipe = load_recipe(name)
-        assert [*made.training] == ["symmetric"]
-    assert load_recipe("default").training["symmetric"].stream is not None
-    assert load_recipe("finetune").training["symmetric"].stream is None
+        assert [*made.training] == ["symmetric", "spatial"]
+        streams = [training.stream for training in made.training.values()]
+        assert all(streams) if name == "default" else not any(streams)
+    assert members("SE", load_recipe("default").seeds) == {
+        **{f"symmetric-seed{number}": "symmetric" for number in range(3)},
+        "spatial": "spatial",
+    }
+    seeds = [training.stream.seed for training in load_recipe("default").training.values()]
+    assert seeds == [0, 3]  # streams 0 to 2 are those of the three symmetric networks
+
+
+def test_seeds_by_arm_make_a_mean_of_different_networks_that_is_calibrated(cache, tmp_path):
+    """The way in which 'default' is made: no arm is named, and the arms have different numbers of networks."""
+    content = load_recipe(TINY).model_dump(mode="json")
+    small = {"learning_rates": [0.001], "batch_size": 4, "stream": {"windows": 8}}
+    content |= {"seeds": {"symmetric": 2}, "calibration": "temperature"}
+    content["training"] = {"symmetric": small, "spatial": small}
+    recipe = Recipe.model_validate(content)
+    model = load_model(train("sim", None, recipe, tmp_path / "model", cache))
+    assert (model.card.arm, model.card.seeds) == ("SE", {"symmetric": 2})
+    assert [*model.network.networks] == ["symmetric-seed0", "symmetric-seed1", "spatial"]
+    assert model.card.models.calibration.temperature != 1
+    tuned = load_model(
+        train("sim", None, load_recipe(TINY, STILL), tmp_path / "tuned", cache, begin_with=tmp_path / "model")
+    )
+    assert tuned.card.seeds == {"symmetric": 2}
+    with pytest.raises(RecipeError, match=r"an ablation compares arms on the same seeds; allowed is one number"):
+        ablate("sim", recipe, ["symmetric"], tmp_path / "run", cache)
+    with pytest.raises(
+        RecipeError, match=r"seeds: \['volume'\] are not trained; allowed are \['symmetric', 'spatial'\]"
+    ):
+        load_recipe("default", ["seeds={volume: 2}"])

@@ -45,8 +45,8 @@ from ictal.models.arms import (
     MeanOfArms,
     averaged,
     find_arm,
-    member,
     members,
+    networks_of,
     refuse_weighted,
     trained_arms,
     weighted_averages,
@@ -168,6 +168,10 @@ def ablate(
         For data, recipe or folder that cannot be used, before any training starts.
     """
     recipe = load_recipe(recipe) if isinstance(recipe, str) else recipe
+    if not isinstance(recipe.seeds, int):
+        raise RecipeError(
+            f"seeds is {recipe.seeds}, and an ablation compares arms on the same seeds; allowed is one number for all"
+        )
     arms = _chosen(arms, data, recipe, augmentations=augmentations)
     trained = trained_arms(arms)
     _check_stream(data, trained, recipe)
@@ -238,7 +242,7 @@ def train(
     arm
         For an arm that averages others, these are trained one after the other and saved as one model; so are the
         networks of several seeds. None: that of the model to begin with, or the only one that the recipe trains, or
-        'both'.
+        the average of all that it trains, or 'both'.
     out
         The model's folder. A part of the same training that it holds is not done again.
     begin_with
@@ -264,11 +268,11 @@ def train(
         arm = _arm_of(first, str(begin_with), arm)
         known = {name: getattr(first.card, name) for name in OF_MODEL}
         recipe = recipe_of_model(recipe, str(begin_with), known, overrides)
-    arm = arm or (next(iter(recipe.training)) if len(recipe.training) == 1 else "both")
+    arm = arm or _arm_of_recipe(recipe)
     refuse_weighted(arm)
     parts = list(find_arm(arm).parts or (arm,)) if first else trained_arms([arm])
     _check_stream(data, parts, recipe)
-    _check_calibration(arm, recipe)
+    _check_calibration(parts, recipe)
     folder = RunFolder(Path(out))
     dataset, array = open_windows(data, recipe.data, recipe.standardise, _needs_context(arm), _place(cache), progress)
     everyone = np.zeros(len(array), dtype=np.int64)
@@ -280,12 +284,12 @@ def train(
         trained: dict[str, ArmNetwork] = {}
         cards: dict[str, Card] = {}
         places = folder.path / "parts"
-        jobs = [(number, part) for number in range(recipe.seeds) for part in parts]
-        for done, (number, part) in enumerate(jobs):
+        jobs = [(part, *one) for part in parts for one in enumerate(networks_of(part, recipe.seeds))]
+        for done, (part, number, name) in enumerate(jobs):
             progress("parts", done, len(jobs))
-            own, name = recipe.of_seed(number), member(part, number, recipe.seeds)
-            below = [] if first else find_arm(part).branches
-            branches = {one: places / member(one, number, recipe.seeds) for one in below}
+            own = recipe.of_seed(number)
+            below = {} if first else {one: networks_of(one, recipe.seeds) for one in find_arm(part).branches}
+            branches = {one: places / names[number % len(names)] for one, names in below.items()}
             begun = _part_of(first, name) if first else None
             trained[name] = train_arm(_task(part, array, own), array, own, places / name, progress, branches, begun)
             cards[name] = make_card(part, own, array, dataset.name).model_copy(update={BEGUN_WITH: origin})
@@ -299,6 +303,14 @@ def train(
             (places / name / CHECKPOINT).unlink(missing_ok=True)
         progress("parts", len(jobs), len(jobs))
     return folder.path
+
+
+def _arm_of_recipe(recipe: Recipe) -> str:
+    """Return the arm that a recipe is for: the only one that it trains, or the average of all that it trains."""
+    trained = {*recipe.training}
+    if len(trained) == 1:
+        return trained.pop()
+    return next((arm.name for arm in ARMS.values() if {*arm.parts} == trained), "both")
 
 
 def _card_of_mean(cards: Sequence[Card], arm: str, recipe: Recipe) -> Card:
@@ -343,15 +355,10 @@ def _check_stream(data: str, trained: Sequence[str], recipe: Recipe) -> None:
             )
 
 
-def _check_calibration(arm: str, recipe: Recipe) -> None:
+def _check_calibration(trained: Sequence[str], recipe: Recipe) -> None:
     if recipe.calibration == "none":
         return
-    if find_arm(arm).parts:
-        raise RecipeError(
-            f"calibration is '{recipe.calibration}', and arm '{arm}' is an average; allowed is 'none', or an arm "
-            "that is trained by itself"
-        )
-    if not recipe.training_of(arm).stream:
+    if not all(recipe.training_of(arm).stream for arm in trained):
         raise RecipeError(
             f"calibration is '{recipe.calibration}', and all windows are trained on, of which a network is surer "
             "than of others; allowed without a stream is 'none'"

@@ -7,7 +7,7 @@ from torch.nn import functional as F  # noqa: N812 - the name that torch users k
 
 from ictal.errors import ModelError, UnknownNameError
 from ictal.models import ARMS, ModelSettings, build
-from ictal.models.arms import find_arm, trained_arms
+from ictal.models.arms import find_arm, members, parts_of, trained_arms
 from ictal.models.efficientnet import EfficientnetSettings, PretrainedWeightsWarning
 from ictal.models.wavenet import WaveBlock, Wavenet, WavenetSettings
 from ictal.training import load_recipe
@@ -75,6 +75,15 @@ def test_both_is_the_mean_of_its_parts():
         torch.testing.assert_close(both(windows(2)).softmax(1), sum(parts) / 2)
 
 
+def test_a_mean_has_as_many_networks_of_each_arm_as_it_is_told():
+    assert members("SE", 1) == {"symmetric": "symmetric", "spatial": "spatial"}
+    assert [*members("SE", {"symmetric": 2})] == ["symmetric-seed0", "symmetric-seed1", "spatial"]
+    network = build("SE", SMALL, seeds={"symmetric": 2}).eval()
+    with torch.inference_mode():
+        parts = [part(windows(2)).softmax(1) for part in parts_of(network)]
+        torch.testing.assert_close(network(windows(2)).softmax(1), sum(parts) / 3)
+
+
 def test_every_arm_can_say_how_far_panels_stray():
     settings = SMALL.model_copy(update={"votes": "dirichlet", "lapse": 0.06})
     for name, arm in ARMS.items():
@@ -86,8 +95,8 @@ def test_every_arm_can_say_how_far_panels_stray():
 
 
 def test_names_of_notebooks_are_known():
-    assert [find_arm(name).name for name in ("K", "E", "R", "ER", "KER")] == [
-        *("context", "spatial", "temporal", "both", "KER")
+    assert [find_arm(name).name for name in ("K", "E", "R", "S", "ER", "KER", "SE")] == [
+        *("context", "spatial", "temporal", "symmetric", "both", "KER", "SE")
     ]
     assert find_arm("temporal+mirror").name == "temporal+mirror"
 

@@ -84,6 +84,7 @@ SLOW = {
     "symmetric": ("symmetric", DIRICHLET),
     "context": ("context", DIRICHLET),
     "KER": ("KER", SHARING),
+    "SE": ("SE", spectrogram(width=40)),
 }
 MODELS = {**FAST, **SLOW}
 

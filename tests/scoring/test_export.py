@@ -36,6 +36,7 @@ LOOKS_AT = {
     "KE": FOUR,
     "KR": FOUR | LONG,
     "KER": FOUR | LONG,
+    "SE": ALL,
 }
 
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Literal, cast
+from typing import Annotated, Literal, cast
 
 import torch
 from pydantic import Field
@@ -197,19 +197,24 @@ ARMS = {
         Arm("KE", "the mean of the probabilities of context and spatial", parts=("context", "spatial")),
         Arm("KR", "the mean of the probabilities of context and temporal", parts=("context", "temporal")),
         Arm("KER", "the mean of context, spatial and temporal", parts=("context", "spatial", "temporal")),
+        Arm("SE", "the mean of the probabilities of symmetric and spatial", parts=("symmetric", "spatial")),
     )
 }
 """All arms by name."""
 
 
-ALIASES = {"K": "context", "E": "spatial", "R": "temporal", "ER": "both"}
-"""Names of the HMS competition's notebooks: K the 10-minute spectrogram, E the mel image, R the raw EEG."""
+ALIASES = {"K": "context", "E": "spatial", "R": "temporal", "ER": "both", "S": "symmetric"}
+"""Names of the HMS competition's notebooks (K the 10-minute spectrogram, E the mel image, R the raw EEG), and S."""
 
 WEIGHTED = "-weighted"
 """What follows the name of an average whose weights are fitted."""
 
 VARIANT = "+"
 """Stands between the name of an arm and what is changed in its training."""
+
+Count = Annotated[int, Field(ge=1)]
+Seeds = Count | dict[str, Count]
+"""How many networks of each arm are averaged: the same number of all, or by arm, where those not named have one."""
 
 
 class ArmNetwork(nn.Module):
@@ -318,18 +323,19 @@ def trained_arms(names: Sequence[str]) -> list[str]:
     return list(dict.fromkeys(needed))
 
 
-def member(arm: str, number: int, seeds: int) -> str:
-    """Return the name of a network of an arm within a model of so many seeds."""
-    return f"{arm}-seed{number}" if seeds > 1 else arm
+def networks_of(arm: str, seeds: Seeds) -> list[str]:
+    """Return the names of the networks of one trained arm within a model of so many seeds."""
+    n = seeds if isinstance(seeds, int) else seeds.get(arm, 1)
+    return [f"{arm}-seed{number}" for number in range(n)] if n > 1 else [arm]
 
 
-def members(name: str, seeds: int = 1) -> dict[str, str]:
+def members(name: str, seeds: Seeds = 1) -> dict[str, str]:
     """Return the networks whose mean a model is, by their name: the arm of each."""
     arm = find_arm(name)
-    return {member(part, number, seeds): part for part in arm.parts or (arm.name,) for number in range(seeds)}
+    return {network: part for part in arm.parts or (arm.name,) for network in networks_of(part, seeds)}
 
 
-def build(name: str, settings: ModelSettings, *, seeds: int = 1, initial: bool = True) -> ArmNetwork | MeanOfArms:
+def build(name: str, settings: ModelSettings, *, seeds: Seeds = 1, initial: bool = True) -> ArmNetwork | MeanOfArms:
     """Make the network of an arm.
 
     Parameters
@@ -339,7 +345,7 @@ def build(name: str, settings: ModelSettings, *, seeds: int = 1, initial: bool =
     settings
         Views and networks.
     seeds
-        How many networks of each kind are averaged.
+        How many networks of each arm are averaged, each with the same weight.
     initial
         False where weights will be loaded over the first ones, so that none are fetched.
 

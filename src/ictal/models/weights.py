@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import torch
-from pydantic import ConfigDict, Field
+from pydantic import ConfigDict
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import nn
@@ -16,7 +16,7 @@ from torch import nn
 from ictal.errors import ModelError
 from ictal.files import whole_file, write_json
 from ictal.labels import PATTERNS
-from ictal.models.arms import ArmNetwork, MeanOfArms, ModelSettings, build
+from ictal.models.arms import ArmNetwork, MeanOfArms, ModelSettings, Seeds, build
 from ictal.montage import CHANNELS
 from ictal.settings import Settings
 from ictal.shipped import CARD, WEIGHTS, About, read_card
@@ -47,7 +47,7 @@ class Card(About):
     recipe, seed, ictal_version
         What made it.
     seeds
-        How many networks of each kind it averages, which were trained from as many seeds.
+        How many networks of each arm it averages, which were trained from as many seeds.
     begun_with
         The model whose weights the training began with, where there was one.
     weights_sha256
@@ -65,7 +65,7 @@ class Card(About):
     data_fingerprint: str
     recipe: str
     seed: int
-    seeds: int = Field(1, ge=1)
+    seeds: Seeds = 1
     ictal_version: str
     begun_with: Origin | None = None
     weights_sha256: str = ""

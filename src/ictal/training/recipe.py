@@ -12,7 +12,7 @@ from pydantic import Discriminator, Field, Tag, ValidationError, field_validator
 from ictal.data import DataSettings
 from ictal.data.stream import StreamSettings
 from ictal.errors import RecipeError, UnknownNameError, raise_problems
-from ictal.models.arms import ARMS, VARIANT, ModelSettings, find_arm
+from ictal.models.arms import ARMS, VARIANT, ModelSettings, Seeds, find_arm
 from ictal.settings import Settings
 from ictal.standardise import StandardiseSettings
 from ictal.training.augment import AUGMENTATIONS, OF_CONTEXT, AugmentSettings
@@ -229,7 +229,7 @@ class Recipe(Settings):
         Of folds, first weights, order of windows and resampling.
     seeds
         How many times each network is trained, from as many seeds: by an ablation to tell what the seed alone does,
-        by `ictal train` to average them.
+        by `ictal train` to average them; it also takes a number by arm.
     calibration
         What `ictal train` fits to the windows of the data set after training on a stream, which never shows them:
         nothing, a temperature, or also a bias per pattern.
@@ -240,7 +240,7 @@ class Recipe(Settings):
     name: str
     summary: str = ""
     seed: int = Field(0, ge=0)
-    seeds: int = Field(1, ge=1)
+    seeds: Seeds = 1
     calibration: Literal["none", "temperature", "temperature and bias"] = "none"
     data: DataSettings = DataSettings()
     standardise: StandardiseSettings = StandardiseSettings()
@@ -260,6 +260,13 @@ class Recipe(Settings):
         if streamed:
             raise ValueError(f"{streamed} look at contexts, which a stream has none of; allowed is stream: null")
         return value
+
+    @model_validator(mode="after")
+    def _seeds_are_of_trained_arms(self) -> "Recipe":
+        unknown = [] if isinstance(self.seeds, int) else [name for name in self.seeds if name not in self.training]
+        if unknown:
+            raise ValueError(f"seeds: {unknown} are not trained; allowed are {list(self.training)}")
+        return self
 
     @model_validator(mode="after")
     def _views_lie_within_the_band(self) -> "Recipe":
