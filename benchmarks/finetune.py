@@ -38,11 +38,17 @@ PLACE_OF_CLINIC = 7
 """Enters the seeds, so that no patient of the clinic is one of 'sim'."""
 SCRATCH = (
     "calibration=none",
-    "training.symmetric.stream=null",
-    "training.symmetric.learning_rates={peak: 0.003, epochs: 40, warm_up: 4}",
-    "training.symmetric.batch_size=16",
-    "training.symmetric.ema=0.95",
-    "training.symmetric.augment={reverse: 0.25, shift: 0.5, shift_s: 1.0, scale: 0.5}",
+    *(
+        f"training.{arm}.{setting}"
+        for arm in ("symmetric", "spatial")
+        for setting in (
+            "stream=null",
+            "learning_rates={peak: 0.003, epochs: 40, warm_up: 4}",
+            "batch_size=16",
+            "ema=0.95",
+            "augment={mirror: 0.5, reverse: 0.25, shift: 0.5, shift_s: 1.0, scale: 0.5}",
+        )
+    ),
 )
 """The same network as the shipped one; ten times the rate and three times the epochs of 'finetune'."""
 

@@ -1,11 +1,13 @@
 """Which network learns most from the same stream of simulated windows: each is trained on it alike, and judged.
 
 The figures are those on which the shipped model's network was chosen. They are of 32 real segments and 14 patients:
-a table to choose by, with intervals that are as wide as most differences.
+a table to choose by, with intervals that are as wide as most differences. With --parts nothing is trained: the
+networks whose mean a model is are judged, each alone, those of each arm together, and all.
 """
 
 import argparse
 import json
+import tempfile
 import time
 from pathlib import Path
 from typing import Any
@@ -14,6 +16,8 @@ import pandas as pd
 
 from _machine import SHARED, machine
 from ictal.models import load_model
+from ictal.models.arms import ArmNetwork, averaged, members, parts_of
+from ictal.models.weights import save_model
 from ictal.study import evaluate_model, train
 from ictal.training import Recipe, load_recipe
 from real_seizures import scored, told
@@ -71,14 +75,38 @@ def judge(model: Path, cache: Path) -> dict[str, float]:
     return {name: found[name] for name in names} | against
 
 
+def parts(model: str, cache: Path) -> list[dict[str, Any]]:
+    """Return the figures of the networks of an average, of those of each arm, and of all."""
+    loaded = load_model(model)
+    card = loaded.card
+    arms = members(card.arm, card.seeds)
+    networks = dict(zip(arms, parts_of(loaded.network), strict=True))
+    groups: dict[str, dict[str, ArmNetwork]] = {name: {name: network} for name, network in networks.items()}
+    for arm in dict.fromkeys(arms.values()):
+        own = {name: networks[name] for name in arms if arms[name] == arm}
+        if len(own) > 1:
+            groups[f"the mean of {len(own)} {arm}"] = own
+    rows = []
+    with tempfile.TemporaryDirectory() as folder:
+        for title, own in groups.items():
+            about = {"arm": arms[next(iter(own))], "seeds": len(own)}
+            save_model(Path(folder), averaged(own), card.model_copy(update=about))
+            rows.append({"network": title} | judge(Path(folder), cache))
+    return [*rows, {"network": "all"} | judge(Path(model), cache)]
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--windows", type=int, default=40_960, help="that each network is trained on")
     parser.add_argument("--peak", type=float, default=2e-3, help="learning rate")
     parser.add_argument("--only", action="append", help="name of a candidate; may be repeated")
+    parser.add_argument("--parts", metavar="MODEL", help="judge the networks of this average; train none")
     parser.add_argument("--out", type=Path, default=Path("runs/networks"), help="an interrupted run goes on there")
     options = parser.parse_args()
     print(machine())
+    if options.parts:
+        print(pd.DataFrame(parts(options.parts, options.out / "cache")).round(3).to_string(index=False))
+        return
     rows = []
     for name, (arm, models) in CANDIDATES.items():
         if options.only and name not in options.only:

