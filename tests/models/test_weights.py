@@ -84,6 +84,11 @@ def test_both_files_are_needed(saved, name):
         load_model(saved)
 
 
+def test_whoever_may_read_the_card_may_read_the_weights(saved):
+    card, weights = ((saved / name).stat().st_mode & 0o777 for name in ("card.json", "model.safetensors"))
+    assert weights == card
+
+
 def test_altered_tensors_are_noticed(saved):
     path = saved / "model.safetensors"
     content = bytearray(path.read_bytes())

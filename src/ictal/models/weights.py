@@ -10,7 +10,7 @@ import numpy.typing as npt
 import torch
 from pydantic import ConfigDict
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file, save
 from torch import nn
 
 from ictal.errors import ModelError
@@ -151,12 +151,14 @@ def save_model(folder: Path, network: nn.Module, card: Card) -> None:
     The card comes last, with the tensors' hash and the number of parameters.
     """
     tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in network.state_dict().items()}
+    content = save(tensors)
     with whole_file(folder / WEIGHTS) as part:
-        save_file(tensors, part)
-        digest = hashlib.sha256(part.read_bytes()).hexdigest()
-    n_parameters = sum(parameter.numel() for parameter in network.parameters())
-    whole = card.model_copy(update={"weights_sha256": digest, "n_parameters": n_parameters})
-    write_json(folder / CARD, whole.model_dump(mode="json"))
+        part.write_bytes(content)  # safetensors' own `save_file` makes files that nobody else may read
+    known = {
+        "weights_sha256": hashlib.sha256(content).hexdigest(),
+        "n_parameters": sum(parameter.numel() for parameter in network.parameters()),
+    }
+    write_json(folder / CARD, card.model_copy(update=known).model_dump(mode="json"))
 
 
 def load_model(path: str | Path) -> Model:
