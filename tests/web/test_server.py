@@ -263,6 +263,14 @@ class TestScores:
         assert item.state == "scored", item.reason
         viewer.stop()
 
+    def test_a_viewer_that_stops_ends_the_export(self, tmp_path, night):
+        viewer = Viewer(tmp_path / "out", save(tmp_path / "model", "temporal", SHARING))
+        viewer.show(night)
+        wait_for(multiprocessing.active_children)
+        viewer.stop()
+        wait_for(lambda: not multiprocessing.active_children(), seconds=5)
+        assert not (tmp_path / "model" / "exported" / "contract.json").exists()
+
     def test_finished_scores_are_loaded_and_not_made_anew(self, out, night, model):
         viewer = Viewer(out, None)
         item = viewer.show(night)

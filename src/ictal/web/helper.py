@@ -13,6 +13,7 @@ from ictal.errors import IctalError
 
 IDLE_S = 120.0
 """A helper that nobody asked for so long ends, and gives its memory back."""
+WAIT_S = 1.0
 
 
 class BusyError(IctalError):
@@ -60,9 +61,10 @@ class Helper:
         return answer
 
     def stop(self) -> None:
-        """End the process, whatever it is doing."""
+        """End the process, whatever it is doing; a moment is waited until it is gone."""
         if self._process is not None:
             self._process.terminate()
+            self._process.join(WAIT_S)
 
     def _started(self) -> Connection:
         if self._process is not None and self._process.is_alive() and self._line is not None:

@@ -101,6 +101,7 @@ class Viewer:
         """End the work in the background."""
         for worker in self.workers.values():
             worker.stop()
+        self._scorer.stop()
         self._minds.stop()
 
     def about(self) -> dict[str, Any]:

@@ -78,6 +78,7 @@ class Scorer:
     def __init__(self, model: str | Path, out: Path) -> None:
         self.model, self.out = model, out
         self._engine: Engine | None = None
+        self._exporter: Helper | None = None
 
     def path(self, item: Item) -> Path:
         """Return where the scores of a recording are kept."""
@@ -92,7 +93,7 @@ class Scorer:
 
         try:
             item.state = "scoring"
-            engine = self._opened()
+            engine = self._opened(worker)
             contract = engine.contract
             item.model = {"name": contract.name, "arm": contract.arm, "warnings": list(contract.warnings)}
             scores = score(item.recording, engine, progress=told, on_scores=item.add)
@@ -103,20 +104,22 @@ class Scorer:
         except OSError as error:
             item.fail(f"the scores could not be written: {error}")
 
-    def _opened(self) -> Engine:
+    def stop(self) -> None:
+        """End the process that exports the model, if there is one."""
+        if self._exporter is not None:
+            self._exporter.stop()
+
+    def _opened(self, worker: Worker) -> Engine:
         if self._engine is None:
             model = find_model(self.model)
             if read_contract(model) is None:
-                export_beside(model)
+                worker.check()
+                # A process of its own: torch's exporter changes what all threads of a process share.
+                self._exporter = Helper(model)
+                try:
+                    self._exporter.ask("export")
+                finally:
+                    self._exporter.stop()
             # Half of the machine is left to those who turn pages meanwhile.
             self._engine = open_engine(model, threads=max(1, (os.cpu_count() or 2) // 2))
         return self._engine
-
-
-def export_beside(model: Path) -> None:
-    """Export a model in a process of its own: torch's exporter changes what all threads of a process share."""
-    helper = Helper(model)
-    try:
-        helper.ask("export")
-    finally:
-        helper.stop()
