@@ -39,7 +39,10 @@ QUIET = 0.1
 """What is left of the amplitude where a piece of time is taken away: 20 dB less, as in a suppressed EEG. Nothing at
 all would be a hole of -100 dB in a spectrogram, which no EEG has and which a network may take for anything."""
 GAP_TOLERANCE = 0.05
-"""By how much integrated gradients may miss the difference that they share out, in nats: 5 % of a probability."""
+"""By how much integrated gradients may miss the difference that they share out, in nats (5 % of a probability), or as
+a share of it where it is larger than one nat."""
+PATH = 6.0
+"""Logarithm of how much closer the points of integrated gradients lie at silence than at the window."""
 NOTHING = 1e-4
 """What is below this share of the largest magnitude of a map counts as nothing, for it may be rounding."""
 ALIKE = 0.5
@@ -117,7 +120,7 @@ class Gradients:
     @property
     def complete(self) -> bool:
         """Whether the gap is within `GAP_TOLERANCE`."""
-        return abs(self.gap) <= GAP_TOLERANCE
+        return abs(self.gap) <= GAP_TOLERANCE * max(1.0, abs(self.difference))
 
     @property
     def readable(self) -> bool:
@@ -397,11 +400,11 @@ def integrate_gradients(
 def _mean_gradient(network: nn.Module, window: Signal, column: int, n_steps: int, batch_size: int) -> Floats:
     """Return the gradient of log p, [20, time], averaged over the straight way alpha * window from zeros.
 
-    Its points are alpha = t³ at the midpoints of even steps of t: a network that sees decibels sees the
-    logarithm of alpha, which changes most near zero.
+    Its points are alpha = (exp(kt) - 1) / (exp(k) - 1), k = `PATH`, in the middle of even steps of t, each with the
+    weight of its step: a network that sees decibels sees the logarithm of alpha, which changes most near zero.
     """
-    steps = (np.arange(n_steps) + 0.5) / n_steps
-    alphas, weights = torch.from_numpy(steps**3).float(), torch.from_numpy(3 * steps**2 / n_steps)
+    path = np.expm1(np.linspace(0, PATH, 2 * n_steps + 1)) / np.expm1(PATH)
+    alphas, weights = torch.from_numpy(path[1::2]).float(), torch.from_numpy(np.diff(path[::2]))
     whole = torch.from_numpy(_checked(window)).to(_device(network))
     total = torch.zeros(whole.shape, dtype=torch.float64)
     with _evaluating(network), torch.enable_grad():

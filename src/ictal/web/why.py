@@ -31,7 +31,7 @@ from ictal.windows import WINDOW_S
 DERIVATIONS = [str(pair) for pair in derivations_of(MONTAGES["double_banana"])]
 STRETCH_S = 5
 """Occlusion takes away one electrode for so long: at 2 s it would take three times as long as a reader waits."""
-MOST_STEPS = 64
+MOST_STEPS = 128
 """Of integrated gradients: a reader waits, and a map whose shares do not add up says so."""
 STEPS, WINDOWS = 1, 4
 """Per pass with and without gradients: two steps would take 0.13 GiB more, and on a CPU hardly less time."""
