@@ -41,8 +41,9 @@ all would be a hole of -100 dB in a spectrogram, which no EEG has and which a ne
 GAP_TOLERANCE = 0.05
 """By how much integrated gradients may miss the difference that they share out, in nats (5 % of a probability), or as
 a share of it where it is larger than one nat."""
-PATH = 6.0
-"""Logarithm of how much closer the points of integrated gradients lie at silence than at the window."""
+PATH = 12.0
+"""Logarithm of how much closer the points of integrated gradients lie at silence than at the window: the 100 dB that
+a spectrogram without a limit may show."""
 NOTHING = 1e-4
 """What is below this share of the largest magnitude of a map counts as nothing, for it may be rounding."""
 ALIKE = 0.5
