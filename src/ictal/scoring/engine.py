@@ -200,6 +200,7 @@ def open_engine(
     name: EngineName = "auto",
     threads: int | None = None,
     on_export: Callable[[], None] = lambda: None,
+    export: Callable[[Path], object] | None = None,
 ) -> Engine:
     """Return an engine for a saved model; the model is exported first where it has not been.
 
@@ -214,6 +215,8 @@ def open_engine(
         Of the processor; None: as many as there are.
     on_export
         Called before the model is exported, which takes some seconds.
+    export
+        What exports it; None: `ictal.scoring.export.export_model`, in this process.
 
     Raises
     ------
@@ -227,7 +230,7 @@ def open_engine(
     found = read_contract(model)
     if found is None:
         on_export()
-        import_module("ictal.scoring.export").export_model(model)  # takes torch, and is done once
+        (export or import_module("ictal.scoring.export").export_model)(model)  # takes torch, and is done once
         found = read_contract(model)
     if found is None:
         raise ModelError(f"{model}: another program changed the export while it was made; try again")

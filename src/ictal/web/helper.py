@@ -14,6 +14,7 @@ from ictal.errors import IctalError
 IDLE_S = 120.0
 """A helper that nobody asked for so long ends, and gives its memory back."""
 WAIT_S = 1.0
+"""So long is waited for what was told to stop."""
 
 
 class BusyError(IctalError):

@@ -8,16 +8,14 @@ from collections.abc import Callable
 from pathlib import Path
 
 from ictal.errors import IctalError
-from ictal.scoring.contract import read_contract
 from ictal.scoring.engine import Engine, open_engine
 from ictal.scoring.score import score
 from ictal.scoring.writers import scores_file
 from ictal.shipped import find_model
-from ictal.web.helper import Helper
+from ictal.web.helper import WAIT_S, Helper
 from ictal.web.library import Item
 
 Job = Callable[[], None]
-WAIT_S = 1.0
 log = logging.getLogger(__name__)
 
 
@@ -111,15 +109,17 @@ class Scorer:
 
     def _opened(self, worker: Worker) -> Engine:
         if self._engine is None:
-            model = find_model(self.model)
-            if read_contract(model) is None:
-                worker.check()
-                # A process of its own: torch's exporter changes what all threads of a process share.
-                self._exporter = Helper(model)
-                try:
-                    self._exporter.ask("export")
-                finally:
-                    self._exporter.stop()
             # Half of the machine is left to those who turn pages meanwhile.
-            self._engine = open_engine(model, threads=max(1, (os.cpu_count() or 2) // 2))
+            threads = max(1, (os.cpu_count() or 2) // 2)
+            self._engine = open_engine(
+                find_model(self.model), threads=threads, on_export=worker.check, export=self._export
+            )
         return self._engine
+
+    def _export(self, model: Path) -> None:
+        """Export a model in a process of its own: torch's exporter changes what all threads of a process share."""
+        self._exporter = Helper(model)
+        try:
+            self._exporter.ask("export")
+        finally:
+            self._exporter.stop()
