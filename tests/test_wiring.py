@@ -60,6 +60,17 @@ def head(seed: int, n_samples: int = 40) -> dict[str, np.ndarray]:
     return dict(zip(names, noise(n_samples, seed, len(names)), strict=True))
 
 
+def is_star(names: Sequence[str]) -> bool:
+    """Say whether at least three electrodes, and all that there are, stand against one other."""
+    ends = [tuple(map(canonical, name.split("-"))) for name in names]
+    cathodes = [cathode for anode, cathode in ends if anode in ELECTRODES]
+    return len(cathodes) >= 3 and len({*cathodes}) == 1
+
+
+def samples_of(potentials: dict[str, np.ndarray]) -> np.ndarray:
+    return np.array([potentials[name] for name in CHANNELS])
+
+
 def electrodes_of(recording: Recording, wiring: Wiring) -> np.ndarray:
     return wiring.apply(recording.read(rows=wiring.rows))
 
@@ -154,7 +165,7 @@ def test_every_derivation_that_follows_from_the_recorded_ones_is_right_and_the_o
     for pair in {*BANANA, *LONG}:
         if part[NODES.index(pair.anode)] == part[NODES.index(pair.cathode)]:
             wiring = wire(recording, [pair])
-            assert wiring.kind == "bipolar"
+            assert wiring.kind == ("referential" if is_star(names) else "bipolar")
             assert wiring.forms(pair)
             formed = montage_matrix((pair,)) @ electrodes_of(recording, wiring)
             np.testing.assert_allclose(formed, between([str(pair)], head(seed)), rtol=0, atol=ROUNDING)
@@ -207,7 +218,18 @@ def test_electrodes_go_before_derivations_and_derivations_before_what_is_made_up
     assert wire(both, BANANA).kind == "referential"
     without = made((*CHANNELS[1:], *CHB))
     assert wire(without, BANANA, interpolate=1).kind == "bipolar"
-    assert wire(without, interpolate=1).interpolated == ("Fp1",)
+    assert wire(made((*CHANNELS[1:], "Fp2-F4")), interpolate=1).interpolated == ("Fp1",)
+
+
+def test_an_electrode_that_only_derivations_have_is_joined_to_those_against_a_reference():
+    potentials = head(4)
+    names = (*CHANNELS[1:], "Fp1-F7", "Fp1-F3")
+    samples = np.array([*(potentials[name] for name in CHANNELS[1:]), *between(names[-2:], potentials)])
+    recording = made(names, samples)
+    for wiring in (wire(recording), wire(recording, BANANA, interpolate=1)):
+        assert (wiring.kind, wiring.interpolated, wiring.ignored) == ("referential", (), ("Fp1-F3",))
+        found = montage_matrix(BANANA) @ electrodes_of(recording, wiring)
+        np.testing.assert_allclose(found, montage_matrix(BANANA) @ samples_of(potentials), rtol=0, atol=ROUNDING)
 
 
 def test_a_derivation_beside_electrodes_does_not_make_a_file_bipolar():

@@ -1,37 +1,43 @@
 """Electrodes of the 10-20 system, their other names, derivations, chains and the left-right mirror."""
 
-import re
 from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
+from ictal.channel_labels import (
+    ALIASES,
+    CHANNELS,
+    ELECTRODES,
+    N_CHANNELS,
+    PREFIX,
+    find_electrode,
+    find_pair,
+)
 from ictal.errors import ElectrodeError, UnknownNameError
 
-ELECTRODES = (
-    *("Fp1", "F3", "C3", "P3", "F7", "T3", "T5", "O1"),
-    *("Fz", "Cz", "Pz"),
-    *("Fp2", "F4", "C4", "P4", "F8", "T4", "T6", "O2"),
-)
-"""The 19 scalp electrodes, in the order of the HMS files."""
-
-CHANNELS = (*ELECTRODES, "EKG")
-"""The electrode axis of every window: the 19 electrodes, then the EKG."""
-
-N_CHANNELS = len(CHANNELS)
-
-ALIASES = {"T7": "T3", "T8": "T4", "P7": "T5", "P8": "T6", "ECG": "EKG", "EKG1": "EKG", "ECG1": "EKG"}
-"""Names of the modified combinatorial nomenclature, and of the heart's channel."""
-
-_CANONICAL = {name.upper(): name for name in CHANNELS} | {old.upper(): new for old, new in ALIASES.items()}
-_PREFIX = re.compile(r"^(?:EEG|POL|ECG|EKG)[\s_:]+(?=[A-Z])|^(?:EEG|POL)-(?=[A-Z])", re.IGNORECASE)
-_REFERENCE = re.compile(r"^(?:REF|LE|AR|AVG|AV|CAR|A1|A2|M1|M2|A1A2|A1\+A2|CZ-?REF|0|1|2)$", re.IGNORECASE)
-
-
-_SCALP = re.compile(r"^[A-Z]{1,3}(?:[0-9]{1,2}|Z)$", re.IGNORECASE)
-_COPY = re.compile(r"-[0-9]+$")
-"""What MNE puts behind a name that a file has twice."""
+__all__ = [
+    "ALIASES",
+    "CHAINS",
+    "CHANNELS",
+    "ELECTRODES",
+    "MIRROR",
+    "MONTAGES",
+    "NEIGHBOURS",
+    "N_CHANNELS",
+    "ROWS",
+    "TRANSVERSE",
+    "Derivation",
+    "derivation",
+    "derivations_of",
+    "electrode",
+    "find_electrode",
+    "find_pair",
+    "mirror",
+    "montage",
+    "montage_matrix",
+]
 
 
 class Derivation(NamedTuple):
@@ -42,26 +48,6 @@ class Derivation(NamedTuple):
 
     def __str__(self) -> str:
         return f"{self.anode}-{self.cathode}"
-
-
-def find_electrode(name: str) -> str | None:
-    """Return the canonical name of a channel that records one electrode, or None.
-
-    Case, blanks, a type prefix and the suffix of a common reference do not matter.
-
-    Examples
-    --------
-    >>> find_electrode("EEG FP1-REF"), find_electrode("t7"), find_electrode("Fp1-F7"), find_electrode("SaO2")
-    ('Fp1', 'T3', None, None)
-    """
-    text = name.strip().rstrip(".")
-    if text.upper() in _CANONICAL:
-        return _CANONICAL[text.upper()]
-    text = _PREFIX.sub("", text)
-    first, dash, reference = text.partition("-")
-    if dash and not _REFERENCE.match(reference.strip()):
-        return None
-    return _CANONICAL.get(first.strip().upper())
 
 
 def electrode(name: str) -> str:
@@ -89,31 +75,13 @@ def derivation(name: str) -> Derivation:
     ElectrodeError
         If the name is not two different electrodes joined by a dash.
     """
-    parts = _PREFIX.sub("", name.strip()).split("-")
+    parts = PREFIX.sub("", name.strip()).split("-")
     if len(parts) != 2:
         raise ElectrodeError(f"'{name}' is not a derivation; write two electrodes with a dash, as Fp1-F7")
     anode, cathode = (electrode(part) for part in parts)
     if anode == cathode:
         raise ElectrodeError(f"'{name}' is not a derivation: {anode} against itself is zero")
     return Derivation(anode, cathode)
-
-
-def find_pair(name: str) -> tuple[str, str] | None:
-    """Return the two electrodes of a channel that records one against the other, or None.
-
-    Electrodes beyond the 19 are allowed, since they may join two that are of them: T7-FT9, FT9-FT10, FT10-T8.
-
-    Examples
-    --------
-    >>> find_pair("FP1-F7"), find_pair("EEG T7-FT9"), find_pair("Fp1-REF"), find_pair("T8-P8-1")
-    (('Fp1', 'F7'), ('T3', 'FT9'), None, ('T4', 'T6'))
-    """
-    text = _COPY.sub("", _PREFIX.sub("", name.strip().rstrip(".")))
-    parts = [part.strip() for part in text.split("-")]
-    if len(parts) != 2 or not all(_SCALP.match(part) for part in parts) or _REFERENCE.match(parts[1]):
-        return None
-    anode, cathode = (_CANONICAL.get(part.upper(), part.upper()) for part in parts)
-    return None if anode == cathode else (anode, cathode)
 
 
 def _chain(names: str) -> tuple[Derivation, ...]:

@@ -154,7 +154,7 @@ class Stretch:
         raw, *marks_of_channels = self._filled(first, last)
         signal = self.resampler(self.wiring.apply(raw), start, stop)
         marks = [self.resampler.marks(self.wiring.spread(mark), first, start, stop) for mark in marks_of_channels]
-        marks[0][~self.wiring.matrix.any(axis=1)] = True
+        marks[0][self.wiring.silent] = True
         return Resampled(signal, *marks)
 
     def standardised(self, start: int, stop: int, settings: StandardiseSettings) -> tuple[Standardised, Resampled]:

@@ -8,9 +8,9 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from ictal.channel_labels import ELECTRODES, read_labels
 from ictal.errors import ReadError, listed
 from ictal.io.edf_file import PIECE_BYTES, EdfFile, EdfSignal
-from ictal.montage import ELECTRODES, find_electrode, find_pair
 from ictal.recording import Annotation, Gap, Recording, Signal
 
 UNITS_UV = {"uv": 1.0, "microv": 1.0, "microvolt": 1.0, "mv": 1e3, "v": 1e6, "nv": 1e-3}
@@ -127,11 +127,12 @@ def _choose(file: EdfFile, units: Mapping[str, str]) -> tuple[float, tuple[EdfSi
     signals = [signal for signal in file.signals if signal.n_samples and _is_signal(signal)]
     if not signals:
         raise ReadError(f"{file.path}: holds no signals but {listed(signal.label for signal in file.signals)}")
-    per_record = _most_samples(signals)
+    scalp = _scalp(signals)
+    per_record = _most_samples(scalp or signals)
     rate_hz = per_record / file.record_s
     if rate_hz > MAX_RATE_HZ:
         raise ReadError(f"{file.path}: states {rate_hz:g} samples per second; allowed are {MAX_RATE_HZ:g}")
-    _check_units([signal for signal in signals if signal.n_samples == per_record], units, file.path)
+    _check_units([signal for signal in scalp if signal.n_samples == per_record], units, file.path)
     labels: dict[str, list[str]] = {}
     for signal in signals:
         labels.setdefault(_why_not(signal, per_record, units), []).append(signal.label)
@@ -142,14 +143,13 @@ def _choose(file: EdfFile, units: Mapping[str, str]) -> tuple[float, tuple[EdfSi
 
 
 def _most_samples(signals: Sequence[EdfSignal]) -> int:
-    """Return how many samples a record has of most electrodes; without electrodes, of most signals."""
-    counts = Counter(signal.n_samples for signal in signals if _is_scalp(signal))
-    counts = counts or Counter(signal.n_samples for signal in signals)
+    """Return how many samples a record has of most signals."""
+    counts = Counter(signal.n_samples for signal in signals)
     return max(counts, key=lambda n_samples: (counts[n_samples], n_samples))
 
 
-def _check_units(signals: Sequence[EdfSignal], units: Mapping[str, str], path: Path) -> None:
-    unknown = [signal for signal in signals if _is_scalp(signal) and unit_uv(_dimension(signal, units)) is None]
+def _check_units(scalp: Sequence[EdfSignal], units: Mapping[str, str], path: Path) -> None:
+    unknown = [signal for signal in scalp if unit_uv(_dimension(signal, units)) is None]
     if unknown:
         names, stated = listed(signal.label for signal in unknown), _dimension(unknown[0], units)
         raise ReadError(
@@ -179,8 +179,10 @@ def _kind(signal: EdfSignal) -> str:
     return first if first in KINDS else ""
 
 
-def _is_scalp(signal: EdfSignal) -> bool:
-    return find_electrode(signal.label) in ELECTRODES or find_pair(signal.label) is not None
+def _scalp(signals: Sequence[EdfSignal]) -> list[EdfSignal]:
+    """Return the signals that are of the 19 electrodes."""
+    labels = read_labels([signal.label for signal in signals])
+    return [signal for signal, label in zip(signals, labels, strict=True) if label and {*label} & {*ELECTRODES}]
 
 
 def _has_range(signal: EdfSignal) -> bool:

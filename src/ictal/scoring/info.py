@@ -8,12 +8,12 @@ from typing import Any
 import numpy as np
 
 from ictal.errors import ElectrodeError, IctalError
-from ictal.montage import CHAINS, ELECTRODES, MONTAGES, Derivation, derivations_of, find_pair
+from ictal.montage import CHAINS, ELECTRODES, MONTAGES, Derivation, derivations_of
 from ictal.recording import Recording
 from ictal.scoring.contract import Contract
 from ictal.standardise import FLAT_S, MIN_RATE_HZ, check_unit, flat_runs, rows_of
 from ictal.windows import CENTRE_S, CENTRE_SAMPLES, RATE_HZ, WINDOW_S, samples_needed, starts_of
-from ictal.wiring import Wiring, bipolar_wiring, referential_electrodes, wire
+from ictal.wiring import Wiring, bipolar_wiring, reference_notes, referential_electrodes, widest_wiring, wire
 
 VIEWS: dict[str, tuple[Derivation, ...]] = {
     "8 long derivations (temporal)": derivations_of(MONTAGES["long_chains"]),
@@ -101,7 +101,7 @@ def describe(recording: Recording, contract: Contract | None = None, interpolate
         found = _wire(recording, contract, interpolate)
     except ElectrodeError as error:
         problem = str(error).removeprefix(f"{recording.name}: ")
-        found = bipolar_wiring(recording)
+        found = bipolar_wiring(recording) or _of_several_references(recording)
     amplitude: float | None = None
     flat: tuple[str, ...] = ()
     if found and recording.n_samples:
@@ -113,7 +113,7 @@ def describe(recording: Recording, contract: Contract | None = None, interpolate
         name: (sum(found.forms(pair) for pair in pairs) if found else 0, len(pairs)) for name, pairs in VIEWS.items()
     }
     bipolar = found is not None and found.kind == "bipolar"
-    names = [recording.channels[row] for row in found.rows] if found else []
+    names = [recording.channels[row] for row in _scalp_rows(found)] if found else []
     return Info(
         name=recording.name,
         start=recording.start,
@@ -125,7 +125,7 @@ def describe(recording: Recording, contract: Contract | None = None, interpolate
         electrodes=electrodes,
         missing=() if bipolar else tuple(name for name in ELECTRODES if name not in electrodes),
         interpolated=found.interpolated if found else (),
-        derivations=tuple(name for name in names if find_pair(name)) if bipolar else (),
+        derivations=tuple(names) if bipolar else (),
         ignored=found.ignored if found else recording.channels,
         views=wanted,
         amplitude_uv=amplitude,
@@ -134,7 +134,7 @@ def describe(recording: Recording, contract: Contract | None = None, interpolate
         window_s=seen_s,
         n_annotations=len(recording.annotations),
         gaps=tuple((gap.start_s, gap.duration_s) for gap in recording.gaps),
-        notes=recording.notes,
+        notes=(*recording.notes, *reference_notes(found)),
         problem=problem or _too_short_or_slow(recording, n_windows, seen_s),
     )
 
@@ -154,6 +154,16 @@ def _wire(recording: Recording, contract: Contract | None, interpolate: int) -> 
         if bipolar_wiring(recording) is None:
             raise
         raise ElectrodeError("is bipolar, and of no network can all derivations be formed") from None
+
+
+def _of_several_references(recording: Recording) -> Wiring | None:
+    found = widest_wiring(recording)
+    return found if found and found.mixed else None
+
+
+def _scalp_rows(found: Wiring) -> list[int]:
+    """Return the channels that electrodes are made of."""
+    return [found.rows[column] for column in np.flatnonzero(found.matrix[: len(ELECTRODES)].any(axis=0))]
 
 
 def _amplitude(recording: Recording, found: Wiring) -> tuple[float, tuple[str, ...]]:

@@ -40,7 +40,7 @@ SMOOTH = RATE_HZ // 10
 """Means of so many samples, 0.1 s, hold no mains of 50 or 60 Hz."""
 HIGHEST_HZ = 64
 """Nothing above the mains and what is beside them is looked at."""
-PARIETAL = {"left": ("C3", "P3"), "right": ("C4", "P4")}
+PARIETAL = {"left": Derivation("C3", "P3"), "right": Derivation("C4", "P4")}
 Marks = npt.NDArray[np.bool_]
 Waves = npt.NDArray[np.complex64]
 
@@ -128,17 +128,22 @@ def look_at(piece: Resampled, wiring: Wiring, settings: QualitySettings) -> Fram
     lost = [
         _framed(marks, length).mean(axis=-1) for marks in (piece.flat, piece.missing & ~piece.flat, piece.clipped)
     ]
-    flaws = np.stack([*(share > settings.lost_share for share in lost), *_seen(electrodes, waves, used, settings)])
+    flaws = np.stack([*(share > settings.lost_share for share in lost), *_seen(electrodes, waves, wiring, settings)])
     flaws[:, ~used] = False
     spoilt = np.asarray(flaws[[FLAWS.index(name) for name in SILENT]].any(axis=0))
     formed = ([pair for pair in pairs if wiring.forms(pair)] for pairs in HEMISPHERES.values())
     return Frames(flaws, np.stack([_hemisphere(waves, ~spoilt, pairs) for pairs in formed]), used)
 
 
-def _seen(electrodes: Signal, waves: Waves, used: Marks, settings: QualitySettings) -> tuple[Marks, Marks, Marks]:
+def _seen(electrodes: Signal, waves: Waves, wiring: Wiring, settings: QualitySettings) -> tuple[Marks, Marks, Marks]:
     """Return where mains, muscle and the implausible are seen, [electrode, frame] each."""
-    # What all electrodes have is the reference's, and what their mean has may be one electrode's: neither is a flaw.
-    power = np.minimum(_power(waves), _power(waves - waves[used].mean(axis=0)))
+    # What all electrodes of a group have is their reference's, and what their mean has may be one electrode's:
+    # neither is a flaw.
+    power = _power(waves)
+    for group in wiring.groups:
+        rows = [ELECTRODES.index(name) for name in group]
+        if len(rows) > 1:
+            power[rows] = np.minimum(power[rows], _power(waves[rows] - waves[rows].mean(axis=0)))
     smooth = electrodes.reshape(*electrodes.shape[:2], -1, SMOOTH).mean(axis=-1)
     return (
         _is_line(power, 50, settings.line_uv) | _is_line(power, 60, settings.line_uv),
@@ -195,19 +200,20 @@ def _mean(values: Signal, known: Marks, axis: int) -> Signal:
     return np.asarray(np.divide(total, count, out=np.full_like(total, np.nan), where=count > 0))
 
 
-def amplitude_integrated(piece: Signal) -> dict[str, Signal]:
+def amplitude_integrated(piece: Signal, wiring: Wiring | None = None) -> dict[str, Signal]:
     """Return the envelope of the amplitude-integrated EEG of either side, µV, [time] at 200 Hz.
 
     C3-P3 and C4-P4, band-passed from 2 to 15 Hz, rectified, and smoothed over half a second (after Maynard et al.
-    1969; the envelope is scaled so that a sine has its peak-to-peak amplitude). NaN where an electrode of the two
-    is nothing but 0: the recording has none, or nothing was recorded.
+    1969; the envelope is scaled so that a sine has its peak-to-peak amplitude). NaN where the wiring does not form
+    the derivation, or an electrode of the two is nothing but 0: the recording has none, or nothing was recorded.
     """
     sections = sp.butter(3, AEEG_HZ, "bandpass", fs=RATE_HZ, output="sos")
     smooth = sp.butter(2, 1.0, "lowpass", fs=RATE_HZ, output="sos")
     found = {}
     for side, pair in PARIETAL.items():
         first, second = (piece[ELECTRODES.index(name)] for name in pair)
-        if not (first.any() and second.any()):
+        formed = wiring is None or wiring.forms(pair)
+        if not (formed and first.any() and second.any()):
             found[side] = np.full(len(first), np.nan, dtype=np.float32)
             continue
         voltage = first - second

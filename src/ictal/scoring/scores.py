@@ -20,7 +20,7 @@ from ictal.scoring.burden import burden
 from ictal.scoring.events import Event, EventSettings, find_events
 from ictal.scoring.quality import FLAWS
 from ictal.settings import Settings
-from ictal.wiring import Wiring
+from ictal.wiring import Wiring, reference_notes
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -90,7 +90,7 @@ class RecordingInfo(Settings):
             interpolated=wiring.interpolated,
             gaps=tuple((gap.start_s, gap.duration_s) for gap in recording.gaps),
             annotations=tuple((note.onset_s, note.duration_s, note.text) for note in recording.annotations),
-            notes=(*recording.notes, *notes),
+            notes=(*recording.notes, *reference_notes(wiring), *notes),
         )
 
 

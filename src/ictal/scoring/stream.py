@@ -126,7 +126,8 @@ def load(plan: Plan, settings: StandardiseSettings, quality: QualitySettings, *,
         signal = np.pad(signal, ((0, 0), (plan.unseen, plan.unseen)))
     elif signal.shape[1] < WINDOW_SAMPLES:
         signal, made_up = cut(signal, 0, settings.short)
-    frames, envelopes = look_at(plain, stretch.wiring, quality), amplitude_integrated(plain.signal)
+    frames = look_at(plain, stretch.wiring, quality)
+    envelopes = amplitude_integrated(plain.signal, stretch.wiring)
     starts, onset_s = [start - first for start in plan.starts], stretch.segment.onset_s + offset / RATE_HZ
     rows = [_row(start, plan.seen, onset_s, frames, envelopes, quality) for start in starts]
     return Loaded(signal, starts, contexts, rows=pd.DataFrame(rows).assign(made_up_s=made_up / RATE_HZ))

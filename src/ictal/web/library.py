@@ -17,6 +17,7 @@ from ictal.recording import Recording
 from ictal.scoring.events import Event, find_events
 from ictal.scoring.scores import COLUMNS, Scores
 from ictal.web.montages import Montage, montages_of
+from ictal.wiring import reference_notes, widest_wiring
 
 State = Literal["waiting", "scoring", "scored", "failed"]
 
@@ -64,6 +65,11 @@ class Item:
     def montages(self) -> dict[str, Montage]:
         """In which it can be shown."""
         return montages_of(self.recording)
+
+    @cached_property
+    def lost(self) -> tuple[str, ...]:
+        """Which derivations it cannot be shown in, because its electrodes have different references."""
+        return reference_notes(widest_wiring(self.recording))
 
     @property
     def frame(self) -> pd.DataFrame:

@@ -6,10 +6,9 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from ictal.errors import ElectrodeError
 from ictal.montage import CHANNELS, ELECTRODES, MONTAGES, TRANSVERSE, Derivation, montage_matrix
 from ictal.recording import Recording, Signal
-from ictal.wiring import Wiring, bipolar_wiring, wire
+from ictal.wiring import Wiring, widest_wiring
 
 BIPOLAR: dict[str, Mapping[str, tuple[Derivation, ...]]] = {
     "double banana": MONTAGES["double_banana"],
@@ -40,7 +39,7 @@ class Montage:
     matrix
         [trace, channel].
     average
-        Whether the mean of the channels that are there at a time is taken from each but the EKG.
+        Whether the mean of the traces that are there at a time is taken from each but the EKG.
     """
 
     names: tuple[str, ...]
@@ -55,13 +54,13 @@ class Montage:
         some = bool(missing.any())  # a page mostly lacks nothing, and four passes over it can be left out
         heard = np.where(missing, np.float32(0), samples) if some else samples
         traces: Signal = self.matrix @ heard
+        if some:
+            lost = ((self.matrix != 0).astype(np.float32) @ missing.astype(np.float32)) > 0
+            traces[lost] = np.nan
         if self.average:
             scalp = [name != "EKG" for name in self.names]
-            used = (self.matrix[scalp] != 0).any(axis=0)
-            count = np.maximum((~missing[used]).sum(axis=0), 1) if some else used.sum()
-            traces[scalp] -= heard[used].sum(axis=0, dtype=np.float32) / np.float32(count)
-        if some:
-            traces[((self.matrix != 0).astype(np.float32) @ missing.astype(np.float32)) > 0] = np.nan
+            count = np.maximum((~lost[scalp]).sum(axis=0), 1) if some else sum(scalp)
+            traces[scalp] -= np.nansum(traces[scalp], axis=0) / np.float32(count)
         return traces
 
 
@@ -69,9 +68,10 @@ def montages_of(recording: Recording) -> dict[str, Montage]:
     """Return the montages in which a recording can be shown, the one that readers know best first.
 
     A trace for which a channel is missing is left out; a montage of which more than half is missing is not offered.
-    'as recorded', every channel as it stands in the file, is always there.
+    Where electrodes have different references there is no average, and 'referential' names the reference of each. 'as
+    recorded', every channel as it stands in the file, is always there.
     """
-    wiring = _wiring(recording)
+    wiring = widest_wiring(recording)
     found: dict[str, Montage] = {}
     if wiring is not None:
         for name, chains in BIPOLAR.items():
@@ -80,17 +80,10 @@ def montages_of(recording: Recording) -> dict[str, Montage]:
                 found[name] = _made(wiring, formed)
         if wiring.kind == "referential" and len(wiring.known) >= LEAST * len(ELECTRODES):
             regions = {side: [name for name in names if name in wiring.known] for side, names in REGIONS.items()}
-            found[AVERAGE] = _made(wiring, regions, average=True)
+            if not wiring.mixed:
+                found[AVERAGE] = _made(wiring, regions, average=True)
             found[REFERENTIAL] = _made(wiring, regions)
     return found | {RECORDED: _recorded(recording)}
-
-
-def _wiring(recording: Recording) -> Wiring | None:
-    """Return how electrodes are made of channels; None where the file's names do not tell."""
-    try:
-        return bipolar_wiring(recording) or wire(recording, ())
-    except ElectrodeError:
-        return None
 
 
 def _enough(formed: Mapping[str, Sequence[Derivation]], wanted: Mapping[str, Sequence[Derivation]]) -> bool:
@@ -105,7 +98,13 @@ def _made(wiring: Wiring, groups: Mapping[str, Sequence[Derivation | str]], aver
     traces = [trace for part in parts for trace in part]
     weights = np.stack([_weights(trace) for trace in traces]) @ wiring.matrix.astype(np.float32)
     weights[abs(weights) < 1e-6] = 0
-    return Montage(tuple(map(str, traces)), _groups(parts), wiring.rows, weights, average)
+    return Montage(tuple(_name(trace, wiring) for trace in traces), _groups(parts), wiring.rows, weights, average)
+
+
+def _name(trace: Derivation | str, wiring: Wiring) -> str:
+    """Name a trace; where there are several references, an electrode with its own."""
+    own = [each for each, group in zip(wiring.references, wiring.groups, strict=True) if trace in group]
+    return f"{trace}-{own[0]}" if wiring.mixed and own and own[0] else str(trace)
 
 
 def _weights(trace: Derivation | str) -> npt.NDArray[np.float32]:
