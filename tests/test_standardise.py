@@ -139,7 +139,7 @@ def test_the_output_is_finite_float32_and_the_input_stays_as_it_was(rate_hz):
 
 def test_the_form_of_the_file_does_not_matter():
     made = recording(4000)
-    names = {"Fp1": "EEG FP1-REF", "T3": "T7", "T6": "p8-LE", "EKG": "ECG"}
+    names = {"Fp1": "EEG FP1", "T3": "T7", "T6": "p8..", "F4": "EEG_f4", "EKG": "ECG1-ECG2"}
     order = np.random.default_rng(0).permutation(len(CHANNELS))
     channels = ("SaO2", *(names.get(CHANNELS[row], CHANNELS[row]) for row in order), "Fp1-F7", "A1")
     extra = noise(4000, 1, 3)

@@ -209,7 +209,8 @@ class Channels:
 
     def _wired(self, edges: Sequence[Edge]) -> Wiring:
         """Solve for the potentials of the electrodes, by least squares."""
-        groups, nodes = groups_of(edges), sorted({name for edge in edges for name in edge[:2]})
+        groups = sorted(groups_of(edges), key=lambda group: min(CHANNELS.index(name) for name in group & {*CHANNELS}))
+        nodes = sorted({name for edge in edges for name in edge[:2]})
         incidence = np.zeros((len(edges), len(nodes)))
         for number, edge in enumerate(edges):
             incidence[number, nodes.index(edge.anode)], incidence[number, nodes.index(edge.cathode)] = 1, -1

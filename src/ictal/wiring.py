@@ -175,15 +175,15 @@ def _what_is_missing(channels: Channels, derivations: Sequence[Derivation] | Non
     lacking = [pair for pair in derivations or () if not (bipolar or referential).forms(pair)]
     if bipolar and lacking:
         return (
-            f"is bipolar, and the derivations {listed(lacking, 20)}, which the model looks at, cannot be formed of its "
-            f"channels; {has}"
+            f"is bipolar, and the derivations {listed(lacking, 20)}, which the model looks at, cannot be formed of "
+            f"its channels; {has}"
         )
     missing = _missing(referential, derivations)
     if not missing:
-        what = f"the model's derivations {listed(lacking, 20)}" if lacking else "all derivations"
+        what = f"{listed(lacking, 20)}, which the model looks at, cannot" if lacking else "not all derivations can"
         return (
-            f"its electrodes have different references ({_by_reference(referential)}), so that {what} cannot be "
-            f"formed; needed is one reference, or a channel between the references; {has}"
+            f"its electrodes have different references ({_by_reference(referential)}), so that {what} be formed; "
+            f"needed is one reference, or a channel between the references; {has}"
         )
     excluded = [f"{name} (its file calls it '{kind}')" for name, kind in channels.excluded]
     return (

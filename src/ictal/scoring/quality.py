@@ -137,10 +137,10 @@ def look_at(piece: Resampled, wiring: Wiring, settings: QualitySettings) -> Fram
 
 def _seen(electrodes: Signal, waves: Waves, wiring: Wiring, settings: QualitySettings) -> tuple[Marks, Marks, Marks]:
     """Return where mains, muscle and the implausible are seen, [electrode, frame] each."""
-    # What all electrodes of a group have is their reference's, and what their mean has may be one electrode's:
+    # What all electrodes of a reference have is the reference's, and what their mean has may be one electrode's:
     # neither is a flaw.
     power = _power(waves)
-    for group in wiring.groups:
+    for group in wiring.groups if wiring.mixed else (wiring.known,):
         rows = [ELECTRODES.index(name) for name in group]
         if len(rows) > 1:
             power[rows] = np.minimum(power[rows], _power(waves[rows] - waves[rows].mean(axis=0)))
