@@ -27,7 +27,7 @@ CUT = 15
 
 _CANONICAL = {name.upper(): name for name in CHANNELS} | {old.upper(): new for old, new in ALIASES.items()}
 _TYPE = r"(?:(?:EEG|POL)[\s_:.(\[-]*)?"
-_NAME = r"(?:(?!E[CKMO]G|S[AP]O|DC)[A-Z]{1,3}(?:[0-9]{1,2}|Z)|0[12])"
+_NAME = r"(?:(?!E[CKMO]G|S[AP]O|DC)[A-Y]{1,3}(?:[0-9]{1,2}|Z)|0[12])"
 """An electrode of any system, no EMG1, SaO2 or DC1; the zeros are those that stand for the letter in O1 and O2, see
 `_with_letters`."""
 _LABEL = re.compile(rf"{_TYPE}({_NAME})(?![0-9])(.*)")

@@ -40,6 +40,8 @@ ANNOTATIONS = ("EDF ANNOTATIONS", "BDF ANNOTATIONS")
 PLUS = ("EDF+C", "EDF+D", "BDF+C", "BDF+D")
 PIECE_BYTES = 1 << 20
 """How much is read at a time: more leaves the processor's cache, and takes twice as long."""
+BLANKS = "\u00a0\u2002\u2003\u2007\u2009\u202f\u3000"
+"""Blanks beyond that of ASCII."""
 CLIPPING_YEAR = 85
 """Two digits from 85 are of 1985 to 1999, the others of 2000 to 2084 (EDF+ 2.1.3.2)."""
 # EDF+ 2.2.2: onset, perhaps \x15 and a duration, then texts, all but the last byte closed by \x14.
@@ -256,8 +258,11 @@ def _text(field: bytes) -> str:
 
 
 def printable(text: str) -> str:
-    """Return a text of one line, with a question mark for what cannot be printed, as names are in damaged files."""
-    return "".join(letter if letter.isprintable() else "?" for letter in text)
+    """Return a text of one line, with a question mark for what cannot be printed, as names are in damaged files.
+
+    Blanks of other kinds (one that does not break a line) become plain ones.
+    """
+    return "".join(letter if letter.isprintable() else " " if letter in BLANKS else "?" for letter in text)
 
 
 def _shown(field: bytes) -> str:

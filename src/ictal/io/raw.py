@@ -14,6 +14,7 @@ from ictal.errors import ReadError, listed
 from ictal.io.edf_file import printable
 from ictal.io.fif import check_fif
 from ictal.io.mat import check_mat
+from ictal.io.types_and_units import as_stated
 from ictal.recording import Annotation, Recording, Signal
 
 if TYPE_CHECKING:
@@ -93,7 +94,7 @@ def from_raw(raw: Any, name: str = "raw") -> Recording:
             raw.annotations.onset, raw.annotations.duration, raw.annotations.description, strict=True
         )
     )
-    return Recording(
+    recording = Recording(
         name,
         tuple(printable(raw.ch_names[number]) for number in picks),
         float(raw.info["sfreq"]),
@@ -104,6 +105,7 @@ def from_raw(raw: Any, name: str = "raw") -> Recording:
         kinds=tuple(kinds[number] for number in picks),
         notes=_notes(raw.info["bads"], annotations),
     )
+    return as_stated(recording, raw, picks)
 
 
 def _notes(bads: Sequence[str], annotations: Sequence[Annotation]) -> tuple[str, ...]:
