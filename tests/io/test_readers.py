@@ -398,6 +398,27 @@ def test_times_of_a_cropped_fif_begin_with_its_first_sample(tmp_path, day):
     np.testing.assert_allclose(made.read(), 1e6 * raw.get_data([0, 1, 3]), rtol=0, atol=2 * FLOAT32)
 
 
+def test_a_fif_file_with_a_link_back_is_read(tmp_path):
+    """An editor adds a comment at the end of the file, which belongs behind the start of the measurement's info."""
+    path = tmp_path / "a_raw.fif"
+    write_fif(path, noise(N_SAMPLES, n_channels=len(CHANNELS)), 256)
+    samples, content, tags, at = open_recording(path).read(), bytearray(path.read_bytes()), [], 0
+    while True:
+        tags.append(at)
+        _, _, size, following = struct.unpack_from(">iIii", content, at)
+        if following < 0:
+            break
+        at = following or at + 16 + size
+    begins = [struct.unpack_from(">i", content, tag)[0] == 104 for tag in tags]
+    block = next(
+        n for n, tag in enumerate(tags) if begins[n] and struct.unpack_from(">i", content, tag + 16)[0] == 101
+    )
+    struct.pack_into(">i", content, tags[block] + 12, len(content))
+    content += struct.pack(">iIii", 206, 10, 4, tags[block + 1]) + b"note"
+    path.write_bytes(content)
+    np.testing.assert_array_equal(open_recording(path).read(), samples)
+
+
 def test_a_fif_file_that_leads_in_a_circle_is_refused(tmp_path):
     """MNE 1.13 would follow it for ever (found by benchmarks/fuzz.py); the directory is what it looks at first."""
     path = tmp_path / "a_raw.fif"

@@ -62,6 +62,17 @@ def open_recording(path: str | Path) -> Recording:
         raise ReadError(f"{path}: cannot be read: {error.strerror or error}") from error
 
 
+def format_of(path: Path) -> str:
+    """Return the suffix, in lower case, of the format that a file is of: by its first bytes, else by its name.
+
+    Raises
+    ------
+    ReadError
+        If the file is empty.
+    """
+    return _content(path) or _suffix(path)
+
+
 def _read(path: Path) -> Recording:
     suffix = _suffix(path)
     if not path.exists():
