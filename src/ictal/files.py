@@ -51,6 +51,14 @@ def writing(path: Path) -> Iterator[None]:
         raise WriteError(f"{path}: cannot be written: {error.strerror or error}") from error
 
 
+def beside(path: Path, name: str) -> Path | None:
+    """Return the file of this name beside another, in whatever case its letters are; None: there is none."""
+    exact = path.with_name(name) if name and "/" not in name else None
+    if exact is None or exact.is_file():
+        return exact
+    return next((file for file in sorted(path.parent.iterdir()) if file.name.lower() == name.lower()), None)
+
+
 def write_text(path: Path, text: str) -> None:
     """Write a text file whole or not at all."""
     with whole_file(path) as part:

@@ -14,6 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ictal.errors import ReadError
+from ictal.io import open_recording
 from ictal.io.edf_file import EdfFile
 from ictal.io.edf_read import read_edf, unit_uv
 from ictal.recording import Annotation, Gap
@@ -183,8 +184,12 @@ def test_gaps_and_segments_are_those_of_the_records(tmp_path_factory, gaps, firs
 
 def test_a_record_that_begins_before_the_last_one_ended_is_refused(tmp_path):
     path = write(tmp_path / "a.edf", [fp1()], [tals(f"+{onset}") for onset in (0, 1, 1.5, 3)], plus="EDF+D")
-    with pytest.raises(ReadError, match=r"a\.edf: record 3 begins at 1\.5 s, when the one before it still lasts"):
-        read_edf(path)
+    words = r"its times go back: 2 s of samples end 0\.5 s behind the start of the next"
+    with pytest.raises(ReadError, match=rf"a\.edf: {words}\. Correct that or, if you are sure .* --accept-doubtful"):
+        open_recording(path)
+    made = open_recording(path, accept_doubtful=True)
+    assert (made.n_samples, made.gaps) == (4 * RATE_HZ, ())
+    assert [note[:44] for note in made.notes] == ["accepted although doubtful: its times go back"[:44]]
 
 
 def test_a_discontinuous_file_must_say_when_each_record_begins(tmp_path):

@@ -37,6 +37,8 @@ class DataSettings(Settings):
     context_missing
         A recording may be shorter than the 600 s of a context by this share of them, where an arm looks at contexts;
         what lacks is missing in the context. (Where a long recording begins or ends, up to half of it may be.)
+    accept_doubtful
+        Whether recordings whose channel names, times or voltages are in doubt take part, see `ictal.read`.
     sim
         Size and seed of the simulated data set, where DATA is 'sim'.
     """
@@ -45,6 +47,7 @@ class DataSettings(Settings):
     test_share: float = Field(1 / 6, ge=0, lt=1)
     max_windows_per_eeg: int | None = Field(None, ge=1)
     context_missing: float = Field(0.0, ge=0, le=1)
+    accept_doubtful: bool = False
     sim: SimulationSettings = SimulationSettings()
 
 
@@ -92,6 +95,7 @@ class FileDataset:
     labels: pd.DataFrame
     files: Mapping[str, Path]
     contexts: Mapping[str, ContextFile] = field(default_factory=dict)
+    accept_doubtful: bool = False
 
     @property
     def outline(self) -> pd.DataFrame:
@@ -100,7 +104,7 @@ class FileDataset:
 
     def recording(self, eeg_id: str) -> Recording:
         """Open the file of this EEG."""
-        return open_recording(self.files[eeg_id])
+        return open_recording(self.files[eeg_id], accept_doubtful=self.accept_doubtful)
 
     def duration_s(self, eeg_id: str) -> float:
         """Look into the file of this EEG."""

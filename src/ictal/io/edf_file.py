@@ -18,6 +18,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ictal.errors import ReadError
+from ictal.io.times import JITTER_S
 from ictal.recording import Annotation
 
 EDF_MAGIC, BDF_MAGIC = b"0       ", b"\xffBIOSEMI"
@@ -185,6 +186,8 @@ class EdfFile:
     def onsets_s(self) -> npt.NDArray[np.float64]:
         """When each record begins, in seconds from the start of the header.
 
+        What the records state counts, also in a file that calls itself continuous, unless they contradict that.
+
         Raises
         ------
         ReadError
@@ -192,6 +195,8 @@ class EdfFile:
         """
         stated = self._times[0]
         if not self.plus.endswith("D"):
+            if self.plus and np.isfinite(stated).all() and not self.contradicts_itself:
+                return stated
             first = stated[0] if math.isfinite(stated[0]) else 0.0
             return np.asarray(first + self.record_s * np.arange(self.n_records))
         unknown = np.flatnonzero(np.isnan(stated))
@@ -201,6 +206,12 @@ class EdfFile:
                 f"{self.n_records} begins"
             )
         return stated
+
+    @property
+    def contradicts_itself(self) -> bool:
+        """Whether it calls itself continuous, and states records that begin when the one before them still lasts."""
+        stated = self._times[0]
+        return self.plus.endswith("C") and bool((np.diff(stated) - self.record_s < -JITTER_S).any())
 
     def records(self, first: int, count: int) -> npt.NDArray[np.uint8]:
         """Return the bytes of some records, [record, byte].

@@ -133,7 +133,7 @@ def write_edf(scores: Scores, folder: Path) -> list[Path]:
     if kind in EDF_KINDS:
         copy_edf_with_annotations(source, path, notes)
     else:
-        write_annotated_edf(open_recording(source), path, notes)
+        write_annotated_edf(open_recording(source, accept_doubtful=True), path, notes)  # its scores were wanted
     return [path]
 
 
