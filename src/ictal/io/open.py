@@ -30,7 +30,15 @@ READERS: dict[str, Reader] = {
 """Reader by suffix, in lower case."""
 MAGICS = {EDF_MAGIC: ".edf", BDF_MAGIC: ".bdf", MAGIC: ".parquet"}
 """Suffix of what a file is for certain, by its first bytes."""
-COMPANIONS = {".eeg": ".vhdr", ".vmrk": ".vhdr", ".fdt": ".set", ".dat": ".lay", ".pnt": ".eeg", ".21e": ".eeg"}
+COMPANIONS = {
+    ".eeg": ".vhdr",
+    ".vmrk": ".vhdr",
+    ".fdt": ".set",
+    ".dat": ".lay",
+    ".pnt": ".eeg",
+    ".21e": ".eeg",
+    ".log": ".eeg",
+}
 """Suffix of the file to open instead, for the parts of a recording that consists of several files."""
 FOLDERS = (".mff",)
 """Formats of which a recording is a folder."""
