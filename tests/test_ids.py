@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ictal.data import DataSettings, open_dataset
 from ictal.data.hms import read_hms_labels
 from ictal.data.manifest import read_manifest
 from ictal.errors import TableError
@@ -132,6 +133,17 @@ def test_ids_of_a_competition_table_are_tidied_before_windows_are_named(tmp_path
     labels = read_hms_labels(tmp_path / "train.csv")
     assert labels["window_id"].tolist() == ["1_0", "1_1"]
     assert labels["patient_id"].unique().tolist() == ["p0"]
+
+
+def test_two_ids_of_a_competition_folder_that_are_one_file_are_named(tmp_path):
+    (tmp_path / "train_eegs").mkdir()
+    write_hms(tmp_path / "train_eegs" / "1.parquet", recording(70 * 200))
+    (tmp_path / "train_eegs" / "2.parquet").symlink_to(tmp_path / "train_eegs" / "1.parquet")
+    table = manifest([("x", 0, "p0"), ("x", 0, "p1")]).drop(columns=["file", "start_s"])
+    table = table.assign(eeg_id=[1, 2], eeg_sub_id=0, eeg_label_offset_seconds=0)
+    table.to_csv(tmp_path / "train.csv", index=False)
+    with pytest.raises(TableError, match="eeg_id 2: is the file of eeg_id 1 under another name"):
+        open_dataset(str(tmp_path), DataSettings())
 
 
 def predictions(*patients: str) -> pd.DataFrame:

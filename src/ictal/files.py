@@ -4,6 +4,7 @@ import hashlib
 import json
 import os
 import threading
+import unicodedata
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -57,6 +58,20 @@ def beside(path: Path, name: str) -> Path | None:
     if exact is None or exact.is_file():
         return exact
     return next((file for file in sorted(path.parent.iterdir()) if file.name.lower() == name.lower()), None)
+
+
+def identity_of(file: Path) -> object:
+    """Return what is the same for all names of one file: links, and paths that lead to it in other ways."""
+    try:
+        status = file.stat()
+    except OSError:
+        return _plain(file)
+    # Where a file system numbers no files, paths have to do.
+    return (status.st_dev, status.st_ino) if status.st_ino else _plain(file)
+
+
+def _plain(file: Path) -> str:
+    return unicodedata.normalize("NFC", os.path.normpath(file.absolute()))
 
 
 def write_text(path: Path, text: str) -> None:

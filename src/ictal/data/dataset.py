@@ -9,7 +9,7 @@ import pandas as pd
 from pydantic import Field
 
 from ictal.errors import IctalError, raise_problems
-from ictal.files import fingerprint, hash_of
+from ictal.files import fingerprint, hash_of, identity_of
 from ictal.io import open_recording
 from ictal.io.context import ContextFile
 from ictal.recording import Recording
@@ -124,7 +124,12 @@ class FileDataset:
             With all problems: absent or damaged files, missing electrodes, windows past the end.
         """
         problems = []
+        known: dict[object, str] = {}
         for eeg_id, rows in self.labels.groupby("eeg_id", sort=False):
+            same = known.setdefault(identity_of(self.files[str(eeg_id)]), str(eeg_id))
+            if same != str(eeg_id):
+                problems.append(f"eeg_id {eeg_id}: is the file of eeg_id {same} under another name (a link)")
+                continue
             try:
                 recording = self.recording(str(eeg_id))
                 refuse_gaps(recording)

@@ -7,6 +7,7 @@ from pathlib import Path
 from ictal.data.dataset import FileDataset
 from ictal.data.table import make_labels, read_csv
 from ictal.errors import raise_problems
+from ictal.files import identity_of
 from ictal.ids import tidy_id
 from ictal.labels import VOTE_COLUMNS
 
@@ -37,8 +38,8 @@ def read_manifest(path: Path) -> FileDataset:
     problems = []
     for written in frame["file"].unique():
         file = _file(path.parent, written)
-        name = known.setdefault(identity := _identity(file), tidy_id(os.path.normpath(written)))
-        if _identity(files.setdefault(name, file)) != identity:
+        name = known.setdefault(identity := identity_of(file), tidy_id(os.path.normpath(written)))
+        if identity_of(files.setdefault(name, file)) != identity:
             problems.append(f"file '{written}' is named as another but for blanks or the form of letters; rename one")
         ids[written] = name
     raise_problems(str(path), problems)
@@ -62,13 +63,3 @@ def _composed(name: str) -> str:
 
 def _decomposed(name: str) -> str:
     return unicodedata.normalize("NFD", name)
-
-
-def _identity(file: Path) -> object:
-    """Return what is the same for all names of one file: links, and paths that lead to it in other ways."""
-    try:
-        status = file.stat()
-    except OSError:
-        return _composed(os.path.normpath(file.absolute()))
-    # Where a file system numbers no files, paths have to do.
-    return (status.st_dev, status.st_ino) if status.st_ino else _composed(os.path.normpath(file.absolute()))

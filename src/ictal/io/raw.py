@@ -14,8 +14,8 @@ import numpy as np
 
 from ictal.errors import ReadError, listed
 from ictal.files import beside
+from ictal.io.brainvision import NEW_SEGMENT, brainvision_times, open_brainvision
 from ictal.io.brainvision import SUFFIXES as BRAINVISION
-from ictal.io.brainvision import brainvision_times, open_brainvision
 from ictal.io.edf_file import EdfFile, printable
 from ictal.io.fif import check_fif
 from ictal.io.heard import Heard, listening
@@ -246,16 +246,30 @@ def _all_annotations(
     own: tuple[Annotation, ...], times: Times, layout: Layout, shift_s: float
 ) -> tuple[Annotation, ...]:
     """Return the annotations of a Raw and of its file at their true times, in their order, each once."""
-    stated = tuple(replace(note, onset_s=note.onset_s - shift_s) for note in times.annotations or ())
+    first_s = shift_s if times.by_samples else shift_s + _paused_s(times, shift_s)
+    stated = tuple(replace(note, onset_s=note.onset_s - first_s) for note in times.annotations or ())
     known = {(note.text, round(note.onset_s / SAME_S) + late) for note in stated for late in (-1, 0, 1)}
-    known |= {(BOUNDARY, round((join.at_s - shift_s) / SAME_S)) for join in times.joins if join.pause_s}
+    # MNE moves what lies before the first sample there.
+    joins = [max(join.at_s - shift_s, 0.0) for join in times.joins if join.pause_s is not None]
     added = [
         note
         for note in own
-        if note.text.lower() != SKIPPED and (note.text, round(note.onset_s / SAME_S)) not in known
+        if note.text.lower() != SKIPPED
+        and (note.text, round(note.onset_s / SAME_S)) not in known
+        and not (_marks_join(note) and any(abs(note.onset_s - at_s) * layout.rate_hz <= 1 for at_s in joins))
     ]
     moved = placed(stated, layout) if times.by_samples else stated
     return tuple(sorted((*moved, *placed(added, layout)), key=lambda note: note.onset_s))
+
+
+def _paused_s(times: Times, shift_s: float) -> float:
+    """Return how long the pauses last before the first sample that is left of a file."""
+    return sum(join.pause_s or 0.0 for join in times.joins if 0 < join.at_s <= shift_s)
+
+
+def _marks_join(note: Annotation) -> bool:
+    """Say whether an annotation of MNE's says that pieces meet."""
+    return BOUNDARY in note.text.lower() or note.text.startswith(NEW_SEGMENT) or note.text == NEW_SEGMENT_GDF
 
 
 def _start(raw: Any, times: Times, layout: Layout, shift_s: float) -> datetime | None:
@@ -263,12 +277,12 @@ def _start(raw: Any, times: Times, layout: Layout, shift_s: float) -> datetime |
     if times.start is not None and shift_s == 0:
         return times.start
     start: datetime | None = raw.info["meas_date"]
-    first_s = float(raw.first_time) + layout.pieces[0].start / layout.rate_hz
+    first_s = float(raw.first_time) + layout.pieces[0].start / layout.rate_hz + _paused_s(times, shift_s)
     return start and start + timedelta(seconds=first_s)
 
 
 def _notes(bads: Sequence[str], annotations: Sequence[Annotation], times: Times) -> tuple[str, ...]:
-    joined = sum(BOUNDARY in note.text.lower() or note.text == NEW_SEGMENT_GDF for note in annotations)
+    joined = len({round(note.onset_s / SAME_S) for note in annotations if _marks_join(note)})
     notes = {
         f"marked as bad, and not used: {listed(bads)}": bads,
         f"it was joined of pieces at {joined} places ('boundary'), and how long the gaps are is not known": joined
@@ -311,8 +325,10 @@ def _of_header(suffix: str, times: Callable[[Path], Times]) -> Callable[[Path], 
 
 def _edf_times(path: Path) -> Times:
     file = EdfFile.open(path)
-    onsets = file.onsets_s - file.onsets_s[0]
-    return Times(joins_of((file.record_s * number for number in range(file.n_records)), onsets))
+    joins = joins_of((file.record_s * number for number in range(file.n_records)), file.onsets_s.tolist())
+    first_s = float(file.onsets_s[0])
+    annotations = tuple(replace(note, onset_s=note.onset_s - first_s) for note in file.annotations)
+    return Times(joins, annotations=annotations, by_samples=False)
 
 
 _STATED: Mapping[str, Callable[[Path], Times | None]] = {
