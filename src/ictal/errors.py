@@ -1,5 +1,9 @@
 """The exceptions of ictal: everything that a user can cause ends in one of these."""
 
+import gzip
+import struct
+import zipfile
+import zlib
 from collections.abc import Iterable, Sequence
 from itertools import islice
 
@@ -60,6 +64,19 @@ def listed(values: Iterable[object], limit: int = 8) -> str:
     shown = [str(value) for value in islice(iterator, limit)]
     more = next(iterator, None) is not None
     return ", ".join(shown) + (", ..." if more else "")
+
+
+def reason(error: Exception) -> str:
+    """Return why a file cannot be read in words, where Python says it in its own: of codes, bytes and numbers."""
+    if isinstance(error, FileNotFoundError):
+        return "there is no such file"
+    if isinstance(error, OSError) and error.strerror:
+        return error.strerror
+    if isinstance(error, UnicodeError):
+        return "it is not text in UTF-8"
+    if isinstance(error, (EOFError, zlib.error, struct.error, zipfile.BadZipFile, gzip.BadGzipFile)):
+        return "it is damaged or cut off"
+    return " ".join(str(error).split()) or "it is damaged"
 
 
 def raise_problems(title: str, problems: Sequence[str], error: type[IctalError] = TableError) -> None:

@@ -4,6 +4,7 @@ import hashlib
 import json
 import os
 import threading
+import unicodedata
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -49,6 +50,28 @@ def writing(path: Path) -> Iterator[None]:
         yield
     except OSError as error:
         raise WriteError(f"{path}: cannot be written: {error.strerror or error}") from error
+
+
+def beside(path: Path, name: str) -> Path | None:
+    """Return the file of this name beside another, in whatever case its letters are; None: there is none."""
+    exact = path.with_name(name) if name and "/" not in name else None
+    if exact is None or exact.is_file():
+        return exact
+    return next((file for file in sorted(path.parent.iterdir()) if file.name.lower() == name.lower()), None)
+
+
+def identity_of(file: Path) -> object:
+    """Return what is the same for all names of one file: links, and paths that lead to it in other ways."""
+    try:
+        status = file.stat()
+    except OSError:
+        return _plain(file)
+    # Where a file system numbers no files, paths have to do.
+    return (status.st_dev, status.st_ino) if status.st_ino else _plain(file)
+
+
+def _plain(file: Path) -> str:
+    return unicodedata.normalize("NFC", os.path.normpath(file.absolute()))
 
 
 def write_text(path: Path, text: str) -> None:

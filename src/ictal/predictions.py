@@ -9,8 +9,9 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from ictal.errors import TableError, listed, raise_problems
+from ictal.errors import TableError, listed, raise_problems, reason
 from ictal.files import whole_file
+from ictal.ids import alike, tidy_ids
 from ictal.labels import PATTERNS, VOTE_COLUMNS, check_votes
 
 ID_COLUMNS = ("window_id", "eeg_id", "patient_id")
@@ -38,8 +39,9 @@ class Predictions:
     Attributes
     ----------
     frame
-        The columns `COLUMNS`: ids as text; split 'cv' or 'test'; fold and seed as whole numbers; votes as
-        counts; probabilities in the order of `ictal.labels.PATTERNS`; and perhaps `CONCENTRATION`.
+        The columns `COLUMNS`: ids as text, in the spelling of `ictal.ids.tidy_id`; split 'cv' or 'test'; fold and
+        seed as whole numbers; votes as counts; probabilities in the order of `ictal.labels.PATTERNS`; and perhaps
+        `CONCENTRATION`.
     """
 
     frame: pd.DataFrame
@@ -59,6 +61,7 @@ class Predictions:
         frame = frame.loc[:, columns].reset_index(drop=True)
         raise_problems(name, _key_problems(frame))
         frame = frame.astype(dict.fromkeys((*ID_COLUMNS, "split", "arm"), str))
+        frame = frame.assign(**{column: tidy_ids(frame[column]) for column in ID_COLUMNS})
         raise_problems(name, _problems(frame))
         numbers = dict.fromkeys((*PROBABILITY_COLUMNS, *columns[len(COLUMNS) :]), float)
         return cls(frame.astype({"fold": int, "seed": int} | numbers | dict.fromkeys(VOTE_COLUMNS, int)))
@@ -192,7 +195,7 @@ def read_frame(path: Path, dtype: "type[str] | dict[str, type[str]]", what: str 
             return pd.read_parquet(path)
         return pd.read_csv(path, dtype=dtype, keep_default_na=False)
     except (OSError, ValueError, EOFError, zlib.error) as error:
-        raise TableError(f"{path}: cannot be read as {what}: {error}") from error
+        raise TableError(f"{path}: cannot be read as {what}: {reason(error)}") from error
 
 
 def require_columns(name: str, frame: pd.DataFrame, columns: Sequence[str]) -> None:
@@ -252,7 +255,7 @@ def _problems(frame: pd.DataFrame) -> list[str]:
     if len(doubled):
         problems.append(f"{len(doubled)} rows repeat a window, arm, seed and fold: {listed(doubled, 3)}")
     problems += one_per(frame, "window_id", "eeg_id") + one_per(frame, "eeg_id", "patient_id")
-    problems += one_per(frame, "patient_id", "split")
+    problems += one_per(frame, "patient_id", "split") + alike("patient_id", frame["patient_id"])
     cross_validated = frame[frame["split"] == "cv"]
     return problems + one_per(cross_validated, "patient_id", "fold")
 

@@ -1,12 +1,14 @@
 """A recording: what it is called, which channels it has, and where its samples come from."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
+
+from ictal.errors import ReadError
 
 Signal = npt.NDArray[np.float32]
 
@@ -91,6 +93,8 @@ class Recording:
         Per channel what the file says that it is ('eeg', 'ecg', 'misc', ...; '' where it does not); or empty.
     notes
         What the reader met that a user must know, a sentence each.
+    doubts
+        What makes sides, times or voltages doubtful, a sentence each; see `settled`.
     """
 
     name: str
@@ -104,6 +108,7 @@ class Recording:
     limits_uv: tuple[tuple[float, float], ...] = ()
     kinds: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
+    doubts: tuple[str, ...] = ()
 
     @classmethod
     def from_array(
@@ -120,6 +125,36 @@ class Recording:
         if array.ndim != 2 or array.shape[0] != len(channels):
             raise ValueError(f"{len(channels)} channels need an array [channel, time], not {array.shape}")
         return cls(name, tuple(channels), float(rate_hz), array.shape[1], ArraySource(array))
+
+    @property
+    def all_notes(self) -> tuple[str, ...]:
+        """The notes, and what was met since in samples that were read."""
+        return (*self.notes, *(note for note in getattr(self.source, "notes", ()) if note not in self.notes))
+
+    def settled(self, *, accept_doubtful: bool = False) -> "Recording":
+        """Return a recording without doubts: they are refused, or become notes.
+
+        Parameters
+        ----------
+        accept_doubtful
+            Whether the user takes the recording as it is read.
+
+        Raises
+        ------
+        ReadError
+            If there are doubts that the user has not accepted; the message says what to do.
+        """
+        if not self.doubts:
+            return self
+        told = "; ".join(self.doubts)
+        if not accept_doubtful:
+            raise ReadError(
+                f"{self.name}: {told}. Correct that or, if you are sure that it is read rightly, accept it by "
+                "--accept-doubtful (Python: accept_doubtful=True, recipe: data.accept_doubtful: true)"
+            )
+        return replace(
+            self, doubts=(), notes=(*(f"accepted although doubtful: {doubt}" for doubt in self.doubts), *self.notes)
+        )
 
     @property
     def duration_s(self) -> float:

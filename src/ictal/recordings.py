@@ -81,6 +81,7 @@ def score_file(
     interpolate: int = 0,
     progress: Progress = silent,
     on_scores: OnScores | None = None,
+    accept_doubtful: bool = False,
 ) -> Scored:
     """Score a file and write what comes of it.
 
@@ -94,7 +95,7 @@ def score_file(
         Folder of the results.
     formats
         Some of `FORMATS`.
-    step_s, interpolate, progress, on_scores
+    step_s, interpolate, progress, on_scores, accept_doubtful
         See `ictal.scoring.score.score`.
 
     Raises
@@ -104,7 +105,7 @@ def score_file(
     """
     check_formats(formats)
     check_folder(out)
-    recording = open_recording(path)
+    recording = open_recording(path, accept_doubtful=accept_doubtful)
     scores = score(recording, engine, step_s=step_s, interpolate=interpolate, progress=progress, on_scores=on_scores)
     files: list[Path] = []
     for number, name in enumerate(formats):

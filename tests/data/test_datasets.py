@@ -295,7 +295,9 @@ def tables(long_eegs, tmp_path_factory) -> dict[str, tuple[Path, Path, pd.DataFr
     for number in (1, 2, 3):
         shutil.copy(long_eegs / "1.parquet", folder / "train_eegs" / f"{number}.parquet")
     hms = pd.DataFrame({"eeg_id": [1, 1, 2, 3], "eeg_sub_id": [0, 1, 0, 0], OFFSET_COLUMN: [0, 10, 0, 0.0]})
-    rows = [("1.parquet", 0, 0), ("1.parquet", 10, 0), ("2.parquet", 0, 1), ("./1.parquet", 0, 1)]
+    rows = [("1.parquet", 0, 0), ("1.parquet", 10, 0), ("2.parquet", 0, 1), ("again/1.parquet", 0, 1)]
+    (long_eegs / "again").mkdir(exist_ok=True)
+    shutil.copy(long_eegs / "1.parquet", long_eegs / "again" / "1.parquet")
     hms = hms.assign(patient_id=[0, 0, 1, 1], **dict.fromkeys(VOTE_COLUMNS, 1))
     return {
         "folder": (folder, folder / "train.csv", hms),

@@ -39,7 +39,11 @@ KINDS = (*PLAIN, "EDF+C", "EDF+D", "BDF+C", "BDF+D")
 GAP_S = 100.0
 
 
-def make(path: Path, kind: str = "EDF", record_s: str = "1", first_s: float = 0.0, **fields: str) -> Path:
+def _field(text: str | bytes) -> bytes:
+    return (text if isinstance(text, bytes) else text.encode("latin-1")).ljust(80)
+
+
+def make(path: Path, kind: str = "EDF", record_s: str = "1", first_s: float = 0.0, **fields: str | bytes) -> Path:
     """Write a small file of any kind by hand: EDF's and EDF+'s own words, with none of the code that is tested."""
     width, bits = (3, 24) if kind.startswith("BDF") else (2, 16)
     plus = kind not in PLAIN
@@ -53,7 +57,7 @@ def make(path: Path, kind: str = "EDF", record_s: str = "1", first_s: float = 0.
         "reserved": kind if plus else {2: "", 3: "24BIT"}[width],
     } | fields
     header = b"\xffBIOSEMI" if width == 3 else b"0       "
-    header += texts["patient"].ljust(80).encode("latin-1") + texts["recording"].ljust(80).encode("latin-1")
+    header += _field(texts["patient"]) + _field(texts["recording"])
     header += b"01.07.1922.30.05" + str(256 * (len(labels) + 1)).ljust(8).encode()
     header += texts["reserved"].ljust(44).encode()
     header += str(N_RECORDS).ljust(8).encode() + record_s.ljust(8).encode() + str(len(labels)).ljust(4).encode()
@@ -236,10 +240,14 @@ def test_what_would_end_an_annotation_becomes_a_blank_and_an_early_one_stays_ear
         ("MCH-0234567 F 02-MAY-1951 Haagse_Harry", "MCH-0234567 F 02-MAY-1951 Haagse_Harry"),
         ("MCH-0234567 F 02-may-1951 Haagse_Harry", "X X X MCH-0234567_F_02-may-1951_Haagse_Harry"),
         ("Müller\x07 é", "X X X Muller_e"),
+        ("Jürgen Müller".encode(), "X X X Jurgen_Muller"),
+        (("n" * 79 + "ü").encode()[:80], "X X X " + "n" * 74),
+        ("Straße", "X X X Stra?e"),
         ("n" * 80, "X X X " + "n" * 74),
     ],
 )
 def test_the_patients_field_becomes_what_edf_plus_wants_and_keeps_its_text(patient, expected, tmp_path):
+    """EDF+ 2.1.3.1: printable ASCII. Others write UTF-8 or Latin-1."""
     source, out = make(tmp_path / "a.edf", patient=patient), tmp_path / "b.edf"
     copy_edf_with_annotations(source, out, NEW)
     assert out.read_bytes()[8:88].decode().rstrip() == expected

@@ -14,6 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ictal.errors import ReadError
+from ictal.io import open_recording
 from ictal.io.edf_file import EdfFile
 from ictal.io.edf_read import read_edf, unit_uv
 from ictal.recording import Annotation, Gap
@@ -183,8 +184,12 @@ def test_gaps_and_segments_are_those_of_the_records(tmp_path_factory, gaps, firs
 
 def test_a_record_that_begins_before_the_last_one_ended_is_refused(tmp_path):
     path = write(tmp_path / "a.edf", [fp1()], [tals(f"+{onset}") for onset in (0, 1, 1.5, 3)], plus="EDF+D")
-    with pytest.raises(ReadError, match=r"a\.edf: record 3 begins at 1\.5 s, when the one before it still lasts"):
-        read_edf(path)
+    words = r"its times go back: 2 s of samples end 0\.5 s behind the start of the next"
+    with pytest.raises(ReadError, match=rf"a\.edf: {words}\. Correct that or, if you are sure .* --accept-doubtful"):
+        open_recording(path)
+    made = open_recording(path, accept_doubtful=True)
+    assert (made.n_samples, made.gaps) == (4 * RATE_HZ, ())
+    assert [note[:44] for note in made.notes] == ["accepted although doubtful: its times go back"[:44]]
 
 
 def test_a_discontinuous_file_must_say_when_each_record_begins(tmp_path):
@@ -228,9 +233,37 @@ def test_a_real_discontinuous_file_has_its_gap(shared_data):
 )
 def test_the_clipping_date_and_dates_that_are_none(tmp_path, fields, start):
     """EDF+ 2.1.3.2: 85 to 99 are of 1985 to 1999, 00 to 84 of 2000 to 2084."""
-    made = read_edf(write(tmp_path / "a.edf", [fp1()], **fields))
+    made = read_edf(write(tmp_path / "a.edf", [fp1()], recording="night 2", **fields))
     assert made.start == start
     assert [note[:24] for note in made.notes] == ([] if start else ["its start is not known, "])
+
+
+@pytest.mark.parametrize(
+    ("date", "recording", "year", "said"),
+    [
+        ("02.03.02", "Startdate 02-MAR-2002 X X X", 2002, []),
+        ("02.03.24", "Startdate 02-MAR-1924 X X X", 1924, []),
+        ("02.03.90", "Startdate 02-mar-2090", 2090, []),
+        ("01.01.85", "Startdate 02-MAR-1924 X X X", 1924, []),
+        (
+            "02.03.yy",
+            "Startdate 02-MAR-2090 X X X",
+            2090,
+            ["its header states '02.03.yy' as date; that of"],
+        ),
+        ("02.03.24", "Startdate 03-MAR-2024 X X X", 2024, ["it states two dates of its start, 2024-03-02 and 2024-"]),
+        ("02.03.24", "Startdate 31-FEB-2024 X X X", 2024, []),
+        ("02.03.24", "Startdate X X X X", 2024, []),
+        ("01.01.85", "Startdate X X X X", 1985, []),
+    ],
+)
+def test_the_field_of_the_recording_has_the_whole_year(tmp_path, date, recording, year, said):
+    """EDF+ 2.1.3.4: 'Startdate dd-MMM-yyyy'; 2.1.3.2: after 2084 the header says 'yy'."""
+    made = read_edf(write(tmp_path / "a.edf", [fp1()], date=date, recording=recording))
+    month_and_day = (1, 1) if year == 1985 else (3, 2)
+    assert made.start == datetime(year, *month_and_day, 23, 59, 58, tzinfo=UTC)
+    assert len(made.notes) == len(said)
+    assert all(note.startswith(words) for note, words in zip(made.notes, said, strict=True))
 
 
 # Annotations

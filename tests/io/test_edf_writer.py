@@ -5,7 +5,7 @@ import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 
 import edfio
@@ -109,10 +109,31 @@ def test_the_rate_and_the_start_are_kept_and_a_file_depends_on_its_recording_alo
     assert (tmp_path / "a.edf").read_bytes() == (tmp_path / "b.edf").read_bytes()
 
 
-def test_a_start_that_is_not_known_is_written_as_a_fixed_one(tmp_path):
-    write_edf(tmp_path / "a.edf", recording(200))
-    assert open_recording(tmp_path / "a.edf").start.replace(tzinfo=None) == datetime(2001, 1, 1)
-    assert (tmp_path / "a.edf").read_bytes()[192:197] == b"EDF+C"
+@pytest.mark.parametrize(
+    ("start", "clock", "text"),
+    [
+        (None, b"01.01.8500.00.00", "Startdate X X X ictal"),
+        (datetime(1924, 11, 5, 3, 4, 5), b"01.01.8503.04.05", "Startdate X X X ictal started_05-NOV-1924"),
+        (datetime(1984, 12, 31, 23, 59, 59), b"01.01.8523.59.59", "Startdate X X X ictal started_31-DEC-1984"),
+        (datetime(1985, 1, 1, 1, 2, 3), b"01.01.8501.02.03", "Startdate 01-JAN-1985 X X ictal"),
+        (datetime(2084, 12, 31, 1, 2, 3), b"31.12.8401.02.03", "Startdate 31-DEC-2084 X X ictal"),
+        (
+            datetime(2090, 2, 28, 1, 2, tzinfo=UTC),
+            b"01.01.8501.02.00",
+            "Startdate X X X ictal started_28-FEB-2090",
+        ),
+    ],
+)
+def test_a_date_that_edf_cannot_state_is_never_that_of_today(start, clock, text, tmp_path):
+    """EDF+ 2.1.3.2 and 2.1.3.4: years 1985 to 2084; an unknown date is 'X'."""
+    for name in ("a.edf", "b.edf"):
+        write_edf(tmp_path / name, replace(recording(200), start=start))
+    header = (tmp_path / "a.edf").read_bytes()[:256]
+    assert (header[168:184], header[88:168].decode().rstrip()) == (clock, text)
+    assert header[192:197] == b"EDF+C"
+    assert (tmp_path / "a.edf").read_bytes() == (tmp_path / "b.edf").read_bytes()
+    with pyedflib.EdfReader(str(tmp_path / "a.edf")) as others:  # it refuses a header that contradicts itself
+        assert others.signals_in_file == 20
 
 
 def test_samples_saturate_at_the_limits_of_the_amplifier(tmp_path):

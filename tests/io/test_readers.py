@@ -95,7 +95,6 @@ class Format:
     write: Callable[[Path, np.ndarray, float], None]
     rate_hz: float
     tolerance_uv: float
-    any_case: bool = True
 
 
 # A digital format rounds to half a step of the range 2 x 500 µV. All end in float32; FIF is float32 (in
@@ -106,8 +105,8 @@ FORMATS = {
     "edf": Format("a.edf", write_edf, 256, LIMIT_UV / EDF_STEPS + FLOAT32),
     "bdf": Format("a.bdf", write_bdf, 512, LIMIT_UV / BDF_STEPS + FLOAT32),
     "fif": Format("a_raw.fif", write_fif, 1000 / 3, 2 * FLOAT32),
-    "fif.gz": Format("a_raw.fif.gz", write_fif, 256, 2 * FLOAT32, any_case=False),
-    "brainvision": Format("a.vhdr", write_brainvision, 500, 2 * FLOAT32, any_case=False),
+    "fif.gz": Format("a_raw.fif.gz", write_fif, 256, 2 * FLOAT32),
+    "brainvision": Format("a.vhdr", write_brainvision, 500, 2 * FLOAT32),
     "eeglab": Format("a.set", write_eeglab, 256, 2 * FLOAT32),
 }
 N_SAMPLES = 5120
@@ -172,11 +171,7 @@ def test_the_case_of_the_suffix_and_the_type_of_the_path_do_not_matter(written, 
     shutil.copytree(written.path.parent, tmp_path, dirs_exist_ok=True)
     name, _, suffix = written.path.name.partition(".")
     loud = (tmp_path / written.path.name).rename(tmp_path / f"{name}.{suffix.upper()}")
-    if written.format.any_case:
-        np.testing.assert_array_equal(open_recording(str(loud)).read(), written.recording.read())
-    else:  # MNE insists on lower case, which its message says or not
-        with pytest.raises(ReadError, match=loud.name):
-            open_recording(loud)
+    np.testing.assert_array_equal(open_recording(str(loud)).read(), written.recording.read())
 
 
 def test_a_damaged_file_is_refused_by_name_or_shorter_but_no_surprise(written, tmp_path):
@@ -396,6 +391,27 @@ def test_times_of_a_cropped_fif_begin_with_its_first_sample(tmp_path, day):
     }
     assert [note[:30] for note in made.notes] == ["marked as bad, and not used: E", "it was joined of pieces at 1 p"]
     np.testing.assert_allclose(made.read(), 1e6 * raw.get_data([0, 1, 3]), rtol=0, atol=2 * FLOAT32)
+
+
+def test_a_fif_file_with_a_link_back_is_read(tmp_path):
+    """An editor adds a comment at the end of the file, which belongs behind the start of the measurement's info."""
+    path = tmp_path / "a_raw.fif"
+    write_fif(path, noise(N_SAMPLES, n_channels=len(CHANNELS)), 256)
+    samples, content, tags, at = open_recording(path).read(), bytearray(path.read_bytes()), [], 0
+    while True:
+        tags.append(at)
+        _, _, size, following = struct.unpack_from(">iIii", content, at)
+        if following < 0:
+            break
+        at = following or at + 16 + size
+    begins = [struct.unpack_from(">i", content, tag)[0] == 104 for tag in tags]
+    block = next(
+        n for n, tag in enumerate(tags) if begins[n] and struct.unpack_from(">i", content, tag + 16)[0] == 101
+    )
+    struct.pack_into(">i", content, tags[block] + 12, len(content))
+    content += struct.pack(">iIii", 206, 10, 4, tags[block + 1]) + b"note"
+    path.write_bytes(content)
+    np.testing.assert_array_equal(open_recording(path).read(), samples)
 
 
 def test_a_fif_file_that_leads_in_a_circle_is_refused(tmp_path):

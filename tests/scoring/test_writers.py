@@ -275,6 +275,24 @@ def test_the_copy_of_a_bdf_is_a_bdf_and_of_another_format_an_edf(tmp_path):
         np.testing.assert_allclose(read.get_data(), samples[:3] * 1e-6, atol=0.0501e-6)  # FIF: steps of 0.1 µV
 
 
+@pytest.mark.parametrize("suffix", [".rec", ".bdf", ".eeg"])
+def test_an_edf_of_another_suffix_is_copied_as_any_edf(suffix, tmp_path):
+    """The scale, gaps and every byte of the records stay, since the content counts: PhysioNet calls its EDFs .rec."""
+    rows = [
+        edfio.EdfSignal(row, 200, label=name, physical_dimension="uV", physical_range=(-6000, 6000))
+        for name, row in zip(("Fp1", "C3"), recording(240 * 200).read()[:2].astype(float) * 10, strict=True)
+    ]
+    edfio.Edf(rows).write(tmp_path / "night.edf")
+    (tmp_path / f"night{suffix}").write_bytes((tmp_path / "night.edf").read_bytes())
+    copies = []
+    for name in ("night.edf", f"night{suffix}"):
+        (path,) = WRITERS["edf"](scores(str(tmp_path / name)), tmp_path / name.replace(".", "_"))
+        assert path.name == "night_annotated.edf"
+        copies.append(path.read_bytes())
+    assert copies[0] == copies[1]
+    np.testing.assert_array_equal(edfio.read_edf(path).signals[0].digital, rows[0].digital)
+
+
 def test_without_the_recording_there_is_no_copy(tmp_path):
     with pytest.raises(IctalError, match="array: is not there, or never was a file"):
         WRITERS["edf"](scores("array"), tmp_path)

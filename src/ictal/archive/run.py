@@ -38,6 +38,7 @@ def score_archive(
     step_s: float = CENTRE_S,
     engine: EngineName = "auto",
     interpolate: int = 0,
+    accept_doubtful: bool = False,
     progress: Progress = silent,
     tell: Tell = _untold,
 ) -> Status:
@@ -51,7 +52,7 @@ def score_archive(
         A folder, a BIDS data set, a manifest, or a URL of fsspec; see `ictal.archive.source.plan`.
     out
         Folder of the archive, which all workers share.
-    model, step_s, engine, interpolate
+    model, step_s, engine, interpolate, accept_doubtful
         See `ictal.scoring.score.score`. Other ones go to a partition of their own.
     cluster
         Where to work; None: on all processors of this machine.
@@ -72,7 +73,7 @@ def score_archive(
         For a source, model or folder that cannot be used; a full disk; a lost scheduler. What is done is kept, and
         the same call goes on. A recording that cannot be scored is a row of the ledger and no error.
     """
-    scoring = Scoring.of(model, step_s, engine, interpolate)
+    scoring = Scoring.of(model, step_s, engine, interpolate, accept_doubtful=accept_doubtful)
     place = str(source) if is_url(str(source)) else str(Path(source).absolute())
     return _run(place, Path(out), scoring, cluster or Cluster(), _is_due, progress, tell)
 

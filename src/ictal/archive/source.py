@@ -212,7 +212,8 @@ def _is_recording(path: str, listing: Listing) -> bool:
     """Say whether a file is a recording, and not the part of one that another file opens."""
     suffix = _suffix(path)
     opens = COMPANIONS.get(suffix)
-    return suffix in READERS and not (opens and path[: -len(suffix)] + opens in listing)
+    stem = path[: -len(suffix)]
+    return suffix in READERS and not (opens and (stem + opens in listing or stem + opens.upper() in listing))
 
 
 def _is_raw(name: str) -> bool:

@@ -37,7 +37,7 @@ class Scoring(Settings):
         Its name, or the path of its folder, which every worker must see.
     weights_sha256, card
         Which model that was when the run was planned.
-    step_s, engine, interpolate
+    step_s, engine, interpolate, accept_doubtful
         See `ictal.scoring.score.score`.
     """
 
@@ -47,9 +47,12 @@ class Scoring(Settings):
     step_s: float
     engine: EngineName
     interpolate: int
+    accept_doubtful: bool = False
 
     @classmethod
-    def of(cls, model: str | Path, step_s: float, engine: EngineName, interpolate: int) -> "Scoring":
+    def of(
+        cls, model: str | Path, step_s: float, engine: EngineName, interpolate: int, *, accept_doubtful: bool = False
+    ) -> "Scoring":
         """Return what a model makes it; the model is exported where it has not been, so that no worker has to."""
         folder = find_model(model)
         contract = open_engine(folder, engine, 1).contract
@@ -62,12 +65,15 @@ class Scoring(Settings):
             step_s=step_s,
             engine=engine,
             interpolate=interpolate,
+            accept_doubtful=accept_doubtful,
         )
 
     @property
     def name(self) -> str:
         """Name of the partition: that of the model, and a few digits that change with the model and the settings."""
-        return f"{Path(self.model).name}-{hash_of(self.model_dump(exclude={'model'}))[:8]}"
+        # Left out where it is not set, so that archives of before keep the names of their partitions.
+        left_out = {"model"} if self.accept_doubtful else {"model", "accept_doubtful"}
+        return f"{Path(self.model).name}-{hash_of(self.model_dump(exclude=left_out))[:8]}"
 
     def check(self, contract: Contract) -> None:
         """Raise a `ModelError` where a contract is that of another model."""
@@ -131,7 +137,11 @@ def score_entry(scoring: Scoring, folder: Path, entry: Entry) -> Outcome:
     except _StopError as error:
         return Outcome(state="stop", reason=str(error), worker=worker)
     except Exception as error:  # a damaged file may break any library; no other recording is to suffer for it
-        told = str(error) if isinstance(error, IctalError) else f"{type(error).__name__}: {error}"
+        told = (
+            str(error)
+            if isinstance(error, IctalError)
+            else f"{entry.address}: an unforeseen error, {type(error).__name__}: {error}"
+        )
         return Outcome(state="failed", reason=told, duration_s=time.perf_counter() - begun, worker=worker)
     return Outcome(state="done", eeg_h=eeg_h, duration_s=time.perf_counter() - begun, worker=worker)
 
@@ -159,7 +169,13 @@ def _prepared(scoring: Scoring, folder: Path) -> Engine:
 def _score(path: Path, engine: Engine, scoring: Scoring, folder: Path, entry: Entry) -> float:
     """Score and write a recording; return its hours."""
     try:
-        scores = score(path, engine, step_s=scoring.step_s, interpolate=scoring.interpolate)
+        scores = score(
+            path,
+            engine,
+            step_s=scoring.step_s,
+            interpolate=scoring.interpolate,
+            accept_doubtful=scoring.accept_doubtful,
+        )
         info = scores.recording.model_copy(update={"name": entry.address})
         Partition(folder, scoring.name).write(entry, replace(scores, recording=info))
     except WriteError as error:

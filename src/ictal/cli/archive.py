@@ -15,7 +15,7 @@ from rich.box import SIMPLE_HEAD
 from rich.markup import escape
 from rich.table import Table
 
-from ictal.cli.recordings import ENGINE, INTERPOLATE, MODEL, STEP
+from ictal.cli.recordings import ACCEPT_DOUBTFUL, ENGINE, INTERPOLATE, MODEL, STEP
 from ictal.cli.screen import JSON, bar, give_json, say, screen
 
 if TYPE_CHECKING:
@@ -65,6 +65,7 @@ def score_archive(
     step: Annotated[float, STEP] = 10.0,
     engine: Annotated[str, ENGINE] = "auto",
     interpolate: Annotated[int, INTERPOLATE] = 0,
+    accept_doubtful: Annotated[bool, ACCEPT_DOUBTFUL] = False,
     workers: Annotated[int | None, WORKERS] = None,
     scheduler: Annotated[str | None, SCHEDULER] = None,
     memory: Annotated[str | None, MEMORY] = None,
@@ -87,6 +88,7 @@ def score_archive(
             step_s=step,
             engine=cast(Any, engine),
             interpolate=interpolate,
+            accept_doubtful=accept_doubtful,
             progress=progress,
             tell=teller,
         )

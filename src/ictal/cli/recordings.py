@@ -24,6 +24,9 @@ ENGINE = typer.Option("--engine", help="'auto', 'onnxruntime', 'openvino' or 'to
 INTERPOLATE = typer.Option(
     "--interpolate", min=0, help="So many missing electrodes may be made of the others by spherical splines."
 )
+ACCEPT_DOUBTFUL = typer.Option(
+    "--accept-doubtful", help="Read recordings whose channel names, times or voltages are in doubt, with a note."
+)
 MOST_EVENTS = 12
 """Events that are printed; of more, how many there are."""
 
@@ -32,6 +35,7 @@ def info(
     file: Annotated[Path, typer.Argument(help="A recording, or a folder of a BIDS data set that holds one.")],
     model: Annotated[Path | None, MODEL] = None,
     interpolate: Annotated[int, INTERPOLATE] = 0,
+    accept_doubtful: Annotated[bool, ACCEPT_DOUBTFUL] = False,
     json_file: Annotated[str | None, JSON] = None,
 ) -> None:
     """Say what a recording holds and whether it can be scored, before any scoring.
@@ -49,7 +53,7 @@ def info(
         contract = found[0] if found else None
         if contract is None:
             say(f"Model {model}: not exported yet, so that it is not known what it looks at; 'ictal score' does it.")
-    told = describe(open_recording(file), contract, interpolate)
+    told = describe(open_recording(file, accept_doubtful=accept_doubtful), contract, interpolate)
     _print_info(told)
     give_json(told.to_json(), json_file)
 
@@ -67,6 +71,7 @@ def score(
     engine: Annotated[str, ENGINE] = "auto",
     interpolate: Annotated[int, INTERPOLATE] = 0,
     threads: Annotated[int | None, typer.Option(min=1, help="Of the processor [default: all].")] = None,
+    accept_doubtful: Annotated[bool, ACCEPT_DOUBTFUL] = False,
     json_file: Annotated[str | None, JSON] = None,
 ) -> None:
     """Score whole recordings: six probabilities over time, events, burden, and a report. For research only.
@@ -101,6 +106,7 @@ def score(
                     interpolate=interpolate,
                     progress=progress,
                     on_scores=first,
+                    accept_doubtful=accept_doubtful,
                 )
         except IctalError as error:
             if len(files) == 1:

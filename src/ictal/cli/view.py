@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from ictal.cli.recordings import ACCEPT_DOUBTFUL
 from ictal.cli.screen import say
 from ictal.errors import IctalError
 
@@ -33,6 +34,7 @@ def view(
         bool, typer.Option("--blind/--not-blind", help="Tell raters what the model says only after they voted.")
     ] = True,
     upload: Annotated[bool, typer.Option("--upload", help="Let the page send files.")] = False,
+    accept_doubtful: Annotated[bool, ACCEPT_DOUBTFUL] = False,
     show_patient: Annotated[
         bool, typer.Option("--show-patient", help="Show the patient field of EDF files.")
     ] = False,
@@ -51,9 +53,8 @@ def view(
     if not shown and not upload:
         raise IctalError("name at least one recording, 'ictal view night.edf', or let the page send some: --upload")
     check_names(shown)
-    viewer = Viewer(
-        out or results_folder(shown), model, ViewerSettings(blind=blind, upload=upload, show_patient=show_patient)
-    )
+    settings = ViewerSettings(blind=blind, upload=upload, show_patient=show_patient, accept_doubtful=accept_doubtful)
+    viewer = Viewer(out or results_folder(shown), model, settings)
     for file in shown:
         viewer.show(file)
     serve(viewer, host, port, browser=browser, say=say)

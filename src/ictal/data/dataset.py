@@ -9,7 +9,7 @@ import pandas as pd
 from pydantic import Field
 
 from ictal.errors import IctalError, raise_problems
-from ictal.files import fingerprint, hash_of
+from ictal.files import fingerprint, hash_of, identity_of
 from ictal.io import open_recording
 from ictal.io.context import ContextFile
 from ictal.recording import Recording
@@ -37,6 +37,8 @@ class DataSettings(Settings):
     context_missing
         A recording may be shorter than the 600 s of a context by this share of them, where an arm looks at contexts;
         what lacks is missing in the context. (Where a long recording begins or ends, up to half of it may be.)
+    accept_doubtful
+        Whether recordings whose channel names, times or voltages are in doubt take part, see `ictal.read`.
     sim
         Size and seed of the simulated data set, where DATA is 'sim'.
     """
@@ -45,6 +47,7 @@ class DataSettings(Settings):
     test_share: float = Field(1 / 6, ge=0, lt=1)
     max_windows_per_eeg: int | None = Field(None, ge=1)
     context_missing: float = Field(0.0, ge=0, le=1)
+    accept_doubtful: bool = False
     sim: SimulationSettings = SimulationSettings()
 
 
@@ -92,6 +95,7 @@ class FileDataset:
     labels: pd.DataFrame
     files: Mapping[str, Path]
     contexts: Mapping[str, ContextFile] = field(default_factory=dict)
+    accept_doubtful: bool = False
 
     @property
     def outline(self) -> pd.DataFrame:
@@ -100,7 +104,7 @@ class FileDataset:
 
     def recording(self, eeg_id: str) -> Recording:
         """Open the file of this EEG."""
-        return open_recording(self.files[eeg_id])
+        return open_recording(self.files[eeg_id], accept_doubtful=self.accept_doubtful)
 
     def duration_s(self, eeg_id: str) -> float:
         """Look into the file of this EEG."""
@@ -120,7 +124,12 @@ class FileDataset:
             With all problems: absent or damaged files, missing electrodes, windows past the end.
         """
         problems = []
+        known: dict[object, str] = {}
         for eeg_id, rows in self.labels.groupby("eeg_id", sort=False):
+            same = known.setdefault(identity_of(self.files[str(eeg_id)]), str(eeg_id))
+            if same != str(eeg_id):
+                problems.append(f"eeg_id {eeg_id}: is the file of eeg_id {same} under another name (a link)")
+                continue
             try:
                 recording = self.recording(str(eeg_id))
                 refuse_gaps(recording)

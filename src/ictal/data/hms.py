@@ -7,6 +7,7 @@ import pandas as pd
 from ictal.data.dataset import FileDataset
 from ictal.data.table import make_labels, read_csv
 from ictal.errors import TableError, raise_problems
+from ictal.ids import tidy_ids
 from ictal.io.context import ContextFile
 from ictal.labels import VOTE_COLUMNS
 
@@ -42,6 +43,8 @@ def read_hms_labels(path: Path) -> pd.DataFrame:
 
 def _read(path: Path) -> pd.DataFrame:
     frame = read_csv(path, TABLE_COLUMNS)
+    for column in {"eeg_id", "eeg_sub_id", SPECTROGRAM_COLUMN} & set(frame.columns):
+        frame[column] = tidy_ids(frame[column])
     frame["window_id"] = frame["eeg_id"] + "_" + frame["eeg_sub_id"]
     frame["start_s"] = frame[OFFSET_COLUMN]
     return frame

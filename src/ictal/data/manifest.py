@@ -1,10 +1,14 @@
 """A manifest: a CSV with a row per window, for recordings of any format that can be read."""
 
+import os
+import unicodedata
 from pathlib import Path
 
 from ictal.data.dataset import FileDataset
 from ictal.data.table import make_labels, read_csv
 from ictal.errors import raise_problems
+from ictal.files import identity_of
+from ictal.ids import tidy_id
 from ictal.labels import VOTE_COLUMNS
 
 MANIFEST_COLUMNS = ("file", "start_s", "patient_id", *VOTE_COLUMNS)
@@ -16,8 +20,8 @@ def read_manifest(path: Path) -> FileDataset:
     Parameters
     ----------
     path
-        A CSV with the columns `MANIFEST_COLUMNS`, and perhaps 'fold'. A file is named relative to the
-        manifest; it is the EEG, and file@start_s the window.
+        A CSV with the columns `MANIFEST_COLUMNS`, and perhaps 'fold'. A file is named relative to the manifest; it
+        is the EEG, by whatever path or link it is reached, and file@start_s the window.
 
     Raises
     ------
@@ -25,8 +29,37 @@ def read_manifest(path: Path) -> FileDataset:
         With all problems of the table.
     """
     frame = read_csv(path, MANIFEST_COLUMNS)
-    raise_problems(str(path), [f"line {line}: file is empty" for line in frame.index[frame["file"] == ""]])
-    frame["eeg_id"] = frame["file"]
-    frame["window_id"] = frame["file"] + "@" + frame["start_s"]
-    labels = make_labels(frame, path)
-    return FileDataset(str(path), labels, {file: path.parent / file for file in labels["eeg_id"].unique()})
+    raise_problems(
+        str(path), [f"line {line}: file is empty" for line in frame.index[frame["file"].str.strip() == ""]]
+    )
+    files: dict[str, Path] = {}
+    known: dict[object, str] = {}
+    ids: dict[str, str] = {}
+    problems = []
+    for written in frame["file"].unique():
+        file = _file(path.parent, written)
+        name = known.setdefault(identity := identity_of(file), tidy_id(os.path.normpath(written)))
+        if identity_of(files.setdefault(name, file)) != identity:
+            problems.append(f"file '{written}' is named as another but for blanks or the form of letters; rename one")
+        ids[written] = name
+    raise_problems(str(path), problems)
+    frame["eeg_id"] = frame["file"].map(ids)
+    frame["window_id"] = frame["eeg_id"] + "@" + frame["start_s"]
+    return FileDataset(str(path), make_labels(frame, path), files)
+
+
+def _file(folder: Path, written: str) -> Path:
+    """Return the file that a manifest names: as it is written, or, where there is none, in another Unicode form."""
+    exact = folder / written
+    forms = (
+        folder / form for name in (written, written.strip()) for form in (name, _composed(name), _decomposed(name))
+    )
+    return next((file for file in forms if file.exists()), exact)
+
+
+def _composed(name: str) -> str:
+    return unicodedata.normalize("NFC", name)
+
+
+def _decomposed(name: str) -> str:
+    return unicodedata.normalize("NFD", name)

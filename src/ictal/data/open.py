@@ -52,7 +52,7 @@ def open_dataset(spec: str, settings: DataSettings, *, with_context: bool = Fals
             "train_eegs/ (HMS layout), or a CSV with a row per window"
         )
     labels = thin(dataset.labels, settings.max_windows_per_eeg)
-    dataset = replace(dataset, labels=labels)
+    dataset = replace(dataset, labels=labels, accept_doubtful=settings.accept_doubtful)
     dataset.check_files()
     return dataset
 

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pandas as pd
 
-from ictal.errors import TableError, listed, raise_problems
+from ictal.errors import TableError, listed, raise_problems, reason
+from ictal.ids import alike, tidy_ids
 from ictal.labels import TRUE_COLUMNS, VOTE_COLUMNS, check_votes
 from ictal.predictions import ID_COLUMNS, one_per
 
@@ -41,7 +42,7 @@ def read_csv(path: Path, columns: Sequence[str]) -> pd.DataFrame:
         # Blank lines are read, and dropped below, so that the line numbers of messages are those of the file.
         frame = pd.read_csv(path, dtype=str, keep_default_na=False, skip_blank_lines=False, index_col=False)
     except (OSError, ValueError, EOFError, zlib.error) as error:
-        raise TableError(f"{path}: cannot be read as a CSV table: {error}") from error
+        raise TableError(f"{path}: cannot be read as a CSV table: {reason(error)}") from error
     missing = [column for column in columns if column not in frame.columns]
     raise_problems(
         str(path),
@@ -68,18 +69,22 @@ def make_labels(frame: pd.DataFrame, path: Path) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        Ids and fold as text, start_s as float, votes as int; the index counts from 0.
+        Ids, in the spelling of `ictal.ids.tidy_id`, and fold as text; start_s as float, votes as int; the index
+        counts from 0.
 
     Raises
     ------
     TableError
         With all problems: empty ids, starts that are no time, votes that are negative, not whole or all
-        zero, windows that stand twice, an EEG of two patients, a patient in two folds.
+        zero, windows that stand twice, an EEG of two patients, patients whose ids differ by case alone, a patient
+        in two folds.
     """
     with_fold = FOLD_COLUMN in frame.columns
     with_truth = all(column in frame.columns for column in TRUE_COLUMNS)
     extra = [*([FOLD_COLUMN] if with_fold else []), *(TRUE_COLUMNS if with_truth else [])]
     frame = frame[[*LABEL_COLUMNS, *extra]].copy()
+    for column in ID_COLUMNS:
+        frame[column] = tidy_ids(frame[column])
     texts = frame["start_s"]
     frame["start_s"] = pd.to_numeric(texts, errors="coerce").astype(float)
     wrong = ~(frame["start_s"] >= 0)
@@ -87,7 +92,7 @@ def make_labels(frame: pd.DataFrame, path: Path) -> pd.DataFrame:
         f"line {line}: the start is '{text}'; allowed are seconds from 0" for line, text in texts[wrong].items()
     ]
     for column in ID_COLUMNS[1:]:
-        empty = frame.index[frame[column].str.strip() == ""]
+        empty = frame.index[frame[column] == ""]
         problems += [f"line {line}: {column} is empty" for line in empty]
     problems += check_votes(frame, "line")
     for keys in (["window_id"], ["eeg_id", "start_s"]):
@@ -97,7 +102,7 @@ def make_labels(frame: pd.DataFrame, path: Path) -> pd.DataFrame:
             f"lines {listed(lines)}: {' and '.join(keys)} {key} stands {len(lines)} times; allowed is once"
             for key, lines in groups.items()
         ]
-    problems += one_per(frame, "eeg_id", "patient_id")
+    problems += one_per(frame, "eeg_id", "patient_id") + alike("patient_id", frame["patient_id"])
     if with_fold:
         folds = frame[FOLD_COLUMN]
         odd = folds[~(folds.str.fullmatch(r"\d+") | (folds == TEST_FOLD))]

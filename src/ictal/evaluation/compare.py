@@ -18,6 +18,7 @@ from ictal.evaluation.measures import measure_table
 from ictal.evaluation.metrics import kl_divergence
 from ictal.evaluation.resampling import Estimate, PatientBootstrap
 from ictal.evaluation.tables import Evaluation, evaluate_votes
+from ictal.ids import alike, tidy_ids
 from ictal.labels import PATTERNS, VOTE_COLUMNS, distribution
 from ictal.predictions import (
     PROBABILITY_COLUMNS,
@@ -165,10 +166,11 @@ def read_table(path: Path, names: ColumnNames) -> pd.DataFrame:
     window = names.window or _known(frame, WINDOW_NAMES)
     probabilities = names.probabilities or _known(frame, PROBABILITY_NAMES)
     require_columns(str(path), frame, [*window, names.eeg, *names.votes, *probabilities])
+    frame = frame.assign(**{column: tidy_ids(frame[column]) for column in {*window, names.eeg}})
     table = pd.DataFrame(index=pd.Index(frame[list(window)].agg(" / ".join, axis=1), name="window"))
     table["eeg_id"] = frame[names.eeg].to_numpy()
     if names.patient in frame.columns:
-        table["patient_id"] = frame[names.patient].to_numpy()
+        table["patient_id"] = tidy_ids(frame[names.patient]).to_numpy()
     for ours, theirs in ((VOTE_COLUMNS, names.votes), (PROBABILITY_COLUMNS, probabilities)):
         numbers = frame[list(theirs)].apply(pd.to_numeric, errors="coerce")
         table[list(ours)] = numbers.to_numpy(dtype=np.float64, na_value=np.nan)
@@ -187,8 +189,11 @@ def read_patients(path: Path, names: ColumnNames) -> "pd.Series[str]":
     """
     frame = _read(path)
     require_columns(str(path), frame, [names.eeg, names.patient])
+    frame = frame.assign(**{column: tidy_ids(frame[column]) for column in {names.eeg, names.patient}})
     frame = frame[(frame[names.eeg] != "") & (frame[names.patient] != "")]
-    raise_problems(str(path), one_per(frame, names.eeg, names.patient))
+    raise_problems(
+        str(path), [*one_per(frame, names.eeg, names.patient), *alike(names.patient, frame[names.patient])]
+    )
     return frame.drop_duplicates(names.eeg).set_index(names.eeg)[names.patient]
 
 

@@ -9,7 +9,8 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from ictal.errors import TableError, listed, raise_problems
+from ictal.errors import TableError, listed, raise_problems, reason
+from ictal.ids import alike, tidy_ids
 from ictal.labels import N_PATTERNS, PATTERNS
 from ictal.predictions import (
     ID_COLUMNS,
@@ -80,7 +81,7 @@ def _read_arrays(path: Path) -> ExpertLabels:
         with np.load(path, allow_pickle=False) as file:
             arrays = {name: file[name] for name in file.files}
     except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
-        raise TableError(f"{path}: cannot be read as expert labels: {error}") from error
+        raise TableError(f"{path}: cannot be read as expert labels: {reason(error)}") from error
     probability = [name for name in arrays if name.endswith("probability")]
     problems = [f"array '{name}' is missing" for name in ("labels", "classes") if name not in arrays]
     if len(probability) != 1:
@@ -97,7 +98,7 @@ def _read_arrays(path: Path) -> ExpertLabels:
         experts=tuple(str(name) for name in experts),
         labels=numbers[labels],
         probabilities=probabilities[:, [classes.index(name) for name in PATTERNS]].astype(np.float64),
-        patients=arrays["patients"].astype(str).astype(object) if "patients" in arrays else None,
+        patients=tidy_ids(pd.Series(arrays["patients"])).to_numpy(dtype=object) if "patients" in arrays else None,
     )
 
 
@@ -137,7 +138,8 @@ def _read_rows(path: Path) -> ExpertLabels:
                 f"column '{name}', taken for an expert, has {listed(unknown.unique(), 3)}; allowed are empty and "
                 f"{', '.join(PATTERNS)}"
             )
-    doubled = frame.loc[frame["window_id"].duplicated(), "window_id"].unique()
+    windows = tidy_ids(frame["window_id"])
+    doubled = windows[windows.duplicated()].unique()
     if len(doubled):
         problems.append(f"{len(doubled)} windows repeat, as {listed(doubled, 3)}")
     raise_problems(str(path), problems)
@@ -146,7 +148,7 @@ def _read_rows(path: Path) -> ExpertLabels:
         experts=tuple(experts),
         labels=cells.apply(lambda column: column.map(numbers)).to_numpy(dtype=np.int8),
         probabilities=probabilities.to_numpy(dtype=np.float64, na_value=np.nan),
-        patients=frame["patient_id"].fillna("").astype(str).to_numpy(dtype=object) if "patient_id" in frame else None,
+        patients=tidy_ids(frame["patient_id"].fillna("")).to_numpy(dtype=object) if "patient_id" in frame else None,
     )
 
 
@@ -161,6 +163,8 @@ def _problems(labels: ExpertLabels) -> list[str]:
         problems.append(
             f"{(labels.patients == '').sum()} windows have no patient; name all of them, or leave patients out"
         )
+    if labels.patients is not None:
+        problems += alike("patient_id", map(str, labels.patients))
     wrong, off = wrong_probabilities(labels.probabilities)
     for rows, allowed in ((wrong, "numbers from 0 to 1"), (off, f"numbers that sum to 1 within {SUM_TOLERANCE}")):
         if rows.any():

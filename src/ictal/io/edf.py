@@ -10,6 +10,7 @@ import numpy.typing as npt
 
 from ictal.errors import listed
 from ictal.files import whole_file
+from ictal.io.edf_file import MONTHS
 from ictal.montage import ELECTRODES
 from ictal.progress import Progress, silent
 from ictal.recording import Recording, Signal
@@ -19,8 +20,14 @@ DIGITAL = (-32768, 32767)
 """Smallest and largest number of 16 bits: with steps of 0.1 µV, -3276.8 to 3276.7 µV."""
 PIECE_S = 60
 """How much is read and written at a time."""
-UNKNOWN_START = datetime(2001, 1, 1)
-"""Stands for a start that is not known; a fixed one, so that the same recording gives the same file."""
+FIRST_START = datetime(1985, 1, 1)
+"""The first that EDF can state. It stands for a start that is not known, and for a date that EDF cannot state."""
+YEARS = range(1985, 2085)
+"""Years that EDF can state (EDF+ 2.1.3.2)."""
+DATED, UNDATED = b"Startdate 01-JAN-1985 ", b"Startdate X "
+"""How the field of the recording begins where the first date stands for another, and how it should (EDF+ 2.1.3.4)."""
+RECORDING_FIELD = slice(88, 168)
+"""Bytes of the header's field of the recording."""
 LONGEST_LABEL, LONGEST_TEXT = 16, 40
 """Characters of a channel's label (EDF), and of an annotation (pyedflib cuts what is longer)."""
 MOST_PER_SECOND = 64
@@ -31,7 +38,9 @@ def write_edf(path: Path, recording: Recording, progress: Progress = silent) -> 
     """Write a recording as EDF+C with its annotations; whole or not at all, and a minute at a time.
 
     Electrodes are labelled as 'EEG Fp1-REF', other channels as the recording names them. Samples are rounded to
-    0.1 µV and saturate at -3276.8 and 3276.7 µV, as those of an amplifier do at its limit.
+    0.1 µV and saturate at -3276.8 and 3276.7 µV, as those of an amplifier do at its limit. EDF states years from 1985
+    to 2084. A date before or after is given as 01.01.85 and 'Startdate X', with the true date behind; an unknown one
+    likewise, with nothing behind.
 
     Parameters
     ----------
@@ -57,7 +66,8 @@ def write_edf(path: Path, recording: Recording, progress: Progress = silent) -> 
     with whole_file(path) as part:
         with pyedflib.EdfWriter(str(part), len(labels), pyedflib.FILETYPE_EDFPLUS) as writer:
             writer.setSignalHeaders([_header(label, round(recording.rate_hz)) for label in labels])
-            writer.setStartdatetime((recording.start or UNKNOWN_START).replace(tzinfo=None, microsecond=0))
+            start, stated = _stated_start(recording.start)
+            writer.setStartdatetime(start)
             writer.setEquipment("ictal")
             writer.set_number_of_annotation_signals(-(-len(recording.annotations) // n_seconds))
             for note in recording.annotations:
@@ -68,7 +78,31 @@ def write_edf(path: Path, recording: Recording, progress: Progress = silent) -> 
                     progress("writing EDF", second, n_seconds)
         # Closing flushes without a word of what could not be written; opening compares the size with the header.
         pyedflib.EdfReader(str(part), annotations_mode=pyedflib.DO_NOT_READ_ANNOTATIONS).close()
+        if not stated:
+            _undate(part, recording.start)
     progress("writing EDF", n_seconds, n_seconds)
+
+
+def _stated_start(start: datetime | None) -> tuple[datetime, bool]:
+    """Return the start that the header states, to the second, and whether its date is that of the recording."""
+    if start is None:
+        return FIRST_START, False
+    start = start.replace(tzinfo=None, microsecond=0)
+    if start.year in YEARS:
+        return start, True
+    return start.replace(year=FIRST_START.year, month=FIRST_START.month, day=FIRST_START.day), False
+
+
+def _undate(path: Path, start: datetime | None) -> None:
+    """Say in the header that its date is none, and behind the subfields of EDF+ the true one where it is known."""
+    with path.open("r+b") as file:
+        file.seek(RECORDING_FIELD.start)
+        field = file.read(RECORDING_FIELD.stop - RECORDING_FIELD.start)
+        text = UNDATED + field.removeprefix(DATED).rstrip()
+        if start is not None:
+            text += f" started_{start.day:02}-{MONTHS[start.month - 1]}-{start.year:04}".encode()
+        file.seek(RECORDING_FIELD.start)
+        file.write(text.ljust(len(field)))
 
 
 def _labels(recording: Recording) -> list[str]:

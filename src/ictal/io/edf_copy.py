@@ -18,12 +18,11 @@ import numpy.typing as npt
 from ictal.errors import IctalError
 from ictal.files import whole_file, writing
 from ictal.io.edf import write_edf
-from ictal.io.edf_file import FIELDS, MAIN_BYTES, SIGNAL_BYTES, EdfFile
+from ictal.io.edf_file import FIELDS, MAIN_BYTES, MONTHS, SIGNAL_BYTES, EdfFile, text_of
 from ictal.progress import Progress, silent
 from ictal.recording import Annotation, Recording
 
 TASK = "writing EDF"
-MONTHS = ("JAN", "FEB", "MAR", "APR", "MAY", "JUN", "JUL", "AUG", "SEP", "OCT", "NOV", "DEC")
 PIECE_BYTES = 1 << 23
 """How much is copied at a time."""
 LONGEST_FIELD = 80
@@ -207,9 +206,10 @@ def _field(text: str, width: int = LONGEST_FIELD) -> bytes:
 
 
 def _plain(field: bytes | bytearray) -> str:
-    """Return the words of a field in ASCII, accents left out (EDF+ 2.1.3.1)."""
-    text = unicodedata.normalize("NFKD", field.decode("latin-1")).encode("ascii", "ignore").decode()
-    return " ".join(re.sub(r"[^ -~]", " ", text).split())
+    """Return the words of a field in ASCII, accents left out (EDF+ 2.1.3.1); '?' stands for other letters."""
+    letters = unicodedata.normalize("NFKD", text_of(bytes(field)))
+    text = "".join(letter for letter in letters if not unicodedata.combining(letter))
+    return " ".join(re.sub(r"[^ -~]", " ", text.encode("ascii", "replace").decode()).split())
 
 
 def _patient(text: str) -> str:

@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from functools import cached_property
 from pathlib import Path
 from typing import Self
@@ -18,6 +18,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ictal.errors import ReadError
+from ictal.io.times import JITTER_S
 from ictal.recording import Annotation
 
 EDF_MAGIC, BDF_MAGIC = b"0       ", b"\xffBIOSEMI"
@@ -44,10 +45,15 @@ BLANKS = "\u00a0\u2002\u2003\u2007\u2009\u202f\u3000"
 """Blanks beyond that of ASCII."""
 CLIPPING_YEAR = 85
 """Two digits from 85 are of 1985 to 1999, the others of 2000 to 2084 (EDF+ 2.1.3.2)."""
+FIRST_DAY = date(1900 + CLIPPING_YEAR, 1, 1)
+"""The first date that EDF can state."""
 # EDF+ 2.2.2: onset, perhaps \x15 and a duration, then texts, all but the last byte closed by \x14.
 # Nine digits are 31 years, which no clock overflows.
 _TAL = re.compile(rb"(?:\A|\x00)([+-]?\d{1,9}(?:\.\d*)?)(?:\x15([^\x14\x00]*))?\x14([^\x00]*)")
 _TRIPLE = re.compile(r"(\d{1,2})\D(\d{1,2})\D(\d{1,2})", re.ASCII)
+MONTHS = ("JAN", "FEB", "MAR", "APR", "MAY", "JUN", "JUL", "AUG", "SEP", "OCT", "NOV", "DEC")
+# EDF+ 2.1.3.4: it has four digits of the year, of which the header's date has two.
+_STARTDATE = re.compile(rf"Startdate (\d{{1,2}})-({'|'.join(MONTHS)})-(\d{{4}})(?: |\Z)", re.ASCII | re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -139,7 +145,7 @@ class EdfFile:
         record_bytes = sum(signal.n_samples for signal in signals) * (3 if is_bdf else 2)
         stated = (_number(main[184:192]), _number(main[236:244]))
         header_bytes, n_records, notes = _extent(size, header_bytes, record_bytes, stated, path)
-        plus = _text(main[192:197]).upper()
+        plus = text_of(main[192:197]).upper()
         start, doubts = _start(main)
         return cls(
             path,
@@ -182,6 +188,8 @@ class EdfFile:
     def onsets_s(self) -> npt.NDArray[np.float64]:
         """When each record begins, in seconds from the start of the header.
 
+        What the records state counts, also in a file that calls itself continuous, unless they contradict that.
+
         Raises
         ------
         ReadError
@@ -189,6 +197,8 @@ class EdfFile:
         """
         stated = self._times[0]
         if not self.plus.endswith("D"):
+            if self.plus and np.isfinite(stated).all() and not self.contradicts_itself:
+                return stated
             first = stated[0] if math.isfinite(stated[0]) else 0.0
             return np.asarray(first + self.record_s * np.arange(self.n_records))
         unknown = np.flatnonzero(np.isnan(stated))
@@ -198,6 +208,12 @@ class EdfFile:
                 f"{self.n_records} begins"
             )
         return stated
+
+    @property
+    def contradicts_itself(self) -> bool:
+        """Whether it calls itself continuous, and states records that begin when the one before them still lasts."""
+        stated = self._times[0]
+        return self.plus.endswith("C") and bool((np.diff(stated) - self.record_s < -JITTER_S).any())
 
     def records(self, first: int, count: int) -> npt.NDArray[np.uint8]:
         """Return the bytes of some records, [record, byte].
@@ -245,16 +261,18 @@ class EdfFile:
 
 def _notes_of(onset: bytes, duration: bytes, texts: bytes) -> Iterator[Annotation]:
     length_s = _number(duration)
-    for text in filter(None, map(_text, texts.split(b"\x14"))):
+    for text in filter(None, map(text_of, texts.split(b"\x14"))):
         yield Annotation(float(onset), length_s if length_s >= 0 else 0.0, text)
 
 
-def _text(field: bytes) -> str:
-    """Decode what should be ASCII: as UTF-8, or latin-1, which reads any byte."""
+def text_of(field: bytes) -> str:
+    """Decode what should be ASCII: as UTF-8, perhaps cut off within a letter, or latin-1, which reads any byte."""
     try:
-        return field.decode("utf-8").strip(" \0\t\r\n")
-    except UnicodeDecodeError:
-        return field.decode("latin-1").strip(" \0\t\r\n")
+        text = field.decode("utf-8")
+    except UnicodeDecodeError as error:
+        cut = error.end == len(field) and error.reason == "unexpected end of data"
+        text = field[: error.start].decode("utf-8") if cut else field.decode("latin-1")
+    return text.strip(" \0\t\r\n")
 
 
 def printable(text: str) -> str:
@@ -266,13 +284,13 @@ def printable(text: str) -> str:
 
 
 def _shown(field: bytes) -> str:
-    return printable(_text(field))
+    return printable(text_of(field))
 
 
 def _number(field: bytes) -> float:
     """Return the number in a field, with a comma too; NaN where there is none."""
     try:
-        number = float(_text(field).replace(",", ".").replace("_", "?"))
+        number = float(text_of(field).replace(",", ".").replace("_", "?"))
     except ValueError:
         return math.nan
     return number if math.isfinite(number) else math.nan
@@ -288,7 +306,7 @@ def _count(field: bytes, what: str, path: Path) -> int:
 def _is_bdf(main: bytes, path: Path) -> bool:
     if not main:
         raise ReadError(f"{path}: is empty")
-    if main[1:8] != BDF_MAGIC[1:] and _text(main[:8]) != "0":
+    if main[1:8] != BDF_MAGIC[1:] and text_of(main[:8]) != "0":
         raise ReadError(
             f"{path}: is not an EDF or BDF file; it begins with {main[:12].decode('latin-1')!r}, and an EDF begins "
             "with '0' and seven blanks"
@@ -336,13 +354,46 @@ def _extent(
 
 
 def _start(main: bytes) -> tuple[datetime | None, list[str]]:
-    """Return the header's date and time, or a note why not."""
-    written = _shown(main[168:176]), _shown(main[176:184])
-    day, clock = (_TRIPLE.fullmatch(text) for text in written)
-    if day and clock:
-        date, month, year = map(int, day.groups())
-        year += 1900 if year >= CLIPPING_YEAR else 2000
-        hour, minute, second = map(int, clock.groups())
+    """Return the start that the header states, or a note why it is not known or doubtful.
+
+    EDF+ states the date twice, and only the field of the recording has the whole year. It counts where both agree,
+    and where the header's date is invalid or the first that EDF knows, which stands for one out of range.
+    """
+    written, clock_text = _shown(main[168:176]), _shown(main[176:184])
+    clock = _TRIPLE.fullmatch(clock_text)
+    if not clock:
+        return None, [f"its start is not known, since it states '{written}' and '{clock_text}'"]
+    short, long = _short_date(written), _long_date(text_of(main[88:168]))
+    notes = []
+    if long and not short:
+        notes.append(f"its header states '{written}' as date; that of the field of the recording is taken")
+    elif long and short and short != FIRST_DAY and _of_two_digits(short) != _of_two_digits(long):
+        notes.append(f"it states two dates of its start, {short:%Y-%m-%d} and {long:%Y-%m-%d}; the first is taken")
+        long = None
+    day = long or short
+    hour, minute, second = map(int, clock.groups())
+    with suppress(ValueError):
+        if day:
+            return datetime(day.year, day.month, day.day, hour, minute, second, tzinfo=UTC), notes
+    return None, [f"its start is not known, since it states '{written}' and '{clock_text}'"]
+
+
+def _of_two_digits(day: date) -> tuple[int, int, int]:
+    return day.year % 100, day.month, day.day
+
+
+def _short_date(text: str) -> date | None:
+    """Return the date of the header, whose year has two digits."""
+    if found := _TRIPLE.fullmatch(text):
+        day, month, year = map(int, found.groups())
         with suppress(ValueError):
-            return datetime(year, month, date, hour, minute, second, tzinfo=UTC), []
-    return None, [f"its start is not known, since it states '{written[0]}' and '{written[1]}'"]
+            return date(year + (1900 if year >= CLIPPING_YEAR else 2000), month, day)
+    return None
+
+
+def _long_date(text: str) -> date | None:
+    """Return the date of the field of the recording."""
+    if found := _STARTDATE.match(text):
+        with suppress(ValueError):
+            return date(int(found[3]), MONTHS.index(found[2].upper()) + 1, int(found[1]))
+    return None

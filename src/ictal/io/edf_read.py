@@ -11,7 +11,8 @@ import numpy.typing as npt
 from ictal.channel_labels import ELECTRODES, read_labels
 from ictal.errors import ReadError, listed
 from ictal.io.edf_file import PIECE_BYTES, EdfFile, EdfSignal
-from ictal.recording import Annotation, Gap, Recording, Signal
+from ictal.io.times import Times, joins_of, lay_out
+from ictal.recording import Annotation, Recording, Signal
 
 UNITS_UV = {"uv": 1.0, "microv": 1.0, "microvolt": 1.0, "mv": 1e3, "v": 1e6, "nv": 1e-3}
 """µV of one unit, in lower case and with u for micro."""
@@ -22,10 +23,6 @@ KINDS = ("eeg", "ecg", "eog", "erg", "emg", "meg", "mcg", "ep", "temp", "resp", 
 MAX_RATE_HZ = 1e5
 LARGEST = 1e12
 """No physical or digital value is larger; beyond, float32 would overflow."""
-JITTER_S = 0.01
-"""By so much may a record be late or early, since writers round its onset."""
-DRIFT_S = 0.5
-"""By so much may a clock depart over many records before the times are set anew by a gap."""
 
 
 @dataclass(frozen=True)
@@ -86,13 +83,13 @@ def read_edf(path: Path, units: Mapping[str, str] | None = None) -> Recording:
     Raises
     ------
     ReadError
-        If it is none, is cut off within the header, a number without which nothing can be read is wrong, the unit of
-        an electrode is not known, or records overlap.
+        If it is none, is cut off within the header, a number without which nothing can be read is wrong, or the unit
+        of an electrode is not known. That records overlap is a doubt.
     """
     file = EdfFile.open(path)
     rate_hz, signals, notes = _choose(file, units or {})
     per_record = signals[0].n_samples
-    gaps = _gaps(file) if file.plus.endswith("D") else ()
+    times = _times(file)
     start_s = float(file.onsets_s[0])
     source, limits = _source(file, signals, units or {})
     return Recording(
@@ -102,11 +99,12 @@ def read_edf(path: Path, units: Mapping[str, str] | None = None) -> Recording:
         file.n_records * per_record,
         source,
         file.start,
-        gaps,
+        lay_out(file.n_records * per_record, rate_hz, times.joins).gaps,
         tuple(Annotation(note.onset_s - start_s, note.duration_s, note.text) for note in file.annotations),
         limits,
         tuple(_kind(signal) for signal in signals),
-        (*file.notes, *notes),
+        (*file.notes, *notes, *times.told),
+        times.doubts,
     )
 
 
@@ -206,20 +204,11 @@ def _source(
     return EdfSource(file, signals, tuple(gains), tuple(shifts)), tuple(limits)
 
 
-def _gaps(file: EdfFile) -> tuple[Gap, ...]:
-    """Return where a record begins later than the one before it ends."""
-    gaps, origin_s, clock_s = [], float(file.onsets_s[0]), float(file.onsets_s[0])
-    for number, (onset_s, jump_s) in enumerate(
-        zip(file.onsets_s[1:], np.diff(file.onsets_s) - file.record_s, strict=True), start=2
-    ):
-        clock_s += file.record_s
-        late_s = float(onset_s) - clock_s
-        if jump_s < -JITTER_S or late_s < -DRIFT_S:
-            raise ReadError(
-                f"{file.path}: record {number} begins at {onset_s:g} s, when the one before it still lasts; "
-                f"allowed are records that follow each other"
-            )
-        if jump_s > JITTER_S or late_s > DRIFT_S:
-            gaps.append(Gap(clock_s - origin_s, late_s))
-            clock_s = float(onset_s)
-    return tuple(gaps)
+def _times(file: EdfFile) -> Times:
+    """Return where a record begins later, or earlier, than the one before it ends."""
+    onsets = file.onsets_s
+    joins = joins_of((file.record_s * number for number in range(file.n_records)), onsets.tolist())
+    note = (
+        "its records state times that overlap; since it calls itself continuous, they are taken to follow each other"
+    )
+    return Times(joins, notes=(note,) if file.contradicts_itself else ())

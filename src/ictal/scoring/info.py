@@ -134,7 +134,7 @@ def describe(recording: Recording, contract: Contract | None = None, interpolate
         window_s=seen_s,
         n_annotations=len(recording.annotations),
         gaps=tuple((gap.start_s, gap.duration_s) for gap in recording.gaps),
-        notes=(*recording.notes, *reference_notes(found)),
+        notes=(*recording.all_notes, *reference_notes(found)),
         problem=problem or _too_short_or_slow(recording, n_windows, seen_s),
     )
 

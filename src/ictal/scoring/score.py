@@ -43,6 +43,7 @@ def score(
     threads: int | None = None,
     progress: Progress = silent,
     on_scores: OnScores | None = None,
+    accept_doubtful: bool = False,
 ) -> Scores:
     """Score a whole recording.
 
@@ -65,6 +66,8 @@ def score(
         Told the seconds that are scored.
     on_scores
         Told about rows as they come.
+    accept_doubtful
+        See `ictal.read`.
 
     Returns
     -------
@@ -79,7 +82,7 @@ def score(
     begun = time.perf_counter()
     _check_step(step_s)
     quality = quality or QualitySettings()
-    opened = _opened(recording)
+    opened = _opened(recording, accept_doubtful=accept_doubtful)
     running = open_engine(find_model(model), engine, threads) if isinstance(model, str | Path) else model
     contract = running.contract
     wiring = wire(opened, contract.looks_at, interpolate)
@@ -117,12 +120,11 @@ def _check_step(step_s: float) -> None:
         )
 
 
-def _opened(recording: Any) -> Recording:
-    if isinstance(recording, Recording):
-        return recording
+def _opened(recording: Any, *, accept_doubtful: bool) -> Recording:
     if isinstance(recording, str | Path):
-        return open_recording(recording)
-    return from_raw(recording)
+        return open_recording(recording, accept_doubtful=accept_doubtful)
+    opened = recording if isinstance(recording, Recording) else from_raw(recording)
+    return opened.settled(accept_doubtful=accept_doubtful)
 
 
 def _notes(recording: Recording, wiring: Wiring, pieces: list[Any], frame: pd.DataFrame, seen_s: float) -> list[str]:

@@ -90,7 +90,7 @@ class RecordingInfo(Settings):
             interpolated=wiring.interpolated,
             gaps=tuple((gap.start_s, gap.duration_s) for gap in recording.gaps),
             annotations=tuple((note.onset_s, note.duration_s, note.text) for note in recording.annotations),
-            notes=(*recording.notes, *reference_notes(wiring), *notes),
+            notes=(*recording.all_notes, *reference_notes(wiring), *notes),
         )
 
 

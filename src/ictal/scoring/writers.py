@@ -13,6 +13,7 @@ from ictal.errors import IctalError
 from ictal.files import whole_file, write_json, writing
 from ictal.io import open_recording
 from ictal.io.edf_copy import copy_edf_with_annotations, write_annotated_edf
+from ictal.io.open import format_of
 from ictal.labels import PATTERN_TITLES
 from ictal.predictions import PROBABILITY_COLUMNS
 from ictal.recording import Annotation
@@ -26,7 +27,8 @@ Writer = Callable[[Scores, Path], list[Path]]
 
 LIST_COLUMNS = (*SPECTRUM_COLUMNS, "marks")
 """Columns with a list in each row, which a CSV cannot hold."""
-EDF_SUFFIXES = (".edf", ".bdf")
+EDF_KINDS = (".edf", ".bdf")
+"""Formats that are copied byte by byte, whatever the suffix of a file."""
 NOT_A_DEVICE = "For research. This is not a medical device; no finding here was checked by a clinician."
 
 EVENT_TYPES = {
@@ -122,16 +124,16 @@ def write_edf(scores: Scores, folder: Path) -> list[Path]:
     source = Path(scores.recording.name)
     if not source.exists():
         raise IctalError(f"{source}: is not there, or never was a file; an annotated copy needs the recording itself")
-    suffix = source.suffix.lower()
-    path = folder / f"{stem(scores)}_annotated{suffix if suffix in EDF_SUFFIXES else '.edf'}"
+    kind = format_of(source)
+    path = folder / f"{stem(scores)}_annotated{kind if kind in EDF_KINDS else '.edf'}"
     notes = [
         Annotation(event.start_s, event.duration_s, f"ictal: {PATTERN_TITLES[event.pattern]}")
         for event in scores.events()
     ]
-    if suffix in EDF_SUFFIXES:
+    if kind in EDF_KINDS:
         copy_edf_with_annotations(source, path, notes)
     else:
-        write_annotated_edf(open_recording(source), path, notes)
+        write_annotated_edf(open_recording(source, accept_doubtful=True), path, notes)  # its scores were wanted
     return [path]
 
 

@@ -49,7 +49,7 @@ def details(item: Item, *, withheld: bool) -> dict[str, Any]:
         "step_s": float(settings.get("step_s", CENTRE_S)),
         "centre_s": float(CENTRE_S),
         "window_s": float(WINDOW_S),
-        "notes": list(item.scores.recording.notes if item.scores else (*recording.notes, *item.lost)),
+        "notes": list(item.scores.recording.notes if item.scores else (*recording.all_notes, *item.lost)),
         "withheld": withheld,
     }
 

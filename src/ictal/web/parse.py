@@ -46,7 +46,7 @@ def convert(recording: Recording, samples: Path) -> dict[str, Any]:
         "annotations": [astuple(note) for note in recording.annotations],
         "limits_uv": recording.limits_uv,
         "kinds": recording.kinds,
-        "notes": recording.notes,
+        "notes": recording.all_notes,
     }
 
 

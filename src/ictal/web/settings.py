@@ -18,6 +18,8 @@ class ViewerSettings(Settings):
         Whether files may be sent to the server.
     show_patient
         Whether the patient field of an EDF header is shown.
+    accept_doubtful
+        Whether recordings that the server was started with are read in spite of doubts, see `ictal.read`.
     max_upload_mb
         Largest file that may be sent.
     """
@@ -25,4 +27,5 @@ class ViewerSettings(Settings):
     blind: bool = True
     upload: bool = False
     show_patient: bool = False
+    accept_doubtful: bool = False
     max_upload_mb: int = Field(2048, ge=1)

@@ -79,7 +79,8 @@ class Viewer:
         IctalError
             If it cannot be read.
         """
-        item = Item(id_of(path), path, recording or open_recording(path), title or path.name)
+        recording = recording or open_recording(path, accept_doubtful=self.settings.accept_doubtful)
+        item = Item(id_of(path), path, recording, title or path.name)
         if self.library.add(item) is not item:
             return self.library[item.id]
         scores = finished(item.recording, self._kept(path), self._weights)

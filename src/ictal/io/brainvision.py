@@ -1,0 +1,222 @@
+"""BrainVision: a header and markers in text beside the samples.
+
+MNE-Python reads the samples by a copy of the header that says the same in the only way it understands: suffixes in
+lower case, the path of the samples, UTF-8, and no sections from which it would guess. Markers are read here, since it
+heeds the date of the first segment alone.
+
+Source: BrainVision Core Data Format 1.0, https://www.brainproducts.com.
+"""
+
+import re
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path, PureWindowsPath
+from tempfile import TemporaryDirectory
+from typing import Any
+
+from ictal.errors import ReadError, listed
+from ictal.files import beside
+from ictal.io.edf_file import printable
+from ictal.io.edf_read import unit_uv
+from ictal.io.times import JITTER_S, Join, Times
+from ictal.montage import ELECTRODES, find_electrode, find_pair
+from ictal.recording import Annotation
+
+SUFFIXES = (".vhdr", ".ahdr")
+DATA_SUFFIXES = (".eeg", ".dat", ".avg")
+CLOCK_S = 0.1
+"""By so much may a new segment begin before the end of the one before: its date is that of a computer's clock."""
+NEW_SEGMENT = "New Segment"
+_KEPT = ("common infos", "binary infos", "ascii infos", "channel infos")
+_MARKER = re.compile(r"Mk\d+=([^,]*),([^,]*),(\d+),(\d*)(?:,(-?\d*))?(?:,(\d*))?.*", re.IGNORECASE)
+_NO_MARKERS = "Brain Vision Data Exchange Marker File, Version 1.0\n[Common Infos]\n[Marker Infos]\n"
+
+
+@dataclass(frozen=True)
+class Header:
+    """Lines of a header by section, its name in lower case; and its first line."""
+
+    path: Path
+    first: str
+    sections: dict[str, list[str]]
+
+    def find(self, section: str, name: str) -> str:
+        """Return a field; '' where there is none."""
+        for line in self.sections.get(section, ()):
+            key, _, value = line.partition("=")
+            if key.strip().lower() == name.lower():
+                return value.strip()
+        return ""
+
+
+def open_brainvision(path: Path) -> tuple[Any, Times]:
+    """Return what MNE-Python reads of a recording, and what its markers state of times.
+
+    Raises
+    ------
+    ReadError
+        If the samples are not there, or the unit of an electrode is not known.
+    """
+    import mne
+
+    header = _header(path)
+    data, notes = _data_file(header)
+    with TemporaryDirectory(prefix="ictal-") as folder:
+        copy = Path(folder) / f"header{path.suffix.lower()}"
+        markers = copy.with_suffix(".vmrk")
+        markers.write_text(_NO_MARKERS, encoding="utf-8")
+        copy.write_text(_copy(header, data.absolute(), markers), encoding="utf-8")
+        raw = mne.io.read_raw_brainvision(copy, preload=False, verbose="WARNING")
+    return raw, brainvision_times(path, notes)
+
+
+def brainvision_times(path: Path, notes: tuple[str, ...] = ()) -> Times:
+    """Return what the markers of a recording state of times, behind what is known already."""
+    header = _header(path)
+    found, lost = _markers_file(header)
+    notes = (*notes, *lost)
+    try:
+        rate_hz = 1e6 / float(header.find("common infos", "SamplingInterval"))
+    except (ValueError, ZeroDivisionError):
+        raise ReadError(
+            f"{path}: states '{printable(header.find('common infos', 'SamplingInterval'))}' as SamplingInterval; "
+            "allowed is a number of µs above 0"
+        ) from None
+    if found is None:
+        return Times(annotations=(), notes=notes)
+    joins: list[Join] = []
+    annotations: list[Annotation] = []
+    start: datetime | None = None
+    before: tuple[float, datetime | None] = (0.0, None)
+    first_date: float = 0.0
+    for line in _lines(found):
+        if not (marker := _MARKER.fullmatch(line)):
+            continue
+        kind, text = (part.replace(r"\1", ",") for part in marker.group(1, 2))
+        at_s, duration_s = (int(marker[3]) - 1) / rate_hz, int(marker[4] or 0) / rate_hz
+        if kind != NEW_SEGMENT:
+            annotations.append(Annotation(at_s, duration_s, f"{kind}/{text}"))
+            continue
+        date = _date(marker[6] or "")
+        if at_s > 0:
+            known = date is not None and before[1] is not None
+            pause_s = (date - before[1]).total_seconds() - (at_s - before[0]) if known else None  # type: ignore[operator]
+            if pause_s is None or abs(pause_s) > JITTER_S:
+                joins.append(Join(at_s, pause_s))
+        if start is None and date is not None:
+            start, first_date = date, at_s
+        before = at_s, date
+    if first_date > 0:
+        start, notes = None, (*notes, "its start is not known, since only a later segment states a date")
+    return Times(tuple(joins), start, tuple(annotations), notes=notes, clock_s=CLOCK_S)
+
+
+def _date(text: str) -> datetime | None:
+    """Return the date of a segment, YYYYMMDDhhmmss and µs; None where it is none."""
+    try:
+        return datetime.strptime(text, "%Y%m%d%H%M%S%f").replace(tzinfo=UTC) if len(text) == 20 else None
+    except ValueError:
+        return None
+
+
+def _text(path: Path) -> str:
+    """Return a text in the encoding that it names, else UTF-8, else that of Windows."""
+    content = path.read_bytes()
+    if b"\0" in content:
+        raise ReadError(f"{path}: is not a BrainVision file: it is no text")
+    stated = re.search(rb"(?im)^Codepage=(.+?)\s*$", content)
+    name = stated[1].decode("ascii", "ignore") if stated else "utf-8"
+    for encoding in ("cp1252" if name.upper() == "ANSI" else name, "utf-8-sig"):
+        try:
+            return content.decode(encoding).removeprefix("\ufeff")
+        except (UnicodeDecodeError, LookupError):
+            continue
+    return content.decode("cp1252", "replace")
+
+
+def _lines(path: Path) -> list[str]:
+    return [line.strip() for line in _text(path).splitlines() if line.strip() and not line.lstrip().startswith(";")]
+
+
+def _header(path: Path) -> Header:
+    lines = _lines(path)
+    sections: dict[str, list[str]] = {}
+    kept: list[str] = []
+    for line in lines[1:]:
+        if found := re.fullmatch(r"\[(.+)\]", line):
+            name = found[1].strip().lower()
+            if name == "comment":  # free text, to the end
+                break
+            kept = sections.setdefault(name, [])
+        else:
+            kept.append(line)
+    if "common infos" not in sections or not re.match(r"(?i)brain ?vision", lines[0]):
+        raise ReadError(
+            f"{path}: is not a header of BrainVision: it lacks its first line or the section [Common Infos]"
+        )
+    return Header(path, lines[0], sections)
+
+
+def _named(header: Header, field: str) -> str:
+    """Return the name of a file that the header names; '$b' stands for its own."""
+    return PureWindowsPath(header.find("common infos", field).replace("$b", header.path.stem)).name
+
+
+def _data_file(header: Header) -> tuple[Path, tuple[str, ...]]:
+    stated = _named(header, "DataFile")
+    if (found := beside(header.path, stated)) is not None:
+        return found, ()
+    for suffix in DATA_SUFFIXES:
+        if (found := beside(header.path, header.path.stem + suffix)) is not None:
+            return found, (f"its samples are taken from {found.name}, since {stated} is not there",)
+    raise ReadError(f"{header.path}: its samples are in {stated or 'no file'}, which is not beside it")
+
+
+def _markers_file(header: Header) -> tuple[Path | None, tuple[str, ...]]:
+    stated = _named(header, "MarkerFile")
+    if stated and (found := beside(header.path, stated)) is not None:
+        return found, ()
+    suffix = ".amrk" if header.path.suffix.lower() == ".ahdr" else ".vmrk"
+    found = beside(header.path, header.path.stem + suffix)
+    if found is not None:
+        return found, (f"its markers are taken from {found.name}, since {stated} is not there",) if stated else ()
+    why = f"{stated} is not beside it" if stated else "it names no file of markers"
+    return None, (f"its annotations, start and gaps are not known, since {why}",)
+
+
+def _copy(header: Header, data: Path, markers: Path) -> str:
+    """Return the header for MNE-Python."""
+    lines = [header.first]
+    for name in _KEPT:
+        if name in header.sections:
+            lines += [
+                f"[{name.title()}]",
+                *(_line(header, name, line, data, markers) for line in header.sections[name]),
+            ]
+    return "\n".join(lines) + "\n"
+
+
+def _line(header: Header, section: str, line: str, data: Path, markers: Path) -> str:
+    key, _, value = line.partition("=")
+    new = {"datafile": str(data), "markerfile": str(markers), "codepage": "UTF-8"}
+    if section == "common infos":
+        return f"{key.strip()}={new.get(key.strip().lower(), value.strip())}"
+    return f"{key.strip()}={_channel(header, value)}" if section == "channel infos" else line
+
+
+def _channel(header: Header, value: str) -> str:
+    """Return name, reference, resolution and unit of a channel, with the unit in one spelling; none is µV."""
+    parts = [part.strip() for part in value.split(",")]
+    if len(parts) < 4 or not parts[3]:
+        return value
+    name, unit = parts[0].replace(r"\1", ","), parts[3]
+    scale = unit_uv(unit)
+    if scale is None:
+        if find_electrode(name) in ELECTRODES or find_pair(name) is not None:
+            raise ReadError(
+                f"{header.path}: the voltages of {name} are not known, since its unit is stated as "
+                f"'{printable(unit)}'; allowed are {listed(('µV', 'mV', 'V', 'nV'))}"
+            )
+        return value
+    spelled = {1.0: "µV", 1e3: "mV", 1e6: "V", 1e-3: "nV"}[scale]
+    return ",".join([*parts[:3], spelled, *parts[4:]])

@@ -1,0 +1,276 @@
+"""Persyst: a text (.lay) that describes the samples in a file beside it (.dat), and when they were taken.
+
+MNE-Python leaves out the times of samples, demands fields of the patient, and takes channels in the order of the
+text, not by their numbers.
+"""
+
+import math
+import re
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path, PureWindowsPath
+
+import numpy as np
+
+from ictal.errors import ReadError, listed
+from ictal.files import beside
+from ictal.io.edf_file import printable
+from ictal.io.times import Times, joins_of, lay_out
+from ictal.recording import Annotation, Recording, Signal
+
+NUMBERS = {"0": "<i2", "7": "<i4"}
+"""How a sample is held, by the field DataType."""
+DATES = ("%m/%d/%Y", "%m/%d/%y", "%d-%m-%Y", "%d-%m-%y", "%Y.%m.%d")
+"""How the test's date is written, as versions of Persyst differ."""
+DAY_S = 86_400.0
+
+Sections = dict[str, list[str]]
+
+
+@dataclass(frozen=True)
+class PersystSource:
+    """Samples of a .dat file, µV.
+
+    Attributes
+    ----------
+    path
+        Of the file.
+    number
+        How a sample is held.
+    offset
+        Bytes before the first.
+    columns
+        Which of the samples of a time each channel is, and how many there are.
+    step_uv
+        µV of a digital step.
+    """
+
+    path: Path
+    number: str
+    offset: int
+    columns: tuple[int, ...]
+    step_uv: float
+
+    def read(self, start: int, stop: int, rows: Sequence[int] | None = None) -> Signal:
+        """Return samples `start` to `stop`, [channel, time], of the channels `rows`; None: of all."""
+        width, n_samples = len(self.columns), max(stop - start, 0)
+        size = np.dtype(self.number).itemsize * width
+        try:
+            digital = np.fromfile(self.path, self.number, n_samples * width, offset=self.offset + start * size)
+        except OSError as error:
+            raise ReadError(f"{self.path}: cannot be read: {error.strerror or error}") from error
+        if len(digital) < n_samples * width:
+            raise ReadError(f"{self.path}: has become shorter since it was opened")
+        chosen = [self.columns[row] for row in (range(width) if rows is None else rows)]
+        samples: Signal = (digital.reshape(n_samples, width).T[chosen] * self.step_uv).astype(np.float32)
+        return samples
+
+
+def read_persyst(path: Path) -> Recording:
+    """Open a Persyst recording by its .lay file.
+
+    Raises
+    ------
+    ReadError
+        If a field without which nothing can be read is missing or wrong, or the file of samples is not there.
+    """
+    sections = _sections(path)
+    data, notes = _data_file(path, sections)
+    names, columns = _channels(path, sections)
+    number = NUMBERS.get(_field(path, sections, "datatype"))
+    if number is None:
+        shown = _field(path, sections, "datatype")
+        raise ReadError(f"{path}: states '{shown}' as DataType; allowed are 0 (16 bits) and 7 (32 bits)")
+    kind = _find(sections, "fileinfo", "filetype")
+    if kind and kind.lower() != "interleaved":
+        raise ReadError(f"{path}: states '{kind}' as FileType; allowed is Interleaved")
+    offset = round(_number(path, "HeaderLength", _find(sections, "fileinfo", "headerlength") or "0"))
+    rate_hz = _number(path, "SamplingRate", _field(path, sections, "samplingrate"), above=0)
+    step_uv = _number(path, "Calibration", _field(path, sections, "calibration"))
+    n_bytes = data.stat().st_size - offset
+    n_samples, rest = divmod(max(n_bytes, 0), np.dtype(number).itemsize * len(names))
+    if not n_samples:
+        raise ReadError(f"{data}: holds no samples")
+    if rest:
+        notes.append(f"{rest} bytes of {data.name} are left over at its end; it is cut off")
+    times = persyst_times(path, n_samples)
+    layout = lay_out(n_samples, rate_hz, times.joins)
+    return Recording(
+        str(path),
+        names,
+        rate_hz,
+        n_samples,
+        PersystSource(data, number, offset, columns, step_uv),
+        times.start,
+        layout.gaps,
+        times.annotations or (),
+        notes=(*notes, *times.told),
+        doubts=times.doubts,
+    )
+
+
+def persyst_times(path: Path, n_samples: int | None = None) -> Times:
+    """Return what a .lay file states of times.
+
+    Its section SampleTimes gives the seconds since midnight of some of the samples; comments count from the first
+    sample, pauses included.
+
+    Raises
+    ------
+    ReadError
+        If a time is no number.
+    """
+    sections = _sections(path)
+    rate_hz = _number(path, "SamplingRate", _field(path, sections, "samplingrate"), above=0)
+    stated = sorted(_pair(path, line) for line in sections.get("sampletimes", ()))
+    notes = []
+    behind = [sample for sample, _ in stated if n_samples is not None and sample >= n_samples]
+    if behind:
+        notes.append(
+            f"[SampleTimes] names {len(behind)} samples behind the last of its {n_samples}; they are left out"
+        )
+    stated = [pair for pair in stated if pair[0] not in behind]
+    clocks, past_midnight = _unrolled([clock for _, clock in stated], [sample / rate_hz for sample, _ in stated])
+    if past_midnight:
+        notes.append("[SampleTimes] begin anew at midnight, which is taken as the next day")
+    joins = joins_of([sample / rate_hz for sample, _ in stated], clocks)
+    first = clocks[0] - stated[0][0] / rate_hz if stated else None
+    start, doubt = _start(sections, first)
+    annotations, lost = _comments(sections)
+    notes += doubt
+    if lost:
+        notes.append(f"{lost} of its comments cannot be read, and are left out")
+    return Times(joins, start, annotations, by_samples=False, notes=tuple(notes))
+
+
+def _unrolled(clocks: list[float], samples_s: list[float]) -> tuple[list[float], bool]:
+    """Return clock times that go on past midnight, and whether one was set back there.
+
+    A clock that is set back is taken for that of the next day where the pause is then shorter than half a day.
+    """
+    found: list[float] = []
+    days = 0
+    for number, clock in enumerate(clocks):
+        if found:
+            expected = found[-1] + samples_s[number] - samples_s[number - 1]
+            if clock + days * DAY_S < expected - 1 and clock + (days + 1) * DAY_S - expected < DAY_S / 2:
+                days += 1
+        found.append(clock + days * DAY_S)
+    return found, days > 0
+
+
+def _start(sections: Sections, first: float | None) -> tuple[datetime | None, list[str]]:
+    """Return the start by date and time of the test; `first`: seconds since midnight of the first sample, or None."""
+    day_text, clock_text = (_find(sections, "patient", name) or "" for name in ("testdate", "testtime"))
+    start = None
+    for form in DATES:
+        with suppress(ValueError):
+            start = datetime.strptime(f"{day_text} {clock_text.split('.')[0]}", f"{form} %H:%M:%S").replace(
+                tzinfo=UTC
+            )
+            break
+    if start is None:
+        return None, [f"its start is not known, since it states '{day_text}' and '{clock_text}'"]
+    if first is None or first == 0:
+        return start, []
+    midnight = start.replace(hour=0, minute=0, second=0)
+    late_s = (first - (start - midnight).total_seconds() + DAY_S / 2) % DAY_S - DAY_S / 2
+    if abs(late_s) < 1:  # the time of the test has whole seconds
+        return start + timedelta(seconds=late_s), []
+    clock = (midnight + timedelta(seconds=first % DAY_S)).strftime("%H:%M:%S")
+    return start, [f"TestTime is {clock_text} and the first of [SampleTimes] {clock}; TestTime is taken as its start"]
+
+
+def _comments(sections: Sections) -> tuple[tuple[Annotation, ...], int]:
+    """Return the comments in the order of time, and how many could not be read."""
+    found, lost = [], 0
+    for line in sections.get("comments", ()):
+        parts = line.split(",", 4)
+        try:
+            onset_s, duration_s = float(parts[0]), float(parts[1])
+        except (ValueError, IndexError):
+            onset_s = duration_s = math.nan
+        if len(parts) < 5 or not math.isfinite(onset_s + duration_s):
+            lost += 1
+        else:
+            found.append(Annotation(onset_s, max(duration_s, 0.0), parts[4].strip()))
+    return tuple(sorted(found, key=lambda note: note.onset_s)), lost
+
+
+def _sections(path: Path) -> Sections:
+    """Return the lines of each section, by its name in lower case."""
+    content = path.read_bytes()
+    if b"\0" in content:
+        raise ReadError(f"{path}: is not a Persyst file: it is no text")
+    try:
+        text = content.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        text = content.decode("cp1252", "replace")
+    sections: Sections = {}
+    lines = sections.setdefault("", [])
+    for line in filter(None, map(str.strip, text.splitlines())):
+        if found := re.fullmatch(r"\[(.+)\]", line):
+            lines = sections.setdefault(found[1].strip().lower(), [])
+        else:
+            lines.append(line)
+    if "fileinfo" not in sections:
+        raise ReadError(f"{path}: is not a Persyst file: it has no section [FileInfo]")
+    return sections
+
+
+def _find(sections: Sections, section: str, name: str) -> str | None:
+    for line in sections.get(section, ()):
+        key, _, value = line.partition("=")
+        if key.strip().lower() == name:
+            return value.strip()
+    return None
+
+
+def _field(path: Path, sections: Sections, name: str) -> str:
+    value = _find(sections, "fileinfo", name)
+    if not value:
+        raise ReadError(f"{path}: lacks the field '{name}' of [FileInfo]")
+    return value
+
+
+def _number(path: Path, name: str, text: str, above: float | None = None) -> float:
+    try:
+        number = float(text)
+    except ValueError:
+        number = math.nan
+    if not math.isfinite(number) or (above is not None and number <= above):
+        raise ReadError(f"{path}: states '{printable(text)}' as {name}; allowed is a number")
+    return number
+
+
+def _pair(path: Path, line: str) -> tuple[int, float]:
+    sample, _, clock = line.partition("=")
+    if not re.fullmatch(r"\d+", sample.strip()):
+        raise ReadError(f"{path}: [SampleTimes] has the line '{printable(line)}'; allowed are SAMPLE=SECONDS")
+    return int(sample), _number(path, f"time of sample {int(sample)}", clock.strip())
+
+
+def _data_file(path: Path, sections: Sections) -> tuple[Path, list[str]]:
+    stated = PureWindowsPath(_field(path, sections, "file")).name
+    if (found := beside(path, stated)) is not None:
+        return found, []
+    found = beside(path, f"{path.stem}.dat")
+    if found is None:
+        raise ReadError(f"{path}: its samples are in {stated}, which is not beside it")
+    return found, [f"its samples are taken from {found.name}, since {stated} is not there"]
+
+
+def _channels(path: Path, sections: Sections) -> tuple[tuple[str, ...], tuple[int, ...]]:
+    """Return the names of the channels in the order of the text, and the column of each."""
+    n_channels = _number(path, "WaveformCount", _field(path, sections, "waveformcount"), above=0)
+    pairs = [line.rpartition("=") for line in sections.get("channelmap", ())]
+    names = [name.strip() for name, _, _ in pairs]
+    numbers = [int(number) if re.fullmatch(r"\s*\d+\s*", number) else 0 for *_, number in pairs]
+    if sorted(numbers) != list(range(1, round(n_channels) + 1)):
+        raise ReadError(
+            f"{path}: [ChannelMap] gives its channels the numbers {listed(numbers, 30) or 'none'}; allowed is each "
+            f"from 1 to {n_channels:g} once, as WaveformCount states"
+        )
+    return tuple(map(printable, names)), tuple(number - 1 for number in numbers)
