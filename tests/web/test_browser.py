@@ -10,12 +10,13 @@ from PIL import Image
 
 from ictal.data.manifest import read_manifest
 from ictal.io.edf import write_edf
+from ictal.io.parts import recording_hash
 from ictal.labels import PATTERNS
 from ictal.montage import ELECTRODES
 from ictal.predictions import PROBABILITY_COLUMNS
 from ictal.recording import Recording
 from ictal.simulate import simulate_recording
-from ictal.web.library import id_of, middles_of
+from ictal.web.library import middles_of
 from ictal.web.votes import FILE as VOTES
 from ictal.web.votes import Votes
 from tests.helpers import noise
@@ -434,7 +435,9 @@ def votes_of_two(night, out):
         votes.add_rater(name)
         for row in rows:
             top = tops[row] if rng.random() < faithful else rng.integers(6)
-            votes.give(id_of(night.edf), str(night.edf), middles_of(night.scores.frame)[row], name, PATTERNS[top])
+            votes.give(
+                recording_hash(night.edf), str(night.edf), middles_of(night.scores.frame)[row], name, PATTERNS[top]
+            )
 
 
 @pytest.mark.slow

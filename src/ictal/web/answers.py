@@ -241,6 +241,7 @@ class Uploaded(BaseModel):
     """The id under which a file that was sent can be asked for."""
 
     id: str
+    known: bool = Field(description="Whether a file of the same content was here already, perhaps by another name.")
 
 
 class Problem(BaseModel):
