@@ -176,6 +176,7 @@ def test_montage_filters_sensitivity_and_length_of_the_page(reader):
     with page.expect_request(lambda request: "stop_s=50" in request.url):
         page.select_option("#page_s", "50")
     # The EKG has a scale of its own, so that what is looked at lies above it.
+    page.select_option("#sensitivity", "7")
     before = reader.ink("#eeg", "0.1, 0, 0.9, 0.8")
     reader.press("+", "+", "+")
     assert reader.text("#sensitivity option:checked") == "2 µV/mm"
@@ -280,6 +281,7 @@ def test_time_and_amplitude_are_measured_by_drawing(reader):
     page = reader.page
     box = page.locator("#eeg").bounding_box()
     second = (box["width"] - 100) / 10
+    page.select_option("#sensitivity", "7")
     reader.press("n")
     reader.wait("#expected", "Of ten experts")
     looked_at = reader.text("#when")

@@ -6,6 +6,7 @@ import subprocess
 import sys
 import textwrap
 from pathlib import Path
+from urllib.request import urlopen
 
 import pytest
 
@@ -38,10 +39,12 @@ def test_the_process_that_holds_a_model_ends_with_the_server(tmp_path, how, code
             assert said.startswith("Open http://127.0.0.1"), said + server.stderr.read()
             child = wait_for(lambda: number_in(tmp_path / "waits"))
             assert is_alive(child)
+            with urlopen(said.split()[-1]) as page:  # it has begun to serve
+                assert page.status == 200
             server.send_signal(how)
             wait_for(lambda: not is_alive(child), seconds=30)
-            assert server.wait(30) in codes
-            assert "Traceback" not in server.stderr.read()
+            wrong = server.communicate(timeout=30)[1]
+            assert (server.returncode in codes, "Traceback" in wrong) == (True, False), wrong
         finally:
             server.kill()
 

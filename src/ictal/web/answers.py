@@ -87,6 +87,10 @@ class Details(BaseModel):
     state: State
     rate_hz: float
     montages: list[str]
+    amplitude_uv: float | None = Field(
+        description="From peak to peak within a second, typically, of the first montage."
+    )
+    heart_uv: float | None = Field(description="The same of the EKG.")
     segments: list[Span]
     gaps: list[Span]
     annotations: list[Note]

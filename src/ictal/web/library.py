@@ -17,6 +17,7 @@ from ictal.errors import IctalError, UnknownNameError
 from ictal.recording import Recording
 from ictal.scoring.events import Event, find_events
 from ictal.scoring.scores import COLUMNS, Scores
+from ictal.web.amplitude import amplitudes_uv
 from ictal.web.identity import Identity
 from ictal.web.montages import Montage, montages_of
 
@@ -92,6 +93,14 @@ class Item:
     def montages(self) -> dict[str, Montage]:
         """In which it can be shown."""
         return montages_of(self.recording)
+
+    @cached_property
+    def amplitudes_uv(self) -> tuple[float | None, float | None]:
+        """How large its traces and its EKG typically are, see `ictal.web.amplitude`; None where they cannot be read."""
+        try:
+            return amplitudes_uv(self.recording, next(iter(self.montages.values())))
+        except IctalError:
+            return None, None  # the page that is read next says why
 
     @property
     def frame(self) -> pd.DataFrame:

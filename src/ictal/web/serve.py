@@ -37,6 +37,16 @@ def serve(viewer: Viewer, host: str, port: int, *, browser: bool, say: Callable[
     IctalError
         If the address cannot be had.
     """
+    _end_cleanly_on(signal.SIGTERM)
+    try:
+        _serve(viewer, host, port, browser=browser, say=say)
+    except KeyboardInterrupt:
+        pass
+    finally:
+        viewer.stop()
+
+
+def _serve(viewer: Viewer, host: str, port: int, *, browser: bool, say: Callable[[str], None]) -> None:
     token = new_token()
     with bound(host, port) as listening:
         url = address(host, listening.getsockname()[1], token)
@@ -53,13 +63,7 @@ def serve(viewer: Viewer, host: str, port: int, *, browser: bool, say: Callable[
         )  # fmt: skip
         if browser:
             threading.Timer(0.5, webbrowser.open, [url]).start()
-        _end_cleanly_on(signal.SIGTERM)
-        try:
-            uvicorn.Server(config).run(sockets=[listening])
-        except KeyboardInterrupt:
-            pass
-        finally:
-            viewer.stop()
+        uvicorn.Server(config).run(sockets=[listening])
 
 
 def _end_cleanly_on(number: signal.Signals) -> None:

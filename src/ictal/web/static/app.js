@@ -86,6 +86,7 @@ function wireMenus() {
   onChoice("montage", setMontage);
   for (const name of Object.keys(CUTS_HZ)) onChoice(name, (text) => setCut(name, text));
   onChoice("rater", (name) => chooseRater(name, refreshThen()));
+  $("rater-cancel").addEventListener("click", () => $("rater-dialog").close(""));
   $("rater-dialog").addEventListener("close", () => addRater(refreshThen(() => $("eeg").focus())));
 }
 

@@ -20,6 +20,8 @@ const ROWS = [
   ["usable", "Quality", 0, 8],
 ];
 const AXIS = 17;
+/** Pixels between two labels of the axis. */
+const LABEL_SPACE = 8;
 const SPACE = 3;
 
 export class Overview {
@@ -186,7 +188,7 @@ export class Overview {
     const { places, step } = clock.ticks(...this.view, Math.max(2, (this.host.clientWidth - GUTTER) / 90));
     context.textAlign = "center";
     context.textBaseline = "alphabetic";
-    let day = null;
+    let [day, free] = [null, GUTTER];
     for (const place of places) {
       const x = this.x(place);
       context.fillStyle = colour("grid");
@@ -195,8 +197,10 @@ export class Overview {
       context.fillStyle = colour("soft");
       const words = today === day || !today ? text : `${today} ${text}`;
       const half = context.measureText(words).width / 2;
-      context.fillText(words, Math.min(Math.max(x, GUTTER + half), this.host.clientWidth - RIGHT - half), height - 4);
-      day = today;
+      const centre = Math.min(Math.max(x, GUTTER + half), this.host.clientWidth - RIGHT - half);
+      if (centre - half < free) continue; // it would lie on the one before
+      context.fillText(words, centre, height - 4);
+      [day, free] = [today, centre + half + LABEL_SPACE];
     }
   }
 
@@ -205,7 +209,7 @@ export class Overview {
     const columns = new Columns(data.edges.map((edge) => this.x(edge)));
     if (hidden) this.drawHidden(context, places);
     this.drawProbabilities(context, places, columns);
-    for (const side of ["left", "right"]) this.drawSpectrum(context, places[side], side);
+    for (const side of ["left", "right"]) this.drawSpectrum(context, places[side], side, columns);
     this.drawAeeg(context, places.aeeg, columns);
     this.drawLeftRight(context, places.left_right, columns);
     columns.each(data.usable, (x, width, value) => {
@@ -244,12 +248,13 @@ export class Overview {
     outline(context, this.x(this.view[0]), places.disagreement, this.x(this.view[1]));
   }
 
-  drawSpectrum(context, [top, height], side) {
-    const { edges } = this.model.data;
-    const [first, last] = [this.x(edges[0]), this.x(edges.at(-1))];
-    hatch(context, first, top, last - first, height);
+  /** Each column of the picture goes where its time is: columns differ in length where there are few windows. */
+  drawSpectrum(context, [top, height], side, columns) {
+    const picture = this.images[side];
+    const lowest = this.model.data.spectrum[side].at(0) ?? [];
+    columns.runs(lowest, (x, width) => hatch(context, x, top, width, height));
     context.imageSmoothingEnabled = false;
-    context.drawImage(this.images[side], first, top, last - first, height);
+    columns.each(lowest, (x, width, _, column) => context.drawImage(picture, column, 0, 1, picture.height, x, top, width, height));
   }
 
   drawAeeg(context, [top, height], columns) {

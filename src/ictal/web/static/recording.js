@@ -8,6 +8,7 @@ import { $, el } from "./dom.js";
 import { loadWindow, why } from "./looked.js";
 import { prefs } from "./prefs.js";
 import { offerOf } from "./settings.js";
+import { isUsual, sensitivityOf } from "./sensitivity.js";
 import { state } from "./state.js";
 import { say } from "./status.js";
 import { turnTo } from "./turning.js";
@@ -54,7 +55,8 @@ export function showDetail() {
 /** Say what a reader must know of the model and the file; that it is no medical device always stands at the foot. */
 function tellNotes({ model, notes }) {
   const warnings = (model?.warnings ?? []).filter((text) => text !== state.about.not_a_device);
-  say([...warnings, ...notes].join(" "));
+  const large = isUsual(state.detail) ? [] : [`Its traces are large: it is shown at ${sensitivityOf(state.detail)} µV/mm.`];
+  say([...warnings, ...notes, ...large].join(" "));
 }
 
 /** Vote on what is looked at, also where the keys were faster than the server. */

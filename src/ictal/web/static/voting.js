@@ -57,6 +57,7 @@ export function chooseRater(name, after) {
   }
   $("rater").value = prefs.rater;
   $("rater-name").value = "";
+  $("rater-dialog").returnValue = ""; // what it said the last time is kept where Escape closes it
   return $("rater-dialog").showModal();
 }
 
@@ -65,8 +66,8 @@ export async function addRater(after) {
   const name = $("rater-name").value.trim();
   if ($("rater-dialog").returnValue !== "ok" || !name) return;
   try {
-    await send("POST", "raters", { name });
-    keep("rater", name);
+    const known = await send("POST", "raters", { name }); // perhaps somebody who wrote the name another way
+    keep("rater", known.name);
     await loadRaters();
     await after();
   } catch (error) {
