@@ -110,7 +110,7 @@ class TestSensitivity:
         assert calm >= 7
         open_clip(reader, "loud.edf")
         assert 5 * calm <= shown() <= 20 * calm
-        reader.wait("#status", f"it is shown at {shown()} µV/mm")
+        reader.wait("#status", f"shown at {shown()} µV/mm")
         height = reader.page.locator("#eeg").bounding_box()["height"]
         assert reader.ink("#eeg", "0.1, 0, 0.9, 1") < 0.6 * height * 1000  # traces, and not a thicket
         reader.press("-")
@@ -180,3 +180,23 @@ class TestOverview:
                 ]
         assert places > 20
         assert met == []
+
+
+def test_the_list_names_what_is_shown_however_fast_a_reader_chooses(new_reader, clips):  # noqa: F811
+    reader = new_reader(clips).open()
+    ids = {each["name"]: each["id"] for each in json.loads(ask(clips, "recordings"))}
+    held = []
+    reader.page.route(f"**/recordings/{ids['loud.edf']}?*", lambda route: held.append(route))
+    reader.page.select_option("#recording", ids["loud.edf"])  # its answer takes longer
+    reader.page.wait_for_timeout(50)
+    open_clip(reader, "short.edf")
+    held[0].continue_()
+    reader.page.wait_for_timeout(300)
+    assert reader.page.input_value("#recording") == ids["short.edf"]
+    assert reader.page.title().startswith("short.edf")
+    reader.page.unroute(f"**/recordings/{ids['loud.edf']}?*")
+    gone = {"detail": "loud.edf has changed since it was opened"}
+    reader.page.route(f"**/recordings/{ids['loud.edf']}?*", lambda route: route.fulfill(status=400, json=gone))
+    reader.page.select_option("#recording", ids["loud.edf"])
+    reader.wait("#status", "has changed since it was opened")
+    assert reader.page.input_value("#recording") == ids["short.edf"]

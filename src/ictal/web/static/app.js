@@ -130,7 +130,6 @@ async function start() {
     const chosen = state.recordings.find((each) => each.id === id) ?? state.recordings[0];
     $("eeg").focus({ focusVisible: false });
     if (chosen) await open(chosen.id, Number(at) || 0);
-    $("recording").value = chosen?.id ?? "";
     showState();
   } catch (error) {
     fail(error);

@@ -62,7 +62,6 @@ export async function addFile(input) {
     const { id, known } = await upload(file);
     await open(id);
     await loadList();
-    $("recording").value = id;
     say(known ? `${file.name} has the same content as ${state.detail.name}, which was here already.` : `${file.name} was added.`);
   } catch (error) {
     fail(error);

@@ -22,6 +22,8 @@ const ROWS = [
 const AXIS = 17;
 /** Pixels between two labels of the axis. */
 const LABEL_SPACE = 8;
+/** Where the scale of an aEEG ends for most recordings. */
+const USUAL_UV = 100;
 const SPACE = 3;
 
 export class Overview {
@@ -34,6 +36,7 @@ export class Overview {
     this.page = [0, 0];
     this.drag = null;
     this.scale = null;
+    this.most_uv = USUAL_UV;
     this.base = layer(host, () => this.draw());
     this.over = layer(host, () => this.drawCursor());
     this.listen();
@@ -44,9 +47,11 @@ export class Overview {
     if (model.detail.id !== this.model?.detail.id) {
       this.view = [0, model.detail.duration_s];
       this.scale = null;
+      this.most_uv = USUAL_UV;
     }
     this.model = model;
     if (model.data) this.scale ??= decibels(model.data.spectrum);
+    if (model.data) this.most_uv = Math.max(this.most_uv, mostOf(model.data.aeeg));
     this.images = model.data && spectra(model.data.spectrum, this.scale);
     this.draw();
     this.drawCursor();
@@ -179,7 +184,7 @@ export class Overview {
     context.fillStyle = colour("soft");
     for (const [name, title] of ROWS) if (places[name]) context.fillText(title, GUTTER - 8 - (name === "aeeg" ? 20 : 0), middle(places[name]));
     context.font = "9px system-ui, sans-serif";
-    for (const line of [10, 50]) context.fillText(line, GUTTER - 8, aeegY(places.aeeg, line));
+    for (const line of this.most_uv > USUAL_UV ? [10, this.most_uv / 2] : [10, 50]) context.fillText(line, GUTTER - 8, this.aeegY(places.aeeg, line));
     context.font = "11px system-ui, sans-serif";
   }
 
@@ -257,10 +262,16 @@ export class Overview {
     columns.each(lowest, (x, width, _, column) => context.drawImage(picture, column, 0, 1, picture.height, x, top, width, height));
   }
 
+  /** The scale of an aEEG: linear to 10 µV, logarithmic to 100, or to more where the recording has more. */
+  aeegY([top, height], value) {
+    const share = value <= 10 ? Math.max(0, value) / 20 : Math.min(1, 0.5 + Math.log(value / 10) / Math.log(this.most_uv / 10) / 2);
+    return top + height * (1 - share);
+  }
+
   drawAeeg(context, [top, height], columns) {
-    const y = (value) => aeegY([top, height], value);
+    const y = (value) => this.aeegY([top, height], value);
     context.fillStyle = colour("grid");
-    for (const line of [5, 10, 25, 50]) context.fillRect(GUTTER, y(line), this.host.clientWidth, 1);
+    for (const line of [5, 10, 25, 50, 100, 250, 500, 1000].filter((each) => each < this.most_uv)) context.fillRect(GUTTER, y(line), this.host.clientWidth, 1);
     for (const side of ["left", "right"]) {
       const { low, high } = this.model.data.aeeg[side];
       context.fillStyle = colour(side);
@@ -376,10 +387,10 @@ function outline(context, first, [top, height], last) {
   context.strokeRect(first + 0.5, Math.round(top) - 0.5, last - first - 1, height + 1);
 }
 
-/** The scale of an aEEG: linear to 10 µV, logarithmic to 100. */
-function aeegY([top, height], value) {
-  const share = value <= 10 ? Math.max(0, value) / 20 : Math.min(1, 0.5 + Math.log10(value / 10) / 2);
-  return top + height * (1 - share);
+/** Up to how many µV an aEEG is drawn: as usual, or further, in steps, where a recording has more. */
+function mostOf({ left, right }) {
+  const most = Math.max(...[...left.high, ...right.high].map((value) => value ?? 0));
+  return [USUAL_UV, 200, 500, 1000, 2000, 5000].find((each) => each >= most) ?? most;
 }
 
 /** What the coldest and the hottest colour stand for: the same for both sides and at every zoom. */

@@ -28,7 +28,9 @@ export async function vote(pattern, after) {
 
 export async function loadVotes() {
   const { detail } = state;
-  state.votes = prefs.rater ? await get(`recordings/${detail.id}/votes`, { rater: prefs.rater }) : [];
+  const votes = prefs.rater ? await get(`recordings/${detail.id}/votes`, { rater: prefs.rater }) : [];
+  if (detail.id !== state.detail.id) return; // another recording was opened meanwhile
+  state.votes = votes;
   $("progress").textContent = prefs.rater ? `${state.votes.length} of ${windowCount()} voted` : "";
 }
 
