@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ictal.files import EDGE_BYTES, fingerprint, hash_of, whole_file, write_json, write_text
+from ictal.files import hash_of, whole_file, write_json, write_text
 
 json_values = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(),
@@ -56,27 +56,3 @@ def test_a_hash_depends_on_content_and_not_on_the_order_of_keys(content, key):
     assert hash_of({**content, key: [content.get(key)]}) != hash_of(content)
     assert len(hash_of(content)) == 16
     int(hash_of(content), 16)
-
-
-# Sizes about the two edges; up to twice EDGE_BYTES every byte is read.
-@pytest.mark.parametrize("size", [1, EDGE_BYTES - 1, EDGE_BYTES, EDGE_BYTES + 1, 2 * EDGE_BYTES, 5 * EDGE_BYTES])
-def test_a_fingerprint_changes_with_head_tail_and_size(tmp_path, size):
-    path = tmp_path / "a.bin"
-    content = bytearray(bytes(range(251)) * (size // 251 + 1))[:size]
-    path.write_bytes(content)
-    seen = {fingerprint(path)}
-    places = (
-        {0, size // 3, size // 2, size - 1}
-        if size <= 2 * EDGE_BYTES
-        else {0, EDGE_BYTES - 1, size - EDGE_BYTES, size - 1}
-    )
-    for place in places:
-        changed = bytearray(content)
-        changed[place] ^= 1
-        path.write_bytes(changed)
-        seen.add(fingerprint(path))
-    path.write_bytes(content + b"\0")
-    seen.add(fingerprint(path))
-    assert len(seen) == len(places) + 2
-    path.write_bytes(content)
-    assert fingerprint(path) in seen

@@ -1,4 +1,4 @@
-"""Files that are whole or absent: written beside, then renamed; and fingerprints of what was read."""
+"""Files that are whole or absent: written beside, then renamed; and hashes of plain values."""
 
 import hashlib
 import json
@@ -12,8 +12,6 @@ from typing import Any
 
 from ictal.errors import WriteError
 
-EDGE_BYTES = 1 << 16
-"""How much of a file's head and tail enters its fingerprint (the end of a Parquet file holds its statistics)."""
 PART = ".part"
 """How the name of a file ends that is being written; it begins with a dot."""
 
@@ -89,20 +87,3 @@ def hash_of(content: Any) -> str:
     """Return 16 hex digits that depend on the JSON form of `content` alone."""
     text = json.dumps(content, sort_keys=True, ensure_ascii=False)
     return hashlib.blake2b(text.encode(), digest_size=8).hexdigest()
-
-
-def fingerprint(path: Path) -> str:
-    """Return 16 hex digits from a file's size, head and tail.
-
-    Reads at most 128 KiB, so that thousands of recordings take seconds: a change of the middle alone,
-    with size, head and tail kept, goes unnoticed.
-    """
-    digest = hashlib.blake2b(digest_size=8)
-    size = path.stat().st_size
-    digest.update(str(size).encode())
-    with path.open("rb") as file:
-        digest.update(file.read(EDGE_BYTES))
-        if size > EDGE_BYTES:
-            file.seek(max(EDGE_BYTES, size - EDGE_BYTES))
-            digest.update(file.read())
-    return digest.hexdigest()

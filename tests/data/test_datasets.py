@@ -1,6 +1,7 @@
 """One suite over every kind of data set, and what is said of tables and files that are wrong."""
 
 import gzip
+import os
 import re
 import shutil
 from collections.abc import Callable
@@ -16,6 +17,7 @@ from hypothesis import strategies as st
 
 from ictal.data import Dataset, DataSettings, WindowArray, open_dataset, prepare
 from ictal.data.hms import OFFSET_COLUMN, read_hms_labels
+from ictal.data.manifest import read_manifest
 from ictal.data.open import thin
 from ictal.data.simulated import SimulatedDataset, write_folder
 from ictal.data.table import LABEL_COLUMNS
@@ -556,3 +558,16 @@ def test_a_true_distribution_that_is_none_is_refused(tmp_path, values):
         TableError, match=r"1 problem\n.*line 3: .*_true.* are no distribution; allowed are shares that sum"
     ):
         open_dataset(str(tmp_path), SETTINGS)
+
+
+def test_a_change_of_one_sample_in_the_middle_of_a_large_file_is_seen(tmp_path):
+    write_edf(tmp_path / "a.edf", Recording.from_array(noise(200 * 120), CHANNELS, 200, "a"))
+    table = pd.DataFrame([{"file": "a.edf", "start_s": 0, "patient_id": "1", **dict.fromkeys(VOTE_COLUMNS, 1)}])
+    table.to_csv(tmp_path / "votes.csv", index=False)
+    content = bytearray((tmp_path / "a.edf").read_bytes())
+    before = read_manifest(tmp_path / "votes.csv").fingerprint()
+    content[len(content) // 2] ^= 1
+    known = (tmp_path / "a.edf").stat()
+    (tmp_path / "a.edf").write_bytes(content)
+    os.utime(tmp_path / "a.edf", ns=(known.st_atime_ns, known.st_mtime_ns))
+    assert read_manifest(tmp_path / "votes.csv").fingerprint() != before

@@ -10,12 +10,13 @@ from PIL import Image
 
 from ictal.data.manifest import read_manifest
 from ictal.io.edf import write_edf
+from ictal.io.parts import recording_hash
 from ictal.labels import PATTERNS
 from ictal.montage import ELECTRODES
 from ictal.predictions import PROBABILITY_COLUMNS
 from ictal.recording import Recording
 from ictal.simulate import simulate_recording
-from ictal.web.library import id_of, middles_of
+from ictal.web.library import middles_of
 from ictal.web.votes import FILE as VOTES
 from ictal.web.votes import Votes
 from tests.helpers import noise
@@ -175,6 +176,7 @@ def test_montage_filters_sensitivity_and_length_of_the_page(reader):
     with page.expect_request(lambda request: "stop_s=50" in request.url):
         page.select_option("#page_s", "50")
     # The EKG has a scale of its own, so that what is looked at lies above it.
+    page.select_option("#sensitivity", "7")
     before = reader.ink("#eeg", "0.1, 0, 0.9, 0.8")
     reader.press("+", "+", "+")
     assert reader.text("#sensitivity option:checked") == "2 µV/mm"
@@ -279,6 +281,7 @@ def test_time_and_amplitude_are_measured_by_drawing(reader):
     page = reader.page
     box = page.locator("#eeg").bounding_box()
     second = (box["width"] - 100) / 10
+    page.select_option("#sensitivity", "7")
     reader.press("n")
     reader.wait("#expected", "Of ten experts")
     looked_at = reader.text("#when")
@@ -434,7 +437,9 @@ def votes_of_two(night, out):
         votes.add_rater(name)
         for row in rows:
             top = tops[row] if rng.random() < faithful else rng.integers(6)
-            votes.give(id_of(night.edf), str(night.edf), middles_of(night.scores.frame)[row], name, PATTERNS[top])
+            votes.give(
+                recording_hash(night.edf), str(night.edf), middles_of(night.scores.frame)[row], name, PATTERNS[top]
+            )
 
 
 @pytest.mark.slow

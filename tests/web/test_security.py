@@ -23,7 +23,7 @@ from ictal.web import limits, serve, upload
 from ictal.web.details import patient_field
 from ictal.web.security import SECURITY_HEADERS, Guard, is_loopback, new_token
 from ictal.web.settings import ViewerSettings
-from ictal.web.upload import receive, title_of
+from ictal.web.upload import Parsers, keep, title_of
 from ictal.web.viewer import Viewer
 from tests.scoring.helpers import eeg, recording_of
 from tests.web.conftest import TOKEN, client_of, wait_for
@@ -271,7 +271,9 @@ class TestUpload:
         theirs = open_recording(tmp_path / "sent.edf")
         assert (item.recording.read(500, 900, [3, 1]) == theirs.read(500, 900, [3, 1])).all()
         assert {path.parent for path in (viewer.out / "uploads").iterdir()} == {viewer.out / "uploads"}
-        assert all(re.fullmatch(r"[0-9a-f]{16}\.(edf|f32)", path.name) for path in (viewer.out / "uploads").iterdir())
+        assert all(
+            re.fullmatch(r"[0-9a-f]{32}\.edf(\.f32)?", path.name) for path in (viewer.out / "uploads").iterdir()
+        )
 
     @pytest.mark.parametrize(
         ("name", "content", "status", "words"),
@@ -304,7 +306,7 @@ class TestUpload:
     def test_one_that_takes_too_long_is_ended(self, night, tmp_path, monkeypatch):
         monkeypatch.setattr(upload, "WALL_S", 0.05)
         with pytest.raises(ReadError, match=r"takes longer to read than 0\.05 s"):
-            receive(io.BytesIO(night.read_bytes()), "a.edf", tmp_path / "up")
+            Parsers().parse(keep(io.BytesIO(night.read_bytes()), "a.edf", tmp_path / "up"), "a.edf")
         assert not list((tmp_path / "up").iterdir())
 
     @given(st.text(max_size=200))

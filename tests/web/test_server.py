@@ -481,9 +481,3 @@ class TestWhy:
         assert (first["source"], first["id"], first["votes"]["lpd"]) == ("voted", "night.edf at 105 s", 0.75)
         assert second["id"] == "w4"
         assert neighbours.nearest(features[4], voted, key)[0]["id"] == "w4"
-
-
-def test_the_id_is_that_of_the_content(night, viewer, tmp_path):
-    copy = tmp_path / "copy.edf"
-    copy.write_bytes(night.read_bytes())
-    assert viewer.show(copy) is next(iter(viewer.library))

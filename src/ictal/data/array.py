@@ -13,11 +13,12 @@ import pandas as pd
 from filelock import FileLock
 from platformdirs import user_cache_path
 
+from ictal.contents import content_hashes
 from ictal.context import CONTEXT_S, CONTEXT_SHAPE, Context, contexts_of
 from ictal.data.dataset import TOLERANCE_S, Dataset
 from ictal.data.table import FOLD_COLUMN, LABEL_COLUMNS
 from ictal.errors import TableError, listed
-from ictal.files import fingerprint, hash_of, write_json
+from ictal.files import hash_of, write_json
 from ictal.io.context import cut_context, read_spectrogram
 from ictal.labels import TRUE_COLUMNS
 from ictal.montage import CHANNELS, ELECTRODES
@@ -143,7 +144,7 @@ def _are_there(folder: Path, context_folder: Path | None) -> bool:
 
 def _context_key(dataset: Dataset, key: str, context_missing: float) -> str:
     files = dataset.contexts
-    prints = {path: fingerprint(path) for path in {file.path for file in files.values()}}
+    prints = content_hashes({file.path for file in files.values()})
     rows = sorted((window_id, prints[file.path], file.offset_s) for window_id, file in files.items())
     return hash_of([CONTEXT_VERSION, key, context_missing, rows])
 

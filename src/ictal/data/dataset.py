@@ -9,9 +9,10 @@ import pandas as pd
 from pydantic import Field
 
 from ictal.errors import IctalError, raise_problems
-from ictal.files import fingerprint, hash_of, identity_of
+from ictal.files import hash_of, identity_of
 from ictal.io import open_recording
 from ictal.io.context import ContextFile
+from ictal.io.parts import hashes_with_sidecars
 from ictal.recording import Recording
 from ictal.settings import Settings
 from ictal.simulate import SimulationSettings
@@ -111,9 +112,10 @@ class FileDataset:
         return self.recording(eeg_id).duration_s
 
     def fingerprint(self) -> str:
-        """Return 16 hex digits of the label table and of each file's size, head and tail."""
-        table = self.labels.to_csv(index=False)
-        return hash_of([table, [fingerprint(self.files[eeg]) for eeg in self.labels["eeg_id"].unique()]])
+        """Return 16 hex digits of the label table and of all that the files hold, BIDS sidecars included."""
+        files = [self.files[eeg] for eeg in self.labels["eeg_id"].unique()]
+        hashes = hashes_with_sidecars(files)
+        return hash_of([self.labels.to_csv(index=False), [hashes[file] for file in files]])
 
     def check_files(self) -> None:
         """Open every file, without reading samples, and see that its windows lie within it.

@@ -87,6 +87,10 @@ class Details(BaseModel):
     state: State
     rate_hz: float
     montages: list[str]
+    amplitude_uv: float | None = Field(
+        description="From peak to peak within a second, typically, of the first montage."
+    )
+    heart_uv: float | None = Field(description="The same of the EKG.")
     segments: list[Span]
     gaps: list[Span]
     annotations: list[Note]
@@ -241,6 +245,7 @@ class Uploaded(BaseModel):
     """The id under which a file that was sent can be asked for."""
 
     id: str
+    known: bool = Field(description="Whether a file of the same content was here already, perhaps by another name.")
 
 
 class Problem(BaseModel):

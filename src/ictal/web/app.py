@@ -15,7 +15,6 @@ from ictal.errors import IctalError, UnknownNameError
 from ictal.shipped import NOT_A_DEVICE
 from ictal.web import answers
 from ictal.web.details import listed_item
-from ictal.web.export import manifest_of
 from ictal.web.library import NotYetError
 from ictal.web.limits import BodyLimit
 from ictal.web.security import Guard
@@ -162,7 +161,7 @@ def _add_votes(app: FastAPI, viewer: Viewer) -> None:
     @app.get("/api/recordings/{id}/votes")
     def votes(id_: Id, rater: Named = None) -> list[answers.Vote]:
         """List the votes on a recording, of one rater or all."""
-        return [answers.Vote(**asdict(vote)) for vote in viewer.votes.all(viewer.library[id_].id, rater)]
+        return [answers.Vote(**asdict(vote)) for vote in viewer.votes.all(viewer.library[id_].content, rater)]
 
     @app.post("/api/recordings/{id}/votes")
     def vote(id_: Id, ballot: answers.Ballot) -> answers.Vote:
@@ -187,7 +186,7 @@ def _add_votes(app: FastAPI, viewer: Viewer) -> None:
     )
     def export() -> Response:
         """Give the votes as the manifest that 'ictal ablate' reads, a row per window."""
-        text = manifest_of(viewer.votes.all()).to_csv(index=False, lineterminator="\n")
+        text = viewer.manifest().to_csv(index=False, lineterminator="\n")
         return Response(
             text, media_type="text/csv", headers={"Content-Disposition": 'attachment; filename="votes.csv"'}
         )
@@ -197,7 +196,8 @@ def _add_upload(app: FastAPI, viewer: Viewer) -> None:
     @app.post(UPLOAD, status_code=201)
     def upload(file: UploadFile) -> answers.Uploaded:
         """Take a recording; it is parsed by a process of its own, scored and shown."""
-        return answers.Uploaded(id=viewer.receive(file.file, file.filename or "").id)
+        item, known = viewer.receive(file.file, file.filename or "")
+        return answers.Uploaded(id=item.id, known=known)
 
 
 def _check_span(start_s: float, stop_s: float) -> None:

@@ -45,4 +45,4 @@ class Blindness:
         return frame
 
     def _voted_times(self, item: Item, rater: str | None) -> set[float]:
-        return {vote.time_s for vote in self._votes.all(item.id, rater)}
+        return {vote.time_s for vote in self._votes.all(item.content, rater)}

@@ -34,6 +34,8 @@ def details(item: Item, *, withheld: bool) -> dict[str, Any]:
         **listed_item(item),
         "rate_hz": recording.rate_hz,
         "montages": list(item.montages),
+        "amplitude_uv": item.amplitudes_uv[0],
+        "heart_uv": item.amplitudes_uv[1],
         "segments": [
             {"start_s": part.onset_s, "stop_s": part.onset_s + (part.stop - part.start) / recording.rate_hz}
             for part in recording.segments

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from ictal.errors import IctalError
+from ictal.web.lifeline import end_with_parent
 
 IDLE_S = 120.0
 """A helper that nobody asked for so long ends, and gives its memory back."""
@@ -85,6 +86,7 @@ class Helper:
 def answer_all(line: Connection, folder: Path) -> None:
     """Load a model and answer questions until nobody asks any more; runs in the other process."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the server, which ends this process
+    end_with_parent()  # also in the midst of an answer, and where the server was killed
     sys.modules.setdefault("triton", None)  # type: ignore[arg-type]  # torch would load 75 MiB that compile for GPUs
     from ictal.web.why import Explainer  # torch takes seconds
 

@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -11,14 +12,18 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from ictal.contents import same_file
 from ictal.errors import IctalError, UnknownNameError
-from ictal.files import fingerprint, hash_of
 from ictal.recording import Recording
 from ictal.scoring.events import Event, find_events
 from ictal.scoring.scores import COLUMNS, Scores
+from ictal.web.amplitude import amplitudes_uv
+from ictal.web.identity import Identity
 from ictal.web.montages import Montage, montages_of
 from ictal.wiring import reference_notes, widest_wiring
 
+CONTENT = "content"
+"""Where the manifest of scores that a viewer made states the hash of the recording."""
 State = Literal["waiting", "scoring", "scored", "failed"]
 
 
@@ -33,7 +38,7 @@ class Item:
     Attributes
     ----------
     id
-        What requests call it: never a path.
+        What requests call it while the viewer runs: never a path, and not what votes are kept under.
     path
         Of the file.
     recording
@@ -46,6 +51,8 @@ class Item:
         When all is scored.
     model
         What scores it: name, arm and warnings.
+    identity
+        What votes are kept under.
     """
 
     id: str
@@ -58,8 +65,30 @@ class Item:
     reason: str = ""
     scores: Scores | None = None
     model: dict[str, Any] | None = None
+    identity: Identity | None = field(default=None, repr=False)
     _parts: list[pd.DataFrame] = field(default_factory=list, repr=False)
     _lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
+
+    @property
+    def content(self) -> str:
+        """The hash of all that its files hold, see `ictal.web.identity.Identity.content`."""
+        assert self.identity is not None  # every recording of a viewer has one
+        return self.identity.content()
+
+    @property
+    def content_at_once(self) -> str | None:
+        """The same, or None where somebody would have to wait for it."""
+        return self.identity.at_once() if self.identity else None
+
+    def identify(self) -> None:
+        """Read all of it, if need be, before somebody asks what its content is."""
+        with suppress(IctalError):  # whoever asks is told
+            _ = self.content
+
+    def check(self) -> None:
+        """Raise a `ChangedError` where the files are no longer those that were opened."""
+        if self.identity is not None:
+            self.identity.check()
 
     @cached_property
     def montages(self) -> dict[str, Montage]:
@@ -70,6 +99,14 @@ class Item:
     def lost(self) -> tuple[str, ...]:
         """Which derivations it cannot be shown in, because its electrodes have different references."""
         return reference_notes(widest_wiring(self.recording))
+
+    @cached_property
+    def amplitudes_uv(self) -> tuple[float | None, float | None]:
+        """How large its traces and its EKG typically are, see `ictal.web.amplitude`; None where they cannot be read."""
+        try:
+            return amplitudes_uv(self.recording, next(iter(self.montages.values())))
+        except IctalError:
+            return None, None  # the page that is read next says why
 
     @property
     def frame(self) -> pd.DataFrame:
@@ -177,17 +214,18 @@ class Library:
         """Return a recording, or None where there is none of this id."""
         return self._items.get(recording_id)
 
+    def of_content(self, content: str) -> Item | None:
+        """Return a recording of this content, of those whose content was asked for by now."""
+        return next((item for item in self if item.identity and item.identity.known == content), None)
+
     def add(self, item: Item) -> Item:
         """Add a recording, and return it, or the one of its id that is there already."""
         return self._items.setdefault(item.id, item)
 
 
-def id_of(path: Path) -> str:
-    """Return 16 hex digits for a file's content, so that votes find it again; for a folder, for its name."""
-    return fingerprint(path) if path.is_file() else hash_of(str(path.absolute()))
-
-
-def finished(recording: Recording, candidates: Sequence[Path], weights: str | None = None) -> Scores | None:
+def finished(
+    recording: Recording, candidates: Sequence[Path], weights: str | None = None, path: Path | None = None
+) -> Scores | None:
     """Return the first scores among some files that are of this recording, or None.
 
     Parameters
@@ -198,17 +236,32 @@ def finished(recording: Recording, candidates: Sequence[Path], weights: str | No
         Files that may not exist.
     weights
         SHA-256 of the weights of the model that is wanted; None: any will do.
+    path
+        Of the recording. Scores that say that they are of another file, which is still there, are not taken: files
+        of two patients may be called the same. Whether scores that say of which content they are may be taken is
+        for the caller to find out, who may have to read the whole file for that, see `content_of`.
     """
-    for path in candidates:
+    for candidate in candidates:
         try:
-            scores = Scores.read(path) if path.is_file() else None
+            scores = Scores.read(candidate) if candidate.is_file() else None
         except IctalError:
             continue
-        if scores is not None and _is_of(scores, recording):
+        if scores is not None and _is_of(scores, recording) and not (path and _is_of_other(scores, path)):
             made_by = scores.manifest.get("model", {}).get("weights_sha256")
             if weights is None or made_by == weights:
                 return scores
     return None
+
+
+def content_of(scores: Scores) -> str | None:
+    """Return the hash of the recording's content that scores state; None where they state none."""
+    stated = scores.manifest.get(CONTENT)
+    return None if stated is None else str(stated)
+
+
+def _is_of_other(scores: Scores, path: Path) -> bool:
+    named = Path(scores.recording.name)
+    return content_of(scores) is None and named.exists() and not same_file(named, path)
 
 
 def _is_of(scores: Scores, recording: Recording) -> bool:

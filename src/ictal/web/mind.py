@@ -65,11 +65,11 @@ class Mind:
             features = self._features(item, number, wait=False)
         except BusyError as error:
             return [], f"There are none yet: {error}."
-        return self._neighbours.nearest(features, voted, (item.id, middle_s(item, number))), READ
+        return self._neighbours.nearest(features, voted, (item.content, middle_s(item, number))), READ
 
     def learn(self, item: Item, number: int, time_s: float) -> None:
         """Let a window that was voted on, whose middle is `time_s`, be compared with others; in the background."""
-        neighbours, key = self._neighbours, (item.id, time_s)
+        neighbours, key = self._neighbours, (item.content, time_s)
         if neighbours is None or key in self._learnt:
             return
         self._learnt.add(key)

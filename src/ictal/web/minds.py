@@ -64,7 +64,7 @@ class Minds:
 
     def _teach(self, mind: Mind, recording: str, time_s: float) -> None:
         """Let a model see a window that was voted on, if it made the scores of that recording."""
-        item = self._library.get(recording)
+        item = self._library.of_content(recording)
         if item is not None and item.scores is not None and made_by(item.scores)[0] == mind.weights:
             number = item.window(time_s)
             if number is not None:

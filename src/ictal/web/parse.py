@@ -11,6 +11,7 @@ import numpy as np
 from ictal.errors import IctalError
 from ictal.io import open_recording
 from ictal.recording import Recording
+from ictal.web.lifeline import end_with_input
 from ictal.web.upload import CPU_S, DISK, MEMORY, PIECE_S
 
 
@@ -52,6 +53,7 @@ def convert(recording: Recording, samples: Path) -> dict[str, Any]:
 
 def main() -> None:
     """Read and convert; an error of the file's is its message and the code 2."""
+    end_with_input()
     limit()
     path, samples = map(Path, sys.argv[1:3])
     try:

@@ -1,9 +1,12 @@
 """Run the server: bind, say where, open a browser, end on Ctrl-C."""
 
+import signal
 import socket
+import sys
 import threading
 import webbrowser
 from collections.abc import Callable
+from types import FrameType
 
 import uvicorn
 
@@ -16,7 +19,7 @@ SECONDS_TO_END = 2
 
 
 def serve(viewer: Viewer, host: str, port: int, *, browser: bool, say: Callable[[str], None]) -> None:
-    """Serve until Ctrl-C.
+    """Serve until Ctrl-C or SIGTERM; no process that was begun outlives this.
 
     Parameters
     ----------
@@ -34,6 +37,16 @@ def serve(viewer: Viewer, host: str, port: int, *, browser: bool, say: Callable[
     IctalError
         If the address cannot be had.
     """
+    _end_cleanly_on(signal.SIGTERM)
+    try:
+        _serve(viewer, host, port, browser=browser, say=say)
+    except KeyboardInterrupt:
+        pass
+    finally:
+        viewer.stop()
+
+
+def _serve(viewer: Viewer, host: str, port: int, *, browser: bool, say: Callable[[str], None]) -> None:
     token = new_token()
     with bound(host, port) as listening:
         url = address(host, listening.getsockname()[1], token)
@@ -50,12 +63,17 @@ def serve(viewer: Viewer, host: str, port: int, *, browser: bool, say: Callable[
         )  # fmt: skip
         if browser:
             threading.Timer(0.5, webbrowser.open, [url]).start()
-        try:
-            uvicorn.Server(config).run(sockets=[listening])
-        except KeyboardInterrupt:
-            pass
-        finally:
-            viewer.stop()
+        uvicorn.Server(config).run(sockets=[listening])
+
+
+def _end_cleanly_on(number: signal.Signals) -> None:
+    """Let a signal end the program by way of its `finally`: uvicorn, once it has shut down, raises it again."""
+
+    def end(number: int, _: FrameType | None) -> None:
+        sys.exit(128 + number)
+
+    if threading.current_thread() is threading.main_thread():
+        signal.signal(number, end)
 
 
 def bound(host: str, port: int) -> socket.socket:

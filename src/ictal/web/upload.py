@@ -17,9 +17,10 @@ from uuid import uuid4
 
 import numpy as np
 
-from ictal.errors import IctalError, ReadError, listed
-from ictal.files import fingerprint
+from ictal.contents import new_digest
+from ictal.errors import IctalError, ReadError, WriteError, listed
 from ictal.recording import Annotation, Gap, Recording, Signal
+from ictal.web.lifeline import lifeline
 
 SUFFIXES = (".edf", ".bdf", ".parquet", ".fif", ".gdf")
 """Formats of which a recording is one file."""
@@ -46,8 +47,8 @@ class Converted:
         return np.ascontiguousarray(found if rows is None else found[list(rows)])
 
 
-def receive(file: IO[bytes], name: str, folder: Path) -> tuple[Path, Recording]:
-    """Keep a file that was sent and parse it.
+def keep(file: IO[bytes], name: str, folder: Path) -> Path:
+    """Keep a file that was sent, under the hash of its content.
 
     Parameters
     ----------
@@ -56,63 +57,108 @@ def receive(file: IO[bytes], name: str, folder: Path) -> tuple[Path, Recording]:
     name
         What it was called, of which the suffix is looked at and nothing else reaches the disk.
     folder
-        Where it is kept, under the fingerprint of its content.
+        Where it is kept. A file that is there already is never written again: it holds the same bytes.
 
     Returns
     -------
     path : Path
         Of the file.
-    recording : Recording
-        Of what the parser made of it.
 
     Raises
     ------
-    IctalError
-        If the suffix is not allowed, or the parser failed or wanted too much.
+    ReadError
+        If the suffix is not allowed.
+    WriteError
+        If the file cannot be kept.
     """
     suffix = next((known for known in SUFFIXES if name.lower().endswith(known)), None)
     if suffix is None:
         raise ReadError(f"'{title_of(name)}': such files are not taken; allowed are {listed(SUFFIXES)}")
-    folder.mkdir(parents=True, exist_ok=True)
-    arriving = folder / f".{uuid4().hex}{suffix}"
+    arriving, digest = folder / f".{uuid4().hex}{suffix}", new_digest()
     try:
+        folder.mkdir(parents=True, exist_ok=True)
         with arriving.open("wb") as kept:
             while chunk := file.read(CHUNK):
+                digest.update(chunk)
                 kept.write(chunk)
-        path = arriving.with_name(f"{fingerprint(arriving)}{suffix}")
-        arriving.replace(path)
+        path = folder / f"{digest.hexdigest()}{suffix}"
+        if not path.exists():
+            arriving.replace(path)
+    except OSError as error:
+        raise WriteError(f"'{title_of(name)}': cannot be kept: {error.strerror or error}") from error
     finally:
         arriving.unlink(missing_ok=True)
-    samples = path.with_suffix(".f32")
-    try:
-        told = _parsed(path, samples)
-    except IctalError as error:
-        path.unlink(missing_ok=True)
-        samples.unlink(missing_ok=True)
-        raise ReadError(f"'{title_of(name)}': {error}") from error
-    return path, _recording(told, samples)
+    return path
+
+
+class Parsers:
+    """Parses files that were sent, each in a process of its own."""
+
+    def __init__(self) -> None:
+        self._running: set[subprocess.Popen[bytes]] = set()
+
+    def parse(self, path: Path, name: str) -> Recording:
+        """Return what the parser makes of a file that was sent; a file of which it makes nothing is not kept.
+
+        Parameters
+        ----------
+        path
+            See `keep`.
+        name
+            What it was called.
+
+        Raises
+        ------
+        ReadError
+            If the parser failed or wanted too much.
+        """
+        samples, making = (path.with_name(f"{part}.f32") for part in (path.name, f".{uuid4().hex}"))
+        try:
+            told = self._parsed(path, making)
+            making.replace(samples)
+        except IctalError as error:
+            if not samples.exists():  # else it was parsed before
+                path.unlink(missing_ok=True)
+            raise ReadError(f"'{title_of(name)}': {error}") from error
+        finally:
+            making.unlink(missing_ok=True)
+        return _recording(told, samples)
+
+    def stop(self) -> None:
+        """End what is being parsed."""
+        for process in list(self._running):
+            process.kill()
+
+    def _parsed(self, path: Path, samples: Path) -> dict[str, Any]:
+        """Run the parser; return what it says of the recording."""
+        command = [sys.executable, "-m", "ictal.web.parse", str(path), str(samples)]
+        few = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
+        with (
+            lifeline() as ending,
+            subprocess.Popen(
+                command, stdin=ending, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env={**os.environ, **few}
+            ) as process,
+        ):
+            self._running.add(process)
+            try:
+                said, wrong = process.communicate(timeout=WALL_S)
+            except subprocess.TimeoutExpired as error:
+                raise ReadError(f"takes longer to read than {WALL_S} s, which is all that it may") from error
+            finally:
+                process.kill()
+                self._running.discard(process)
+        if process.returncode == 2:
+            raise ReadError(wrong.decode("utf-8", "replace").strip().replace(str(path), "the file"))
+        if process.returncode != 0:
+            raise ReadError("cannot be read: it is damaged, or wants more memory or time than it may")
+        found: dict[str, Any] = json.loads(said)
+        return found
 
 
 def title_of(name: str) -> str:
     """Return the last part of a file's name as it may be shown."""
     last = name.replace("\\", "/").rpartition("/")[2]
     return "".join(letter for letter in last if letter.isprintable())[:LONGEST_NAME] or "upload"
-
-
-def _parsed(path: Path, samples: Path) -> dict[str, Any]:
-    """Run the parser in a process of its own; return what it says of the recording."""
-    command = [sys.executable, "-m", "ictal.web.parse", str(path), str(samples)]
-    few = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
-    try:
-        done = subprocess.run(command, capture_output=True, timeout=WALL_S, check=False, env={**os.environ, **few})
-    except subprocess.TimeoutExpired as error:
-        raise ReadError(f"takes longer to read than {WALL_S} s, which is all that it may") from error
-    if done.returncode == 2:
-        raise ReadError(done.stderr.decode("utf-8", "replace").strip().replace(str(path), "the file"))
-    if done.returncode != 0:
-        raise ReadError("cannot be read: it is damaged, or wants more memory or time than it may")
-    found: dict[str, Any] = json.loads(done.stdout)
-    return found
 
 
 def _recording(told: dict[str, Any], samples: Path) -> Recording:

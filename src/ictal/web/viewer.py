@@ -7,6 +7,7 @@ from typing import IO, Any
 
 import numpy as np
 import numpy.typing as npt
+import pandas as pd
 
 from ictal import __version__
 from ictal.errors import UnknownNameError
@@ -14,19 +15,22 @@ from ictal.io import open_recording
 from ictal.predictions import PROBABILITY_COLUMNS
 from ictal.recording import Recording
 from ictal.recordings import check_folder, results_folder
+from ictal.scoring.scores import Scores
 from ictal.scoring.writers import scores_file
 from ictal.shipped import NOT_A_DEVICE
 from ictal.web.agreement import agreement
 from ictal.web.blind import BLIND, Blindness
 from ictal.web.details import details, patient_field
+from ictal.web.export import manifest_of
+from ictal.web.identity import Identity, settle
 from ictal.web.kept import Kept
-from ictal.web.library import Item, Library, finished, id_of, middle_s, middles_of, window_number
+from ictal.web.library import Item, Library, content_of, finished, middle_s, middles_of, window_number
 from ictal.web.minds import Minds, weights_of
 from ictal.web.overview import overview
 from ictal.web.pyramid import Pyramid
 from ictal.web.settings import ViewerSettings
 from ictal.web.traces import Cuts, Traces, page
-from ictal.web.upload import receive, title_of
+from ictal.web.upload import Parsers, keep, title_of
 from ictal.web.votes import FILE, Vote, Votes
 from ictal.web.words import window_in_values
 from ictal.web.work import Scorer, Worker
@@ -54,13 +58,13 @@ class Viewer:
         check_folder(out)
         self.out, self.settings = out, settings or ViewerSettings()
         self.library, self.votes = Library(), Votes(out / FILE)
-        self.workers = {name: Worker(name) for name in ("scoring", "traces", "thinking")}
+        self.workers = {name: Worker(name) for name in ("scoring", "traces", "thinking", "hashing")}
         self._scorer = Scorer(model or DEFAULT_MODEL, out)
         self._weights = weights_of(model) if model is not None else None
         self._pyramids: dict[str, Pyramid] = {}
         self._minds = Minds(model or DEFAULT_MODEL, self.library, self.votes, self.workers["thinking"])
         self._blind = Blindness(self.votes, wanted=self.settings.blind)
-        self._kept_answers = Kept()
+        self._kept_answers, self._parsers = Kept(), Parsers()
 
     def show(self, path: Path, recording: Recording | None = None, title: str | None = None) -> Item:
         """Add a file, with the scores that it has; without any it is scored, behind the files before it.
@@ -79,27 +83,46 @@ class Viewer:
         IctalError
             If it cannot be read.
         """
+        identity = Identity(path, self.votes)  # before it is opened, so that it is of what is opened
         recording = recording or open_recording(path, accept_doubtful=self.settings.accept_doubtful)
-        item = Item(id_of(path), path, recording, title or path.name)
+        item = Item(identity.address, path, recording, title or path.name, identity=identity)
         if self.library.add(item) is not item:
             return self.library[item.id]
-        scores = finished(item.recording, self._kept(path), self._weights)
-        if scores is not None:
+        self.workers["hashing"].do(item.identify)
+        scores = finished(item.recording, self._kept(path), self._weights, path)
+        if scores is not None and content_of(scores) in (None, item.content_at_once):
             item.finish(scores)
         else:
-            self.workers["scoring"].do(lambda: self._scorer.score(item, self.workers["scoring"]))
+            self.workers["scoring"].do(lambda: self._score(item, scores))
         pyramid = self._pyramids[item.id] = Pyramid.of(item.id, item.recording, item.montages)
         if not pyramid.complete and item.recording.span_s > LONGEST_PAGE_S:
             self.workers["traces"].do(lambda: pyramid.build(self.workers["traces"].check))
         return item
 
-    def receive(self, file: IO[bytes], name: str) -> Item:
-        """Add a file that was sent, see `ictal.web.upload.receive`."""
-        path, recording = receive(file, name, self.out / UPLOADS)
-        return self.show(path, recording, title_of(name))
+    def receive(self, file: IO[bytes], name: str) -> tuple[Item, bool]:
+        """Add a file that was sent; return its recording, and whether that was there already.
+
+        Raises
+        ------
+        IctalError
+            See `ictal.web.upload.keep` and `ictal.web.upload.Parsers.parse`.
+        """
+        path = keep(file, name, self.out / UPLOADS)
+        there = next((item for item in self.library if item.path == path), None)
+        if there is not None:
+            return there, True
+        return self.show(path, self._parsers.parse(path, name), title_of(name)), False
+
+    def _score(self, item: Item, finished: Scores | None) -> None:
+        """Score a recording, unless finished scores turn out to be of its content."""
+        if finished is not None and content_of(finished) == item.content:
+            item.finish(finished)
+        else:
+            self._scorer.score(item, self.workers["scoring"])
 
     def stop(self) -> None:
-        """End the work in the background."""
+        """End the work in the background, and the processes that do it."""
+        self._parsers.stop()
         for worker in self.workers.values():
             worker.stop()
         self._scorer.stop()
@@ -152,6 +175,7 @@ class Viewer:
 
     def traces(self, item: Item, montage: str | None, span_s: tuple[float, float], cuts: Cuts, width: int) -> Traces:
         """Return the traces of a stretch of time, which ends with the recording at the latest."""
+        item.check()
         name = montage or next(iter(item.montages))
         if name not in item.montages:
             raise UnknownNameError("montage", name, item.montages)
@@ -164,7 +188,7 @@ class Viewer:
     def vote(self, item: Item, rater: str, time_s: float, pattern: str) -> Vote:
         """Keep what a rater says of the window whose centre holds a time."""
         number = window_number(item, time_s)
-        return self.votes.give(item.id, str(item.path.absolute()), middle_s(item, number), rater, pattern)
+        return self.votes.give(item.content, str(item.path.absolute()), middle_s(item, number), rater, pattern)
 
     def take_back(self, item: Item, rater: str, time_s: float) -> None:
         """Remove a vote.
@@ -174,22 +198,28 @@ class Viewer:
         UnknownNameError
             If there is none.
         """
-        if not self.votes.take_back(item.id, middle_s(item, window_number(item, time_s)), self.votes.known(rater)):
+        middle = middle_s(item, window_number(item, time_s))
+        if not self.votes.take_back(item.content, middle, self.votes.known(rater)):
             raise UnknownNameError("vote", f"of {rater} at {time_s:g} s", ["others"])
 
     def agreement(self) -> dict[str, Any]:
         """Return how raters agree with each other and with the model, in the recordings that are shown."""
-        ids = {item.id for item in self.library}
-        votes = [vote for vote in self.votes.all() if vote.recording in ids]
+        shown = {item.content for item in self.library}
+        votes = [vote for vote in self.votes.all() if vote.recording in shown]
         wanted = {(vote.recording, vote.time_s) for vote in votes}
         return agreement(votes, {key: values for key, values in self._probabilities() if key in wanted})
+
+    def manifest(self) -> pd.DataFrame:
+        """Return all votes as the manifest that `ictal ablate` reads."""
+        settle(self.votes)
+        return manifest_of(self.votes.all())
 
     def _probabilities(self) -> Iterator[tuple[tuple[str, float], npt.NDArray[np.float64]]]:
         """Give what the model says of each window, by recording and middle."""
         for item in self.library:
             frame = item.frame
             middles, values = middles_of(frame).tolist(), frame[list(PROBABILITY_COLUMNS)].to_numpy(dtype=np.float64)
-            yield from (((item.id, time_s), row) for time_s, row in zip(middles, values, strict=True))
+            yield from (((item.content, time_s), row) for time_s, row in zip(middles, values, strict=True))
 
     def _kept(self, path: Path) -> list[Path]:
         """Return where scores of a file may stand: in the results, beside it, where 'ictal score' puts them."""

@@ -5,6 +5,7 @@ import os
 import queue
 import threading
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 from ictal.errors import IctalError
@@ -13,7 +14,7 @@ from ictal.scoring.score import score
 from ictal.scoring.writers import scores_file
 from ictal.shipped import find_model
 from ictal.web.helper import WAIT_S, Helper
-from ictal.web.library import Item
+from ictal.web.library import CONTENT, Item
 
 Job = Callable[[], None]
 log = logging.getLogger(__name__)
@@ -95,6 +96,7 @@ class Scorer:
             contract = engine.contract
             item.model = {"name": contract.name, "arm": contract.arm, "warnings": list(contract.warnings)}
             scores = score(item.recording, engine, progress=told, on_scores=item.add)
+            scores = replace(scores, manifest=scores.manifest | {CONTENT: item.content})
             scores.write(self.path(item))
             item.finish(scores)
         except IctalError as error:

@@ -25,7 +25,8 @@ async function ask(path, init = {}) {
 async function reason(answer) {
   if (answer.status === 401) return "The token is missing or old. Open the address that ictal view printed.";
   const { detail } = await answer.json().catch(() => ({}));
-  return typeof detail === "string" ? detail : `ictal answered ${answer.status}`;
+  const first = Array.isArray(detail) ? detail[0]?.msg?.replace("Value error, ", "") : detail;
+  return first ?? `ictal answered ${answer.status}`;
 }
 
 function query(values) {

@@ -86,6 +86,7 @@ function wireMenus() {
   onChoice("montage", setMontage);
   for (const name of Object.keys(CUTS_HZ)) onChoice(name, (text) => setCut(name, text));
   onChoice("rater", (name) => chooseRater(name, refreshThen()));
+  $("rater-cancel").addEventListener("click", () => $("rater-dialog").close(""));
   $("rater-dialog").addEventListener("close", () => addRater(refreshThen(() => $("eeg").focus())));
 }
 
@@ -129,7 +130,6 @@ async function start() {
     const chosen = state.recordings.find((each) => each.id === id) ?? state.recordings[0];
     $("eeg").focus({ focusVisible: false });
     if (chosen) await open(chosen.id, Number(at) || 0);
-    $("recording").value = chosen?.id ?? "";
     showState();
   } catch (error) {
     fail(error);

@@ -9,11 +9,9 @@ const BOTTOM = 20;
 const PIXELS_PER_MM = 96 / 25.4;
 /** Blank between two chains, in rows. */
 const CHAIN_GAP = 0.6;
-/** The EKG has a scale of its own: so many µV to the height of a row. */
-const HEART_UV = 400;
 /** Pixels by which the pointer may move and still click. */
 const CLICK = 4;
-const BARS_UV = [5, 10, 20, 50, 100, 200, 500, 1000, 2000];
+const BARS_UV = [5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000, 10000];
 
 /** The side of a row by its electrodes: odd numbers are left, even ones right. */
 export function side(name) {
@@ -41,7 +39,7 @@ export class EegPage {
     return Math.max(200, pixelsOfTime(this.base));
   }
 
-  /** Draw `model` {clock, detail, start_s, page_s, signal, sensitivity, centre, tint, colours}; signal may be null. */
+  /** Draw `model` {clock, detail, start_s, page_s, signal, sensitivity, heart_uv, centre, tint}; signal may be null. */
   show(model) {
     this.model = model;
     this.draw();
@@ -172,12 +170,12 @@ export class EegPage {
   }
 
   drawTraces(context, rows, signal) {
-    const { sensitivity } = this.model;
+    const { sensitivity, heart_uv } = this.model;
     const perMicrovolt = PIXELS_PER_MM / sensitivity;
     context.lineWidth = 1;
     context.lineJoin = "round";
     rows.forEach(({ name, y, height }, row) => {
-      const scale = side(name) === "heart" ? -height / HEART_UV : perMicrovolt;
+      const scale = side(name) === "heart" ? -height / heart_uv : perMicrovolt;
       context.strokeStyle = colour(side(name));
       context.beginPath();
       (signal.kind === "minmax" ? drawBorders : drawSamples)(context, signal, row, (time) => this.x(time), y, scale);

@@ -59,11 +59,10 @@ export async function addFile(input) {
   if (!file) return;
   say(`${file.name} is sent …`);
   try {
-    const { id } = await upload(file);
+    const { id, known } = await upload(file);
     await open(id);
     await loadList();
-    $("recording").value = id;
-    say(`${file.name} was added.`);
+    say(known ? `${file.name} has the same content as ${state.detail.name}, which was here already.` : `${file.name} was added.`);
   } catch (error) {
     fail(error);
   }

@@ -42,9 +42,10 @@ function drawMel({ canvas, model }) {
   context.drawImage(model.power, 0, 0, width, height);
   if (model.heat) drawHeat(context, model.heat, width, height);
   const { times_s, frequencies_hz } = model.mel;
-  const span = times_s.at(-1) - times_s[0];
+  const step = (times_s.at(-1) - times_s[0]) / (times_s.length - 1); // times are the middles of frames
+  const [first, span] = [times_s[0] - step / 2, times_s.length * step];
   context.fillStyle = "#ffffff";
-  for (const edge of model.centre ?? []) context.fillRect(((edge - times_s[0]) / span) * width, 0, 1, height);
+  for (const edge of model.centre ?? []) context.fillRect(((edge - first) / span) * width, 0, 1, height);
   context.font = "10px system-ui, sans-serif";
   context.textBaseline = "top";
   context.fillText(`${Math.round(frequencies_hz.at(-1))} Hz`, 4, 3);

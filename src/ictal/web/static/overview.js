@@ -20,6 +20,10 @@ const ROWS = [
   ["usable", "Quality", 0, 8],
 ];
 const AXIS = 17;
+/** Pixels between two labels of the axis. */
+const LABEL_SPACE = 8;
+/** Where the scale of an aEEG ends for most recordings. */
+const USUAL_UV = 100;
 const SPACE = 3;
 
 export class Overview {
@@ -32,6 +36,7 @@ export class Overview {
     this.page = [0, 0];
     this.drag = null;
     this.scale = null;
+    this.most_uv = USUAL_UV;
     this.base = layer(host, () => this.draw());
     this.over = layer(host, () => this.drawCursor());
     this.listen();
@@ -42,9 +47,11 @@ export class Overview {
     if (model.detail.id !== this.model?.detail.id) {
       this.view = [0, model.detail.duration_s];
       this.scale = null;
+      this.most_uv = USUAL_UV;
     }
     this.model = model;
     if (model.data) this.scale ??= decibels(model.data.spectrum);
+    if (model.data) this.most_uv = Math.max(this.most_uv, mostOf(model.data.aeeg));
     this.images = model.data && spectra(model.data.spectrum, this.scale);
     this.draw();
     this.drawCursor();
@@ -177,7 +184,7 @@ export class Overview {
     context.fillStyle = colour("soft");
     for (const [name, title] of ROWS) if (places[name]) context.fillText(title, GUTTER - 8 - (name === "aeeg" ? 20 : 0), middle(places[name]));
     context.font = "9px system-ui, sans-serif";
-    for (const line of [10, 50]) context.fillText(line, GUTTER - 8, aeegY(places.aeeg, line));
+    for (const line of this.most_uv > USUAL_UV ? [10, this.most_uv / 2] : [10, 50]) context.fillText(line, GUTTER - 8, this.aeegY(places.aeeg, line));
     context.font = "11px system-ui, sans-serif";
   }
 
@@ -186,7 +193,7 @@ export class Overview {
     const { places, step } = clock.ticks(...this.view, Math.max(2, (this.host.clientWidth - GUTTER) / 90));
     context.textAlign = "center";
     context.textBaseline = "alphabetic";
-    let day = null;
+    let [day, free] = [null, GUTTER];
     for (const place of places) {
       const x = this.x(place);
       context.fillStyle = colour("grid");
@@ -195,8 +202,10 @@ export class Overview {
       context.fillStyle = colour("soft");
       const words = today === day || !today ? text : `${today} ${text}`;
       const half = context.measureText(words).width / 2;
-      context.fillText(words, Math.min(Math.max(x, GUTTER + half), this.host.clientWidth - RIGHT - half), height - 4);
-      day = today;
+      const centre = Math.min(Math.max(x, GUTTER + half), this.host.clientWidth - RIGHT - half);
+      if (centre - half < free) continue; // it would lie on the one before
+      context.fillText(words, centre, height - 4);
+      [day, free] = [today, centre + half + LABEL_SPACE];
     }
   }
 
@@ -205,7 +214,7 @@ export class Overview {
     const columns = new Columns(data.edges.map((edge) => this.x(edge)));
     if (hidden) this.drawHidden(context, places);
     this.drawProbabilities(context, places, columns);
-    for (const side of ["left", "right"]) this.drawSpectrum(context, places[side], side);
+    for (const side of ["left", "right"]) this.drawSpectrum(context, places[side], side, columns);
     this.drawAeeg(context, places.aeeg, columns);
     this.drawLeftRight(context, places.left_right, columns);
     columns.each(data.usable, (x, width, value) => {
@@ -244,18 +253,25 @@ export class Overview {
     outline(context, this.x(this.view[0]), places.disagreement, this.x(this.view[1]));
   }
 
-  drawSpectrum(context, [top, height], side) {
-    const { edges } = this.model.data;
-    const [first, last] = [this.x(edges[0]), this.x(edges.at(-1))];
-    hatch(context, first, top, last - first, height);
+  /** Each column of the picture goes where its time is: columns differ in length where there are few windows. */
+  drawSpectrum(context, [top, height], side, columns) {
+    const picture = this.images[side];
+    const lowest = this.model.data.spectrum[side].at(0) ?? [];
+    columns.runs(lowest, (x, width) => hatch(context, x, top, width, height));
     context.imageSmoothingEnabled = false;
-    context.drawImage(this.images[side], first, top, last - first, height);
+    columns.each(lowest, (x, width, _, column) => context.drawImage(picture, column, 0, 1, picture.height, x, top, width, height));
+  }
+
+  /** The scale of an aEEG: linear to 10 µV, logarithmic to 100, or to more where the recording has more. */
+  aeegY([top, height], value) {
+    const share = value <= 10 ? Math.max(0, value) / 20 : Math.min(1, 0.5 + Math.log(value / 10) / Math.log(this.most_uv / 10) / 2);
+    return top + height * (1 - share);
   }
 
   drawAeeg(context, [top, height], columns) {
-    const y = (value) => aeegY([top, height], value);
+    const y = (value) => this.aeegY([top, height], value);
     context.fillStyle = colour("grid");
-    for (const line of [5, 10, 25, 50]) context.fillRect(GUTTER, y(line), this.host.clientWidth, 1);
+    for (const line of [5, 10, 25, 50, 100, 250, 500, 1000].filter((each) => each < this.most_uv)) context.fillRect(GUTTER, y(line), this.host.clientWidth, 1);
     for (const side of ["left", "right"]) {
       const { low, high } = this.model.data.aeeg[side];
       context.fillStyle = colour(side);
@@ -371,10 +387,10 @@ function outline(context, first, [top, height], last) {
   context.strokeRect(first + 0.5, Math.round(top) - 0.5, last - first - 1, height + 1);
 }
 
-/** The scale of an aEEG: linear to 10 µV, logarithmic to 100. */
-function aeegY([top, height], value) {
-  const share = value <= 10 ? Math.max(0, value) / 20 : Math.min(1, 0.5 + Math.log10(value / 10) / 2);
-  return top + height * (1 - share);
+/** Up to how many µV an aEEG is drawn: as usual, or further, in steps, where a recording has more. */
+function mostOf({ left, right }) {
+  const most = Math.max(...[...left.high, ...right.high].map((value) => value ?? 0));
+  return [USUAL_UV, 200, 500, 1000, 2000, 5000].find((each) => each >= most) ?? most;
 }
 
 /** What the coldest and the hottest colour stand for: the same for both sides and at every zoom. */

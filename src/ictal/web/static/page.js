@@ -4,6 +4,7 @@ import { $ } from "./dom.js";
 import { EegPage } from "./eeg.js";
 import { Pages } from "./pages.js";
 import { prefs } from "./prefs.js";
+import { heartOf, sensitivityOf } from "./sensitivity.js";
 import { request, state } from "./state.js";
 import { fail } from "./status.js";
 
@@ -44,8 +45,9 @@ function prefetch(start_s) {
 export function redraw() {
   const { clock, detail, start_s, signal, window, answer, asked } = state;
   if (!detail) return;
-  const { page_s, sensitivity } = prefs;
-  eeg.show({ clock, detail, start_s, page_s, signal, sensitivity, centre: window?.centre, tint: asked.tint ? answer : null });
+  const { page_s } = prefs;
+  const sensitivity = sensitivityOf(detail);
+  eeg.show({ clock, detail, start_s, page_s, signal, sensitivity, heart_uv: heartOf(detail), centre: window?.centre, tint: asked.tint ? answer : null });
   const words = [`EEG from ${clock.text(start_s)}`, `${page_s} s`, request(0).montage, `${sensitivity} µV/mm`];
   $("eeg").setAttribute("aria-label", words.join(", "));
 }

@@ -1,6 +1,6 @@
 /** What a reader has set, kept in this browser; without storage it lasts as long as the page. */
 
-const DEFAULTS = { page_s: 10, montage: "", sensitivity: 7, low_hz: 1, high_hz: 70, notch_hz: "", rater: "", theme: "", why: true };
+const DEFAULTS = { page_s: 10, montage: "", sensitivities: {}, low_hz: 1, high_hz: 70, notch_hz: "", rater: "", theme: "", why: true };
 const NAME = "ictal.reader";
 
 function load() {

@@ -8,13 +8,24 @@ import { $, el } from "./dom.js";
 import { loadWindow, why } from "./looked.js";
 import { prefs } from "./prefs.js";
 import { offerOf } from "./settings.js";
+import { isUsual, sensitivityOf } from "./sensitivity.js";
 import { state } from "./state.js";
 import { say } from "./status.js";
 import { turnTo } from "./turning.js";
 import { loadVotes, vote } from "./voting.js";
 
+let opening = null;
+
+/** Open a recording; of two that are asked for the later one is shown, and the list always names what is shown. */
 export async function open(id, start_s = 0) {
-  const detail = await get(`recordings/${id}`, { rater: prefs.rater });
+  const asked = (opening = {});
+  let detail;
+  try {
+    detail = await get(`recordings/${id}`, { rater: prefs.rater });
+  } finally {
+    if (asked === opening) $("recording").value = (detail ?? state.detail)?.id ?? "";
+  }
+  if (asked !== opening) return;
   Object.assign(state, { detail, clock: new Clock(detail.start), whole: null, data: null, window: null, votes: [], signal: null });
   document.title = `${detail.name} – ictal`;
   showDetail();
@@ -54,7 +65,8 @@ export function showDetail() {
 /** Say what a reader must know of the model and the file; that it is no medical device always stands at the foot. */
 function tellNotes({ model, notes }) {
   const warnings = (model?.warnings ?? []).filter((text) => text !== state.about.not_a_device);
-  say([...warnings, ...notes].join(" "));
+  const large = isUsual(state.detail) ? [] : [`Large amplitude: shown at ${sensitivityOf(state.detail)} µV/mm.`];
+  say([...warnings, ...notes, ...large].join(" · "));
 }
 
 /** Vote on what is looked at, also where the keys were faster than the server. */

@@ -4,11 +4,11 @@ import { $, options, press } from "./dom.js";
 import { findSimilar } from "./looked.js";
 import { redraw } from "./page.js";
 import { keep, prefs } from "./prefs.js";
+import { SENSITIVITIES, keepSensitivity, sensitivityOf } from "./sensitivity.js";
 import { request, state } from "./state.js";
 import { turnAgain, turnTo } from "./turning.js";
 
 const PAGES_S = [10, 15, 20, 50];
-const SENSITIVITIES = [1, 2, 3, 5, 7, 10, 15, 20, 30, 50, 70, 100];
 export const CUTS_HZ = {
   low_hz: ["", 0.1, 0.3, 0.5, 1, 1.6, 2, 5, 10],
   high_hz: ["", 15, 20, 30, 35, 50, 70, 100],
@@ -18,11 +18,12 @@ export const CUTS_HZ = {
 /** Fill the menus that are the same for every recording. */
 export function offer() {
   options($("page_s"), PAGES_S.map((each) => [each, `${each} s`]), prefs.page_s);
-  options($("sensitivity"), SENSITIVITIES.map((each) => [each, `${each} µV/mm`]), prefs.sensitivity);
 }
 
 /** Fill those that depend on the recording's channels and rate. */
-export function offerOf({ montages, rate_hz }) {
+export function offerOf(detail) {
+  const { montages, rate_hz } = detail;
+  options($("sensitivity"), SENSITIVITIES.map((each) => [each, `${each} µV/mm`]), sensitivityOf(detail));
   options($("montage"), montages.map((name) => [name, name]), request(0).montage);
   for (const [name, list] of Object.entries(CUTS_HZ)) {
     options($(name), list.filter((hertz) => hertz < rate_hz / 2).map((hertz) => [hertz, hertz === "" ? "off" : `${hertz} Hz`]), prefs[name]);
@@ -30,13 +31,14 @@ export function offerOf({ montages, rate_hz }) {
 }
 
 export function setSensitivity(value) {
-  keep("sensitivity", value);
+  if (!state.detail) return;
+  keepSensitivity(state.detail, value);
   $("sensitivity").value = String(value);
   redraw();
 }
 
 export function nextSensitivity(by) {
-  const place = SENSITIVITIES.indexOf(prefs.sensitivity) + by;
+  const place = SENSITIVITIES.indexOf(sensitivityOf(state.detail)) + by;
   setSensitivity(SENSITIVITIES[Math.min(SENSITIVITIES.length - 1, Math.max(0, place))]);
 }
 

@@ -28,7 +28,9 @@ export async function vote(pattern, after) {
 
 export async function loadVotes() {
   const { detail } = state;
-  state.votes = prefs.rater ? await get(`recordings/${detail.id}/votes`, { rater: prefs.rater }) : [];
+  const votes = prefs.rater ? await get(`recordings/${detail.id}/votes`, { rater: prefs.rater }) : [];
+  if (detail.id !== state.detail.id) return; // another recording was opened meanwhile
+  state.votes = votes;
   $("progress").textContent = prefs.rater ? `${state.votes.length} of ${windowCount()} voted` : "";
 }
 
@@ -57,6 +59,7 @@ export function chooseRater(name, after) {
   }
   $("rater").value = prefs.rater;
   $("rater-name").value = "";
+  $("rater-dialog").returnValue = ""; // what it said the last time is kept where Escape closes it
   return $("rater-dialog").showModal();
 }
 
@@ -65,8 +68,8 @@ export async function addRater(after) {
   const name = $("rater-name").value.trim();
   if ($("rater-dialog").returnValue !== "ok" || !name) return;
   try {
-    await send("POST", "raters", { name });
-    keep("rater", name);
+    const known = await send("POST", "raters", { name }); // perhaps somebody who wrote the name another way
+    keep("rater", known.name);
     await loadRaters();
     await after();
   } catch (error) {

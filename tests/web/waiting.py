@@ -1,0 +1,62 @@
+"""What stands in for the process that holds a model, in the midst of an answer that takes for ever."""
+
+import time
+from multiprocessing.connection import Connection
+from pathlib import Path
+
+from ictal.web.helper import answer_all
+
+
+class Slow:
+    """An explainer that never comes to an end; it says by a file of which name it runs in which process."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def export(self) -> None:
+        """Wait for ever, after having said who waits."""
+        import os
+
+        (self.folder / "waits").write_text(str(os.getpid()))
+        while True:
+            time.sleep(0.05)
+
+
+def answer_for_ever(line: Connection, folder: Path) -> None:
+    """Answer as the program does, but by the slow explainer."""
+    import sys
+    from types import ModuleType
+
+    stand_in = ModuleType("ictal.web.why")
+    stand_in.Explainer = Slow  # type: ignore[attr-defined]
+    sys.modules["ictal.web.why"] = stand_in
+    answer_all(line, folder)
+
+
+def serve_while_thinking(folder: Path) -> None:
+    """Serve a viewer while the process beside it is in the midst of an answer."""
+    import threading
+    from contextlib import suppress
+
+    from ictal.errors import IctalError
+    from ictal.web import helper
+    from ictal.web.minds import Mind
+    from ictal.web.serve import serve
+    from ictal.web.viewer import Viewer
+
+    helper.answer_all = answer_for_ever
+    viewer = Viewer(folder / "out")
+    mind = viewer._minds._minds["x"] = Mind(folder, "x", viewer.workers["thinking"])
+
+    def ask() -> None:
+        with suppress(IctalError):  # that it was ended
+            mind._helper.ask("export")
+
+    threading.Thread(target=ask, daemon=True).start()
+    serve(viewer, "127.0.0.1", 0, browser=False, say=lambda text: print(text, flush=True))
+
+
+if __name__ == "__main__":
+    import sys
+
+    serve_while_thinking(Path(sys.argv[1]))
