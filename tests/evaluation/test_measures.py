@@ -17,8 +17,8 @@ from ictal.evaluation.measures import (
 from ictal.evaluation.metrics import brier_score, cohen_kappa, top2_correct
 from ictal.evaluation.ranking import CONTRASTS, areas_under, auprc, auroc, contrast, positives
 from ictal.evaluation.reliability import expected_calibration_error, reliability_curve
-from ictal.evaluation.resampling import expanded_tail
 from ictal.evaluation.tables import evaluate_votes
+from ictal.intervals import expanded_tail
 from ictal.labels import PANELS, PATTERNS, STRATA, distribution
 from tests.evaluation.test_tables import made
 

@@ -4,7 +4,7 @@ from scipy.stats import bootstrap as bootstrap_of_scipy
 from scipy.stats import norm, t
 
 from ictal.evaluation import Estimate, PatientBootstrap
-from ictal.evaluation.resampling import expanded_tail
+from ictal.intervals import expanded_tail
 
 
 def names(codes) -> np.ndarray:

@@ -11,9 +11,9 @@ from ictal.evaluation.calibration import calibrated_kl, patient_folds
 from ictal.evaluation.expert_labels import NOT_LABELLED, ExpertLabels
 from ictal.evaluation.measures import Measured, kappa_measured
 from ictal.evaluation.metrics import agreement_parts, kappa_of, kl_divergence, pattern_shares
-from ictal.evaluation.proportions import bounded_mean
 from ictal.evaluation.resampling import Estimate, PatientBootstrap
 from ictal.evaluation.tables import estimate_json
+from ictal.intervals import bounded_mean
 from ictal.labels import distribution
 
 MIN_OTHERS = 3

@@ -15,7 +15,10 @@ from ictal.evaluation.metrics import (
     pattern_shares,
     top2_correct,
 )
-from ictal.evaluation.proportions import (
+from ictal.evaluation.ranking import CONTRASTS, Contrast, areas, areas_under, contrast, one_against_rest
+from ictal.evaluation.reliability import N_BINS, claims, expected_calibration_error, reliability_curve
+from ictal.evaluation.resampling import Estimate, PatientBootstrap
+from ictal.intervals import (
     EDGE,
     Bounded,
     bounded_mean,
@@ -23,9 +26,6 @@ from ictal.evaluation.proportions import (
     square_and_add,
     wilson,
 )
-from ictal.evaluation.ranking import CONTRASTS, Contrast, areas, areas_under, contrast, one_against_rest
-from ictal.evaluation.reliability import N_BINS, claims, expected_calibration_error, reliability_curve
-from ictal.evaluation.resampling import Estimate, PatientBootstrap
 from ictal.labels import N_PATTERNS, PATTERN_TITLES, PATTERNS
 
 Floats = npt.NDArray[np.float64]

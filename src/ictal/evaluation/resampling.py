@@ -6,9 +6,8 @@ from functools import cached_property
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-from scipy.stats import norm, t
 
-from ictal.evaluation.proportions import Bounded, Interval, bounded_mean
+from ictal.intervals import Bounded, Interval, bounded_mean, expanded_tail
 
 Floats = npt.NDArray[np.float64]
 
@@ -165,14 +164,3 @@ class PatientBootstrap:
         if bounded and np.isfinite(low):
             low, high = bounded.widen(float(low), float(high))
         return Estimate(value, float(low), float(high), self.confidence)
-
-
-def expanded_tail(n_effective: float, confidence: float) -> float:
-    """Return which share of the resampled values lies beyond each end of an interval.
-
-    Percentiles of a bootstrap are too narrow where patients are few: resamples vary (n - 1) / n as much as samples
-    do, and know nothing of the uncertainty of their own spread. The expanded percentile interval makes up for both
-    (Hesterberg, *Am Stat* 2015;69:371-386); n is the effective number, since unequal patients tell less.
-    """
-    n = n_effective
-    return float(norm.cdf(np.sqrt(n / (n - 1)) * t.ppf((1 - confidence) / 2, n - 1)))

@@ -1,10 +1,10 @@
-"""Intervals by formula that do not collapse where a figure reaches the end of its range."""
+"""Intervals of few observations: tails of a bootstrap, and formulas that do not collapse at the end of a range."""
 
 from dataclasses import dataclass
 
 import numpy as np
 from scipy.optimize import brentq
-from scipy.stats import chi2, norm
+from scipy.stats import chi2, norm, t
 
 Interval = tuple[float, float]
 
@@ -121,3 +121,14 @@ def square_and_add(a: float, of_a: Interval, b: float, of_b: Interval) -> Interv
     low = a - b - float(np.hypot(a - of_a[0], of_b[1] - b))
     high = a - b + float(np.hypot(of_a[1] - a, b - of_b[0]))
     return low, high
+
+
+def expanded_tail(n_effective: float, confidence: float) -> float:
+    """Return which share of the resampled values lies beyond each end of an interval.
+
+    Percentiles of a bootstrap are too narrow where patients are few: resamples vary (n - 1) / n as much as samples
+    do, and know nothing of the uncertainty of their own spread. The expanded percentile interval makes up for both
+    (Hesterberg, *Am Stat* 2015;69:371-386); n is the effective number, since unequal patients tell less.
+    """
+    n = n_effective
+    return float(norm.cdf(np.sqrt(n / (n - 1)) * t.ppf((1 - confidence) / 2, n - 1)))

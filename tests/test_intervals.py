@@ -8,7 +8,7 @@ from scipy import stats
 
 from ictal.evaluation import PatientBootstrap
 from ictal.evaluation.measures import measure_table
-from ictal.evaluation.proportions import bounded_mean, newcombe_auroc, poisson_rate, square_and_add, wilson
+from ictal.intervals import bounded_mean, newcombe_auroc, poisson_rate, square_and_add, wilson
 from ictal.labels import PATTERNS
 
 Z = 1.959963984540054
