@@ -17,7 +17,7 @@ class Bounded:
     """The range of a figure, and its interval by a formula.
 
     A bootstrap cannot say how far a figure that every resample puts at the end of its range may be from there: 10 of
-    10 right is right in every resample. Where its interval reaches an end, it is widened to that of the formula.
+    10 right is right in every resample. Where its interval reaches an end, that of the formula takes its place.
 
     Attributes
     ----------
@@ -36,9 +36,9 @@ class Bounded:
         """Whether an interval reaches an end of the range."""
         return low <= self.least + EDGE or high >= self.most - EDGE
 
-    def widen(self, low: float, high: float) -> Interval:
-        """Return an interval, widened where it reaches an end of the range."""
-        return (min(low, self.low), max(high, self.high)) if self.reached(low, high) else (low, high)
+    def instead(self, low: float, high: float) -> Interval:
+        """Return an interval, or that of the formula where it reaches an end of the range."""
+        return (self.low, self.high) if self.reached(low, high) else (low, high)
 
 
 def wilson(share: float, n: float, confidence: float = 0.95) -> Interval:

@@ -120,8 +120,8 @@ def test_intervals_of_binned_rankings_are_those_of_brute_force():
             ours = measured[f"{kind}_{pattern}"]
             tail = expanded_tail(ours.n_effective, 0.95)
             low, high = np.nanquantile(exact[:, number], [tail, 1 - tail])
-            inside = [end for end in zip(ours.estimate(bootstrap).interval, (low, high), strict=True) if high < 1]
-            assert all(mine == pytest.approx(other, abs=0.02 * (high - low)) for mine, other in inside)
+            found = ours.estimate(bootstrap).interval
+            assert high == 1 or found == pytest.approx([low, high], abs=0.02 * (high - low))
             # What binning does to one resample is little beside what resampling does.
             moved = ours.resampled - exact[:, number]
             assert np.sqrt(np.nanmean(moved**2)) < 0.08 * np.nanstd(exact[:, number])

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+from scipy.optimize import brentq
 from scipy.stats import t
 
 from ictal.evaluation.measures import Measured
@@ -130,16 +131,18 @@ def paired_differences(
     p_values = permutation_p_values(gaps, bootstrap.patients, bootstrap.weights, n_permutations, bootstrap.seed)
     n_seeds = 1 if seeds is None else len(np.unique(seeds))
     decidable = least_p(bootstrap.n_effective) * len(pairs) < level
-    compared = [_compared(bootstrap, gap, seeds if n_seeds >= FEWEST_SEEDS else None) for gap in gaps.T]
-    p_values = [max(p, one.p) for p, one in zip(p_values, compared, strict=True)]
+    of_arms = n_seeds >= FEWEST_SEEDS
+    estimates, compared = zip(*(_compared(bootstrap, gap, seeds if of_arms else None) for gap in gaps.T), strict=True)
+    if of_arms:
+        p_values = [max(p, one.p) for p, one in zip(p_values, compared, strict=True)]
     return tuple(
         Difference(
             a,
             b,
-            one.estimate,
+            estimate,
             p,
             p_holm,
-            one.detectable(level / len(pairs)) if decidable else None,
+            one.margin(level / len(pairs) / 2) + one.margin(1 - POWER) if decidable else None,
             {
                 name: (measured[a][name] - measured[b][name]).estimate(bootstrap)
                 for name in measured[a]
@@ -150,51 +153,70 @@ def paired_differences(
             bootstrap.n_effective,
             decidable,
         )
-        for (a, b), one, p, p_holm in zip(pairs, compared, p_values, holm(p_values), strict=True)
+        for (a, b), estimate, one, p, p_holm in zip(pairs, estimates, compared, p_values, holm(p_values), strict=True)
     )
 
 
 @dataclass(frozen=True)
 class _Compared:
-    """A difference, its standard error and degrees of freedom; p is 0 where the permutation test alone counts."""
+    """A mean difference and its parts of variance: of patients, and of seeds where there are enough of them.
 
-    estimate: Estimate
-    error: float
-    freedom: float
-    p: float = 0.0
+    Attributes
+    ----------
+    value
+        The difference.
+    parts
+        Variance of the mean and degrees of freedom of each part.
+    """
 
-    def detectable(self, level: float) -> float:
-        return float((t.ppf(1 - level / 2, self.freedom) + t.ppf(POWER, self.freedom)) * self.error)
+    value: float
+    parts: tuple[tuple[float, float], ...]
+
+    def margin(self, tail: float) -> float:
+        """Return how far the mean is from the truth at most, but for a chance of `tail` on either side.
+
+        Each part has the t of its own degrees of freedom, and they are added in squares: the chance is kept whatever
+        the true variances (Banerjee 1960). Degrees of freedom estimated from few seeds (Satterthwaite) do not quite
+        keep it.
+        """
+        return float(np.sqrt(sum(t.ppf(1 - tail, freedom) ** 2 * variance for variance, freedom in self.parts)))
+
+    @property
+    def p(self) -> float:
+        """The two-sided p of no difference."""
+        if not any(variance for variance, _ in self.parts) or self.value == 0:
+            return float(self.value == 0)
+        least, most = 1e-12, 0.5 - 1e-12
+        if self.margin(least) <= abs(self.value):
+            return 2 * least
+        return 2 * float(brentq(lambda tail: self.margin(tail) - abs(self.value), least, most))
 
 
-def _compared(bootstrap: PatientBootstrap, gap: Floats, seeds: npt.NDArray[np.int64] | None) -> _Compared:
+def _compared(
+    bootstrap: PatientBootstrap, gap: Floats, seeds: npt.NDArray[np.int64] | None
+) -> tuple[Estimate, _Compared]:
     """Return the mean difference of rows, over patients, and over seeds where they are given.
 
     Seeds are paired: averages of arms share their networks, and a variant of an arm its first weights. The variance
     of the mean over K seeds is that of the patients, given these networks, plus that of the seeds' differences over
-    K, with the degrees of freedom of Satterthwaite (1946). What seeds do to single patients is in both, so the sum
-    is rather too large.
+    K. What seeds do to single patients is in both, so the sum is rather too large.
     """
     value = float(np.average(gap, weights=bootstrap.weights))
     resampled = bootstrap.means(gap)[:, 0]
     estimate = bootstrap.estimate(value, resampled)
     if estimate.interval is None:
-        return _Compared(estimate, float("nan"), float("nan"))
+        return estimate, _Compared(value, ())
     # A bootstrap of n patients varies (n - 1) / n as much as samples of them do.
-    patients, freedom = float(resampled.var()), bootstrap.n_effective - 1
-    patients *= (freedom + 1) / freedom
+    n = bootstrap.n_effective
+    patients = float(resampled.var()) * n / (n - 1), n - 1
     if seeds is None:
-        return _Compared(estimate, float(np.sqrt(patients)), freedom)
+        return estimate, _Compared(value, (patients,))
     names = np.unique(seeds)
     of_seeds = [float(np.average(gap[seeds == name], weights=bootstrap.weights[seeds == name])) for name in names]
-    trainings = float(np.var(of_seeds, ddof=1)) / len(names)
-    error, known = np.sqrt(patients + trainings), patients**2 / freedom + trainings**2 / (len(names) - 1)
-    if not known > 0:
-        return _Compared(estimate, 0.0, freedom)
-    freedom = float((patients + trainings) ** 2 / known)
-    half = float(t.ppf((1 + bootstrap.confidence) / 2, freedom) * error)
-    both = Estimate(value, value - half, value + half, bootstrap.confidence)
-    return _Compared(both, float(error), freedom, float(2 * t.sf(abs(value) / error, freedom)))
+    trainings = float(np.var(of_seeds, ddof=1)) / len(names), len(names) - 1
+    compared = _Compared(value, (patients, trainings))
+    half = compared.margin((1 - bootstrap.confidence) / 2)
+    return Estimate(value, value - half, value + half, bootstrap.confidence), compared
 
 
 def _number(value: float) -> float | None:

@@ -103,15 +103,16 @@ class Measured:
 
     def settled(self, bootstrap: PatientBootstrap) -> "Measured":
         """Return the same, without the formula where the resampled values stay within the range."""
-        told = self.estimate(bootstrap)
+        plain = replace(self, bounded=None)
+        told = plain.estimate(bootstrap)
         needed = self.bounded and told.interval and self.bounded.reached(told.low, told.high)
-        return self if needed else replace(self, bounded=None)
+        return self if needed else plain
 
     def estimate(self, bootstrap: PatientBootstrap) -> Estimate:
         """Return the value with its interval; resamples where it is not defined are left out.
 
-        The interval of a difference takes in that of its parts as if these were independent, where one of them
-        reaches an end of its range: two tables that are right in all windows differ by nothing in every resample.
+        The interval of a difference is that of its parts as if these were independent, where one of them reaches an
+        end of its range: two tables that are right in all windows differ by nothing in every resample.
         """
         if np.isnan(self.resampled).all():
             return Estimate(self.value, float("nan"), float("nan"), bootstrap.confidence)
@@ -120,7 +121,7 @@ class Measured:
             return told
         one, other = (part.estimate(bootstrap) for part in self.parts)
         low, high = square_and_add(one.value, (one.low, one.high), other.value, (other.low, other.high))
-        return Estimate(told.value, min(told.low, low), max(told.high, high), told.confidence)
+        return Estimate(told.value, low, high, told.confidence)
 
 
 def measure_table(

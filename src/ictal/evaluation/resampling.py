@@ -162,5 +162,5 @@ class PatientBootstrap:
         tail = expanded_tail(n_effective, self.confidence)
         low, high = np.nanquantile(resampled, [tail, 1 - tail])
         if bounded and np.isfinite(low):
-            low, high = bounded.widen(float(low), float(high))
+            low, high = bounded.instead(float(low), float(high))
         return Estimate(value, float(low), float(high), self.confidence)

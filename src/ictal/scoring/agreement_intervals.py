@@ -94,7 +94,7 @@ def _by_recordings(table: Floats, confidence: float) -> Intervals:
         tail = expanded_tail(n, confidence)
         low, high = np.nanquantile(resampled[:, number], [tail, 1 - tail]).tolist()
         if name != "false_alarms_per_day":
-            low, high = Bounded(0.0, 1.0, *wilson(hits / weights.sum(), n, confidence)).widen(low, high)
+            low, high = Bounded(0.0, 1.0, *wilson(hits / weights.sum(), n, confidence)).instead(low, high)
         found[name] = (low, high) if high > low else None
     return found
 
