@@ -17,6 +17,7 @@ import pandas as pd
 
 from _machine import SHARED, machine
 from ictal.evaluation import Estimate
+from ictal.intervals import Bounded, expanded_tail, newcombe_auroc
 from ictal.io import open_recording
 from ictal.labels import PATTERNS
 from ictal.models import load_model
@@ -123,18 +124,25 @@ def _won(ours: Floats, theirs: Floats) -> float:
 
 
 def auroc_by_patient(pairs: Pairs, n_resamples: int = 10_000, seed: int = 0, confidence: float = 0.95) -> Estimate:
-    """Return the AUROC over all pairs of windows, with a percentile interval by resampling patients.
+    """Return the AUROC over all pairs of windows, with an expanded percentile interval by resampling patients.
 
     Patients of both kinds of windows are drawn together; where the kinds have different patients, each group is drawn
-    by itself.
+    by itself. Where the interval reaches 0 or 1, that of Newcombe for as many patients takes its place.
     """
     generator = np.random.default_rng(seed)
     first, second = (_draws(generator, n, n_resamples) for n in pairs.all.shape)
     resampled = pairs.auroc(first, first if pairs.same else second)
-    tail = (1 - confidence) / 2
-    low, high = np.nanquantile(resampled, [tail, 1 - tail])
-    value = pairs.auroc(*(np.ones(n) for n in pairs.all.shape))
-    return Estimate(float(value), float(low), float(high), confidence)
+    value = float(pairs.auroc(*(np.ones(n) for n in pairs.all.shape)))
+    sizes = [effective(pairs.all.sum(axis=axis)) for axis in (1, 0)]
+    tail = expanded_tail(min(sizes), confidence)
+    low, high = np.nanquantile(resampled, [tail, 1 - tail]).tolist()
+    formula = Bounded(0.0, 1.0, *newcombe_auroc(value, sizes[0], sizes[1], confidence))
+    return Estimate(value, *formula.instead(low, high), confidence)
+
+
+def effective(windows: Floats) -> float:
+    """Return how many equal patients those with so many windows are worth."""
+    return float(windows.sum() ** 2 / (windows**2).sum())
 
 
 def _draws(generator: np.random.Generator, n: int, n_resamples: int) -> Floats:

@@ -44,7 +44,7 @@ def made_up_scores(
     shares = (starts + 5) / span_s
     frame[list(PROBABILITY_COLUMNS)] = _probabilities(shares, rng)
     pairs = 1 - (frame[list(PROBABILITY_COLUMNS)] ** 2).sum(axis=1)
-    frame["disagreement"] = pairs
+    frame["spread"] = pairs
     frame["reason"] = ""
     frame["made_up_s"] = 0.0
     frame["usable"] = rng.beta(60, 1, len(frame))
@@ -110,7 +110,7 @@ def _add_background(frame: pd.DataFrame, shares: npt.NDArray[np.float64], rng: n
 
 
 def _refuse(frame: pd.DataFrame, rows: "pd.Series[bool]") -> None:
-    frame.loc[rows, [*PROBABILITY_COLUMNS, "disagreement"]] = np.nan
+    frame.loc[rows, [*PROBABILITY_COLUMNS, "spread"]] = np.nan
     frame.loc[rows, "reason"] = "only 30% of the EEG is usable: of 19 electrodes 13 flat"
     frame.loc[rows, "usable"] = 0.3
     frame.loc[rows, "flat"] = 13

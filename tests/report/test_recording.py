@@ -211,7 +211,7 @@ def test_gaps_are_grey_in_every_panel_and_the_unscored_is_not_white(glance):
         greys = [patch for patch in axes.patches if np.allclose(patch.get_facecolor(), (*to_rgb(GAP), 1))]
         assert [(p.get_x(), p.get_width()) for p in greys] == list(GAPS)
         white = [patch for patch in axes.patches if np.allclose(patch.get_facecolor(), 1)]
-        if axes.get_title(loc="left").startswith(("Events", "Burden", "Expected")):
+        if axes.get_title(loc="left").startswith(("Events", "Burden", "Spread")):
             middle = sum(REFUSED[0]) / 2
             assert white
             assert not any(p.get_x() <= middle <= p.get_x() + p.get_width() for p in white)

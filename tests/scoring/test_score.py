@@ -47,7 +47,7 @@ def assert_alike(found: pd.DataFrame, expected: pd.DataFrame, onset_s: float = 0
         ours, theirs = np.stack(found[name].tolist()), np.stack(expected[name].tolist())
         np.testing.assert_allclose(ours, theirs, atol=0 if name == "marks" else 1e-2)
     np.testing.assert_allclose(found[NUMBERS], expected[NUMBERS], rtol=1e-3, atol=1e-3)
-    probabilities = [*PROBABILITY_COLUMNS, "disagreement"]
+    probabilities = [*PROBABILITY_COLUMNS, "spread"]
     np.testing.assert_allclose(found[probabilities], expected[probabilities], atol=AGREE)
 
 
@@ -339,6 +339,13 @@ def test_the_manifest_says_what_made_the_scores(tmp_path):
     assert manifest["settings"]["step_s"] == 5
     assert manifest["seconds"]["all"] >= manifest["seconds"]["first_scores"] > 0
     assert "Not a medical device" in " ".join(manifest["warnings"])
+
+
+def test_a_file_of_the_first_version_that_lacks_the_spread_is_read(scores, tmp_path):
+    scores.write(tmp_path / "a.parquet")
+    rewritten(tmp_path / "a.parquet", pq.read_schema(tmp_path / "a.parquet").metadata, "spread")
+    back = Scores.read(tmp_path / "a.parquet").frame
+    np.testing.assert_array_equal(back["spread"], scores.frame["spread"])
 
 
 def rewritten(path: Path, metadata: dict[bytes, bytes] | None, drop: str | None = None) -> Path:

@@ -3,15 +3,17 @@ import time
 from dataclasses import replace
 
 import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ictal.predictions import PROBABILITY_COLUMNS
 from ictal.recording import Gap
 from ictal.scoring import stream
-from ictal.scoring.engine import Answer
 from ictal.scoring.quality import QualitySettings
-from ictal.scoring.stream import Loaded, ahead, disagreement, load, plans, score_piece
+from ictal.scoring.scores import spread_of
+from ictal.scoring.stream import Loaded, ahead, load, plans, score_piece
 from ictal.standardise import StandardiseSettings, Stretch, stretches
 from ictal.wiring import wire
 from tests.scoring.helpers import Loudness, contract, eeg, recording_of
@@ -101,20 +103,13 @@ def test_an_engine_is_asked_about_the_windows_that_are_good_enough(step, flat_s,
     given = frame["reason"] == ""
     assert given.sum() == asked
     assert frame.loc[given, "seizure_probability"].notna().all()
-    assert frame.loc[~given, ["seizure_probability", "disagreement"]].isna().all(axis=None)
+    assert frame.loc[~given, ["seizure_probability", "spread"]].isna().all(axis=None)
 
 
-def test_disagreement_is_that_of_votes_that_are_drawn():
-    """Against panels of two whose votes are drawn as the model says: independently, or by a common Dirichlet draw."""
-    rng = np.random.default_rng(0)
+def test_the_spread_is_that_of_the_prediction_and_none_of_pairs_of_experts():
     p = np.array([[0.5, 0.2, 0.1, 0.1, 0.05, 0.05], [1, 0, 0, 0, 0, 0], [1 / 6] * 6])
-    concentrations = np.array([np.inf, 2.0, 3.0])
-    found = disagreement(Answer(p, concentrations))
-    for row, c, said in zip(p, concentrations, found, strict=True):
-        common = rng.dirichlet(c * row + 1e-12, 40_000) if np.isfinite(c) else np.tile(row, (40_000, 1))
-        votes = (rng.random((2, 40_000, 1)) > common.cumsum(axis=1)).sum(axis=2)
-        assert said == pytest.approx((votes[0] != votes[1]).mean(), abs=0.01)
-    np.testing.assert_allclose(disagreement(Answer(p, None)), 1 - (p**2).sum(axis=1))
+    found = spread_of(pd.DataFrame(p, columns=list(PROBABILITY_COLUMNS)))
+    np.testing.assert_allclose(found, [1 - (0.25 + 0.04 + 0.01 + 0.01 + 0.0025 + 0.0025), 0, 5 / 6])
 
 
 def numbered(number: int) -> Loaded:

@@ -57,8 +57,8 @@ def frame(
         table.loc[inside, list(PROBABILITY_COLUMNS)] = 0.02
         table.loc[inside, f"{pattern}_probability"] = 0.9
     table.loc[list(refused), list(PROBABILITY_COLUMNS)] = np.nan
-    table["disagreement"], table["reason"], table["usable"], table["made_up_s"] = 0.25, "", 0.75, 0.0
-    table.loc[list(refused), ["disagreement", "reason"]] = [np.nan, 'only 10 % of the EEG is usable, "flat"']
+    table["spread"], table["reason"], table["usable"], table["made_up_s"] = 0.25, "", 0.75, 0.0
+    table.loc[list(refused), ["spread", "reason"]] = [np.nan, 'only 10 % of the EEG is usable, "flat"']
     table[list(FLAWS)] = 0
     table.loc[:2, "muscle"] = 4
     table["left_right"] = 0.5

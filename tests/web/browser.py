@@ -57,7 +57,7 @@ def make_night(folder: Path, hours: float) -> Night:
     scores = score(open_recording(edf), open_engine(model, threads=1))
     frame = scores.frame.copy()
     frame[list(PROBABILITY_COLUMNS)] = foretold(scores)
-    frame["disagreement"] = 1 - (frame[list(PROBABILITY_COLUMNS)] ** 2).sum(axis=1)
+    frame["spread"] = 1 - (frame[list(PROBABILITY_COLUMNS)] ** 2).sum(axis=1)
     told = replace(scores, frame=frame)
     out.mkdir()
     told.write(out / "night_scores.parquet")

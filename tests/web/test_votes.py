@@ -72,18 +72,18 @@ class TestBlind:
         assert client.post("/api/raters", json={"name": "Ada"}).status_code == 201
         before = client.get(f"{base}/window?time_s=100&rater=Ada").json()
         assert before["withheld"]
-        assert before["probabilities"] is before["expected"] is before["disagreement"] is None
+        assert before["probabilities"] is before["expected"] is before["spread"] is None
         assert client.get(f"{base}/why?time_s=100&pattern=lpd&rater=Ada").status_code == 409
         similar = client.get(f"{base}/similar?time_s=100&rater=Ada").json()
         assert (similar["windows"], "Vote first" in similar["note"]) == ([], True)
         assert client.get(f"{base}?rater=Ada").json()["events"] == []
-        assert set(client.get(f"{base}/overview?start_s=90&stop_s=150&rater=Ada").json()["disagreement"]) == {None}
+        assert set(client.get(f"{base}/overview?start_s=90&stop_s=150&rater=Ada").json()["spread"]) == {None}
         given = client.post(f"{base}/votes", json={"rater": "Ada", "time_s": 101, "pattern": "lpd"}).json()
         assert given["time_s"] == 105.0  # the middle of the window whose centre holds the time
         after = client.get(f"{base}/window?time_s=100&rater=ada").json()
         assert after["probabilities"]
         assert not after["withheld"]
-        known = client.get(f"{base}/overview?start_s=90&stop_s=150&rater=Ada").json()["disagreement"]
+        known = client.get(f"{base}/overview?start_s=90&stop_s=150&rater=Ada").json()["spread"]
         assert [value is not None for value in known] == [False, True, False, False, False, False]
         assert client.get(f"{base}/window?time_s=110&rater=Ada").json()["withheld"]
 

@@ -229,12 +229,14 @@ def _print_scores(scores: "Scores") -> None:
 
 def _print_evaluation(result: "EventEvaluation") -> None:
     from ictal.scoring.agreement import shown as told
+    from ictal.scoring.agreement_intervals import FIGURES
 
     say(f"{result.pattern}: {len(result.files)} recordings, {result.duration_s / 3600:.2f} h")
     shown = new_table("", "reference", "found", "false", "sensitivity", "precision", "F1", "false per day")
     for name, one in (("events", result.events), ("seconds", result.samples)):
         counts = (f"{one.reference:g}", f"{one.hits:g}", f"{one.false_alarms:g}")
-        ratios = (told(one.sensitivity), told(one.precision), told(one.f1), told(one.false_alarms_per_day))
+        ends = result.intervals["events" if name == "events" else "samples"]
+        ratios = (told(getattr(one, figure), getattr(ends, figure)) for figure in FIGURES)
         shown.add_row(name, *counts, *ratios)
     screen.print(shown)
     if result.unscored_reference_s:

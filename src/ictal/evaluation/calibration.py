@@ -30,7 +30,7 @@ class Calibration:
     Attributes
     ----------
     temperature
-        Above 1: the probabilities were too sure (Guo et al. 2017).
+        Above 1: the probabilities were too sure (Guo et al. 2017); below 1: not sure enough.
     bias
         [6], sums to zero, since a number added to all of them changes nothing.
     """

@@ -201,8 +201,8 @@ def _draw_burden(axes: Axes, day: Day) -> None:
     _percent(axes, next((top for top in (0.1, 0.2, 0.5) if highest <= top), 1.0))
 
 
-def _draw_disagreement(axes: Axes, day: Day) -> None:
-    values = day.column("disagreement")[:, 0]
+def _draw_spread(axes: Axes, day: Day) -> None:
+    values = day.column("spread")[:, 0]
     _ground(axes, day, values)
     axes.fill_between(day.middles, 0, values, step="mid", color=FAINT, lw=0, zorder=2, rasterized=True)
     _percent(axes, 1.0)
@@ -231,7 +231,7 @@ PANELS: tuple[tuple[str, float, Callable[[Axes, Day], None]], ...] = (
     ("Events", 1.05, _draw_events),
     ("Probability of each pattern", 1.3, _draw_probabilities),
     ("Burden: share of the scored time of each {every} in events", 0.9, _draw_burden),
-    ("Expected disagreement: share of pairs of experts who would differ", 0.5, _draw_disagreement),
+    ("Spread of the prediction: 0 sure of one pattern, 83 % one sixth each", 0.5, _draw_spread),
     ("Spectrum, left hemisphere", 0.95, partial(_draw_spectrum, side="left")),
     ("Spectrum, right hemisphere", 0.95, partial(_draw_spectrum, side="right")),
     ("Amplitude-integrated EEG, left (C3-P3)", 0.85, partial(_draw_aeeg, side="left")),

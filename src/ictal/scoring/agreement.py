@@ -13,6 +13,7 @@ from timescoring.annotations import Annotation
 from timescoring.scoring import EventScoring, SampleScoring
 
 from ictal.errors import TableError, UnknownNameError, listed, raise_problems
+from ictal.scoring.agreement_intervals import AgreementIntervals, intervals_of
 from ictal.scoring.burden import Cover, cover_of
 from ictal.scoring.events import EVENT_PATTERNS, ROUNDING_S, EventSettings, Span, scored_rows
 from ictal.scoring.reference import (
@@ -156,11 +157,25 @@ class EventEvaluation:
         seconds = [file.unscored_reference_s for file in self.files]
         return None if None in seconds else sum(value or 0.0 for value in seconds)
 
+    @property
+    def intervals(self) -> dict[str, AgreementIntervals]:
+        """Intervals of `events` and of `samples`, see `ictal.scoring.agreement_intervals.intervals_of`."""
+        counts: dict[str, list[tuple[float, float, float, float]]] = {
+            kind: [
+                (one.reference, one.hits, one.false_alarms, file.duration_s)
+                for file in self.files
+                for one in [getattr(file, kind)]
+            ]
+            for kind in ("events", "samples")
+        }
+        return {kind: intervals_of(rows, of_events=kind == "events") for kind, rows in counts.items()}
+
     def to_json(self) -> dict[str, Any]:
         """Return plain numbers, lists and None."""
         totals = {"n_files": len(self.files), "duration_s": self.duration_s, "rate_hz": RATE_HZ}
         content = asdict(self) | {"settings": self.settings.model_dump()} | totals
         content["unscored_reference_s"] = self.unscored_reference_s
+        content["intervals"] = {name: ends.to_json() for name, ends in self.intervals.items()}
         return {key: list(value) if isinstance(value, tuple) else value for key, value in content.items()}
 
 
@@ -168,9 +183,11 @@ def _known(ratio: float) -> float | None:
     return None if math.isnan(ratio) else float(ratio)
 
 
-def shown(value: float | None) -> str:
-    """Write a ratio for a reader: '–' where there is none."""
-    return "–" if value is None else f"{value:.2f}"
+def shown(value: float | None, interval: tuple[float, float] | None = None) -> str:
+    """Write a ratio for a reader, perhaps with its interval: '–' where there is none."""
+    if value is None:
+        return "–"
+    return f"{value:.2f} [{interval[0]:.2f}, {interval[1]:.2f}]" if interval else f"{value:.2f}"
 
 
 def evaluate_events(

@@ -8,6 +8,8 @@ from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+import numpy as np
+import numpy.typing as npt
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -30,7 +32,7 @@ AEEG_COLUMNS = ("aeeg_left_low", "aeeg_left_high", "aeeg_right_low", "aeeg_right
 COLUMNS = (
     *("start_s", "stop_s"),
     *PROBABILITY_COLUMNS,
-    *("disagreement", "reason", "usable", "made_up_s"),
+    *("spread", "reason", "usable", "made_up_s"),
     *FLAWS,
     "left_right",
     *SPECTRUM_COLUMNS,
@@ -41,6 +43,16 @@ COLUMNS = (
 
 METADATA = b"ictal"
 """Key under which a Parquet file of scores keeps what was recorded and what made the scores."""
+
+
+def spread_of(frame: pd.DataFrame) -> npt.NDArray[np.float64]:
+    """Return how widely each prediction is spread over the patterns, 1 - sum p^2 (Gini-Simpson), [window].
+
+    It is 0 where the model is sure of one pattern, and 5/6 where it gives one sixth to each. It is not the share of
+    pairs of experts who would disagree: a model that does not know which way a panel leans spreads its prediction,
+    though the panel may be of one mind.
+    """
+    return np.asarray(1 - (frame[list(PROBABILITY_COLUMNS)].to_numpy(dtype=np.float64) ** 2).sum(axis=1))
 
 
 class RecordingInfo(Settings):
@@ -168,6 +180,8 @@ class Scores:
         except (KeyError, TypeError, ValueError) as error:
             raise TableError(f"{path}: is Parquet, but not scores that 'ictal score' wrote") from error
         frame = table.to_pandas()
+        if "spread" not in frame and {*PROBABILITY_COLUMNS} <= {*frame}:
+            frame["spread"] = spread_of(frame)  # 0.1.0 called it something else
         lacking = [name for name in COLUMNS if name not in frame]
         if lacking:
             raise TableError(f"{path}: lacks the columns {listed(lacking, 30)} of a table of scores")

@@ -5,16 +5,16 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
 from ictal.context import CONTEXT_S, contexts_of
 from ictal.labels import N_PATTERNS
 from ictal.predictions import PROBABILITY_COLUMNS
 from ictal.recording import Signal
-from ictal.scoring.engine import Answer, Engine, Piece
+from ictal.scoring.engine import Engine, Piece
 from ictal.scoring.quality import (
     FLAWS,
     FRAME,
@@ -26,7 +26,7 @@ from ictal.scoring.quality import (
     look_at,
     reason_in_words,
 )
-from ictal.scoring.scores import AEEG_COLUMNS, COLUMNS, SPECTRUM_COLUMNS
+from ictal.scoring.scores import AEEG_COLUMNS, COLUMNS, SPECTRUM_COLUMNS, spread_of
 from ictal.standardise import StandardiseSettings, Stretch
 from ictal.windows import (
     CENTRE_S,
@@ -143,39 +143,19 @@ def _contexts(plan: Plan) -> Signal:
 
 def score_piece(loaded: Loaded, engine: Engine) -> pd.DataFrame:
     """Return the rows of some windows, with what the model says."""
-    answer = _answers(loaded, engine)
     frame = loaded.rows.copy()
-    frame[list(PROBABILITY_COLUMNS)] = answer.probabilities
-    frame["disagreement"] = disagreement(answer)
+    frame[list(PROBABILITY_COLUMNS)] = _answers(loaded, engine)
+    frame["spread"] = spread_of(frame)
     return frame[list(COLUMNS)]
 
 
-def _answers(loaded: Loaded, engine: Engine) -> Answer:
+def _answers(loaded: Loaded, engine: Engine) -> npt.NDArray[np.float64]:
     """Ask the engine about the windows that may have a prediction; the others get NaN."""
     asked = [number for number, reason in enumerate(loaded.rows["reason"]) if not reason]
     probabilities = np.full((len(loaded.starts), N_PATTERNS), np.nan)
-    concentrations = np.full(len(loaded.starts), np.inf)
     if asked:
-        answer = engine(loaded.some(asked))
-        probabilities[asked] = answer.probabilities
-        if answer.concentrations is not None:
-            concentrations[asked] = answer.concentrations
-    return Answer(probabilities, concentrations)
-
-
-def disagreement(answer: Answer) -> Any:
-    """Return the expected share of pairs of experts of one panel who disagree, [window].
-
-    1 - sum p^2 (Gini-Simpson) for experts who vote independently; with a concentration c they vote by a common draw
-    from a Dirichlet distribution, and disagree in c / (c + 1) of that.
-    """
-    spread = 1 - (answer.probabilities**2).sum(axis=1)
-    if answer.concentrations is None:
-        return spread
-    finite = np.isfinite(answer.concentrations)
-    shares = np.ones(len(spread))
-    shares[finite] = answer.concentrations[finite] / (answer.concentrations[finite] + 1)
-    return spread * shares
+        probabilities[asked] = engine(loaded.some(asked)).probabilities
+    return probabilities
 
 
 def _row(

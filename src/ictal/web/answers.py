@@ -128,7 +128,7 @@ class Overview(BaseModel):
 
     edges: list[float]
     probabilities: dict[str, Column]
-    disagreement: Column
+    spread: Column
     usable: Column
     left_right: Column
     aeeg: dict[str, Borders]
@@ -165,7 +165,7 @@ class Window(Span):
     number: int
     centre: tuple[float, float]
     probabilities: dict[str, float | None] | None
-    disagreement: float | None
+    spread: float | None
     expected: Expected | None
     usable: float
     reasons: list[str]

@@ -41,7 +41,7 @@ class Blindness:
         """Return the scores without what the model says of windows on which a rater has not voted."""
         frame = item.frame.copy()
         voted = np.isin(middles_of(frame), list(self._voted_times(item, rater)))
-        frame.loc[~voted, [*PROBABILITY_COLUMNS, "disagreement"]] = np.nan
+        frame.loc[~voted, [*PROBABILITY_COLUMNS, "spread"]] = np.nan
         return frame
 
     def _voted_times(self, item: Item, rater: str | None) -> set[float]:

@@ -13,7 +13,7 @@ from ictal.scoring.quality import SPECTRUM_HZ
 from ictal.scoring.scores import AEEG_COLUMNS
 
 SIDES = ("left", "right")
-PLAIN = ("disagreement", "usable", "left_right")
+PLAIN = ("spread", "usable", "left_right")
 
 
 def overview(frame: pd.DataFrame, start_s: float, stop_s: float, width: int) -> dict[str, Any]:

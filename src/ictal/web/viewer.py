@@ -152,7 +152,7 @@ class Viewer:
         number = window_number(item, time_s)
         told = window_in_values(number, item.frame.iloc[number])
         withheld = self._blind.withholds(item, number, rater)
-        unknown = dict.fromkeys(("probabilities", "disagreement", "expected")) if withheld else {}
+        unknown = dict.fromkeys(("probabilities", "spread", "expected")) if withheld else {}
         return told | unknown | {"withheld": withheld}
 
     def similar(self, item: Item, time_s: float, rater: str | None) -> tuple[list[dict[str, Any]], str]:

@@ -28,12 +28,12 @@ def expected_votes(probabilities: Mapping[str, float]) -> dict[str, int]:
     return dict(zip(PATTERNS, votes.tolist(), strict=True))
 
 
-def expected_in_words(votes: Mapping[str, int], disagreement: float) -> str:
-    """Say how a panel would split, and how often two of its experts would disagree."""
+def expected_in_words(votes: Mapping[str, int]) -> str:
+    """Say how a panel would split."""
     ranked = sorted((name for name in PATTERNS if votes[name]), key=lambda name: -votes[name])
     first, *rest = [f"{NUMBERS[votes[name]]} {PATTERN_TITLES[name]}" for name in ranked]
     split = f"{', '.join([first, *rest[:-1]])} and {rest[-1]}" if rest else first
-    return f"Of ten experts, about {split}; two of them would disagree in {disagreement:.0%} of windows like this."
+    return f"Of ten experts, about {split}."
 
 
 def flaws_in_words(row: "pd.Series[Any]") -> list[str]:
@@ -53,15 +53,14 @@ def window_in_values(number: int, row: "pd.Series[Any]") -> dict[str, Any]:
     known = bool(np.isfinite(values).all())
     probabilities = dict(zip(PATTERNS, values, strict=True)) if known else None
     votes = expected_votes(probabilities) if probabilities else None
-    disagreement = float(row["disagreement"]) if known else None
     return {
         "number": number,
         "start_s": start_s - BEFORE_S,
         "stop_s": stop_s + BEFORE_S,
         "centre": (start_s, stop_s),
         "probabilities": probabilities,
-        "disagreement": disagreement,
-        "expected": votes and {"text": expected_in_words(votes, disagreement or 0.0), "votes": votes},
+        "spread": float(row["spread"]) if known else None,
+        "expected": votes and {"text": expected_in_words(votes), "votes": votes},
         "usable": float(row["usable"]),
         "reasons": flaws_in_words(row),
     }

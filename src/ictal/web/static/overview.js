@@ -12,7 +12,7 @@ const ROWS = [
   ["events", "Events", 0, 13],
   ["votes", "Votes", 0, 9],
   ["probabilities", "Patterns", 0.34, 0],
-  ["disagreement", "Split panel", 0, 8],
+  ["spread", "Spread", 0, 8],
   ["left", "Left 0–20 Hz", 0.2, 0],
   ["right", "Right 0–20 Hz", 0.2, 0],
   ["aeeg", "aEEG µV", 0.26, 0],
@@ -245,12 +245,12 @@ export class Overview {
     }
     if (!hidden) columns.runs(data.probabilities[detail.patterns[0].key], (x, width) => hatch(context, x, top, width, height));
     context.fillStyle = colour("ink");
-    columns.each(data.disagreement, (x, width, value) => {
+    columns.each(data.spread, (x, width, value) => {
       context.globalAlpha = Math.min(1, Math.max(0, value)) * 0.85;
-      context.fillRect(x, places.disagreement[0], width, places.disagreement[1]);
+      context.fillRect(x, places.spread[0], width, places.spread[1]);
     });
     context.globalAlpha = 1;
-    outline(context, this.x(this.view[0]), places.disagreement, this.x(this.view[1]));
+    outline(context, this.x(this.view[0]), places.spread, this.x(this.view[1]));
   }
 
   /** Each column of the picture goes where its time is: columns differ in length where there are few windows. */
