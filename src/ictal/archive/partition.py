@@ -65,15 +65,12 @@ class Partition:
         events = scores.events()
         named = scores.frame.copy()
         named.insert(0, "recording", entry.recording)
-        path = self.file("scores", entry)
-        with writing(path):
-            replace(scores, frame=named).write(path, synced=True)
+        replace(scores, frame=named).write(self.file("scores", entry), synced=True)
         self._write("events", entry, _events(entry, events))
         self._write("burden", entry, _burden(entry, scores, events))
 
     def _write(self, kind: str, entry: Entry, table: pa.Table) -> None:
-        path = self.file(kind, entry)
-        with writing(path), whole_file(path, synced=True) as part:
+        with whole_file(self.file(kind, entry), synced=True) as part:
             pq.write_table(table, part)
 
     def remove(self, entry: Entry) -> None:
