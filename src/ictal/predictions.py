@@ -11,6 +11,7 @@ import pandas as pd
 
 from ictal.errors import TableError, listed, raise_problems
 from ictal.files import whole_file
+from ictal.ids import with_whole_ids
 from ictal.labels import PATTERNS, VOTE_COLUMNS, check_votes
 
 ID_COLUMNS = ("window_id", "eeg_id", "patient_id")
@@ -58,7 +59,7 @@ class Predictions:
         columns = [*COLUMNS, *([CONCENTRATION] if CONCENTRATION in frame.columns else [])]
         frame = frame.loc[:, columns].reset_index(drop=True)
         raise_problems(name, _key_problems(frame))
-        frame = frame.astype(dict.fromkeys((*ID_COLUMNS, "split", "arm"), str))
+        frame = with_whole_ids(frame.astype({"split": str, "arm": str}), ID_COLUMNS, name)
         raise_problems(name, _problems(frame))
         numbers = dict.fromkeys((*PROBABILITY_COLUMNS, *columns[len(COLUMNS) :]), float)
         return cls(frame.astype({"fold": int, "seed": int} | numbers | dict.fromkeys(VOTE_COLUMNS, int)))

@@ -7,6 +7,7 @@ import pandas as pd
 from ictal.data.dataset import FileDataset
 from ictal.data.table import make_labels, read_csv
 from ictal.errors import TableError, raise_problems
+from ictal.ids import with_whole_ids
 from ictal.io.context import ContextFile
 from ictal.labels import VOTE_COLUMNS
 
@@ -41,7 +42,8 @@ def read_hms_labels(path: Path) -> pd.DataFrame:
 
 
 def _read(path: Path) -> pd.DataFrame:
-    frame = read_csv(path, TABLE_COLUMNS)
+    ids = ("eeg_id", "eeg_sub_id", "patient_id", SPECTROGRAM_COLUMN)
+    frame = with_whole_ids(read_csv(path, TABLE_COLUMNS), ids, str(path))
     frame["window_id"] = frame["eeg_id"] + "_" + frame["eeg_sub_id"]
     frame["start_s"] = frame[OFFSET_COLUMN]
     return frame

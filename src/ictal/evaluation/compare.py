@@ -18,6 +18,7 @@ from ictal.evaluation.measures import measure_table
 from ictal.evaluation.metrics import kl_divergence
 from ictal.evaluation.resampling import Estimate, PatientBootstrap
 from ictal.evaluation.tables import Evaluation, evaluate_votes
+from ictal.ids import with_whole_ids
 from ictal.labels import PATTERNS, VOTE_COLUMNS, distribution
 from ictal.predictions import (
     PROBABILITY_COLUMNS,
@@ -165,6 +166,7 @@ def read_table(path: Path, names: ColumnNames) -> pd.DataFrame:
     window = names.window or _known(frame, WINDOW_NAMES)
     probabilities = names.probabilities or _known(frame, PROBABILITY_NAMES)
     require_columns(str(path), frame, [*window, names.eeg, *names.votes, *probabilities])
+    frame = with_whole_ids(frame, [*window, names.eeg, names.patient], str(path))
     table = pd.DataFrame(index=pd.Index(frame[list(window)].agg(" / ".join, axis=1), name="window"))
     table["eeg_id"] = frame[names.eeg].to_numpy()
     if names.patient in frame.columns:
@@ -187,6 +189,7 @@ def read_patients(path: Path, names: ColumnNames) -> "pd.Series[str]":
     """
     frame = _read(path)
     require_columns(str(path), frame, [names.eeg, names.patient])
+    frame = with_whole_ids(frame, [names.eeg, names.patient], str(path))
     frame = frame[(frame[names.eeg] != "") & (frame[names.patient] != "")]
     raise_problems(str(path), one_per(frame, names.eeg, names.patient))
     return frame.drop_duplicates(names.eeg).set_index(names.eeg)[names.patient]
@@ -283,7 +286,8 @@ def compare_tables(
 
 
 def _read(path: Path) -> pd.DataFrame:
-    return read_frame(path, str).astype(str)
+    frame = read_frame(path, str)
+    return frame.astype(str).mask(frame.isna(), "")  # of Parquet, whose empty cells are not texts
 
 
 def _known(frame: pd.DataFrame, choices: Sequence[tuple[str, ...]]) -> tuple[str, ...]:
