@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import edfio
 import numpy as np
@@ -67,6 +68,6 @@ def save(table: pd.DataFrame, path: Path) -> Path:
     return path
 
 
-def difference(a: str, b: str, split: str, estimate: Estimate, p_holm: float = 0.001) -> Difference:
+def difference(a: str, b: str, split: str, estimate: Estimate, p_holm: float = 0.001, **more: Any) -> Difference:
     """Return a difference whose test agrees with what is asked for."""
-    return Difference(a, b, estimate, p_holm, p_holm, 0.1, {}, split)
+    return Difference(a, b, estimate, p_holm, p_holm, 0.1, {}, split, **more)

@@ -127,7 +127,9 @@ def ablate(
     cluster: Cluster | None = None,
     threads: int | None = None,
 ) -> Ablation:
-    """Train the arms on every fold and say, with intervals, which is better.
+    """Train the arms on every fold and compare the trained networks, with intervals.
+
+    A verdict about arms, and not about these networks alone, needs a recipe of three seeds or more.
 
     Parameters
     ----------

@@ -53,6 +53,17 @@ def test_figures_are_the_means_over_windows_or_over_eegs(two):
             assert (row.n_windows, row.n_patients) == (117, 20)
 
 
+def test_each_patient_may_weigh_the_same(two):
+    uneven = {name: frame.drop(frame.index[[0, 1, 30]]) for name, frame in two.items()}
+    result = compare_tables(uneven, weight="patient", n_resamples=200)
+    for row, frame in zip(result.tables, uneven.values(), strict=True):
+        losses = pd.Series(kl_divergence(*(frame.filter(regex=end) for end in ("_vote$", "_probability$"))))
+        assert row.kl.value == pytest.approx(losses.groupby(frame["patient_id"].to_numpy()).mean().mean())
+        assert row.kl_all is None
+        assert row.evaluation.n_effective == pytest.approx(20)
+    assert compare_tables(uneven, n_resamples=200).tables[0].evaluation.n_effective < 20
+
+
 def test_pairs_are_the_later_minus_the_earlier_with_interval_and_corrected_p(two):
     result = compare_tables(two, average=True, n_resamples=1000)
     assert [(row.a, row.b) for row in result.differences] == [("bad", "good"), ("mean", "good"), ("mean", "bad")]
@@ -164,8 +175,8 @@ def test_nothing_in_common_is_refused(two):
 
 
 def test_unknown_names_are_refused(two):
-    with pytest.raises(UnknownNameError, match="unknown weight 'patient'; known are: window, eeg"):
-        compare_tables(two, weight="patient")
+    with pytest.raises(UnknownNameError, match="unknown weight 'row'; known are: window, eeg, patient"):
+        compare_tables(two, weight="row")
     with pytest.raises(TableError, match="columns of votes are a, b; needed are six, in the order seizure, lpd"):
         ColumnNames(votes=("a", "b"))
 
@@ -181,10 +192,12 @@ def test_the_command_prints_tables_and_a_verdict_and_gives_json(tmp_path):
         *(tmp_path / f"{name}.csv" for name in ("good", "bad", "same")), "--average", "--json", tmp_path / "c.json"
     )
     assert made.exit_code == 0, made.output
-    assert "120 windows of 20 patients, each window weighing the same" in made.output
+    said = " ".join(made.output.split())
+    assert "120 windows of 20 patients (effective number 20.0), each window weighing the same" in said
     assert "bad − good" in made.output
-    assert "good has a lower KL than bad (difference +" in made.output
-    assert "Between same and good this data cannot tell" in made.output
+    assert "good has a lower KL than bad (difference +" in said
+    assert "The data do not distinguish same and good" in said
+    assert "This holds for these predictions: another training of either model may differ." in said
     told = json.loads((tmp_path / "c.json").read_text())
     assert [row["name"] for row in told["tables"]] == ["good", "bad", "same", "mean"]
     assert {"a", "b", "difference", "interval", "p_holm"} <= told["differences"][0].keys()

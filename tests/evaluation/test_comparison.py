@@ -141,7 +141,8 @@ def test_json_is_plain_where_patterns_and_patients_are_few(n_test):
     assert [arm["name"] for arm in told["arms"] + told["baselines"]] == ["arm", "prior", "uniform"]
     seizure, lpd = (told["arms"][0]["per_split"]["cv"]["per_pattern"][name] for name in ("seizure", "lpd"))
     assert (seizure["n_patients"], seizure["kl_interval"]) == (1, None)
-    assert lpd == {"n_windows": 0, "n_patients": 0, "kl": None, "kl_interval": None, "accuracy": None}
+    nothing = dict.fromkeys(("kl", "kl_interval", "accuracy", "accuracy_interval"))
+    assert lpd == {"n_windows": 0, "n_patients": 0, **nothing}
     assert [d["split"] for d in told["differences"]] == [*["cv"] * 2, *["test"] * 2 * (n_test > 0)]
     intervals = [d["interval"] for d in told["differences"] if d["split"] == "test"]
     assert all((interval is None) == (n_test == 1) for interval in intervals)

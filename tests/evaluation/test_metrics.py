@@ -10,6 +10,7 @@ from sklearn.metrics import (
     average_precision_score,
     brier_score_loss,
     cohen_kappa_score,
+    recall_score,
     roc_auc_score,
     top_k_accuracy_score,
 )
@@ -50,12 +51,33 @@ def test_kl_is_zero_for_the_votes_and_finite_for_the_worst(votes):
 def test_balanced_accuracy_by_hand():
     votes = np.array([[5, 0, 0, 0, 0, 0], [5, 0, 0, 0, 0, 0], [0, 4, 0, 0, 0, 4], [0, 0, 0, 0, 0, 3]])
     predicted = np.eye(6)[[0, 1, 5, 5]]
-    # seizure: 1 of 2; LPD: the half of the tie, right; other: the other half and one more, right
-    assert balanced_accuracy(votes, predicted, np.ones(4)) == pytest.approx((0.5 + 1 + 1) / 3)
+    # seizure: 1 of 2; LPD: the half of the tie, which was called other; other: the other half and one more, right
+    assert balanced_accuracy(votes, predicted, np.ones(4)) == pytest.approx((0.5 + 0 + 1) / 3)
     # with the first window three times as heavy, 3 of 4 of seizure are right
-    assert balanced_accuracy(votes, predicted, [3, 1, 1, 1]) == pytest.approx((0.75 + 1 + 1) / 3)
-    # always 'other': wrong on seizure, right on the tie for both of its patterns
-    assert balanced_accuracy(votes, np.eye(6)[[5] * 4], np.ones(4)) == pytest.approx((0 + 1 + 1) / 3)
+    assert balanced_accuracy(votes, predicted, [3, 1, 1, 1]) == pytest.approx((0.75 + 0 + 1) / 3)
+    # always 'other', as any constant: one of the three patterns
+    always = np.eye(6)[[5] * 4]
+    assert balanced_accuracy(votes, always, np.ones(4)) == pytest.approx(1 / 3)
+    # where either tied pattern is right, the tie is right for both of its patterns
+    assert balanced_accuracy(votes, predicted, np.ones(4), any_tied=True) == pytest.approx((0.5 + 1 + 1) / 3)
+    assert balanced_accuracy(votes, always, np.ones(4), any_tied=True) == pytest.approx((0 + 1 + 1) / 3)
+
+
+@given(votes_of_panels, predictions, arrays(float, 7, elements=st.floats(0.1, 5)))
+def test_balanced_accuracy_is_that_of_scikit_learn_with_a_row_for_each_pattern_that_ties(
+    votes, probabilities, weights
+):
+    window, top = np.nonzero(top_patterns(votes))
+    parts = weights[window] / np.bincount(window)[window]
+    recalls = recall_score(
+        top,
+        probabilities.argmax(1)[window],
+        labels=np.unique(top),
+        average=None,
+        sample_weight=parts,
+        zero_division=0,
+    )
+    assert balanced_accuracy(votes, probabilities, weights) == pytest.approx(recalls.mean(), abs=1e-9)
 
 
 @given(st.integers(0, 5), st.lists(st.integers(0, 5), min_size=1, max_size=20))
@@ -125,7 +147,9 @@ def test_top2_and_brier_of_divided_panels_by_hand():
     probabilities = np.array([[0.1, 0.2, 0.3, 0.4, 0, 0], [0.3, 0.2, 0.3, 0.2, 0, 0]])
     np.testing.assert_array_equal(top2_correct(votes, probabilities), [0, 0])
     np.testing.assert_array_equal(top2_correct(votes, probabilities[:, ::-1]), [0, 0])
-    np.testing.assert_array_equal(top2_correct(votes, [[0.5, 0, 0.5, 0, 0, 0], [0.2] * 5 + [0]]), [1, 1])
+    # One of the two that tie is half of the truth, both are all of it.
+    np.testing.assert_array_equal(top2_correct(votes, [[0.5, 0, 0.5, 0, 0, 0], [0.2] * 5 + [0]]), [0.5, 1])
+    np.testing.assert_array_equal(top2_correct(votes, [[0.5, 0.5, 0, 0, 0, 0], [1, 0, 0, 0, 0, 0]]), [1, 1])
     assert brier_score(votes, probabilities)[0] == pytest.approx(0.4**2 + 0.3**2 + 0.3**2 + 0.4**2)
     np.testing.assert_allclose(brier_score(votes, distribution(votes)), 0)
     assert brier_score(votes[1:], np.eye(6)[[5]])[0] == pytest.approx(1 + 1 / 16 + 9 / 16)
@@ -195,8 +219,8 @@ def test_reliability_of_unanimous_panels_is_that_of_scikit_learn():
 def test_calibration_error_of_weighted_windows_by_hand():
     sure = np.array([[0.6, 0.4, 0, 0, 0, 0], [0.6, 0, 0.4, 0, 0, 0], [0.9, 0.1, 0, 0, 0, 0]])
     votes = np.array([[1, 0, 0, 0, 0, 0], [0, 1, 0, 0, 0, 0], [2, 2, 0, 0, 0, 0]])
-    # One bin of the two scores of 0.6, right with a weight of 1 in 4; one of 0.9, right.
-    assert expected_calibration_error(votes, sure, [1, 3, 4]) == pytest.approx((4 * 0.35 + 4 * 0.1) / 8)
+    # One bin of the two scores of 0.6, right with a weight of 1 in 4; one of 0.9, one of two that tie.
+    assert expected_calibration_error(votes, sure, [1, 3, 4]) == pytest.approx((4 * 0.35 + 4 * 0.4) / 8)
 
 
 def test_reliability_of_a_pattern_is_of_its_share_of_votes():

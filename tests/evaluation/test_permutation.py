@@ -5,6 +5,7 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from ictal.evaluation import holm, permutation_p
+from ictal.evaluation.permutation import least_p
 
 
 def test_it_is_the_share_of_all_signs_of_few_patients():
@@ -51,3 +52,17 @@ def test_holm_agrees_with_a_plain_account_of_its_steps(p_values):
     for rank, index in enumerate(sorted(range(len(p_values)), key=lambda i: p_values[i])):
         worst = max(worst, min(1.0, (len(p_values) - rank) * p_values[index]))
         assert found[index] == pytest.approx(worst)
+
+
+@pytest.mark.parametrize("n_patients", [3, 8, 13])
+def test_of_few_patients_all_signs_are_looked_at(n_patients):
+    values = np.random.default_rng(n_patients).normal(0.4, 1, n_patients)
+    theirs = stats.permutation_test((values,), np.sum, permutation_type="samples", n_resamples=np.inf).pvalue
+    found = [permutation_p(values, np.arange(n_patients), np.ones(n_patients), seed=seed) for seed in (0, 1)]
+    assert found == [pytest.approx(theirs)] * 2
+
+
+@pytest.mark.parametrize("n_patients", [1, 2, 5, 6])
+def test_no_p_is_smaller_than_the_least_one(n_patients):
+    p = permutation_p(np.ones(n_patients), np.arange(n_patients), np.ones(n_patients))
+    assert p == pytest.approx(least_p(n_patients)) == pytest.approx(min(1, 2 / 2**n_patients))

@@ -48,21 +48,25 @@ def test_groups_by_hand(by_hand):
     assert (seizure.n_windows, seizure.n_patients) == (3, 1)
     assert seizure.kl.value == pytest.approx((kl[0] / 2 + kl[1] / 2 + kl[2] / 2) / 1.5)
     assert seizure.kl.interval is None  # one patient
-    assert seizure.accuracy == pytest.approx((1 / 2 + 0 + 1 / 2) / 1.5)
-    assert (lpd.n_windows, lpd.n_patients, lpd.accuracy) == (2, 2, 1)
+    # The tie was called LPD: right for LPD, and wrong for seizure.
+    assert seizure.accuracy.value == pytest.approx((1 / 2 + 0 + 0) / 1.5)
+    assert (lpd.n_windows, lpd.n_patients, lpd.accuracy.value) == (2, 2, 1)
+    assert lpd.accuracy.high == 1
+    assert 0.1 < lpd.accuracy.low < 0.5  # two patients, right in both
     assert lpd.kl.value == pytest.approx((kl[2] / 2 + kl[3]) / 1.5)
     gpd, other = result.per_pattern["gpd"], result.per_pattern["other"]
-    assert (gpd.n_windows, gpd.kl.value, gpd.accuracy) == (1, pytest.approx(kl[4]), 0)
+    assert (gpd.n_windows, gpd.kl.value, gpd.accuracy.value) == (1, pytest.approx(kl[4]), 0)
     assert (other.n_windows, other.n_patients, other.kl, other.accuracy) == (0, 0, None, None)
     counts = {name: group.n_windows for name, group in result.per_stratum.items()}
     assert counts == {"idealized": 2, "proto": 1, "edge": 1, "other": 1, "few": 2, "many": 3}
     many = result.per_stratum["many"]
     assert many.kl.value == pytest.approx((kl[0] / 2 + kl[1] / 2 + kl[2]) / 2)
-    assert many.accuracy == pytest.approx((1 / 2 + 0 + 1) / 2)
+    assert many.accuracy.value == pytest.approx((1 / 2 + 0 + 1 / 2) / 2)
     assert list(result.per_pattern) == list(PATTERNS)
     assert list(result.per_stratum) == [*STRATA, *PANELS]
-    # Seizure 2 of 3 thirds right (see above), LPD all, and the three-way tie is wrong for GPD, LRDA and GRDA.
-    assert result.balanced_accuracy.value == pytest.approx((2 / 3 + 1 + 0 + 0 + 0) / 5)
+    # Seizure 1 of 3 thirds right (see above), LPD all, and the three-way tie is wrong for GPD, LRDA and GRDA.
+    assert result.balanced_accuracy.value == pytest.approx((1 / 3 + 1 + 0 + 0 + 0) / 5)
+    assert result.measures["balanced_accuracy_any"].value == pytest.approx((2 / 3 + 1 + 0 + 0 + 0) / 5)
 
 
 def test_confusion_weighs_each_eeg_the_same(by_hand):
@@ -136,7 +140,8 @@ def test_json_says_what_the_figures_say():
                 "n_patients": group.n_patients,
                 "kl": group.kl.value if group.kl else None,
                 "kl_interval": group.kl.interval if group.kl else None,
-                "accuracy": group.accuracy,
+                "accuracy": group.accuracy.value if group.accuracy else None,
+                "accuracy_interval": group.accuracy.interval if group.accuracy else None,
             }
 
 

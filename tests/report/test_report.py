@@ -68,9 +68,9 @@ def test_the_page_says_what_a_reader_must_know(page, run):
 @pytest.mark.parametrize(
     ("low", "high", "words"),
     [
-        (-0.3, -0.1, "a has a lower KL than b in cross-validation"),
-        (0.1, 0.3, "a has a higher KL than b in cross-validation"),
-        (-0.1, 0.3, "Between a and b in cross-validation this data cannot tell"),
+        (-0.3, -0.1, "a, as trained here, has a lower KL than b in cross-validation"),
+        (0.1, 0.3, "a, as trained here, has a higher KL than b in cross-validation"),
+        (-0.1, 0.3, "The data do not distinguish a and b in cross-validation"),
         (float("nan"), float("nan"), "there are too few patients for an interval"),
     ],
 )

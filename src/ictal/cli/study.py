@@ -59,7 +59,9 @@ def ablate(
     overrides: Annotated[list[str] | None, SET] = None,
     json_file: Annotated[str | None, JSON] = None,
 ) -> None:
-    """Train the arms on every fold and say, with intervals, which is better.
+    """Train the arms on every fold and compare the trained networks, with intervals.
+
+    A verdict about arms, and not about these networks alone, needs --set seeds=3 or more.
 
     Example: ictal ablate sim --recipe quick --out runs/demo
     """
@@ -165,7 +167,7 @@ def compare(
     weighted: Annotated[
         bool, typer.Option("--weighted", help="Compare their mean with the best weights, fitted on other patients.")
     ] = False,
-    weight: Annotated[str, typer.Option(help="What weighs the same: each 'window' or each 'eeg'.")] = "window",
+    weight: Annotated[str, typer.Option(help="What weighs the same: each 'window', 'eeg' or 'patient'.")] = "window",
     allow_partial: Annotated[
         bool, typer.Option("--allow-partial", help="Leave out windows that are not in all tables, and say so.")
     ] = False,
@@ -224,6 +226,7 @@ def experts(
     Example: ictal experts labels.csv
     """
     from ictal.evaluation import compare_with_experts, read_expert_labels
+    from ictal.report.words import few_patients_in_words
 
     result = compare_with_experts(read_expert_labels(file), min_others=least, seed=seed)
     shown = new_table("expert", "windows", "kappa", "model's kappa", "agree", "model agrees")
@@ -239,8 +242,11 @@ def experts(
     say(f"Median kappa of the experts with the others: {result.expert}; of the model there: {result.model}.")
     say(
         f"Median difference: {result.difference}; the model agrees better than the expert in "
-        f"{result.n_better.value:.0f} of {len(result.rows)} places. Resampled: {result.resampled}."
+        f"{result.n_better.value:.0f} of {len(result.rows)} places. Resampled: {result.resampled} "
+        f"(effective number {result.n_effective:.1f})."
     )
+    if warning := few_patients_in_words(result.n_effective, result.resampled):
+        say(f"Warning: {warning}")
     give_json(result.to_json(), json_file)
 
 
@@ -337,7 +343,7 @@ def _recipe(name: str, overrides: list[str] | None, seed: int | None, folds: int
 
 
 def _print_comparison(comparison: "Comparison", manifest: dict[str, Any]) -> None:
-    from ictal.report.words import difference_in_words, verdict_of_arms, way_in_words
+    from ictal.report.words import difference_in_words, few_patients_in_words, verdict_of_arms, way_in_words
 
     names = ("arm", "cross-validation", "held-out test", "test − c.-v.")
     table = new_table(*names, title=f"KL on {manifest['data']} (lower is better)", min_width=9)
@@ -347,6 +353,8 @@ def _print_comparison(comparison: "Comparison", manifest: dict[str, Any]) -> Non
         table.add_row(arm.name, str(arm.cv), str(arm.test or "–"), gap, style=style)
     screen.print(table)
     say(verdict_of_arms(comparison))
+    if warning := few_patients_in_words(comparison.arms[0].evaluations["cv"].n_effective):
+        say(f"Warning: {warning}")
     if len(comparison.arms) > MOST_TOLD:
         return  # the report says the rest, and draws it
     for way in comparison.ways:
@@ -365,13 +373,17 @@ def _print_control(name: str, control: "Comparison") -> None:
 
 def _print_tables(result: "TableComparison") -> None:
     from ictal.evaluation import MEASURES
+    from ictal.report.words import few_patients_in_words, patients_in_words
 
     for sentence in result.left_out:
         say(f"Left out: {sentence}.")
     first = result.tables[0]
-    alike = {"window": "window", "eeg": "EEG"}[result.weight]
-    say(f"{first.n_windows} windows of {first.n_patients} patients, each {alike} weighing the same")
-    partial = first.n_windows_all > first.n_windows
+    alike = {"window": "window", "eeg": "EEG", "patient": "patient"}[result.weight]
+    patients = patients_in_words(first.n_patients, first.evaluation.n_effective)
+    say(f"{first.n_windows} windows of {patients}, each {alike} weighing the same")
+    if warning := few_patients_in_words(first.evaluation.n_effective):
+        say(f"Warning: {warning}")
+    partial = first.n_windows_all > first.n_windows and first.kl_all is not None
     shown = new_table("table", "KL", *([f"KL of all {first.n_windows_all}"] if partial else []))
     for table in result.tables:
         shown.add_row(table.name, f"{table.kl:.4f}", *([f"{table.kl_all:.4f}"] if partial else []))
@@ -386,14 +398,20 @@ def _print_tables(result: "TableComparison") -> None:
     screen.print(shown)
     pairs = new_table("difference of KL", "estimate", "p", "p (Holm)", "detectable")
     for row in result.differences:
-        numbers = (f"{row.estimate:.4f}", f"{row.p:.4f}", f"{row.p_holm:.4f}", f"{row.detectable:.4f}")
+        detectable = "–" if row.detectable is None else f"{row.detectable:.4f}"
+        numbers = (f"{row.estimate:.4f}", f"{row.p:.4f}", f"{row.p_holm:.4f}", detectable)
         pairs.add_row(f"{row.a} − {row.b}", *numbers)
     if result.differences:
         screen.print(pairs)
 
 
 def _print_evaluation(result: "Evaluation") -> None:
-    say(f"{result.n_windows} windows of {result.n_eegs} EEGs of {result.n_patients} patients")
+    from ictal.report.words import few_patients_in_words, patients_in_words
+
+    patients = patients_in_words(result.n_patients, result.n_effective)
+    say(f"{result.n_windows} windows of {result.n_eegs} EEGs of {patients}")
+    if warning := few_patients_in_words(result.n_effective):
+        say(f"Warning: {warning}")
     screen.print(_overall(result))
     table = new_table("windows by", "n", "KL", "accuracy", "AUROC against the rest")
     for name, group in result.per_pattern.items():
@@ -410,6 +428,8 @@ def _overall(result: "Evaluation") -> Table:
     table.add_row("KL of the best constant", f"{result.constant_kl}", str(result.n_windows), style="dim")
     table.add_row("model minus constant", f"{result.difference_to_constant:+.3f}", str(result.n_windows))
     table.add_row("balanced accuracy", f"{result.balanced_accuracy}", str(result.n_windows))
+    any_tied = result.measures["balanced_accuracy_any"]
+    table.add_row("... any tied pattern right", f"{any_tied}", str(result.n_windows), style="dim")
     for one, other in (("lateralized", "generalized"), ("periodic", "rhythmic")):
         name = f"{one}_auroc"
         counts = result.contrasts[name]
@@ -420,7 +440,7 @@ def _overall(result: "Evaluation") -> Table:
 
 
 def _of_group(group: "Group") -> tuple[str, str, str]:
-    accuracy = "–" if group.accuracy is None else f"{group.accuracy:.2f}"
+    accuracy = f"{group.accuracy:.2f}" if group.accuracy else "–"
     return str(group.n_windows), f"{group.kl}" if group.kl else "–", accuracy
 
 

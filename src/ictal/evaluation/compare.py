@@ -32,8 +32,8 @@ from ictal.predictions import (
 
 Floats = npt.NDArray[np.float64]
 
-WEIGHTS = ("window", "eeg")
-"""What weighs the same: each window, or each EEG."""
+WEIGHTS = ("window", "eeg", "patient")
+"""What weighs the same: each window, each EEG, or each patient."""
 WINDOW_NAMES = (("window_id",), ("eeg_id", "eeg_sub_id"), ("label_id",))
 """Columns that tell windows apart: those of ictal, those of the HMS competition."""
 PROBABILITY_NAMES = (PROBABILITY_COLUMNS, tuple(f"{name}_prediction" for name in VOTE_COLUMNS))
@@ -83,14 +83,14 @@ class TableResult:
     calibrated
         KL after a calibration that was fitted on other patients, by its name.
     n_windows_all, kl_all
-        Over all common windows, also those whose patient is not known.
+        Over all common windows, also those whose patient is not known; the KL is None where patients weigh the same.
     """
 
     name: str
     evaluation: Evaluation
     calibrated: dict[str, Estimate]
     n_windows_all: int
-    kl_all: float
+    kl_all: float | None
 
     @property
     def n_windows(self) -> int:
@@ -135,6 +135,7 @@ class TableComparison:
                     "name": table.name,
                     "n_windows": table.n_windows,
                     "n_patients": table.n_patients,
+                    "n_effective_patients": table.evaluation.n_effective,
                     "kl": table.kl.value,
                     "kl_interval": table.kl.interval,
                     "calibrated_kl": {name: [row.value, row.interval] for name, row in table.calibrated.items()},
@@ -249,7 +250,8 @@ def compare_tables(
         raise TableError("no window is common to all tables and of a known patient, so there is nothing to compare")
     votes = first[list(VOTE_COLUMNS)].to_numpy()
     answers = {name: table.loc[common, list(PROBABILITY_COLUMNS)].to_numpy() for name, table in tables.items()}
-    weights_all, weights = (_weights(eegs, weight) for eegs in (first["eeg_id"], first["eeg_id"][known]))
+    owners = of_window if weight == "patient" else first["eeg_id"]
+    weights_all, weights = (_weights(of, weight) for of in (owners, owners[known]))
     whose = of_window[known].to_numpy(dtype=object)
     n_folds = min(N_FOLDS, len(set(whose)))
     folds = np.full(len(common), OUTSIDE)
@@ -276,7 +278,7 @@ def compare_tables(
             ),
             calibrated=calibrated_kl(bootstrap, votes[known], answers[name][known], folds[known]),
             n_windows_all=len(common),
-            kl_all=float(np.average(losses[name], weights=weights_all)),
+            kl_all=None if weight == "patient" else float(np.average(losses[name], weights=weights_all)),
         )
         for name in answers
     )
@@ -357,5 +359,5 @@ def _patients_of(
     )
 
 
-def _weights(eegs: "pd.Series[str]", weight: str) -> Floats:
-    return np.ones(len(eegs)) if weight == "window" else eeg_weights(eegs)
+def _weights(owners: "pd.Series[str]", weight: str) -> Floats:
+    return np.ones(len(owners)) if weight == "window" else eeg_weights(owners)

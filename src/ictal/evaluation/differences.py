@@ -2,14 +2,15 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from math import ceil
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from scipy.stats import norm
+from scipy.stats import t
 
 from ictal.evaluation.measures import Measured
-from ictal.evaluation.permutation import holm, permutation_p_values
+from ictal.evaluation.permutation import holm, least_p, permutation_p_values
 from ictal.evaluation.resampling import Estimate, PatientBootstrap
 
 Floats = npt.NDArray[np.float64]
@@ -17,7 +18,9 @@ Floats = npt.NDArray[np.float64]
 POWER = 0.8
 """With which the smallest difference would have been detected."""
 N_PERMUTATIONS = 10_000
-"""However few resamples: after correction for many pairs a p of fewer permutations could never be small."""
+"""However few resamples, and more where a family is so large that a p of these could never be small enough."""
+FEWEST_SEEDS = 3
+"""Trainings of each arm that a verdict about arms needs: the spread of two says next to nothing."""
 
 
 @dataclass(frozen=True)
@@ -27,18 +30,26 @@ class Difference:
     Attributes
     ----------
     estimate
-        With its interval by resampling patients, and seeds where there are several.
+        With its interval: over patients, and over seeds of training where there are `FEWEST_SEEDS` or more.
     p, p_holm
-        Of the permutation test by patient, and corrected over the family that it was compared in.
+        Of the permutation test by patient, and corrected over the family that it was compared in. With so many seeds,
+        the larger of that p and the one of the interval.
     detectable
         The smallest difference that such data would show with a power of 80 %, at the level that Holm's correction
-        asks of the smallest p of the family: 2.8 standard errors for one pair (Bloom 1995, *Evaluation Review*), 3.2
-        for three, 4.3 for a hundred.
+        asks of the smallest p of the family, by quantiles of t (Bloom 1995, *Evaluation Review*): 2.8 standard errors
+        for one pair and many patients, more for several pairs or few patients. None where nothing can be decided.
     measures
         The same difference of every other measure, by its name (`ictal.evaluation.measures.MEASURES`); with several
         seeds, of all their rows together, and patients alone are resampled.
     split
         Of the windows, 'cv' or 'test'; empty where there is none.
+    n_seeds
+        Trainings of each side whose mean KL is compared. The difference is about these trained networks, whatever
+        other trainings would give, if they are fewer than `FEWEST_SEEDS`; see `of_arms`.
+    n_effective
+        Patients, as if all had the same weight.
+    decidable
+        Whether so few patients could decide any pair of the family at all.
     """
 
     a: str
@@ -46,14 +57,22 @@ class Difference:
     estimate: Estimate
     p: float
     p_holm: float
-    detectable: float
+    detectable: float | None
     measures: dict[str, Estimate]
     split: str = ""
+    n_seeds: int = 1
+    n_effective: float = float("nan")
+    decidable: bool = True
 
     @property
     def decided(self) -> bool:
         """Whether the interval excludes zero and the corrected p is below its level."""
-        return self.estimate.excludes_zero and self.p_holm < 1 - self.estimate.confidence
+        return self.decidable and self.estimate.excludes_zero and self.p_holm < 1 - self.estimate.confidence
+
+    @property
+    def of_arms(self) -> bool:
+        """Whether it holds of other trainings of the same arms, and not of these trained networks alone."""
+        return self.n_seeds >= FEWEST_SEEDS
 
     def to_json(self) -> dict[str, Any]:
         """Return plain numbers, lists and None."""
@@ -66,6 +85,10 @@ class Difference:
             "p": self.p,
             "p_holm": self.p_holm,
             "detectable": self.detectable,
+            "decidable": self.decidable,
+            "decided": self.decided,
+            "n_seeds": self.n_seeds,
+            "n_effective_patients": self.n_effective,
             "measures": {
                 name: {"difference": _number(measure.value), "interval": measure.interval}
                 for name, measure in self.measures.items()
@@ -100,31 +123,78 @@ def paired_differences(
     """
     if not pairs:
         return ()
-    gaps = [losses[a] - losses[b] for a, b in pairs]
-    p_values = permutation_p_values(
-        np.stack(gaps, axis=1), bootstrap.patients, bootstrap.weights, N_PERMUTATIONS, bootstrap.seed
+    level = 1 - bootstrap.confidence
+    gaps = np.stack([losses[a] - losses[b] for a, b in pairs], axis=1)
+    # Twice as many as the smallest p, corrected, needs to be below its level.
+    n_permutations = max(N_PERMUTATIONS, ceil(2 * len(pairs) / level))
+    p_values = permutation_p_values(gaps, bootstrap.patients, bootstrap.weights, n_permutations, bootstrap.seed)
+    n_seeds = 1 if seeds is None else len(np.unique(seeds))
+    decidable = least_p(bootstrap.n_effective) * len(pairs) < level
+    compared = [_compared(bootstrap, gap, seeds if n_seeds >= FEWEST_SEEDS else None) for gap in gaps.T]
+    p_values = [max(p, one.p) for p, one in zip(p_values, compared, strict=True)]
+    return tuple(
+        Difference(
+            a,
+            b,
+            one.estimate,
+            p,
+            p_holm,
+            one.detectable(level / len(pairs)) if decidable else None,
+            {
+                name: (measured[a][name] - measured[b][name]).estimate(bootstrap)
+                for name in measured[a]
+                if name != "kl"
+            },
+            split,
+            n_seeds,
+            bootstrap.n_effective,
+            decidable,
+        )
+        for (a, b), one, p, p_holm in zip(pairs, compared, p_values, holm(p_values), strict=True)
     )
-    factor = norm.ppf(1 - (1 - bootstrap.confidence) / (2 * len(pairs))) + norm.ppf(POWER)
-    found = []
-    for (a, b), gap, p, p_holm in zip(pairs, gaps, p_values, holm(p_values), strict=True):
-        resampled = _resampled(bootstrap, gap, seeds)
-        estimate = bootstrap.estimate(float(np.average(gap, weights=bootstrap.weights)), resampled)
-        measures = {
-            name: (measured[a][name] - measured[b][name]).estimate(bootstrap) for name in measured[a] if name != "kl"
-        }
-        found.append(Difference(a, b, estimate, p, p_holm, float(factor * resampled.std()), measures, split))
-    return tuple(found)
 
 
-def _resampled(bootstrap: PatientBootstrap, gap: Floats, seeds: npt.NDArray[np.int64] | None) -> Floats:
-    """Return the mean in every resample of patients and, independently, of seeds."""
-    if seeds is None or len(names := np.unique(seeds)) == 1:
-        return bootstrap.means(gap)[:, 0]
-    of_seed = (seeds[:, None] == names).astype(np.float64)
-    means = bootstrap.means(np.repeat(gap[:, None], len(names), axis=1), of_seed)
-    generator = np.random.default_rng((bootstrap.seed, len(names)))
-    counts = generator.multinomial(len(names), np.full(len(names), 1 / len(names)), len(means))
-    return np.asarray((means * counts).sum(axis=1) / len(names))
+@dataclass(frozen=True)
+class _Compared:
+    """A difference, its standard error and degrees of freedom; p is 0 where the permutation test alone counts."""
+
+    estimate: Estimate
+    error: float
+    freedom: float
+    p: float = 0.0
+
+    def detectable(self, level: float) -> float:
+        return float((t.ppf(1 - level / 2, self.freedom) + t.ppf(POWER, self.freedom)) * self.error)
+
+
+def _compared(bootstrap: PatientBootstrap, gap: Floats, seeds: npt.NDArray[np.int64] | None) -> _Compared:
+    """Return the mean difference of rows, over patients, and over seeds where they are given.
+
+    Seeds are paired: averages of arms share their networks, and a variant of an arm its first weights. The variance
+    of the mean over K seeds is that of the patients, given these networks, plus that of the seeds' differences over
+    K, with the degrees of freedom of Satterthwaite (1946). What seeds do to single patients is in both, so the sum
+    is rather too large.
+    """
+    value = float(np.average(gap, weights=bootstrap.weights))
+    resampled = bootstrap.means(gap)[:, 0]
+    estimate = bootstrap.estimate(value, resampled)
+    if estimate.interval is None:
+        return _Compared(estimate, float("nan"), float("nan"))
+    # A bootstrap of n patients varies (n - 1) / n as much as samples of them do.
+    patients, freedom = float(resampled.var()), bootstrap.n_effective - 1
+    patients *= (freedom + 1) / freedom
+    if seeds is None:
+        return _Compared(estimate, float(np.sqrt(patients)), freedom)
+    names = np.unique(seeds)
+    of_seeds = [float(np.average(gap[seeds == name], weights=bootstrap.weights[seeds == name])) for name in names]
+    trainings = float(np.var(of_seeds, ddof=1)) / len(names)
+    error, known = np.sqrt(patients + trainings), patients**2 / freedom + trainings**2 / (len(names) - 1)
+    if not known > 0:
+        return _Compared(estimate, 0.0, freedom)
+    freedom = float((patients + trainings) ** 2 / known)
+    half = float(t.ppf((1 + bootstrap.confidence) / 2, freedom) * error)
+    both = Estimate(value, value - half, value + half, bootstrap.confidence)
+    return _Compared(both, float(error), freedom, float(2 * t.sf(abs(value) / error, freedom)))
 
 
 def _number(value: float) -> float | None:

@@ -9,8 +9,9 @@ import numpy.typing as npt
 from ictal.errors import TableError
 from ictal.evaluation.calibration import calibrated_kl, patient_folds
 from ictal.evaluation.expert_labels import NOT_LABELLED, ExpertLabels
-from ictal.evaluation.measures import Measured
+from ictal.evaluation.measures import Measured, kappa_measured
 from ictal.evaluation.metrics import agreement_parts, kappa_of, kl_divergence, pattern_shares
+from ictal.evaluation.proportions import bounded_mean
 from ictal.evaluation.resampling import Estimate, PatientBootstrap
 from ictal.evaluation.tables import estimate_json
 from ictal.labels import distribution
@@ -73,8 +74,8 @@ class PanelComparison:
         the other half of the patients (or windows).
     left_out
         Experts without a window, or with one label only, for whom there is no kappa.
-    min_others, resampled
-        Least number of other votes; what was resampled, 'patients' or 'windows'.
+    min_others, resampled, n_effective
+        Least number of other votes; what was resampled, 'patients' or 'windows', and their effective number.
     """
 
     rows: tuple[ExpertAgreement, ...]
@@ -88,6 +89,7 @@ class PanelComparison:
     left_out: tuple[str, ...]
     min_others: int
     resampled: str
+    n_effective: float = float("nan")
 
     def to_json(self) -> dict[str, Any]:
         """Return plain numbers, lists and None."""
@@ -95,6 +97,7 @@ class PanelComparison:
         return {
             "min_others": self.min_others,
             "resampled": self.resampled,
+            "n_effective": self.n_effective,
             "left_out": list(self.left_out),
             **{name: estimate_json(getattr(self, name)) for name in names},
             "calibrated_kl": {name: estimate_json(row) for name, row in self.calibrated.items()},
@@ -152,7 +155,7 @@ def compare_with_experts(
     n_better = Measured(
         float(sum(gain.value > 0 for gain in gains)),
         np.sum([gain.resampled > 0 for gain in gains], axis=0, dtype=np.float64),
-        min(gain.n_patients for gain in gains),
+        min(gain.n_effective for gain in gains),
     )
     model = labels.probabilities.argmax(axis=1)
     votes, n_votes = labels.votes, labels.votes.sum(axis=1)
@@ -172,6 +175,7 @@ def compare_with_experts(
         left_out=tuple(name for name in labels.experts if name not in places),
         min_others=min_others,
         resampled="windows" if labels.patients is None else "patients",
+        n_effective=bootstrap.n_effective,
     )
 
 
@@ -217,12 +221,15 @@ def _agreement(
     parts[there] = np.concatenate([of_window, share], axis=1)
     values = parts[there].mean(axis=0)
     resampled = bootstrap.means(parts, np.broadcast_to(there[:, None], parts.shape))
-    n_patients = len(set(bootstrap.patients[there]))
-    return (
-        Measured(float(kappa_of(values[:-1])), kappa_of(resampled[:, :-1]), n_patients),
-        Measured(float(values[0]), resampled[:, 0], n_patients),
-        Measured(float(values[-1]), resampled[:, -1], n_patients),
+    n = bootstrap.effective(there)
+    agreeing, of_votes = (bounded_mean(float(values[column]), n, bootstrap.confidence) for column in (0, -1))
+    kappa, kappas = float(kappa_of(values[:-1])), kappa_of(resampled[:, :-1])
+    found = (
+        kappa_measured(bootstrap, parts[:, :-1], kappa, kappas, there),
+        Measured(float(values[0]), resampled[:, 0], n, agreeing),
+        Measured(float(values[-1]), resampled[:, -1], n, of_votes),
     )
+    return found[0].settled(bootstrap), found[1].settled(bootstrap), found[2].settled(bootstrap)
 
 
 def _median(figures: list[Measured]) -> Measured:
@@ -232,4 +239,4 @@ def _median(figures: list[Measured]) -> Measured:
     defined = np.isfinite(resampled).any(axis=1)
     medians[defined] = np.nanmedian(resampled[defined], axis=1)
     value = float(np.median([figure.value for figure in figures]))
-    return Measured(value, medians, min(figure.n_patients for figure in figures))
+    return Measured(value, medians, min(figure.n_effective for figure in figures))

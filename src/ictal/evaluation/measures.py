@@ -1,6 +1,6 @@
 """The named measures of a table of predictions, and their values in every resample of patients."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -9,19 +9,24 @@ from scipy import sparse
 from ictal.evaluation.binning import equal_mass_bins
 from ictal.evaluation.metrics import (
     agreement_parts,
-    balanced_accuracy,
     brier_score,
-    cohen_kappa,
-    correct,
     kappa_of,
     kl_divergence,
     pattern_shares,
     top2_correct,
 )
+from ictal.evaluation.proportions import (
+    EDGE,
+    Bounded,
+    bounded_mean,
+    newcombe_auroc,
+    square_and_add,
+    wilson,
+)
 from ictal.evaluation.ranking import CONTRASTS, Contrast, areas, areas_under, contrast, one_against_rest
 from ictal.evaluation.reliability import N_BINS, claims, expected_calibration_error, reliability_curve
 from ictal.evaluation.resampling import Estimate, PatientBootstrap
-from ictal.labels import PATTERN_TITLES, PATTERNS
+from ictal.labels import N_PATTERNS, PATTERN_TITLES, PATTERNS
 
 Floats = npt.NDArray[np.float64]
 
@@ -53,6 +58,7 @@ MEASURES = {
     for measure in (
         Measure("kl", "KL divergence", False),
         Measure("balanced_accuracy", "Balanced accuracy", True),
+        Measure("balanced_accuracy_any", "Balanced accuracy, any tied pattern right", True),
         Measure("kappa", "Cohen's kappa", True),
         Measure("top2", "Top-2 accuracy", True),
         *_of_patterns("auroc", "AUROC"),
@@ -76,24 +82,45 @@ class Measured:
         NaN where the measure is not defined, as an AUROC without a positive or without a negative window.
     resampled
         [resample]; NaN in those where it is not defined.
-    n_patients
-        Whom it rests on. For the ranking of a pattern: those with a positive window or those with a negative one,
-        whichever are fewer.
+    n_effective
+        Patients whom it rests on, as if all had the same weight. For the ranking of a pattern: those with a positive
+        window or those with a negative one, whichever are fewer.
+    bounded
+        Its range and its interval by a formula, for where the resampled values reach an end of the range.
+    parts
+        Of a difference.
     """
 
     value: float
     resampled: Floats
-    n_patients: int
+    n_effective: float
+    bounded: Bounded | None = None
+    parts: "tuple[Measured, Measured] | None" = None
 
     def __sub__(self, other: "Measured") -> "Measured":
-        n_patients = min(self.n_patients, other.n_patients)
-        return Measured(self.value - other.value, self.resampled - other.resampled, n_patients)
+        n_effective = min(self.n_effective, other.n_effective)
+        return Measured(self.value - other.value, self.resampled - other.resampled, n_effective, parts=(self, other))
+
+    def settled(self, bootstrap: PatientBootstrap) -> "Measured":
+        """Return the same, without the formula where the resampled values stay within the range."""
+        told = self.estimate(bootstrap)
+        needed = self.bounded and told.interval and self.bounded.reached(told.low, told.high)
+        return self if needed else replace(self, bounded=None)
 
     def estimate(self, bootstrap: PatientBootstrap) -> Estimate:
-        """Return the value with its interval; resamples where it is not defined are left out."""
+        """Return the value with its interval; resamples where it is not defined are left out.
+
+        The interval of a difference takes in that of its parts as if these were independent, where one of them
+        reaches an end of its range: two tables that are right in all windows differ by nothing in every resample.
+        """
         if np.isnan(self.resampled).all():
             return Estimate(self.value, float("nan"), float("nan"), bootstrap.confidence)
-        return bootstrap.estimate(self.value, self.resampled, self.n_patients)
+        told = bootstrap.estimate(self.value, self.resampled, self.n_effective, self.bounded)
+        if self.parts is None or told.interval is None or not any(part.bounded for part in self.parts):
+            return told
+        one, other = (part.estimate(bootstrap) for part in self.parts)
+        low, high = square_and_add(one.value, (one.low, one.high), other.value, (other.low, other.high))
+        return Estimate(told.value, min(told.low, low), max(told.high, high), told.confidence)
 
 
 def measure_table(
@@ -111,11 +138,9 @@ def measure_table(
         [window, 6].
     """
     votes, probabilities = np.asarray(votes), np.asarray(probabilities, dtype=np.float64)
-    n_patients = len(set(bootstrap.patients))
-    found = _means(bootstrap, votes, probabilities) | _agreement(bootstrap, votes, probabilities)
-    measured = {name: Measured(float(value), resampled, n_patients) for name, (value, resampled) in found.items()}
+    measured = _means(bootstrap, votes, probabilities) | _agreement(bootstrap, votes, probabilities)
     measured |= _rankings(bootstrap, votes, probabilities)
-    return {name: measured[name] for name in MEASURES}
+    return {name: measured[name].settled(bootstrap) for name in MEASURES}
 
 
 def reliability_estimates(
@@ -132,43 +157,83 @@ def reliability_estimates(
     """
     bins = reliability_curve(votes, probabilities, bootstrap.weights, pattern, n_bins).bins
     _, outcomes = claims(votes, probabilities, pattern)
-    return tuple(bootstrap.mean(outcomes, (bins == number).astype(float)) for number in range(bins.max() + 1))
+    return tuple(bootstrap.mean(outcomes, (bins == number).astype(float), (0, 1)) for number in range(bins.max() + 1))
 
 
-Pair = tuple[float, Floats]
-"""A value and its resampled values."""
-
-
-def _means(bootstrap: PatientBootstrap, votes: npt.NDArray[np.generic], probabilities: Floats) -> dict[str, Pair]:
+def _means(bootstrap: PatientBootstrap, votes: npt.NDArray[np.generic], probabilities: Floats) -> dict[str, Measured]:
     """Return the measures that are means over windows."""
-    losses = {
-        "kl": kl_divergence(votes, probabilities),
-        "top2": top2_correct(votes, probabilities),
-        "brier": brier_score(votes, probabilities),
-    }
+    n, confidence = bootstrap.n_effective, bootstrap.confidence
+    found = {}
     # One by one, so that each is to the last digit what `PatientBootstrap.mean` says.
-    return {
-        name: (float(np.average(loss, weights=bootstrap.weights)), bootstrap.means(loss)[:, 0])
-        for name, loss in losses.items()
-    }
+    for name, losses, most in (
+        ("kl", kl_divergence(votes, probabilities), None),
+        ("top2", top2_correct(votes, probabilities), 1.0),
+        ("brier", brier_score(votes, probabilities), 2.0),
+    ):
+        value = float(np.average(losses, weights=bootstrap.weights))
+        bounded = bounded_mean(value, n, confidence, 0.0, most) if most else None
+        found[name] = Measured(value, bootstrap.means(losses)[:, 0], n, bounded)
+    return found
 
 
-def _agreement(bootstrap: PatientBootstrap, votes: npt.NDArray[np.generic], probabilities: Floats) -> dict[str, Pair]:
+def _agreement(
+    bootstrap: PatientBootstrap, votes: npt.NDArray[np.generic], probabilities: Floats
+) -> dict[str, Measured]:
     """Return the measures that are functions of a few means: balanced accuracy, kappa and calibration error."""
-    weights, shares = bootstrap.weights, pattern_shares(votes)
-    right = np.broadcast_to(correct(votes, probabilities)[:, None], shares.shape)
-    parts = agreement_parts(shares, probabilities.argmax(axis=1))
+    shares, chosen = pattern_shares(votes), probabilities.argmax(axis=1)
+    parts = agreement_parts(shares, chosen)
+    value = float(kappa_of(np.average(parts, axis=0, weights=bootstrap.weights)))
+    named, in_top = np.eye(N_PATTERNS)[chosen], np.take_along_axis(shares, chosen[:, None], axis=1) > 0
     return {
-        "balanced_accuracy": (
-            balanced_accuracy(votes, probabilities, weights),
-            _mean_of_patterns(bootstrap.means(right, shares)),
-        ),
-        "kappa": (cohen_kappa(votes, probabilities, weights), kappa_of(bootstrap.means(parts))),
+        "balanced_accuracy": _balanced(bootstrap, shares, named),
+        "balanced_accuracy_any": _balanced(bootstrap, shares, np.broadcast_to(in_top, shares.shape)),
+        "kappa": kappa_measured(bootstrap, parts, value, kappa_of(bootstrap.means(parts))),
         "ece": _calibration_error(bootstrap, votes, probabilities),
     }
 
 
-def _calibration_error(bootstrap: PatientBootstrap, votes: npt.NDArray[np.generic], probabilities: Floats) -> Pair:
+def _balanced(bootstrap: PatientBootstrap, shares: Floats, right: npt.ArrayLike) -> Measured:
+    """Return the mean over patterns of how much of their windows is right, [window, 6]."""
+    right = np.asarray(right, dtype=np.float64)
+    mass = shares * bootstrap.weights[:, None]
+    there = mass.sum(axis=0) > 0
+    recalls = (mass * right).sum(axis=0)[there] / mass.sum(axis=0)[there]
+    ends = [
+        wilson(float(recall), bootstrap.effective(share), bootstrap.confidence)
+        for recall, share in zip(recalls, shares[:, there].T, strict=True)
+    ]
+    # Windows of different patterns are different windows: deviations of independent recalls add up in squares.
+    value, (lows, highs) = float(recalls.mean()), np.array(ends).T
+    low, high = (float(np.sqrt(((end - recalls) ** 2).sum())) / len(recalls) for end in (lows, highs))
+    bounded = Bounded(0.0, 1.0, value - low, value + high)
+    return Measured(value, _mean_of_patterns(bootstrap.means(right, shares)), bootstrap.n_effective, bounded)
+
+
+def kappa_measured(
+    bootstrap: PatientBootstrap, parts: Floats, value: float, resampled: Floats, there: npt.ArrayLike | None = None
+) -> Measured:
+    """Return Cohen's kappa; where it is 1, its interval is that of the agreement, chance being as observed.
+
+    Parameters
+    ----------
+    parts
+        See `agreement_parts`, [window, 13].
+    value, resampled
+        Kappa, and its values in the resamples, [resample].
+    there
+        Which windows count, [window]; all if None.
+    """
+    n = bootstrap.effective(there)
+    weights = bootstrap.weights if there is None else bootstrap.weights * np.asarray(there, dtype=np.float64)
+    means = np.average(parts, axis=0, weights=weights)
+    low, high = (np.concatenate([[end], means[1:]]) for end in wilson(float(means[0]), n, bootstrap.confidence))
+    bounded = Bounded(-np.inf, 1.0, float(kappa_of(low)), float(kappa_of(high))) if np.isfinite(value) else None
+    return Measured(value, resampled, n, bounded)
+
+
+def _calibration_error(
+    bootstrap: PatientBootstrap, votes: npt.NDArray[np.generic], probabilities: Floats
+) -> Measured:
     """Return the error, and in each resample that of the table's own bins.
 
     A resample has the noise of the windows and that of the drawing, both of which count as error, so that the
@@ -178,8 +243,10 @@ def _calibration_error(bootstrap: PatientBootstrap, votes: npt.NDArray[np.generi
     confidence, right = claims(votes, probabilities)
     of_bin = np.eye(bins.max() + 1)[bins] * (right - confidence)[:, None]
     resampled = abs(bootstrap.means(of_bin)).sum(axis=1)
-    value = expected_calibration_error(votes, probabilities, bootstrap.weights)
-    return value, np.maximum(resampled + value - resampled.mean(), 0)
+    value, n = expected_calibration_error(votes, probabilities, bootstrap.weights), bootstrap.n_effective
+    # Only an error of exactly 0 is at an end of the range: other figures are moved there by the line below.
+    bounded = bounded_mean(value, n, bootstrap.confidence) if value <= EDGE else None
+    return Measured(value, np.maximum(resampled + value - resampled.mean(), 0), n, bounded)
 
 
 def _rankings(
@@ -192,7 +259,10 @@ def _rankings(
         columns = [both[number] for both in of_patterns]
         value = float(_mean_of_patterns(np.array([[column.value for column in columns]]))[0])
         resampled = _mean_of_patterns(np.stack([column.resampled for column in columns], axis=1))
-        measured[name] = Measured(value, resampled, len(set(bootstrap.patients)))
+        # All patterns are ranked on the same windows: ends are averaged, as if they rose and fell together.
+        ends = [(one.bounded.low, one.bounded.high) for one in columns if one.bounded]
+        bounded = Bounded(0.0, 1.0, *np.mean(ends, axis=0).tolist()) if ends else None
+        measured[name] = Measured(value, resampled, bootstrap.n_effective, bounded)
         measured |= {f"{name}_{pattern}": column for pattern, column in zip(PATTERNS, columns, strict=True)}
     return measured | {name: _ranked(bootstrap, contrast(votes, probabilities, name))[0] for name in CONTRASTS}
 
@@ -200,12 +270,19 @@ def _rankings(
 def _ranked(bootstrap: PatientBootstrap, ranked: Contrast) -> list[Measured]:
     """Return AUROC and AUPRC: exact values, and resampled ones of binned scores moved by what binning changes."""
     exact = areas_under(ranked, bootstrap.weights)
-    sides = ranked.positive, ranked.negative
-    n_patients = min(len(set(bootstrap.patients[side])) for side in sides)
-    resampled = np.full((2, bootstrap.n_resamples), np.nan)
-    if ranked.decided:
-        resampled = np.clip(_resampled_areas(bootstrap, ranked, exact), 0, 1)
-    return [Measured(float(value), row, n_patients) for value, row in zip(exact, resampled, strict=True)]
+    n_positive, n_negative = bootstrap.effective(ranked.positive), bootstrap.effective(ranked.negative)
+    fewer = min(n_positive, n_negative)
+    if not ranked.decided:
+        unknown = np.full(bootstrap.n_resamples, np.nan)
+        return [Measured(float(value), unknown, fewer) for value in exact]
+    # Average precision is told by the positives: they are its sample (Boyd, Eng and Page 2013).
+    auroc, auprc, confidence = float(exact[0]), float(exact[1]), bootstrap.confidence
+    ends = newcombe_auroc(auroc, n_positive, n_negative, confidence), wilson(auprc, n_positive, confidence)
+    resampled = np.clip(_resampled_areas(bootstrap, ranked, exact), 0, 1)
+    return [
+        Measured(value, row, fewer, Bounded(0.0, 1.0, *end))
+        for value, row, end in zip((auroc, auprc), resampled, ends, strict=True)
+    ]
 
 
 def _resampled_areas(bootstrap: PatientBootstrap, ranked: Contrast, exact: Floats) -> Floats:

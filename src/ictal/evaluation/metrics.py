@@ -32,18 +32,22 @@ def kl_divergence(votes: npt.ArrayLike, probabilities: npt.ArrayLike) -> Floats:
 
 
 def correct(votes: npt.ArrayLike, probabilities: npt.ArrayLike) -> Floats:
-    """Return 1 where the most probable pattern is the top-voted one, or one of those that tie, [window]."""
-    predicted = np.asarray(probabilities).argmax(axis=-1)
-    return np.take_along_axis(top_patterns(votes), predicted[:, None], axis=1)[:, 0].astype(np.float64)
+    """Return 1 where the most probable pattern is the top-voted one, 1 / m if it is one of m that tie, [window]."""
+    return _share_of(votes, np.asarray(probabilities).argmax(axis=-1)[:, None])
 
 
 def top2_correct(votes: npt.ArrayLike, probabilities: npt.ArrayLike) -> Floats:
-    """Return 1 where the top-voted pattern, or one of those that tie, is among the two most probable, [window].
+    """Return 1 where the top-voted pattern is among the two most probable, [window]; of m that tie, 1 / m for each.
 
     Of equal probabilities, those of the first patterns in the order of `PATTERNS` count as the higher ones.
     """
     ranked = np.argsort(-np.asarray(probabilities, dtype=np.float64), axis=-1, kind="stable")
-    return np.asarray(np.take_along_axis(top_patterns(votes), ranked[:, :2], axis=1).any(axis=1), dtype=np.float64)
+    return _share_of(votes, ranked[:, :2])
+
+
+def _share_of(votes: npt.ArrayLike, patterns: npt.NDArray[np.integer]) -> Floats:
+    """Return how much of each window counts for the named patterns, [window], from [window, named]."""
+    return np.asarray(np.take_along_axis(pattern_shares(votes), patterns, axis=1).sum(axis=1))
 
 
 def brier_score(votes: npt.ArrayLike, probabilities: npt.ArrayLike) -> Floats:
@@ -61,12 +65,14 @@ def pattern_shares(votes: npt.ArrayLike) -> Floats:
     return np.asarray(top / top.sum(axis=1, keepdims=True))
 
 
-def balanced_accuracy(votes: npt.ArrayLike, probabilities: npt.ArrayLike, weights: npt.ArrayLike) -> float:
-    """Return the mean over patterns of the share of windows that are right.
+def balanced_accuracy(
+    votes: npt.ArrayLike, probabilities: npt.ArrayLike, weights: npt.ArrayLike, *, any_tied: bool = False
+) -> float:
+    """Return the mean over patterns of the share of their windows that are right.
 
-    A window counts for its top-voted pattern; where two tie, either is right and the window counts half for
-    each. Patterns without a window are left out of the mean. So a constant gets one over the number of patterns, and
-    where panels tie somewhat more: up to 0.246 on the 32 real segments of IIIC, of which 12 tie.
+    A window counts for its top-voted pattern; where m tie, it counts 1 / m for each, and is right for the one that
+    was predicted. So a constant gets one over the number of patterns. Patterns without a window are left out of the
+    mean.
 
     Parameters
     ----------
@@ -74,10 +80,15 @@ def balanced_accuracy(votes: npt.ArrayLike, probabilities: npt.ArrayLike, weight
         [window, 6].
     weights
         [window].
+    any_tied
+        Take a window as right for all of its tied patterns where one of them was predicted. That is higher, up to
+        0.246 for a constant on the 32 real segments of IIIC, of which 12 tie.
     """
     shares = pattern_shares(votes) * np.asarray(weights, dtype=np.float64)[:, None]
-    right = (shares * correct(votes, probabilities)[:, None]).sum(axis=0)
-    total = shares.sum(axis=0)
+    named = np.eye(N_PATTERNS)[np.asarray(probabilities).argmax(axis=-1)]
+    if any_tied:
+        named = np.broadcast_to((named * shares).sum(axis=1, keepdims=True) > 0, named.shape)
+    right, total = (shares * named).sum(axis=0), shares.sum(axis=0)
     return float((right[total > 0] / total[total > 0]).mean())
 
 
@@ -116,7 +127,7 @@ def cohen_kappa(votes: npt.ArrayLike, probabilities: npt.ArrayLike, weights: npt
     """Return Cohen's kappa between the most probable and the top-voted pattern.
 
     Where m patterns tie for the top vote, 1 / m of the window counts for each of them, so that a model that says one
-    of two agrees by half. (`balanced_accuracy` takes either as right; kappa needs to know what the panel says.)
+    of two agrees by half.
 
     Parameters
     ----------

@@ -31,8 +31,9 @@ def permutation_p_values(
 
     Were two predictors alike, which of them gave which of the two losses would be chance, for all windows of a
     patient at once: the sign of each patient's summed difference is drawn anew (Good 2005, *Permutation, Parametric
-    and Bootstrap Tests of Hypotheses*, chapter 3). What was observed counts as one of the permutations, so p is never
-    zero (Phipson and Smyth 2010).
+    and Bootstrap Tests of Hypotheses*, chapter 3). Where no more than `n_permutations` sets of signs differ, each is
+    looked at once and p is exact; else they are drawn at random, and what was observed counts as one of them, so p is
+    never zero (Phipson and Smyth 2010).
 
     Parameters
     ----------
@@ -45,14 +46,30 @@ def permutation_p_values(
     weights = np.asarray(weights, dtype=np.float64)
     of_window = np.asarray(differences, dtype=np.float64).reshape(len(weights), -1) * weights[:, None]
     sums = np.stack([np.bincount(codes, column, minlength=len(names)) for column in of_window.T], axis=1)
-    generator = np.random.default_rng(seed)
     # A permutation that gives the same sum in another order of addition is as extreme.
     observed = abs(sums.sum(axis=0)) - 1e-12 * abs(sums).sum(axis=0)
+    exact = len(names) - 1 <= np.log2(n_permutations)
+    # All signs turned round give the same size of the sum, so one patient's sign may stay.
+    total = 2 ** (len(names) - 1) if exact else n_permutations
+    generator = np.random.default_rng(seed)
     as_extreme = np.zeros(sums.shape[1])
-    for begin in range(0, n_permutations, CHUNK):
-        signs = generator.integers(0, 2, (min(CHUNK, n_permutations - begin), len(names)), dtype=np.int8)
-        as_extreme += (abs((2.0 * signs - 1) @ sums) >= observed).sum(axis=0)
-    return [float(p) for p in (1 + as_extreme) / (1 + n_permutations)]
+    for begin in range(0, total, CHUNK):
+        n_rows = min(CHUNK, total - begin)
+        if exact:
+            signs = (np.arange(begin, begin + n_rows)[:, None] >> np.arange(len(names))) & 1
+        else:
+            signs = generator.integers(0, 2, (n_rows, len(names)), dtype=np.int8)
+        as_extreme += (abs((1 - 2.0 * signs) @ sums) >= observed).sum(axis=0)
+    p_values = as_extreme / total if exact else (1 + as_extreme) / (1 + total)
+    return [float(p) for p in p_values]
+
+
+def least_p(n_effective: float) -> float:
+    """Return the smallest two-sided p that the signs of so many patients can give: 2 of 2^n sets of signs.
+
+    Patients of unequal weight count as fewer equal ones, since the signs of those who hardly weigh tell nothing.
+    """
+    return float(min(1.0, 2.0 ** (1 - n_effective)))
 
 
 def holm(p_values: Sequence[float]) -> list[float]:

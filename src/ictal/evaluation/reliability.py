@@ -44,8 +44,8 @@ def claims(votes: npt.ArrayLike, probabilities: npt.ArrayLike, pattern: str | No
     votes, probabilities
         [window, 6].
     pattern
-        One of `PATTERNS`: its probability, and its share of the votes. None: the highest probability, and 1 where
-        its pattern is the top-voted one or one of those that tie.
+        One of `PATTERNS`: its probability, and its share of the votes. None: the highest probability, and how
+        right its pattern is, see `ictal.evaluation.metrics.correct`.
     """
     predicted = np.asarray(probabilities, dtype=np.float64)
     if pattern is None:

@@ -6,11 +6,16 @@ from functools import cached_property
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
+from scipy.stats import norm, t
+
+from ictal.evaluation.proportions import Bounded, Interval, bounded_mean
 
 Floats = npt.NDArray[np.float64]
 
 CHUNK = 1000
 """Resamples, or permutations, that are drawn at a time, so that 10,000 x thousands of patients need little memory."""
+FEW_PATIENTS = 20
+"""With fewer effective patients, intervals and tests are not to be relied on."""
 
 
 @dataclass(frozen=True)
@@ -53,7 +58,7 @@ class PatientBootstrap:
     weights
         Weight of each window, [window].
     n_resamples, seed, confidence
-        Of the percentile interval (Efron and Tibshirani 1993, chapter 13).
+        Of the expanded percentile interval, see `expanded_tail`.
     """
 
     patients: npt.NDArray[np.object_]
@@ -99,23 +104,75 @@ class PatientBootstrap:
                 means[begin : begin + CHUNK] = (part @ numerator) / (part @ denominator)
         return means
 
-    def mean(self, values: npt.ArrayLike, shares: npt.ArrayLike | None = None) -> Estimate:
-        """Return the weighted mean of one column with its interval; the parameters are those of `means`."""
+    @cached_property
+    def n_effective(self) -> float:
+        """How many equal patients these ones are worth, see `effective`."""
+        return self.effective()
+
+    def effective(self, shares: npt.ArrayLike | None = None) -> float:
+        """Return how many patients of equal weight would vary as much: (sum w)^2 / sum w^2 (Kish 1965).
+
+        Parameters
+        ----------
+        shares
+            How much of each window counts, [window]; all of it if None.
+        """
+        weights = self.weights if shares is None else self.weights * np.asarray(shares, dtype=np.float64)
+        of_patients = np.bincount(self.draws[0], weights)
+        squares = float((of_patients**2).sum())
+        return float(of_patients.sum() ** 2 / squares) if squares > 0 else 0.0
+
+    def mean(
+        self, values: npt.ArrayLike, shares: npt.ArrayLike | None = None, bounds: Interval | None = None
+    ) -> Estimate:
+        """Return the weighted mean of one column with its interval.
+
+        Parameters
+        ----------
+        values, shares
+            Those of `means`.
+        bounds
+            Which values are possible, where that is known: then an interval that reaches an end does not collapse.
+        """
         values = np.asarray(values, dtype=np.float64)
         counted = np.ones_like(values) if shares is None else np.asarray(shares, dtype=np.float64)
         weights = counted * self.weights
         total = weights.sum()
         value = float((weights * values).sum() / total) if total > 0 else float("nan")
-        n_patients = len(set(self.patients[weights > 0]))
-        return self.estimate(value, self.means(values, shares)[:, 0], n_patients)
+        n_effective = self.effective(counted)
+        bounded = bounded_mean(value, n_effective, self.confidence, *bounds) if bounds and total > 0 else None
+        return self.estimate(value, self.means(values, shares)[:, 0], n_effective, bounded)
 
-    def estimate(self, value: float, resampled: Floats, n_patients: int | None = None) -> Estimate:
-        """Return a figure with the interval of its resampled values; none for fewer than two patients."""
-        if n_patients is None:
-            n_patients = len(set(self.patients))
-        if n_patients < 2:
+    def estimate(
+        self, value: float, resampled: Floats, n_effective: float | None = None, bounded: Bounded | None = None
+    ) -> Estimate:
+        """Return a figure with the interval of its resampled values; none for fewer than two patients.
+
+        Parameters
+        ----------
+        value, resampled
+            The figure, and its values in the resamples, [resample]; NaN in those that say nothing of it.
+        n_effective
+            Patients whom it rests on, as if all had the same weight; those of all windows if None.
+        bounded
+            See `Bounded`.
+        """
+        n_effective = self.n_effective if n_effective is None else n_effective
+        if n_effective < 1 + 1e-9:
             return Estimate(value, float("nan"), float("nan"), self.confidence)
-        tail = (1 - self.confidence) / 2
-        # A resample without any patient who counts says nothing of the figure.
+        tail = expanded_tail(n_effective, self.confidence)
         low, high = np.nanquantile(resampled, [tail, 1 - tail])
+        if bounded and np.isfinite(low):
+            low, high = bounded.widen(float(low), float(high))
         return Estimate(value, float(low), float(high), self.confidence)
+
+
+def expanded_tail(n_effective: float, confidence: float) -> float:
+    """Return which share of the resampled values lies beyond each end of an interval.
+
+    Percentiles of a bootstrap are too narrow where patients are few: resamples vary (n - 1) / n as much as samples
+    do, and know nothing of the uncertainty of their own spread. The expanded percentile interval makes up for both
+    (Hesterberg, *Am Stat* 2015;69:371-386); n is the effective number, since unequal patients tell less.
+    """
+    n = n_effective
+    return float(norm.cdf(np.sqrt(n / (n - 1)) * t.ppf((1 - confidence) / 2, n - 1)))

@@ -29,13 +29,13 @@ class Group:
     kl
         Mean KL with its interval; None where there is no window.
     accuracy
-        Share of windows whose most probable pattern is right.
+        Share of windows whose most probable pattern is right; None as above.
     """
 
     n_windows: int
     n_patients: int
     kl: Estimate | None
-    accuracy: float | None
+    accuracy: Estimate | None
 
 
 @dataclass(frozen=True)
@@ -44,6 +44,8 @@ class Evaluation:
 
     Attributes
     ----------
+    n_effective
+        How many patients of equal weight would tell as much as these, see `PatientBootstrap.effective`.
     kl, balanced_accuracy
         With intervals by resampling patients.
     constant_kl, difference_to_constant
@@ -67,6 +69,7 @@ class Evaluation:
     n_windows: int
     n_eegs: int
     n_patients: int
+    n_effective: float
     kl: Estimate
     balanced_accuracy: Estimate
     constant_kl: Estimate
@@ -94,6 +97,7 @@ class Evaluation:
             "n_windows": self.n_windows,
             "n_eegs": self.n_eegs,
             "n_patients": self.n_patients,
+            "n_effective_patients": self.n_effective,
             **told,
             **{f"{name}_windows": list(counts) for name, counts in self.contrasts.items()},
             "per_pattern": {name: group_json(group) for name, group in self.per_pattern.items()},
@@ -118,7 +122,8 @@ def group_json(group: Group) -> dict[str, Any]:
         "n_patients": group.n_patients,
         "kl": group.kl.value if group.kl else None,
         "kl_interval": group.kl.interval if group.kl else None,
-        "accuracy": group.accuracy,
+        "accuracy": group.accuracy.value if group.accuracy else None,
+        "accuracy_interval": group.accuracy.interval if group.accuracy else None,
     }
 
 
@@ -185,17 +190,18 @@ def evaluate_votes(
         One per seed of training; windows are counted, not rows.
     """
     kl, right = kl_divergence(votes, probabilities), correct(votes, probabilities)
+    named = np.eye(len(PATTERNS))[np.asarray(probabilities).argmax(axis=1)]
     shares, of_stratum = pattern_shares(votes), strata(votes)
     parts = {name: of_stratum == name for name in STRATA}
     if np.issubdtype(votes.dtype, np.integer):
         parts |= {name: panels(votes) == name for name in PANELS}
 
-    def group(counts: Floats) -> Group:
+    def group(counts: Floats, right: Floats) -> Group:
         there = counts > 0
         n_patients = len(set(bootstrap.patients[there]))
         if not there.any():
             return Group(0, 0, None, None)
-        accuracy = float(np.average(right, weights=counts * bootstrap.weights))
+        accuracy = bootstrap.mean(right, counts, (0, 1))
         return Group(int(there.sum()) // rows_per_window, n_patients, bootstrap.mean(kl, counts), accuracy)
 
     best = np.average(distribution(votes), axis=0, weights=bootstrap.weights)
@@ -206,13 +212,14 @@ def evaluate_votes(
         n_windows=len(votes) // rows_per_window,
         n_eegs=int(eegs.nunique()),
         n_patients=len(set(bootstrap.patients)),
+        n_effective=bootstrap.n_effective,
         kl=measures["kl"],
         balanced_accuracy=measures["balanced_accuracy"],
         constant_kl=bootstrap.mean(of_constant),
         difference_to_constant=bootstrap.mean(kl - of_constant),
         contrasts={name: _sides(contrast(votes, probabilities, name), rows_per_window) for name in CONTRASTS},
-        per_pattern={name: group(shares[:, index]) for index, name in enumerate(PATTERNS)},
-        per_stratum={name: group(part.astype(float)) for name, part in parts.items()},
+        per_pattern={name: group(shares[:, index], named[:, index]) for index, name in enumerate(PATTERNS)},
+        per_stratum={name: group(part.astype(float), right) for name, part in parts.items()},
         confusion=confusion_of_votes(votes, probabilities, bootstrap.weights),
         panel_confusion=confusion_of_votes(votes, distribution(votes), bootstrap.weights),
         measures=measures,

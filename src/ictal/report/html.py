@@ -83,6 +83,13 @@ def render(report: Report) -> str:
         stages=_stages(report.histories),
         reference=reference,
         verdict=words.verdict_of_arms(comparison),
+        about_arms=comparison.differences[0].of_arms,
+        scope=words.scope_in_words(comparison.differences[0].n_seeds),
+        few_patients=words.few_patients_in_words(arms[0].evaluations["cv"].n_effective),
+        patients={
+            split: words.patients_in_words(of_split.n_patients, of_split.n_effective)
+            for split, of_split in arms[0].evaluations.items()
+        },
         measures=MEASURES,
         calibrations=list(arms[0].calibrated),
         to_reference=[words.difference_in_words(d) for d in to_reference],

@@ -3,45 +3,90 @@
 from collections.abc import Sequence
 
 from ictal.evaluation import ArmResult, Comparison, Difference, Interaction, TableComparison, Way
+from ictal.evaluation.differences import FEWEST_SEEDS
+from ictal.evaluation.resampling import FEW_PATIENTS
 
 SPLITS = {"cv": "in cross-validation", "test": "on the held-out test patients"}
 
 
 def difference_in_words(difference: Difference) -> str:
-    """Say who is better by how much, or that the data cannot tell."""
+    """Say which side has the lower KL and by how much, or that the data do not distinguish them."""
     estimate = difference.estimate
     where = SPLITS[difference.split]
-    if estimate.interval is None:
-        return f"{difference.a} against {difference.b} {where}: there are too few patients for an interval."
+    if reason := _undecidable(difference):
+        return f"{difference.a} against {difference.b} {where}: {reason}."
     span = _span(difference)
     if not difference.decided:
-        return f"Between {difference.a} and {difference.b} {where} this data cannot tell ({span})."
+        return f"The data do not distinguish {difference.a} and {difference.b} {where} ({span})."
+    trained = f"over {difference.n_seeds} trainings each" if difference.of_arms else "as trained here"
     sign = "lower" if estimate.value < 0 else "higher"
-    return f"{difference.a} has a {sign} KL than {difference.b} {where} ({span})."
+    return f"{difference.a}, {trained}, has a {sign} KL than {difference.b} {where} ({span})."
+
+
+def _undecidable(difference: Difference) -> str:
+    """Say why nothing can be decided, where that is so."""
+    if difference.estimate.interval is None:
+        return "there are too few patients for an interval"
+    if difference.decidable:
+        return ""
+    return f"{_patients(difference.n_effective)} are too few for any verdict ({_span(difference)})"
+
+
+def _patients(n_effective: float) -> str:
+    return f"{n_effective:.1f}".removesuffix(".0") + " effective patients"
+
+
+def patients_in_words(n_patients: int, n_effective: float) -> str:
+    """Say how many patients there are, and how many of equal weight would tell as much."""
+    return f"{n_patients} patients (effective number {n_effective:.1f})"
+
+
+def few_patients_in_words(n_effective: float, what: str = "patients") -> str:
+    """Warn where intervals and tests rest on too few patients; nothing where they do not."""
+    if n_effective >= FEW_PATIENTS:
+        return ""
+    return (
+        f"Intervals and tests rest on {n_effective:.1f} effective {what}; below {FEW_PATIENTS} do not rely on them."
+    )
+
+
+def scope_in_words(n_seeds: int) -> str:
+    """Say whether a verdict is about arms or about these trained networks alone."""
+    if n_seeds >= FEWEST_SEEDS:
+        return f"Intervals and tests of these differences reflect both patients and the {n_seeds} seeds of training."
+    once = "once" if n_seeds == 1 else f"from {n_seeds} seeds"
+    return (
+        f"Each arm was trained {once}, so this holds for these trained networks only: with other seeds it may come "
+        f"out otherwise. A verdict about arms needs {FEWEST_SEEDS} seeds or more (--set seeds={FEWEST_SEEDS})."
+    )
 
 
 def verdict_of_arms(comparison: Comparison, split: str = "cv") -> str:
-    """Say in a paragraph which arm is best, which others it cannot be told from, and what joint training gains."""
+    """Say which arm has the lowest KL, which others the data do not distinguish from it, and of what it holds."""
     pairs = comparison.between(split)
     if not pairs:
         return "One arm alone has nothing to be compared with."
-    where = SPLITS[split]
+    where, n_seeds = SPLITS[split], pairs[0].n_seeds
     best = min(comparison.arms, key=lambda arm: getattr(arm, split).value)
     own = [pair for pair in pairs if best.name in (pair.a, pair.b)]
     beaten = [pair for pair in own if pair.decided]
     tied = [pair for pair in own if not pair.decided]
-    sentences = [f"Of {len(comparison.arms)} arms, {best.name} has the lowest KL {where}: {getattr(best, split)}."]
+    trained = "" if pairs[0].of_arms else " as trained here"
+    start = f"Of {len(comparison.arms)} arms{trained}, {best.name} has the lowest KL {where}"
+    sentences = [f"{start}: {getattr(best, split)}."]
     if beaten:
         names = _others(beaten, best.name)
         sentences.append(f"That is lower than that of {names}, after correction for all {len(pairs)} pairs of arms.")
-    if tied:
-        least = max(pair.detectable for pair in tied)
+    if reason := _undecidable(pairs[0]):
+        sentences.append(f"This decides nothing: {reason.split(' (')[0]}.")
+    elif tied:
+        least = max(pair.detectable or 0.0 for pair in tied)
         sentences.append(
-            f"From {_others(tied, best.name)} these data cannot tell it; a difference of {least:.3f} or more would "
-            "have been seen in four of five such studies, correction included."
+            f"The data do not distinguish it from {_others(tied, best.name)}; a difference of {least:.3f} or more "
+            "would have been detected in four of five such studies, correction included."
         )
     sentences += [interaction_in_words(interaction) for interaction in comparison.interactions if split == "cv"]
-    return " ".join(sentences)
+    return " ".join([*sentences, scope_in_words(n_seeds)])
 
 
 def _others(pairs: Sequence[Difference], name: str) -> str:
@@ -50,29 +95,29 @@ def _others(pairs: Sequence[Difference], name: str) -> str:
 
 
 def interaction_in_words(interaction: Interaction) -> str:
-    """Say whether joint training gains more than averaging, or that the data cannot tell."""
+    """Say whether joint training gained more than averaging, or that the data do not tell."""
     pair = interaction.pair
     start = (
-        f"Against its branches alone, averaging changes the KL by {-interaction.of_average.value:+.3f} and joint "
+        f"Against its branches alone, averaging changed the KL by {-interaction.of_average.value:+.3f} and joint "
         f"training ({pair.a}) by {-interaction.of_joint.value:+.3f}"
     )
-    if pair.estimate.interval is None:
-        return f"{start}; there are too few patients to compare the two."
+    if reason := _undecidable(pair):
+        return f"{start}; {reason}."
     span = _span(pair)
     if not pair.decided:
-        return f"{start}: which gains more these data cannot tell ({span})."
-    return f"{start}: {'joint training' if pair.estimate.value < 0 else 'averaging'} gains more ({span})."
+        return f"{start}: the data do not tell which gained more ({span})."
+    return f"{start}: {'joint training' if pair.estimate.value < 0 else 'averaging'} gained more ({span})."
 
 
 def verdict_in_words(comparison: TableComparison) -> str:
-    """Say in a paragraph which tables are better than which, and where the data cannot tell."""
+    """Say in a paragraph which tables have the lower KL, and which ones the data do not distinguish."""
     if not comparison.differences:
         return "One table alone has nothing to be compared with."
     sentences = []
     for difference in comparison.differences:
         estimate, pair = difference.estimate, f"{difference.a} and {difference.b}"
-        if estimate.interval is None:
-            sentences.append(f"Between {pair} nothing can be said: there are too few patients for an interval.")
+        if reason := _undecidable(difference):
+            sentences.append(f"{difference.a} against {difference.b}: {reason}.")
             continue
         span = _span(difference)
         if difference.decided:
@@ -80,10 +125,10 @@ def verdict_in_words(comparison: TableComparison) -> str:
             sentences.append(f"{better} has a lower KL than {other} ({span}).")
         else:
             sentences.append(
-                f"Between {pair} this data cannot tell ({span}); it would have shown a "
-                f"difference of {difference.detectable:.3f} or more in four of five such studies."
+                f"The data do not distinguish {pair} ({span}); a difference of {difference.detectable:.3f} or more "
+                "would have been detected in four of five such studies."
             )
-    return " ".join(sentences)
+    return " ".join([*sentences, "This holds for these predictions: another training of either model may differ."])
 
 
 def _span(difference: Difference) -> str:

@@ -11,6 +11,7 @@ import numpy.typing as npt
 from ictal.errors import TableError
 from ictal.evaluation.expert_labels import NOT_LABELLED, ExpertLabels
 from ictal.evaluation.experts import compare_with_experts
+from ictal.evaluation.measures import kappa_measured
 from ictal.evaluation.metrics import agreement_parts, kappa_of
 from ictal.evaluation.resampling import PatientBootstrap
 from ictal.labels import N_PATTERNS, PATTERNS
@@ -83,7 +84,7 @@ def _pair(
     bootstrap = PatientBootstrap(whose, np.ones(n_windows), N_RESAMPLES)
     resampled = kappa_of(bootstrap.means(parts)) if n_windows >= FEWEST else np.full(1, np.nan)
     value = float(kappa_of(parts.mean(axis=0)))
-    interval = bootstrap.estimate(value, resampled).interval if np.isfinite(resampled).any() else None
+    interval = kappa_measured(bootstrap, parts, value, resampled).estimate(bootstrap).interval
     kappa = None if np.isnan(value) else value
     return {"n_windows": n_windows, "agreeing": float(parts[:, 0].mean()), "kappa": kappa, "interval": interval}
 
