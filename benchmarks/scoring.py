@@ -160,7 +160,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as temporary:
         folder = options.folder or Path(temporary)
         model = folder / f"both_{options.wavenet}_{options.width}"
-        if not (model / "exported" / "contract.json").is_file():
+        if not (model / "card.json").is_file():
             write_model(model, settings_of(options.wavenet, options.width))
         nights = {hours: folder / f"night{hours:g}.edf" for hours in options.hours}
         for hours, night in nights.items():

@@ -181,7 +181,7 @@ def prepare(folder: Path, hours: float) -> None:
     recipes = {name: load_recipe(name) for name in ("paper", "quick")}
     models = {name: recipe.models for name, recipe in recipes.items()} | {"shared": settings_of("reference", 250)}
     for name, settings in models.items():
-        if not (folder / name / "exported" / "contract.json").exists():
+        if not (folder / name / "card.json").exists():
             write_model(folder / name, settings, recipes[name].standardise if name in recipes else None)
 
 

@@ -20,7 +20,6 @@ from ictal.io.edf import write_edf
 from ictal.models import Card, load_model
 from ictal.predictions import PROBABILITY_COLUMNS
 from ictal.scoring import contract as contracts
-from ictal.scoring.contract import EXPORTED, folder_to_export
 from ictal.shipped import NOT_A_DEVICE, describe_model, find_model, is_shipped, named_folders
 from ictal.standardise import standardise
 from ictal.windows import WINDOW_SAMPLES
@@ -91,13 +90,11 @@ def test_a_name_that_both_have_is_refused_and_the_message_says_what_to_do(places
     assert [find_model(folder) for folder in named_folders()] == [default, mine]
 
 
-def test_a_model_that_ships_is_exported_to_the_cache_and_another_beside_itself(places, tmp_path):
+def test_a_model_that_ships_is_told_from_others(places):
     ships, own = places
     default, mine = model(ships / "default"), model(own / "mine")
     assert (is_shipped(default), is_shipped(mine), is_shipped(ships)) == (True, False, False)
-    assert folder_to_export(default, "f" * 64) == tmp_path / "cache" / "ictal" / EXPORTED / ("f" * 16)
-    assert folder_to_export(Path(os.path.relpath(default)), "f" * 64).is_relative_to(tmp_path / "cache")
-    assert folder_to_export(mine, "f" * 64) == mine / EXPORTED
+    assert is_shipped(Path(os.path.relpath(default)))
     (ships / "latest").symlink_to(default)
     assert is_shipped(ships / "latest")
     assert describe_model("latest").name == "latest"

@@ -6,7 +6,7 @@ import os
 import threading
 import unicodedata
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -22,17 +22,24 @@ def whole_file(path: Path, *, synced: bool = False) -> Iterator[Path]:
 
     A killed program leaves at most a file whose name begins with a dot and ends in ``.part``. With `synced` the
     content is on the disk before the file gets its name, so that this holds where the power fails, too.
+
+    Raises
+    ------
+    WriteError
+        If the system refuses to write (disk full, no permission, ...); see `writing`.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_name(f".{path.name}.{os.getpid()}-{threading.get_ident()}{PART}")
-    try:
-        yield part
-        if synced:
-            with part.open("rb") as file:
-                os.fsync(file.fileno())
-        part.replace(path)
-    finally:
-        part.unlink(missing_ok=True)
+    with writing(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            yield part
+            if synced:
+                with part.open("rb") as file:
+                    os.fsync(file.fileno())
+            part.replace(path)
+        finally:
+            with suppress(OSError):  # where the folder itself cannot be written, what comes of that is told already
+                part.unlink(missing_ok=True)
 
 
 def remove_parts(folder: Path) -> None:
@@ -47,7 +54,12 @@ def writing(path: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        raise WriteError(f"{path}: cannot be written: {error.strerror or error}") from error
+        raise WriteError(f"{path}: cannot be written: {reason_of(error)}") from error
+
+
+def reason_of(error: OSError) -> str:
+    """Return what the system says of an error, without the words that a library has put around it."""
+    return os.strerror(error.errno) if error.errno else str(error)
 
 
 def beside(path: Path, name: str) -> Path | None:

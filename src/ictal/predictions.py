@@ -1,17 +1,19 @@
 """The Predictions table: the only thing that passes from training to evaluation."""
 
 import zlib
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
 
 from ictal.errors import TableError, listed, raise_problems, reason
 from ictal.files import whole_file
-from ictal.ids import alike, tidy_ids
+from ictal.ids import alike, with_whole_ids
 from ictal.labels import PATTERNS, VOTE_COLUMNS, check_votes
 
 ID_COLUMNS = ("window_id", "eeg_id", "patient_id")
@@ -60,8 +62,7 @@ class Predictions:
         columns = [*COLUMNS, *([CONCENTRATION] if CONCENTRATION in frame.columns else [])]
         frame = frame.loc[:, columns].reset_index(drop=True)
         raise_problems(name, _key_problems(frame))
-        frame = frame.astype(dict.fromkeys((*ID_COLUMNS, "split", "arm"), str))
-        frame = frame.assign(**{column: tidy_ids(frame[column]) for column in ID_COLUMNS})
+        frame = with_whole_ids(frame.astype({"split": str, "arm": str}), ID_COLUMNS, name)
         raise_problems(name, _problems(frame))
         numbers = dict.fromkeys((*PROBABILITY_COLUMNS, *columns[len(COLUMNS) :]), float)
         return cls(frame.astype({"fold": int, "seed": int} | numbers | dict.fromkeys(VOTE_COLUMNS, int)))
@@ -198,9 +199,46 @@ def read_frame(path: Path, dtype: "type[str] | dict[str, type[str]]", what: str 
         raise TableError(f"{path}: cannot be read as {what}: {reason(error)}") from error
 
 
-def require_columns(name: str, frame: pd.DataFrame, columns: Sequence[str]) -> None:
-    """Raise a `TableError` that lists the columns that a table lacks."""
-    missing = [column for column in dict.fromkeys(columns) if column not in frame.columns]
+def column_names(path: Path, what: str = "a table") -> list[str]:
+    """Return the columns of a table, Parquet or CSV, without its rows; `what` is that of `read_frame`."""
+    try:
+        if path.suffix == ".parquet":
+            return [str(name) for name in pq.read_schema(path).names]
+        return [str(name) for name in pd.read_csv(path, dtype=str, nrows=0).columns]
+    except (OSError, ValueError, EOFError, zlib.error, pa.ArrowException) as error:
+        raise TableError(f"{path}: cannot be read as {what}: {error}") from error
+
+
+def read_columns(path: Path, texts: Sequence[str], numbers: Sequence[str], what: str = "a table") -> pd.DataFrame:
+    """Read some columns of a table, Parquet or CSV: a million rows need neither the others nor numbers as text.
+
+    Parameters
+    ----------
+    texts
+        Of ids; in a CSV, empty cells stay empty texts.
+    numbers
+        Become floats; NaN where a cell is no number.
+    what
+        See `read_frame`.
+    """
+    columns, kinds = [*texts, *numbers], dict.fromkeys(texts, str) | dict.fromkeys(numbers, float)
+    try:
+        if path.suffix == ".parquet":
+            frame = pd.read_parquet(path, columns=columns)
+        else:
+            try:
+                frame = pd.read_csv(path, dtype=kinds, keep_default_na=False, usecols=columns)
+            except ValueError:  # a cell is no number; the caller says which
+                frame = pd.read_csv(path, dtype=str, keep_default_na=False, usecols=columns)
+    except (OSError, ValueError, EOFError, zlib.error, pa.ArrowException) as error:
+        raise TableError(f"{path}: cannot be read as {what}: {error}") from error
+    return frame.assign(**{name: pd.to_numeric(frame[name], errors="coerce").astype(float) for name in numbers})
+
+
+def require_columns(name: str, there: Iterable[str], columns: Sequence[str]) -> None:
+    """Raise a `TableError` that lists the columns that a table lacks, of whose columns, or itself, `there` is."""
+    known = {*there}
+    missing = [column for column in dict.fromkeys(columns) if column not in known]
     raise_problems(name, [f"column '{column}' is missing" for column in missing])
 
 

@@ -140,13 +140,34 @@ def read_card(name: str | Path, kind: type[AnyCard]) -> tuple[Path, AnyCard]:
         As `describe_model` does.
     """
     folder = find_model(name)
-    missing = [file for file in (CARD, WEIGHTS) if not (folder / file).is_file()]
-    if missing:
-        raise ModelError(f"{folder}: is not a saved model: {listed(missing)} missing; see 'ictal train --help'")
+    check_files(folder)
     try:
         return folder, kind.model_validate_json((folder / CARD).read_bytes())
     except ValidationError as error:
         raise ModelError(f"{folder / CARD}: is not the card of a model: {error}") from error
+
+
+def check_files(folder: Path) -> None:
+    """Refuse a folder that is no saved model: one that lacks a file, or whose files are links to elsewhere.
+
+    A model may come from anybody, and what it says of itself is what lies in its folder: a link could show a file of
+    the reader's as the model's card.
+
+    Raises
+    ------
+    ModelError
+        That names the file.
+    """
+    missing = [file for file in (CARD, WEIGHTS) if not (folder / file).is_file()]
+    if missing:
+        raise ModelError(f"{folder}: is not a saved model: {listed(missing)} missing; see 'ictal train --help'")
+    for file in (CARD, WEIGHTS, CARD_TEXT):
+        target = (folder / file).resolve()
+        if not target.is_relative_to(folder.resolve()):
+            raise ModelError(
+                f"{folder / file}: is a link out of the model's folder, to {target}; a model is not read through "
+                "links. If you trust it, copy the file into the folder"
+            )
 
 
 def find_model(name: str | Path) -> Path:

@@ -128,7 +128,7 @@ def _runs(top: Path, source: Path, out: Path, n: int, chance: random.Random) -> 
         if code == 0:
             return n_killed, len(CRASHES) - len(crashes), n_full
         if "No space left on device" in said:
-            assert code == 2, said
+            assert code == 1, said
             assert "Traceback" not in said, said
             n_full += 1
             enlarge(out.parent)

@@ -1,6 +1,9 @@
+import shutil
 from pathlib import Path
 
 import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from ictal.archive.ledger import Row, claim_ledger
@@ -9,7 +12,9 @@ from ictal.archive.query import query_archive
 from ictal.archive.source import Entry
 from ictal.errors import RunError, UnknownNameError
 from ictal.scoring.score import score
+from ictal.spreadsheets import for_spreadsheets
 from tests.scoring.helpers import Loudness, eeg, recording_of
+from tests.test_cli import call
 
 NAMES = ("calm.edf", 'it\'s "loud"; drop table.edf', "loud.edf", "lost.edf")
 
@@ -93,3 +98,55 @@ def test_what_is_no_archive_or_no_table_is_said(archive, tmp_path):
         query_archive(tmp_path, "true")
     with claim_ledger(tmp_path / "new"), pytest.raises(RunError, match="no recording is done yet"):
         query_archive(tmp_path / "new", "true")
+
+
+@pytest.mark.parametrize("place", ["sc[1]ored", "model=foo/scored", "year=2024/scored", "a*b?/it's", "per%20cent=1"])
+def test_where_an_archive_lies_says_nothing_of_its_rows(archive, tmp_path, place):
+    shutil.copytree(archive, tmp_path / place)
+    for table in ("burden", "events", "scores", "recordings"):
+        expected, found = (query_archive(folder, "true", table) for folder in (archive, tmp_path / place))
+        assert len(expected) > 0
+        pd.testing.assert_frame_equal(found, expected)
+
+
+def test_neighbours_that_a_pattern_would_match_are_not_read(archive, tmp_path):
+    shutil.copytree(archive, tmp_path / "sc1ored")
+    shutil.copytree(archive, tmp_path / "sc[1]ored")
+    for path in (tmp_path / "sc1ored" / "burden").rglob("*.parquet"):
+        path.write_bytes(b"not Parquet")
+    assert len(query_archive(tmp_path / "sc[1]ored", "true")) == len(query_archive(archive, "true"))
+
+
+def test_partitions_of_other_columns_are_one_table(archive, tmp_path):
+    shutil.copytree(archive, tmp_path / "two")
+    first = tmp_path / "two" / "scores" / "model=loudness-1"
+    second = first.with_name("model=it's=another-1")
+    second.mkdir()
+    table = pq.read_table(sorted(first.iterdir())[0])
+    pq.write_table(table.append_column("concentration", pa.array([2.0] * len(table))), second / "a.parquet")
+    with claim_ledger(tmp_path / "two") as ledger:
+        ledger.append(Row(table["recording"][0].as_py(), "a", "f1", "it's=another-1", "done"))
+    found = query_archive(tmp_path / "two", "true", "scores").groupby("model")["concentration"].count()
+    assert found.to_dict() == {"it's=another-1": len(table), "loudness-1": 0}
+
+
+def test_texts_that_a_spreadsheet_would_run_are_escaped_and_numbers_stay(tmp_path):
+    wild = ["=1+1", "+a", "-b.edf", "@c", "\tx", "\ry", "plain=1", "", "'quoted"]
+    table = pd.DataFrame({"recording": wild, "burden": [-0.5] * len(wild)})
+    table.to_csv(tmp_path / "raw.csv", index=False)
+    shown = for_spreadsheets(table)
+    assert shown["recording"].tolist() == ["'=1+1", "'+a", "'-b.edf", "'@c", "'\tx", "'\ry", "plain=1", "", "'quoted"]
+    assert shown["burden"].dtype == float
+    assert shown["burden"].tolist() == [-0.5] * len(wild)
+
+
+def test_a_query_as_csv_is_fit_for_a_spreadsheet(archive, tmp_path):
+    with claim_ledger(shutil.copytree(archive, tmp_path / "a")) as ledger:
+        ledger.append(Row("=cmd|' /C calc'!A1.edf", "/eeg/=cmd", "f1", "loudness-1", "failed", "-1 s is no time"))
+    arguments = ("archive", "query", tmp_path / "a", "state = failed", "--table", "recordings")
+    result = call(*arguments, "--csv", tmp_path / "out.csv")
+    assert result.exit_code == 0
+    rows = pd.read_csv(tmp_path / "out.csv")
+    assert "'=cmd|' /C calc'!A1.edf" in rows["recording"].tolist()
+    assert "'-1 s is no time" in rows["reason"].tolist()
+    assert rows["eeg_h"].dtype == float

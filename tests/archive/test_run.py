@@ -87,6 +87,9 @@ def test_how_an_archive_stands_is_said_by_its_folder(scored):
         "worker_h": status.worker_h,
         "eeg_h_per_worker_h": pytest.approx(60 / 3600 / status.worker_h),
         "reasons": status.reasons,
+        "changed": 0,
+        "departed": 0,
+        "source_unseen": "",
     }
     assert sum(status.reasons.values()) == 2
     assert status.reasons["...: is empty"] == 1

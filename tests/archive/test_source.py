@@ -120,6 +120,68 @@ def test_a_url_is_a_source_and_its_addresses_open_anew():
     assert plan("memory://ward")[0].fingerprint != entries[0].fingerprint
 
 
+def test_folders_behind_links_are_listed_once_and_loops_end(tmp_path):
+    """As on network storage, where years and wards are links to other volumes."""
+    volume = touch(tmp_path / "volume", "2023/a.edf", "2023/deep/b.edf", "2024/c.edf", ".snapshot/2023/a.edf")
+    source = touch(tmp_path / "eeg", "own/d.edf", ".data/e.edf")
+    links = {
+        "ward1": volume / "2023",
+        "ward2": volume / "2024",
+        "own_again": source / "own",  # has its own path
+        "ward3": volume / "2023",  # is ward1
+        "whole": volume,  # holds what ward1 and ward2 link to
+        "deep": volume / "2023" / "deep",  # is below ward1
+        "self": source,
+        "up": tmp_path,
+        "hidden": source / ".data",
+        "gone": tmp_path / "nowhere",
+        "gone.edf": tmp_path / "nowhere.edf",
+        "file.edf": volume / "2024" / "c.edf",
+        "deeper/relative": Path("../own"),
+    }
+    (source / "deeper").mkdir()
+    (volume / "2023" / "back").symlink_to(source)
+    (volume / "2024" / "sideways").symlink_to(volume / "2023")
+    for name, target in links.items():
+        (source / name).symlink_to(target)
+    (tmp_path / "linked").symlink_to(source)
+    expected = {
+        *("own/d.edf", "hidden/e.edf", "deep/b.edf", "ward1/a.edf", "ward2/c.edf", "file.edf", "gone.edf"),
+    }
+    for root in (source, tmp_path / "linked"):
+        assert set(recordings(root)) == expected
+    by_id = {entry.recording: entry for entry in plan(str(source))}
+    assert by_id["ward1/a.edf"].address == str(source / "ward1" / "a.edf")
+    before = by_id["file.edf"].fingerprint
+    os.utime(volume / "2024" / "c.edf", (1, 1))
+    assert {entry.recording: entry for entry in plan(str(source))}["file.edf"].fingerprint != before
+
+
+def test_links_that_a_manifest_names_change_with_what_they_lead_to(tmp_path):
+    touch(tmp_path, "real/a.edf", "eeg/b.edf")
+    (tmp_path / "eeg" / "a.edf").symlink_to(tmp_path / "real" / "a.edf")
+    (tmp_path / "eeg" / "gone.edf").symlink_to(tmp_path / "nowhere.edf")
+    pd.DataFrame({"file": ["eeg/a.edf", "eeg/b.edf", "eeg/gone.edf"]}).to_csv(tmp_path / "list.csv", index=False)
+    before = plan(str(tmp_path / "list.csv"))
+    os.utime(tmp_path / "real" / "a.edf", (1, 1))
+    after = plan(str(tmp_path / "list.csv"))
+    assert [one != other for one, other in zip(before, after, strict=True)] == [True, False, False]
+
+
+def test_a_folder_that_may_not_be_read_is_named(tmp_path, monkeypatch):
+    touch(tmp_path, "a/b.edf", "c.edf")
+    scandir = os.scandir
+
+    def refusing(path):
+        if str(path).endswith("/a"):
+            raise PermissionError(13, "Permission denied", str(path))
+        return scandir(path)
+
+    monkeypatch.setattr(os, "scandir", refusing)
+    with pytest.raises(ReadError, match=r"/a: cannot be read: Permission denied"):
+        plan(str(tmp_path))
+
+
 class _Quiet(http.server.SimpleHTTPRequestHandler):
     def log_message(self, *_: object) -> None:
         pass

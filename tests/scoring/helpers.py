@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 import yaml
+from platformdirs import user_cache_path
 from scipy import signal as sp
 from torch import nn
 
@@ -108,15 +109,15 @@ def _spread(part: ArmNetwork) -> None:
 
 def exported(arm: str = "temporal", settings: ModelSettings = SHARING) -> Path:
     """Return the folder of a saved and exported model, made once; copy it before you change it."""
-    return _exported(arm, settings)
+    return _exported(arm, settings, user_cache_path("ictal"))
 
 
 @cache
-def _exported(arm: str, settings: ModelSettings) -> Path:
+def _exported(arm: str, settings: ModelSettings, cached: Path) -> Path:
     folder = Path(tempfile.mkdtemp(prefix="ictal-model-"))
-    atexit.register(shutil.rmtree, folder, ignore_errors=True)
     save(folder, arm, settings)
-    export_model(folder)
+    for made in (folder, export_model(folder)):
+        atexit.register(shutil.rmtree, made, ignore_errors=True)
     return folder
 
 

@@ -16,7 +16,7 @@ from ictal.models.wavenet import Wavenet, WavenetSettings
 from ictal.models.weights import predict
 from ictal.scoring import engine as engines
 from ictal.scoring import export
-from ictal.scoring.contract import Part
+from ictal.scoring.contract import Part, exported_folder
 from ictal.scoring.engine import Answer, CheckedEngine, ExportedEngine, Piece, open_engine
 from ictal.views.waveform import WaveformSettings
 from ictal.windows import CENTRE_SAMPLES
@@ -137,7 +137,7 @@ def test_the_one_graph_for_others_is_the_model(name):
     folder = exported(*MODELS[name])
     piece = windows_of(3, step=3700)
     windows = np.stack([piece.window(number) for number in range(3)])
-    session = onnxruntime.InferenceSession(folder / "exported" / "model.onnx", providers=["CPUExecutionProvider"])
+    session = onnxruntime.InferenceSession(exported_folder(folder) / "model.onnx", providers=["CPUExecutionProvider"])
     known = {"windows": windows, "contexts": piece.contexts}
     inputs = [put.name for put in session.get_inputs()]
     assert inputs == (["windows", "contexts"] if ARMS[MODELS[name][0]].sees_context or "K" in name else ["windows"])

@@ -4,6 +4,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import numpy as np
@@ -16,11 +17,11 @@ from ictal.montage import CHAINS, CHANNELS, ELECTRODES, MONTAGES, derivations_of
 from ictal.recording import Recording
 from ictal.scoring import contract as contracts
 from ictal.scoring import export as exports
-from ictal.scoring.contract import read_contract, sha256_of
+from ictal.scoring.contract import exported_folder, read_contract, sha256_of
 from ictal.scoring.engine import open_engine
 from ictal.scoring.export import derivations_seen, export_model
 from ictal.wiring import wire
-from tests.scoring.helpers import SMALL, exported, network_of, save, windows_of, with_wavenet
+from tests.scoring.helpers import SMALL, exported, network_of, save, windows_of
 
 LONG, FOUR, ALL = (
     {*derivations_of(chains)} for chains in (MONTAGES["long_chains"], CHAINS, MONTAGES["double_banana"])
@@ -41,16 +42,20 @@ LOOKS_AT = {
 
 
 @pytest.fixture
-def model(tmp_path) -> Path:
-    """Return an exported model that may be changed, in a folder of its own."""
-    shutil.copytree(exported(), tmp_path / "model")
-    return tmp_path / "model"
+def cache(tmp_path, monkeypatch) -> Path:
+    """A cache of this test's own."""
+    monkeypatch.setattr(contracts, "user_cache_path", lambda name: tmp_path / "cache" / name)
+    return tmp_path / "cache"
 
 
 @pytest.fixture
-def cache(tmp_path, monkeypatch) -> Path:
-    monkeypatch.setattr(contracts, "user_cache_path", lambda name: tmp_path / "cache" / name)
-    return tmp_path / "cache"
+def model(tmp_path, request) -> Path:
+    """Return a model that may be changed, in a folder of its own, with its export in a cache of its own."""
+    known = exported_folder(exported())
+    shutil.copytree(exported(), tmp_path / "model")
+    request.getfixturevalue("cache")
+    shutil.copytree(known, exported_folder(tmp_path / "model"))
+    return tmp_path / "model"
 
 
 @pytest.mark.parametrize("arm", LOOKS_AT)
@@ -93,9 +98,10 @@ def test_the_contract_tells_the_model_and_its_graphs():
     found = read_contract(folder)
     assert found is not None
     told, where = found
-    assert where == folder / "exported"
+    assert where == exported_folder(folder)
+    assert {path.name for path in folder.iterdir()} == {"card.json", "model.safetensors"}
     assert {*told.graphs} == {"model.onnx", "temporal-frames.onnx", "temporal-head.onnx"}
-    assert {path.name for path in where.iterdir()} == {*told.graphs, "contract.json"}
+    assert {path.name for path in where.glob("[!.]*")} == {*told.graphs, "contract.json"}
     assert told.weights_sha256 == sha256_of(folder / "model.safetensors")
     assert {*told.looks_at} == LONG
     assert "Not a medical device" in " ".join(told.warnings)
@@ -119,11 +125,11 @@ HARMS = [(harm, name) for harm in (cut, Path.unlink) for name in (*GRAPHS, "cont
 @pytest.mark.parametrize(("harm", "name"), [*HARMS, *((damage, name) for name in GRAPHS)])
 def test_an_export_that_is_not_whole_counts_as_none(model, harm, name):
     assert read_contract(model)
-    harm(model / "exported" / name)
+    harm(exported_folder(model) / name)
     assert read_contract(model) is None
 
 
-@pytest.mark.parametrize("change", [{"weights_sha256": "another"}, {"metrics": {"kl": 1.0}}, {"warnings": ["x"]}])
+@pytest.mark.parametrize("change", [{"metrics": {"kl": 1.0}}, {"warnings": ["x"]}])
 def test_an_export_of_another_model_counts_as_none(model, change):
     card = json.loads((model / "card.json").read_text())
     (model / "card.json").write_text(json.dumps(card | change))
@@ -137,24 +143,25 @@ def test_an_export_of_another_version_counts_as_none(model, monkeypatch):
 
 @pytest.mark.parametrize(("content", "words"), [("{", "not the card"), ("[]", "not the card"), (None, "not a saved")])
 def test_a_folder_without_a_card_is_no_model(tmp_path, content, words):
+    (tmp_path / "model.safetensors").touch()
     if content:
         (tmp_path / "card.json").write_text(content)
     with pytest.raises(ModelError, match=words):
         read_contract(tmp_path)
 
 
-def test_graphs_of_two_exports_are_never_mixed(model):
-    """As when a changed model's export was interrupted, and the old model put back."""
-    other = exported("temporal", with_wavenet(SMALL.model_copy(update={"votes": "dirichlet", "lapse": 0.05})))
-    shutil.copy(other / "exported" / "model.onnx", model / "exported" / "model.onnx")
-    assert read_contract(model) is None
+def test_a_copy_of_a_model_shares_its_export_and_has_its_own_name(model, tmp_path):
+    shutil.copytree(model, tmp_path / "copy")
+    (one, where), (other, there) = read_contract(model), read_contract(tmp_path / "copy")
+    assert where == there
+    assert (one.name, other.name) == ("model", "copy")
 
 
 @pytest.mark.slow
 def test_a_damaged_export_is_made_anew_and_a_changed_model_too(tmp_path):
     folder = save(tmp_path / "model", "temporal", SMALL)
     before = open_engine(folder)(windows_of(2)).probabilities
-    cut(folder / "exported" / "model.onnx")
+    cut(exported_folder(folder) / "model.onnx")
     np.testing.assert_allclose(open_engine(folder)(windows_of(2)).probabilities, before, atol=1e-6)
     save(folder, "temporal", SMALL, seed=1)
     after = open_engine(folder)(windows_of(2)).probabilities
@@ -162,39 +169,32 @@ def test_a_damaged_export_is_made_anew_and_a_changed_model_too(tmp_path):
     np.testing.assert_allclose(after, open_engine(folder, "torch")(windows_of(2)).probabilities, atol=1e-4)
 
 
-def test_an_export_that_differs_from_torch_is_refused_and_leaves_nothing(tmp_path, monkeypatch):
+def test_an_export_that_differs_from_torch_is_refused_and_leaves_nothing(tmp_path, monkeypatch, cache):
     folder = save(tmp_path / "model", "temporal", SMALL)
     monkeypatch.setattr(exports, "AGREE", -1.0)
     with pytest.raises(ModelError, match=r"model.onnx: the exported graph differs from torch by .*; allowed is -1"):
         export_model(folder)
-    assert list((folder / "exported").iterdir()) == []
+    assert [path.name for path in exported_folder(folder).iterdir()] == [".lock"]
 
 
-def lock(monkeypatch, *folders: Path) -> None:
-    """Let folders be such that the user may not write there; root may write everywhere but here."""
-    real = os.access
-    monkeypatch.setattr(os, "access", lambda path, mode: Path(path) not in folders and real(path, mode))
-
-
-def test_a_model_that_nobody_may_change_is_exported_to_the_cache(model, cache, monkeypatch):
-    known = read_contract(model)
-    assert known is not None
-    lock(monkeypatch, model, model / "exported")
-    assert read_contract(model) == known, "what stands beside the model will do"
-    cut(model / "exported" / "model.onnx")
-    assert read_contract(model) is None
-    where = contracts.folder_to_export(model, known[0].weights_sha256)
-    assert cache in where.parents
-    shutil.copytree(exported() / "exported", where)
-    assert read_contract(model) == (known[0], where)
-
-
-def test_where_no_export_can_be_written_one_error_says_so(tmp_path, cache, monkeypatch):
+def test_where_no_export_can_be_written_one_error_says_so(tmp_path, cache):
     folder = save(tmp_path / "model", "temporal", SMALL)
-    lock(monkeypatch, folder)
     cache.write_text("a file where the cache should be")
     with pytest.raises(WriteError, match="cannot be written: Not a directory"):
         export_model(folder)
+
+
+def test_of_many_that_export_at_once_one_does_it(tmp_path, cache, monkeypatch):
+    folder, made = save(tmp_path / "model", "temporal", SMALL), []
+    real = exports._export_to
+    monkeypatch.setattr(exports, "_export_to", lambda *of: made.append(of) or real(*of))
+    threads = [threading.Thread(target=export_model, args=[folder]) for _ in range(3)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(made) == 1
+    assert read_contract(folder)
 
 
 KILLED = """
@@ -220,16 +220,17 @@ export.export_model(Path(sys.argv[1]))
 
 @pytest.mark.slow
 @pytest.mark.parametrize("moment", ["before a graph is checked", "between graph and contract"])
-def test_an_export_that_is_killed_leaves_a_folder_that_works(tmp_path, moment):
-    """Also where an export of another model stood before."""
-    folder = save(tmp_path / "model", "temporal", SMALL)
-    export_model(folder)
-    save(folder, "temporal", SMALL, seed=1)
-    killed = subprocess.run([sys.executable, "-c", KILLED, folder, moment], check=False, capture_output=True)
+def test_an_export_that_is_killed_leaves_a_folder_that_works(tmp_path, moment, monkeypatch):
+    folder = save(tmp_path / "model", "temporal", SMALL, seed=1)
+    environment = os.environ | {"XDG_CACHE_HOME": str(tmp_path / "home")}
+    monkeypatch.setenv("XDG_CACHE_HOME", environment["XDG_CACHE_HOME"])
+    code = [sys.executable, "-c", KILLED, folder, moment]
+    killed = subprocess.run(code, check=False, capture_output=True, env=environment)
     assert killed.returncode == -signal.SIGKILL, killed.stderr
     assert read_contract(folder) is None
     piece = windows_of(2)
     expected = load_model(folder).predict(np.stack([piece.window(0), piece.window(1)]))
     np.testing.assert_allclose(open_engine(folder)(piece).probabilities, expected, atol=1e-4)
+    assert not list(exported_folder(folder).glob("*.part"))
     save(folder, "temporal", SMALL)
     assert read_contract(folder) is None

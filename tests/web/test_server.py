@@ -18,6 +18,7 @@ from ictal.labels import PATTERNS
 from ictal.montage import CHAINS, CHANNELS, ELECTRODES
 from ictal.recording import ArraySource, Gap, Recording
 from ictal.scoring import export
+from ictal.scoring.contract import read_contract
 from ictal.scoring.scores import Scores
 from ictal.web import helper, mind
 from ictal.web.helper import Helper
@@ -269,7 +270,7 @@ class TestScores:
         wait_for(multiprocessing.active_children)
         viewer.stop()
         wait_for(lambda: not multiprocessing.active_children(), seconds=5)
-        assert not (tmp_path / "model" / "exported" / "contract.json").exists()
+        assert read_contract(tmp_path / "model") is None
 
     def test_finished_scores_are_loaded_and_not_made_anew(self, out, night, model):
         viewer = Viewer(out, None)

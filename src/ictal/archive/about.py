@@ -4,7 +4,7 @@ from pathlib import Path
 
 from ictal.archive.worker import Scoring
 from ictal.errors import RunError, UnknownNameError
-from ictal.files import write_text, writing
+from ictal.files import write_text
 from ictal.settings import Settings
 
 ABOUT = "archive.json"
@@ -44,8 +44,7 @@ class About(Settings):
 
     def write(self, folder: Path) -> None:
         """Write it, whole or not at all."""
-        with writing(folder / ABOUT):
-            write_text(folder / ABOUT, self.model_dump_json(indent=2) + "\n")
+        write_text(folder / ABOUT, self.model_dump_json(indent=2) + "\n")
 
     @classmethod
     def read(cls, folder: Path) -> "About":

@@ -161,6 +161,5 @@ def ledger_table(rows: Iterable[Row]) -> pd.DataFrame:
 
 def write_table(rows: Iterable[Row], folder: Path) -> None:
     """Write the rows that count as Parquet, beside the ledger."""
-    path = folder / LEDGER_TABLE
-    with writing(path), whole_file(path) as part:
+    with whole_file(folder / LEDGER_TABLE) as part:
         ledger_table(rows).to_parquet(part, index=False)

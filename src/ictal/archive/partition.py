@@ -16,6 +16,8 @@ from ictal.scoring.scores import Scores
 
 KINDS = ("scores", "events", "burden")
 """The data sets, each a folder."""
+PARTITION = "model="
+"""How the name of a partition's folder begins."""
 EVENTS = pa.schema(
     [
         *((name, pa.string()) for name in ("recording", "pattern")),
@@ -65,15 +67,12 @@ class Partition:
         events = scores.events()
         named = scores.frame.copy()
         named.insert(0, "recording", entry.recording)
-        path = self.file("scores", entry)
-        with writing(path):
-            replace(scores, frame=named).write(path, synced=True)
+        replace(scores, frame=named).write(self.file("scores", entry), synced=True)
         self._write("events", entry, _events(entry, events))
         self._write("burden", entry, _burden(entry, scores, events))
 
     def _write(self, kind: str, entry: Entry, table: pa.Table) -> None:
-        path = self.file(kind, entry)
-        with writing(path), whole_file(path, synced=True) as part:
+        with whole_file(self.file(kind, entry), synced=True) as part:
             pq.write_table(table, part)
 
     def remove(self, entry: Entry) -> None:
@@ -82,14 +81,17 @@ class Partition:
             with writing(self.file(kind, entry)):
                 self.file(kind, entry).unlink(missing_ok=True)
 
-    def tidy(self) -> set[str]:
-        """Return the names of the recordings that have all their files; remove what killed processes left."""
+    def tidy(self) -> None:
+        """Remove what killed processes left; nobody may be writing."""
         for kind in KINDS:
             remove_parts(self._place(kind))
+
+    def present(self) -> set[str]:
+        """Return the names of the entries that have all their files."""
         return set.intersection(*({path.stem for path in self._place(kind).glob("*.parquet")} for kind in KINDS))
 
     def _place(self, kind: str) -> Path:
-        return self.folder / kind / f"model={self.model}"
+        return self.folder / kind / f"{PARTITION}{self.model}"
 
 
 def _events(entry: Entry, events: Sequence[Event]) -> pa.Table:

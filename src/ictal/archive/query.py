@@ -1,11 +1,13 @@
 """Ask an archive, in the words of its columns: DuckDB over the Parquet."""
 
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, get_args
 
 import pandas as pd
 
 from ictal.archive.ledger import STATES, ledger_table, read_ledger
+from ictal.archive.partition import PARTITION
 from ictal.cluster import require
 from ictal.errors import RunError, UnknownNameError
 from ictal.labels import PATTERNS
@@ -67,15 +69,34 @@ def query_archive(folder: str | Path, question: str, table: Table = "burden") ->
 
 
 def _relation(connection: "DuckDBPyConnection", folder: Path, table: Table) -> "DuckDBPyRelation":
-    """Return a table of an archive, on a connection that can read the archive and nothing else, and write nothing."""
-    rows = ledger_table(read_ledger(folder)[0].values())
-    connection.register("ledger", rows)
-    connection.execute("set allowed_directories = [$folder]", {"folder": f"{folder}/"})
-    connection.execute("set enable_external_access = false; set lock_configuration = true")
+    """Return a table of an archive, on a connection that can read the archive and nothing else, and write nothing.
+
+    The partition is told by its folder and by nothing else in the path: DuckDB would make a column of every
+    ``name=value`` in it.
+    """
+    connection.register("ledger", ledger_table(read_ledger(folder)[0].values()))
+    connection.execute("set allowed_directories = $folders", {"folders": [f"{folder}/", f"{_literal(folder)}/"]})
+    connection.execute("set python_enable_replacements = false; set enable_external_access = false")
+    connection.execute("set lock_configuration = true")
     if table == "recordings":
         return connection.table("ledger")
-    if not any((folder / table).glob("model=*/*.parquet")):
+    held = [place for place in sorted((folder / table).glob(f"{PARTITION}*")) if any(place.glob("*.parquet"))]
+    if not held:
         raise RunError(f"{folder}: no recording is done yet")
-    files = connection.read_parquet(f"{folder}/{table}/model=*/*.parquet", hive_partitioning=True)
-    done = connection.sql("select recording, model from ledger where state = 'done'")
-    return files.join(done, "recording, model", how="semi")
+    rows = " union all by name ".join(
+        f"select *, {_quoted(place.name.removeprefix(PARTITION))} as model "
+        f"from read_parquet({_quoted(f'{_literal(place)}/*.parquet')}, hive_partitioning = false)"
+        for place in held
+    )
+    done = "select recording, model from ledger where state = 'done'"
+    return connection.sql(f"select * from ({rows}) semi join ({done}) using (recording, model)")
+
+
+def _literal(path: Path) -> str:
+    """Return a path in which DuckDB takes no character for a pattern."""
+    return re.sub(r"[\[*?]", r"[\g<0>]", str(path))
+
+
+def _quoted(text: str) -> str:
+    """Return a text as a literal of SQL."""
+    return "'" + text.replace("'", "''") + "'"

@@ -1,6 +1,6 @@
 """Score an archive: hand recordings out to workers, and keep account of what comes of each."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
@@ -10,7 +10,7 @@ from ictal.archive.about import ABOUT, About
 from ictal.archive.ledger import LEDGER, Ledger, Row, claim_ledger, write_table
 from ictal.archive.partition import Partition
 from ictal.archive.source import Entry, is_url, plan
-from ictal.archive.status import Status, status_of
+from ictal.archive.status import Status, is_due, status_of
 from ictal.archive.worker import FetchError, Outcome, Scoring, score_entry
 from ictal.cluster import Cluster, Finished, LostWorkerError, open_cluster, spread
 from ictal.errors import RunError, WriteError
@@ -75,7 +75,7 @@ def score_archive(
     """
     scoring = Scoring.of(model, step_s, engine, interpolate, accept_doubtful=accept_doubtful)
     place = str(source) if is_url(str(source)) else str(Path(source).absolute())
-    return _run(place, Path(out), scoring, cluster or Cluster(), _is_due, progress, tell)
+    return _run(place, Path(out), scoring, cluster or Cluster(), is_due, progress, tell)
 
 
 def retry_archive(
@@ -102,12 +102,7 @@ def retry_archive(
     return _run(about.source, Path(out), scoring, cluster or Cluster(), _has_failed, progress, tell)
 
 
-def _is_due(entry: Entry, row: Row | None, present: bool) -> bool:
-    """Say whether a recording is missing or has changed."""
-    return row is None or row.fingerprint != entry.fingerprint or (row.state == "done" and not present)
-
-
-def _has_failed(entry: Entry, row: Row | None, present: bool) -> bool:
+def _has_failed(entry: Entry, row: Row | None, present: Collection[str]) -> bool:
     return row is not None and row.state != "done"
 
 
@@ -116,7 +111,7 @@ def _run(
     folder: Path,
     scoring: Scoring,
     cluster: Cluster,
-    wanted: Callable[[Entry, Row | None, bool], bool],
+    wanted: Callable[[Entry, Row | None, Collection[str]], bool],
     progress: Progress,
     tell: Tell,
 ) -> Status:
@@ -128,17 +123,14 @@ def _run(
             tell("torn", {"line": ledger.torn.decode(errors="replace")})
         remove_parts(folder)
         _write_about(folder, source, len(entries), scoring)
-        present = partition.tidy()
-        due = [
-            entry
-            for entry in entries
-            if wanted(entry, ledger.rows.get((entry.recording, scoring.name)), entry.name in present)
-        ]
+        partition.tidy()
+        present = partition.present()
+        due = [entry for entry in entries if wanted(entry, ledger.rows.get((entry.recording, scoring.name)), present)]
         tell("planned", {"recordings": len(entries), "due": len(due)})
         if due:
             _score_all(due, scoring, partition, ledger, cluster, progress, tell)
         write_table(ledger.rows.values(), folder)
-        return status_of(scoring.name, len(entries), ledger.rows.values())
+        return status_of(scoring.name, entries, ledger.rows.values(), partition.present())
 
 
 def _check_place(source: str, folder: Path) -> None:

@@ -11,10 +11,11 @@ from urllib.parse import urlsplit
 
 import pandas as pd
 
+from ictal.archive.folders import files_below
 from ictal.cluster import require
 from ictal.data.table import read_csv
 from ictal.errors import ReadError, TableError, listed
-from ictal.files import hash_of
+from ictal.files import hash_of, reason_of
 from ictal.io.bids import ENDING, NOT_RAW
 from ictal.io.open import COMPANIONS, FOLDERS, READERS
 
@@ -96,7 +97,7 @@ def plan(source: str) -> list[Entry]:
         else:
             raise ReadError(f"{source}: there is no such folder or manifest")
     except OSError as error:
-        raise ReadError(f"{source}: cannot be read: {error.strerror or error}") from error
+        raise ReadError(f"{error.filename or source}: cannot be read: {reason_of(error)}") from error
     if not entries:
         raise ReadError(f"{source}: holds no recording; formats that are read are {listed(READERS, 20)}")
     return sorted(entries, key=lambda entry: entry.recording)
@@ -132,7 +133,7 @@ def _address(root: str, files: Any, path: str) -> str:
 
 def _of_folder(root: str) -> list[Entry]:
     files, top = _file_system(root)
-    listing = _whole(files.find(top, detail=True), top)
+    listing = _whole(files_below(top) if files.protocol[0] == "file" else files.find(top, detail=True), top)
     bids = f"{top.rstrip('/')}/{BIDS_MARK}" in listing
     below = {path: path[len(top) :].strip("/") for path in listing}
     chosen = [path for path, name in below.items() if _is_recording(path, listing) and (not bids or _is_raw(name))]
@@ -251,8 +252,11 @@ def _entry(
 
 def _known(path: str, info: Mapping[str, Any], files: Any) -> tuple[str, int, str]:
     """Return name, size and time of a file; where a listing does not say them, the file system is asked for each."""
-    if info.get("size") is None or _stamp(info) is None:
-        info = files.info(path)
+    if info.get("size") is None or _stamp(info) is None or info.get("islink"):
+        try:
+            info = files.info(path)
+        except FileNotFoundError:  # a link without a target
+            info = {"mtime": ABSENT}
     return PurePosixPath(path).name, int(info.get("size") or 0), str(_stamp(info))
 
 

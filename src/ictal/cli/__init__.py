@@ -13,7 +13,8 @@ from ictal.cli.recordings import evaluate_events, info, score
 from ictal.cli.screen import screen
 from ictal.cli.study import ablate, compare, evaluate, experts, explain, simulate, train
 from ictal.cli.view import view
-from ictal.errors import IctalError
+from ictal.errors import IctalError, WriteError
+from ictal.files import reason_of
 
 app = typer.Typer(
     name="ictal",
@@ -49,10 +50,21 @@ app.add_typer(archive)
 
 
 def main() -> None:
-    """Run the command line: an error of the user's is one message, without a traceback."""
+    """Run the command line: an error of the user's or of the system is one message, without a traceback.
+
+    The exit code is 1 where the system refuses (a full disk, no permission), else 2.
+    """
     logging.basicConfig(level=logging.WARNING, format="%(name)s: %(message)s")
     try:
         app(standalone_mode=True)
-    except IctalError as error:
-        screen.print(f"Error: {error}", style="bold red", markup=False, highlight=False, soft_wrap=True)
-        sys.exit(2)
+    except (IctalError, OSError) as error:
+        screen.print(f"Error: {_told(error)}", style="bold red", markup=False, highlight=False, soft_wrap=True)
+        sys.exit(1 if isinstance(error, OSError | WriteError) else 2)
+
+
+def _told(error: IctalError | OSError) -> str:
+    """Return an error in words: the file, where the system names one, and the reason."""
+    if not isinstance(error, OSError):
+        return str(error)
+    files = " and ".join(str(file) for file in (error.filename, error.filename2) if file is not None)
+    return f"{files}: {reason_of(error)}" if files else reason_of(error)

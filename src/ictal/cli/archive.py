@@ -17,6 +17,7 @@ from rich.table import Table
 
 from ictal.cli.recordings import ACCEPT_DOUBTFUL, ENGINE, INTERPOLATE, MODEL, STEP
 from ictal.cli.screen import JSON, bar, give_json, say, screen
+from ictal.files import whole_file, writing
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -49,7 +50,7 @@ LOG = typer.Option(
 )
 
 archive = typer.Typer(
-    name="archive", help="Say how an archive stands, try again what failed, and ask it.", no_args_is_help=True
+    name="archive", help="Show the status of an archive, try again what failed, and ask it.", no_args_is_help=True
 )
 
 
@@ -103,7 +104,7 @@ def status(
     model: Annotated[str | None, PARTITION] = None,
     json_file: Annotated[str | None, JSON] = None,
 ) -> None:
-    """Say what is done, what is not and why, also while a run is at work.
+    """Show what is done, what is left, and what failed and why, also while a run is at work.
 
     Example: ictal archive status scored
     """
@@ -146,7 +147,7 @@ def query(
     table: Annotated[
         str, typer.Option(help="A row per: 'burden' (recording and pattern), 'events', 'scores', 'recordings'.")
     ] = "burden",
-    csv_file: Annotated[Path | None, typer.Option("--csv", help="Write all rows as CSV.")] = None,
+    csv_file: Annotated[Path | None, typer.Option("--csv", help="Write all rows as CSV for spreadsheets.")] = None,
     json_file: Annotated[str | None, JSON] = None,
 ) -> None:
     """Find recordings, events or windows by a condition.
@@ -156,11 +157,13 @@ def query(
     Example: ictal archive query scored "state = failed" --table recordings
     """
     from ictal.archive.query import query_archive
+    from ictal.spreadsheets import for_spreadsheets
 
     found = query_archive(folder, question, cast(Any, table))
     _print_rows(found, table)
     if csv_file:
-        found.to_csv(csv_file, index=False, lineterminator="\n")
+        with whole_file(csv_file) as part:
+            for_spreadsheets(found).to_csv(part, index=False, lineterminator="\n")
         say(f"Rows: {csv_file}")
     if json_file:
         rows = json.loads(found.to_json(orient="records", date_format="iso"))
@@ -198,7 +201,8 @@ class _Teller:
             say("The ledger ended within a line, as a killed process leaves it; that line does not count.")
         if self.file:
             now = datetime.now(UTC).isoformat(timespec="milliseconds")
-            print(json.dumps({"time": now, "event": event, **known}), file=self.file, flush=True)
+            with writing(Path(self.file.name)):
+                print(json.dumps({"time": now, "event": event, **known}), file=self.file, flush=True)
 
     def in_short(self) -> str:
         """Return what the bar says beside the time left."""
@@ -209,7 +213,12 @@ class _Teller:
 
 def _print_status(status: "Status") -> None:
     counts = ", ".join(f"{count} {state}" for state, count in status.states.items())
-    say(f"{status.model}: {status.n_recordings} recordings: {counts}, {status.n_left} left")
+    left = f"{status.n_left} left" + (f" ({status.n_changed} of them changed)" if status.n_changed else "")
+    say(f"{status.model}: {status.n_recordings} recordings: {counts}, {left}")
+    if status.n_departed:
+        say(f"{status.n_departed} more have left the source; their results stay, and are not counted here")
+    if status.unseen:
+        say(f"Counted as of the last run, since the source cannot be listed: {status.unseen}")
     say(f"{status.eeg_h:.1f} h of EEG in {status.worker_h:.2f} h of one worker: {status.speed:.0f} h per hour")
     reasons = [f"{count} x {reason}" for reason, count in status.reasons.items()]
     for reason in reasons[:MOST_REASONS]:

@@ -199,11 +199,15 @@ def compare(
         titles = [str(file) for file in files]
     if len({*titles}) < len(titles):
         raise RunError("a file is named twice; each table is compared once")
-    tables = {title: read_table(file, names) for title, file in zip(titles, files, strict=True)}
-    whose = read_patients(patients, names) if patients else None
-    result = compare_tables(
-        tables, whose, average=average, weighted=weighted, weight=weight, allow_partial=allow_partial, seed=seed
-    )
+    with bar("compare them from the beginning") as progress:
+        tables = {}
+        for number, (title, file) in enumerate(zip(titles, files, strict=True)):
+            progress("reading tables", number, len(files))
+            tables[title] = read_table(file, names)
+        progress("reading tables", len(files), len(files))
+        whose = read_patients(patients, names) if patients else None
+        options = {"average": average, "weighted": weighted, "weight": weight, "allow_partial": allow_partial}
+        result = compare_tables(tables, whose, **options, seed=seed, progress=progress)
     _print_tables(result)
     say(verdict_in_words(result))
     give_json(result.to_json(), json_file)

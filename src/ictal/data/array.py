@@ -16,9 +16,10 @@ from platformdirs import user_cache_path
 from ictal.contents import content_hashes
 from ictal.context import CONTEXT_S, CONTEXT_SHAPE, Context, contexts_of
 from ictal.data.dataset import TOLERANCE_S, Dataset
+from ictal.data.rows import RowsFile
 from ictal.data.table import FOLD_COLUMN, LABEL_COLUMNS
 from ictal.errors import TableError, listed
-from ictal.files import hash_of, write_json
+from ictal.files import hash_of, write_json, writing
 from ictal.io.context import cut_context, read_spectrogram
 from ictal.labels import TRUE_COLUMNS
 from ictal.montage import CHANNELS, ELECTRODES
@@ -177,11 +178,15 @@ def _build(
     if (labels["eeg_id"] != labels["eeg_id"].shift()).sum() != labels["eeg_id"].nunique():
         raise TableError(f"{dataset.name}: the rows of one EEG do not stand together")
     with ExitStack() as stack:
-        windows = _Windows(stack.enter_context(_whole_folder(folder)), dataset, settings) if with_windows else None
-        contexts = None
+        windows = contexts = None
+        if with_windows:
+            part = stack.enter_context(_whole_folder(folder))
+            signals = stack.enter_context(RowsFile(part / SIGNALS, WINDOW_SHAPE, len(labels)))
+            windows = _Windows(part, signals, dataset, settings)
         if context_folder and with_context:
             part = stack.enter_context(_whole_folder(context_folder))
-            contexts = _Contexts(part, dataset, settings, len(labels))
+            rows_file = stack.enter_context(RowsFile(part / CONTEXTS, CONTEXT_SHAPE, len(labels)))
+            contexts = _Contexts(rows_file, dataset, settings)
         groups = labels.groupby("eeg_id", sort=False)
         for done, (eeg_id, rows) in enumerate(groups, 1):
             recording = None
@@ -192,9 +197,8 @@ def _build(
             if contexts:
                 contexts.add(recording, rows)
             progress("reading EEGs", done, groups.ngroups)
-        for made in (windows, contexts):
-            if made:
-                made.finish()
+        if windows:
+            windows.finish()
 
 
 def _kept(table: pd.DataFrame) -> pd.DataFrame:
@@ -228,11 +232,9 @@ def _whole_folder(folder: Path) -> Iterator[Path]:
 class _Windows:
     """Writes the windows that are not refused, and the table of all."""
 
-    def __init__(self, folder: Path, dataset: Dataset, settings: StandardiseSettings) -> None:
-        self.folder, self.dataset, self.settings = folder, dataset, settings
-        self.signals = _open_array(folder / SIGNALS, (len(dataset.outline), *WINDOW_SHAPE))
+    def __init__(self, folder: Path, signals: RowsFile, dataset: Dataset, settings: StandardiseSettings) -> None:
+        self.folder, self.signals, self.dataset, self.settings = folder, signals, dataset, settings
         self.quality: list[dict[str, float | int | bool]] = []
-        self.n_kept = 0
 
     def add(self, recording: Resampled, rows: pd.DataFrame) -> pd.DataFrame:
         """Write the windows of one EEG; return the rows of those that are kept."""
@@ -243,18 +245,18 @@ class _Windows:
             window, row = _window(standardised, float(start_s), self.settings, name)
             row["refused"] = row["missing_share"] > self.settings.max_missing
             if not row["refused"]:
-                self.signals[self.n_kept] = window
-                self.n_kept += 1
+                self.signals.append(window)
             kept.append(not row["refused"])
             self.quality.append(row)
         return rows[kept]
 
     def finish(self) -> None:
-        self.signals.flush()
+        """Write the table, and what was made."""
         labels = self.dataset.labels
         columns = [*LABEL_COLUMNS, *(name for name in (FOLD_COLUMN, *TRUE_COLUMNS) if name in labels.columns)]
         table = pd.concat([labels[columns], pd.DataFrame(self.quality)], axis=1)
-        table.to_parquet(self.folder / TABLE, index=False)
+        with writing(self.folder / TABLE):
+            table.to_parquet(self.folder / TABLE, index=False)
         about = {"data": self.dataset.name, "standardise": self.settings.model_dump()}
         write_json(self.folder / "about.json", about)
 
@@ -262,16 +264,13 @@ class _Windows:
 class _Contexts:
     """Writes the contexts of windows."""
 
-    def __init__(self, folder: Path, dataset: Dataset, settings: StandardiseSettings, n_windows: int) -> None:
-        self.dataset, self.max_missing = dataset, settings.max_missing
-        n_rows = max(n_windows, 1)  # an empty file cannot be mapped
-        self.contexts = _open_array(folder / CONTEXTS, (n_rows, *CONTEXT_SHAPE))
-        self.n_made = 0
+    def __init__(self, contexts: RowsFile, dataset: Dataset, settings: StandardiseSettings) -> None:
+        self.contexts, self.dataset, self.max_missing = contexts, dataset, settings.max_missing
 
     def add(self, recording: Resampled | None, rows: pd.DataFrame) -> None:
         """Write the contexts of windows of one EEG: from files, as far as there are any, else from the EEG."""
         kept_in = [self.dataset.contexts.get(window_id) for window_id in rows["window_id"]]
-        own = self.contexts[self.n_made : self.n_made + len(rows)]
+        own = np.zeros((len(rows), *CONTEXT_SHAPE), dtype=np.float32)
         for path in {file.path for file in kept_in if file}:
             whole = read_spectrogram(path)
             for index, file in enumerate(kept_in):
@@ -281,14 +280,7 @@ class _Contexts:
         if recording and computed:
             starts = rows["start_s"].iloc[computed].tolist()
             own[computed] = contexts_of(recording.signal, recording.missing, starts, self.max_missing)
-        self.n_made += len(rows)
-
-    def finish(self) -> None:
-        self.contexts.flush()
-
-
-def _open_array(path: Path, shape: tuple[int, ...]) -> "np.memmap[tuple[int, ...], np.dtype[np.float32]]":
-    return np.lib.format.open_memmap(path, mode="w+", dtype=np.float32, shape=shape)
+        self.contexts.append(own)
 
 
 def _window(

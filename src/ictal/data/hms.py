@@ -7,7 +7,7 @@ import pandas as pd
 from ictal.data.dataset import FileDataset
 from ictal.data.table import make_labels, read_csv
 from ictal.errors import TableError, raise_problems
-from ictal.ids import tidy_ids
+from ictal.ids import with_whole_ids
 from ictal.io.context import ContextFile
 from ictal.labels import VOTE_COLUMNS
 
@@ -42,9 +42,8 @@ def read_hms_labels(path: Path) -> pd.DataFrame:
 
 
 def _read(path: Path) -> pd.DataFrame:
-    frame = read_csv(path, TABLE_COLUMNS)
-    for column in {"eeg_id", "eeg_sub_id", SPECTROGRAM_COLUMN} & set(frame.columns):
-        frame[column] = tidy_ids(frame[column])
+    ids = ("eeg_id", "eeg_sub_id", "patient_id", SPECTROGRAM_COLUMN)
+    frame = with_whole_ids(read_csv(path, TABLE_COLUMNS), ids, str(path))
     frame["window_id"] = frame["eeg_id"] + "_" + frame["eeg_sub_id"]
     frame["start_s"] = frame[OFFSET_COLUMN]
     return frame

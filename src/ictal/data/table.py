@@ -7,7 +7,7 @@ from pathlib import Path
 import pandas as pd
 
 from ictal.errors import TableError, listed, raise_problems, reason
-from ictal.ids import alike, tidy_ids
+from ictal.ids import alike, whole_number, with_whole_ids
 from ictal.labels import TRUE_COLUMNS, VOTE_COLUMNS, check_votes
 from ictal.predictions import ID_COLUMNS, one_per
 
@@ -82,9 +82,7 @@ def make_labels(frame: pd.DataFrame, path: Path) -> pd.DataFrame:
     with_fold = FOLD_COLUMN in frame.columns
     with_truth = all(column in frame.columns for column in TRUE_COLUMNS)
     extra = [*([FOLD_COLUMN] if with_fold else []), *(TRUE_COLUMNS if with_truth else [])]
-    frame = frame[[*LABEL_COLUMNS, *extra]].copy()
-    for column in ID_COLUMNS:
-        frame[column] = tidy_ids(frame[column])
+    frame = with_whole_ids(frame[[*LABEL_COLUMNS, *extra]], ID_COLUMNS, str(path))
     texts = frame["start_s"]
     frame["start_s"] = pd.to_numeric(texts, errors="coerce").astype(float)
     wrong = ~(frame["start_s"] >= 0)
@@ -104,7 +102,7 @@ def make_labels(frame: pd.DataFrame, path: Path) -> pd.DataFrame:
         ]
     problems += one_per(frame, "eeg_id", "patient_id") + alike("patient_id", frame["patient_id"])
     if with_fold:
-        folds = frame[FOLD_COLUMN]
+        frame[FOLD_COLUMN] = folds = whole_number(frame[FOLD_COLUMN])
         odd = folds[~(folds.str.fullmatch(r"\d+") | (folds == TEST_FOLD))]
         problems += [
             f"line {line}: fold is '{fold}'; allowed are 0, 1, 2, ... and '{TEST_FOLD}'" for line, fold in odd.items()

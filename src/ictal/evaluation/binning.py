@@ -17,9 +17,13 @@ def equal_mass_bins(scores: npt.ArrayLike, masses: npt.ArrayLike, n_bins: int) -
         At most so many; where there are no more distinct scores, each is a bin.
     """
     levels, of_level = np.unique(np.asarray(scores, dtype=np.float64), return_inverse=True)
-    if len(levels) <= n_bins:
-        return np.asarray(of_level)
-    mass = np.bincount(of_level, np.asarray(masses, dtype=np.float64))
-    middle = (np.cumsum(mass) - mass / 2) / mass.sum()
+    return bins_of_levels(np.bincount(of_level, np.asarray(masses, dtype=np.float64), len(levels)), n_bins)[of_level]
+
+
+def bins_of_levels(masses: npt.NDArray[np.float64], n_bins: int) -> npt.NDArray[np.intp]:
+    """Return the bin of each distinct score, [level], by their masses from the lowest to the highest."""
+    if len(masses) <= n_bins:
+        return np.arange(len(masses))
+    middle = (np.cumsum(masses) - masses / 2) / masses.sum()
     bins = np.minimum((middle * n_bins).astype(np.intp), n_bins - 1)
-    return np.asarray(np.unique(bins, return_inverse=True)[1][of_level])
+    return np.asarray(np.unique(bins, return_inverse=True)[1])

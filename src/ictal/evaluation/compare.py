@@ -18,19 +18,22 @@ from ictal.evaluation.measures import measure_table
 from ictal.evaluation.metrics import kl_divergence
 from ictal.evaluation.resampling import Estimate, PatientBootstrap
 from ictal.evaluation.tables import Evaluation, evaluate_votes
-from ictal.ids import alike, tidy_ids
+from ictal.ids import alike, with_whole_ids
 from ictal.labels import PATTERNS, VOTE_COLUMNS, distribution
 from ictal.predictions import (
     PROBABILITY_COLUMNS,
     SUM_TOLERANCE,
+    column_names,
     eeg_weights,
     one_per,
-    read_frame,
+    read_columns,
     require_columns,
     wrong_probabilities,
 )
+from ictal.progress import Progress, silent
 
 Floats = npt.NDArray[np.float64]
+Rows = npt.NDArray[np.intp]
 
 WEIGHTS = ("window", "eeg", "patient")
 """What weighs the same: each window, each EEG, or each patient."""
@@ -42,6 +45,7 @@ MEAN, WEIGHTED = "mean", "weighted"
 N_FOLDS, OUTSIDE = 5, -1
 """Groups of patients, of whom each is judged by what was fitted on the others; and the mark of unknown patients."""
 VOTE_TOLERANCE = 1e-3
+COMPARING = "comparing tables"
 
 
 @dataclass(frozen=True)
@@ -163,18 +167,21 @@ def read_table(path: Path, names: ColumnNames) -> pd.DataFrame:
     TableError
         If the file cannot be read, columns are missing, windows repeat, or votes or probabilities are not allowed.
     """
-    frame = _read(path)
-    window = names.window or _known(frame, WINDOW_NAMES)
-    probabilities = names.probabilities or _known(frame, PROBABILITY_NAMES)
-    require_columns(str(path), frame, [*window, names.eeg, *names.votes, *probabilities])
-    frame = frame.assign(**{column: tidy_ids(frame[column]) for column in {*window, names.eeg}})
-    table = pd.DataFrame(index=pd.Index(frame[list(window)].agg(" / ".join, axis=1), name="window"))
-    table["eeg_id"] = frame[names.eeg].to_numpy()
-    if names.patient in frame.columns:
-        table["patient_id"] = tidy_ids(frame[names.patient]).to_numpy()
-    for ours, theirs in ((VOTE_COLUMNS, names.votes), (PROBABILITY_COLUMNS, probabilities)):
-        numbers = frame[list(theirs)].apply(pd.to_numeric, errors="coerce")
-        table[list(ours)] = numbers.to_numpy(dtype=np.float64, na_value=np.nan)
+    there = column_names(path)
+    window = names.window or _known(there, WINDOW_NAMES)
+    probabilities = names.probabilities or _known(there, PROBABILITY_NAMES)
+    require_columns(str(path), there, [*window, names.eeg, *names.votes, *probabilities])
+    ids = [*window, names.eeg, *({names.patient} & {*there})]
+    frame = read_columns(path, list(dict.fromkeys(ids)), [*names.votes, *probabilities])
+    frame = with_whole_ids(frame, ids, str(path))
+    windows = frame[window[0]]
+    for other in window[1:]:
+        windows = windows + " / " + frame[other]
+    numbers = frame[[*names.votes, *probabilities]].set_axis([*VOTE_COLUMNS, *PROBABILITY_COLUMNS], axis=1)
+    table = numbers.set_index(pd.Index(windows, name="window"))
+    table.insert(0, "eeg_id", frame[names.eeg].array)
+    if names.patient in there:
+        table.insert(1, "patient_id", frame[names.patient].array)
     raise_problems(str(path), _problems(table))
     table[list(VOTE_COLUMNS)] = distribution(table[list(VOTE_COLUMNS)].to_numpy())
     return table
@@ -188,9 +195,8 @@ def read_patients(path: Path, names: ColumnNames) -> "pd.Series[str]":
     TableError
         If the file cannot be read, a column is missing, or an EEG has several patients.
     """
-    frame = _read(path)
-    require_columns(str(path), frame, [names.eeg, names.patient])
-    frame = frame.assign(**{column: tidy_ids(frame[column]) for column in {names.eeg, names.patient}})
+    require_columns(str(path), column_names(path), [names.eeg, names.patient])
+    frame = with_whole_ids(read_columns(path, [names.eeg, names.patient], []), [names.eeg, names.patient], str(path))
     frame = frame[(frame[names.eeg] != "") & (frame[names.patient] != "")]
     raise_problems(
         str(path), [*one_per(frame, names.eeg, names.patient), *alike(names.patient, frame[names.patient])]
@@ -209,6 +215,7 @@ def compare_tables(
     n_resamples: int = 10_000,
     seed: int = 0,
     confidence: float = 0.95,
+    progress: Progress = silent,
 ) -> TableComparison:
     """Compare tables of predictions on the windows that all of them have.
 
@@ -229,6 +236,8 @@ def compare_tables(
         Leave out windows that not all tables have or whose patient is unknown, and say so, instead of refusing.
     n_resamples, seed, confidence
         Of intervals and permutations.
+    progress
+        Told about each table.
 
     Raises
     ------
@@ -237,12 +246,13 @@ def compare_tables(
     """
     if weight not in WEIGHTS:
         raise UnknownNameError("weight", weight, WEIGHTS)
-    common, left_out = _common(tables)
-    first = next(iter(tables.values())).loc[common]
-    of_window = _patients_of(first["eeg_id"], tables, patients, common)
+    rows, left_out = _common(tables)
+    name, first = next(iter(tables.items()))
+    eegs = first["eeg_id"].iloc[rows[name]]
+    of_window = _patients_of(eegs, tables, patients, rows)
     known = of_window.notna().to_numpy()
     if not known.all():
-        unknown = first["eeg_id"][~known].unique()
+        unknown = eegs[~known].unique()
         left_out.append(
             f"{(~known).sum()} windows of {len(unknown)} EEGs have no known patient, as EEG {listed(unknown, 3)}"
         )
@@ -250,52 +260,54 @@ def compare_tables(
         raise_problems("tables that do not cover each other (--allow-partial leaves such windows out)", left_out)
     if not known.any():
         raise TableError("no window is common to all tables and of a known patient, so there is nothing to compare")
-    votes = first[list(VOTE_COLUMNS)].to_numpy()
-    answers = {name: table.loc[common, list(PROBABILITY_COLUMNS)].to_numpy() for name, table in tables.items()}
-    owners = of_window if weight == "patient" else first["eeg_id"]
+    votes = first[list(VOTE_COLUMNS)].to_numpy()[rows[name]]
+    answers = {name: table[list(PROBABILITY_COLUMNS)].to_numpy()[rows[name]] for name, table in tables.items()}
+    owners = of_window if weight == "patient" else eegs
     weights_all, weights = (_weights(of, weight) for of in (owners, owners[known]))
-    whose = of_window[known].to_numpy(dtype=object)
-    n_folds = min(N_FOLDS, len(set(whose)))
-    folds = np.full(len(common), OUTSIDE)
+    numbers, names = pd.factorize(of_window[known])
+    whose = names.to_numpy(dtype=object)[numbers]  # one text per patient, and not one per window
+    n_folds = min(N_FOLDS, len(names))
+    folds = np.full(len(known), OUTSIDE)
     if n_folds > 1:
         folds[known] = patient_folds(whose, n_folds, seed)
     elif weighted:
         raise TableError(
             "weights are fitted on other patients than they are judged by, and there is one patient alone"
         )
-    parts, ensemble = np.stack(list(answers.values())), {}
+    ensemble: dict[str, list[float]] = {}
+    parts = list(answers.values())
     if average:
-        answers[MEAN] = parts.mean(axis=0)
+        answers[MEAN] = np.mean(parts, axis=0)
     if weighted:
         answers[WEIGHTED], found = weigh(votes, parts, weights_all, folds, known)
         ensemble = {f"group {group}": row.tolist() for group, row in found.items()}
     bootstrap = PatientBootstrap(whose, weights, n_resamples, seed, confidence)
-    losses = {name: kl_divergence(votes, probabilities) for name, probabilities in answers.items()}
-    measured = {name: measure_table(bootstrap, votes[known], answers[name][known]) for name in answers}
-    results = tuple(
-        TableResult(
-            name=name,
-            evaluation=evaluate_votes(
-                bootstrap, votes[known], answers[name][known], first["eeg_id"][known], measured[name]
-            ),
-            calibrated=calibrated_kl(bootstrap, votes[known], answers[name][known], folds[known]),
-            n_windows_all=len(common),
-            kl_all=None if weight == "patient" else float(np.average(losses[name], weights=weights_all)),
+    own = slice(None) if known.all() else known
+    judged, eegs = votes[own], eegs[own]
+    losses, measured, results = {}, {}, []
+    for number, (name, probabilities) in enumerate(answers.items()):
+        progress(COMPARING, 2 * number, 2 * len(answers) + 1)
+        of_all, mine = kl_divergence(votes, probabilities), probabilities[own]
+        losses[name], measured[name] = of_all[own], measure_table(bootstrap, judged, mine)
+        progress(COMPARING, 2 * number + 1, 2 * len(answers) + 1)
+        results.append(
+            TableResult(
+                name=name,
+                evaluation=evaluate_votes(bootstrap, judged, mine, eegs, measured[name]),
+                calibrated=calibrated_kl(bootstrap, judged, mine, folds[own]),
+                n_windows_all=len(known),
+                kl_all=None if weight == "patient" else float(np.average(of_all, weights=weights_all)),
+            )
         )
-        for name in answers
-    )
-    pairs = [(b, a) for a, b in combinations(answers, 2)]
-    differences = paired_differences(pairs, {name: loss[known] for name, loss in losses.items()}, measured, bootstrap)
-    return TableComparison(results, differences, ensemble, weight, tuple(left_out), n_resamples, seed)
+    progress(COMPARING, 2 * len(answers), 2 * len(answers) + 1)
+    differences = paired_differences([(b, a) for a, b in combinations(answers, 2)], losses, measured, bootstrap)
+    progress(COMPARING, 2 * len(answers) + 1, 2 * len(answers) + 1)
+    return TableComparison(tuple(results), differences, ensemble, weight, tuple(left_out), n_resamples, seed)
 
 
-def _read(path: Path) -> pd.DataFrame:
-    return read_frame(path, str).astype(str)
-
-
-def _known(frame: pd.DataFrame, choices: Sequence[tuple[str, ...]]) -> tuple[str, ...]:
+def _known(there: Sequence[str], choices: Sequence[tuple[str, ...]]) -> tuple[str, ...]:
     """Return the first choice of columns that a table has, else the first choice."""
-    return next((names for names in choices if {*names} <= {*frame.columns}), choices[0])
+    return next((names for names in choices if {*names} <= {*there}), choices[0])
 
 
 def _problems(table: pd.DataFrame) -> list[str]:
@@ -319,40 +331,44 @@ def _problems(table: pd.DataFrame) -> list[str]:
     return problems
 
 
-def _common(tables: Mapping[str, pd.DataFrame]) -> tuple[pd.Index, list[str]]:
-    """Return the windows that all tables have, and what some lack; refuse where votes differ."""
+def _common(tables: Mapping[str, pd.DataFrame]) -> tuple[dict[str, Rows], list[str]]:
+    """Return where each table has the windows that all have, and what some lack; refuse where votes differ."""
     (first_name, first), *others = tables.items()
-    common = first.index
-    for _, table in others:
-        common = common[common.isin(table.index)]
+    rows = {first_name: np.arange(len(first))}
+    for name, table in others:
+        rows[name] = rows[first_name] if table.index.equals(first.index) else table.index.get_indexer(first.index)
+    everywhere = np.all([of_table >= 0 for of_table in rows.values()], axis=0)
+    rows = {name: of_table[everywhere] for name, of_table in rows.items()}
     left_out = []
     for name, table in tables.items():
-        extra = table.index.difference(common)
-        if len(extra):
-            left_out.append(f"{len(extra)} windows of {name} are not in every table, as {listed(extra, 3)}")
-    columns = list(VOTE_COLUMNS)
+        extra = np.ones(len(table), dtype=bool)
+        extra[rows[name]] = False
+        if extra.any():
+            shown = table.index[extra].sort_values()
+            left_out.append(f"{len(shown)} windows of {name} are not in every table, as {listed(shown, 3)}")
+    columns, common = list(VOTE_COLUMNS), first.index[everywhere]
     for name, table in others:
-        gap = abs(table.loc[common, columns].to_numpy() - first.loc[common, columns].to_numpy()).max(axis=1)
-        differing = common[gap > VOTE_TOLERANCE]
+        ours, theirs = (one[columns].to_numpy()[rows[of]] for one, of in ((first, first_name), (table, name)))
+        differing = common[abs(theirs - ours).max(axis=1) > VOTE_TOLERANCE]
         if len(differing):
             raise TableError(
                 f"{name} and {first_name} have different votes for {len(differing)} of {len(common)} windows, as "
                 f"{listed(differing, 3)}; are the patterns of both in the order {', '.join(PATTERNS)}?"
             )
-    return common, left_out
+    return rows, left_out
 
 
 def _patients_of(
     eegs: "pd.Series[str]",
     tables: Mapping[str, pd.DataFrame],
     patients: "pd.Series[str] | None",
-    common: pd.Index,
+    rows: Mapping[str, Rows],
 ) -> "pd.Series[str]":
     if patients is not None:
         return eegs.map(patients)
-    for table in tables.values():
+    for name, table in tables.items():
         if "patient_id" in table.columns:
-            own: pd.Series[str] = table.loc[common, "patient_id"]
+            own: pd.Series[str] = table["patient_id"].iloc[rows[name]]
             return own.where(own != "")
     raise TableError(
         "no table has a column of patients; windows of one patient are not independent, so no interval can be given. "

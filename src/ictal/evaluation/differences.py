@@ -128,7 +128,7 @@ def paired_differences(
     gaps = np.stack([losses[a] - losses[b] for a, b in pairs], axis=1)
     # Twice as many as the smallest p, corrected, needs to be below its level.
     n_permutations = max(N_PERMUTATIONS, ceil(2 * len(pairs) / level))
-    p_values = permutation_p_values(gaps, bootstrap.patients, bootstrap.weights, n_permutations, bootstrap.seed)
+    p_values = permutation_p_values(gaps, bootstrap.draws[0], bootstrap.weights, n_permutations, bootstrap.seed)
     n_seeds = 1 if seeds is None else len(np.unique(seeds))
     decidable = least_p(bootstrap.n_effective) * len(pairs) < level
     of_arms = n_seeds >= FEWEST_SEEDS

@@ -10,7 +10,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from ictal.errors import TableError, listed, raise_problems, reason
-from ictal.ids import alike, tidy_ids
+from ictal.ids import alike, tidy_ids, with_whole_ids
 from ictal.labels import N_PATTERNS, PATTERNS
 from ictal.predictions import (
     ID_COLUMNS,
@@ -125,7 +125,7 @@ def _shape_problems(
 
 
 def _read_rows(path: Path) -> ExpertLabels:
-    frame = read_frame(path, str, "expert labels")
+    frame = with_whole_ids(read_frame(path, str, "expert labels"), ID_COLUMNS, str(path))
     require_columns(str(path), frame, ["window_id", *PROBABILITY_COLUMNS])
     experts = [str(column) for column in frame.columns if column not in (*ID_COLUMNS, *PROBABILITY_COLUMNS)]
     cells = frame[experts].fillna("").astype(str).apply(lambda column: column.str.strip().str.lower())
@@ -138,7 +138,7 @@ def _read_rows(path: Path) -> ExpertLabels:
                 f"column '{name}', taken for an expert, has {listed(unknown.unique(), 3)}; allowed are empty and "
                 f"{', '.join(PATTERNS)}"
             )
-    windows = tidy_ids(frame["window_id"])
+    windows = frame["window_id"]
     doubled = windows[windows.duplicated()].unique()
     if len(doubled):
         problems.append(f"{len(doubled)} windows repeat, as {listed(doubled, 3)}")
@@ -148,7 +148,7 @@ def _read_rows(path: Path) -> ExpertLabels:
         experts=tuple(experts),
         labels=cells.apply(lambda column: column.map(numbers)).to_numpy(dtype=np.int8),
         probabilities=probabilities.to_numpy(dtype=np.float64, na_value=np.nan),
-        patients=tidy_ids(frame["patient_id"].fillna("")).to_numpy(dtype=object) if "patient_id" in frame else None,
+        patients=frame["patient_id"].to_numpy(dtype=object) if "patient_id" in frame else None,
     )
 
 

@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy import sparse
 
-from ictal.evaluation.binning import equal_mass_bins
+from ictal.evaluation.binning import bins_of_levels
 from ictal.evaluation.metrics import (
     agreement_parts,
     brier_score,
@@ -15,7 +15,7 @@ from ictal.evaluation.metrics import (
     pattern_shares,
     top2_correct,
 )
-from ictal.evaluation.ranking import CONTRASTS, Contrast, areas, areas_under, contrast, one_against_rest
+from ictal.evaluation.ranking import CONTRASTS, Contrast, Levels, areas, contrast, levels_of, one_against_rest
 from ictal.evaluation.reliability import N_BINS, claims, expected_calibration_error, reliability_curve
 from ictal.evaluation.resampling import Estimate, PatientBootstrap
 from ictal.intervals import (
@@ -32,6 +32,8 @@ Floats = npt.NDArray[np.float64]
 
 SCORE_BINS = 256
 """Scores are told apart in at most so many bins when rankings are resampled."""
+SPARSE = 0.1
+"""Where less of a matrix is not zero, leaving out the zeros is faster than a processor's multiplication of all."""
 AT_A_TIME = 250
 """Resamples of rankings, so that those of thousands of patients fit in a processor's cache."""
 
@@ -242,8 +244,9 @@ def _calibration_error(
     """
     bins = reliability_curve(votes, probabilities, bootstrap.weights).bins
     confidence, right = claims(votes, probabilities)
-    of_bin = np.eye(bins.max() + 1)[bins] * (right - confidence)[:, None]
-    resampled = abs(bootstrap.means(of_bin)).sum(axis=1)
+    gaps = bootstrap.weights * (right - confidence)
+    of_bins = (np.where(bins == number, gaps, 0.0) for number in range(bins.max() + 1))
+    resampled = abs(bootstrap.ratios(bootstrap.sums(of_bins), bootstrap.sums([bootstrap.weights]))).sum(axis=1)
     value, n = expected_calibration_error(votes, probabilities, bootstrap.weights), bootstrap.n_effective
     # Only an error of exactly 0 is at an end of the range: other figures are moved there by the line below.
     bounded = bounded_mean(value, n, bootstrap.confidence) if value <= EDGE else None
@@ -270,51 +273,53 @@ def _rankings(
 
 def _ranked(bootstrap: PatientBootstrap, ranked: Contrast) -> list[Measured]:
     """Return AUROC and AUPRC: exact values, and resampled ones of binned scores moved by what binning changes."""
-    exact = areas_under(ranked, bootstrap.weights)
+    levels = levels_of(ranked, bootstrap.weights) if ranked.decided else None
+    exact = levels.areas() if levels else np.full(2, np.nan)
     n_positive, n_negative = bootstrap.effective(ranked.positive), bootstrap.effective(ranked.negative)
     fewer = min(n_positive, n_negative)
-    if not ranked.decided:
+    if levels is None:
         unknown = np.full(bootstrap.n_resamples, np.nan)
         return [Measured(float(value), unknown, fewer) for value in exact]
     # Average precision is told by the positives: they are its sample (Boyd, Eng and Page 2013).
     auroc, auprc, confidence = float(exact[0]), float(exact[1]), bootstrap.confidence
     ends = newcombe_auroc(auroc, n_positive, n_negative, confidence), wilson(auprc, n_positive, confidence)
-    resampled = np.clip(_resampled_areas(bootstrap, ranked, exact), 0, 1)
+    resampled = np.clip(_resampled_areas(bootstrap, ranked, levels, exact), 0, 1)
     return [
         Measured(value, row, fewer, Bounded(0.0, 1.0, *end))
         for value, row, end in zip((auroc, auprc), resampled, ends, strict=True)
     ]
 
 
-def _resampled_areas(bootstrap: PatientBootstrap, ranked: Contrast, exact: Floats) -> Floats:
+def _resampled_areas(bootstrap: PatientBootstrap, ranked: Contrast, levels: Levels, exact: Floats) -> Floats:
     """Return AUROC and AUPRC in every resample, [2, resample]."""
     # The draws are those of all other measures; a resample is a sum over patients of what each has in each bin.
-    codes, counts = bootstrap.draws
-    with_it, without = _sums_of_bins(codes, counts.shape[1], bootstrap.weights, ranked)
-    everyone = np.ones(counts.shape[1])
-    binned = np.array(areas(with_it @ everyone, without @ everyone))
+    counts = bootstrap.draws[1]
+    sides = _sums_of_bins(bootstrap, ranked, levels)
+    n_bins = len(sides) // 2
+    held = sparse.csr_array(sides) if np.count_nonzero(sides) < SPARSE * sides.size else sides
+    everyone = sides.sum(axis=1)
+    binned = np.array(areas(everyone[:n_bins], everyone[n_bins:]))
     resampled = np.empty((2, bootstrap.n_resamples))
     for begin in range(0, bootstrap.n_resamples, AT_A_TIME):
-        drawn = np.ascontiguousarray(counts[begin : begin + AT_A_TIME].T, dtype=np.float64)
-        resampled[:, begin : begin + AT_A_TIME] = areas(with_it @ drawn, without @ drawn)
+        drawn = held @ counts[begin : begin + AT_A_TIME].T.astype(np.float64)
+        resampled[:, begin : begin + AT_A_TIME] = areas(drawn[:n_bins], drawn[n_bins:])
     return np.asarray(resampled + (exact - binned)[:, None])
 
 
-def _sums_of_bins(
-    codes: npt.NDArray[np.intp], n_patients: int, weights: Floats, ranked: Contrast
-) -> list[sparse.csr_array]:
-    """Return the weight of positive and of negative windows, [bin, patient] each, from the highest scores down.
+def _sums_of_bins(bootstrap: PatientBootstrap, ranked: Contrast, levels: Levels) -> Floats:
+    """Return the weight of positive windows, then of negative ones, [2 x bin, patient], from the highest scores down.
 
     Half of the mass of a bin is that of positives, half that of negatives, each side summing to one: the few scores
     that a rare pattern turns on are told apart as well as those of a common one.
     """
-    counted = ranked.positive | ranked.negative
-    codes, weights, positive = codes[counted], weights[counted], ranked.positive[counted]
-    sides = positive, ~positive
-    masses = weights / np.where(positive, *(weights[side].sum() for side in sides))
-    bins = equal_mass_bins(-ranked.scores[counted], masses, SCORE_BINS)
-    shape = bins.max() + 1, n_patients
-    return [sparse.csr_array((weights[side], (bins[side], codes[side])), shape=shape) for side in sides]
+    codes, counts = bootstrap.draws
+    masses = levels.positive / levels.positive.sum() + levels.negative / levels.negative.sum()
+    of_level = bins_of_levels(masses, SCORE_BINS)
+    n_bins, n_patients = int(of_level[-1]) + 1, counts.shape[1]
+    own, negative = codes[levels.counted], ranked.negative[levels.counted]
+    rows = of_level[levels.of_window] + n_bins * negative
+    sums = np.bincount(rows * n_patients + own, bootstrap.weights[levels.counted], 2 * n_bins * n_patients)
+    return sums.reshape(2 * n_bins, n_patients)
 
 
 def _mean_of_patterns(values: Floats) -> Floats:

@@ -42,7 +42,7 @@ def permutation_p_values(
     patients, weights
         Of each window, [window].
     """
-    codes, names = pd.factorize(np.asarray(patients, dtype=object))
+    codes, names = pd.factorize(np.asarray(patients))
     weights = np.asarray(weights, dtype=np.float64)
     of_window = np.asarray(differences, dtype=np.float64).reshape(len(weights), -1) * weights[:, None]
     sums = np.stack([np.bincount(codes, column, minlength=len(names)) for column in of_window.T], axis=1)

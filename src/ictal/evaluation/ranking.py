@@ -133,11 +133,38 @@ def ranking(votes: npt.ArrayLike, probabilities: npt.ArrayLike, weights: npt.Arr
 
 def areas_under(ranked: Contrast, weights: npt.ArrayLike) -> Floats:
     """Return AUROC and AUPRC of a contrast, [2], by the weight of each window; NaN without windows of both kinds."""
-    if not ranked.decided:
-        return np.full(2, np.nan)
-    weights = np.asarray(weights, dtype=np.float64)
-    levels, level = np.unique(-ranked.scores, return_inverse=True)
-    sides = np.zeros((2, len(levels)))
-    for row, side in zip(sides, (ranked.positive, ranked.negative), strict=True):
-        np.add.at(row, level[side], weights[side])
-    return np.array(areas(*sides))
+    return levels_of(ranked, weights).areas() if ranked.decided else np.full(2, np.nan)
+
+
+@dataclass(frozen=True)
+class Levels:
+    """The distinct scores of a contrast, from the highest to the lowest.
+
+    Attributes
+    ----------
+    counted
+        Numbers of the windows that take part, [n].
+    of_window
+        The level of each of them, [n].
+    positive, negative
+        Weight of the windows of either kind at each level, [level].
+    """
+
+    counted: npt.NDArray[np.intp]
+    of_window: npt.NDArray[np.intp]
+    positive: Floats
+    negative: Floats
+
+    def areas(self) -> Floats:
+        """Return AUROC and AUPRC, [2]."""
+        return np.array(areas(self.positive, self.negative))
+
+
+def levels_of(ranked: Contrast, weights: npt.ArrayLike) -> Levels:
+    """Sort the windows of a contrast by their scores, once for all that is asked of them."""
+    counted = np.flatnonzero(ranked.positive | ranked.negative)
+    own, positive = np.asarray(weights, dtype=np.float64)[counted], ranked.positive[counted]
+    levels, of_window = np.unique(-ranked.scores[counted], return_inverse=True)
+    with_it = np.bincount(of_window, np.where(positive, own, 0.0), len(levels))
+    without = np.bincount(of_window, np.where(positive, 0.0, own), len(levels))
+    return Levels(counted, of_window, with_it, without)

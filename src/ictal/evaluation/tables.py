@@ -198,7 +198,7 @@ def evaluate_votes(
 
     def group(counts: Floats, right: Floats) -> Group:
         there = counts > 0
-        n_patients = len(set(bootstrap.patients[there]))
+        n_patients = bootstrap.n_patients(there)
         if not there.any():
             return Group(0, 0, None, None)
         accuracy = bootstrap.mean(right, counts, (0, 1))
@@ -211,7 +211,7 @@ def evaluate_votes(
     return Evaluation(
         n_windows=len(votes) // rows_per_window,
         n_eegs=int(eegs.nunique()),
-        n_patients=len(set(bootstrap.patients)),
+        n_patients=bootstrap.n_patients(),
         n_effective=bootstrap.n_effective,
         kl=measures["kl"],
         balanced_accuracy=measures["balanced_accuracy"],

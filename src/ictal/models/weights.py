@@ -10,10 +10,10 @@ import numpy.typing as npt
 import torch
 from pydantic import ConfigDict
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save
+from safetensors.torch import load, save
 from torch import nn
 
-from ictal.errors import ModelError
+from ictal.errors import ModelError, listed
 from ictal.files import whole_file, write_json
 from ictal.labels import PATTERNS
 from ictal.models.arms import ArmNetwork, MeanOfArms, ModelSettings, Seeds, build
@@ -174,18 +174,36 @@ def load_model(path: str | Path) -> Model:
     UnknownNameError
         If there is no such model.
     ModelError
-        If one of the two is missing, the hash is wrong, or a tensor is missing, extra or of another shape.
+        If one of the two is missing or a link out of the folder, the hash is wrong, the weights are anything but
+        tensors (nothing in a model's folder is ever unpickled), or a tensor is missing, extra, or of another shape or
+        type.
     """
     folder, card = read_card(path, Card)
     _check_contract(card, folder)
-    if hashlib.sha256((folder / WEIGHTS).read_bytes()).hexdigest() != card.weights_sha256:
+    content = (folder / WEIGHTS).read_bytes()  # once, so that what is loaded is what was checked
+    if hashlib.sha256(content).hexdigest() != card.weights_sha256:
         raise ModelError(f"{folder / WEIGHTS}: is not the file that the card describes (its hash differs)")
     network = build(card.arm, card.models, seeds=card.seeds, initial=False)
     try:
-        network.load_state_dict(load_file(folder / WEIGHTS), strict=True)
-    except (SafetensorError, RuntimeError) as error:
-        raise ModelError(f"{folder / WEIGHTS}: does not fit the network of its card: {error}") from error
+        tensors = load(content)
+    except SafetensorError as error:
+        raise ModelError(f"{folder / WEIGHTS}: is no file of tensors (safetensors): {error}") from error
+    needed = network.state_dict()
+    wrong = [f"'{name}' is missing" for name in needed if name not in tensors]
+    wrong += [f"'{name}' is not part of it" for name in tensors if name not in needed]
+    wrong += [
+        f"'{name}' is {_kind(tensors[name])} and not {_kind(tensor)}"
+        for name, tensor in needed.items()
+        if name in tensors and _kind(tensors[name]) != _kind(tensor)
+    ]
+    if wrong:
+        raise ModelError(f"{folder / WEIGHTS}: does not fit the network of its card: {listed(wrong, 4)}")
+    network.load_state_dict(tensors, strict=True)
     return Model(network.eval(), card)
+
+
+def _kind(tensor: torch.Tensor) -> str:
+    return f"{str(tensor.dtype).removeprefix('torch.')}{list(tensor.shape)}"
 
 
 def _check_contract(card: Card, folder: Path) -> None:

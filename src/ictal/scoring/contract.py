@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-import os
 from pathlib import Path
 from typing import Literal
 
@@ -13,7 +12,7 @@ from ictal.errors import ModelError
 from ictal.files import hash_of
 from ictal.montage import Derivation, derivation
 from ictal.settings import Settings
-from ictal.shipped import CARD, is_shipped
+from ictal.shipped import CARD, WEIGHTS, check_files
 from ictal.standardise import StandardiseSettings
 from ictal.windows import WINDOW_S
 
@@ -99,21 +98,27 @@ class Contract(Settings):
         return [derivation(name) for name in self.derivations]
 
 
-def exported_folders(model: Path, weights_sha256: str) -> tuple[Path, Path]:
-    """Return where a model's export may stand: in its folder, and in the user's cache."""
-    return model / EXPORTED, user_cache_path("ictal") / EXPORTED / weights_sha256[:16]
+def exported_folder(model: Path) -> Path:
+    """Return where the export of a model stands: in the user's cache, under its weights and card.
 
+    Never in the model's own folder: that may come from somebody else, and nothing in it could vouch for graphs that
+    are not those of its weights. What stands in the cache was made here, of the weights in its name.
 
-def folder_to_export(model: Path, weights_sha256: str) -> Path:
-    """Return where a model is exported to: its folder, or the user's cache.
-
-    That is where a model goes that ships with ictal (an installed package is left as it is), or in whose folder the
-    user may not write.
+    Raises
+    ------
+    ModelError
+        If the folder holds no model, or other weights than its card says.
     """
-    beside, cache = exported_folders(model, weights_sha256)
-    if is_shipped(model):
-        return cache
-    return beside if os.access(beside if beside.is_dir() else model, os.W_OK) else cache
+    check_files(model)
+    try:
+        card = json.loads((model / CARD).read_text(encoding="utf-8"))
+        expected = str(card["weights_sha256"])
+    except (ValueError, TypeError, KeyError) as error:
+        raise ModelError(f"{model / CARD}: is not the card of a model") from error
+    sha = sha256_of(model / WEIGHTS)
+    if sha != expected:
+        raise ModelError(f"{model / WEIGHTS}: is not the file that the card describes (its hash differs)")
+    return user_cache_path("ictal") / EXPORTED / f"{sha[:32]}-{hash_of(card)}"
 
 
 def read_contract(model: Path) -> tuple[Contract, Path] | None:
@@ -122,24 +127,17 @@ def read_contract(model: Path) -> tuple[Contract, Path] | None:
     Raises
     ------
     ModelError
-        If the folder holds no model.
+        See `exported_folder`.
     """
+    folder = exported_folder(model)
     try:
-        card = json.loads((model / CARD).read_text(encoding="utf-8"))
-        sha = str(card["weights_sha256"])
-    except OSError as error:
-        raise ModelError(f"{model}: is not a saved model: {CARD} missing; see 'ictal train --help'") from error
-    except (ValueError, TypeError, KeyError) as error:
-        raise ModelError(f"{model / CARD}: is not the card of a model") from error
-    for folder in exported_folders(model, sha):
-        try:
-            contract = Contract.model_validate_json((folder / CONTRACT).read_text(encoding="utf-8"))
-            whole = all(sha256_of(folder / name) == known for name, known in contract.graphs.items())
-        except (OSError, ValueError):
-            continue
-        if whole and contract.card == hash_of(card) and contract.ictal_version == __version__:
-            return contract, folder
-    return None
+        contract = Contract.model_validate_json((folder / CONTRACT).read_text(encoding="utf-8"))
+        whole = all(sha256_of(folder / name) == known for name, known in contract.graphs.items())
+    except (OSError, ValueError):
+        return None
+    # The name of a model is that of its folder, of which there may be copies.
+    known = contract.model_copy(update={"name": model.resolve().name})
+    return (known, folder) if whole and contract.ictal_version == __version__ else None
 
 
 def sha256_of(path: Path) -> str:

@@ -10,17 +10,18 @@ from typing import cast
 import numpy as np
 import onnx
 import torch
+from filelock import FileLock
 from torch import Tensor, nn
 
 from ictal.context import CONTEXT_SHAPE
 from ictal.errors import ModelError
-from ictal.files import hash_of, whole_file, write_json, writing
+from ictal.files import hash_of, remove_parts, whole_file, write_json, writing
 from ictal.models.arms import ArmNetwork, MeanOfArms, parts_of
 from ictal.models.efficientnet import Efficientnet
 from ictal.models.wavenet import Wavenet
 from ictal.models.weights import Model, load_model
 from ictal.montage import CHAINS, CHANNELS, N_CHANNELS, Derivation, derivations_of
-from ictal.scoring.contract import ALIGNED, CONTRACT, WHOLE, Contract, Part, folder_to_export, sha256_of
+from ictal.scoring.contract import ALIGNED, CONTRACT, WHOLE, Contract, Part, exported_folder, read_contract, sha256_of
 from ictal.shipped import CARD
 from ictal.views.spectrogram import Spectrogram
 from ictal.views.waveform import Waveform
@@ -140,14 +141,14 @@ def seconds_seen(network: ArmNetwork | MeanOfArms) -> float:
 
 
 def export_model(path: Path, folder: Path | None = None) -> Path:
-    """Export a saved model as ONNX; return the folder.
+    """Export a saved model as ONNX, unless that is done; return the folder.
 
     Parameters
     ----------
     path
         Folder of the model.
     folder
-        Where to; None: beside the model, or in the user's cache if the user may not write there.
+        Where to; None: see `ictal.scoring.contract.exported_folder`.
 
     Returns
     -------
@@ -162,10 +163,20 @@ def export_model(path: Path, folder: Path | None = None) -> Path:
     WriteError
         If the folder cannot be written.
     """
+    if folder is not None:
+        return _export_to(path, folder)
+    out = exported_folder(path)
+    with writing(out):
+        out.mkdir(parents=True, exist_ok=True)
+        with FileLock(out / ".lock"):  # of many that begin at once, one exports and the others wait
+            remove_parts(out)
+            return out if read_contract(path) else _export_to(path, out)
+
+
+def _export_to(path: Path, out: Path) -> Path:
     model = load_model(path)
-    out = folder or folder_to_export(path, model.card.weights_sha256)
     graphs, parts = _graphs(model)
-    with writing(out), ExitStack() as files:
+    with ExitStack() as files:
         # Renamed in the reverse order: the contract last, so that it never speaks of graphs that are not there.
         contract_file = files.enter_context(whole_file(out / CONTRACT))
         made = {graph.file: files.enter_context(whole_file(out / graph.file)) for graph in graphs}

@@ -26,7 +26,7 @@ from ictal.cluster import n_processors
 from ictal.data import WindowArray
 from ictal.data.stream import Stream
 from ictal.errors import RecipeError
-from ictal.files import hash_of, whole_file
+from ictal.files import PART, hash_of, whole_file, writing
 from ictal.labels import PANELS, VOTE_COLUMNS, distribution, panel_size, panels
 from ictal.models.arms import ArmNetwork
 from ictal.models.weights import predict
@@ -376,10 +376,17 @@ class SaveEachEpoch(L.Callback):
         """Save history and checkpoint; all processes take part, one writes."""
         assert isinstance(pl_module, Learner)
         pl_module.note_epoch()
-        part = pl_module.folder / f".{CHECKPOINT}.part"
-        trainer.save_checkpoint(part)
+        path = pl_module.folder / CHECKPOINT
+        part = path.with_name(f".{CHECKPOINT}{PART}")  # of all processes the same, so that it is no `whole_file`
+        with writing(path):
+            try:
+                trainer.save_checkpoint(part)
+            except BaseException:
+                part.unlink(missing_ok=True)
+                raise
+            if trainer.is_global_zero:
+                part.replace(path)
         if trainer.is_global_zero:
-            part.replace(pl_module.folder / CHECKPOINT)
             with whole_file(pl_module.folder / HISTORY) as path:
                 pd.DataFrame(pl_module.history).to_csv(path, index=False)
 
