@@ -231,6 +231,8 @@ def _print_evaluation(result: "EventEvaluation") -> None:
         ratios = (told(one.sensitivity), told(one.precision), told(one.f1), told(one.false_alarms_per_day))
         shown.add_row(name, *counts, *ratios)
     screen.print(shown)
+    for sentence in result.left_out:
+        say(f"{sentence}.")
     if result.unscored_reference_s:
         say(f"{result.unscored_reference_s:g} s of reference events have no prediction and cannot be found.")
     if result.without_reference:
