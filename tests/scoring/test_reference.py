@@ -169,7 +169,7 @@ def test_a_recording_is_called_the_same_in_scores_and_references(name, key):
         # SzCORE's tree of HED-SCORE, with case and blanks as people write them.
         ("sz_foc_a_nm_automatisms", "seizure"), ("SZ_GEN", "seizure"), (" Sz ", "seizure"), ("Seizures", "seizure"),
         # TUSZ, and TUEV's names for periodic discharges.
-        *((name, "seizure") for name in "fnsz gnsz spsz cpsz absz tnsz cnsz tcsz atsz mysz nesz seiz FNSZ".split()),
+        *((name, "seizure") for name in ["fnsz", "gnsz", "spsz", "cpsz", "absz", "tnsz", "cnsz", "tcsz", "atsz", "mysz", "nesz", "seiz", "FNSZ"]),
         ("pled", "lpd"), ("GPED", "gpd"), ("LPDs", "lpd"), ("eyem", None), ("no  seizure", None),
         ("non-seizure", None), ("seizure-free", None), ("xfnsz", None),
     ],

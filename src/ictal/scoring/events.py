@@ -178,7 +178,7 @@ def _usual_step(frame: pd.DataFrame) -> float:
 
 
 def _pieces(frame: pd.DataFrame, step: float, gaps: Sequence[tuple[float, float]]) -> npt.NDArray[np.intp]:
-    """Number the gapless pieces that rows lie in, [row]; rows without a prediction are no gap."""
+    """Return the number of the gapless piece that each row lies in, [row]; a row without a prediction is no gap."""
     starts, stops = (frame[name].to_numpy(dtype=np.float64) for name in ("start_s", "stop_s"))
     reach = np.maximum(np.maximum.accumulate(stops), starts + step)
     holes = np.cumsum(starts[1:] > reach[:-1] + ROUNDING_S)
