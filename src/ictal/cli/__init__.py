@@ -2,6 +2,7 @@
 
 import logging
 import sys
+from io import TextIOWrapper
 from typing import Annotated
 
 import typer
@@ -10,14 +11,15 @@ from ictal import __version__
 from ictal.cli.archive import archive, score_archive
 from ictal.cli.models import models
 from ictal.cli.recordings import evaluate_events, info, score
-from ictal.cli.screen import screen
+from ictal.cli.screen import EXIT_CODES, FAILED, WRONG_USAGE, say_error
 from ictal.cli.study import ablate, compare, evaluate, experts, explain, simulate, train
 from ictal.cli.view import view
-from ictal.errors import IctalError
+from ictal.errors import IctalError, UnknownNameError, UsageError
 
 app = typer.Typer(
     name="ictal",
     help="Predict how experts' votes spread over the six patterns of critical-care EEG. For research only.",
+    epilog=EXIT_CODES,
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
@@ -50,9 +52,21 @@ app.add_typer(archive)
 
 def main() -> None:
     """Run the command line: an error of the user's is one message, without a traceback."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):  # a redirected file of an old code page knows no '–'
+            stream.reconfigure(errors="replace")
     logging.basicConfig(level=logging.WARNING, format="%(name)s: %(message)s")
     try:
         app(standalone_mode=True)
+    except (UsageError, UnknownNameError) as error:
+        say_error(error)
+        sys.exit(WRONG_USAGE)
     except IctalError as error:
-        screen.print(f"Error: {error}", style="bold red", markup=False, highlight=False, soft_wrap=True)
-        sys.exit(2)
+        say_error(error)
+        sys.exit(FAILED)
+    except OSError as error:
+        if error.errno is None:
+            raise
+        where = f"{error.filename}: " if error.filename else ""
+        say_error(f"{where}{(error.strerror or str(error)).lower()}")
+        sys.exit(FAILED)
