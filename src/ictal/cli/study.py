@@ -270,14 +270,15 @@ def explain(
     """
     from ictal import study
     from ictal.evaluation import explain as explaining
+    from ictal.models import load_model
     from ictal.report.explanations import explanation_figure, save_figure
 
-    loaded, samples = study.model_and_window(model, data, window, _recipe(recipe, overrides, None))
-    found = explaining.explain(loaded, samples, pattern, cast(Any, (method,)))
+    found = study.explain_window(model, data, window, pattern, cast(Any, (method,)), _recipe(recipe, overrides, None))
     save_figure(explanation_figure(found, cast(Any, method), cast(Any, page), f"window {window}"), out)
     told, results = found.to_json(), Results(json_file)
     if check:
-        sanity = explaining.sanity(loaded.network, [samples], found.pattern, cast(Any, method))
+        network = load_model(model).network
+        sanity = explaining.sanity(network, [found.window], found.pattern, cast(Any, method))
         told["correlation_with_random_weights"] = sanity.correlations[-1]
         verdict = (
             "it changes with the weights, as it should"

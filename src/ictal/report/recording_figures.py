@@ -1,6 +1,6 @@
 """A scored recording at a glance, and its windows as readers of EEG know them."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from functools import partial
 from typing import Any
 
@@ -14,6 +14,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
 from ictal.labels import PATTERN_TITLES, PATTERNS
+from ictal.montage import Derivation
 from ictal.predictions import PROBABILITY_COLUMNS
 from ictal.recording import Signal
 from ictal.report.clock import HOUR_S, MINUTE_S, counted, duration_in_words, interval_in_words
@@ -241,17 +242,25 @@ PANELS: tuple[tuple[str, float, Callable[[Axes, Day], None]], ...] = (
 """Title, height in inches and drawing of each panel, from above."""
 
 
-def window_figure(samples: Signal, probabilities: Sequence[float], axis: str) -> Figure:
+def window_figure(
+    samples: Signal,
+    probabilities: Sequence[float],
+    axis: str,
+    lost: Collection[Derivation] = (),
+    interpolated: Collection[str] = (),
+) -> Figure:
     """Draw one centre in the double banana beside its six probabilities.
 
     Parameters
     ----------
     samples
-        [20, time], `CHANNELS` at 200 Hz, µV.
+        [20, time], `CHANNELS` at 200 Hz, µV; NaN where nothing was recorded.
     probabilities
         In the order of `PATTERNS`.
     axis
         What stands below the axis of time.
+    lost, interpolated
+        See `ictal.report.traces.draw_traces`.
     """
     with mpl.rc_context(STYLE):
         figure = Figure(figsize=(WIDTH, 5.0))
@@ -259,7 +268,7 @@ def window_figure(samples: Signal, probabilities: Sequence[float], axis: str) ->
             1, 2, left=0.055, right=0.985, top=0.985, bottom=0.085, wspace=0.18, width_ratios=[5, 1]
         )
         traces = figure.add_subplot(boxes[0])
-        draw_traces(traces, samples, row_scale(samples))
+        draw_traces(traces, samples, row_scale(samples), lost=lost, interpolated=interpolated)
         traces.set_xlabel(axis)
         _draw_bars(figure.add_subplot(boxes[1].subgridspec(3, 1)[0]), probabilities)
     return figure
