@@ -106,6 +106,13 @@ def test_the_head_says_what_was_scored_by_what(page):
         assert part in text
 
 
+def test_the_title_is_the_name_of_the_file_and_not_its_path(page):
+    assert "<title>ictal: night.edf</title>" in page
+    scores = made_up_scores(100)
+    windows = scores.recording.model_copy(update={"name": "D:\\ward 3\\night 2.edf"})
+    assert "EEG scored: night 2.edf" in words(render_recording(replace(scores, recording=windows)))
+
+
 def test_every_event_and_hour_is_in_a_table(page, day):
     rows = {name: re.search(rf'<table class="{name}">.*?</table>', page, re.DOTALL)[0].count("<tr>") - 1
             for name in ("events", "burden", "quality", "annotations")}  # fmt: skip
@@ -331,6 +338,20 @@ def test_a_window_is_drawn_beside_its_six_probabilities():
     assert traces.get_xlim() == (0, 10)
     assert traces.get_xlabel() == "seconds from 1:00"
     assert [bar.get_width() for bar in chart.patches] == [0.5, 0.1, 0.1, 0.1, 0.1, 0.1]
+
+
+@pytest.mark.parametrize(
+    ("level", "top"), [(3, 100), (40, 100), (100, 100), (180, 250), (420, 500), (3000, 5000), (1e6, 10_000)]
+)
+def test_the_axis_of_the_amplitude_reaches_as_far_as_the_data(level, top):
+    scores = made_up_scores(3600)
+    highs = np.full(len(scores.frame), float(level))
+    highs[0], highs[1] = 8000, np.nan  # an artifact, and a window without
+    frame = scores.frame.assign(aeeg_left_high=highs, aeeg_right_high=np.minimum(highs, level))
+    figure = scores_figure(replace(scores, frame=frame))
+    panels = [panel(figure, f"Amplitude-integrated EEG, {side}") for side in ("left", "right")]
+    assert [axes.get_ylim() for axes in panels] == [(0, top)] * 2
+    assert panels[0].get_yticks()[-1] == top
 
 
 @given(st.floats(0, 500))

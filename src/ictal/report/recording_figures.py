@@ -33,7 +33,11 @@ BAND = "#52606d"
 BLANK: dict[str, Any] = {"facecolor": "white", "edgecolor": "#cdd3da", "hatch": "////", "linewidth": 0.0}
 AEEG_LINEAR_UV = 10.0
 """The scale of the amplitude-integrated EEG is linear to here, logarithmic above (Hellström-Westas et al. 2006)."""
-AEEG_TICKS_UV = (0, 5, 10, 25, 50, 100, 200)
+AEEG_TICKS_UV = (0, 5, 10, 25, 50, 100, 250, 500, 1000, 2500, 5000, 10_000)
+AEEG_TOPS_UV = (100, 250, 500, 1000, 2500, 5000, 10_000)
+"""Where its axis may end; both sides have the same."""
+AEEG_SHOWN = 99
+"""The axis reaches to this percentile of the upper border, so that a rare artifact does not flatten the rest."""
 WIDTH, TOP, BETWEEN, BOTTOM = 11.0, 0.55, 0.33, 0.5
 """Of the figure, and of what lies above, between and below its panels, in inches."""
 LEFT, RIGHT = 0.1, 0.87
@@ -167,12 +171,18 @@ def _draw_aeeg(axes: Axes, day: Day, side: str) -> None:
     _ground(axes, day, low)
     axes.fill_between(day.middles, low, high, step="mid", color=BAND, lw=0, zorder=2, rasterized=True)
     axes.set_yscale("function", functions=(semilog, semilog_inverse))
-    highest = day.frame[["aeeg_left_high", "aeeg_right_high"]].to_numpy(dtype=np.float64)
-    top = 200 if highest.size and (highest > 100).mean() > 0.02 else 100
+    top = aeeg_top(day.frame[["aeeg_left_high", "aeeg_right_high"]].to_numpy(dtype=np.float64))
     axes.set_ylim(0, top)
     axes.set_yticks([tick for tick in AEEG_TICKS_UV if tick <= top])
     axes.grid(axis="y", color=FAINT, lw=0.4, zorder=1)
     axes.set_ylabel("µV", fontsize=8)
+
+
+def aeeg_top(highs: Floats) -> float:
+    """Return where the axis ends for these upper borders, µV; NaN does not count."""
+    known = highs[np.isfinite(highs)]
+    needed = float(np.percentile(known, AEEG_SHOWN)) if known.size else 0.0
+    return next((top for top in AEEG_TOPS_UV if top >= needed), AEEG_TOPS_UV[-1])
 
 
 def semilog(microvolts: Any) -> Any:

@@ -138,5 +138,5 @@ def draw_traces(
     axes.text(start_s + 1.008 * bar, 0, f"{row_uv:g} µV", fontsize=7, ha="left", va="center")
     if interpolated:
         note = f"* with an interpolated electrode: {', '.join(interpolated)}"
-        axes.text(1, -0.045, note, transform=axes.transAxes, fontsize=7, ha="right", va="top")
+        axes.text(0, -0.055, note, transform=axes.transAxes, fontsize=7, ha="left", va="top")
     axes.set_xlabel("seconds")
