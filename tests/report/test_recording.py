@@ -4,6 +4,8 @@ import html
 import itertools
 import json
 import re
+import shutil
+import subprocess
 from dataclasses import replace
 
 import numpy as np
@@ -13,7 +15,7 @@ from hypothesis import strategies as st
 from matplotlib.colors import to_rgb
 from matplotlib.image import AxesImage
 
-from ictal.labels import PATTERNS
+from ictal.labels import PATTERN_TITLES, PATTERNS
 from ictal.montage import CHANNELS, Derivation
 from ictal.predictions import PROBABILITY_COLUMNS
 from ictal.report.colours import PATTERN_COLOURS
@@ -31,6 +33,7 @@ from ictal.scoring.events import EVENT_PATTERNS, EventSettings, find_events
 from tests.report.scored import made_up_scores, made_up_signal
 from tests.report.test_report import Page
 
+TITLES = tuple(PATTERN_TITLES[pattern] for pattern in EVENT_PATTERNS)
 GAPS = ((30_000.0, 2_400.0), (60_500.0, 400.0))
 REFUSED = ((50_000.0, 53_000.0), (70_000.0, 70_300.0))
 
@@ -111,6 +114,39 @@ def test_the_title_is_the_name_of_the_file_and_not_its_path(page):
     scores = made_up_scores(100)
     windows = scores.recording.model_copy(update={"name": "D:\\ward 3\\night 2.edf"})
     assert "EEG scored: night 2.edf" in words(render_recording(replace(scores, recording=windows)))
+
+
+def test_a_heading_and_the_figure_that_it_heads_are_one_block(page):
+    blocks = re.findall(r'<div class="lead">(.*?)</div>', page, re.DOTALL)
+    assert len(blocks) == 1 + len(EVENT_PATTERNS)
+    assert all(block.count("<figure") == 1 and re.search("<h[23]>", block) for block in blocks)
+    assert page.count("<h3>") == len(EVENT_PATTERNS)
+
+
+@pytest.mark.slow
+def test_on_paper_no_caption_is_torn_from_its_figure_and_no_row_is_folded_away(tmp_path):
+    browser, reader = shutil.which("chromium"), shutil.which("pdftotext")
+    if not browser or not reader:
+        pytest.skip("chromium and pdftotext are not installed")
+    scores = made_up_scores(3 * 3600)
+    hot = np.arange(len(scores.frame)) % 12 < 3
+    scores = replace(scores, frame=scores.frame.assign(seizure_probability=np.where(hot, 0.95, 0.01)))
+    report, paper = tmp_path / "report.html", tmp_path / "report.pdf"
+    report.write_text(render_recording(scores, made_up_signal))
+    options = ("--headless", "--no-sandbox", "--disable-gpu", "--no-pdf-header-footer")
+    subprocess.run([browser, *options, f"--print-to-pdf={paper}", report.as_uri()], check=True, capture_output=True)
+    told = subprocess.run([reader, "-layout", paper, "-"], check=True, capture_output=True, text=True).stdout
+    pages = told.split("\f")
+    for text in pages:
+        # A figure says 'probabilities' below its bars.
+        assert len(re.findall(r"^ *[123]\. \w+, probability", text, re.MULTILINE)) == text.count("probabilities")
+        lines = [line.strip() for line in text.splitlines() if line.strip()]
+        headings = ("At a glance", "The clearest windows of each pattern", "Events", "Burden", "Quality", *TITLES)
+        assert not lines or lines[-1] not in headings
+    assert sum(text.count("probabilities") for text in pages) >= 12
+    events = scores.events()
+    assert len(events) > 40, "so that the table is folded on the screen"
+    assert len(re.findall(r" 0\.\d\d +0\.\d\d *$", told, re.MULTILINE)) == len(events)
 
 
 def test_every_event_and_hour_is_in_a_table(page, day):
