@@ -58,18 +58,18 @@ def test_one_bad_file_of_several_stops_none_of_the_others(night, tmp_path):
     result = call(
         "score", *files, "--model", exported(), "--formats", "parquet", "--out", tmp_path / "out", "--json", "-"
     )
-    assert result.exit_code == 2
+    assert result.exit_code == 3
     told = json.loads(result.stdout)
     assert [Path(one["recording"]["name"]).name for one in told["recordings"]] == ["night.edf", "day.edf"]
     assert [("bad.edf" in text, "nowhere.edf" in text) for text in told["failed"]] == [(True, False), (False, True)]
-    assert "2 of 4 recordings could not be scored." in result.stderr
+    assert "2 of 4 recordings failed." in result.stderr
     assert result.stderr.count("Error: ") == 2
     assert {path.name for path in (tmp_path / "out").iterdir()} == {"night_scores.parquet", "day_scores.parquet"}
     frames = [Scores.read(path).frame for path in sorted((tmp_path / "out").iterdir())]
     assert not frames[0]["seizure_probability"].equals(frames[1]["seizure_probability"])
 
 
-def test_an_error_is_one_message_and_exit_code_2(night, tmp_path, monkeypatch, capsys):
+def test_an_error_is_one_message_and_exit_code_1(night, tmp_path, monkeypatch, capsys):
     (tmp_path / "bad.edf").write_text("not an EEG")
     for arguments in (
         ("score", tmp_path / "bad.edf", "--model", exported(), "--out", tmp_path / "out"),
@@ -80,7 +80,7 @@ def test_an_error_is_one_message_and_exit_code_2(night, tmp_path, monkeypatch, c
         monkeypatch.setattr(sys, "argv", ["ictal", *map(str, arguments)])
         with pytest.raises(SystemExit) as left:
             cli.main()
-        assert left.value.code == 2
+        assert left.value.code == (2 if "no such" in str(arguments) else 1)
         said = capsys.readouterr()
         assert said.err.strip().startswith("Error: ")
         assert "Traceback" not in said.err
@@ -115,7 +115,7 @@ def test_info_says_what_is_there_and_what_a_model_makes_of_it(night):
     told = json.loads(result.stdout)
     assert result.exit_code == 0
     assert (told["kind"], told["n_windows"], told["problem"]) == ("referential", 3, "")
-    assert "can be scored: 3 windows of 50 s, every 10 s" in result.stderr
+    assert "can be scored: 3 windows of 50 s, every 10 s" in result.stderr  # standard output is for the JSON
     again = json.loads(call("info", night, "--model", exported(), "--json", "-").stdout)
     assert again["n_windows"] == 3
 
@@ -145,7 +145,7 @@ print(*[name for name in {HEAVY!r} if name in sys.modules])
     done = subprocess.run(
         [sys.executable, "-c", code, command, night, *options], capture_output=True, text=True, check=True
     )
-    assert done.stdout.split() == (["matplotlib"] if "all" in arguments else [])
+    assert done.stdout.splitlines()[-1].split() == (["matplotlib"] if "all" in arguments else [])
 
 
 def test_ctrl_c_ends_promptly_and_leaves_nothing_half_written(tmp_path):

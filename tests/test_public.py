@@ -19,3 +19,9 @@ def test_an_unknown_name_is_an_attribute_error():
 def test_importing_ictal_and_asking_for_a_recording_needs_no_torch():
     code = "import sys, ictal; ictal.read; ictal.simulate.simulate_recording; sys.exit('torch' in sys.modules)"
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_dir_shows_the_public_names_without_importing_them():
+    code = "import sys, ictal; names = dir(ictal); sys.exit('torch' in sys.modules or not {*ictal.__all__} <= {*names})"
+    subprocess.run([sys.executable, "-c", code], check=True)
+    assert {"__name__", "__version__"} <= {*dir(ictal)}

@@ -10,13 +10,14 @@ from ictal import recordings
 from ictal.errors import ReadError, UnknownNameError, WriteError
 from ictal.io import open_recording
 from ictal.io.edf import write_edf
-from ictal.recording import Gap
+from ictal.montage import CHANNELS, ELECTRODES, MONTAGES, Derivation, derivations_of
+from ictal.recording import Gap, Recording
 from ictal.recordings import FORMATS, check_folder, check_names, score_file, signal_of
 from ictal.scoring import scores as scores_module
 from ictal.scoring.score import score
 from ictal.scoring.scores import Scores
 from ictal.standardise import StandardiseSettings, standardise
-from tests.scoring.helpers import Loudness, eeg, recording_of
+from tests.scoring.helpers import Loudness, contract, eeg, recording_of
 
 
 @pytest.fixture(scope="module")
@@ -124,6 +125,40 @@ def test_the_samples_that_are_drawn_are_those_that_the_model_saw(night):
     np.testing.assert_allclose(show(30.0, 41.5), whole[:, 6000:8300], atol=1e-3)
     np.testing.assert_allclose(show(110.0, 130.0), whole[:, 22_000:], atol=1e-3)
     assert show(500.0, 510.0).shape == (20, 0)
+
+
+def test_what_the_recording_lacks_is_not_drawn_in_its_report(tmp_path, monkeypatch):
+    """No EKG, an electrode that is missing for a second, one that is off, and a model that sees all filled."""
+    samples = eeg(120)[:-1]
+    samples[0, 10_000:10_400] = np.nan
+    samples[4] = 7.0
+    recording = Recording.from_array(samples, ELECTRODES, 200, "night")
+    seen = {}
+    monkeypatch.setattr(
+        "ictal.report.recording.render_recording",
+        lambda scores, signal_of, lost: seen.update(shown=signal_of(45.0, 55.0), lost=lost) or "",
+    )
+    scores = score(recording, Loudness())
+    recordings._write_report(scores, recording, tmp_path)
+    gone = np.isnan(seen["shown"])
+    assert gone[CHANNELS.index("EKG")].all()
+    assert gone[4].all()
+    assert np.flatnonzero(gone[0]).tolist() == list(range(1000, 1400))
+    assert not gone[[row for row in range(19) if row not in (0, 4)]].any()
+    assert seen["lost"] == ()
+    assert np.isfinite(signal_of(scores, recording)(45.0, 55.0)).all()
+
+
+def test_derivations_between_unconnected_parts_of_a_bipolar_recording_are_lost():
+    pairs = [pair for pair in derivations_of(MONTAGES["double_banana"]) if str(pair) not in ("F7-T3", "Fz-Cz")]
+    volts = eeg(60)
+    rows = np.stack([volts[CHANNELS.index(a)] - volts[CHANNELS.index(b)] for a, b in pairs])
+    recording = Recording.from_array(rows, [str(pair) for pair in pairs], 200, "bipolar")
+    scores = score(recording, Loudness(contract(derivations=("Fp1-T3", "T3-O1"))))
+    seen = recordings._Seen(scores, recording)
+    # T3 still hangs on O1, and F7 on Fp1, which the parasagittal chain joins; Fz is alone.
+    assert seen.lost == (Derivation("Fz", "Cz"),)
+    assert np.isnan(seen.recorded(10.0, 20.0)[CHANNELS.index("Fz")]).all()
 
 
 def test_samples_behind_a_gap_are_drawn_at_their_true_time():

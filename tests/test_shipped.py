@@ -128,7 +128,7 @@ def test_models_are_listed_and_one_bad_card_hides_no_other(places):
     model(own / "odd")
     (own / "odd" / "card.json").write_text("{}")
     result = call("models", "--json", "-")
-    assert result.exit_code == 0
+    assert result.exit_code == 3
     default, mine = json.loads(result.stdout)["models"]
     assert (default["name"], default["ships_with_ictal"], default["licence"]) == ("default", True, "Apache-2.0")
     assert (mine["name"], mine["ships_with_ictal"], mine["n_parameters"]) == ("mine", False, None)
@@ -188,7 +188,7 @@ def test_the_default_scores_offline_and_leaves_the_package_as_it_is(default, tmp
     signal = standardise(ictal.read(tmp_path / "night.edf"), loaded.card.standardise).signal
     windows = np.stack([signal[:, start : start + WINDOW_SAMPLES] for start in (0, 2000, 4000)])
     np.testing.assert_allclose(scores.frame[list(PROBABILITY_COLUMNS)], loaded.predict(windows), atol=1e-4)
-    assert "can be scored: 3 windows of 50 s" in call("info", "night.edf", "--model", "default").stderr
+    assert "can be scored: 3 windows of 50 s" in call("info", "night.edf", "--model", "default").stdout
 
 
 def test_the_default_is_evaluated_and_explained_by_its_name(default, cache):

@@ -153,6 +153,10 @@ def test_a_window_is_explained_from_the_command_line(run, tmp_path):
     assert told["pattern"] == "lpd"
     assert -1 <= told["correlation_with_random_weights"] <= 1
     assert "Rank correlation with an explanation under random weights" in made.output
+    found = explain_window(unit, "sim", "p3e1_0", methods=("occlusion",), recipe=TINY)
+    assert found.missing is not None
+    assert found.missing.shape == found.window.shape
+    assert np.isfinite(found.recorded[~found.missing]).all()
     with pytest.raises(TableError, match="there is no window 'p99e0_0'; it has p0e0_0, p0e1_0"):
         explain_window(unit, "sim", "p99e0_0", recipe=TINY)
 

@@ -25,3 +25,8 @@ def __getattr__(name: str) -> Any:
     module, _, attribute = _PUBLIC[name].partition(":")
     found = import_module(module)
     return getattr(found, attribute) if attribute else found
+
+
+def __dir__() -> list[str]:
+    """Return the public names, also those that are not imported yet, beside what every module has."""
+    return sorted({*globals(), *__all__})

@@ -51,6 +51,10 @@ class ModelError(IctalError):
     """A saved model is missing, incomplete or altered."""
 
 
+class UsageError(IctalError):
+    """A command was called with options or arguments that do not go together."""
+
+
 class UnknownNameError(IctalError):
     """A name that is not in a registry."""
 

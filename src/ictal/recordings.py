@@ -3,7 +3,6 @@
 import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -11,14 +10,14 @@ import numpy as np
 from ictal.errors import UnknownNameError, WriteError
 from ictal.files import write_text, writing
 from ictal.io import open_recording
-from ictal.montage import N_CHANNELS, derivation
+from ictal.montage import MONTAGES, N_CHANNELS, Derivation, derivation, derivations_of
 from ictal.progress import Progress, silent
 from ictal.recording import Recording, Signal
 from ictal.scoring.engine import Engine
 from ictal.scoring.score import OnScores, score
 from ictal.scoring.scores import Scores
 from ictal.scoring.writers import WRITERS, stem, stem_of, summary
-from ictal.standardise import StandardiseSettings, stretches
+from ictal.standardise import Standardised, StandardiseSettings, stretches
 from ictal.windows import RATE_HZ
 from ictal.wiring import wire
 
@@ -118,33 +117,48 @@ def score_file(
 def _write_report(scores: Scores, recording: Recording, folder: Path) -> list[Path]:
     from ictal.report.recording import render_recording  # matplotlib takes a second
 
-    path, page = folder / f"{stem(scores)}_report.html", render_recording(scores, signal_of(scores, recording))
+    path = folder / f"{stem(scores)}_report.html"
+    seen = _Seen(scores, recording)
+    page = render_recording(scores, seen.recorded, lost=seen.lost)
     with writing(path):
         write_text(path, page)
     return [path]
 
 
 def signal_of(scores: Scores, recording: Recording) -> Callable[[float, float], Signal]:
-    """Return what gives the samples that a model saw between two times, [20, time] at 200 Hz."""
-    settings = StandardiseSettings.model_validate(scores.manifest["settings"]["standardise"])
-    interpolate = int(scores.manifest["settings"]["interpolate"])
-    derivations = scores.manifest["model"]["derivations"]
-    return partial(_signal, recording, settings, interpolate, derivations)
+    """Return what gives the samples that a model saw between two times, [20, time] at 200 Hz, finite."""
+    return _Seen(scores, recording).signal
 
 
-def _signal(
-    recording: Recording,
-    settings: StandardiseSettings,
-    interpolate: int,
-    derivations: Sequence[str],
-    start_s: float,
-    stop_s: float,
-) -> Signal:
-    wiring = wire(recording, [derivation(name) for name in derivations], interpolate)
-    for stretch in stretches(recording, wiring, settings.fill):
-        onset_s = stretch.segment.onset_s
-        if onset_s <= start_s < onset_s + stretch.n_samples / RATE_HZ:
-            start = round((start_s - onset_s) * RATE_HZ)
-            stop = min(stretch.n_samples, round((stop_s - onset_s) * RATE_HZ))
-            return stretch.standardised(start, stop, settings)[0].signal
-    return np.zeros((N_CHANNELS, 0), dtype=np.float32)
+class _Seen:
+    """What a model saw of a recording, piece by piece."""
+
+    def __init__(self, scores: Scores, recording: Recording) -> None:
+        chosen = scores.manifest["settings"]
+        self.settings = StandardiseSettings.model_validate(chosen["standardise"])
+        derivations = [derivation(name) for name in scores.manifest["model"]["derivations"]]
+        self.wiring = wire(recording, derivations, int(chosen["interpolate"]))
+        self.recording = recording
+
+    @property
+    def lost(self) -> tuple[Derivation, ...]:
+        """Derivations of the double banana that cannot be formed."""
+        return tuple(pair for pair in derivations_of(MONTAGES["double_banana"]) if not self.wiring.forms(pair))
+
+    def signal(self, start_s: float, stop_s: float) -> Signal:
+        """Return the samples between two times."""
+        return self._piece(start_s, stop_s).signal
+
+    def recorded(self, start_s: float, stop_s: float) -> Signal:
+        """Return the same, but NaN where the recording has nothing and the model saw what was filled in."""
+        piece = self._piece(start_s, stop_s)
+        return np.where(piece.missing, np.float32(np.nan), piece.signal)
+
+    def _piece(self, start_s: float, stop_s: float) -> Standardised:
+        for stretch in stretches(self.recording, self.wiring, self.settings.fill):
+            onset_s = stretch.segment.onset_s
+            if onset_s <= start_s < onset_s + stretch.n_samples / RATE_HZ:
+                start = round((start_s - onset_s) * RATE_HZ)
+                stop = min(stretch.n_samples, round((stop_s - onset_s) * RATE_HZ))
+                return stretch.standardised(start, stop, self.settings)[0]
+        return Standardised(np.zeros((N_CHANNELS, 0), dtype=np.float32), np.zeros((N_CHANNELS, 0), dtype=bool))

@@ -52,6 +52,7 @@ from ictal.models.arms import (
     weighted_averages,
 )
 from ictal.models.weights import Card, Model, Origin, device, predict
+from ictal.montage import MONTAGES, Derivation, derivations_of
 from ictal.predictions import ID_COLUMNS, PROBABILITY_COLUMNS, Predictions, concatenate, eeg_weights, mean_of
 from ictal.progress import Progress, silent
 from ictal.report.html import Report, render
@@ -72,6 +73,7 @@ from ictal.training.loop import CHECKPOINT, HISTORY, Task
 from ictal.training.recipe import OF_MODEL, recipe_of_model, to_yaml
 from ictal.training.units import BEGUN_WITH, MANIFEST, PREDICTIONS, make_card, train_arm
 from ictal.windows import cut, first_sample
+from ictal.wiring import wire
 
 DEFAULT_ARMS = ("temporal", "spatial", "both")
 JOINT = {"fusion": "both", "fusion-finetuned": "both"}
@@ -541,14 +543,21 @@ def explain_window(
     TableError
         If the data set has no such window.
     """
-    loaded, window = model_and_window(model, data, window_id, recipe)
-    return explain(loaded, window, pattern, methods)
+    loaded, window, missing, lost = _window_of(model, data, window_id, recipe)
+    return replace(explain(loaded, window, pattern, methods), missing=missing, lost=lost)
 
 
 def model_and_window(
     model: str | Path, data: str, window_id: str, recipe: Recipe | str
 ) -> tuple[Model, npt.NDArray[np.float32]]:
     """Return a model and one standardised window of a data set, [20, 10000]; see `explain_window`."""
+    return _window_of(model, data, window_id, recipe)[:2]
+
+
+def _window_of(
+    model: str | Path, data: str, window_id: str, recipe: Recipe | str
+) -> tuple[Model, npt.NDArray[np.float32], npt.NDArray[np.bool_], tuple[Derivation, ...]]:
+    """Return a model, a window, which of its samples the recording lacks, and derivations that it cannot form."""
     recipe = load_recipe(recipe) if isinstance(recipe, str) else recipe
     loaded = load_model(model)
     loaded.network.to(device(recipe.trainer.accelerator))
@@ -556,7 +565,7 @@ def model_and_window(
     if data.startswith("sim") and loaded.card.data.startswith("sim") and dataset.name != loaded.card.data:
         warnings.warn(
             f"the model was trained on {loaded.card.data}; this is {dataset.name}, whose EEGs are others",
-            stacklevel=3,
+            stacklevel=4,
         )
     rows = dataset.outline[dataset.outline["window_id"] == window_id]
     if rows.empty:
@@ -564,8 +573,15 @@ def model_and_window(
         raise TableError(f"{dataset.name}: there is no window '{window_id}'; it has {known}")
     eeg_id, start_s = rows[["eeg_id", "start_s"]].iloc[0]
     settings = loaded.card.standardise
-    signal = standardise(dataset.recording(eeg_id), settings).signal
-    return loaded, cut(signal, first_sample(start_s, signal.shape[1]), settings.short)[0]
+    recording = dataset.recording(eeg_id)
+    wiring = wire(recording)
+    made = standardise(recording, settings, wiring)
+    start = first_sample(start_s, made.signal.shape[1])
+    window, _ = cut(made.signal, start, settings.short)
+    # What the policy makes up of a short recording was not recorded either.
+    there, _ = cut((~made.missing).astype(np.float32), start, "zero")
+    lost = tuple(pair for pair in derivations_of(MONTAGES["double_banana"]) if not wiring.forms(pair))
+    return loaded, window, there == 0, lost
 
 
 def arms_frame(comparison: Comparison) -> pd.DataFrame:

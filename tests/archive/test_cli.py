@@ -29,7 +29,7 @@ def scored(tmp_path_factory) -> tuple[Path, str, list[dict]]:
     (source / "empty.edf").touch()
     options = ("--out", top / "out", "--model", exported(), "--workers", 1, "--log", "-", "--json", top / "told.json")
     result = call("score-archive", source, *options)
-    assert result.exit_code == 0, result.stderr
+    assert result.exit_code == 3, result.stderr
     return top, result.stderr, [json.loads(line) for line in result.stdout.splitlines()]
 
 
@@ -56,6 +56,7 @@ def test_status_and_retry_give_json(scored, tmp_path):
     told = json.loads(call("archive", "status", top / "out", "--json", "-").stdout)
     assert (told["done"], told["failed"], told["left"]) == (3, 1, 0)
     again = call("archive", "retry", top / "out", "--workers", 1, "--log", tmp_path / "log", "--json", "-")
+    assert again.exit_code == 3
     assert json.loads(again.stdout)["failed"] == 1
     events = [json.loads(line) for line in (tmp_path / "log").read_text().splitlines()]
     assert [event["event"] for event in events] == ["planned", "dashboard", "failed"]

@@ -79,7 +79,7 @@ def test_a_folder_with_one_recording_opens_it(root, below):
 
 def test_a_folder_with_several_recordings_or_none_is_refused(root):
     shutil.copy(eeg(root) / f"{STEM}_eeg.edf", eeg(root) / "sub-01_ses-1_task-move_eeg.edf")
-    with pytest.raises(ReadError, match=r"a folder with 2 recordings of EEG .*: sub-01.*move_eeg\.edf, .*name one"):
+    with pytest.raises(ReadError, match=r"a folder with 2 recordings of EEG: sub-01.*move_eeg\.edf, .*name one"):
         open_recording(root)
     with pytest.raises(ReadError, match=r"derivatives/x: there is no such file"):
         open_recording(root / "derivatives" / "x")

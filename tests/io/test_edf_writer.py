@@ -250,7 +250,7 @@ def call(*arguments: object):
 
 def test_the_command_makes_the_recording_of_a_patient_and_says_what_it_is(tmp_path):
     out = tmp_path / "night.edf"
-    told = call("--hours", 0.02, "--seed", 1, "--patient", 0, "--out", out).stderr
+    told = call("--hours", 0.02, "--seed", 1, "--patient", 0, "--out", out).stdout
     assert f"{out} (0.02 hours, 1 annotated episodes)" in told
     first = open_recording(out)
     assert (first.duration_s, [note.text for note in first.annotations]) == (72, ["possible Seizure"])

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from matplotlib.collections import QuadMesh
@@ -7,7 +9,7 @@ from matplotlib.patches import Circle
 from ictal.errors import ModelError, UnknownNameError
 from ictal.evaluation.explain import Explanation, Gradcam, Gradients, Occlusion
 from ictal.labels import PATTERNS
-from ictal.montage import ELECTRODES
+from ictal.montage import CHANNELS, ELECTRODES, Derivation
 from ictal.report import explanations as module
 from ictal.report.evidence import of_derivations
 from ictal.report.explanations import explanation_figure, save_figure
@@ -120,6 +122,26 @@ def test_an_explanation_without_a_grid_shades_by_electrode():
     found = Occlusion(electrodes, np.zeros(50), None, 0)
     rows = shading(explanation_figure(Explanation("lpd", PROBABILITIES, noise(10_000), found), "occlusion"))
     np.testing.assert_allclose(np.concatenate(rows), of_derivations(electrodes[:, None]).ravel())
+
+
+def test_what_was_not_recorded_is_neither_drawn_nor_shaded():
+    missing = np.zeros((20, 10_000), dtype=bool)
+    missing[[C4, CHANNELS.index("EKG")]] = True
+    missing[0, 4600:4800] = True
+    made = replace(explanation(), missing=missing, lost=(Derivation("Fz", "Cz"),))
+    figure = explanation_figure(made, "occlusion")
+    traces = figure.axes[0]
+    labels = [label.get_text() for label in traces.get_yticklabels()]
+    assert "EKG" not in labels
+    assert [text.get_text().strip() for text in traces.texts].count("not recorded") == 3  # with C4, and Fz-Cz
+    lines = [np.asarray(line.get_ydata(), dtype=float) for line in traces.lines if len(line.get_xdata()) > 2]
+    assert len(lines) == 15
+    assert {int(np.isnan(line).sum()) for line in lines} == {0, 200}
+    assert not any(row.any() for row in shading(figure)), "the only evidence is of an electrode that is not there"
+    head = next(axes for axes in figure.axes if axes.get_title() == "each electrode, nats")
+    written = [text.get_text() for text in head.texts]
+    assert written.count("C4") == 1
+    assert len(written) == 2 * 19 - 1
 
 
 def test_grad_cam_lies_over_the_four_chains_with_hertz_and_seconds():

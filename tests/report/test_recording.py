@@ -4,6 +4,8 @@ import html
 import itertools
 import json
 import re
+import shutil
+import subprocess
 from dataclasses import replace
 
 import numpy as np
@@ -13,7 +15,8 @@ from hypothesis import strategies as st
 from matplotlib.colors import to_rgb
 from matplotlib.image import AxesImage
 
-from ictal.labels import PATTERNS
+from ictal.labels import PATTERN_TITLES, PATTERNS
+from ictal.montage import CHANNELS, Derivation
 from ictal.predictions import PROBABILITY_COLUMNS
 from ictal.report.colours import PATTERN_COLOURS
 from ictal.report.day import N_COLUMNS, Day
@@ -30,6 +33,7 @@ from ictal.scoring.events import EVENT_PATTERNS, EventSettings, find_events
 from tests.report.scored import made_up_scores, made_up_signal
 from tests.report.test_report import Page
 
+TITLES = tuple(PATTERN_TITLES[pattern] for pattern in EVENT_PATTERNS)
 GAPS = ((30_000.0, 2_400.0), (60_500.0, 400.0))
 REFUSED = ((50_000.0, 53_000.0), (70_000.0, 70_300.0))
 
@@ -91,7 +95,7 @@ def test_a_day_is_one_small_page_that_stands_alone_and_is_well_formed(page):
 def test_the_head_says_what_was_scored_by_what(page):
     text = words(page)
     for part in (
-        "EEG scored: ward/night.edf",
+        "EEG scored: night.edf",
         "Not a medical device",
         "14 March 2030, 21:37:12",
         "24 h",
@@ -103,6 +107,46 @@ def test_the_head_says_what_was_scored_by_what(page):
         "nurse &lt;in&gt; room",
     ):
         assert part in text
+
+
+def test_the_title_is_the_name_of_the_file_and_not_its_path(page):
+    assert "<title>ictal: night.edf</title>" in page
+    scores = made_up_scores(100)
+    windows = scores.recording.model_copy(update={"name": "D:\\ward 3\\night 2.edf"})
+    assert "EEG scored: night 2.edf" in words(render_recording(replace(scores, recording=windows)))
+
+
+def test_a_heading_and_the_figure_that_it_heads_are_one_block(page):
+    blocks = re.findall(r'<div class="lead">(.*?)</div>', page, re.DOTALL)
+    assert len(blocks) == 1 + len(EVENT_PATTERNS)
+    assert all(block.count("<figure") == 1 and re.search("<h[23]>", block) for block in blocks)
+    assert page.count("<h3>") == len(EVENT_PATTERNS)
+
+
+@pytest.mark.slow
+def test_on_paper_no_caption_is_torn_from_its_figure_and_no_row_is_folded_away(tmp_path):
+    browser, reader = shutil.which("chromium"), shutil.which("pdftotext")
+    if not browser or not reader:
+        pytest.skip("chromium and pdftotext are not installed")
+    scores = made_up_scores(3 * 3600)
+    hot = np.arange(len(scores.frame)) % 12 < 3
+    scores = replace(scores, frame=scores.frame.assign(seizure_probability=np.where(hot, 0.95, 0.01)))
+    report, paper = tmp_path / "report.html", tmp_path / "report.pdf"
+    report.write_text(render_recording(scores, made_up_signal))
+    options = ("--headless", "--no-sandbox", "--disable-gpu", "--no-pdf-header-footer")
+    subprocess.run([browser, *options, f"--print-to-pdf={paper}", report.as_uri()], check=True, capture_output=True)
+    told = subprocess.run([reader, "-layout", paper, "-"], check=True, capture_output=True, text=True).stdout
+    pages = told.split("\f")
+    for text in pages:
+        # A figure says 'probabilities' below its bars.
+        assert len(re.findall(r"^ *[123]\. \w+, probability", text, re.MULTILINE)) == text.count("probabilities")
+        lines = [line.strip() for line in text.splitlines() if line.strip()]
+        headings = ("At a glance", "The clearest windows of each pattern", "Events", "Burden", "Quality", *TITLES)
+        assert not lines or lines[-1] not in headings
+    assert sum(text.count("probabilities") for text in pages) >= 12
+    events = scores.events()
+    assert len(events) > 40, "so that the table is folded on the screen"
+    assert len(re.findall(r" 0\.\d\d +0\.\d\d *$", told, re.MULTILINE)) == len(events)
 
 
 def test_every_event_and_hour_is_in_a_table(page, day):
@@ -134,6 +178,52 @@ def test_the_clearest_windows_are_drawn_from_the_recording_best_first(day):
 
 def test_without_the_recording_the_page_says_that_it_shows_no_traces():
     assert "so no traces are shown" in words(render_recording(made_up_scores(600)))
+
+
+def drawn_rows(figure):
+    """Return the names of the rows of a figure that have a line, and of those that only have a name."""
+    axes = figure.axes[0]
+    places = {place: label.get_text() for place, label in zip(axes.get_yticks(), axes.get_yticklabels(), strict=True)}
+    lines = [line for line in axes.lines if len(line.get_xdata()) > 2]
+    middles = [np.nanmedian(line.get_ydata()) for line in lines]
+    drawn = [min(places, key=lambda place: abs(place - middle)) for middle in middles]
+    return [places[place] for place in drawn], [places[place] for place in places if place not in drawn]
+
+
+def test_a_window_without_an_ekg_has_no_row_for_it():
+    samples = made_up_signal(0, 10)
+    drawn, named = drawn_rows(window_figure(samples, [1 / 6] * 6, ""))
+    assert (len(drawn), drawn[-1], named) == (19, "EKG", [])
+    samples[CHANNELS.index("EKG")] = np.nan
+    drawn, named = drawn_rows(window_figure(samples, [1 / 6] * 6, ""))
+    assert (len(drawn), named) == (18, [])
+    assert "EKG" not in drawn
+
+
+def test_derivations_that_are_not_there_have_a_name_and_no_line_and_interpolated_ones_a_star():
+    samples = made_up_signal(0, 10)
+    samples[CHANNELS.index("T3")] = np.nan
+    figure = window_figure(samples, [1 / 6] * 6, "", lost=[Derivation("Fz", "Cz")], interpolated=["O2"])
+    drawn, named = drawn_rows(figure)
+    assert named == ["F7-T3", "T3-T5", "Fz-Cz"]
+    assert [name for name in drawn if name.endswith("*")] == ["P4-O2*", "T6-O2*"]
+    written = [text.get_text().strip() for text in figure.axes[0].texts]
+    assert written.count("not recorded") == 3
+    assert "* with an interpolated electrode: O2" in written
+
+
+def test_missing_samples_are_a_gap_in_the_line():
+    samples = made_up_signal(0, 10)
+    samples[CHANNELS.index("F7"), 500:900] = np.nan
+    lines = window_figure(samples, [1 / 6] * 6, "").axes[0].lines
+    gone = [np.flatnonzero(np.isnan(np.asarray(line.get_ydata(), dtype=float))) for line in lines[:19]]
+    assert [(rows.min(), rows.max() + 1) for rows in gone if len(rows)] == [(500, 900)] * 2  # Fp1-F7 and F7-T3
+
+
+def test_nothing_at_all_is_drawn_of_a_window_that_was_not_recorded():
+    figure = window_figure(np.full((20, 2000), np.nan, dtype=np.float32), [1 / 6] * 6, "")
+    drawn, named = drawn_rows(figure)
+    assert (drawn, len(named)) == ([], 18)
 
 
 def test_flawed_electrodes_are_named_beside_a_window():
@@ -284,6 +374,20 @@ def test_a_window_is_drawn_beside_its_six_probabilities():
     assert traces.get_xlim() == (0, 10)
     assert traces.get_xlabel() == "seconds from 1:00"
     assert [bar.get_width() for bar in chart.patches] == [0.5, 0.1, 0.1, 0.1, 0.1, 0.1]
+
+
+@pytest.mark.parametrize(
+    ("level", "top"), [(3, 100), (40, 100), (100, 100), (180, 250), (420, 500), (3000, 5000), (1e6, 10_000)]
+)
+def test_the_axis_of_the_amplitude_reaches_as_far_as_the_data(level, top):
+    scores = made_up_scores(3600)
+    highs = np.full(len(scores.frame), float(level))
+    highs[0], highs[1] = 8000, np.nan  # an artifact, and a window without
+    frame = scores.frame.assign(aeeg_left_high=highs, aeeg_right_high=np.minimum(highs, level))
+    figure = scores_figure(replace(scores, frame=frame))
+    panels = [panel(figure, f"Amplitude-integrated EEG, {side}") for side in ("left", "right")]
+    assert [axes.get_ylim() for axes in panels] == [(0, top)] * 2
+    assert panels[0].get_yticks()[-1] == top
 
 
 @given(st.floats(0, 500))

@@ -150,3 +150,11 @@ def test_defaults_find_events_that_burden_takes():
     table = of(burden(frame, find_events(frame, EventSettings())), "seizure")
     assert table["event_s"].tolist() == [30]
     assert table["burden"].tolist() == [0.5]
+
+
+def test_a_lone_row_beside_a_gap_is_no_burden_and_a_gap_is_no_event_time():
+    frame = scores([0.1, 0.1, 0.95, 0.9, 0.9, 0.9])
+    frame.loc[3:, ["start_s", "stop_s"]] += 2  # a gap from 50 to 52 s
+    found = find_events(frame)
+    assert [(event.start_s, event.stop_s) for event in found] == [(52, 82)]
+    assert of(burden(frame, found), "seizure")["event_s"].tolist() == [30]

@@ -78,7 +78,7 @@ def test_the_median_of_three_drops_a_single_row_and_fills_a_single_dip():
 
 def test_the_mean_of_three_by_hand():
     values = smooth(scores([0.3, 0.6, 0.9, 0.0]), EventSettings(smoothing="mean"))["seizure_probability"]
-    assert values.to_numpy() == pytest.approx([0.4, 0.6, 0.5, 0.3])
+    assert values.to_numpy() == pytest.approx([0.3, 0.6, 0.5, 0.3])
 
 
 def test_events_that_are_near_are_one_and_short_ones_go_after_that():
@@ -112,6 +112,55 @@ def test_smoothing_does_not_cross_a_gap():
     frame = scores([0.9, 0.9, 0.0, 0.0])
     frame.loc[2:, ["start_s", "stop_s"]] += 100
     assert smooth(frame, EventSettings())["seizure_probability"].tolist() == [0.9, 0.9, 0.0, 0.0]
+
+
+@pytest.mark.parametrize("gap_s", [0.1, 2.0, 9.9])
+@pytest.mark.parametrize("step_s", [2.0, 10.0])
+def test_no_event_crosses_a_gap_however_short(gap_s, step_s):
+    frame = scores([0.9] * 20, step_s=step_s)
+    stop_s = frame["stop_s"][9]
+    frame.loc[10:, ["start_s", "stop_s"]] += stop_s + gap_s - frame["start_s"][10]
+    (one, other) = find_events(frame, EventSettings(max_unscored_s=1000, min_gap_s=1000))
+    assert (one.stop_s, other.start_s) == pytest.approx((stop_s, stop_s + gap_s))
+
+
+def test_a_gap_that_no_row_shows_is_told():
+    """Rows of 10 s each minute: the second piece happens to begin a minute after the last row of the first."""
+    frame = scores([0.9, 0.9, 0.9, 0.9], step_s=60)
+    assert times(find_events(frame)) == [(20, 210)]
+    assert times(find_events(frame, gaps=[(95.0, 40.0)])) == [(20, 90), (140, 210)]
+    assert times(find_events(frame, gaps=[(500.0, 1.0), (95.0, 40.0), (0.0, 15.0)])) == [(20, 90), (140, 210)]
+
+
+def with_gap(before, after, gap_s=2.0):
+    frame = scores([*before, *after])
+    frame.loc[len(before) :, ["start_s", "stop_s"]] += gap_s
+    return frame
+
+
+@pytest.mark.parametrize("smoothing", ["median", "mean"])
+@pytest.mark.parametrize(
+    "frame",
+    [
+        scores([0.1, 0.1, 0.1, 0.95]),
+        scores([0.95, 0.1, 0.1, 0.1]),
+        with_gap([0.1, 0.1, 0.95], [0.1, 0.1]),
+        with_gap([0.1, 0.1], [0.95, 0.1, 0.1]),
+        with_gap([0.1, 0.1, 0.95], [0.95, 0.1]),
+        scores([0.1, 0.1, 0.95, NAN, NAN, 0.95, 0.1]),
+        scores([0.95]),
+    ],
+    ids=["last", "first", "before a gap", "after a gap", "both sides of a gap", "beside refused rows", "alone"],
+)
+def test_a_lone_row_at_an_end_makes_no_event(frame, smoothing):
+    assert find_events(frame, EventSettings(smoothing=smoothing)) == []
+    assert find_events(frame, EventSettings(smooth_rows=1))
+
+
+def test_two_rows_at_an_end_make_an_event_and_a_cold_last_row_is_not_part_of_it():
+    assert times(find_events(scores([0.1, 0.1, 0.9, 0.9]))) == [(40, 60)]
+    assert times(find_events(scores([0.9, 0.9, 0.1, 0.1]))) == [(20, 40)]
+    assert times(find_events(scores([0.1, 0.9, 0.9, 0.1]))) == [(30, 50)]
 
 
 def test_other_makes_no_event_and_patterns_may_overlap():
@@ -203,5 +252,6 @@ def test_settings_that_cannot_be_are_refused(wrong, told):
 
 
 def test_a_table_without_probabilities_is_refused():
-    with pytest.raises(TableError, match="column 'grda_probability' is missing"):
-        find_events(scores([0.9]).drop(columns="grda_probability"))
+    for name in ("grda_probability", "start_s"):
+        with pytest.raises(TableError, match=f"column '{name}' is missing"):
+            find_events(scores([0.9]).drop(columns=name))

@@ -14,7 +14,7 @@ from ictal.errors import IctalError, TableError, UnknownNameError
 from ictal.scoring.agreement import MatchSettings, evaluate_events, evaluate_files, pool, shown
 from ictal.scoring.burden import Cover
 from ictal.scoring.events import Span
-from ictal.scoring.reference import Reference, pattern_of, read_reference, recording_key
+from ictal.scoring.reference import TUSZ_SEIZURES, Reference, pattern_of, read_reference, recording_key
 from ictal.scoring.scores import COLUMNS, RecordingInfo, Scores
 from tests.scoring.test_events import NAN, scores
 
@@ -166,6 +166,12 @@ def test_a_recording_is_called_the_same_in_scores_and_references(name, key):
     [
         ("sz", "seizure"), ("sz_foc_ia", "seizure"), ("Seizure", "seizure"), ("LPD", "lpd"), ("grda", "grda"),
         ("bckg", None), ("other", None), ("szechuan", None), ("", None),
+        # SzCORE's tree of HED-SCORE, with case and blanks as people write them.
+        ("sz_foc_a_nm_automatisms", "seizure"), ("SZ_GEN", "seizure"), (" Sz ", "seizure"), ("Seizures", "seizure"),
+        # TUSZ, and TUEV's names for periodic discharges.
+        *((name, "seizure") for name in (*TUSZ_SEIZURES, *map(str.upper, TUSZ_SEIZURES))),
+        ("pled", "lpd"), ("GPED", "gpd"), ("LPDs", "lpd"), ("eyem", None), ("no  seizure", None),
+        ("fnsz", "seizure"), ("mysz", "seizure"), ("non-seizure", None), ("seizure-free", None), ("xfnsz", None),
     ],
 )  # fmt: skip
 def test_types_of_events(text, pattern):
@@ -179,7 +185,9 @@ def test_events_of_szcore(tmp_path):
         "10 20 sz_foc_ia n/a n/a n/a 3600\n25 15 sz n/a n/a n/a 3600\n90 10 artifact n/a n/a n/a 3600\n",
     )
     made = read_reference(path)
-    assert made == Reference(str(path), tuple(seizures((10, 40))), 3600, n_merged=1, n_ignored=1)
+    events = tuple(seizures((10, 40)))
+    assert made == Reference(str(path), events, 3600, n_merged=1, n_ignored=1, ignored_types=("artifact",))
+    assert made.n_given == 3
 
 
 def test_our_own_events_keep_their_patterns(tmp_path):
@@ -188,6 +196,32 @@ def test_our_own_events_keep_their_patterns(tmp_path):
     made = read_reference(write(tmp_path / "night_events.tsv", lines))
     assert made.events == (Span(10, 30, "seizure"), Span(15, 35, "lpd"))
     assert (made.duration_s, made.n_ignored) == (None, 0)
+
+
+def test_columns_and_types_in_any_case_and_with_blanks(tmp_path):
+    path = tmp_path / "a_events.tsv"
+    path.write_text("Onset\t duration \tEVENTTYPE\n10\t20\t FNSZ \n40\t5\tbckg \n", encoding="utf-8")
+    made = read_reference(path)
+    assert (made.events, made.n_ignored) == (tuple(seizures((10, 30))), 0)
+    path.write_text("Onset\tonset\tduration\teventType\n10\t20\t20\tsz\n", encoding="utf-8")
+    with pytest.raises(TableError, match="has the column onset twice"):
+        read_reference(path)
+
+
+def test_what_is_of_an_unknown_type_is_counted_on_both_sides_and_named(tmp_path):
+    header = "onset duration eventType recordingDuration\n"
+    found = write(tmp_path / "hyp_events.tsv", f"{header}100 50 sz 3600\n300 9 blink 3600\n")
+    types = ("fnsz", "artifact", "spsw", "artifact")
+    rows = "".join(f"{100 + 500 * row} 40 {name} 3600\n" for row, name in enumerate(types))
+    made = evaluate_files(found, write(tmp_path / "ref_events.tsv", header + rows + "0 9 bckg 3600\n"))
+    assert (made.events.reference, made.events.hits) == (1, 1)
+    assert made.left_out == [
+        "3 of 4 events of the reference are of unknown types and were left out: artifact, spsw",
+        "Of the found events, 1 left out: their types are unknown",
+    ]
+    told = made.to_json()
+    assert (told["n_given"], told["n_ignored"], told["n_found_ignored"]) == (4, 3, 1)
+    assert told["files"][0]["ignored_types"] == ("artifact", "spsw")
 
 
 def test_a_recording_without_seizures_is_background(tmp_path):

@@ -2,6 +2,7 @@
 
 import logging
 import sys
+from io import TextIOWrapper
 from typing import Annotated
 
 import typer
@@ -10,15 +11,16 @@ from ictal import __version__
 from ictal.cli.archive import archive, score_archive
 from ictal.cli.models import models
 from ictal.cli.recordings import evaluate_events, info, score
-from ictal.cli.screen import screen
+from ictal.cli.screen import EXIT_CODES, FAILED, WRONG_USAGE, say_error
 from ictal.cli.study import ablate, compare, evaluate, experts, explain, simulate, train
 from ictal.cli.view import view
-from ictal.errors import IctalError, WriteError
+from ictal.errors import IctalError, UnknownNameError, UsageError
 from ictal.files import reason_of
 
 app = typer.Typer(
     name="ictal",
     help="Predict how experts' votes spread over the six patterns of critical-care EEG. For research only.",
+    epilog=EXIT_CODES,
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
@@ -50,21 +52,22 @@ app.add_typer(archive)
 
 
 def main() -> None:
-    """Run the command line: an error of the user's or of the system is one message, without a traceback.
-
-    The exit code is 1 where the system refuses (a full disk, no permission), else 2.
-    """
+    """Run the command line: an error of the user's or of the system is one message, without a traceback."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):  # a redirected file of an old code page knows no '–'
+            stream.reconfigure(errors="replace")
     logging.basicConfig(level=logging.WARNING, format="%(name)s: %(message)s")
     try:
         app(standalone_mode=True)
-    except (IctalError, OSError) as error:
-        screen.print(f"Error: {_told(error)}", style="bold red", markup=False, highlight=False, soft_wrap=True)
-        sys.exit(1 if isinstance(error, OSError | WriteError) else 2)
-
-
-def _told(error: IctalError | OSError) -> str:
-    """Return an error in words: the file, where the system names one, and the reason."""
-    if not isinstance(error, OSError):
-        return str(error)
-    files = " and ".join(str(file) for file in (error.filename, error.filename2) if file is not None)
-    return f"{files}: {reason_of(error)}" if files else reason_of(error)
+    except (UsageError, UnknownNameError) as error:
+        say_error(error)
+        sys.exit(WRONG_USAGE)
+    except IctalError as error:
+        say_error(error)
+        sys.exit(FAILED)
+    except OSError as error:
+        if error.errno is None:
+            raise
+        files = " and ".join(str(file) for file in (error.filename, error.filename2) if file is not None)
+        say_error(f"{files}: {reason_of(error)}" if files else reason_of(error))
+        sys.exit(FAILED)

@@ -16,7 +16,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from ictal.cli.recordings import ACCEPT_DOUBTFUL, ENGINE, INTERPOLATE, MODEL, STEP
-from ictal.cli.screen import JSON, bar, give_json, say, screen
+from ictal.cli.screen import JSON, PARTLY_FAILED, Results, bar, say
 from ictal.files import whole_file, writing
 
 if TYPE_CHECKING:
@@ -93,9 +93,10 @@ def score_archive(
             progress=progress,
             tell=teller,
         )
-    _print_status(status)
-    say(f"Ledger: {out / 'ledger.parquet'}   Tables: {out / 'scores'}, {out / 'events'}, {out / 'burden'}")
-    give_json(status.to_json(), json_file)
+    results = Results(json_file, taken=log == "-")
+    _show_status(results, status)
+    results.show("Files:", *(f"  {out / name}" for name in ("ledger.parquet", "scores", "events", "burden")))
+    _end(results, status)
 
 
 @archive.command()
@@ -110,9 +111,9 @@ def status(
     """
     from ictal.archive.status import archive_status
 
-    found = archive_status(folder, model)
-    _print_status(found)
-    give_json(found.to_json(), json_file)
+    found, results = archive_status(folder, model), Results(json_file)
+    _show_status(results, found)
+    results.give_json(found.to_json())
 
 
 @archive.command()
@@ -134,8 +135,9 @@ def retry(
     place = _cluster(workers, scheduler, memory)
     with _telling(log) as (progress, teller):
         found = retry_archive(folder, model, cluster=place, progress=progress, tell=teller)
-    _print_status(found)
-    give_json(found.to_json(), json_file)
+    results = Results(json_file, taken=log == "-")
+    _show_status(results, found)
+    _end(results, found)
 
 
 @archive.command()
@@ -159,15 +161,16 @@ def query(
     from ictal.archive.query import query_archive
     from ictal.spreadsheets import for_spreadsheets
 
-    found = query_archive(folder, question, cast(Any, table))
-    _print_rows(found, table)
+    found, results = query_archive(folder, question, cast(Any, table)), Results(json_file)
     if csv_file:
         with whole_file(csv_file) as part:
             for_spreadsheets(found).to_csv(part, index=False, lineterminator="\n")
-        say(f"Rows: {csv_file}")
+    _show_rows(results, found, table)
+    if csv_file:
+        results.show(f"Rows: {csv_file}")
     if json_file:
         rows = json.loads(found.to_json(orient="records", date_format="iso"))
-        give_json({"question": question, "table": table, "rows": rows}, json_file)
+        results.give_json({"question": question, "table": table, "rows": rows})
 
 
 def _cluster(workers: int | None, scheduler: str | None, memory: str | None) -> "Cluster":
@@ -211,26 +214,33 @@ class _Teller:
         return f"{self.counts['done']} done, {bad} failed, {self.eeg_h / minutes:.1f} h of EEG per minute"
 
 
-def _print_status(status: "Status") -> None:
+def _end(results: Results, status: "Status") -> None:
+    """Give the JSON of a run, and end with the code of one in which some recordings failed, where some did."""
+    results.give_json(status.to_json())
+    if status.states["failed"] or status.states["quarantined"]:
+        raise typer.Exit(PARTLY_FAILED)
+
+
+def _show_status(results: Results, status: "Status") -> None:
     counts = ", ".join(f"{count} {state}" for state, count in status.states.items())
     left = f"{status.n_left} left" + (f" ({status.n_changed} of them changed)" if status.n_changed else "")
-    say(f"{status.model}: {status.n_recordings} recordings: {counts}, {left}")
+    results.show(f"{status.model}: {status.n_recordings} recordings: {counts}, {left}")
     if status.n_departed:
-        say(f"{status.n_departed} more have left the source; their results stay, and are not counted here")
+        results.show(f"{status.n_departed} more have left the source; their results stay, and are not counted here")
     if status.unseen:
-        say(f"Counted as of the last run, since the source cannot be listed: {status.unseen}")
-    say(f"{status.eeg_h:.1f} h of EEG in {status.worker_h:.2f} h of one worker: {status.speed:.0f} h per hour")
-    reasons = [f"{count} x {reason}" for reason, count in status.reasons.items()]
-    for reason in reasons[:MOST_REASONS]:
-        say(f"  {reason}")
+        results.show(f"Counted as of the last run, since the source cannot be listed: {status.unseen}")
+    hours = f"{status.eeg_h:.1f} h of EEG in {status.worker_h:.2f} h of one worker: {status.speed:.0f} h per hour"
+    results.show(hours)
+    reasons = [f"  {count} x {reason}" for reason, count in status.reasons.items()]
+    results.show(*reasons[:MOST_REASONS])
     if len(reasons) > MOST_REASONS:
-        say(f"  ... and {len(reasons) - MOST_REASONS} more reasons")
+        results.show(f"  ... and {len(reasons) - MOST_REASONS} more reasons")
 
 
-def _print_rows(rows: "pd.DataFrame", table: str) -> None:
+def _show_rows(results: Results, rows: "pd.DataFrame", table: str) -> None:
     columns = SHOWN[table]
     shown = Table(*columns, box=SIMPLE_HEAD, padding=0)
     for row in rows.head(MOST_ROWS)[list(columns)].itertuples(index=False):
         shown.add_row(*(f"{value:.4g}" if isinstance(value, float) else escape(str(value)) for value in row))
-    screen.print(shown)
-    say(f"{len(rows)} rows" + (f", of which {MOST_ROWS} are shown" if len(rows) > MOST_ROWS else ""))
+    results.show(shown)
+    results.show(f"{len(rows)} rows" + (f", of which {MOST_ROWS} are shown" if len(rows) > MOST_ROWS else ""))

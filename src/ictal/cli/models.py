@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ictal.cli.screen import JSON, give_json, new_table, say, screen
+from ictal.cli.screen import JSON, PARTLY_FAILED, Results, new_table, say_error
 
 if TYPE_CHECKING:
     from ictal.shipped import NamedModel
@@ -20,31 +20,35 @@ def models(
     """
     from ictal.shipped import describe_model
 
+    results = Results(json_file)
     if name is None:
-        found = _all()
-        _print_models(found)
-        give_json({"models": [model.to_json() for model in found]}, json_file)
+        found, wrong = _all()
+        _show_models(results, found)
+        results.give_json({"models": [model.to_json() for model in found]})
+        if wrong:
+            raise typer.Exit(PARTLY_FAILED)
         return
     model = describe_model(name)
-    say(model.text.rstrip())
-    give_json(model.to_json() | {"text": model.text}, json_file)
+    results.show(model.text.rstrip())
+    results.give_json(model.to_json() | {"text": model.text})
 
 
-def _all() -> "list[NamedModel]":
-    """Return every model that can be read; say of the others what is wrong."""
+def _all() -> "tuple[list[NamedModel], int]":
+    """Return every model that can be read, and how many cannot; say of these what is wrong."""
     from ictal.errors import ModelError
     from ictal.shipped import describe_model, named_folders
 
-    found = []
+    found, wrong = [], 0
     for folder in named_folders():
         try:
             found.append(describe_model(folder))
         except ModelError as error:
-            say(f"Error: {error}")
-    return found
+            say_error(error)
+            wrong += 1
+    return found, wrong
 
 
-def _print_models(found: "list[NamedModel]") -> None:
+def _show_models(results: Results, found: "list[NamedModel]") -> None:
     from ictal.shipped import models_folder
 
     shown = new_table("model", "arm", "parameters", "MB")
@@ -56,8 +60,8 @@ def _print_models(found: "list[NamedModel]") -> None:
         origin = "ictal" if model.ships else "you"
         shown.add_row(model.name, about.arm, count, f"{model.megabytes:.1f}", about.data, about.licence, origin)
     if found:
-        screen.print(shown)
+        results.show(shown)
     for model in found:
         for warning in model.about.warnings[:1]:
-            say(f"{model.name}: {warning}")
-    say(f"Models of your own are called by the names of their folders in {models_folder()}.")
+            results.show(f"{model.name}: {warning}")
+    results.show(f"Models of your own are called by the names of their folders in {models_folder()}.")

@@ -1,5 +1,6 @@
 """Commands on recordings: say what is in one, score it, and hold its events against a reference."""
 
+from collections.abc import Callable, Sequence
 from datetime import timedelta
 from functools import partial
 from pathlib import Path
@@ -7,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from ictal.cli.screen import JSON, bar, give_json, new_table, say, screen
+from ictal.cli.screen import JSON, PARTLY_FAILED, Results, bar, new_table, say, say_error
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -32,7 +33,9 @@ MOST_EVENTS = 12
 
 
 def info(
-    file: Annotated[Path, typer.Argument(help="A recording, or a folder of a BIDS data set that holds one.")],
+    files: Annotated[
+        list[Path], typer.Argument(help="Recordings, or folders of a BIDS data set that hold one each.")
+    ],
     model: Annotated[Path | None, MODEL] = None,
     interpolate: Annotated[int, INTERPOLATE] = 0,
     accept_doubtful: Annotated[bool, ACCEPT_DOUBTFUL] = False,
@@ -53,9 +56,14 @@ def info(
         contract = found[0] if found else None
         if contract is None:
             say(f"Model {model}: not exported yet, so that it is not known what it looks at; 'ictal score' does it.")
-    told = describe(open_recording(file, accept_doubtful=accept_doubtful), contract, interpolate)
-    _print_info(told)
-    give_json(told.to_json(), json_file)
+
+    def told(file: Path) -> dict[str, Any]:
+        known = describe(open_recording(file, accept_doubtful=accept_doubtful), contract, interpolate)
+        _show_info(results, known)
+        return known.to_json()
+
+    results = Results(json_file)
+    _each(files, told, results)
 
 
 def score(
@@ -81,7 +89,6 @@ def score(
     from typing import cast
 
     from ictal import recordings
-    from ictal.errors import IctalError
     from ictal.scoring.engine import open_engine
     from ictal.shipped import find_model
 
@@ -92,36 +99,52 @@ def score(
     saved = find_model(model)
     announce = partial(say, f"Exporting model {saved}: this takes some seconds, and is done once.")
     running = open_engine(saved, cast(Any, engine), threads, announce)
-    failed, told = [], []
+    results = Results(json_file)
+
+    def told(file: Path) -> dict[str, Any]:
+        with bar("score anew") as progress:
+            done = recordings.score_file(
+                file,
+                running,
+                folder,
+                names,
+                step_s=step,
+                interpolate=interpolate,
+                progress=progress,
+                on_scores=_First(),
+                accept_doubtful=accept_doubtful,
+            )
+        _show_scores(results, done.scores)
+        results.show("Files:", *(f"  {path}" for path in done.files))
+        return recordings.summary(done.scores)
+
+    _each(files, told, results)
+
+
+def _each(files: Sequence[Path], told: Callable[[Path], dict[str, Any]], results: Results) -> None:
+    """Do something with each file and give its JSON; of several, one that fails stops none of the others.
+
+    Parameters
+    ----------
+    told
+        Does it, shows what came out, and returns it.
+    """
+    from ictal.errors import IctalError
+
+    if len(files) == 1:
+        results.give_json(told(files[0]))
+        return
+    found, failed = [], []
     for file in files:
         try:
-            with bar("score anew") as progress:
-                first = _First()
-                done = recordings.score_file(
-                    file,
-                    running,
-                    folder,
-                    names,
-                    step_s=step,
-                    interpolate=interpolate,
-                    progress=progress,
-                    on_scores=first,
-                    accept_doubtful=accept_doubtful,
-                )
+            found.append(told(file))
         except IctalError as error:
-            if len(files) == 1:
-                raise
             failed.append(str(error))
-            say(f"Error: {error}")
-            continue
-        _print_scores(done.scores)
-        say(f"Files: {', '.join(str(path) for path in done.files)}")
-        told.append(recordings.summary(done.scores))
-    if json_file:
-        give_json(told[0] if len(files) == 1 else {"recordings": told, "failed": failed}, json_file)
+            say_error(error)
+    results.give_json({"recordings": found, "failed": failed})
     if failed:
-        say(f"{len(failed)} of {len(files)} recordings could not be scored.")
-        raise typer.Exit(2)
+        say(f"{len(failed)} of {len(files)} recordings failed.")
+        raise typer.Exit(PARTLY_FAILED)
 
 
 class _First:
@@ -159,53 +182,53 @@ def evaluate_events(
     """
     from ictal.scoring.agreement import evaluate_files
 
-    result = evaluate_files(scores, events, pattern)
-    _print_evaluation(result)
-    give_json(result.to_json(), json_file)
+    result, results = evaluate_files(scores, events, pattern), Results(json_file)
+    results.give_json(result.to_json())
+    _show_evaluation(results, result)
 
 
-def _print_info(told: "Info") -> None:
+def _show_info(results: Results, told: "Info") -> None:
     from ictal.errors import listed
     from ictal.report.clock import duration_in_words
     from ictal.windows import CENTRE_S
 
-    say(f"{told.name}")
+    results.show(f"{told.name}")
     start = f", from {told.start:%Y-%m-%d %H:%M:%S}" if told.start else ""
-    say(f"  {duration_in_words(told.span_s)}{start}; {len(told.channels)} channels at {told.rate_hz:g} Hz")
+    results.show(f"  {duration_in_words(told.span_s)}{start}; {len(told.channels)} channels at {told.rate_hz:g} Hz")
     if told.kind == "bipolar":
-        say(f"  bipolar: {listed(told.derivations, 30)}")
+        results.show(f"  bipolar: {listed(told.derivations, 30)}")
     else:
-        say(f"  electrodes: {listed(told.electrodes, 19) or 'none'}")
+        results.show(f"  electrodes: {listed(told.electrodes, 19) or 'none'}")
     if told.missing:
-        say(f"  missing: {listed(told.missing, 19)}")
+        results.show(f"  missing: {listed(told.missing, 19)}")
     if told.interpolated:
-        say(f"  to be made of others: {', '.join(told.interpolated)}")
+        results.show(f"  to be made of others: {', '.join(told.interpolated)}")
     if told.ignored:
-        say(f"  ignored: {listed(told.ignored, 12)}")
+        results.show(f"  ignored: {listed(told.ignored, 12)}")
     views = "; ".join(f"{name} {formed} of {of}" for name, (formed, of) in told.views.items())
-    say(f"  derivations that can be formed: {views}")
+    results.show(f"  derivations that can be formed: {views}")
     if told.amplitude_uv is not None:
-        say(f"  median amplitude: {told.amplitude_uv:.3g} µV")
+        results.show(f"  median amplitude: {told.amplitude_uv:.3g} µV")
     if told.flat:
-        say(f"  flat: {', '.join(told.flat)}")
+        results.show(f"  flat: {', '.join(told.flat)}")
     if told.gaps:
-        say(f"  {len(told.gaps)} gaps, {duration_in_words(sum(length for _, length in told.gaps))} in all")
+        results.show(f"  {len(told.gaps)} gaps, {duration_in_words(sum(length for _, length in told.gaps))} in all")
     if told.n_annotations:
-        say(f"  {told.n_annotations} annotations")
+        results.show(f"  {told.n_annotations} annotations")
     for note in told.notes:
-        say(f"  note: {note}")
+        results.show(f"  note: {note}")
     can = f"can be scored: {told.n_windows} windows of {told.window_s:g} s, every {CENTRE_S} s"
-    say(f"  cannot be scored: {told.problem}" if told.problem else f"  {can}")
+    results.show(f"  cannot be scored: {told.problem}" if told.problem else f"  {can}")
 
 
-def _print_scores(scores: "Scores") -> None:
+def _show_scores(results: Results, scores: "Scores") -> None:
     from ictal.labels import PATTERN_TITLES
     from ictal.report.clock import duration_in_words
 
     frame, events = scores.frame, scores.events()
     refused = int((frame["reason"] != "").sum())
     seconds = scores.manifest["seconds"]["all"]
-    say(
+    results.show(
         f"{scores.recording.name}: {duration_in_words(scores.recording.span_s)} scored in {seconds:.1f} s; "
         f"{len(frame)} windows, {refused} without a prediction"
     )
@@ -220,28 +243,30 @@ def _print_scores(scores: "Scores") -> None:
             f"{event.peak:.2f}",
         )
     if not events:
-        say("No events.")
+        results.show("No events.")
         return
-    screen.print(shown)
+    results.show(shown)
     if len(events) > MOST_EVENTS:
-        say(f"... and {len(events) - MOST_EVENTS} more events.")
+        results.show(f"... and {len(events) - MOST_EVENTS} more events.")
 
 
-def _print_evaluation(result: "EventEvaluation") -> None:
+def _show_evaluation(results: Results, result: "EventEvaluation") -> None:
     from ictal.scoring.agreement import shown as told
     from ictal.scoring.agreement_intervals import FIGURES
 
-    say(f"{result.pattern}: {len(result.files)} recordings, {result.duration_s / 3600:.2f} h")
+    results.show(f"{result.pattern}: {len(result.files)} recordings, {result.duration_s / 3600:.2f} h")
     shown = new_table("", "reference", "found", "false", "sensitivity", "precision", "F1", "false per day")
     for name, one in (("events", result.events), ("seconds", result.samples)):
         counts = (f"{one.reference:g}", f"{one.hits:g}", f"{one.false_alarms:g}")
         ends = result.intervals["events" if name == "events" else "samples"]
         ratios = (told(getattr(one, figure), getattr(ends, figure)) for figure in FIGURES)
         shown.add_row(name, *counts, *ratios)
-    screen.print(shown)
+    results.show(shown)
+    for sentence in result.left_out:
+        results.show(f"{sentence}.")
     if result.unscored_reference_s:
-        say(f"{result.unscored_reference_s:g} s of reference events have no prediction and cannot be found.")
+        results.show(f"{result.unscored_reference_s:g} s of reference events have no prediction and cannot be found.")
     if result.without_reference:
-        say(f"Left out, for lack of a reference: {', '.join(result.without_reference)}.")
+        results.show(f"Left out, for lack of a reference: {', '.join(result.without_reference)}.")
     if result.without_scores:
-        say(f"In the reference, and not scored: {', '.join(result.without_scores)}.")
+        results.show(f"In the reference, and not scored: {', '.join(result.without_scores)}.")

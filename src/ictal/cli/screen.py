@@ -1,9 +1,11 @@
-"""What every command says things with: lines, tables, a bar with the time left, and JSON."""
+"""What every command says things with: results on standard output; progress, notes and errors on standard error."""
 
 import contextlib
 import json
 import signal
-from collections.abc import Callable, Iterator
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from threading import Event
 from typing import Any
@@ -16,6 +18,16 @@ from rich.table import Table
 from ictal.progress import Progress
 
 screen = Console(stderr=True)
+"""Standard error: for progress, notes and errors."""
+
+FAILED, WRONG_USAGE, PARTLY_FAILED, INTERRUPTED = 1, 2, 3, 130
+"""Exit codes; docs/outputs.md says when a command ends with which."""
+EXIT_CODES = (
+    "Exit codes: 0 all right; 1 an error; 2 wrong usage; 3 finished, but some of several inputs failed; "
+    "130 interrupted."
+)
+WIDE = 10_000
+"""Characters to a line where no terminal sets a width, so that a redirected table is never cut."""
 
 JSON = typer.Option("--json", help="Write what was measured as one JSON object; '-' for standard output.")
 
@@ -51,7 +63,7 @@ def bar(again: str = "go on where it stopped", more: Callable[[], str] = str) ->
         TimeRemainingColumn(),
         More(),
     )
-    bars = Bars(*columns, console=screen, transient=True)
+    bars = Bars(*columns, console=screen, transient=True, disable=not screen.is_terminal)
     ids: dict[str, TaskID] = {}
     asked_to_stop = Event()
 
@@ -80,7 +92,7 @@ def bar(again: str = "go on where it stopped", more: Callable[[], str] = str) ->
         if not asked_to_stop.is_set():
             raise
         say(f"Interrupted. Repeat the same command to {again}.")
-        raise typer.Exit(130) from None
+        raise typer.Exit(INTERRUPTED) from None
     finally:
         signal.signal(signal.SIGINT, before)
 
@@ -94,16 +106,55 @@ def new_table(first: str, *others: str, title: str | None = None, min_width: int
     return table
 
 
-def give_json(content: dict[str, Any], where: str | None) -> None:
-    """Write JSON to a file, or to standard output where that is '-'."""
-    if where == "-":
-        typer.echo(json.dumps(content, indent=2, allow_nan=False))
-    elif where:
-        from ictal.files import write_json
+@dataclass(frozen=True)
+class Results:
+    """Where the results of a command go.
 
-        write_json(Path(where), content)
+    They go to standard output. Where that is to hold something else, as JSON, they go to standard error.
+
+    Attributes
+    ----------
+    json_file
+        Where the user wants JSON: a path, '-' for standard output, or None.
+    taken
+        Whether something else than JSON stands on standard output.
+    """
+
+    json_file: str | None = None
+    taken: bool = False
+
+    def show(self, *parts: str | Table) -> None:
+        """Show lines of text, and tables: as wide as the terminal, or, where there is none, as they need."""
+        stream = sys.stderr if self.taken or self.json_file == "-" else sys.stdout
+        if stream.isatty():
+            _print(Console(file=stream), parts)
+            return
+        console = Console(file=stream, width=WIDE)
+        with console.capture() as caught:
+            _print(console, parts)
+        stream.writelines(f"{line.rstrip()}\n" for line in caught.get().splitlines())
+        stream.flush()
+
+    def give_json(self, content: dict[str, Any]) -> None:
+        """Write JSON to a file, or to standard output where that is '-'; do nothing where none was asked for."""
+        if self.json_file == "-":
+            typer.echo(json.dumps(content, indent=2, allow_nan=False))
+        elif self.json_file:
+            from ictal.files import write_json
+
+            write_json(Path(self.json_file), content)
+
+
+def _print(console: Console, parts: Sequence[str | Table]) -> None:
+    for part in parts:
+        console.print(part, markup=False, highlight=False, soft_wrap=isinstance(part, str))
 
 
 def say(text: str) -> None:
-    """Say a line on the terminal."""
+    """Say a line of progress, or a note, on standard error."""
     screen.print(text, markup=False, highlight=False, soft_wrap=True)
+
+
+def say_error(error: object) -> None:
+    """Say on standard error what went wrong."""
+    screen.print(f"Error: {error}", style="bold red", markup=False, highlight=False, soft_wrap=True)

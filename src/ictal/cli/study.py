@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any, cast
 import typer
 from rich.table import Table
 
-from ictal.cli.screen import JSON, bar, give_json, new_table, say, screen
+from ictal.cli.screen import JSON, Results, bar, new_table, say
 
 if TYPE_CHECKING:
     from ictal.evaluation import Comparison, Estimate, Evaluation, TableComparison
@@ -84,11 +84,12 @@ def ablate(
             cluster=cluster,
             threads=threads,
         )
-    _print_comparison(result.comparison, result.manifest)
+    results = Results(json_file)
+    results.give_json(result.to_json())
+    _show_comparison(results, result.comparison, result.manifest)
     for name, control in result.controls.items():
-        _print_control(name, control)
-    give_json(result.to_json(), json_file)
-    say(f"Report: {out / 'report.html'}   Tables: {out / 'ablation.csv'}, {out / 'predictions.parquet'}")
+        _show_control(results, name, control)
+    results.show("Files:", *(f"  {out / name}" for name in ("report.html", "ablation.csv", "predictions.parquet")))
 
 
 def train(
@@ -125,7 +126,7 @@ def train(
         folder = study.train(
             data, arm, chosen, out, cache, progress, begin_with=begin_with, overrides=overrides or ()
         )
-    say(f"Model: {folder / 'model.safetensors'}, {folder / 'card.json'}")
+    Results().show("Files:", *(f"  {folder / name}" for name in ("model.safetensors", "card.json")))
 
 
 def evaluate(
@@ -147,15 +148,17 @@ def evaluate(
     chosen = _recipe(recipe, overrides, seed)
     with bar() as progress:
         result, predictions = study.evaluate_model(model, data, chosen, cache, progress)
-    _print_evaluation(result)
-    give_json(result.to_json(), json_file)
     if out:
         predictions.write(out)
-        say(f"Predictions: {out}")
-    elif json_file not in (None, "-"):
-        say(f"Figures: {json_file}")
-    else:
-        say("Nothing was written; --out keeps the predictions, --json the figures.")
+    results = Results(json_file)
+    results.give_json(result.to_json())
+    _show_evaluation(results, result)
+    if out:
+        results.show(f"Predictions: {out}")
+    if json_file not in (None, "-"):
+        results.show(f"Figures: {json_file}")
+    if not out and not json_file:
+        say("No file was written. --out keeps the predictions, --json the figures.")
 
 
 def compare(
@@ -185,7 +188,7 @@ def compare(
 
     Example: ictal compare raw.csv spectrogram.csv --average --patients train.csv
     """
-    from ictal.errors import RunError
+    from ictal.errors import UsageError
     from ictal.evaluation import ColumnNames, compare_tables, read_patients, read_table
     from ictal.labels import VOTE_COLUMNS
     from ictal.report.words import verdict_in_words
@@ -198,7 +201,7 @@ def compare(
     if len({*titles, "mean", "weighted"}) < len(titles) + 2:  # alike, or called as an average is
         titles = [str(file) for file in files]
     if len({*titles}) < len(titles):
-        raise RunError("a file is named twice; each table is compared once")
+        raise UsageError("a file is named twice; each table is compared once")
     with bar("compare them from the beginning") as progress:
         tables = {}
         for number, (title, file) in enumerate(zip(titles, files, strict=True)):
@@ -208,9 +211,10 @@ def compare(
         whose = read_patients(patients, names) if patients else None
         options = {"average": average, "weighted": weighted, "weight": weight, "allow_partial": allow_partial}
         result = compare_tables(tables, whose, **options, seed=seed, progress=progress)
-    _print_tables(result)
-    say(verdict_in_words(result))
-    give_json(result.to_json(), json_file)
+    results = Results(json_file)
+    results.give_json(result.to_json())
+    _show_tables(results, result)
+    results.show(verdict_in_words(result))
 
 
 def experts(
@@ -233,25 +237,26 @@ def experts(
     from ictal.report.words import few_patients_in_words
 
     result = compare_with_experts(read_expert_labels(file), min_others=least, seed=seed)
+    results = Results(json_file)
     shown = new_table("expert", "windows", "kappa", "model's kappa", "agree", "model agrees")
     for row in result.rows:
         figures = (row.kappa, row.model_kappa, row.agreeing, row.model_agreeing)
         shown.add_row(row.expert, str(row.n_windows), *(f"{one.value:.3f}" for one in figures))
-    screen.print(shown)
-    say(f"KL of the votes from the model's probabilities: {result.kl}.")
+    results.show(shown)
+    results.show(f"KL of the votes from the model's probabilities: {result.kl}.")
     for name, kl in result.calibrated.items():
-        say(f"After a calibration by {name} that was fitted on the other half: {kl}.")
+        results.show(f"After a calibration by {name} that was fitted on the other half: {kl}.")
     if result.left_out:
-        say(f"Left out, for lack of labels: {', '.join(result.left_out)}.")
-    say(f"Median kappa of the experts with the others: {result.expert}; of the model there: {result.model}.")
-    say(
+        results.show(f"Left out, for lack of labels: {', '.join(result.left_out)}.")
+    results.show(f"Median kappa of the experts with the others: {result.expert}; of the model there: {result.model}.")
+    results.show(
         f"Median difference: {result.difference}; the model agrees better than the expert in "
         f"{result.n_better.value:.0f} of {len(result.rows)} places. Resampled: {result.resampled} "
         f"(effective number {result.n_effective:.1f})."
     )
     if warning := few_patients_in_words(result.n_effective, result.resampled):
         say(f"Warning: {warning}")
-    give_json(result.to_json(), json_file)
+    results.give_json(result.to_json())
 
 
 def explain(
@@ -275,23 +280,25 @@ def explain(
     """
     from ictal import study
     from ictal.evaluation import explain as explaining
+    from ictal.models import load_model
     from ictal.report.explanations import explanation_figure, save_figure
 
-    loaded, samples = study.model_and_window(model, data, window, _recipe(recipe, overrides, None))
-    found = explaining.explain(loaded, samples, pattern, cast(Any, (method,)))
+    found = study.explain_window(model, data, window, pattern, cast(Any, (method,)), _recipe(recipe, overrides, None))
     save_figure(explanation_figure(found, cast(Any, method), cast(Any, page), f"window {window}"), out)
-    told = found.to_json()
+    told, results = found.to_json(), Results(json_file)
     if check:
-        sanity = explaining.sanity(loaded.network, [samples], found.pattern, cast(Any, method))
+        network = load_model(model).network
+        sanity = explaining.sanity(network, [found.window], found.pattern, cast(Any, method))
         told["correlation_with_random_weights"] = sanity.correlations[-1]
         verdict = (
             "it changes with the weights, as it should"
             if sanity.differs
             else "it hardly changes, so it may show the EEG and not the model"
         )
-        say(f"Rank correlation with an explanation under random weights {sanity.correlations[-1]:+.2f}: {verdict}.")
-    give_json(told, json_file)
-    say(f"{found.pattern}, probability {found.probability:.2f}; figure: {out}")
+        correlation = f"{sanity.correlations[-1]:+.2f}"
+        results.show(f"Rank correlation with an explanation under random weights {correlation}: {verdict}.")
+    results.show(f"{found.pattern}, probability {found.probability:.2f}", f"Figure: {out}")
+    results.give_json(told)
 
 
 def simulate(
@@ -309,32 +316,35 @@ def simulate(
     Example: ictal simulate --hours 24 --seed 1 --out night.edf
     """
     from ictal.data.simulated import SimulatedDataset, write_folder
-    from ictal.errors import RunError
+    from ictal.errors import RunError, UsageError
     from ictal.io.edf import write_edf
     from ictal.simulate import SimulationSettings, simulate_recording
 
     if hours is None:
         if patient is not None:
-            raise RunError("--patient chooses whose recording is made, which needs --hours; a folder has --patients")
+            raise UsageError(
+                "--patient chooses whose recording is made, which needs --hours; a folder has --patients"
+            )
         if out.exists() and (not out.is_dir() or any(out.iterdir())):
             raise RunError(f"{out}: exists and is not an empty folder; name another by --out")
         settings = SimulationSettings(patients=patients or 100, eegs_per_patient=eegs or 5, seed=seed)
         with bar("begin anew") as progress:
             write_folder(SimulatedDataset(settings), out, progress)
         n_eegs = settings.patients * settings.eegs_per_patient
-        say(f"Data: {out / 'train.csv'}, {out / 'train_eegs'} ({n_eegs} EEGs)")
+        Results().show("Files:", f"  {out / 'train.csv'}", f"  {out / 'train_eegs'} ({n_eegs} EEGs)")
         return
     not_here = [name for name, value in (("--patients", patients), ("--eegs", eegs)) if value is not None]
     if not_here:
-        raise RunError(f"{' and '.join(not_here)} cannot go with --hours, which makes one recording of one patient")
+        raise UsageError(f"{' and '.join(not_here)} cannot go with --hours, which makes one recording of one patient")
     if out.suffix.lower() != ".edf":
-        raise RunError(f"{out}: with --hours, --out is the file to make, and its name must end in .edf")
+        raise UsageError(f"{out}: with --hours, --out is the file to make, and its name must end in .edf")
     if out.exists():
         raise RunError(f"{out}: exists; name another file by --out")
     recording = simulate_recording(seed, patient or 0, hours)
     with bar("begin anew") as progress:
         write_edf(out, recording, progress)
-    say(f"EDF: {out} ({recording.duration_s / 3600:.6g} hours, {len(recording.annotations)} annotated episodes)")
+    made = f"{recording.duration_s / 3600:.6g} hours, {len(recording.annotations)} annotated episodes"
+    Results().show(f"EDF: {out} ({made})")
 
 
 def _recipe(name: str, overrides: list[str] | None, seed: int | None, folds: int | None = None) -> "Recipe":
@@ -346,7 +356,7 @@ def _recipe(name: str, overrides: list[str] | None, seed: int | None, folds: int
     return load_recipe(name, chosen)
 
 
-def _print_comparison(comparison: "Comparison", manifest: dict[str, Any]) -> None:
+def _show_comparison(results: Results, comparison: "Comparison", manifest: dict[str, Any]) -> None:
     from ictal.report.words import difference_in_words, few_patients_in_words, verdict_of_arms, way_in_words
 
     names = ("arm", "cross-validation", "held-out test", "test − c.-v.")
@@ -355,43 +365,43 @@ def _print_comparison(comparison: "Comparison", manifest: dict[str, Any]) -> Non
         style = None if arm in comparison.arms else "dim"
         gap = f"{arm.difference.value:+.3f}" if arm.difference else "–"
         table.add_row(arm.name, str(arm.cv), str(arm.test or "–"), gap, style=style)
-    screen.print(table)
-    say(verdict_of_arms(comparison))
+    results.show(table)
+    results.show(verdict_of_arms(comparison))
     if warning := few_patients_in_words(comparison.arms[0].evaluations["cv"].n_effective):
         say(f"Warning: {warning}")
     if len(comparison.arms) > MOST_TOLD:
         return  # the report says the rest, and draws it
     for way in comparison.ways:
-        say(way_in_words(way))
+        results.show(way_in_words(way))
     for difference in comparison.differences:
         if difference.b in (comparison.reference, "prior"):
-            say(difference_in_words(difference))
+            results.show(difference_in_words(difference))
 
 
-def _print_control(name: str, control: "Comparison") -> None:
+def _show_control(results: Results, name: str, control: "Comparison") -> None:
     table = new_table("arm", "cross-validation", title=f"KL on sim:{name}", min_width=9)
     for arm in control.rows:
         table.add_row(arm.name, str(arm.cv), style=None if arm in control.arms else "dim")
-    screen.print(table)
+    results.show(table)
 
 
-def _print_tables(result: "TableComparison") -> None:
+def _show_tables(results: Results, result: "TableComparison") -> None:
     from ictal.evaluation import MEASURES
     from ictal.report.words import few_patients_in_words, patients_in_words
 
     for sentence in result.left_out:
-        say(f"Left out: {sentence}.")
+        results.show(f"Left out: {sentence}.")
     first = result.tables[0]
     alike = {"window": "window", "eeg": "EEG", "patient": "patient"}[result.weight]
     patients = patients_in_words(first.n_patients, first.evaluation.n_effective)
-    say(f"{first.n_windows} windows of {patients}, each {alike} weighing the same")
+    results.show(f"{first.n_windows} windows of {patients}, each {alike} weighing the same")
     if warning := few_patients_in_words(first.evaluation.n_effective):
         say(f"Warning: {warning}")
     partial = first.n_windows_all > first.n_windows and first.kl_all is not None
     shown = new_table("table", "KL", *([f"KL of all {first.n_windows_all}"] if partial else []))
     for table in result.tables:
         shown.add_row(table.name, f"{table.kl:.4f}", *([f"{table.kl_all:.4f}"] if partial else []))
-    screen.print(shown)
+    results.show(shown)
     shown = new_table("measure", *(table.name for table in result.tables))
     for name, measure in MEASURES.items():
         if name != "kl":
@@ -399,31 +409,31 @@ def _print_tables(result: "TableComparison") -> None:
             shown.add_row(measure.title, *(f"{one.value:.3f}" for one in found))
     for name in first.calibrated:
         shown.add_row(f"KL after {name}", *(f"{table.calibrated[name].value:.4f}" for table in result.tables))
-    screen.print(shown)
+    results.show(shown)
     pairs = new_table("difference of KL", "estimate", "p", "p (Holm)", "detectable")
     for row in result.differences:
         detectable = "–" if row.detectable is None else f"{row.detectable:.4f}"
         numbers = (f"{row.estimate:.4f}", f"{row.p:.4f}", f"{row.p_holm:.4f}", detectable)
         pairs.add_row(f"{row.a} − {row.b}", *numbers)
     if result.differences:
-        screen.print(pairs)
+        results.show(pairs)
 
 
-def _print_evaluation(result: "Evaluation") -> None:
+def _show_evaluation(results: Results, result: "Evaluation") -> None:
     from ictal.report.words import few_patients_in_words, patients_in_words
 
     patients = patients_in_words(result.n_patients, result.n_effective)
-    say(f"{result.n_windows} windows of {result.n_eegs} EEGs of {patients}")
+    results.show(f"{result.n_windows} windows of {result.n_eegs} EEGs of {patients}")
     if warning := few_patients_in_words(result.n_effective):
         say(f"Warning: {warning}")
-    screen.print(_overall(result))
+    results.show(_overall(result))
     table = new_table("windows by", "n", "KL", "accuracy", "AUROC against the rest")
     for name, group in result.per_pattern.items():
         table.add_row(name, *_of_group(group), _or_dash(result.measures[f"auroc_{name}"]))
     table.add_section()
     for name, group in result.per_stratum.items():
         table.add_row(name, *_of_group(group))
-    screen.print(table)
+    results.show(table)
 
 
 def _overall(result: "Evaluation") -> Table:

@@ -2,13 +2,16 @@
 
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from ictal.cli.recordings import ACCEPT_DOUBTFUL
-from ictal.cli.screen import say
-from ictal.errors import IctalError
+from ictal.cli.screen import PARTLY_FAILED, say, say_error
+from ictal.errors import IctalError, ReadError, UsageError
+
+if TYPE_CHECKING:
+    from ictal.web.viewer import Viewer
 
 NEEDED = ("fastapi", "uvicorn", "plotly", "python_multipart")
 
@@ -51,13 +54,30 @@ def view(
 
     shown = files or []
     if not shown and not upload:
-        raise IctalError("name at least one recording, 'ictal view night.edf', or let the page send some: --upload")
+        raise UsageError("name at least one recording, 'ictal view night.edf', or let the page send some: --upload")
     check_names(shown)
     settings = ViewerSettings(blind=blind, upload=upload, show_patient=show_patient, accept_doubtful=accept_doubtful)
     viewer = Viewer(out or results_folder(shown), model, settings)
-    for file in shown:
-        viewer.show(file)
+    failed = _show_all(viewer, shown)
     serve(viewer, host, port, browser=browser, say=say)
+    if failed:
+        raise typer.Exit(PARTLY_FAILED)
+
+
+def _show_all(viewer: "Viewer", files: list[Path]) -> int:
+    """Add files to the viewer; say which cannot be read, and return how many. A single one is an error."""
+    failed = 0
+    for file in files:
+        try:
+            viewer.show(file)
+        except ReadError as error:
+            if len(files) == 1:
+                raise
+            say_error(error)
+            failed += 1
+    if failed and failed == len(files):
+        raise ReadError("none of the recordings can be read")
+    return failed
 
 
 def check_installed() -> None:

@@ -25,7 +25,7 @@ from ictal.errors import ModelError, UnknownNameError, listed
 from ictal.labels import PATTERNS
 from ictal.models.arms import MeanOfArms
 from ictal.models.weights import Model, load_model
-from ictal.montage import CHAINS, CHANNELS, ELECTRODES, N_CHANNELS, NEIGHBOURS
+from ictal.montage import CHAINS, CHANNELS, ELECTRODES, N_CHANNELS, NEIGHBOURS, Derivation
 from ictal.recording import Signal
 from ictal.views.spectrogram import Spectrogram, hz_to_mel, mel_to_hz
 from ictal.windows import RATE_HZ, WINDOW_S, WINDOW_SAMPLES
@@ -190,6 +190,10 @@ class Explanation:
         None where a method was not asked for or does not apply.
     arm
         What the model's card calls it; empty for a network without a card.
+    missing
+        Which samples of the window the recording lacks, [20, 10000]; None where it lacks none.
+    lost
+        Derivations that the recording cannot form.
     """
 
     pattern: str
@@ -199,6 +203,13 @@ class Explanation:
     gradients: Gradients | None = None
     gradcam: Gradcam | None = None
     arm: str = ""
+    missing: npt.NDArray[np.bool_] | None = field(default=None, repr=False)
+    lost: tuple[Derivation, ...] = ()
+
+    @property
+    def recorded(self) -> Signal:
+        """The window, but NaN where the recording lacks samples."""
+        return self.window if self.missing is None else np.where(self.missing, np.float32(np.nan), self.window)
 
     @property
     def probability(self) -> float:

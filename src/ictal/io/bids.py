@@ -5,7 +5,7 @@ Source: BIDS 1.10, modality agnostic and EEG files. Only sidecars that have all 
 
 import csv
 import math
-from collections.abc import Container
+from collections.abc import Container, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -38,12 +38,22 @@ def recording_in(folder: Path, suffixes: Container[str]) -> Path:
     ]
     found = [path for path in found if not (path.suffix == ".eeg" and path.with_suffix(".vhdr") in found)]
     if len(found) != 1:
-        names = listed(path.relative_to(folder) for path in found)
-        raise ReadError(
-            f"{folder}: is a folder with {len(found)} recordings of EEG (*{ENDING}.edf and others)"
-            + (f": {names}; name one of them" if found else "; name a file")
-        )
+        raise ReadError(_why_not_one(folder, found, suffixes))
     return found[0]
+
+
+def _why_not_one(folder: Path, found: Sequence[Path], suffixes: Container[str]) -> str:
+    """Say why a folder is not one recording, and what to do instead."""
+    there = found or [path for path in sorted(folder.rglob("*")) if path.suffix.lower() in suffixes]
+    names = listed(path.relative_to(folder) for path in there)
+    if not there:
+        return f"{folder}: is a folder with 0 recordings of EEG (*{ENDING}.edf and others); name a file"
+    if len(there) == 1:
+        return f"{folder}: is a folder; name the recording in it: {there[0]}"
+    return (
+        f"{folder}: is a folder with {len(there)} recordings of EEG: {names}; name one of them, or score "
+        f"all of them by: ictal score-archive {folder} --out scored"
+    )
 
 
 def sidecar_units(path: Path) -> dict[str, str]:

@@ -8,7 +8,7 @@ import pandas as pd
 
 from ictal.report.clock import Clock
 from ictal.report.columns import Floats, column_means
-from ictal.scoring.events import Event, EventSettings, find_events
+from ictal.scoring.events import Event, EventSettings
 from ictal.scoring.scores import Scores
 
 N_COLUMNS = 1200
@@ -48,7 +48,7 @@ class Day:
     @cached_property
     def events(self) -> list[Event]:
         """The events of all patterns but other."""
-        return find_events(self.frame, self.settings)
+        return self.scores.events(self.settings)
 
     def events_of(self, pattern: str) -> list[Event]:
         """Return the events of one pattern."""

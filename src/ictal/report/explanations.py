@@ -1,6 +1,6 @@
 """Explanations as figures for those who read EEG: shading behind the double banana, heat over the chains' images."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Any, Literal, get_args
 
@@ -16,11 +16,11 @@ from ictal.errors import ModelError, UnknownNameError
 from ictal.evaluation.explain import METHOD_NAMES, Explanation, Floats, Gradcam, MethodName
 from ictal.files import whole_file
 from ictal.labels import PATTERN_TITLES, PATTERNS
-from ictal.montage import CHAINS, ELECTRODES
+from ictal.montage import CHAINS, CHANNELS, ELECTRODES
 from ictal.recording import Signal
 from ictal.report.drawing import FAINT, INK, STYLE
 from ictal.report.evidence import LEAST_NATS, of_derivations
-from ictal.report.traces import draw_traces, row_places, row_scale
+from ictal.report.traces import draw_traces, known_rows, row_places, row_scale
 from ictal.simulate.head import ANGLES
 from ictal.windows import CENTRE_S, RATE_HZ, WINDOW_S
 
@@ -112,9 +112,9 @@ def _draw_evidence(figure: Figure, explanation: Explanation, method: MethodName,
     side = boxes[:, 1].subgridspec(3, 1, height_ratios=[1.5, 1, 0.07], hspace=0.3)
     traces, strip = figure.add_subplot(boxes[0, 0]), figure.add_subplot(boxes[1, 0])
     figure.text(0.06, 0.933, _reading(explanation, method), fontsize=8.5, va="top")
-    limit = _draw_traces(traces, explanation.window, grid, page)
+    limit = _draw_traces(traces, explanation, grid, page)
     _draw_strip(strip, seconds)
-    _draw_head(figure.add_subplot(side[0]), electrodes)
+    _draw_head(figure.add_subplot(side[0]), electrodes, recorded(explanation.recorded))
     _draw_probabilities(figure.add_subplot(side[1]), explanation)
     colours = ScalarMappable(Normalize(-limit, limit), EVIDENCE)
     bar = figure.colorbar(colours, cax=figure.add_subplot(side[2]), orientation="horizontal")
@@ -154,12 +154,19 @@ def _reading(explanation: Explanation, method: MethodName) -> str:
     )
 
 
-def _draw_traces(axes: Axes, window: Signal, grid: Floats, page: Page) -> float:
+def recorded(samples: Signal) -> frozenset[str]:
+    """Return the electrodes that have a sample, of samples [20, time] that are NaN where nothing was recorded."""
+    return frozenset(name for name, known in zip(CHANNELS, known_rows(samples), strict=True) if known)
+
+
+def _draw_traces(axes: Axes, explanation: Explanation, grid: Floats, page: Page) -> float:
     """Draw the traces and the shading behind them; return what the strongest colour stands for."""
     first, last = CENTRE if page == "centre" else (0, WINDOW_S)
-    shown = window[:, first * RATE_HZ : last * RATE_HZ]
-    draw_traces(axes, shown, row_scale(shown), float(first))
-    values = of_derivations(grid)
+    shown = explanation.recorded[:, first * RATE_HZ : last * RATE_HZ]
+    draw_traces(axes, shown, row_scale(shown), float(first), lost=explanation.lost)
+    there, values = recorded(shown), of_derivations(grid)
+    drawn = [{*pair} <= there and pair not in explanation.lost for pair in row_places()]
+    values[np.logical_not(drawn)] = 0
     limit = max(float(np.abs(values).max()), LEAST_NATS)
     edges = np.linspace(0, WINDOW_S, values.shape[1] + 1)
     scale: dict[str, Any] = {"vmin": -limit, "vmax": limit, "cmap": EVIDENCE}
@@ -187,14 +194,22 @@ def _draw_strip(axes: Axes, seconds: Floats) -> None:
     axes.set_xlabel("each second of the window, nats; grey: the centre")
 
 
-def _draw_head(axes: Axes, electrodes: Floats) -> None:
-    """Draw the 19 electrodes from above, the nose up, coloured on a scale of their own with the number in each."""
-    limit = max(float(np.abs(electrodes).max()), LEAST_NATS)
+def _draw_head(axes: Axes, electrodes: Floats, there: Collection[str]) -> None:
+    """Draw the 19 electrodes from above, the nose up, coloured on a scale of their own with the number in each.
+
+    An electrode that was not recorded is an empty dashed circle.
+    """
+    known = [name in there for name in ELECTRODES]
+    limit = max(float(np.abs(electrodes[known]).max(initial=0)), LEAST_NATS)
     axes.add_patch(Circle((0, 0), 1.0, fill=False, ec=FAINT, lw=1.2))
     axes.plot([-0.1, 0, 0.1], [0.995, 1.1, 0.995], color=FAINT, lw=1.2)
     for name, value in zip(ELECTRODES, electrodes.tolist(), strict=True):
         inclination, azimuth = np.deg2rad(ANGLES[name])
         x, y = np.array([np.cos(azimuth), np.sin(azimuth)]) * inclination / np.deg2rad(112)
+        if name not in there:
+            axes.add_patch(Circle((x, y), 0.165, fill=False, ec=FAINT, lw=0.6, ls=":"))
+            axes.text(x, y, name, ha="center", va="center", fontsize=6.5, color=FAINT)
+            continue
         colour = EVIDENCE(0.5 + value / limit / 2)
         axes.add_patch(Circle((x, y), 0.165, fc=colour, ec=FAINT, lw=0.6))
         axes.text(x, y + 0.055, name, ha="center", va="center", fontsize=6.5)

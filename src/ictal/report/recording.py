@@ -1,8 +1,9 @@
 """The report of a scored recording: one HTML page for a reader of EEG who looks at a patient's day."""
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
+from pathlib import PurePath
 from typing import Any
 
 import numpy as np
@@ -11,7 +12,7 @@ import pandas as pd
 
 from ictal.errors import listed
 from ictal.labels import PATTERN_TITLES
-from ictal.montage import ELECTRODES
+from ictal.montage import ELECTRODES, Derivation
 from ictal.predictions import PROBABILITY_COLUMNS
 from ictal.recording import Signal
 from ictal.report.clock import HOUR_S, Clock, counted, duration_in_words, interval_in_words
@@ -28,7 +29,8 @@ from ictal.scoring.quality import FLAWS
 from ictal.scoring.scores import Scores
 
 SignalOf = Callable[[float, float], Signal]
-"""Gives the standardised signal from one true time to another, [20, time] at 200 Hz, µV, finite."""
+"""Gives the standardised signal from one true time to another, [20, time] at 200 Hz, µV; NaN where the recording has
+nothing."""
 
 HIGH = 0.5
 """A pattern without events whose probability reaches this somewhere has its windows shown as well."""
@@ -46,7 +48,11 @@ class Shown:
 
 
 def render_recording(
-    scores: Scores, signal_of: SignalOf | None = None, settings: EventSettings | None = None, top: int = 3
+    scores: Scores,
+    signal_of: SignalOf | None = None,
+    settings: EventSettings | None = None,
+    top: int = 3,
+    lost: Collection[Derivation] = (),
 ) -> str:
     """Return the page.
 
@@ -60,6 +66,8 @@ def render_recording(
         How probabilities become events.
     top
         At most so many windows are drawn per pattern.
+    lost
+        Derivations that the recording cannot form, so that they are not drawn.
     """
     day = Day(scores, settings or EventSettings())
     every = 6 * HOUR_S if day.span_s > 36 * HOUR_S else HOUR_S
@@ -71,7 +79,7 @@ def render_recording(
         findings=findings_in_words(day),
         coverage=coverage_in_words(day),
         glance=to_svg(scores_figure(scores, day.settings), "none", GLANCE_DPI),
-        windows=_windows(day, signal_of, top) if signal_of else None,
+        windows=_windows(day, signal_of, top, lost) if signal_of else None,
         events=day.events,
         every=interval_in_words(every),
         burdens=_by_time(burdens, day),
@@ -95,7 +103,7 @@ def _head(scores: Scores) -> dict[str, str]:
     if info.interpolated:
         electrodes += f"; interpolated from others: {', '.join(info.interpolated)}"
     head = {
-        "file": info.name,
+        "file": PurePath(info.name.replace("\\", "/")).name,
         "start": clock.date() or "not known: times count from the start",
         "duration": duration_in_words(info.span_s),
         "electrodes": electrodes,
@@ -127,7 +135,7 @@ def top_windows(frame: pd.DataFrame, pattern: str, top: int) -> list[int]:
     return chosen
 
 
-def _windows(day: Day, signal_of: SignalOf, top: int) -> dict[str, list[Shown]]:
+def _windows(day: Day, signal_of: SignalOf, top: int, lost: Collection[Derivation]) -> dict[str, list[Shown]]:
     """Draw the top windows of each pattern that has events or is somewhere likely."""
     likely = [
         pattern
@@ -135,19 +143,20 @@ def _windows(day: Day, signal_of: SignalOf, top: int) -> dict[str, list[Shown]]:
         if day.events_of(pattern) or day.frame[f"{pattern}_probability"].max() >= HIGH
     ]
     return {
-        pattern: [_window(day, row, pattern, signal_of) for row in top_windows(day.frame, pattern, top)]
+        pattern: [_window(day, row, pattern, signal_of, lost) for row in top_windows(day.frame, pattern, top)]
         for pattern in likely
     }
 
 
-def _window(day: Day, number: int, pattern: str, signal_of: SignalOf) -> Shown:
+def _window(day: Day, number: int, pattern: str, signal_of: SignalOf, lost: Collection[Derivation]) -> Shown:
     row = day.frame.iloc[number]
     when = day.clock.text(row["start_s"])
     axis = f"seconds from {when}"
     if day.clock.start is not None:
         axis += f", {duration_in_words(row['start_s'])} after the start"
     probabilities = [float(row[name]) for name in PROBABILITY_COLUMNS]
-    figure = window_figure(signal_of(float(row["start_s"]), float(row["stop_s"])), probabilities, axis)
+    samples = signal_of(float(row["start_s"]), float(row["stop_s"]))
+    figure = window_figure(samples, probabilities, axis, lost, day.scores.recording.interpolated)
     return Shown(when, float(row[f"{pattern}_probability"]), _flaws(row["marks"]), to_svg(figure, "none"))
 
 

@@ -1,6 +1,6 @@
 """A scored recording at a glance, and its windows as readers of EEG know them."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from functools import partial
 from typing import Any
 
@@ -14,6 +14,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
 from ictal.labels import PATTERN_TITLES, PATTERNS
+from ictal.montage import Derivation
 from ictal.predictions import PROBABILITY_COLUMNS
 from ictal.recording import Signal
 from ictal.report.clock import HOUR_S, MINUTE_S, counted, duration_in_words, interval_in_words
@@ -32,7 +33,11 @@ BAND = "#52606d"
 BLANK: dict[str, Any] = {"facecolor": "white", "edgecolor": "#cdd3da", "hatch": "////", "linewidth": 0.0}
 AEEG_LINEAR_UV = 10.0
 """The scale of the amplitude-integrated EEG is linear to here, logarithmic above (Hellström-Westas et al. 2006)."""
-AEEG_TICKS_UV = (0, 5, 10, 25, 50, 100, 200)
+AEEG_TICKS_UV = (0, 5, 10, 25, 50, 100, 250, 500, 1000, 2500, 5000, 10_000)
+AEEG_TOPS_UV = (100, 250, 500, 1000, 2500, 5000, 10_000)
+"""Where its axis may end; both sides have the same."""
+AEEG_SHOWN = 99
+"""The axis reaches to this percentile of the upper border, so that a rare artifact does not flatten the rest."""
 WIDTH, TOP, BETWEEN, BOTTOM = 11.0, 0.55, 0.33, 0.5
 """Of the figure, and of what lies above, between and below its panels, in inches."""
 LEFT, RIGHT = 0.1, 0.87
@@ -166,12 +171,18 @@ def _draw_aeeg(axes: Axes, day: Day, side: str) -> None:
     _ground(axes, day, low)
     axes.fill_between(day.middles, low, high, step="mid", color=BAND, lw=0, zorder=2, rasterized=True)
     axes.set_yscale("function", functions=(semilog, semilog_inverse))
-    highest = day.frame[["aeeg_left_high", "aeeg_right_high"]].to_numpy(dtype=np.float64)
-    top = 200 if highest.size and (highest > 100).mean() > 0.02 else 100
+    top = aeeg_top(day.frame[["aeeg_left_high", "aeeg_right_high"]].to_numpy(dtype=np.float64))
     axes.set_ylim(0, top)
     axes.set_yticks([tick for tick in AEEG_TICKS_UV if tick <= top])
     axes.grid(axis="y", color=FAINT, lw=0.4, zorder=1)
     axes.set_ylabel("µV", fontsize=8)
+
+
+def aeeg_top(highs: Floats) -> float:
+    """Return where the axis ends for these upper borders, µV; NaN does not count."""
+    known = highs[np.isfinite(highs)]
+    needed = float(np.percentile(known, AEEG_SHOWN)) if known.size else 0.0
+    return next((top for top in AEEG_TOPS_UV if top >= needed), AEEG_TOPS_UV[-1])
 
 
 def semilog(microvolts: Any) -> Any:
@@ -241,17 +252,25 @@ PANELS: tuple[tuple[str, float, Callable[[Axes, Day], None]], ...] = (
 """Title, height in inches and drawing of each panel, from above."""
 
 
-def window_figure(samples: Signal, probabilities: Sequence[float], axis: str) -> Figure:
+def window_figure(
+    samples: Signal,
+    probabilities: Sequence[float],
+    axis: str,
+    lost: Collection[Derivation] = (),
+    interpolated: Collection[str] = (),
+) -> Figure:
     """Draw one centre in the double banana beside its six probabilities.
 
     Parameters
     ----------
     samples
-        [20, time], `CHANNELS` at 200 Hz, µV.
+        [20, time], `CHANNELS` at 200 Hz, µV; NaN where nothing was recorded.
     probabilities
         In the order of `PATTERNS`.
     axis
         What stands below the axis of time.
+    lost, interpolated
+        See `ictal.report.traces.draw_traces`.
     """
     with mpl.rc_context(STYLE):
         figure = Figure(figsize=(WIDTH, 5.0))
@@ -259,7 +278,7 @@ def window_figure(samples: Signal, probabilities: Sequence[float], axis: str) ->
             1, 2, left=0.055, right=0.985, top=0.985, bottom=0.085, wspace=0.18, width_ratios=[5, 1]
         )
         traces = figure.add_subplot(boxes[0])
-        draw_traces(traces, samples, row_scale(samples))
+        draw_traces(traces, samples, row_scale(samples), lost=lost, interpolated=interpolated)
         traces.set_xlabel(axis)
         _draw_bars(figure.add_subplot(boxes[1].subgridspec(3, 1)[0]), probabilities)
     return figure

@@ -1,13 +1,13 @@
 """EEG as readers know it: the double banana over time, 10 s to a page."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 import matplotlib as mpl
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from ictal.montage import CHANNELS, MONTAGES, Derivation, derivations_of, montage_matrix
+from ictal.montage import CHANNELS, MONTAGES, Derivation, derivations_of
 from ictal.recording import Signal
 from ictal.report.drawing import FAINT, INK, STYLE
 from ictal.windows import RATE_HZ
@@ -29,7 +29,7 @@ def traces_figure(panels: Sequence[tuple[str, Signal]], row_uv: float = 100.0) -
     Parameters
     ----------
     panels
-        Title and samples [20, time] (`CHANNELS` at 200 Hz, µV) of each.
+        Title and samples [20, time] (`CHANNELS` at 200 Hz, µV) of each; NaN where nothing was recorded.
     row_uv
         How many µV are as high as the distance between two rows.
     """
@@ -52,35 +52,82 @@ def row_places() -> dict[Derivation, float]:
     return places
 
 
+def derived(samples: Signal, derivations: Sequence[Derivation]) -> Signal:
+    """Return derivations [derivation, time] of electrodes [20, time]; NaN where either electrode is."""
+    anodes, cathodes = ([CHANNELS.index(name) for name in side] for side in zip(*derivations, strict=True))
+    return np.asarray(samples[anodes] - samples[cathodes])
+
+
+def known_rows(rows: Signal) -> list[bool]:
+    """Say of each row [row, time] whether it has a sample."""
+    return [bool(np.isfinite(row).any()) for row in rows]
+
+
+def centred(rows: Signal) -> Signal:
+    """Return rows [row, time] without their medians; NaN does not count."""
+    there = known_rows(rows)
+    found = rows.copy()
+    found[there] -= np.nanmedian(rows[there], axis=1, keepdims=True)
+    return found
+
+
 def row_scale(samples: Signal) -> float:
     """Return how many µV a row stands for, so that all but a few peaks stay within their neighbours' rows."""
-    rows = montage_matrix(tuple(row_places())) @ samples
-    needed = float(np.percentile(np.abs(rows - np.median(rows, axis=1, keepdims=True)), 97))
+    rows = centred(derived(samples, tuple(row_places())))
+    known = np.abs(rows[np.isfinite(rows)])
+    needed = float(np.percentile(known, 97)) if known.size else SENSITIVITIES_UV[0]
     return next((step for step in SENSITIVITIES_UV if step >= needed), SENSITIVITIES_UV[-1])
 
 
-def draw_traces(axes: Axes, samples: Signal, row_uv: float, start_s: float = 0.0) -> None:
+def draw_traces(
+    axes: Axes,
+    samples: Signal,
+    row_uv: float,
+    start_s: float = 0.0,
+    *,
+    lost: Collection[Derivation] = (),
+    interpolated: Collection[str] = (),
+) -> None:
     """Draw one EEG in the double banana, with the EKG below it.
+
+    What was not recorded is not drawn: a line has a gap where samples are missing, a derivation without any has a
+    grey name and no line, and without an EKG there is no row for it.
 
     Parameters
     ----------
     axes
         To draw on.
     samples, row_uv
-        As in `traces_figure`.
+        As in `traces_figure`; NaN where nothing was recorded.
     start_s
         Time of the first sample on the axis.
+    lost
+        Derivations that the recording cannot form, whatever the samples.
+    interpolated
+        Electrodes that are made of others; the derivations with them are marked by a star.
     """
     duration_s = (samples.shape[1] - 1) / RATE_HZ
     time = start_s + np.arange(samples.shape[1]) / RATE_HZ
     places = row_places()
-    rows = montage_matrix(tuple(places)) @ samples
-    for place, row in zip(places.values(), rows - np.median(rows, axis=1, keepdims=True), strict=True):
-        axes.plot(time, row / row_uv + place, color=INK, lw=0.5)
-    heart, below = samples[CHANNELS.index("EKG")], min(places.values()) - 1 - CHAIN_GAP
-    axes.plot(time, (heart - np.median(heart)) / HEART_UV + below, color="#a4262c", lw=0.5)
-    axes.set_yticks([*places.values(), below], [*map(str, places), "EKG"], fontsize=7)
-    axes.set_ylim(below - 1.5, 1.5)
+    rows = centred(derived(samples, tuple(places)))
+    rows[[name in lost for name in places]] = np.nan
+    there = known_rows(rows)
+    for place, row, known in zip(places.values(), rows, there, strict=True):
+        if known:
+            axes.plot(time, row / row_uv + place, color=INK, lw=0.5)
+        else:
+            axes.text(start_s, place, "  not recorded", fontsize=7, color=FAINT, va="center")
+    names = [f"{name}*" if {*name} & {*interpolated} else str(name) for name in places]
+    ticks = [*places.values()]
+    heart = centred(samples[[CHANNELS.index("EKG")]])[0]
+    if any(known_rows(heart[None])):
+        ticks.append(min(ticks) - 1 - CHAIN_GAP)
+        names.append("EKG")
+        axes.plot(time, heart / HEART_UV + ticks[-1], color="#a4262c", lw=0.5)
+    axes.set_yticks(ticks, names, fontsize=7)
+    for label, known in zip(axes.get_yticklabels(), there, strict=False):
+        label.set_color(INK if known else FAINT)
+    axes.set_ylim(min(ticks) - 1.5, 1.5)
     axes.set_xlim(start_s, time[-1])
     axes.set_xticks(np.arange(start_s, time[-1] + 1, 1 if duration_s <= PAGE_S else 5))
     axes.grid(axis="x", color=FAINT, lw=0.3)
@@ -89,4 +136,7 @@ def draw_traces(axes: Axes, samples: Signal, row_uv: float, start_s: float = 0.0
     bar = 1.01 * duration_s
     axes.plot([start_s + bar] * 2, [0.5, -0.5], color=INK, lw=2, clip_on=False)
     axes.text(start_s + 1.008 * bar, 0, f"{row_uv:g} µV", fontsize=7, ha="left", va="center")
+    if interpolated:
+        note = f"* with an interpolated electrode: {', '.join(interpolated)}"
+        axes.text(0, -0.055, note, transform=axes.transAxes, fontsize=7, ha="left", va="top")
     axes.set_xlabel("seconds")

@@ -35,6 +35,9 @@ from ictal.settings import Settings
 RATE_HZ = 10
 """Of the grid of time: `timescoring` scores events at this rate; so are samples, which are told in seconds."""
 
+IGNORED = ("n_given", "n_ignored", "n_found_ignored")
+"""Counts of `FileEvaluation` that are summed over recordings."""
+
 
 class MatchSettings(Settings):
     """When an event counts as found; the defaults are those of SzCORE (Dan et al., Epilepsia 2024).
@@ -109,8 +112,10 @@ class FileEvaluation:
     unscored_reference_s
         Seconds of reference events for which there is no prediction, so that they cannot be found; None where it is
         not known what was scored.
-    n_merged, n_ignored
-        As in `Reference`.
+    n_given, n_merged, n_ignored, ignored_types
+        Of the reference, as in `Reference`.
+    n_found_ignored
+        How many events were left out of those that are judged, since their type is no pattern.
     """
 
     name: str
@@ -118,8 +123,11 @@ class FileEvaluation:
     events: Agreement
     samples: Agreement
     unscored_reference_s: float | None = None
+    n_given: int = 0
     n_merged: int = 0
     n_ignored: int = 0
+    ignored_types: tuple[str, ...] = ()
+    n_found_ignored: int = 0
 
 
 @dataclass(frozen=True)
@@ -170,9 +178,23 @@ class EventEvaluation:
         }
         return {kind: intervals_of(rows, of_events=kind == "events") for kind, rows in counts.items()}
 
+    @property
+    def left_out(self) -> list[str]:
+        """Say which events are of no known type; a sentence each for the reference and for what is judged."""
+        total = {name: sum(getattr(file, name) for file in self.files) for name in IGNORED}
+        types = dict.fromkeys(name for file in self.files for name in file.ignored_types)
+        sentences = []
+        if total["n_ignored"]:
+            count = f"{total['n_ignored']} of {total['n_given']} events of the reference"
+            sentences.append(f"{count} are of unknown types and were left out: {listed(types)}")
+        if total["n_found_ignored"]:
+            sentences.append(f"Of the found events, {total['n_found_ignored']} left out: their types are unknown")
+        return sentences
+
     def to_json(self) -> dict[str, Any]:
         """Return plain numbers, lists and None."""
         totals = {"n_files": len(self.files), "duration_s": self.duration_s, "rate_hz": RATE_HZ}
+        totals |= {name: sum(getattr(file, name) for file in self.files) for name in IGNORED}
         content = asdict(self) | {"settings": self.settings.model_dump()} | totals
         content["unscored_reference_s"] = self.unscored_reference_s
         content["intervals"] = {name: ends.to_json() for name, ends in self.intervals.items()}
@@ -229,8 +251,10 @@ def evaluate_events(
         events=Agreement.of(by_event.refTrue, by_event.tp, by_event.fp, duration_s),
         samples=Agreement.of(seconds[0], seconds[1], seconds[2], duration_s),
         unscored_reference_s=None if scored is None else _outside(scored, truth.events),
+        n_given=reference.n_given,
         n_merged=reference.n_merged,
         n_ignored=reference.n_ignored,
+        ignored_types=reference.ignored_types,
     )
 
 
@@ -312,7 +336,10 @@ def evaluate_files(
     ]
     raise_problems(str(reference_path), problems)
     files = [
-        evaluate_events(one.spans, replace(reference, name=key), one.duration_s, pattern, settings, one.scored)
+        replace(
+            evaluate_events(one.spans, replace(reference, name=key), one.duration_s, pattern, settings, one.scored),
+            n_found_ignored=one.n_ignored,
+        )
         for key, (one, reference) in pairs.items()
     ]
     lacking = [key for key in references if key not in {LONE, *scored}] if Path(scores_path).is_dir() else []
@@ -327,6 +354,7 @@ class _Scored:
     spans: Sequence[Span]
     duration_s: float | None
     scored: Cover | None = None
+    n_ignored: int = 0
 
 
 def _read_scored(path: Path, settings: EventSettings | None) -> dict[str, _Scored]:
@@ -348,7 +376,7 @@ def _read_one(path: Path, settings: EventSettings | None) -> _Scored:
         cover = Cover.of(rows["start_s"], rows["stop_s"])
         return _Scored(scores.recording.name, scores.events(settings), scores.recording.span_s, cover)
     events = read_reference(path)
-    return _Scored(events.name, events.events, events.duration_s)
+    return _Scored(events.name, events.events, events.duration_s, n_ignored=events.n_ignored)
 
 
 def _duration(given_s: float | None, reference: Reference) -> float:

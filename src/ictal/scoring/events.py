@@ -1,6 +1,6 @@
 """Probabilities over time to events: smoothing, hysteresis, least gap and least duration."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal, Self
 
@@ -72,8 +72,9 @@ class EventSettings(Settings):
     Attributes
     ----------
     smoothing, smooth_rows
-        Each probability becomes the centred median or mean over so many rows, an odd number; beyond both
-        ends of a series its last row is repeated. 1 smooths nothing.
+        Each probability becomes the centred median or mean over so many rows, an odd number. Beyond both ends of a
+        series a probability counts as 0, so that a lone row there makes no more of an event than one in the middle.
+        1 smooths nothing.
     on, off
         An event begins where the smoothed probability reaches `on`, and goes on while it is at least `off`.
     min_gap_s
@@ -81,7 +82,8 @@ class EventSettings(Settings):
     min_duration_s
         Shorter events are dropped, after merging.
     max_unscored_s
-        More unscored time than this between two rows ends a series: neither smoothing nor an event crosses it.
+        More time than this in rows without a prediction ends a series: neither smoothing nor an event crosses it.
+        Gaps always do, however short.
     """
 
     smoothing: Literal["median", "mean"] = "median"
@@ -101,17 +103,22 @@ class EventSettings(Settings):
         return self
 
 
-def find_events(frame: pd.DataFrame, settings: EventSettings | None = None) -> list[Event]:
+def find_events(
+    frame: pd.DataFrame, settings: EventSettings | None = None, gaps: Sequence[tuple[float, float]] = ()
+) -> list[Event]:
     """Return the events of all patterns but 'other', ordered by start.
 
     Events of one pattern are disjoint; those of two patterns may overlap. An event runs from the start of its
-    first row to the stop of its last.
+    first row to the stop of its last. It never crosses a gap: time for which the table has no row, or a given gap.
 
     Parameters
     ----------
     frame
         Scores: a row per window with the columns start_s, stop_s and `PROBABILITY_COLUMNS`, which are empty (NaN)
-        where no prediction was given. Rows may overlap, touch or leave time between them.
+        where no prediction was given. Rows may overlap, touch or leave the same time between them.
+    gaps
+        Start and duration of each gap of the recording, in seconds. They matter where rows are further apart than
+        they are long, since a gap may then lie between two of them unseen.
 
     Raises
     ------
@@ -119,7 +126,7 @@ def find_events(frame: pd.DataFrame, settings: EventSettings | None = None) -> l
         If a column is missing.
     """
     settings = settings or EventSettings()
-    track = smooth(frame, settings)
+    track = smooth(frame, settings, gaps)
     events = [event for pattern in EVENT_PATTERNS for event in _events_of(track, pattern, settings)]
     return sorted(events, key=lambda event: event.start_s)
 
@@ -143,28 +150,47 @@ def scored_rows(frame: pd.DataFrame, *also: str) -> pd.DataFrame:
     return given.sort_values("start_s", kind="stable", ignore_index=True)
 
 
-def smooth(frame: pd.DataFrame, settings: EventSettings) -> pd.DataFrame:
+def smooth(frame: pd.DataFrame, settings: EventSettings, gaps: Sequence[tuple[float, float]] = ()) -> pd.DataFrame:
     """Return the scored rows with smoothed probabilities, and in the column 'series' the number of their series.
 
-    A series is a run of rows with at most `max_unscored_s` of unscored time between neighbours. Where rows are
-    further apart than they are long, the time that the usual step leaves between them does not count.
+    A series is a run of rows without a gap, and with at most `max_unscored_s` of unscored time between neighbours.
+    Where rows are further apart than they are long, the time that the usual step leaves between them does not count.
     """
-    rows = scored_rows(frame)
-    starts, stops = rows["start_s"].to_numpy(), rows["stop_s"].to_numpy()
-    steps = np.diff(np.sort(frame["start_s"].to_numpy(dtype=np.float64)))
-    expected = np.maximum(stops, starts + (np.median(steps) if len(steps) else 0.0))
-    broken = starts[1:] - expected[:-1] > settings.max_unscored_s + ROUNDING_S
+    columns = ["start_s", "stop_s", *PROBABILITY_COLUMNS]
+    require_columns("scores", frame, columns)
+    ordered = frame[columns].astype(float).sort_values("start_s", kind="stable", ignore_index=True)
+    step = _usual_step(ordered)
+    rows = scored_rows(ordered.assign(piece=_pieces(ordered, step, gaps)), "piece")
+    starts, stops, piece = (rows[name].to_numpy() for name in ("start_s", "stop_s", "piece"))
+    unscored = starts[1:] - np.maximum(stops, starts + step)[:-1]
+    broken = (unscored > settings.max_unscored_s + ROUNDING_S) | (piece[1:] != piece[:-1])
     rows["series"] = np.concatenate([np.zeros(min(len(rows), 1), int), np.cumsum(broken)])
     columns = list(PROBABILITY_COLUMNS)
-    pieces = np.split(rows[columns].to_numpy(), np.flatnonzero(broken) + 1) if len(rows) else []
-    rows[columns] = np.concatenate([np.empty((0, len(columns))), *(_smoothed(piece, settings) for piece in pieces)])
-    return rows
+    parts = np.split(rows[columns].to_numpy(), np.flatnonzero(broken) + 1) if len(rows) else []
+    rows[columns] = np.concatenate([np.empty((0, len(columns))), *(_smoothed(part, settings) for part in parts)])
+    return rows.drop(columns="piece")
+
+
+def _usual_step(frame: pd.DataFrame) -> float:
+    """Return the median time from the start of a row to that of the next, s; 0 where there is none."""
+    steps = np.diff(frame["start_s"].to_numpy(dtype=np.float64))
+    return float(np.median(steps)) if len(steps) else 0.0
+
+
+def _pieces(frame: pd.DataFrame, step: float, gaps: Sequence[tuple[float, float]]) -> npt.NDArray[np.intp]:
+    """Return the number of the gapless piece that each row lies in, [row]; a row without a prediction is no gap."""
+    starts, stops = (frame[name].to_numpy(dtype=np.float64) for name in ("start_s", "stop_s"))
+    reach = np.maximum(np.maximum.accumulate(stops), starts + step)
+    holes = np.cumsum(starts[1:] > reach[:-1] + ROUNDING_S)
+    onsets = np.sort([start_s for start_s, _ in gaps])
+    before = np.searchsorted(onsets, (starts + stops) / 2)
+    return np.asarray(before + np.concatenate([np.zeros(min(len(frame), 1), int), holes]))
 
 
 def _smoothed(values: Floats, settings: EventSettings) -> Floats:
     """Smooth one series [row, pattern]."""
     half = settings.smooth_rows // 2
-    padded = np.pad(values, ((half, half), (0, 0)), mode="edge")
+    padded = np.pad(values, ((half, half), (0, 0)))
     windows = sliding_window_view(padded, settings.smooth_rows, axis=0)
     return np.asarray(np.median(windows, axis=-1) if settings.smoothing == "median" else windows.mean(axis=-1))
 

@@ -19,13 +19,18 @@ EVENT_COLUMNS = ("onset", "duration")
 TYPE_COLUMNS = ("eventType", "trial_type")
 """Columns of a BIDS events.tsv that may say what an event is: of SzCORE, and of BIDS itself."""
 TABLE_COLUMNS = ("file", "seizure_start_s", "seizure_end_s")
-"""Columns of a table of many recordings; 'seconds', their duration, may be there too."""
+"""Columns of a table of many recordings."""
+MORE_COLUMNS = ("recordingDuration", "seconds")
+"""How long a recording lasts: in an events.tsv, and in a table of many."""
 
-SEIZURES = re.compile(r"(sz(_.*)?|seiz|seizure)", re.IGNORECASE)
-"""Types that are seizures: 'sz' and the 'sz_...' of HED-SCORE, and plain words."""
-NO_EVENT = frozenset({"bckg", "background", "other", "normal", "n/a", ""})
+TUSZ_SEIZURES = ("seiz", *["fnsz", "gnsz", "spsz", "cpsz", "absz", "tnsz", "cnsz", "tcsz", "atsz", "mysz", "nesz"])
+"""Types of seizures in the TUH EEG Seizure Corpus (Shah et al., Front Neuroinform 2018;12:83)."""
+SEIZURES = re.compile(rf"sz(_.*)?|seizures?|{'|'.join(TUSZ_SEIZURES)}")
+"""Types that are seizures: 'sz' and the 'sz_...' of SzCORE, plain words, and those of TUSZ."""
+OTHER_NAMES = {"pled": "lpd", "gped": "gpd"} | {f"{name}s": name for name in ("lpd", "gpd")}
+"""Names of patterns: those before the ACNS terminology, as in the TUH EEG Events Corpus, and plurals."""
+NO_EVENT = frozenset({"bckg", "background", "other", "normal", "no seizure", "none", "n/a", "nan", ""})
 """Types that say that there is nothing."""
-
 
 TOLERANCE_S = 1.0
 """Annotations are often rounded to whole seconds: so much later than the recording an event may end."""
@@ -51,8 +56,8 @@ class Reference:
         Of the recording, where the reference tells.
     n_merged
         How many events went into others because they overlap or touch.
-    n_ignored
-        How many were of a type that is no pattern, such as an artifact.
+    n_ignored, ignored_types
+        How many were of a type that is no pattern, such as an artifact, and which types these are.
     """
 
     name: str
@@ -60,6 +65,12 @@ class Reference:
     duration_s: float | None = None
     n_merged: int = 0
     n_ignored: int = 0
+    ignored_types: tuple[str, ...] = ()
+
+    @property
+    def n_given(self) -> int:
+        """How many events the reference names, of known types and of others."""
+        return len(self.events) + self.n_merged + self.n_ignored
 
 
 def read_reference(path: str | Path, recording_name: str | None = None) -> Reference:
@@ -167,6 +178,12 @@ def _read_text(path: Path) -> pd.DataFrame:
             )
     except (OSError, ValueError, pd.errors.ParserWarning) as error:
         raise TableError(f"{path}: cannot be read as a table: {error}") from error
+    known = {*EVENT_COLUMNS, *TYPE_COLUMNS, *TABLE_COLUMNS, *MORE_COLUMNS}
+    plain = {name.lower(): name for name in known}
+    frame.columns = pd.Index([plain.get(str(name).strip().lower(), name) for name in frame.columns])
+    doubled = [name for name in known if (frame.columns == name).sum() > 1]
+    if doubled:
+        raise TableError(f"{path}: has the column {listed(sorted(doubled))} twice; allowed is once")
     frame.index = pd.RangeIndex(2, len(frame) + 2)
     return frame[(frame != "").any(axis=1)]
 
@@ -184,10 +201,10 @@ def _from_events(frame: pd.DataFrame, path: Path) -> Reference:
     types = frame[columns].apply(lambda column: column.str.strip().str.lower())
     unknown = patterns.isna() & ~types.isin(NO_EVENT).all(axis=1)
     problems = []
+    kinds = [name for name in dict.fromkeys(types[unknown].to_numpy().ravel()) if name not in NO_EVENT]
     if unknown.any() and patterns.isna().all():
-        kinds = listed(dict.fromkeys(types[unknown].agg(" / ".join, axis=1)))
-        known = listed(EVENT_PATTERNS)
-        problems.append(f"no event is of a type known here, but {kinds}; known are sz..., {known} and bckg")
+        known = listed(("sz...", *TUSZ_SEIZURES, *EVENT_PATTERNS, "bckg"), 30)
+        problems.append(f"no event is of a type known here, but {listed(kinds)}; known are {known}")
     rows = frame[patterns.notna()]
     starts, lengths = _numbers(rows["onset"]), _numbers(rows["duration"])
     problems += _wrong(rows["onset"], starts >= 0, "onset", "seconds from 0")
@@ -198,7 +215,7 @@ def _from_events(frame: pd.DataFrame, path: Path) -> Reference:
         Span(float(start), float(start + length), pattern)
         for start, length, pattern in zip(starts, lengths, patterns[rows.index], strict=True)
     ]
-    made = _reference(str(path), spans, duration_s, int(unknown.sum()))
+    made = _reference(str(path), spans, duration_s, kinds, int(unknown.sum()))
     raise_problems(str(path), beyond(made.events, duration_s))
     return made
 
@@ -227,20 +244,23 @@ def _from_table(frame: pd.DataFrame, path: Path) -> dict[str, Reference]:
 
 def pattern_of(text: str) -> str | None:
     """Return the pattern that a type of event means, or None."""
-    text = text.strip().lower()
+    text = " ".join(text.lower().split())
     if SEIZURES.fullmatch(text):
         return "seizure"
+    text = OTHER_NAMES.get(text, text)
     return text if text in EVENT_PATTERNS else None
 
 
-def _reference(name: str, spans: Sequence[Span], duration_s: float | None, n_ignored: int = 0) -> Reference:
+def _reference(
+    name: str, spans: Sequence[Span], duration_s: float | None, ignored: Sequence[str] = (), n_ignored: int = 0
+) -> Reference:
     """Join the events of one pattern that overlap or touch."""
     joined = []
     for pattern in EVENT_PATTERNS:
         cover = cover_of(spans, pattern)
         joined += [Span(float(a), float(b), pattern) for a, b in zip(cover.starts, cover.stops, strict=True)]
     joined.sort(key=lambda span: span.start_s)
-    return Reference(name, tuple(joined), duration_s, len(spans) - len(joined), n_ignored)
+    return Reference(name, tuple(joined), duration_s, len(spans) - len(joined), n_ignored, tuple(ignored))
 
 
 def beyond(spans: Iterable[Span], duration_s: float | None, whose: str = "") -> list[str]:

@@ -126,7 +126,7 @@ class Scores:
 
     def events(self, settings: EventSettings | None = None) -> list[Event]:
         """Return the events: runs of time in which a pattern is probable."""
-        return find_events(self.frame, settings or EventSettings())
+        return find_events(self.frame, settings, self.recording.gaps)
 
     def burden(self, every: str = "1h", settings: EventSettings | None = None) -> pd.DataFrame:
         """Return how much of each stretch of time each pattern takes."""

@@ -121,7 +121,8 @@ class Item:
     @property
     def events(self) -> list[Event]:
         """Those that the windows show by now."""
-        return find_events(self.frame) if len(self.frame) else []
+        gaps = [(gap.start_s, gap.duration_s) for gap in self.recording.gaps]
+        return find_events(self.frame, gaps=gaps) if len(self.frame) else []
 
     def add(self, rows: pd.DataFrame) -> None:
         """Take rows as they come from scoring."""
