@@ -128,9 +128,7 @@ def persyst_times(path: Path, n_samples: int | None = None) -> Times:
     notes = []
     behind = [sample for sample, _ in stated if n_samples is not None and sample >= n_samples]
     if behind:
-        notes.append(
-            f"[SampleTimes] names {len(behind)} samples behind the last of its {n_samples}; they are left out"
-        )
+        notes.append(f"[SampleTimes] names {len(behind)} samples behind the last of {n_samples}; they are left out")
     stated = [pair for pair in stated if pair[0] not in behind]
     clocks, past_midnight = _unrolled([clock for _, clock in stated], [sample / rate_hz for sample, _ in stated])
     if past_midnight:
