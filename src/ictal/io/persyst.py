@@ -86,7 +86,7 @@ def read_persyst(path: Path) -> Recording:
     kind = _find(sections, "fileinfo", "filetype")
     if kind and kind.lower() != "interleaved":
         raise ReadError(f"{path}: states '{kind}' as FileType; allowed is Interleaved")
-    offset = round(_number(path, "HeaderLength", _find(sections, "fileinfo", "headerlength") or "0"))
+    offset = round(_number(path, "HeaderLength", _find(sections, "fileinfo", "headerlength") or "0", above=-1))
     rate_hz = _number(path, "SamplingRate", _field(path, sections, "samplingrate"), above=0)
     step_uv = _number(path, "Calibration", _field(path, sections, "calibration"))
     n_bytes = data.stat().st_size - offset
@@ -187,7 +187,7 @@ def _comments(sections: Sections) -> tuple[tuple[Annotation, ...], int]:
     for line in sections.get("comments", ()):
         parts = line.split(",", 4)
         try:
-            onset_s, duration_s = float(parts[0]), float(parts[1])
+            onset_s, duration_s = float(parts[0]), float(parts[1].strip() or 0)
         except (ValueError, IndexError):
             onset_s = duration_s = math.nan
         if len(parts) < 5 or not math.isfinite(onset_s + duration_s):
@@ -266,7 +266,7 @@ def _channels(path: Path, sections: Sections) -> tuple[tuple[str, ...], tuple[in
     pairs = [line.rpartition("=") for line in sections.get("channelmap", ())]
     names = [name.strip() for name, _, _ in pairs]
     numbers = [int(number) if re.fullmatch(r"\s*\d+\s*", number) else 0 for *_, number in pairs]
-    if sorted(numbers) != list(range(1, round(n_channels) + 1)):
+    if len(numbers) != n_channels or sorted(numbers) != list(range(1, len(numbers) + 1)):
         raise ReadError(
             f"{path}: [ChannelMap] gives its channels the numbers {listed(numbers, 30) or 'none'}; allowed is each "
             f"from 1 to {n_channels:g} once, as WaveformCount states"

@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from ictal.errors import TableError, listed, raise_problems
+from ictal.errors import TableError, listed, raise_problems, reason
 from ictal.scoring.burden import cover_of
 from ictal.scoring.events import EVENT_PATTERNS, Span
 
@@ -166,7 +166,7 @@ def _read_text(path: Path) -> pd.DataFrame:
                 path, sep=separator, dtype=str, keep_default_na=False, skip_blank_lines=False, index_col=False
             )
     except (OSError, ValueError, pd.errors.ParserWarning) as error:
-        raise TableError(f"{path}: cannot be read as a table: {error}") from error
+        raise TableError(f"{path}: cannot be read as a table: {reason(error)}") from error
     frame.index = pd.RangeIndex(2, len(frame) + 2)
     return frame[(frame != "").any(axis=1)]
 
