@@ -106,7 +106,8 @@ def test_whatever_a_library_raises_is_an_outcome(night, out, scoring, monkeypatc
 
     monkeypatch.setattr(worker, "score", fail)
     outcome = score_entry(scoring, out, entry_of(night))
-    assert (outcome.state, outcome.reason) == ("failed", "ZeroDivisionError: division by zero")
+    words = f"{entry_of(night).address}: an unforeseen error, ZeroDivisionError: division by zero"
+    assert (outcome.state, outcome.reason) == ("failed", words)
 
 
 @pytest.mark.parametrize("error", [MemoryError, FetchError])

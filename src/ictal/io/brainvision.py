@@ -7,6 +7,7 @@ heeds the date of the first segment alone.
 Source: BrainVision Core Data Format 1.0, https://www.brainproducts.com.
 """
 
+import math
 import re
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -61,6 +62,7 @@ def open_brainvision(path: Path) -> tuple[Any, Times]:
 
     header = _header(path)
     data, notes = _data_file(header)
+    _rate_hz(header)
     with TemporaryDirectory(prefix="ictal-") as folder:
         copy = Path(folder) / f"header{path.suffix.lower()}"
         markers = copy.with_suffix(".vmrk")
@@ -75,13 +77,7 @@ def brainvision_times(path: Path, notes: tuple[str, ...] = ()) -> Times:
     header = _header(path)
     found, lost = _markers_file(header)
     notes = (*notes, *lost)
-    try:
-        rate_hz = 1e6 / float(header.find("common infos", "SamplingInterval"))
-    except (ValueError, ZeroDivisionError):
-        raise ReadError(
-            f"{path}: states '{printable(header.find('common infos', 'SamplingInterval'))}' as SamplingInterval; "
-            "allowed is a number of µs above 0"
-        ) from None
+    rate_hz = _rate_hz(header)
     if found is None:
         return Times(annotations=(), notes=notes)
     joins: list[Join] = []
@@ -109,6 +105,19 @@ def brainvision_times(path: Path, notes: tuple[str, ...] = ()) -> Times:
     if first_date > 0:
         start, notes = None, (*notes, "its start is not known, since only a later segment states a date")
     return Times(tuple(joins), start, tuple(annotations), notes=notes, clock_s=CLOCK_S)
+
+
+def _rate_hz(header: Header) -> float:
+    text = header.find("common infos", "SamplingInterval")
+    try:
+        interval = float(text)
+    except ValueError:
+        interval = math.nan
+    if not 0 < interval < math.inf:
+        raise ReadError(
+            f"{header.path}: states '{printable(text)}' as SamplingInterval; allowed is a number of µs above 0"
+        )
+    return 1e6 / interval
 
 
 def _date(text: str) -> datetime | None:

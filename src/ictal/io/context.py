@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from ictal.context import CONTEXT_HZ, CONTEXT_S, FIRST_BIN, N_COLUMNS, N_FFT, REGIONS, STEP_S, Context
-from ictal.errors import ReadError, listed, raise_problems
+from ictal.errors import ReadError, listed, raise_problems, reason
 from ictal.windows import RATE_HZ
 
 TIME = "time"
@@ -71,7 +71,7 @@ def read_spectrogram(path: Path) -> Context:
     try:
         table = pq.read_table(path)
     except (pa.ArrowException, OSError) as error:
-        raise ReadError(f"{path}: cannot be read as a Parquet file: {error}") from error
+        raise ReadError(f"{path}: cannot be read as a Parquet file: {reason(error)}") from error
     kinds = dict(zip(table.schema.names, table.schema.types, strict=True))
     kinds = {name: kind for name, kind in kinds.items() if not name.startswith("__index_level_")}
     raise_problems(str(path), _wrong_columns(kinds), ReadError)

@@ -17,7 +17,7 @@ from typing import Self
 import numpy as np
 import numpy.typing as npt
 
-from ictal.errors import ReadError
+from ictal.errors import ReadError, reason
 from ictal.io.times import JITTER_S
 from ictal.recording import Annotation
 
@@ -227,7 +227,7 @@ class EdfFile:
         try:
             found = np.fromfile(self.path, np.uint8, n_bytes, offset=begin)
         except OSError as error:
-            raise ReadError(f"{self.path}: cannot be read: {error}") from error
+            raise ReadError(f"{self.path}: cannot be read: {reason(error)}") from error
         if len(found) < n_bytes:
             raise ReadError(f"{self.path}: has become shorter since it was opened")
         return found.reshape(count, -1)

@@ -32,7 +32,7 @@ def check_fif(path: Path) -> None:
             met.add(at)
             after = following or at + HEADER.size + size
             links_back += after < at
-            if size < 0 or after in met or links_back > MOST_LINKS_BACK:
+            if after < 0 or after in met or links_back > MOST_LINKS_BACK:
                 raise ReadError(f"{path}: is a damaged FIF file: the tag at byte {at} leads back to byte {after}")
             file.seek(after)
             at = after

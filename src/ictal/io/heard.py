@@ -50,6 +50,8 @@ _DOUBTS: tuple[tuple[str, str], ...] = (
     ),
 )
 """Warnings that make sides, times or voltages doubtful."""
+_INTERNAL = re.compile("^Could not read file using any|must be an instance of|^Invalid value for the")
+"""What MNE-Python says to programmers."""
 _LOCK = threading.RLock()
 """Filters of warnings belong to the whole process, so that one reader listens at a time."""
 
@@ -129,7 +131,7 @@ def words_of(error: Exception) -> str:
         return error.strerror
     frames = traceback.extract_tb(error.__traceback__)
     meant = bool(frames) and "mne" in Path(frames[-1].filename).parts and (frames[-1].line or "").startswith("raise")
-    if meant and not str(error).startswith("Could not read file using any"):
+    if meant and not _INTERNAL.search(str(error)):
         return _plain(str(error)) or _DAMAGED
     return _DAMAGED
 

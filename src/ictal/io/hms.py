@@ -10,7 +10,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from ictal.errors import ReadError, listed
+from ictal.errors import ReadError, listed, reason
 from ictal.files import whole_file
 from ictal.recording import Recording, Signal
 from ictal.windows import RATE_HZ
@@ -83,7 +83,8 @@ def _clear_errors(path: Path) -> Iterator[None]:
         with np.errstate(over="ignore", invalid="ignore"):
             yield
     except Exception as error:
-        words = " ".join(str(error).split()) or type(error).__name__
+        meant = isinstance(error, pa.ArrowException | OSError)
+        words = reason(error) if meant else "its parts do not fit each other"
         raise ReadError(f"{path}: is a damaged Parquet file: {words}") from error
 
 

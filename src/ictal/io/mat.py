@@ -40,8 +40,16 @@ def check_mat(path: Path) -> None:
     try:
         for element in _elements(memoryview(content)[HEADER_BYTES:], order):
             _check(element, order)
-    except (ValueError, struct.error, zlib.error, RecursionError) as error:
+    except _DamagedError as error:
         raise ReadError(f"{path}: is a damaged Matlab file: {error}") from error
+    except (ValueError, IndexError, struct.error, zlib.error, RecursionError) as error:
+        raise ReadError(
+            f"{path}: is a damaged Matlab file: it ends within an element, or cannot be unpacked"
+        ) from error
+
+
+class _DamagedError(ValueError):
+    """What is wrong, in words."""
 
 
 def _elements(content: memoryview, order: str) -> Iterator[Element]:
@@ -53,7 +61,7 @@ def _elements(content: memoryview, order: str) -> Iterator[Element]:
         if kind >> 16:
             kind, n_bytes, begin = kind & 0xFFFF, kind >> 16, at + 4
         if kind not in TYPES or begin + n_bytes > len(content) or (begin == at + 4 and n_bytes > 4):
-            raise ValueError(f"an element of type {kind} with {n_bytes} bytes does not fit")
+            raise _DamagedError(f"an element of type {kind} with {n_bytes} bytes does not fit")
         yield kind, content[begin : begin + n_bytes]
         at = begin + n_bytes
         at += 0 if kind == COMPRESSED else -at % 8
@@ -72,12 +80,12 @@ def _check(element: Element, order: str) -> None:
 def _check_array(parts: list[Element], order: str) -> None:
     """Check flags, dimensions and name, then that as many values follow as the dimensions say."""
     if parts[0][0] != 6 or len(parts[0][1]) != 8:
-        raise ValueError("an array does not begin with its class")
+        raise _DamagedError("an array does not begin with its class")
     kind = struct.unpack_from(f"{order}I", parts[0][1])[0] & 0xFF
     if kind not in CLASSES:
-        raise ValueError(f"an array is of class {kind}")
+        raise _DamagedError(f"an array is of class {kind}")
     if kind not in UNLIKE and not _fits(kind, parts[1:], order):
-        raise ValueError(f"an array of class {kind} does not hold as many values as it states")
+        raise _DamagedError(f"an array of class {kind} does not hold as many values as it states")
     for part in parts:
         _check(part, order)
 

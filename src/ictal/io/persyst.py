@@ -86,7 +86,7 @@ def read_persyst(path: Path) -> Recording:
     kind = _find(sections, "fileinfo", "filetype")
     if kind and kind.lower() != "interleaved":
         raise ReadError(f"{path}: states '{kind}' as FileType; allowed is Interleaved")
-    offset = round(_number(path, "HeaderLength", _find(sections, "fileinfo", "headerlength") or "0"))
+    offset = round(_number(path, "HeaderLength", _find(sections, "fileinfo", "headerlength") or "0", above=-1))
     rate_hz = _number(path, "SamplingRate", _field(path, sections, "samplingrate"), above=0)
     step_uv = _number(path, "Calibration", _field(path, sections, "calibration"))
     n_bytes = data.stat().st_size - offset
@@ -128,9 +128,7 @@ def persyst_times(path: Path, n_samples: int | None = None) -> Times:
     notes = []
     behind = [sample for sample, _ in stated if n_samples is not None and sample >= n_samples]
     if behind:
-        notes.append(
-            f"[SampleTimes] names {len(behind)} samples behind the last of its {n_samples}; they are left out"
-        )
+        notes.append(f"[SampleTimes] names {len(behind)} samples behind the last of {n_samples}; they are left out")
     stated = [pair for pair in stated if pair[0] not in behind]
     clocks, past_midnight = _unrolled([clock for _, clock in stated], [sample / rate_hz for sample, _ in stated])
     if past_midnight:
@@ -189,7 +187,7 @@ def _comments(sections: Sections) -> tuple[tuple[Annotation, ...], int]:
     for line in sections.get("comments", ()):
         parts = line.split(",", 4)
         try:
-            onset_s, duration_s = float(parts[0]), float(parts[1])
+            onset_s, duration_s = float(parts[0]), float(parts[1].strip() or 0)
         except (ValueError, IndexError):
             onset_s = duration_s = math.nan
         if len(parts) < 5 or not math.isfinite(onset_s + duration_s):
@@ -268,7 +266,7 @@ def _channels(path: Path, sections: Sections) -> tuple[tuple[str, ...], tuple[in
     pairs = [line.rpartition("=") for line in sections.get("channelmap", ())]
     names = [name.strip() for name, _, _ in pairs]
     numbers = [int(number) if re.fullmatch(r"\s*\d+\s*", number) else 0 for *_, number in pairs]
-    if sorted(numbers) != list(range(1, round(n_channels) + 1)):
+    if len(numbers) != n_channels or sorted(numbers) != list(range(1, len(numbers) + 1)):
         raise ReadError(
             f"{path}: [ChannelMap] gives its channels the numbers {listed(numbers, 30) or 'none'}; allowed is each "
             f"from 1 to {n_channels:g} once, as WaveformCount states"

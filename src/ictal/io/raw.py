@@ -43,6 +43,8 @@ SKIPPED = "bad_acq_skip"
 BOUNDARY = "boundary"
 NEW_SEGMENT_GDF = "32766"
 """GDF's code of an event that begins a new segment."""
+LONGEST_PAUSE_S = 1e9
+"""Thirty years: what lasts longer is no pause that a file means."""
 SAME_S = 1e-3
 """By so much may the onset of an annotation differ where it was read twice."""
 
@@ -113,7 +115,8 @@ def read_with_mne(path: Path) -> Recording:
             raw, times = open_brainvision(path)
         else:
             raw, times = _open(path, suffix)
-    return from_raw(raw, str(path), times, heard)
+    with listening(str(path), heard):  # what was heard so far is told
+        return from_raw(raw, str(path), times, heard)
 
 
 def _open(path: Path, suffix: str) -> tuple[Any, Times]:
@@ -154,7 +157,7 @@ def _times_of_annotations(path: Path) -> Times:
 
 def _is_pause(note: Annotation) -> bool:
     """Say whether an annotation is a boundary of EEGLAB, whose duration is that of what was cut out."""
-    return note.text.strip().lower() == BOUNDARY and note.duration_s > 0
+    return note.text.strip().lower() == BOUNDARY and 0 < note.duration_s < LONGEST_PAUSE_S
 
 
 def _known_to_mne(path: Path) -> tuple[Path | None, Path]:

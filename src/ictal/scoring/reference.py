@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from ictal.errors import TableError, listed, raise_problems
+from ictal.errors import TableError, listed, raise_problems, reason
 from ictal.scoring.burden import cover_of
 from ictal.scoring.events import EVENT_PATTERNS, Span
 
@@ -177,7 +177,7 @@ def _read_text(path: Path) -> pd.DataFrame:
                 path, sep=separator, dtype=str, keep_default_na=False, skip_blank_lines=False, index_col=False
             )
     except (OSError, ValueError, pd.errors.ParserWarning) as error:
-        raise TableError(f"{path}: cannot be read as a table: {error}") from error
+        raise TableError(f"{path}: cannot be read as a table: {reason(error)}") from error
     known = {*EVENT_COLUMNS, *TYPE_COLUMNS, *TABLE_COLUMNS, *MORE_COLUMNS}
     plain = {name.lower(): name for name in known}
     frame.columns = pd.Index([plain.get(str(name).strip().lower(), name) for name in frame.columns])

@@ -14,7 +14,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from ictal.errors import TableError, listed
+from ictal.errors import TableError, listed, reason
 from ictal.files import whole_file
 from ictal.predictions import PROBABILITY_COLUMNS
 from ictal.recording import Recording
@@ -176,7 +176,7 @@ class Scores:
             kept = json.loads((table.schema.metadata or {})[METADATA])
             info, manifest = RecordingInfo.model_validate(kept["recording"]), dict(kept["manifest"])
         except (OSError, pa.ArrowException) as error:
-            raise TableError(f"{path}: cannot be read as Parquet: {error}") from error
+            raise TableError(f"{path}: cannot be read as Parquet: {reason(error)}") from error
         except (KeyError, TypeError, ValueError) as error:
             raise TableError(f"{path}: is Parquet, but not scores that 'ictal score' wrote") from error
         frame = table.to_pandas()
