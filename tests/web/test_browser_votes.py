@@ -9,6 +9,7 @@ import pytest
 from ictal.data.manifest import read_manifest
 from ictal.labels import PATTERNS, VOTE_COLUMNS
 from tests.web.browser import CHROMIUM, ask, viewing
+from tests.web.conftest import wait_for
 from tests.web.test_browser import as_rater, browser, new_reader  # noqa: F401 - fixtures
 from tests.web.test_browser_opening import write_clip
 
@@ -17,14 +18,16 @@ pytestmark = [
     pytest.mark.skipif(not Path(CHROMIUM).exists(), reason=f"no browser at {CHROMIUM}"),
 ]
 CENTRE_S = 10
+SCORING_S = 600
+"""The default model may have to be exported first."""
 
 
 @pytest.mark.parametrize(("seconds", "n_windows"), [(30, 3), (420, 42)])
 def test_every_window_is_voted_on_from_the_first_to_the_last(new_reader, tmp_path, seconds, n_windows):  # noqa: F811
     path = write_clip(tmp_path / "clip.edf", seconds, start=None)
     with viewing(path, "--out", tmp_path / "out") as address:
+        wait_for(lambda: json.loads(ask(address, "recordings"))[0]["state"] == "scored", SCORING_S)
         reader = new_reader(address).open()
-        reader.until("document.querySelector('#state').textContent === ''")
         as_rater(reader, "Ada")
         reader.wait("#progress", f"0 of {n_windows} voted")
         reader.press("Home")

@@ -203,6 +203,10 @@ class TestScores:
         wait_for(lambda: item.state == "scored")
         assert item.scores.manifest["content"] == recording_hash(twins[1])
         other.stop()
+        for path in twins:  # neither has replaced the other's
+            again = Viewer(tmp_path, model)
+            assert again.show(path).scores.manifest["content"] == recording_hash(path)
+            again.stop()
 
     def test_those_that_name_another_file_which_is_still_there_are_not_taken(self, twins, model, tmp_path):
         viewer = Viewer(tmp_path / "first", model)

@@ -14,9 +14,11 @@ import pandas as pd
 
 from ictal.contents import same_file
 from ictal.errors import IctalError, UnknownNameError
+from ictal.files import hash_of
 from ictal.recording import Recording
 from ictal.scoring.events import Event, find_events
 from ictal.scoring.scores import COLUMNS, Scores
+from ictal.scoring.writers import scores_file, stem_of
 from ictal.web.amplitude import amplitudes_uv
 from ictal.web.identity import Identity
 from ictal.web.montages import Montage, montages_of
@@ -102,7 +104,7 @@ class Item:
 
     @cached_property
     def amplitudes_uv(self) -> tuple[float | None, float | None]:
-        """How large its traces and its EKG typically are, see `ictal.web.amplitude`; None where they cannot be read."""
+        """How large its traces and its EKG typically are, see `ictal.web.amplitude`; None if not known."""
         try:
             return amplitudes_uv(self.recording, next(iter(self.montages.values())))
         except IctalError:
@@ -225,7 +227,11 @@ class Library:
 
 
 def finished(
-    recording: Recording, candidates: Sequence[Path], weights: str | None = None, path: Path | None = None
+    recording: Recording,
+    candidates: Sequence[Path],
+    weights: str | None = None,
+    path: Path | None = None,
+    content: str | None = None,
 ) -> Scores | None:
     """Return the first scores among some files that are of this recording, or None.
 
@@ -238,19 +244,25 @@ def finished(
     weights
         SHA-256 of the weights of the model that is wanted; None: any will do.
     path
-        Of the recording. Scores that say that they are of another file, which is still there, are not taken: files
-        of two patients may be called the same. Whether scores that say of which content they are may be taken is
-        for the caller to find out, who may have to read the whole file for that, see `content_of`.
+        Of the recording. Scores that state no content and name another file, which is still there, are not taken:
+        files of two patients may be called the same.
+    content
+        Hash of the recording, which is compared with what scores state; None: it is not known yet.
     """
     for candidate in candidates:
         try:
             scores = Scores.read(candidate) if candidate.is_file() else None
         except IctalError:
             continue
-        if scores is not None and _is_of(scores, recording) and not (path and _is_of_other(scores, path)):
-            made_by = scores.manifest.get("model", {}).get("weights_sha256")
-            if weights is None or made_by == weights:
-                return scores
+        if scores is None or not _is_of(scores, recording):
+            continue
+        stated = content_of(scores)
+        if path and stated is None and names_other(scores, path):
+            continue
+        if content and stated not in (None, content):
+            continue
+        if weights in (None, scores.manifest.get("model", {}).get("weights_sha256")):
+            return scores
     return None
 
 
@@ -260,9 +272,19 @@ def content_of(scores: Scores) -> str | None:
     return None if stated is None else str(stated)
 
 
-def _is_of_other(scores: Scores, path: Path) -> bool:
+def names_other(scores: Scores, path: Path) -> bool:
+    """Tell whether scores name another file than this one, which is still there."""
     named = Path(scores.recording.name)
-    return content_of(scores) is None and named.exists() and not same_file(named, path)
+    return named.exists() and not same_file(named, path)
+
+
+def places_of(folder: Path, path: Path) -> list[Path]:
+    """Return where in a folder scores of a recording may stand, the usual place first.
+
+    The other is for a recording whose usual place is taken by one of the same name.
+    """
+    other = path.with_name(f"{stem_of(path)}-{hash_of(str(path.absolute()))[:8]}{path.suffix}")
+    return [folder / scores_file(path), folder / scores_file(other)]
 
 
 def _is_of(scores: Scores, recording: Recording) -> bool:

@@ -10,12 +10,11 @@ import numpy.typing as npt
 import pandas as pd
 
 from ictal import __version__
-from ictal.errors import UnknownNameError
+from ictal.errors import IctalError, UnknownNameError
 from ictal.io import open_recording
 from ictal.predictions import PROBABILITY_COLUMNS
 from ictal.recording import Recording
 from ictal.recordings import check_folder, results_folder
-from ictal.scoring.scores import Scores
 from ictal.scoring.writers import scores_file
 from ictal.shipped import NOT_A_DEVICE
 from ictal.web.agreement import agreement
@@ -24,7 +23,7 @@ from ictal.web.details import details, patient_field
 from ictal.web.export import manifest_of
 from ictal.web.identity import Identity, settle
 from ictal.web.kept import Kept
-from ictal.web.library import Item, Library, content_of, finished, middle_s, middles_of, window_number
+from ictal.web.library import Item, Library, content_of, finished, middle_s, middles_of, places_of, window_number
 from ictal.web.minds import Minds, weights_of
 from ictal.web.overview import overview
 from ictal.web.pyramid import Pyramid
@@ -89,11 +88,12 @@ class Viewer:
         if self.library.add(item) is not item:
             return self.library[item.id]
         self.workers["hashing"].do(item.identify)
-        scores = finished(item.recording, self._kept(path), self._weights, path)
-        if scores is not None and content_of(scores) in (None, item.content_at_once):
+        content = item.content_at_once
+        scores = finished(item.recording, self._kept(path), self._weights, path, content)
+        if scores is not None and content_of(scores) in (None, content):
             item.finish(scores)
         else:
-            self.workers["scoring"].do(lambda: self._score(item, scores))
+            self.workers["scoring"].do(lambda: self._score(item, look_again=scores is not None))
         pyramid = self._pyramids[item.id] = Pyramid.of(item.id, item.recording, item.montages)
         if not pyramid.complete and item.recording.span_s > LONGEST_PAGE_S:
             self.workers["traces"].do(lambda: pyramid.build(self.workers["traces"].check))
@@ -113,10 +113,16 @@ class Viewer:
             return there, True
         return self.show(path, self._parsers.parse(path, name), title_of(name)), False
 
-    def _score(self, item: Item, finished: Scores | None) -> None:
-        """Score a recording, unless finished scores turn out to be of its content."""
-        if finished is not None and content_of(finished) == item.content:
-            item.finish(finished)
+    def _score(self, item: Item, *, look_again: bool) -> None:
+        """Score a recording, unless there are finished scores that turn out to be of its content."""
+        try:
+            kept = self._kept(item.path) if look_again else []
+            scores = finished(item.recording, kept, self._weights, item.path, item.content) if kept else None
+        except IctalError as error:
+            item.fail(str(error))
+            return
+        if scores is not None:
+            item.finish(scores)
         else:
             self._scorer.score(item, self.workers["scoring"])
 
@@ -223,8 +229,8 @@ class Viewer:
 
     def _kept(self, path: Path) -> list[Path]:
         """Return where scores of a file may stand: in the results, beside it, where 'ictal score' puts them."""
-        folders = (self.out, path.parent, path.parent / results_folder([path]))
-        return [folder / scores_file(path) for folder in folders]
+        folders = (path.parent, path.parent / results_folder([path]))
+        return [*places_of(self.out, path), *(folder / scores_file(path) for folder in folders)]
 
 
 def _json(content: Any) -> bytes:

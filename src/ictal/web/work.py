@@ -11,10 +11,10 @@ from pathlib import Path
 from ictal.errors import IctalError
 from ictal.scoring.engine import Engine, open_engine
 from ictal.scoring.score import score
-from ictal.scoring.writers import scores_file
+from ictal.scoring.scores import Scores
 from ictal.shipped import find_model
 from ictal.web.helper import WAIT_S, Helper
-from ictal.web.library import CONTENT, Item
+from ictal.web.library import CONTENT, Item, names_other, places_of
 
 Job = Callable[[], None]
 log = logging.getLogger(__name__)
@@ -80,8 +80,13 @@ class Scorer:
         self._exporter: Helper | None = None
 
     def path(self, item: Item) -> Path:
-        """Return where the scores of a recording are kept."""
-        return self.out / scores_file(item.path)
+        """Return where the scores of a recording are kept: never in place of those of another one."""
+        usual, other = places_of(self.out, item.path)
+        try:
+            taken = usual.is_file() and names_other(Scores.read(usual), item.path)
+        except IctalError:
+            taken = False  # whatever it is, it is no longer a table of scores
+        return other if taken else usual
 
     def score(self, item: Item, worker: Worker) -> None:
         """Score a recording; rows appear as they come, and a failure is told in the item."""
