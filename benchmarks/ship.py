@@ -93,7 +93,10 @@ def figures(model: str) -> tuple[list[str], dict[str, float]]:
     lines = [f"| {title} | value, 95 % interval by patient |", "|---|---|"]
     lines += [f"| {name} | {value} |" for name, value in rows.items()]
     lines += ["", *of_patterns(evaluation)]
-    metrics = {f"{name}, 32 real segments that the simulator was tuned on": round(value.value, 4) for name, value in rows.items()}
+    metrics = {
+        f"{name}, 32 real segments that the simulator was tuned on": round(value.value, 4)
+        for name, value in rows.items()
+    }
     seizures = told(model, scored(load_model(model), SHARED / "seizure"), 10_000, 0)
     title = "AUROC of the probability of seizure, windows of 10 s (CHB-MIT, EEGMAT), which the simulator was tuned on"
     lines += ["", f"| {title} | value, 95 % interval by patient |", "|---|---|"]

@@ -352,7 +352,9 @@ def _print_comparison(comparison: "Comparison", manifest: dict[str, Any]) -> Non
     )
 
     names = ("arm", "cross-validation", "held-out test", "test − c.-v.")
-    table = new_table(*names, title=f"KL on {manifest['data']} (lower is better)", min_width=9)
+    table = new_table(
+        *names, title=f"KL on {manifest['data']}, networks as trained here (lower is better)", min_width=9
+    )
     for arm in comparison.rows:
         style = None if arm in comparison.arms else "dim"
         gap = f"{arm.difference.value:+.3f}" if arm.difference else "–"
