@@ -70,14 +70,15 @@ def compared(ours: Predictions, theirs: Predictions, out: Path) -> tuple[list[st
     result = compare_tables(tables, weight="eeg")
     difference = result.differences[0]
     kls = [f"{table.kl:.3f}" for table in result.tables]
-    return [arm, *kls, f"{difference.estimate:.3f}", verdict(difference), f"{difference.detectable:.3f}"], difference
+    detectable = "–" if difference.detectable is None else f"{difference.detectable:.3f}"
+    return [arm, *kls, f"{difference.estimate:.3f}", verdict(difference), detectable], difference
 
 
 def verdict(difference: Difference) -> str:
     """Say what the interval of a difference of KL says."""
     if not difference.estimate.excludes_zero:
         return "agree within the interval"
-    return "ictal is better" if difference.estimate.value < 0 else "ictal is worse"
+    return f"ictal is {'lower' if difference.estimate.value < 0 else 'higher'}, as trained here"
 
 
 def main(asked: Sequence[str] | None = None) -> None:

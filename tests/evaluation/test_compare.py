@@ -203,6 +203,28 @@ def test_the_command_prints_tables_and_a_verdict_and_gives_json(tmp_path):
     assert {"a", "b", "difference", "interval", "p_holm"} <= told["differences"][0].keys()
 
 
+def test_each_patient_may_weigh_the_same_on_the_command_line(tmp_path):
+    table(1).to_csv(tmp_path / "a.csv", index=False)
+    table(2).to_csv(tmp_path / "b.csv", index=False)
+    made = run(tmp_path / "a.csv", tmp_path / "b.csv", "--weight", "patient", "--json", tmp_path / "c.json")
+    assert made.exit_code == 0, made.output
+    assert "each patient weighing the same" in " ".join(made.output.split())
+    told = json.loads((tmp_path / "c.json").read_text())
+    assert told["weight"] == "patient"
+    assert told["tables"][0]["kl_all"] is None
+
+
+def test_tables_of_five_patients_get_a_warning_and_no_verdict(tmp_path):
+    for name, seed, noise in (("good", 1, 0.2), ("bad", 2, 1.0)):
+        frame = table(seed, noise)
+        frame[frame["patient_id"] < 5].to_csv(tmp_path / f"{name}.csv", index=False)
+    made = run(tmp_path / "good.csv", tmp_path / "bad.csv")
+    said = " ".join(made.output.split())
+    assert "Warning: Intervals and tests rest on 5.0 effective patients" in said
+    assert "bad against good: 5 effective patients are too few for any verdict" in said
+    assert "has a lower KL" not in said
+
+
 def test_files_of_one_name_are_told_apart_by_their_paths(tmp_path):
     for folder in ("a", "b"):
         (tmp_path / folder).mkdir()

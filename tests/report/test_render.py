@@ -143,7 +143,7 @@ def test_the_recipe_in_the_page_is_the_recipe(two):
 
 def test_the_confidence_is_named_as_it_was_set():
     page = page_of(comparison(confidence=0.8), ("evaluation.confidence=0.8", "evaluation.n_resamples=4321"))
-    assert "KL with 80 % intervals" in page
+    assert "with 80 % intervals over patients" in page
     assert "80 % interval" in page
     assert "95 %" not in page
     assert "The intervals come from 4321 resamples of patients" in page

@@ -357,17 +357,28 @@ def _recipe(name: str, overrides: list[str] | None, seed: int | None, folds: int
 
 
 def _show_comparison(results: Results, comparison: "Comparison", manifest: dict[str, Any]) -> None:
-    from ictal.report.words import difference_in_words, few_patients_in_words, verdict_of_arms, way_in_words
+    from ictal.report.words import (
+        difference_in_words,
+        few_patients_in_words,
+        patients_in_words,
+        verdict_of_arms,
+        way_in_words,
+    )
 
     names = ("arm", "cross-validation", "held-out test", "test − c.-v.")
-    table = new_table(*names, title=f"KL on {manifest['data']} (lower is better)", min_width=9)
+    table = new_table(
+        *names, title=f"KL on {manifest['data']}, networks as trained here (lower is better)", min_width=9
+    )
     for arm in comparison.rows:
         style = None if arm in comparison.arms else "dim"
         gap = f"{arm.difference.value:+.3f}" if arm.difference else "–"
         table.add_row(arm.name, str(arm.cv), str(arm.test or "–"), gap, style=style)
     results.show(table)
+    judged = comparison.arms[0].evaluations["cv"]
+    patients = patients_in_words(judged.n_patients, judged.n_effective)
+    results.show(f"Cross-validation: {judged.n_windows} windows of {patients}.")
     results.show(verdict_of_arms(comparison))
-    if warning := few_patients_in_words(comparison.arms[0].evaluations["cv"].n_effective):
+    if warning := few_patients_in_words(judged.n_effective):
         say(f"Warning: {warning}")
     if len(comparison.arms) > MOST_TOLD:
         return  # the report says the rest, and draws it
