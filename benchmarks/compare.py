@@ -8,6 +8,7 @@ Each comparison runs as a user runs it, in a process of its own; memory is the m
 import argparse
 import os
 import re
+import resource
 import subprocess
 import sys
 import tempfile
@@ -58,6 +59,12 @@ finally:
 """
 
 
+def used_s() -> float:
+    """Return how long processes that have ended kept a processor busy."""
+    of_children = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return of_children.ru_utime + of_children.ru_stime
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--windows", type=int, default=1_000_000)
@@ -66,7 +73,7 @@ def main() -> None:
     parser.add_argument("--folder", type=Path, help="where the tables are kept for another run")
     options = parser.parse_args()
     print(machine())
-    print("| file | windows | patients | seconds | GB |\n|---|---|---|---|---|")
+    print("| file | windows | patients | seconds | of the processor | GB |\n|---|---|---|---|---|---|")
     environment = os.environ | {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
     with tempfile.TemporaryDirectory() as temporary:
         for suffix in options.suffixes:
@@ -76,15 +83,13 @@ def main() -> None:
                 files = [folder / f"{name}{suffix}" for name in ("first", "second")]
                 if not all(file.is_file() for file in files):
                     files = write_tables(folder, options.windows, n_patients, suffix)
-                begin = time.perf_counter()
+                begin, used = time.perf_counter(), used_s()
                 command = [sys.executable, "-c", MEASURED, "compare", *map(str, files)]
                 done = subprocess.run(command, check=True, capture_output=True, text=True, env=environment)
                 seconds = time.perf_counter() - begin
                 (kilobytes,) = re.findall(r"VmHWM:\s+(\d+) kB", done.stderr)
-                gigabytes = int(kilobytes) / 1e6
-                print(
-                    f"| {suffix} | {options.windows} | {n_patients} | {seconds:.1f} | {gigabytes:.2f} |", flush=True
-                )
+                figures = f"{seconds:.1f} | {used_s() - used:.1f} | {int(kilobytes) / 1e6:.2f}"
+                print(f"| {suffix} | {options.windows} | {n_patients} | {figures} |", flush=True)
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
 """The Predictions table: the only thing that passes from training to evaluation."""
 
 import zlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -30,6 +30,9 @@ MEAN_OF_FOLDS = -1
 """The fold of a row that is the mean of several folds' predictions."""
 
 SUM_TOLERANCE = 1e-3
+
+ROWS_AT_A_TIME = 100_000
+"""Of a table that is read in parts."""
 
 Floats = npt.NDArray[np.float64]
 
@@ -209,30 +212,62 @@ def column_names(path: Path, what: str = "a table") -> list[str]:
         raise TableError(f"{path}: cannot be read as {what}: {error}") from error
 
 
-def read_columns(path: Path, texts: Sequence[str], numbers: Sequence[str], what: str = "a table") -> pd.DataFrame:
-    """Read some columns of a table, Parquet or CSV: a million rows need neither the others nor numbers as text.
+def read_columns(
+    path: Path, texts: Sequence[str], numbers: Sequence[str], what: str = "a table"
+) -> tuple[pd.DataFrame, Floats]:
+    """Read some columns of a table, Parquet or CSV, a part at a time: a million rows need little more than they hold.
 
     Parameters
     ----------
     texts
-        Of ids; in a CSV, empty cells stay empty texts.
+        Columns of ids.
     numbers
-        Become floats; NaN where a cell is no number.
+        Columns of numbers.
     what
         See `read_frame`.
+
+    Returns
+    -------
+    texts : DataFrame
+        Empty cells are empty texts.
+    numbers : ndarray
+        [row, column], a column after the other in memory; NaN where a cell is no number.
     """
-    columns, kinds = [*texts, *numbers], dict.fromkeys(texts, str) | dict.fromkeys(numbers, float)
+    own = list(dict.fromkeys(texts))
     try:
-        if path.suffix == ".parquet":
-            frame = pd.read_parquet(path, columns=columns)
-        else:
-            try:
-                frame = pd.read_csv(path, dtype=kinds, keep_default_na=False, usecols=columns)
-            except ValueError:  # a cell is no number; the caller says which
-                frame = pd.read_csv(path, dtype=str, keep_default_na=False, usecols=columns)
+        try:
+            parts = [_parted(part, own, numbers) for part in _parts_of(path, own, numbers, as_text=False)]
+        except ValueError:  # a cell is no number; the caller says which
+            parts = [_parted(part, own, numbers) for part in _parts_of(path, own, numbers, as_text=True)]
     except (OSError, ValueError, EOFError, zlib.error, pa.ArrowException) as error:
         raise TableError(f"{path}: cannot be read as {what}: {error}") from error
-    return frame.assign(**{name: pd.to_numeric(frame[name], errors="coerce").astype(float) for name in numbers})
+    if not parts:
+        return pd.DataFrame(columns=own, dtype=str), np.empty((0, len(numbers)))
+    held = np.concatenate([values for _, values in parts], axis=1)
+    return pd.concat([ids for ids, _ in parts], ignore_index=True), held.T
+
+
+def _parts_of(path: Path, texts: list[str], numbers: Sequence[str], *, as_text: bool) -> Iterator[pd.DataFrame]:
+    """Give some columns of a table, some rows at a time."""
+    columns = [*texts, *numbers]
+    if path.suffix == ".parquet":
+        with pq.ParquetFile(path) as file:
+            for batch in file.iter_batches(ROWS_AT_A_TIME, columns=columns):
+                yield batch.to_pandas()
+        return
+    kinds = dict.fromkeys(texts, str) | dict.fromkeys(numbers, str if as_text else float)
+    chunks = pd.read_csv(path, dtype=kinds, keep_default_na=False, usecols=columns, chunksize=ROWS_AT_A_TIME)
+    with chunks:
+        yield from chunks
+
+
+def _parted(frame: pd.DataFrame, texts: list[str], numbers: Sequence[str]) -> tuple[pd.DataFrame, Floats]:
+    """Return ids as text, and numbers, [column, row]."""
+    ids = {name: frame[name].astype(str).mask(frame[name].isna(), "") for name in texts}
+    values = np.empty((len(numbers), len(frame)))
+    for row, name in zip(values, numbers, strict=True):
+        row[:] = pd.to_numeric(frame[name], errors="coerce")
+    return pd.DataFrame(ids), values
 
 
 def require_columns(name: str, there: Iterable[str], columns: Sequence[str]) -> None:

@@ -23,6 +23,8 @@ MOST_BIAS = 10.0
 """So far can the bias of a pattern be from that of the last one, or a pattern without votes would have none."""
 MOST_STEPS = 30
 """Of Newton's method, which needs five to ten."""
+MANY, THINNED = 100_000, 20
+"""Of so many windows, every twentieth tells where to begin."""
 AT_A_TIME = 20_000
 """Windows whose curvature is summed at a time, so that they fit in a processor's cache."""
 
@@ -48,12 +50,7 @@ class Calibration:
 
 
 def fit_calibration(
-    votes: npt.ArrayLike,
-    probabilities: npt.ArrayLike,
-    weights: npt.ArrayLike,
-    *,
-    with_bias: bool = False,
-    begin: Calibration | None = None,
+    votes: npt.ArrayLike, probabilities: npt.ArrayLike, weights: npt.ArrayLike, *, with_bias: bool = False
 ) -> Calibration:
     """Return the calibration with the least weighted mean KL of the votes from the calibrated probabilities.
 
@@ -67,21 +64,24 @@ def fit_calibration(
         [window].
     with_bias
         Whether each pattern has a bias; else all are zero.
-    begin
-        A calibration near which the minimum is looked for; it changes the time and not the result.
 
     Raises
     ------
     TableError
         If there is no window to fit to.
     """
-    shares, logits = distribution(votes), _logits(probabilities)
     weights = np.asarray(weights, dtype=np.float64)
     if not weights.sum() > 0:
         raise TableError("a calibration needs windows to be fitted to, but there are none, or all have weight 0")
+    return _fit(distribution(votes), _logits(probabilities), weights, with_bias)
+
+
+def _fit(shares: Floats, logits: Floats, weights: Floats, with_bias: bool) -> Calibration:
+    begin, some = Calibration(), slice(None, None, THINNED)
+    if len(weights) > MANY and weights[some].sum() > 0:
+        begin = _fit(shares[some], logits[some], weights[some], with_bias)
     weights = weights / weights.sum()
     n_biases = N_PATTERNS - 1 if with_bias else 0
-    begin = begin or Calibration()
     start = np.concatenate([[1 / begin.temperature], (begin.bias - begin.bias[-1])[:n_biases]])
     found = _by_newton(start, shares, logits, weights)
     if found is None:  # the minimum is at a bound, or nothing tells one bias from another
@@ -111,6 +111,8 @@ def _by_newton(start: Floats, shares: Floats, logits: Floats, weights: Floats) -
             step = np.linalg.solve(curvature, gradient)
         except np.linalg.LinAlgError:
             return None
+        if abs(step).max() < 1e-6:  # the error after the step is about its square
+            return now - step
         for halvings in range(10):
             to = now - step * 0.5**halvings
             if not 1 / MOST_SHARP < to[0] < MOST_SHARP or abs(to[1:]).max(initial=0) >= MOST_BIAS:
@@ -120,10 +122,7 @@ def _by_newton(start: Floats, shares: Floats, logits: Floats, weights: Floats) -
                 break
         else:
             return None
-        moved = float(abs(to - now).max())
         now, (value, gradient, curvature) = to, found
-        if moved < 1e-9:
-            return now
     return None
 
 
@@ -205,10 +204,12 @@ def calibrate_out_of_fold(
     if len(names) < 2:
         raise TableError(f"calibration out of fold needs two folds or more, not {len(names)}")
     calibrated = np.empty(probabilities.shape)
-    near = fit_calibration(votes, probabilities, weights, with_bias=with_bias)
+    shares, logits = distribution(votes), _logits(probabilities)
     for name in names:
         own = folds == name
-        fit = fit_calibration(votes[~own], probabilities[~own], weights[~own], with_bias=with_bias, begin=near)
+        if not weights[~own].sum() > 0:
+            raise TableError(f"nothing but fold {name} has windows of a weight above 0 to fit a calibration to")
+        fit = _fit(shares[~own], logits[~own], weights[~own], with_bias)
         calibrated[own] = fit.apply(probabilities[own])
     return calibrated
 

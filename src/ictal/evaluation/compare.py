@@ -172,18 +172,21 @@ def read_table(path: Path, names: ColumnNames) -> pd.DataFrame:
     probabilities = names.probabilities or _known(there, PROBABILITY_NAMES)
     require_columns(str(path), there, [*window, names.eeg, *names.votes, *probabilities])
     ids = [*window, names.eeg, *({names.patient} & {*there})]
-    frame = read_columns(path, list(dict.fromkeys(ids)), [*names.votes, *probabilities])
+    # A pattern after the other in memory: what goes over all windows of a pattern is fast, and nothing is copied.
+    frame, numbers = read_columns(path, ids, [*names.votes, *probabilities])
     frame = with_whole_ids(frame, ids, str(path))
     windows = frame[window[0]]
     for other in window[1:]:
         windows = windows + " / " + frame[other]
-    numbers = frame[[*names.votes, *probabilities]].set_axis([*VOTE_COLUMNS, *PROBABILITY_COLUMNS], axis=1)
-    table = numbers.set_index(pd.Index(windows, name="window"))
-    table.insert(0, "eeg_id", frame[names.eeg].array)
-    if names.patient in there:
-        table.insert(1, "patient_id", frame[names.patient].array)
+    columns = [*VOTE_COLUMNS, *PROBABILITY_COLUMNS]
+    table = pd.DataFrame(numbers, pd.Index(windows, name="window"), columns, copy=False)
     raise_problems(str(path), _problems(table))
-    table[list(VOTE_COLUMNS)] = distribution(table[list(VOTE_COLUMNS)].to_numpy())
+    votes = numbers[:, : len(PATTERNS)]
+    votes[:] = distribution(votes)
+    table = pd.DataFrame(numbers, table.index, columns, copy=False)
+    for ours, theirs in (("patient_id", names.patient), ("eeg_id", names.eeg)):
+        if theirs in frame.columns:
+            table.insert(0, ours, frame[theirs].array)
     return table
 
 
@@ -196,7 +199,8 @@ def read_patients(path: Path, names: ColumnNames) -> "pd.Series[str]":
         If the file cannot be read, a column is missing, or an EEG has several patients.
     """
     require_columns(str(path), column_names(path), [names.eeg, names.patient])
-    frame = with_whole_ids(read_columns(path, [names.eeg, names.patient], []), [names.eeg, names.patient], str(path))
+    frame, _ = read_columns(path, [names.eeg, names.patient], [])
+    frame = with_whole_ids(frame, [names.eeg, names.patient], str(path))
     frame = frame[(frame[names.eeg] != "") & (frame[names.patient] != "")]
     raise_problems(
         str(path), [*one_per(frame, names.eeg, names.patient), *alike(names.patient, frame[names.patient])]
@@ -260,8 +264,8 @@ def compare_tables(
         raise_problems("tables that do not cover each other (--allow-partial leaves such windows out)", left_out)
     if not known.any():
         raise TableError("no window is common to all tables and of a known patient, so there is nothing to compare")
-    votes = first[list(VOTE_COLUMNS)].to_numpy()[rows[name]]
-    answers = {name: table[list(PROBABILITY_COLUMNS)].to_numpy()[rows[name]] for name, table in tables.items()}
+    votes = _numbers(first, VOTE_COLUMNS, rows[name])
+    answers = {name: _numbers(table, PROBABILITY_COLUMNS, rows[name]) for name, table in tables.items()}
     owners = of_window if weight == "patient" else eegs
     weights_all, weights = (_weights(of, weight) for of in (owners, owners[known]))
     numbers, names = pd.factorize(of_window[known])
@@ -310,6 +314,15 @@ def _known(there: Sequence[str], choices: Sequence[tuple[str, ...]]) -> tuple[st
     return next((names for names in choices if {*names} <= {*there}), choices[0])
 
 
+def _numbers(table: pd.DataFrame, columns: Sequence[str], rows: Rows) -> Floats:
+    """Return six columns, [window, 6], a pattern after the other in memory; no copy where all rows are asked for."""
+    begin = table.columns.get_indexer_for([columns[0]])[0]
+    values = table.iloc[:, begin : begin + len(columns)].to_numpy()
+    if len(rows) == len(values) and (rows == np.arange(len(rows))).all():
+        return values
+    return np.asfortranarray(values[rows])
+
+
 def _problems(table: pd.DataFrame) -> list[str]:
     problems = []
     doubled = table.index[table.index.duplicated()]
@@ -346,9 +359,9 @@ def _common(tables: Mapping[str, pd.DataFrame]) -> tuple[dict[str, Rows], list[s
         if extra.any():
             shown = table.index[extra].sort_values()
             left_out.append(f"{len(shown)} windows of {name} are not in every table, as {listed(shown, 3)}")
-    columns, common = list(VOTE_COLUMNS), first.index[everywhere]
+    common = first.index[everywhere]
     for name, table in others:
-        ours, theirs = (one[columns].to_numpy()[rows[of]] for one, of in ((first, first_name), (table, name)))
+        ours, theirs = (_numbers(one, VOTE_COLUMNS, rows[of]) for one, of in ((first, first_name), (table, name)))
         differing = common[abs(theirs - ours).max(axis=1) > VOTE_TOLERANCE]
         if len(differing):
             raise TableError(

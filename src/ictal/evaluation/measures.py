@@ -185,8 +185,8 @@ def _agreement(
     """Return the measures that are functions of a few means: balanced accuracy, kappa and calibration error."""
     shares, chosen = pattern_shares(votes), probabilities.argmax(axis=1)
     parts = agreement_parts(shares, chosen)
-    value = float(kappa_of(np.average(parts, axis=0, weights=bootstrap.weights)))
-    named, in_top = np.eye(N_PATTERNS)[chosen], np.take_along_axis(shares, chosen[:, None], axis=1) > 0
+    value = float(kappa_of(bootstrap.weights @ parts / bootstrap.weights.sum()))
+    named, in_top = np.eye(N_PATTERNS, dtype=bool)[chosen], np.take_along_axis(shares, chosen[:, None], axis=1) > 0
     return {
         "balanced_accuracy": _balanced(bootstrap, shares, named),
         "balanced_accuracy_any": _balanced(bootstrap, shares, np.broadcast_to(in_top, shares.shape)),
@@ -197,10 +197,12 @@ def _agreement(
 
 def _balanced(bootstrap: PatientBootstrap, shares: Floats, right: npt.ArrayLike) -> Measured:
     """Return the mean over patterns of how much of their windows is right, [window, 6]."""
-    right = np.asarray(right, dtype=np.float64)
-    mass = shares * bootstrap.weights[:, None]
-    there = mass.sum(axis=0) > 0
-    recalls = (mass * right).sum(axis=0)[there] / mass.sum(axis=0)[there]
+    right = np.asarray(right)
+    masses = [share * bootstrap.weights for share in shares.T]
+    mass = np.array([of_pattern.sum() for of_pattern in masses])
+    hits = np.array([(of_pattern * column).sum() for of_pattern, column in zip(masses, right.T, strict=True)])
+    there = mass > 0
+    recalls = hits[there] / mass[there]
     ends = [
         wilson(float(recall), bootstrap.effective(share), bootstrap.confidence)
         for recall, share in zip(recalls, shares[:, there].T, strict=True)
@@ -228,7 +230,7 @@ def kappa_measured(
     """
     n = bootstrap.effective(there)
     weights = bootstrap.weights if there is None else bootstrap.weights * np.asarray(there, dtype=np.float64)
-    means = np.average(parts, axis=0, weights=weights)
+    means = weights @ parts / weights.sum()
     low, high = (np.concatenate([[end], means[1:]]) for end in wilson(float(means[0]), n, bootstrap.confidence))
     bounded = Bounded(-np.inf, 1.0, float(kappa_of(low)), float(kappa_of(high))) if np.isfinite(value) else None
     return Measured(value, resampled, n, bounded)

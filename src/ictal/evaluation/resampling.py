@@ -113,15 +113,14 @@ class PatientBootstrap:
         shares
             How much of a window counts in each column, [window, column]; all of it if None.
         """
-        values = np.asarray(values, dtype=np.float64).reshape(len(self.weights), -1)
-        if shares is None:
-            return self.ratios(self.sums(self.weights * column for column in values.T), self.sums([self.weights]))
-        counted = np.asarray(shares, dtype=np.float64).reshape(values.shape)
         # Column by column: of a million windows, thirteen columns of weights take as much memory as the table.
-        numerator = self.sums(
-            self.weights * share * column for share, column in zip(counted.T, values.T, strict=True)
-        )
-        return self.ratios(numerator, self.sums(self.weights * share for share in counted.T))
+        of_columns = _columns(values)
+        if shares is None:
+            return self.ratios(self.sums(self.weights * column for column in of_columns), self.sums([self.weights]))
+        counted = _columns(shares)
+        pairs = zip(counted, of_columns, strict=True)
+        numerator = self.sums(self.weights * share * column for share, column in pairs)
+        return self.ratios(numerator, self.sums(self.weights * share for share in counted))
 
     def ratios(self, numerator: Floats, denominator: Floats) -> Floats:
         """Return the ratio of two sums in every resample, [resample, column], from what each patient adds to them.
@@ -205,3 +204,9 @@ class PatientBootstrap:
         if bounded and np.isfinite(low):
             low, high = bounded.instead(float(low), float(high))
         return Estimate(value, float(low), float(high), self.confidence)
+
+
+def _columns(values: npt.ArrayLike) -> npt.NDArray[np.generic]:
+    """Return the columns of [window] or [window, column]."""
+    values = np.asarray(values)
+    return values.reshape(len(values), -1).T
