@@ -19,8 +19,8 @@ PAGES = {
 """Files outside of docs/, and which page each becomes."""
 HEAD = """# Command line
 
-What `ictal --help` and `ictal COMMAND --help` say. [Outputs](outputs.md) says what a command writes to standard output and
-standard error, and which exit codes there are.
+What `ictal --help` and `ictal COMMAND --help` say. [Outputs](outputs.md) says what a command writes to standard
+output and standard error, and which exit codes there are.
 """
 
 

@@ -22,6 +22,8 @@ def test_importing_ictal_and_asking_for_a_recording_needs_no_torch():
 
 
 def test_dir_shows_the_public_names_without_importing_them():
-    code = "import sys, ictal; names = dir(ictal); sys.exit('torch' in sys.modules or not {*ictal.__all__} <= {*names})"
+    code = (
+        "import sys, ictal; names = dir(ictal); sys.exit('torch' in sys.modules or not {*ictal.__all__} <= {*names})"
+    )
     subprocess.run([sys.executable, "-c", code], check=True)
     assert {"__name__", "__version__"} <= {*dir(ictal)}

@@ -3,7 +3,9 @@
 import re
 import warnings
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from io import StringIO
+from itertools import takewhile
 from pathlib import Path, PurePath
 from typing import Protocol, TypeVar
 
@@ -14,6 +16,7 @@ import pandas as pd
 from ictal.errors import TableError, listed, raise_problems, reason
 from ictal.scoring.burden import cover_of
 from ictal.scoring.events import EVENT_PATTERNS, Span
+from ictal.scoring.reference_lists import LIST_SUFFIX, TUSZ_COLUMNS, read_list, tusz_head
 
 EVENT_COLUMNS = ("onset", "duration")
 TYPE_COLUMNS = ("eventType", "trial_type")
@@ -38,6 +41,8 @@ TOLERANCE_SHARE = 0.01
 """By so much of it, or by `TOLERANCE_S`, two statements of a recording's duration may differ."""
 
 NAME_END = re.compile(r"(_scores|_events|_eeg)?(\.[a-z]{3,7}(\.gz)?)?$", re.IGNORECASE)
+FOLDER_FILES = ("*_events.tsv", "*.csv_bi", "*-summary.txt", "Seizures-list-*.txt")
+"""Files of a folder that are read as references: of BIDS, TUSZ, CHB-MIT and Siena."""
 LONE = "/"
 """The key of a reference that is of one recording, whatever its name; no recording is called so."""
 
@@ -79,8 +84,9 @@ def read_reference(path: str | Path, recording_name: str | None = None) -> Refer
     Parameters
     ----------
     path
-        A BIDS events.tsv (onset, duration, and eventType or trial_type), ours or SzCORE's; a folder with such files,
-        or a table (CSV, or TSV) with the columns `TABLE_COLUMNS` and a row per seizure.
+        A BIDS events.tsv (onset, duration, and eventType or trial_type), ours or SzCORE's; a table of TUSZ (.csv_bi,
+        .csv); a summary of CHB-MIT or a list of Siena (.txt); a folder with such files (`FOLDER_FILES`); or a table
+        (CSV, or TSV) with the columns `TABLE_COLUMNS` and a row per seizure.
     recording_name
         Path or name of the recording, which picks from a folder or a table; its folder, suffix and the endings
         '_eeg', '_events' and '_scores' do not count. An events.tsv is taken whatever its name.
@@ -106,19 +112,49 @@ def read_references(path: str | Path) -> dict[str, Reference]:
     """Read a reference whole, by the names of its recordings without folder and suffix; see `read_reference`."""
     path = Path(path)
     if path.is_dir():
-        files = sorted(path.rglob("*_events.tsv"))
+        files = [file for pattern in FOLDER_FILES for file in sorted(path.rglob(pattern))]
         if not files:
-            raise TableError(f"{path}: holds no file *_events.tsv")
-        return by_key(path, [_from_events(_read_text(file), file) for file in files])
+            raise TableError(f"{path}: holds no file {' or '.join(FOLDER_FILES)}")
+        return by_key(path, [one for file in files for one in _of_file(file)])
+    if path.suffix.lower() == LIST_SUFFIX:
+        return by_key(path, _of_file(path))
     frame = _read_text(path)
+    if set(TUSZ_COLUMNS) <= set(frame.columns):
+        return {LONE: _from_tusz(frame, path)}
     if set(EVENT_COLUMNS) <= set(frame.columns):
         return {LONE: _from_events(frame, path)}
     if set(TABLE_COLUMNS) <= set(frame.columns):
         return _from_table(frame, path)
     raise TableError(
         f"{path}: has the columns {listed(frame.columns)}; needed are {listed(EVENT_COLUMNS)} and eventType or "
-        f"trial_type (events of one recording), or {listed(TABLE_COLUMNS)} (seizures of many)"
+        f"trial_type (events of one recording), {listed(TUSZ_COLUMNS)} (the same, of TUSZ), or "
+        f"{listed(TABLE_COLUMNS)} (seizures of many)"
     )
+
+
+def _of_file(path: Path) -> list[Reference]:
+    """Return the references of one file of a folder."""
+    if path.suffix.lower() == LIST_SUFFIX:
+        made = [
+            _reference(one.name, [Span(*times, "seizure") for times in one.seizures], one.duration_s)
+            for one in read_list(path)
+        ]
+        problems = [f"{one.name}: {told}" for one in made for told in beyond(one.events, one.duration_s)]
+        raise_problems(str(path), problems)
+        return made
+    frame = _read_text(path)
+    return [_from_tusz(frame, path) if set(TUSZ_COLUMNS) <= set(frame.columns) else _from_events(frame, path)]
+
+
+def _from_tusz(frame: pd.DataFrame, path: Path) -> Reference:
+    """Make the reference of one recording from a table of TUSZ; an event that several channels show is one."""
+    head = tusz_head(path.read_text(encoding="utf-8", errors="replace"))
+    columns = {"start_time": "onset", "label": "eventType"}
+    table = frame.rename(columns=columns)
+    starts, stops = _numbers(frame["start_time"]), _numbers(frame["stop_time"])
+    table["duration"] = [str(stop - start) for start, stop in zip(starts, stops, strict=True)]
+    table["recordingDuration"] = head.get("duration", "")
+    return replace(_from_events(table, path), name=head.get("bname", str(path)))
 
 
 def pick(references: dict[str, Reference], key: str) -> Reference | None:
@@ -170,21 +206,29 @@ def _read_text(path: Path) -> pd.DataFrame:
     """Read a table as text; its index holds the line numbers."""
     separator = "\t" if path.suffix == ".tsv" else ","
     try:
+        text = path.read_text(encoding="utf-8-sig")
+        comments = sum(1 for _ in takewhile(lambda line: line.startswith("#"), text.splitlines()))
         with warnings.catch_warnings():
             # pandas only warns where it leaves out what is in a row and not in the header.
             warnings.simplefilter("error", pd.errors.ParserWarning)
             frame = pd.read_csv(
-                path, sep=separator, dtype=str, keep_default_na=False, skip_blank_lines=False, index_col=False
+                StringIO(text),
+                sep=separator,
+                skiprows=comments,
+                dtype=str,
+                keep_default_na=False,
+                skip_blank_lines=False,
+                index_col=False,
             )
     except (OSError, ValueError, pd.errors.ParserWarning) as error:
         raise TableError(f"{path}: cannot be read as a table: {reason(error)}") from error
-    known = {*EVENT_COLUMNS, *TYPE_COLUMNS, *TABLE_COLUMNS, *MORE_COLUMNS}
+    known = {*EVENT_COLUMNS, *TYPE_COLUMNS, *TABLE_COLUMNS, *MORE_COLUMNS, *TUSZ_COLUMNS}
     plain = {name.lower(): name for name in known}
     frame.columns = pd.Index([plain.get(str(name).strip().lower(), name) for name in frame.columns])
     doubled = [name for name in known if (frame.columns == name).sum() > 1]
     if doubled:
         raise TableError(f"{path}: has the column {listed(sorted(doubled))} twice; allowed is once")
-    frame.index = pd.RangeIndex(2, len(frame) + 2)
+    frame.index = pd.RangeIndex(2 + comments, len(frame) + 2 + comments)
     return frame[(frame != "").any(axis=1)]
 
 
