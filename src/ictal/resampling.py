@@ -12,7 +12,7 @@ from functools import cached_property, lru_cache
 import numpy as np
 import numpy.typing as npt
 
-from ictal.recording import Signal
+from ictal.recording import Recording, Signal
 from ictal.windows import RATE_HZ
 
 Marks = npt.NDArray[np.bool_]
@@ -154,3 +154,17 @@ def _of_any_rate(rate_hz: float) -> Resampler:
         weights = np.where(abs(away) <= half, np.sinc(cut_off * away) * window, 0)
         matrix[:] = weights / weights.sum(axis=0)
     return Resampler(rate_hz, n_old, BLOCK, reach, taps)
+
+
+@dataclass(frozen=True)
+class Span:
+    """A gapless run of a recording at 200 Hz, without its samples; see `ictal.windows.Run`."""
+
+    onset_s: float
+    n_samples: int
+
+
+def runs_of(recording: Recording) -> list[Span]:
+    """Return the gapless runs of a recording, in the order of time."""
+    found = resampler(recording.rate_hz)
+    return [Span(part.onset_s, found.n_out(part.stop - part.start)) for part in recording.segments]

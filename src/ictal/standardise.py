@@ -61,7 +61,7 @@ class StandardiseSettings(Settings):
     max_missing
         A window in which a larger share of the samples of the 19 electrodes is missing or flat is refused.
     short
-        What becomes of a recording shorter than a window, see `ictal.windows.cut`.
+        What becomes of a recording shorter than what a model sees, see `ictal.windows.Geometry`.
     """
 
     band_hz: tuple[float, float] | None = (0.1, 20.0)
@@ -142,6 +142,11 @@ class Stretch:
     def resampler(self) -> Resampler:
         """What brings the segment's rate to 200 Hz."""
         return resampler(self.recording.rate_hz)
+
+    @property
+    def onset_s(self) -> float:
+        """When the segment begins, in true seconds from the start of the recording."""
+        return self.segment.onset_s
 
     @property
     def n_samples(self) -> int:
@@ -228,11 +233,11 @@ def resample(recording: Recording, fill: Fill, wiring: Wiring | None = None) -> 
 
 
 def refuse_gaps(recording: Recording) -> None:
-    """Raise a `ReadError` for a recording with gaps, which has no one time axis that windows could be cut from."""
+    """Raise a `ReadError` for a recording with gaps, of which there is no one array: its `stretches` are apart."""
     if recording.gaps:
         raise ReadError(
             f"{recording.name}: is discontinuous; its first of {len(recording.gaps)} gaps is at "
-            f"{recording.gaps[0].start_s:g} s. It can be scored; to train on it, cut it into files without gaps"
+            f"{recording.gaps[0].start_s:g} s. Take its stretches one by one"
         )
 
 
@@ -244,11 +249,16 @@ def stretches(recording: Recording, wiring: Wiring, fill: Fill) -> Iterator[Stre
     ReadError
         If there is no sample, or the rate is too low.
     """
+    check_rate(recording)
+    return (Stretch(recording, segment, wiring, fill) for segment in recording.segments)
+
+
+def check_rate(recording: Recording) -> None:
+    """Raise a `ReadError` where there is no sample, or the rate is too low."""
     if recording.rate_hz < MIN_RATE_HZ:
         raise ReadError(f"{recording.name}: {recording.rate_hz:g} Hz is too slow; needed are {MIN_RATE_HZ} Hz")
     if not recording.n_samples:
         raise ReadError(f"{recording.name}: holds no samples")
-    return (Stretch(recording, segment, wiring, fill) for segment in recording.segments)
 
 
 def filtered(recording: Resampled, settings: StandardiseSettings) -> Standardised:

@@ -109,6 +109,11 @@ def wire(recording: Recording, derivations: Sequence[Derivation] | None = None, 
     raise ElectrodeError(_what_is_missing(recording, missing, lacking, bipolar_wiring(recording)))
 
 
+def has_all_electrodes(wiring: Wiring) -> bool:
+    """Say whether all 19 electrodes are channels against one reference: every model then takes them alike."""
+    return wiring.kind == "referential" and not wiring.interpolated and len(wiring.known) == len(ELECTRODES)
+
+
 def referential_electrodes(recording: Recording) -> tuple[str, ...]:
     """Return the electrodes that have a channel against a common reference."""
     return tuple(name for name in ELECTRODES if name in _electrodes(recording))

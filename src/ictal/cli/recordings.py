@@ -30,26 +30,19 @@ MOST_EVENTS = 12
 
 def info(
     file: Annotated[Path, typer.Argument(help="A recording, or a folder of a BIDS data set that holds one.")],
-    model: Annotated[Path | None, MODEL] = None,
+    model: Annotated[Path, MODEL] = Path("default"),
     interpolate: Annotated[int, INTERPOLATE] = 0,
     json_file: Annotated[str | None, JSON] = None,
 ) -> None:
-    """Say what a recording holds and whether it can be scored, before any scoring.
+    """Say what a recording holds and whether a model can score it, before any scoring.
 
     Example: ictal info night.edf
     """
     from ictal.io import open_recording
-    from ictal.scoring.contract import read_contract
+    from ictal.scoring.contract import read_input
     from ictal.scoring.info import describe
-    from ictal.shipped import find_model
 
-    contract = None
-    if model is not None:
-        found = read_contract(find_model(model))
-        contract = found[0] if found else None
-        if contract is None:
-            say(f"Model {model}: not exported yet, so that it is not known what it looks at; 'ictal score' does it.")
-    told = describe(open_recording(file), contract, interpolate)
+    told = describe(open_recording(file), read_input(model), interpolate)
     _print_info(told)
     give_json(told.to_json(), json_file)
 
@@ -188,8 +181,11 @@ def _print_info(told: "Info") -> None:
         say(f"  {told.n_annotations} annotations")
     for note in told.notes:
         say(f"  note: {note}")
-    can = f"can be scored: {told.n_windows} windows of {told.window_s:g} s, every {CENTRE_S} s"
-    say(f"  cannot be scored: {told.problem}" if told.problem else f"  {can}")
+    if told.problem:
+        say(f"  cannot be scored by the model '{told.model}': {told.problem}")
+        return
+    sees = "" if told.window_s == CENTRE_S else f", of which the model sees {told.window_s:g} s around the middle"
+    say(f"  can be scored by the model '{told.model}': {told.n_windows} times {CENTRE_S} s{sees}")
 
 
 def _print_scores(scores: "Scores") -> None:

@@ -17,6 +17,7 @@ from ictal.errors import ModelError
 from ictal.files import hash_of, whole_file, write_json, writing
 from ictal.models.arms import ArmNetwork, MeanOfArms, parts_of
 from ictal.models.efficientnet import Efficientnet
+from ictal.models.needs import derivations_seen, seconds_seen
 from ictal.models.wavenet import Wavenet
 from ictal.models.weights import Model, load_model
 from ictal.montage import CHAINS, CHANNELS, N_CHANNELS, Derivation, derivations_of
@@ -114,29 +115,6 @@ class _Graph:
     file: str
     module: nn.Module
     inputs: dict[str, Tensor]
-
-
-def derivations_seen(network: ArmNetwork | MeanOfArms) -> list[Derivation]:
-    """Return voltages between electrodes of which everything is made that a network looks at.
-
-    Each row of a view's matrix is a sum of voltages against one of the electrodes that take part in it; contexts are
-    made of the four chains.
-    """
-    found: dict[Derivation, None] = dict.fromkeys(derivations_of(CHAINS) if network.sees_context else ())
-    for module in network.modules():
-        matrix = getattr(module, "matrix", None)
-        if not isinstance(matrix, Tensor) or matrix.shape[-1] != N_CHANNELS:
-            continue
-        for row in matrix.cpu().numpy():
-            first, *others = (CHANNELS[index] for index in np.flatnonzero(row))
-            found |= dict.fromkeys(Derivation(first, other) for other in others)
-    return list(found)
-
-
-def seconds_seen(network: ArmNetwork | MeanOfArms) -> float:
-    """Return how much of the middle of a window a network looks at, at the most."""
-    views = [getattr(part.network, "view", None) for part in parts_of(network)]
-    return max(view.settings.seen_s if isinstance(view, Waveform | Spectrogram) else WINDOW_S for view in views)
 
 
 def export_model(path: Path, folder: Path | None = None) -> Path:
