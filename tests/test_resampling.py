@@ -48,7 +48,9 @@ def of(rate_hz: float, seconds: float) -> Stretch:
 
 rates = st.one_of(
     st.floats(100, 20_000),
-    st.tuples(st.sampled_from([100.0, 128.0, 200.0, 256.0, 400.0, 500.0, 512.0, 1000.0, 5000.0]), st.floats(-0.5, 0.5))
+    st.tuples(
+        st.sampled_from([100.0, 128.0, 200.0, 256.0, 400.0, 500.0, 512.0, 1000.0, 5000.0]), st.floats(-0.5, 0.5)
+    )
     .map(sum)
     .filter(lambda rate_hz: rate_hz >= 100),
 )

@@ -104,7 +104,7 @@ def test_every_window_that_is_scored_is_found_again_by_its_centre_and_what_is_se
             # Votes are written down to the millisecond.
             assert geometry.place(runs, round(centre_s, 3)) == Place(number, start)
             first, last = start + geometry.unseen, start + geometry.unseen + geometry.needed
-            assert (0 <= first and last <= run.n_samples) or geometry.made_up(run)
+            assert (first >= 0 and last <= run.n_samples) or geometry.made_up(run)
             assert 0 <= start + BEFORE_SAMPLES <= run.n_samples - CENTRE_SAMPLES, "the voted 10 s are always there"
 
 

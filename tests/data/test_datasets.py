@@ -454,7 +454,9 @@ def test_one_message_lists_every_problem_of_the_files(tmp_path):
         open_dataset(str(path), SETTINGS)
     lines = str(caught.value).splitlines()
     assert re.fullmatch(rf"{path}, for a model that sees 50 s .*: 9 problems", lines[0])
-    past = "eeg_id whole.parquet: the 10 s from {} s (start_s {}) cannot be used: the model sees 50 s, from {} to {} s; "
+    past = (
+        "eeg_id whole.parquet: the 10 s from {} s (start_s {}) cannot be used: the model sees 50 s, from {} to {} s; "
+    )
     past += "the recording has EEG without a gap from 0 to 60 s"
     for part in (
         *(
@@ -481,7 +483,8 @@ def test_a_start_of_zero_is_that_of_a_short_eeg_centred_in_its_window(tmp_path):
     middle = standardise(dataset.recording("short.parquet"), STANDARD).signal
     np.testing.assert_array_equal(made.signals[0][:, 4000:6000], middle)
     with pytest.raises(
-        TableError, match=r"\(start_s 5\) cannot be used: the recording lasts 10 s, and .* the only 10 s .* begin at 0 s"
+        TableError,
+        match=r"\(start_s 5\) cannot be used: the recording lasts 10 s, and .* the only 10 s .* begin at 0 s",
     ):
         open_dataset(str(save(manifest([("short.parquet", 5, "p")]), tmp_path / "m.csv")), SETTINGS)
 

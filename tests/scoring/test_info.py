@@ -87,7 +87,9 @@ def test_a_clock_that_is_not_known_is_null():
 lengths_s = st.lists(st.floats(0.1, 400), min_size=1, max_size=4)
 
 
-@given(lengths_s, st.sampled_from([100, 128, 199, 200, 256, 250.5, 500, 1000 / 3, 200.1]), st.sampled_from([10, 20, 50]))
+@given(
+    lengths_s, st.sampled_from([100, 128, 199, 200, 256, 250.5, 500, 1000 / 3, 200.1]), st.sampled_from([10, 20, 50])
+)
 def test_the_windows_are_those_that_scoring_plans(lengths, rate_hz, seen_s):
     counts = [round(length * rate_hz) or 1 for length in lengths]
     gaps, onset_s = [], 0.0
@@ -111,7 +113,10 @@ def test_the_windows_are_those_that_scoring_plans(lengths, rate_hz, seen_s):
         (made(rate_hz=99), r"99 Hz is too slow; needed are 100 Hz"),
         (made(seconds=0), r"lasts 0 s"),
         (made(("SaO2", "EMG1-EMG2")), r"no channel for Fp1, F3, .*this file has SaO2, EMG1-EMG2"),
-        (made(CHANNELS[1:]), r"no channel for Fp1; the model looks at them.*has F3.*; with --interpolate 1 it can be"),
+        (
+            made(CHANNELS[1:]),
+            r"no channel for Fp1; the model looks at them.*has F3.*; with --interpolate 1 it can be",
+        ),
         (made((*CHANNELS, "T7")), r"two channels for one electrode: T7 and T3"),
         (made(CHAIN[:3]), r"is bipolar, and the derivations T5-O1, .* cannot be formed"),
         (spoilt(O1=lambda row: row * 1e6), r"an electrode varies by 4\S* µV; .*unit is probably wrong"),

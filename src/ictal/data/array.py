@@ -324,8 +324,9 @@ class _Source:
         for eeg_id, start_s in zip(rows["eeg_id"], rows["start_s"], strict=True):
             place = self.geometry.place(self.runs, float(start_s) + BEFORE_S)
             if place is None:
-                why = self.geometry.why_not(self.runs, float(start_s) + BEFORE_S)
-                raise TableError(f"{name}: EEG {eeg_id}: the 10 s from {start_s + BEFORE_S:g} s cannot be used: {why}")
+                at_s = float(start_s) + BEFORE_S
+                why = self.geometry.why_not(self.runs, at_s)
+                raise TableError(f"{name}: EEG {eeg_id}: the 10 s from {at_s:g} s cannot be used: {why}")
             found.append(place)
         return found
 

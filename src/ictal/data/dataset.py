@@ -192,4 +192,6 @@ def _sees_more(needs: Needs) -> str:
     """Say how a model would need less, where it would."""
     if needs.seen_s <= CENTRE_S:
         return ""
-    return f", for a model that sees {needs.seen_s:g} s (with views of 'seconds: {CENTRE_S}' the voted 10 s are enough)"
+    return (
+        f", for a model that sees {needs.seen_s:g} s (with views of 'seconds: {CENTRE_S}' the voted 10 s are enough)"
+    )

@@ -7,7 +7,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from ictal.models.arms import ArmNetwork, MeanOfArms, ModelSettings, build, build_trained, parts_of
+from ictal.models.arms import ArmNetwork, MeanOfArms, ModelSettings, build_trained, parts_of
 from ictal.montage import CHAINS, CHANNELS, N_CHANNELS, Derivation, derivations_of
 from ictal.needs import Needs, needs_of_all
 from ictal.views.middle import MiddleSettings

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import cast
 
-import numpy as np
 import onnx
 import torch
 from torch import Tensor, nn
@@ -15,17 +14,16 @@ from torch import Tensor, nn
 from ictal.context import CONTEXT_SHAPE
 from ictal.errors import ModelError
 from ictal.files import hash_of, whole_file, write_json, writing
-from ictal.models.arms import ArmNetwork, MeanOfArms, parts_of
+from ictal.models.arms import ArmNetwork, MeanOfArms
 from ictal.models.efficientnet import Efficientnet
 from ictal.models.needs import derivations_seen, seconds_seen
 from ictal.models.wavenet import Wavenet
 from ictal.models.weights import Model, load_model
-from ictal.montage import CHAINS, CHANNELS, N_CHANNELS, Derivation, derivations_of
+from ictal.montage import CHAINS, N_CHANNELS
 from ictal.scoring.contract import ALIGNED, CONTRACT, WHOLE, Contract, Part, folder_to_export, sha256_of
 from ictal.shipped import CARD
 from ictal.views.spectrogram import Spectrogram
-from ictal.views.waveform import Waveform
-from ictal.windows import WINDOW_S, WINDOW_SAMPLES
+from ictal.windows import WINDOW_SAMPLES
 
 AGREE = 1e-4
 """How far a probability of the exported model may be from torch's, in float32."""
