@@ -1,6 +1,7 @@
 """Time: sample k of a recording at any rate stands for k / 200 s, however long the recording."""
 
 from dataclasses import dataclass, replace
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -48,9 +49,7 @@ def of(rate_hz: float, seconds: float) -> Stretch:
 
 rates = st.one_of(
     st.floats(100, 20_000),
-    st.tuples(
-        st.sampled_from([100.0, 128.0, 200.0, 256.0, 400.0, 500.0, 512.0, 1000.0, 5000.0]), st.floats(-0.5, 0.5)
-    )
+    st.tuples(st.sampled_from([128.0, 200.0, 256.0, 400.0, 500.0, 512.0, 1000.0, 5000.0]), st.floats(-0.5, 0.5))
     .map(sum)
     .filter(lambda rate_hz: rate_hz >= 100),
 )
@@ -82,7 +81,7 @@ def test_pieces_are_those_of_the_whole(rate_hz, cuts):
     stretch = of(rate_hz, 60)
     whole = stretch.resampled(0, stretch.n_samples)
     places = sorted({0, *(min(cut, stretch.n_samples) for cut in cuts), stretch.n_samples})
-    pieces = [stretch.resampled(*ends).signal for ends in zip(places[:-1], places[1:], strict=True)]
+    pieces = [stretch.resampled(*ends).signal for ends in pairwise(places)]
     np.testing.assert_allclose(np.concatenate(pieces, axis=1), whole.signal, rtol=0, atol=1e-3)
 
 

@@ -1,4 +1,4 @@
-"""Windows of a recording as models are given them, wherever they are asked for: for training, evaluation, explanation."""
+"""Windows of a recording as models are given them: for training, evaluation and explanation alike."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass

@@ -1,8 +1,8 @@
 """Bring any rate to 200 Hz, in pieces of any length, so that sample k stands for the time k / 200 s.
 
-A block of new samples is a product of old ones with one matrix. Where the two rates are in a simple ratio, all blocks
-share that matrix. Where they are not (200.1 Hz, 999.4121 Hz), each block begins elsewhere between two old samples: its
-matrix is interpolated between those of a bank, so that no error builds up however long the recording.
+A block of new samples is a product of old ones with a matrix. Where the two rates are in a simple ratio, all blocks
+share it. Where they are not (200.1 Hz, 999.4121 Hz), each block begins elsewhere between two old samples, and its
+matrix is interpolated between those of a bank: no error builds up, however long the recording.
 """
 
 from dataclasses import dataclass

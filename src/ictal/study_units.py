@@ -87,8 +87,11 @@ def open_windows(
     dataset = open_dataset(data, settings, with_context=with_context, needs=needs, short=short)
     if folded:
         check_folds(dataset.outline, settings.folds, settings.test_share)
-    contexts = {"with_context": with_context, "context_missing": settings.context_missing}
-    return dataset, prepare(dataset, settings_of_input, cache, progress, needs=needs, **contexts)
+    missing = settings.context_missing
+    array = prepare(
+        dataset, settings_of_input, cache, progress, needs=needs, with_context=with_context, context_missing=missing
+    )
+    return dataset, array
 
 
 def folds_of(array: WindowArray, recipe: Recipe) -> Folds:

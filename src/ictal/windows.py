@@ -66,8 +66,8 @@ class Geometry:
 
     A window is named by when its labelled centre begins, in true seconds from the start of the recording. The model
     sees `seen_s` around the middle of that centre, and these must lie within one run: nothing is completed beside a
-    gap or an end. The exception is a recording that is one run, lasts 10 s or more, and is shorter than what the model
-    sees. It has one window, whose centre is its middle, and is continued on both sides as `short` says.
+    gap or an end. The exception is a recording of one run that lasts 10 s or more, but less than the model sees. It
+    has one window, whose centre is its middle, and is continued on both sides as `short` says.
 
     Attributes
     ----------

@@ -1,6 +1,6 @@
 """What a data set is, and how one is opened by what the user typed."""
 
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Protocol
@@ -152,7 +152,7 @@ class FileDataset:
         TableError
             With all problems: absent or damaged files, missing electrodes, windows that a model cannot be given.
         """
-        geometry, wired, starts = needs.geometry(short), False, self.labels["start_s"].copy()
+        geometry, wired, starts = needs.geometry(short), False, dict[str, float]()
         problems, name = list[str](), self.name
         for eeg_id, rows in self.labels.groupby("eeg_id", sort=False):
             try:
@@ -163,15 +163,19 @@ class FileDataset:
                 problems.append(f"eeg_id {eeg_id}: {error}")
                 continue
             runs = runs_of(recording)
-            for row, start_s in rows["start_s"].items():
-                starts[row] = found_s = self._start_s(start_s, runs)
+            for window_id, start_s in zip(rows["window_id"], rows["start_s"], strict=True):
+                starts[window_id] = found_s = self._start_s(start_s, runs)
                 if geometry.place(runs, found_s + BEFORE_S) is None:
-                    problems.append(self._why_not(row, recording, geometry.why_not(runs, found_s + BEFORE_S)))
+                    why = geometry.why_not(runs, found_s + BEFORE_S)
+                    problems.append(
+                        f"eeg_id {eeg_id}: {self._named(start_s)} cannot be used: {why} ({recording.name})"
+                    )
                     name = f"{self.name}{_sees_more(needs)}"
         raise_problems(name, problems)
         # Windows are the same for all models as long as all electrodes are there.
         known = tuple(str(pair) for pair in needs.derivations or ()) if wired else ()
-        labels, interpolated = self.labels.assign(start_s=starts), (str(needs.interpolate),) * bool(known)
+        labels = self.labels.assign(start_s=self.labels["window_id"].map(starts).astype(float))
+        interpolated = (str(needs.interpolate),) * bool(known)
         return replace(self, labels=labels, wired=(*known, *interpolated))
 
     def _start_s(self, start_s: float, runs: Sequence[Run]) -> float:
@@ -181,11 +185,10 @@ class FileDataset:
             return start_s
         return completed_start(n_samples) / RATE_HZ
 
-    def _why_not(self, row: Hashable, recording: Recording, why: str) -> str:
-        eeg_id, start_s = self.labels.loc[row, ["eeg_id", "start_s"]]
-        time_s = start_s + BEFORE_S
-        named = f"the 10 s from {time_s:g} s" if self.centred else f"the 10 s from {time_s:g} s (start_s {start_s:g})"
-        return f"eeg_id {eeg_id}: {named} cannot be used: {why} ({recording.name})"
+    def _named(self, start_s: float) -> str:
+        """Name a window as its table does."""
+        voted = f"the 10 s from {start_s + BEFORE_S:g} s"
+        return voted if self.centred else f"{voted} (start_s {start_s:g})"
 
 
 def _sees_more(needs: Needs) -> str:

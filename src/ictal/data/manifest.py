@@ -8,8 +8,8 @@ from ictal.errors import TableError, raise_problems
 from ictal.labels import VOTE_COLUMNS
 
 MANIFEST_COLUMNS = ("file", CENTRE_COLUMN, "patient_id", *VOTE_COLUMNS)
-"""Of a manifest as it is written: `CENTRE_COLUMN` is when the 10 s that were voted on begin, in true seconds from the
-start of the recording, gaps included. Older ones have 'start_s' in its place: when the 50 s begin whose middle they are."""
+"""Of a manifest as it is written: `CENTRE_COLUMN` is when the voted 10 s begin, in true seconds from the start of the
+recording, gaps included. Older ones have 'start_s' in its place: when the 50 s begin of which they are the middle."""
 
 
 def read_manifest(path: Path) -> FileDataset:

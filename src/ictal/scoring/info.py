@@ -160,7 +160,7 @@ def _electrodes_alone(recording: Recording, electrodes: Sequence[str]) -> Wiring
 
 
 def _hint(recording: Recording, model: Input, interpolate: int) -> str:
-    """Say how many electrodes would have to be made of others so that the recording can be scored; '' if none help."""
+    """Say how many electrodes must be made of others so that the recording can be scored; '' if none help."""
     for more in range(interpolate + 1, FEW + 1):
         try:
             wire(recording, model.looks_at, more)

@@ -61,7 +61,7 @@ class Plan:
 
     stretch: Stretch
     starts: tuple[int, ...]
-    geometry: Geometry = Geometry()
+    geometry: Geometry
 
     @property
     def seconds(self) -> float:
@@ -111,17 +111,10 @@ def load(plan: Plan, settings: StandardiseSettings, quality: QualitySettings, *,
     else:
         signal = np.pad(standardised.signal, ((0, 0), (geometry.unseen, geometry.unseen)))
     frames, envelopes = look_at(plain, stretch.wiring, quality), amplitude_integrated(plain.signal)
-    rows = [
-        _row(start - offset, stretch.onset_s + offset / RATE_HZ, geometry, frames, envelopes, quality)
-        for start in plan.starts
-    ]
-    made_up_s = geometry.made_up(stretch) / RATE_HZ
-    return Loaded(
-        signal,
-        [start - first for start in plan.starts],
-        contexts,
-        rows=pd.DataFrame(rows).assign(made_up_s=made_up_s),
-    )
+    onset_s = stretch.onset_s + offset / RATE_HZ
+    rows = [_row(start - offset, onset_s, geometry, frames, envelopes, quality) for start in plan.starts]
+    known = pd.DataFrame(rows).assign(made_up_s=geometry.made_up(stretch) / RATE_HZ)
+    return Loaded(signal, [start - first for start in plan.starts], contexts, rows=known)
 
 
 def score_piece(loaded: Loaded, engine: Engine) -> pd.DataFrame:
