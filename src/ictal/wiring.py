@@ -111,7 +111,8 @@ def wire(recording: Recording, derivations: Sequence[Derivation] | None = None, 
 
 def has_all_electrodes(wiring: Wiring) -> bool:
     """Say whether all 19 electrodes are channels against one reference: every model then takes them alike."""
-    return wiring.kind == "referential" and not wiring.interpolated and len(wiring.known) == len(ELECTRODES)
+    together = any({*ELECTRODES} <= group for group in wiring.groups)
+    return together and wiring.kind == "referential" and not wiring.interpolated
 
 
 def referential_electrodes(recording: Recording) -> tuple[str, ...]:
