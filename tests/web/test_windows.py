@@ -7,20 +7,26 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from ictal.errors import ReadError
+from ictal.errors import ReadError, TableError
 from ictal.evaluation import kl_divergence
 from ictal.io import open_recording
 from ictal.io.edf import write_edf
 from ictal.labels import PATTERNS, VOTE_COLUMNS
+from ictal.models import load_model
+from ictal.montage import ELECTRODES
 from ictal.predictions import PROBABILITY_COLUMNS
 from ictal.recording import Gap
 from ictal.recordings import window_of
 from ictal.scoring.score import score
-from ictal.study import evaluate_model
+from ictal.study import evaluate_model, train
+from ictal.training import load_recipe
 from ictal.web.details import windows
 from ictal.web.helper import Helper
 from ictal.web.viewer import Viewer
+from tests.conftest import TINY
 from tests.data.test_as_scored import BANANA, NAMES, RECORDINGS, Keeping
+from tests.helpers import noise
+from tests.io.test_edf_file import Made, tals, write
 from tests.scoring.helpers import SHARING, contract, eeg, exported, recording_of
 from tests.web.conftest import client_of, wait_for
 
@@ -76,6 +82,38 @@ def test_votes_from_first_to_last_are_exported_and_evaluated_as_they_were_scored
     for item in shown.library:
         for at, row in zip(item.frame["start_s"], item.frame[list(PROBABILITY_COLUMNS)].to_numpy(), strict=True):
             np.testing.assert_allclose(given.loc[f"{item.path}@{at}"], row, atol=1e-4)
+
+
+@pytest.mark.slow
+def test_a_recording_with_gaps_is_voted_on_evaluated_and_trained_on(of_ten_seconds, tmp_path):
+    """An EDF+D of 63 s and 57 s with a minute between: a model of 10 s may be trained on all votes, one of 50 s not."""
+    steps = (noise(120 * 200) * 30).astype(np.int64).reshape(20, 120, 200)
+    times = [tals(f"+{second + 60 * (second >= 63)}") for second in range(120)]
+    signals = [Made(f"EEG {name}-REF", row) for name, row in zip(ELECTRODES, steps, strict=False)]
+    path = write(tmp_path / "gap.edf", signals, times, plus="EDF+D")
+    viewer = Viewer(tmp_path / "out", of_ten_seconds)
+    item, client = viewer.show(path), client_of(viewer)
+    wait_for(lambda: item.state in ("scored", "failed"))
+    client.post("/api/raters", json={"name": "Ada"})
+    frame = item.frame
+    assert frame["start_s"].tolist() == [0, 10, 20, 30, 40, 50, 123, 133, 143, 153, 163]
+    for at in frame["start_s"]:
+        ballot = {"rater": "Ada", "time_s": at + 1, "pattern": "lpd"}
+        assert client.post(f"/api/recordings/{item.id}/votes", json=ballot).status_code == 200
+    manifest = tmp_path / "votes.csv"
+    manifest.write_text(client.get("/api/export").text)
+    viewer.stop()
+    _, predictions = evaluate_model(of_ten_seconds, str(manifest), cache=tmp_path / "cache")
+    ours, theirs = (one[list(PROBABILITY_COLUMNS)] for one in (predictions.frame, frame))
+    np.testing.assert_allclose(ours, theirs, atol=1e-4)
+    recipe, cache = load_recipe(TINY), tmp_path / "cache"
+    tuned = train(str(manifest), None, recipe, tmp_path / "tuned", cache, begin_with=of_ten_seconds)
+    assert load_model(tuned).card.seen_s == 10
+    with pytest.raises(TableError) as caught:
+        train(str(manifest), "temporal", recipe, tmp_path / "new", cache)
+    lines = str(caught.value).splitlines()
+    assert "for a model that sees 50 s (with views of 'seconds: 10' the voted 10 s are enough): 9 problems" in lines[0]
+    assert "the 10 s from 123 s cannot be used: the model sees 50 s, from 103 to 153 s; the recording has" in lines[6]
 
 
 def test_the_export_of_old_scores_still_states_each_vote_s_own_ten_seconds(shown, tmp_path):
