@@ -430,6 +430,13 @@ def evaluate_model(
     loaded.network.to(device(recipe.trainer.accelerator))
     needs, settings = needs_of(loaded.network), (recipe.data, loaded.card.standardise)
     dataset, array = open_windows(data, *settings, loaded.network.sees_context, needs, _place(cache), progress)
+    if len(array.refused):
+        warnings.warn(
+            f"{len(array.refused)} of {len(array.refused) + len(array)} windows are left out, since more than "
+            f"{loaded.card.standardise.max_missing:.0%} of what the model looks at is missing or flat: "
+            f"{listed(array.refused['window_id'])}",
+            stacklevel=2,
+        )
     frame = array.labels[[*ID_COLUMNS, *VOTE_COLUMNS]].copy()
     frame["split"], frame["fold"], frame["arm"], frame["seed"] = "test", 0, loaded.card.arm, loaded.card.seed
     probabilities = []
