@@ -86,7 +86,7 @@ def test_votes_from_first_to_last_are_exported_and_evaluated_as_they_were_scored
 
 @pytest.mark.slow
 def test_a_recording_with_gaps_is_voted_on_evaluated_and_trained_on(of_ten_seconds, tmp_path):
-    """An EDF+D of 63 s and 57 s with a minute between: a model of 10 s may be trained on all votes, one of 50 s not."""
+    """An EDF+D of 63 s and 57 s with a minute between: all votes train a model of 10 s, and not one of 50 s."""
     steps = (noise(120 * 200) * 30).astype(np.int64).reshape(20, 120, 200)
     times = [tals(f"+{second + 60 * (second >= 63)}") for second in range(120)]
     signals = [Made(f"EEG {name}-REF", row) for name, row in zip(ELECTRODES, steps, strict=False)]
