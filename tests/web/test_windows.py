@@ -115,7 +115,7 @@ def test_a_recording_with_gaps_is_voted_on_evaluated_and_trained_on(of_ten_secon
     assert (
         "for a model that sees 50 s (with views of 'seconds: 10' the voted 10 s are enough): 9 problems" in lines[0]
     )
-    assert "the 10 s from 123 s cannot be used: the model sees 50 s, from 103 to 153 s; the recording has" in lines[6]
+    assert "the 10 s from 123 s cannot be used: the model sees 50 s, from 103 to 153 s; the recording has" in lines[5]
 
 
 def test_the_export_of_old_scores_still_states_each_vote_s_own_ten_seconds(shown, tmp_path):
