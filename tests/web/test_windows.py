@@ -112,9 +112,8 @@ def test_a_recording_with_gaps_is_voted_on_evaluated_and_trained_on(of_ten_secon
     with pytest.raises(TableError) as caught:
         train(str(manifest), "temporal", recipe, tmp_path / "new", cache)
     lines = str(caught.value).splitlines()
-    assert (
-        "for a model that sees 50 s (with views of 'seconds: 10' the voted 10 s are enough): 9 problems" in lines[0]
-    )
+    assert "for a model that sees 50 s (with views of 'seconds: 10' the voted 10 s are enough)" in lines[0]
+    assert lines[0].endswith("8 problems")
     assert "the 10 s from 123 s cannot be used: the model sees 50 s, from 103 to 153 s; the recording has" in lines[5]
 
 
