@@ -21,6 +21,7 @@ from _table import markdown
 from ictal.evaluation.compare import ColumnNames, compare_tables, read_table
 from ictal.evaluation.differences import Difference
 from ictal.files import write_json
+from ictal.needs import ALL
 from ictal.predictions import Predictions, mean_of
 from ictal.standardise import StandardiseSettings
 from ictal.study import ablate
@@ -45,7 +46,7 @@ def recipe_of(options: argparse.Namespace) -> Recipe:
 def reference_tables(recipe: Recipe, out: Path, image: str) -> dict[str, Predictions]:
     """Train the reference on windows that nothing has filtered, and return its tables by arm."""
     plain = StandardiseSettings(band_hz=None, fill="mean")
-    _, array = open_windows("sim", recipe.data, plain, False, out / "cache", lambda *_: None, folded=True)
+    _, array = open_windows("sim", recipe.data, plain, False, ALL, out / "cache", lambda *_: None, folded=True)
     np.save(out / "windows.npy", array.signals)
     array.labels.assign(fold=folds_of(array, recipe)).to_parquet(out / "labels.parquet")
     keras_arms = {"temporal": "temporal", "spatial": "spatial, tiled" if image == "tiled" else "spatial"}

@@ -112,7 +112,7 @@ def test_the_real_segments_run_from_end_to_end(shared_data, cache, tmp_path):
     arguments = ("--recipe", TINY, "--arms", "temporal", "--out", tmp_path / "run", "--cache", cache, "--json", "-")
     told = json.loads(call("ablate", shared_data / "iiic", *arguments).stdout)
     assert told["manifest"]["windows"]["used"] == 32
-    assert told["manifest"]["windows"]["shorter_than_50_s"] == 20
+    assert told["manifest"]["windows"]["partly_made_up"] == 20
     assert told["manifest"]["patients"] == 31
 
 

@@ -114,15 +114,22 @@ def test_info_says_what_is_there_and_what_a_model_makes_of_it(night):
     result = call("info", night, "--json", "-")
     told = json.loads(result.stdout)
     assert result.exit_code == 0
-    assert (told["kind"], told["n_windows"], told["problem"]) == ("referential", 3, "")
-    assert "can be scored: 3 windows of 50 s, every 10 s" in result.stderr  # standard output is for the JSON
-    again = json.loads(call("info", night, "--model", exported(), "--json", "-").stdout)
-    assert again["n_windows"] == 3
+    assert (told["kind"], told["model"], told["n_windows"], told["problem"]) == ("referential", "default", 7, "")
+    assert "can be scored by the model 'default': 7 times 10 s" in result.stderr
+    again = call("info", night, "--model", exported(), "--json", "-")
+    assert json.loads(again.stdout)["n_windows"] == 3
+    assert "3 times 10 s, of which the model sees 50 s around the middle" in again.stderr
 
 
-def test_info_of_a_model_that_is_not_exported_says_so(night, tmp_path):
+def test_info_knows_what_a_model_that_is_not_exported_looks_at(night, tmp_path):
     model = save(tmp_path / "model", "temporal", SMALL)
-    assert "not exported yet" in call("info", night, "--model", model).stderr
+    assert json.loads(call("info", night, "--model", model, "--json", "-").stdout)["n_windows"] == 3
+    card = json.loads((model / "card.json").read_text())
+    assert card["seen_s"] == 50
+    for name in ("seen_s", "derivations"):  # as in cards of before
+        del card[name]
+    (model / "card.json").write_text(json.dumps(card))
+    assert json.loads(call("info", night, "--model", model, "--json", "-").stdout)["n_windows"] == 3
 
 
 @pytest.mark.parametrize(

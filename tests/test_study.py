@@ -93,7 +93,7 @@ def test_windows_with_missing_samples_are_counted_or_refused_and_said(cache, tmp
     windows = made.manifest["windows"]
     assert (windows["used"], windows["refused"], windows["refused_ids"]) == (17, 1, ["2_0"])
     assert (windows["with_missing_samples"], windows["with_flat_electrodes"]) == (2, 1)
-    assert windows["shorter_than_50_s"] == 1
+    assert windows["partly_made_up"] == 1
     report = (made.folder / "report.html").read_text()
     assert "1 windows (more than 50% of the samples missing or flat)" in report
 

@@ -15,7 +15,7 @@ from scipy.signal.windows import dpss
 
 from ictal.montage import CHAINS, CHANNELS, derivations_of, montage_matrix
 from ictal.recording import Signal
-from ictal.windows import RATE_HZ, WINDOW_SAMPLES, first_sample
+from ictal.windows import RATE_HZ, WINDOW_SAMPLES
 
 CONTEXT_S = 600
 STEP_S = 2
@@ -83,7 +83,7 @@ def contexts_of(
     signal, missing
         A recording as `ictal.standardise.resample` gives it, [20, time].
     starts_s
-        Where each window of 50 s begins. A recording shorter than that is centred in its window.
+        When the 50 s of each window begin, which may be before the recording.
     max_missing
         A region's column is missing where a larger share of the samples of its electrodes is.
 
@@ -95,8 +95,7 @@ def contexts_of(
     derivations, n_samples = _derivations(signal), signal.shape[1]
     contexts = np.full((len(starts_s), *CONTEXT_SHAPE), np.nan, dtype=np.float32)
     for context, start_s in zip(contexts, starts_s, strict=True):
-        start = first_sample(start_s, n_samples)
-        begin = start + min(n_samples, WINDOW_SAMPLES) // 2 - CONTEXT_S * RATE_HZ // 2
+        begin = round(start_s * RATE_HZ) + WINDOW_SAMPLES // 2 - CONTEXT_S * RATE_HZ // 2
         first, last = max(0, -(begin // STEP)), min(N_COLUMNS, (n_samples - begin) // STEP)
         if first >= last:
             continue

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import numpy as np
 
-from ictal.errors import UnknownNameError, WriteError
+from ictal.errors import ReadError, UnknownNameError, WriteError
+from ictal.excerpts import excerpts
 from ictal.files import write_text, writing
 from ictal.io import open_recording
 from ictal.montage import MONTAGES, N_CHANNELS, Derivation, derivation, derivations_of
@@ -18,7 +19,7 @@ from ictal.scoring.score import OnScores, score
 from ictal.scoring.scores import Scores
 from ictal.scoring.writers import WRITERS, stem, stem_of, summary
 from ictal.standardise import Standardised, StandardiseSettings, stretches
-from ictal.windows import RATE_HZ
+from ictal.windows import CENTRE_S, RATE_HZ, Geometry
 from ictal.wiring import wire
 
 __all__ = ["DEFAULT_FORMATS", "FORMATS", "check_formats", "score_file", "signal_of", "summary"]
@@ -128,6 +129,27 @@ def _write_report(scores: Scores, recording: Recording, folder: Path) -> list[Pa
 def signal_of(scores: Scores, recording: Recording) -> Callable[[float, float], Signal]:
     """Return what gives the samples that a model saw between two times, [20, time] at 200 Hz, finite."""
     return _Seen(scores, recording).signal
+
+
+def window_of(scores: Scores, recording: Recording, number: int) -> Signal:
+    """Return what the model was given of one window of a scored recording, [20, 10000].
+
+    Raises
+    ------
+    ReadError
+        If the recording is not the one that was scored.
+    """
+    made, row = scores.manifest["settings"], scores.frame.iloc[number]
+    settings = StandardiseSettings.model_validate(made["standardise"])
+    derivations = [derivation(name) for name in scores.manifest["model"]["derivations"]]
+    runs = list(stretches(recording, wire(recording, derivations, int(made["interpolate"])), settings.fill))
+    # The window was scored, so that what the model sees of it is there; or the recording is shorter than that.
+    completed_s = runs[0].n_samples / RATE_HZ + float(row["made_up_s"]) if row["made_up_s"] else CENTRE_S
+    geometry = Geometry(completed_s, settings.short)
+    place = geometry.place(runs, float(row["start_s"]))
+    if place is None:
+        raise ReadError(f"{recording.name}: has no EEG at {row['start_s']:g} s, which was scored; score it anew")
+    return next(excerpts(runs, [place], geometry, settings)).window
 
 
 class _Seen:

@@ -6,7 +6,6 @@ be taken in pieces of any length, and they are those of the whole.
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from fractions import Fraction
 from functools import cached_property, lru_cache
 from typing import Any, Literal
 
@@ -17,6 +16,7 @@ from pydantic import Field, model_validator
 from ictal.errors import ReadError
 from ictal.montage import ELECTRODES
 from ictal.recording import Recording, Segment, Signal
+from ictal.resampling import Resampler, resampler
 from ictal.settings import Settings
 from ictal.windows import RATE_HZ, WINDOW_S, ShortPolicy
 from ictal.wiring import Wiring, wire
@@ -61,7 +61,7 @@ class StandardiseSettings(Settings):
     max_missing
         A window in which a larger share of the samples of the 19 electrodes is missing or flat is refused.
     short
-        What becomes of a recording shorter than a window, see `ictal.windows.cut`.
+        What becomes of a recording shorter than what a model sees, see `ictal.windows.Geometry`.
     """
 
     band_hz: tuple[float, float] | None = (0.1, 20.0)
@@ -139,9 +139,14 @@ class Stretch:
     fill: Fill
 
     @cached_property
-    def resampler(self) -> "Resampler":
+    def resampler(self) -> Resampler:
         """What brings the segment's rate to 200 Hz."""
         return resampler(self.recording.rate_hz)
+
+    @property
+    def onset_s(self) -> float:
+        """When the segment begins, in true seconds from the start of the recording."""
+        return self.segment.onset_s
 
     @property
     def n_samples(self) -> int:
@@ -228,11 +233,11 @@ def resample(recording: Recording, fill: Fill, wiring: Wiring | None = None) -> 
 
 
 def refuse_gaps(recording: Recording) -> None:
-    """Raise a `ReadError` for a recording with gaps, which has no one time axis that windows could be cut from."""
+    """Raise a `ReadError` for a recording with gaps, of which there is no one array: its `stretches` are apart."""
     if recording.gaps:
         raise ReadError(
             f"{recording.name}: is discontinuous; its first of {len(recording.gaps)} gaps is at "
-            f"{recording.gaps[0].start_s:g} s. It can be scored; to train on it, cut it into files without gaps"
+            f"{recording.gaps[0].start_s:g} s. Take its stretches one by one"
         )
 
 
@@ -244,11 +249,16 @@ def stretches(recording: Recording, wiring: Wiring, fill: Fill) -> Iterator[Stre
     ReadError
         If there is no sample, or the rate is too low.
     """
+    check_rate(recording)
+    return (Stretch(recording, segment, wiring, fill) for segment in recording.segments)
+
+
+def check_rate(recording: Recording) -> None:
+    """Raise a `ReadError` where there is no sample, or the rate is too low."""
     if recording.rate_hz < MIN_RATE_HZ:
         raise ReadError(f"{recording.name}: {recording.rate_hz:g} Hz is too slow; needed are {MIN_RATE_HZ} Hz")
     if not recording.n_samples:
         raise ReadError(f"{recording.name}: holds no samples")
-    return (Stretch(recording, segment, wiring, fill) for segment in recording.segments)
 
 
 def filtered(recording: Resampled, settings: StandardiseSettings) -> Standardised:
@@ -379,82 +389,3 @@ def _interpolate(values: Signal, gone: Marks, fade: int) -> None:
         fall = np.linspace(1, 0, fade + 2)[1:-1]
         values[first : first + fade] = (before or 0.0) * fall
         values[last - fade : last] = (after or 0.0) * fall[::-1]
-
-
-@dataclass(frozen=True)
-class Resampler:
-    """Polyphase resampling to 200 Hz of any piece of a signal: a product of blocks of samples with one matrix.
-
-    A block of `n_new` new samples stands for `n_old` old ones, and takes `reach` more on each side.
-
-    Attributes
-    ----------
-    rate_hz
-        Of the old samples.
-    n_old, n_new, reach
-        See above.
-    taps
-        [old sample, new sample]. The filter is that of `scipy.signal.resample_poly` (a Kaiser window of beta 5 on a
-        sinc), but each new sample's weights sum to one exactly, so that an electrode's offset makes no ripple.
-    """
-
-    rate_hz: float
-    n_old: int
-    n_new: int
-    reach: int
-    taps: npt.NDArray[np.float32]
-
-    def n_out(self, n_in: int) -> int:
-        """Return how many new samples stand for so many old ones."""
-        return -(-n_in * self.n_new // self.n_old)
-
-    def needs(self, start: int, stop: int) -> tuple[int, int]:
-        """Return from which to which old sample new ones look; these may be beyond an end of the signal."""
-        first, last = start // self.n_new, -(-stop // self.n_new)
-        return first * self.n_old - self.reach, last * self.n_old + self.reach
-
-    def __call__(self, samples: Signal, start: int, stop: int) -> Signal:
-        """Return new samples from `start` to `stop` of old ones [channel, time] as `needs` says."""
-        if self.reach == 0:
-            return samples
-        offset = samples[:, :1].copy()
-        frames = np.lib.stride_tricks.sliding_window_view(samples - offset, len(self.taps), axis=1)[:, :: self.n_old]
-        made = (frames.reshape(-1, len(self.taps)) @ self.taps).reshape(len(samples), -1) + offset
-        skipped = start - start // self.n_new * self.n_new
-        return np.ascontiguousarray(made[:, skipped : skipped + stop - start])
-
-    def marks(self, marks: Marks, first: int, start: int, stop: int) -> Marks:
-        """Return which new samples stand for a marked old one."""
-        if not marks.any():
-            return np.zeros((len(marks), stop - start), dtype=bool)
-        bounds = np.arange(start, stop + 1) * (self.n_old / self.n_new) - first
-        begin = np.floor(bounds[:-1] + 1e-6).astype(int)
-        end = np.clip(np.ceil(bounds[1:] - 1e-6).astype(int), begin + 1, marks.shape[1])
-        counts = np.pad(np.cumsum(marks, axis=1), ((0, 0), (1, 0)))
-        return np.asarray(counts[:, end] > counts[:, begin])
-
-
-FINEST = 1000
-"""Largest denominator of a ratio of rates; what a rate differs from it by is less than 0.1 s in a day."""
-BLOCK = 32
-"""New samples that are made at once, at least: a thin product would be slow."""
-
-
-@lru_cache(maxsize=8)
-def resampler(rate_hz: float) -> Resampler:
-    """Return what brings a rate to 200 Hz."""
-    from scipy import signal as sp  # see `band_pass`
-
-    ratio = Fraction(RATE_HZ / rate_hz).limit_denominator(FINEST)
-    up, down = ratio.numerator, ratio.denominator
-    if up == down:
-        return Resampler(rate_hz, 1, 1, 0, np.ones((1, 1), dtype=np.float32))
-    half = 10 * max(up, down)
-    impulse = sp.firwin(2 * half + 1, 1 / max(up, down), window=("kaiser", 5.0)) * up
-    times = max(1, -(-BLOCK // up))
-    n_new, n_old, reach = times * up, times * down, half // up + 1
-    # Old sample k of a block, counted from -reach, is k * up - r * down fine steps from new sample r.
-    old, new = np.arange(-reach, n_old + reach)[:, None], np.arange(n_new)[None, :]
-    place = half + new * down - old * up
-    taps = np.where((place >= 0) & (place <= 2 * half), impulse[np.clip(place, 0, 2 * half)], 0)
-    return Resampler(rate_hz, n_old, n_new, reach, (taps / taps.sum(axis=0)).astype(np.float32))

@@ -35,6 +35,7 @@ from ictal.evaluation import (
 from ictal.evaluation.calibration import CALIBRATIONS, patient_folds
 from ictal.evaluation.ensemble import weighted_mean
 from ictal.evaluation.explain import Explanation, MethodName, explain
+from ictal.excerpts import excerpts
 from ictal.files import whole_file, write_json, write_text
 from ictal.labels import PANELS, PATTERNS, STRATA, TRUE_COLUMNS, VOTE_COLUMNS, panels, pattern_counts, strata
 from ictal.models import load_model, save_model
@@ -51,6 +52,7 @@ from ictal.models.arms import (
     trained_arms,
     weighted_averages,
 )
+from ictal.models.needs import needs_of, needs_of_arms
 from ictal.models.weights import Card, Model, Origin, device, predict
 from ictal.montage import MONTAGES, Derivation, derivations_of
 from ictal.predictions import ID_COLUMNS, PROBABILITY_COLUMNS, Predictions, concatenate, eeg_weights, mean_of
@@ -58,7 +60,7 @@ from ictal.progress import Progress, silent
 from ictal.report.html import Report, render
 from ictal.shipped import find_model
 from ictal.simulate import CONTROLS
-from ictal.standardise import standardise
+from ictal.standardise import stretches
 from ictal.study_units import (
     UnitData,
     UnitDone,
@@ -72,8 +74,7 @@ from ictal.training import Recipe, RunFolder, Unit, load_recipe
 from ictal.training.loop import CHECKPOINT, HISTORY, Task
 from ictal.training.recipe import OF_MODEL, recipe_of_model, to_yaml
 from ictal.training.units import BEGUN_WITH, MANIFEST, PREDICTIONS, make_card, train_arm
-from ictal.windows import cut, first_sample
-from ictal.wiring import wire
+from ictal.windows import BEFORE_S
 
 DEFAULT_ARMS = ("temporal", "spatial", "both")
 JOINT = {"fusion": "both", "fusion-finetuned": "both"}
@@ -187,7 +188,8 @@ def ablate(
         check_folds(outline, recipe.data.folds, recipe.data.test_share)
     with_context = len(able) < len(arms)
     folder, kept_in = RunFolder(Path(out)), _place(cache)
-    dataset, array = open_windows(data, recipe.data, recipe.standardise, with_context, kept_in, progress, folded=True)
+    needs, settings = needs_of_arms(trained, recipe.models), (recipe.data, recipe.standardise)
+    dataset, array = open_windows(data, *settings, with_context, needs, kept_in, progress, folded=True)
     folds = folds_of(array, recipe)
     threads = threads or (1 if cluster else torch.get_num_threads())
     manifest = _manifest(dataset, array, folds, recipe, threads)
@@ -204,6 +206,7 @@ def ablate(
                 to_yaml(recipe),
                 kept_in.absolute(),
                 with_context,
+                needs,
                 array.fingerprints,
                 dataset.name,
                 folder.path.absolute(),
@@ -278,7 +281,8 @@ def train(
     _check_stream(data, parts, recipe)
     _check_calibration(parts, recipe)
     folder = RunFolder(Path(out))
-    dataset, array = open_windows(data, recipe.data, recipe.standardise, _needs_context(arm), _place(cache), progress)
+    needs, settings = needs_of_arms(parts, recipe.models), (recipe.data, recipe.standardise)
+    dataset, array = open_windows(data, *settings, _needs_context(arm), needs, _place(cache), progress)
     everyone = np.zeros(len(array), dtype=np.int64)
     origin = None
     if first and begin_with:
@@ -427,8 +431,15 @@ def evaluate_model(
     recipe = load_recipe(recipe) if isinstance(recipe, str) else recipe
     loaded = load_model(model)
     loaded.network.to(device(recipe.trainer.accelerator))
-    sees_context = loaded.network.sees_context
-    dataset, array = open_windows(data, recipe.data, loaded.card.standardise, sees_context, _place(cache), progress)
+    needs, settings = needs_of(loaded.network), (recipe.data, loaded.card.standardise)
+    dataset, array = open_windows(data, *settings, loaded.network.sees_context, needs, _place(cache), progress)
+    if len(array.refused):
+        warnings.warn(
+            f"{len(array.refused)} of {len(array.refused) + len(array)} windows are left out, since more than "
+            f"{loaded.card.standardise.max_missing:.0%} of what the model looks at is missing or flat: "
+            f"{listed(array.refused['window_id'])}",
+            stacklevel=2,
+        )
     frame = array.labels[[*ID_COLUMNS, *VOTE_COLUMNS]].copy()
     frame["split"], frame["fold"], frame["arm"], frame["seed"] = "test", 0, loaded.card.arm, loaded.card.seed
     probabilities = []
@@ -561,7 +572,9 @@ def _window_of(
     recipe = load_recipe(recipe) if isinstance(recipe, str) else recipe
     loaded = load_model(model)
     loaded.network.to(device(recipe.trainer.accelerator))
-    dataset = open_dataset(data, recipe.data)
+    settings = loaded.card.standardise
+    needs = replace(needs_of(loaded.network), interpolate=recipe.data.interpolate)
+    dataset = open_dataset(data, recipe.data, needs=needs, short=settings.short)
     if data.startswith("sim") and loaded.card.data.startswith("sim") and dataset.name != loaded.card.data:
         warnings.warn(
             f"the model was trained on {loaded.card.data}; this is {dataset.name}, whose EEGs are others",
@@ -572,16 +585,14 @@ def _window_of(
         known = listed(dataset.outline["window_id"])
         raise TableError(f"{dataset.name}: there is no window '{window_id}'; it has {known}")
     eeg_id, start_s = rows[["eeg_id", "start_s"]].iloc[0]
-    settings = loaded.card.standardise
-    recording = dataset.recording(eeg_id)
-    wiring = wire(recording)
-    made = standardise(recording, settings, wiring)
-    start = first_sample(start_s, made.signal.shape[1])
-    window, _ = cut(made.signal, start, settings.short)
-    # What the policy makes up of a short recording was not recorded either.
-    there, _ = cut((~made.missing).astype(np.float32), start, "zero")
-    lost = tuple(pair for pair in derivations_of(MONTAGES["double_banana"]) if not wiring.forms(pair))
-    return loaded, window, there == 0, lost
+    recording, geometry = dataset.recording(eeg_id), needs.geometry(settings.short)
+    runs = list(stretches(recording, needs.wire(recording), settings.fill))
+    place = geometry.place(runs, start_s + BEFORE_S)
+    if place is None:
+        raise TableError(f"{dataset.name}: window '{window_id}': {geometry.why_not(runs, start_s + BEFORE_S)}")
+    excerpt = next(excerpts(runs, [place], geometry, settings))
+    lost = tuple(pair for pair in derivations_of(MONTAGES["double_banana"]) if not runs[0].wiring.forms(pair))
+    return loaded, excerpt.window, excerpt.unrecorded, lost
 
 
 def arms_frame(comparison: Comparison) -> pd.DataFrame:
@@ -670,7 +681,7 @@ def _manifest(
             "refused_ids": array.refused["window_id"].tolist()[:100],
             "with_missing_samples": int((labels["missing_share"] > 0).sum()),
             "with_flat_electrodes": int((labels["flat_electrodes"] > 0).sum()),
-            "shorter_than_50_s": int((labels["made_up_share"] > 0).sum()),
+            "partly_made_up": int((labels["made_up_share"] > 0).sum()),
             "filled_by": recipe.standardise.fill,
             "made_up_by": recipe.standardise.short,
         },

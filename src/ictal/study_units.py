@@ -3,7 +3,7 @@
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache, partial
 from pathlib import Path
 
@@ -16,6 +16,7 @@ from ictal.cluster import Cluster, LostWorkerError, open_cluster, spread
 from ictal.data import Dataset, DataSettings, WindowArray, assign_folds, check_folds, open_dataset, prepare
 from ictal.errors import FoldError, RunError
 from ictal.models import find_arm
+from ictal.needs import Needs
 from ictal.progress import Progress, silent
 from ictal.standardise import StandardiseSettings
 from ictal.training import Recipe, RunFolder, Unit, run_unit
@@ -38,6 +39,8 @@ class UnitData:
         Folder of the array of windows; a worker that does not share it makes its own.
     with_context
         Whether an arm looks at contexts.
+    needs
+        What the arms look at.
     fingerprints
         Of the array.
     name
@@ -52,6 +55,7 @@ class UnitData:
     recipe: str
     cache: Path
     with_context: bool
+    needs: Needs
     fingerprints: str
     name: str
     run: Path
@@ -72,17 +76,21 @@ def open_windows(
     settings: DataSettings,
     settings_of_input: StandardiseSettings,
     with_context: bool,
+    needs: Needs,
     cache: Path,
     progress: Progress,
     *,
     folded: bool = False,
 ) -> tuple[Dataset, WindowArray]:
     """Open a data set and make its windows; where they are to be folded, see first that they can be."""
-    dataset = open_dataset(data, settings, with_context=with_context)
+    needs, short = replace(needs, interpolate=settings.interpolate), settings_of_input.short
+    dataset = open_dataset(data, settings, with_context=with_context, needs=needs, short=short)
     if folded:
         check_folds(dataset.outline, settings.folds, settings.test_share)
     missing = settings.context_missing
-    array = prepare(dataset, settings_of_input, cache, progress, with_context=with_context, context_missing=missing)
+    array = prepare(
+        dataset, settings_of_input, cache, progress, needs=needs, with_context=with_context, context_missing=missing
+    )
     return dataset, array
 
 
@@ -155,7 +163,8 @@ def _found_again(known: UnitData) -> tuple[Recipe, WindowArray, Folds]:
     if not known.run.is_dir():
         raise RunError(f"{known.run}: is not there on a worker; a run must lie in a folder that all workers share")
     recipe = parse(known.recipe, "the recipe of the run")
-    _, array = open_windows(known.data, recipe.data, recipe.standardise, known.with_context, known.cache, silent)
+    settings = recipe.data, recipe.standardise
+    _, array = open_windows(known.data, *settings, known.with_context, known.needs, known.cache, silent)
     if array.fingerprints != known.fingerprints:
         raise RunError(f"{known.data}: is another data set on a worker than where the run was started")
     return recipe, array, folds_of(array, recipe)

@@ -59,6 +59,12 @@ def wire(recording: Recording, derivations: Sequence[Derivation] | None = None, 
     raise ElectrodeError(f"{recording.name}: {_what_is_missing(channels, derivations)}")
 
 
+def has_all_electrodes(wiring: Wiring) -> bool:
+    """Say whether all 19 electrodes are channels against one reference: every model then takes them alike."""
+    together = any({*ELECTRODES} <= group for group in wiring.groups)
+    return together and wiring.kind == "referential" and not wiring.interpolated
+
+
 def referential_electrodes(recording: Recording) -> tuple[str, ...]:
     """Return the electrodes that have a channel against a reference."""
     return _checked(recording).referential().known

@@ -457,9 +457,11 @@ def test_one_message_lists_every_problem_of_the_files(tmp_path):
     with pytest.raises(TableError) as caught:
         open_dataset(str(path), SETTINGS)
     lines = str(caught.value).splitlines()
-    assert lines[0] == f"{path}: 9 problems"
-    past = "eeg_id whole.parquet: a window of 50 s starts at {} s, but {} lasts 60 s; allowed is"
-    past += " a start from 0 to 10.0025 s"
+    assert re.fullmatch(rf"{path}, for a model that sees 50 s .*: 9 problems", lines[0])
+    past = (
+        "eeg_id whole.parquet: the 10 s from {} s (start_s {}) cannot be used: the model sees 50 s, from {} to {} s; "
+    )
+    past += "the recording has EEG without a gap from 0 to 60 s"
     for part in (
         *(
             "bipolar.parquet: no channel for Fp1; needed are the 19",
@@ -471,12 +473,13 @@ def test_one_message_lists_every_problem_of_the_files(tmp_path):
             "absent.parquet: there is no such file",
             "table.xlsx: '.xlsx' is not a known format; known are .parquet",
         ),
-        *(past.format(start, whole) for start in ("10.01", "400")),
+        past.format("30.01", "10.01", "10.01", "60.01"),
+        past.format("420", "400", "400", "450"),
     ):
         assert sum(part in line for line in lines) == 1, part
 
 
-def test_short_eegs_are_made_up_and_their_window_starts_at_zero(tmp_path):
+def test_a_start_of_zero_is_that_of_a_short_eeg_centred_in_its_window(tmp_path):
     write_hms(tmp_path / "short.parquet", recording(2000))
     dataset = open_dataset(str(save(manifest([("short.parquet", 0, "p")]), tmp_path / "m.csv")), SETTINGS)
     made = prepare(dataset, STANDARD, tmp_path / "cache")
@@ -484,7 +487,8 @@ def test_short_eegs_are_made_up_and_their_window_starts_at_zero(tmp_path):
     middle = standardise(dataset.recording("short.parquet"), STANDARD).signal
     np.testing.assert_array_equal(made.signals[0][:, 4000:6000], middle)
     with pytest.raises(
-        TableError, match=r"starts at 5 s, but .*short\.parquet lasts 10 s; allowed is .* 0 to 0\.0025"
+        TableError,
+        match=r"\(start_s 5\) cannot be used: the recording lasts 10 s, and .* the only 10 s .* begin at 0 s",
     ):
         open_dataset(str(save(manifest([("short.parquet", 5, "p")]), tmp_path / "m.csv")), SETTINGS)
 

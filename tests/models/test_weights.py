@@ -9,6 +9,8 @@ from safetensors.torch import load_file, save_file
 
 from ictal.errors import ModelError
 from ictal.models import ARMS, Card, build, load_model, save_model
+from ictal.models.needs import needs_of
+from ictal.models.weights import input_of_saved
 from ictal.standardise import StandardiseSettings
 from ictal.training import load_recipe
 from tests.conftest import TINY
@@ -46,7 +48,12 @@ def test_a_loaded_model_predicts_as_the_saved_one(arm, tmp_path):
     np.testing.assert_allclose(found.sum(axis=1), 1)
     n_parameters = sum(parameter.numel() for parameter in network.parameters())
     known = {"weights_sha256": loaded.card.weights_sha256, "n_parameters": n_parameters}
+    known |= {name: getattr(loaded.card, name) for name in ("derivations", "seen_s")}
     assert loaded.card == card(arm).model_copy(update=known)
+    needs = needs_of(network)
+    assert loaded.card.seen_s == needs.seen_s == 50
+    assert loaded.card.derivations == tuple(str(pair) for pair in needs.derivations)
+    assert input_of_saved(tmp_path) == (loaded.card.derivations, 50)
     assert "Not a medical device" in " ".join(loaded.card.warnings)
     assert loaded.predict(windows()[:0], contexts=contexts(0).numpy()).shape == (0, 6)
 

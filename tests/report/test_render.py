@@ -33,7 +33,7 @@ MANIFEST: dict[str, Any] = {
         "refused_because": "more than 50% of the samples missing or flat",
         "with_missing_samples": 2,
         "with_flat_electrodes": 1,
-        "shorter_than_50_s": 4,
+        "partly_made_up": 4,
         "filled_by": "linear",
         "made_up_by": "reflect",
     },
@@ -126,7 +126,12 @@ def test_the_page_says_what_made_it_and_what_was_left_out(two):
         *("hospital/train.csv (fingerprint 0123456789abcdef)", "seed 5, ictal 9.8.7, begun 2030-01-02T03:04:05"),
         *("24 of 23 EEGs of 12 patients", "patients per fold: 5, 4; held out for the test: 3"),
         *("3 windows (more than 50% of the samples missing or flat)", "2 windows had missing or flat samples"),
-        *("4 windows come from recordings shorter than 50 s", "121 s over 2 units", "2.99", "Linux-x, 2 processors"),
+        *(
+            "4 windows come from recordings shorter than what an arm sees",
+            "121 s over 2 units",
+            "2.99",
+            "Linux-x, 2 processors",
+        ),
         *("Warning during training: starting from random weights", "For research. Not a medical device"),
         *("The folds share training data", "p is corrected over the pairs of arms that are compared"),
     ):

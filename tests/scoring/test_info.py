@@ -8,17 +8,19 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ictal.errors import ReadError
+from ictal.errors import ElectrodeError, ReadError
 from ictal.io import open_recording
 from ictal.montage import CHAINS, CHANNELS, ELECTRODES, MONTAGES, derivations_of
 from ictal.recording import Annotation, ArraySource, Gap, Recording
-from ictal.scoring.contract import Contract
+from ictal.scoring.contract import Input
 from ictal.scoring.info import VIEWS, Info, describe
+from ictal.scoring.score import score
 from ictal.scoring.stream import plans
-from ictal.standardise import resample, stretches
-from ictal.windows import CENTRE_SAMPLES
+from ictal.standardise import StandardiseSettings, resample, stretches
+from ictal.windows import CENTRE_SAMPLES, Geometry
 from ictal.wiring import wire
 from tests.helpers import noise
+from tests.scoring.helpers import Loudness, contract
 
 CHAIN = tuple(str(pair) for pair in derivations_of(CHAINS))
 BANANA = tuple(str(pair) for pair in derivations_of(MONTAGES["double_banana"]))
@@ -41,9 +43,9 @@ def spoilt(channels: tuple[str, ...] = CHANNELS, **values: object) -> Recording:
     return Recording.from_array(samples, channels, 200, "a.edf")
 
 
-def looks_at(derivations: tuple[str, ...]) -> Contract:
-    """Return as much of a model's contract as matters here."""
-    return Contract.model_construct(derivations=derivations)
+def looks_at(derivations: tuple[str, ...], seen_s: float = 50) -> Input:
+    """Return what a model must be given."""
+    return Input(name="made", standardise=StandardiseSettings(), derivations=derivations, seen_s=seen_s)
 
 
 def formed(info: Info) -> tuple[int, ...]:
@@ -64,7 +66,9 @@ def test_all_that_is_known_of_a_good_recording_is_told_and_is_json():
     assert (info.span_s, info.duration_s, info.rate_hz) == (100, 70, 200)
     assert (info.ignored, info.derivations, info.flat) == (("SaO2",), (), ())
     assert formed(info) == tuple(of for _, of in info.views.values()) == (8, 16, 18)
-    assert info.n_windows == 1  # the 15 s after the gap are too short
+    assert (info.model, info.window_s) == ("default", 10)
+    assert info.n_windows == 6  # five before the gap, one in the 15 s after it
+    assert describe(recording, looks_at(CHAIN)).n_windows == 1  # 50 s of 55, and none of 15
     # the median deviation of a normal distribution is 0.6745 of its standard deviation, 60 µV
     assert info.amplitude_uv == pytest.approx(0.6745 * 60, rel=0.05)
     told = json.loads(json.dumps(info.to_json(), allow_nan=False))
@@ -83,8 +87,10 @@ def test_a_clock_that_is_not_known_is_null():
 lengths_s = st.lists(st.floats(0.1, 400), min_size=1, max_size=4)
 
 
-@given(lengths_s, st.sampled_from([100, 128, 199, 200, 256, 250.5, 500, 1000 / 3]))
-def test_the_windows_are_those_that_scoring_plans(lengths, rate_hz):
+@given(
+    lengths_s, st.sampled_from([100, 128, 199, 200, 256, 250.5, 500, 1000 / 3, 200.1]), st.sampled_from([10, 20, 50])
+)
+def test_the_windows_are_those_that_scoring_plans(lengths, rate_hz, seen_s):
     counts = [round(length * rate_hz) or 1 for length in lengths]
     gaps, onset_s = [], 0.0
     for count in counts[:-1]:
@@ -93,8 +99,8 @@ def test_the_windows_are_those_that_scoring_plans(lengths, rate_hz):
     source = ArraySource(np.zeros((len(CHANNELS), sum(counts)), dtype=np.float32))
     recording = Recording("a.edf", CHANNELS, rate_hz, sum(counts), source, gaps=tuple(gaps))
     pieces = list(stretches(recording, wire(recording), "linear"))
-    planned = sum(len(plan.starts) for plan in plans(pieces, CENTRE_SAMPLES, "reflect"))
-    info = describe(recording)
+    planned = sum(len(plan.starts) for plan in plans(pieces, CENTRE_SAMPLES, Geometry(seen_s)))
+    info = describe(recording, looks_at(BANANA, seen_s))
     assert info.n_windows == planned
     assert (info.problem == "") == (planned > 0)
 
@@ -102,14 +108,17 @@ def test_the_windows_are_those_that_scoring_plans(lengths, rate_hz):
 @pytest.mark.parametrize(
     ("recording", "problem"),
     [
-        (made(seconds=9.9), r"lasts 9\.9 s; needed are 50 s without a gap, or one piece of 10 s"),
-        (made(seconds=60, gaps=(Gap(30, 1),)), r"lasts 60 s; needed are 50 s without a gap"),
+        (made(seconds=9.9), r"lasts 9\.9 s; needed are 10 s without a gap$"),
+        (made(seconds=18, gaps=(Gap(9, 1),)), r"lasts 18 s in 2 pieces; needed are 10 s without a gap$"),
         (made(rate_hz=99), r"99 Hz is too slow; needed are 100 Hz"),
         (made(seconds=0), r"lasts 0 s"),
         (made(("SaO2", "EMG1-EMG2")), r"no channel for Fp1, F3, .*this file has SaO2, EMG1-EMG2"),
-        (made(CHANNELS[1:]), r"no channel for Fp1; needed are the 19 electrodes.*this file has F3"),
+        (
+            made(CHANNELS[1:]),
+            r"no channel for Fp1; the model looks at them.*has F3.*; with --interpolate 1 it can be",
+        ),
         (made((*CHANNELS, "T7")), r"two channels for one electrode: T7 and T3"),
-        (made(CHAIN[:3]), r"is bipolar, and of no network can all derivations be formed"),
+        (made(CHAIN[:3]), r"is bipolar, and the derivations T5-O1, .* cannot be formed"),
         (spoilt(O1=lambda row: row * 1e6), r"an electrode varies by 4\S* µV; .*unit is probably wrong"),
     ],
 )
@@ -164,27 +173,42 @@ def test_a_bipolar_file_says_how_much_of_each_view_can_be_formed():
     assert formed(info) == (4, 8, 9)
     assert info.kind == "bipolar"
     assert info.problem
-    without_midline = describe(made(CHAIN))
+    without_midline = describe(made(CHAIN), looks_at(CHAIN))
     assert (formed(without_midline), without_midline.problem) == ((8, 16, 16), "")
+    assert "derivations Fz-Cz, Cz-Pz" in describe(made(CHAIN)).problem
 
 
 def test_one_derivation_beside_electrodes_hides_nothing():
     info = describe(made((*CHANNELS[1:], "T3-T5")))
     assert info.problem.startswith("no channel for Fp1")
     assert info.missing == ("Fp1",)
-    assert info.kind == "unusable"
-    assert info.ignored == info.channels
+    assert info.kind == "referential"
+    assert info.ignored == ("T3-T5",)
 
 
 def test_missing_electrodes_matter_to_the_views_that_look_at_them():
     without_f7 = tuple(name for name in CHANNELS if name != "F7")
     info = describe(made(without_f7))
-    assert (info.problem, info.kind, info.missing) == ("", "referential", ("F7",))
+    assert (info.kind, info.missing) == ("referential", ("F7",))
+    assert info.problem.endswith("with --interpolate 1 it can be scored")
     assert formed(info) == (8, 14, 16)
     assert describe(made(without_f7), looks_at(LONG)).problem == ""
     assert describe(made(without_f7), looks_at(CHAIN)).problem.startswith(
         "no channel for F7; the model looks at them"
     )
+
+
+def test_without_a_model_the_one_that_scores_by_default_is_meant():
+    without_cz = made(tuple(name for name in CHANNELS if name != "Cz"))
+    info = describe(without_cz)
+    assert info.model == "default"
+    assert info.problem.startswith("no channel for Cz; the model looks at them")
+    assert info.problem.endswith("with --interpolate 1 it can be scored")
+    assert describe(without_cz, interpolate=1).problem == ""
+    assert "--interpolate" not in describe(made(CHANNELS[:6])).problem  # too many are missing
+    assert "--interpolate" not in describe(made(CHAIN[:8])).problem  # voltages are no electrodes
+    with pytest.raises(ElectrodeError, match="no channel for Cz"):
+        score(without_cz, Loudness(contract(derivations=BANANA, seen_s=10)))
 
 
 def test_what_would_be_made_of_others_is_named():
@@ -203,9 +227,9 @@ REAL = {
     "mne_chtypes_42ch_5s.edf": ("referential", 5, (8, 16, 18), "lasts 5 s"),
     "nedc_example_size_mismatch.edf": ("referential", 4, (8, 16, 18), "lasts 4 s"),
     "mne_test_edf_stim_25ch.edf": ("referential", 9.59375, (8, 16, 18), "lasts 9.59375 s"),
-    "stevenson_preterm_demo.edf": ("bipolar", 661, (0, 4, 4), "is bipolar, and of no network"),
-    "edfjs_5ch_bipolar.edf": ("bipolar", 100, (2, 5, 5), "is bipolar, and of no network"),
-    "mne_multi_annotation.bdf": ("unusable", 247, (0, 0, 0), "no channel for Fp1, F7, T3, T5, Cz"),
+    "stevenson_preterm_demo.edf": ("bipolar", 661, (0, 4, 4), "is bipolar, and the derivations "),
+    "edfjs_5ch_bipolar.edf": ("bipolar", 100, (2, 5, 5), "is bipolar, and the derivations "),
+    "mne_multi_annotation.bdf": ("referential", 247, (2, 6, 6), "no channel for Fp1, F7, T3, T5, Cz"),
 }
 
 

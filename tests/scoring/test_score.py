@@ -127,11 +127,11 @@ def test_a_recording_shorter_than_a_window_gives_one_for_its_middle(seconds):
     assert row["made_up_s"] == pytest.approx(50 - seconds, abs=0.005)
     assert row["reason"] == ""
     assert 0 < row["seizure_probability"] < 1
-    assert "of its one window are made up" in " ".join(scores.recording.notes)
+    assert "of what the model sees are made up" in " ".join(scores.recording.notes)
 
 
 def test_what_is_too_short_or_too_slow_is_refused_in_words():
-    with pytest.raises(ReadError, match=r"made: lasts 9.9 s in 1 pieces; needed are 50 s without a gap"):
+    with pytest.raises(ReadError, match=r"made: lasts 9.9 s; needed are 50 s without a gap"):
         score(recording_of(eeg(9.9)), Loudness())
     with pytest.raises(ReadError, match=r"lasts 60 s in 2 pieces"):
         score(recording_of(eeg(60), gaps=(Gap(30.0, 5.0),)), Loudness())

@@ -15,6 +15,7 @@ from ictal.scoring.quality import QualitySettings
 from ictal.scoring.scores import spread_of
 from ictal.scoring.stream import Loaded, ahead, load, plans, score_piece
 from ictal.standardise import StandardiseSettings, Stretch, stretches
+from ictal.windows import Geometry
 from ictal.wiring import wire
 from tests.scoring.helpers import Loudness, contract, eeg, recording_of
 
@@ -40,15 +41,15 @@ def test_every_window_of_every_stretch_is_planned_once_and_none_beyond_it(second
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(stream, "FIRST_WINDOWS", sizes[0])
         patch.setattr(stream, "WINDOWS", sizes[1])
-        found = plans(pieces, step, "reflect")
+        found = plans(pieces, step, Geometry())
     for piece in pieces:
         starts = [start for plan in found if plan.stretch is piece for start in plan.starts]
         expected = list(range(0, piece.n_samples - 10_000 + 1, step))
         if len(pieces) == 1 and 2000 <= piece.n_samples < 10_000:
-            expected = [0]
+            expected = [-((10_000 - piece.n_samples) // 2)]
         assert starts == expected
     for plan in found:
-        assert plan.starts[0] % 400 == 0, "frames of 2 s are those of the whole stretch"
+        assert plan.starts[0] % 400 == 0 or plan.starts[0] < 0, "frames of 2 s are those of the whole stretch"
         assert (len(plan.starts) - 4) * step <= max(sizes) * 2000, "no piece is longer than at a step of 10 s"
     if found:
         assert len(found[0].starts) <= max(4, sizes[0])
@@ -56,9 +57,9 @@ def test_every_window_of_every_stretch_is_planned_once_and_none_beyond_it(second
 
 def test_a_short_recording_has_a_window_only_where_the_model_makes_up_the_rest():
     pieces = cut(eeg(30))
-    assert [plan.starts for plan in plans(pieces, 2000, "reflect")] == [(0,)]
-    assert plans(pieces, 2000, "refuse") == []
-    assert plans(cut(eeg(9.99)), 2000, "reflect") == []
+    assert [plan.starts for plan in plans(pieces, 2000, Geometry())] == [(-2000,)]
+    assert plans(pieces, 2000, Geometry(short="refuse")) == []
+    assert plans(cut(eeg(9.99)), 2000, Geometry()) == []
 
 
 @given(seconds=st.lists(st.floats(0.1, 100), min_size=1, max_size=4), seen_s=st.sampled_from([10, 11, 20, 50]))
@@ -66,10 +67,10 @@ def test_what_a_model_sees_of_each_window_lies_within_its_stretch_and_nothing_el
     lengths = np.array([round(200 * value) for value in seconds])
     ends = np.cumsum(lengths)
     gaps = tuple(Gap(float(end / 200 + number), 1.0) for number, end in enumerate(ends[:-1]))
-    found = plans(cut(np.zeros((20, int(ends[-1])), dtype=np.float32), gaps), 2000, "refuse", seen_s)
+    found = plans(cut(np.zeros((20, int(ends[-1])), dtype=np.float32), gaps), 2000, Geometry(seen_s, "refuse"))
     assert sum(len(plan.starts) for plan in found) == sum(max(0, (n - 200 * seen_s) // 2000 + 1) for n in lengths)
     for plan in found:
-        first, last = plan.starts[0] + plan.unseen, plan.starts[-1] + 10_000 - plan.unseen
+        first, last = plan.starts[0] + plan.geometry.unseen, plan.starts[-1] + 10_000 - plan.geometry.unseen
         assert 0 <= first < last <= plan.stretch.n_samples
 
 
@@ -77,7 +78,7 @@ def test_a_model_of_the_centre_is_asked_from_the_first_second_to_the_last():
     samples = eeg(37)
     samples[:, 4200:4800] = 0
     (stretch,) = cut(samples)
-    (plan,) = plans([stretch], 2000, "reflect", 10)
+    (plan,) = plans([stretch], 2000, Geometry(10))
     made = load(plan, SETTINGS, QualitySettings(), sees_context=False)
     assert made.rows["start_s"].tolist() == [0, 10, 20]
     assert (made.rows["made_up_s"] == 0).all()
@@ -88,7 +89,7 @@ def test_a_model_of_the_centre_is_asked_from_the_first_second_to_the_last():
 
 
 def loaded(samples: np.ndarray, step: int = 2000) -> Loaded:
-    (plan, *_) = plans(cut(samples), step, "reflect")
+    (plan, *_) = plans(cut(samples), step, Geometry())
     return load(plan, SETTINGS, QualitySettings(), sees_context=False)
 
 

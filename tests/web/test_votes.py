@@ -125,7 +125,7 @@ class TestExport:
 
         moved = vote("c", 105.0, "other", "/b/x.edf", "2")
         table = manifest_of([vote("a", 105.0, "lpd"), vote("b", 105.0, "lpd"), moved, vote("a", 5.0, "gpd")])
-        assert table["start_s"].tolist() == [0.0, 80.0]
+        assert table["centre_s"].tolist() == [0.0, 100.0]
         assert table["file"].tolist() == ["/b/x.edf"] * 2
         assert table[list(VOTE_COLUMNS)].to_numpy().tolist() == [[0, 0, 1, 0, 0, 0], [0, 2, 0, 0, 0, 1]]
 
@@ -137,7 +137,7 @@ class TestExport:
 
     def test_nothing_is_a_header(self, client):
         answer = client.get("/api/export")
-        assert answer.text.splitlines() == ["file,start_s,patient_id," + ",".join(VOTE_COLUMNS)]
+        assert answer.text.splitlines() == ["file,centre_s,patient_id," + ",".join(VOTE_COLUMNS)]
         assert "attachment" in answer.headers["content-disposition"]
 
     @pytest.mark.slow

@@ -36,33 +36,26 @@ def info(
     files: Annotated[
         list[Path], typer.Argument(help="Recordings, or folders of a BIDS data set that hold one each.")
     ],
-    model: Annotated[Path | None, MODEL] = None,
+    model: Annotated[Path, MODEL] = Path("default"),
     interpolate: Annotated[int, INTERPOLATE] = 0,
     accept_doubtful: Annotated[bool, ACCEPT_DOUBTFUL] = False,
     json_file: Annotated[str | None, JSON] = None,
 ) -> None:
-    """Say what a recording holds and whether it can be scored, before any scoring.
+    """Say what a recording holds and whether a model can score it, before any scoring.
 
     Example: ictal info night.edf
     """
     from ictal.io import open_recording
-    from ictal.scoring.contract import read_contract
+    from ictal.scoring.contract import read_input
     from ictal.scoring.info import describe
-    from ictal.shipped import find_model
 
-    contract = None
-    if model is not None:
-        found = read_contract(find_model(model))
-        contract = found[0] if found else None
-        if contract is None:
-            say(f"Model {model}: not exported yet, so that it is not known what it looks at; 'ictal score' does it.")
+    wanted, results = read_input(model), Results(json_file)
 
     def told(file: Path) -> dict[str, Any]:
-        known = describe(open_recording(file, accept_doubtful=accept_doubtful), contract, interpolate)
+        known = describe(open_recording(file, accept_doubtful=accept_doubtful), wanted, interpolate)
         _show_info(results, known)
         return known.to_json()
 
-    results = Results(json_file)
     _each(files, told, results)
 
 
@@ -217,8 +210,11 @@ def _show_info(results: Results, told: "Info") -> None:
         results.show(f"  {told.n_annotations} annotations")
     for note in told.notes:
         results.show(f"  note: {note}")
-    can = f"can be scored: {told.n_windows} windows of {told.window_s:g} s, every {CENTRE_S} s"
-    results.show(f"  cannot be scored: {told.problem}" if told.problem else f"  {can}")
+    if told.problem:
+        results.show(f"  cannot be scored by the model '{told.model}': {told.problem}")
+        return
+    sees = "" if told.window_s == CENTRE_S else f", of which the model sees {told.window_s:g} s around the middle"
+    results.show(f"  can be scored by the model '{told.model}': {told.n_windows} times {CENTRE_S} s{sees}")
 
 
 def _show_scores(results: Results, scores: "Scores") -> None:

@@ -14,31 +14,36 @@ from filelock import FileLock
 from platformdirs import user_cache_path
 
 from ictal.contents import content_hashes
-from ictal.context import CONTEXT_S, CONTEXT_SHAPE, Context, contexts_of
+from ictal.context import CONTEXT_S, CONTEXT_SHAPE, Context
 from ictal.data.dataset import TOLERANCE_S, Dataset
 from ictal.data.rows import RowsFile
 from ictal.data.table import FOLD_COLUMN, LABEL_COLUMNS
 from ictal.errors import TableError, listed
+from ictal.excerpts import Excerpt, excerpts
+from ictal.excerpts import contexts as contexts_around
 from ictal.files import hash_of, write_json, writing
 from ictal.io.context import cut_context, read_spectrogram
 from ictal.labels import TRUE_COLUMNS
 from ictal.montage import CHANNELS, ELECTRODES
+from ictal.needs import ALL, Needs
 from ictal.progress import Progress, silent
-from ictal.standardise import Resampled, Standardised, StandardiseSettings, filtered, resample
-from ictal.windows import RATE_HZ, WINDOW_S, WINDOW_SAMPLES, cut, first_sample
+from ictal.recording import Recording
+from ictal.standardise import StandardiseSettings, Stretch, check_unit, sample_of, stretches
+from ictal.windows import BEFORE_S, WINDOW_SAMPLES, Geometry, Place
+from ictal.wiring import Wiring
 
-VERSION = 2
+VERSION = 3
 """Raised whenever the same recording and settings give other windows."""
 
-CONTEXT_VERSION = 1
+CONTEXT_VERSION = 2
 """Raised whenever the same recording and settings give other contexts."""
 
 WINDOW_SHAPE = (len(CHANNELS), WINDOW_SAMPLES)
 SIGNALS, CONTEXTS, TABLE = "signals.npy", "contexts.npy", "windows.parquet"
 
 QUALITY_COLUMNS = ("missing_share", "flat_electrodes", "made_up_share")
-"""Per window: share of the samples of the 19 electrodes that are missing or flat, how many electrodes are
-flat or missing throughout, and which share of the window a short recording did not fill."""
+"""Per window, of what the model sees: share of the samples of the electrodes that are missing or flat, how many
+electrodes are flat or missing throughout, and which share a short recording did not fill."""
 
 
 @dataclass(frozen=True)
@@ -88,6 +93,7 @@ def prepare(
     cache: Path | None = None,
     progress: Progress = silent,
     *,
+    needs: Needs = ALL,
     with_context: bool = False,
     context_missing: float = 0.0,
 ) -> WindowArray:
@@ -103,6 +109,8 @@ def prepare(
         A folder; None for `default_cache`.
     progress
         Told about each EEG.
+    needs
+        What the model looks at, for which the data set was opened.
     with_context
         Whether each window comes with its context. They are kept beside the windows, which stay as they are.
     context_missing
@@ -114,7 +122,7 @@ def prepare(
         If no window is left, the disk is too small for the arrays, or windows have no context.
     """
     cache = cache or default_cache()
-    key = hash_of([VERSION, dataset.fingerprint(), settings.model_dump(), list(CHANNELS)])
+    key = hash_of([VERSION, dataset.fingerprint(), settings.model_dump(), list(CHANNELS), needs.seen_s])
     folder = cache / key
     context_key = _context_key(dataset, key, context_missing) if with_context else None
     context_folder = cache / context_key if context_key else None
@@ -124,7 +132,7 @@ def prepare(
             if not _are_there(folder, context_folder):
                 if context_folder:
                     _check_durations(dataset, context_missing)
-                _build(dataset, settings, folder, context_folder, progress)
+                _build(dataset, settings, needs, folder, context_folder, progress)
     table = pd.read_parquet(folder / TABLE)
     refused = table["refused"].to_numpy()
     if refused.all():
@@ -168,7 +176,12 @@ def _check_durations(dataset: Dataset, context_missing: float) -> None:
 
 
 def _build(
-    dataset: Dataset, settings: StandardiseSettings, folder: Path, context_folder: Path | None, progress: Progress
+    dataset: Dataset,
+    settings: StandardiseSettings,
+    needs: Needs,
+    folder: Path,
+    context_folder: Path | None,
+    progress: Progress,
 ) -> None:
     """Make what is not there, in one pass over the EEGs, of which each may have to be simulated."""
     with_windows, with_context = not folder.exists(), context_folder is not None and not context_folder.exists()
@@ -178,6 +191,7 @@ def _build(
     if (labels["eeg_id"] != labels["eeg_id"].shift()).sum() != labels["eeg_id"].nunique():
         raise TableError(f"{dataset.name}: the rows of one EEG do not stand together")
     with ExitStack() as stack:
+        geometry = needs.geometry(settings.short)
         windows = contexts = None
         if with_windows:
             part = stack.enter_context(_whole_folder(folder))
@@ -189,13 +203,13 @@ def _build(
             contexts = _Contexts(rows_file, dataset, settings)
         groups = labels.groupby("eeg_id", sort=False)
         for done, (eeg_id, rows) in enumerate(groups, 1):
-            recording = None
+            source = None
             if windows or not all(window_id in dataset.contexts for window_id in rows["window_id"]):
-                recording = resample(dataset.recording(str(eeg_id)), settings.fill)
-            if windows and recording:
-                rows = windows.add(recording, rows)
+                source = _Source.of(dataset.recording(str(eeg_id)), needs, geometry, settings)
+            if windows and source:
+                rows = windows.add(source, rows)
             if contexts:
-                contexts.add(recording, rows)
+                contexts.add(source, rows)
             progress("reading EEGs", done, groups.ngroups)
         if windows:
             windows.finish()
@@ -236,16 +250,14 @@ class _Windows:
         self.folder, self.signals, self.dataset, self.settings = folder, signals, dataset, settings
         self.quality: list[dict[str, float | int | bool]] = []
 
-    def add(self, recording: Resampled, rows: pd.DataFrame) -> pd.DataFrame:
+    def add(self, source: "_Source", rows: pd.DataFrame) -> pd.DataFrame:
         """Write the windows of one EEG; return the rows of those that are kept."""
-        standardised = filtered(recording, self.settings)
         kept = []
-        for eeg_id, start_s in zip(rows["eeg_id"], rows["start_s"], strict=True):
-            name = f"{self.dataset.name}: EEG {eeg_id}"
-            window, row = _window(standardised, float(start_s), self.settings, name)
+        for excerpt in source.excerpts(source.places(rows, self.dataset.name)):
+            row = source.quality(excerpt)
             row["refused"] = row["missing_share"] > self.settings.max_missing
             if not row["refused"]:
-                self.signals.append(window)
+                self.signals.append(excerpt.window)
             kept.append(not row["refused"])
             self.quality.append(row)
         return rows[kept]
@@ -267,7 +279,7 @@ class _Contexts:
     def __init__(self, contexts: RowsFile, dataset: Dataset, settings: StandardiseSettings) -> None:
         self.contexts, self.dataset, self.max_missing = contexts, dataset, settings.max_missing
 
-    def add(self, recording: Resampled | None, rows: pd.DataFrame) -> None:
+    def add(self, source: "_Source | None", rows: pd.DataFrame) -> None:
         """Write the contexts of windows of one EEG: from files, as far as there are any, else from the EEG."""
         kept_in = [self.dataset.contexts.get(window_id) for window_id in rows["window_id"]]
         own = np.zeros((len(rows), *CONTEXT_SHAPE), dtype=np.float32)
@@ -277,27 +289,49 @@ class _Contexts:
                 if file and file.path == path:
                     own[index] = cut_context(whole, file.offset_s, str(path))
         computed = [index for index, file in enumerate(kept_in) if file is None]
-        if recording and computed:
-            starts = rows["start_s"].iloc[computed].tolist()
-            own[computed] = contexts_of(recording.signal, recording.missing, starts, self.max_missing)
+        if source and computed:
+            places = source.places(rows.iloc[computed], self.dataset.name)
+            own[computed] = contexts_around(source.runs, places, self.max_missing)
         self.contexts.append(own)
 
 
-def _window(
-    standardised: Standardised, start_s: float, settings: StandardiseSettings, name: str
-) -> tuple[npt.NDArray[np.float32], dict[str, float | int | bool]]:
-    n_samples = standardised.signal.shape[1]
-    if n_samples < WINDOW_SAMPLES and settings.short == "refuse":
-        raise TableError(
-            f"{name} lasts {n_samples / RATE_HZ:g} s, which is shorter than a window of {WINDOW_S} s; "
-            "standardise.short is 'refuse', allowed are also 'reflect' and 'zero'"
-        )
-    start = first_sample(start_s, n_samples)
-    window, n_made_up = cut(standardised.signal, start, settings.short)
-    there = slice(start, start + WINDOW_SAMPLES)
-    shares = standardised.missing[: len(ELECTRODES), there].mean(axis=1)
-    return window, {
-        "missing_share": float(shares.mean()),
-        "flat_electrodes": int((shares == 1).sum()),
-        "made_up_share": n_made_up / WINDOW_SAMPLES,
-    }
+@dataclass(frozen=True)
+class _Source:
+    """One EEG, of which windows are wanted."""
+
+    runs: list[Stretch]
+    wiring: Wiring
+    geometry: Geometry
+    settings: StandardiseSettings
+
+    @classmethod
+    def of(cls, recording: Recording, needs: Needs, geometry: Geometry, settings: StandardiseSettings) -> "_Source":
+        wiring = needs.wire(recording)
+        runs = list(stretches(recording, wiring, settings.fill))
+        check_unit(sample_of(recording, wiring), recording.name)
+        return cls(runs, wiring, geometry, settings)
+
+    def places(self, rows: pd.DataFrame, name: str) -> list[Place]:
+        """Return where windows lie; those of files were found to have a place when the data set was opened."""
+        found = []
+        for eeg_id, start_s in zip(rows["eeg_id"], rows["start_s"], strict=True):
+            place = self.geometry.place(self.runs, float(start_s) + BEFORE_S)
+            if place is None:
+                at_s = float(start_s) + BEFORE_S
+                why = self.geometry.why_not(self.runs, at_s)
+                raise TableError(f"{name}: EEG {eeg_id}: the 10 s from {at_s:g} s cannot be used: {why}")
+            found.append(place)
+        return found
+
+    def excerpts(self, places: Sequence[Place]) -> Iterator[Excerpt]:
+        return excerpts(self.runs, places, self.geometry, self.settings)
+
+    def quality(self, excerpt: Excerpt) -> dict[str, float | int | bool]:
+        """Return the `QUALITY_COLUMNS` of a window, over what the model sees of the electrodes that the EEG gives."""
+        known = [ELECTRODES.index(name) for name in self.wiring.known]
+        shares = excerpt.missing[known].mean(axis=1)
+        return {
+            "missing_share": float(shares.mean()),
+            "flat_electrodes": int((shares == 1).sum()),
+            "made_up_share": excerpt.made_up / self.geometry.needed,
+        }

@@ -1,7 +1,7 @@
 """What a data set is, and how one is opened by what the user typed."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Protocol
 
@@ -13,15 +13,17 @@ from ictal.files import hash_of, identity_of
 from ictal.io import open_recording
 from ictal.io.context import ContextFile
 from ictal.io.parts import hashes_with_sidecars
+from ictal.needs import Needs
 from ictal.recording import Recording
+from ictal.resampling import runs_of
 from ictal.settings import Settings
 from ictal.simulate import SimulationSettings
-from ictal.standardise import refuse_gaps
-from ictal.windows import WINDOW_S
-from ictal.wiring import wire
+from ictal.standardise import check_rate
+from ictal.windows import BEFORE_S, CENTRE_S, RATE_HZ, WINDOW_SAMPLES, Run, ShortPolicy, completed_start
+from ictal.wiring import has_all_electrodes
 
 TOLERANCE_S = 0.0025
-"""Half a sample: how far a window may end after the recording because of rounding in the table."""
+"""Half a sample: how far a time in a table may be off because of its rounding."""
 
 
 class DataSettings(Settings):
@@ -40,6 +42,8 @@ class DataSettings(Settings):
         what lacks is missing in the context. (Where a long recording begins or ends, up to half of it may be.)
     accept_doubtful
         Whether recordings whose channel names, times or voltages are in doubt take part, see `ictal.read`.
+    interpolate
+        So many electrodes that a file lacks may be interpolated from the others, where a model looks at them.
     sim
         Size and seed of the simulated data set, where DATA is 'sim'.
     """
@@ -49,6 +53,7 @@ class DataSettings(Settings):
     max_windows_per_eeg: int | None = Field(None, ge=1)
     context_missing: float = Field(0.0, ge=0, le=1)
     accept_doubtful: bool = False
+    interpolate: int = Field(0, ge=0)
     sim: SimulationSettings = SimulationSettings()
 
 
@@ -90,13 +95,28 @@ class Dataset(Protocol):
 
 @dataclass(frozen=True)
 class FileDataset:
-    """Labels from a table, EEG from files."""
+    """Labels from a table, EEG from files.
+
+    Attributes
+    ----------
+    name, labels, contexts
+        See `Dataset`.
+    files
+        By eeg_id.
+    centred
+        Whether the table said when the voted 10 s begin. A table of starts means by 0, in a recording shorter than 50
+        s, that the recording is centred in its window.
+    wired
+        Derivations that files were checked for which do not have all 19 electrodes against one reference.
+    """
 
     name: str
     labels: pd.DataFrame
     files: Mapping[str, Path]
     contexts: Mapping[str, ContextFile] = field(default_factory=dict)
     accept_doubtful: bool = False
+    centred: bool = False
+    wired: tuple[str, ...] = ()
 
     @property
     def outline(self) -> pd.DataFrame:
@@ -112,20 +132,34 @@ class FileDataset:
         return self.recording(eeg_id).duration_s
 
     def fingerprint(self) -> str:
-        """Return 16 hex digits of the label table and of all that the files hold, BIDS sidecars included."""
+        """Return 16 hex digits of the label table, of all that the files hold, sidecars included, and of `wired`."""
         files = [self.files[eeg] for eeg in self.labels["eeg_id"].unique()]
         hashes = hashes_with_sidecars(files)
-        return hash_of([self.labels.to_csv(index=False), [hashes[file] for file in files]])
+        wired = [list(self.wired)] if self.wired else []
+        return hash_of([self.labels.to_csv(index=False), [hashes[file] for file in files], *wired])
 
-    def check_files(self) -> None:
-        """Open every file, without reading samples, and see that its windows lie within it.
+    def checked(self, needs: Needs, short: ShortPolicy) -> "FileDataset":
+        """Open every file, without reading samples, and see that a model can be given all windows.
+
+        Parameters
+        ----------
+        needs
+            What the model looks at.
+        short
+            What becomes of a recording that is shorter.
+
+        Returns
+        -------
+        FileDataset
+            Whose windows all have a place in their recordings.
 
         Raises
         ------
         TableError
-            With all problems: absent or damaged files, missing electrodes, windows past the end.
+            With all problems: absent or damaged files, missing electrodes, windows that a model cannot be given.
         """
-        problems = []
+        geometry, wired, starts = needs.geometry(short), False, dict[str, float]()
+        problems, name = list[str](), self.name
         known: dict[object, str] = {}
         for eeg_id, rows in self.labels.groupby("eeg_id", sort=False):
             same = known.setdefault(identity_of(self.files[str(eeg_id)]), str(eeg_id))
@@ -134,16 +168,44 @@ class FileDataset:
                 continue
             try:
                 recording = self.recording(str(eeg_id))
-                refuse_gaps(recording)
-                wire(recording)
+                check_rate(recording)
+                wired |= not has_all_electrodes(needs.wire(recording))
             except IctalError as error:
                 problems.append(f"eeg_id {eeg_id}: {error}")
                 continue
-            last_s = max(recording.duration_s - WINDOW_S, 0) + TOLERANCE_S
-            problems += [
-                f"eeg_id {eeg_id}: a window of {WINDOW_S} s starts at {start_s:g} s, but {recording.name} "
-                f"lasts {recording.duration_s:g} s; allowed is a start from 0 to {last_s:.6g} s"
-                for start_s in rows["start_s"]
-                if start_s > last_s
-            ]
-        raise_problems(self.name, problems)
+            runs = runs_of(recording)
+            for window_id, start_s in zip(rows["window_id"], rows["start_s"], strict=True):
+                starts[window_id] = found_s = self._start_s(start_s, runs)
+                if geometry.place(runs, found_s + BEFORE_S) is None:
+                    why = geometry.why_not(runs, found_s + BEFORE_S)
+                    problems.append(
+                        f"eeg_id {eeg_id}: {self._named(start_s)} cannot be used: {why} ({recording.name})"
+                    )
+                    name = f"{self.name}{_sees_more(needs)}"
+        raise_problems(name, problems)
+        # Windows are the same for all models as long as all electrodes are there.
+        voltages = tuple(str(pair) for pair in needs.derivations or ()) if wired else ()
+        labels = self.labels.assign(start_s=self.labels["window_id"].map(starts).astype(float))
+        interpolated = (str(needs.interpolate),) * bool(voltages)
+        return replace(self, labels=labels, wired=(*voltages, *interpolated))
+
+    def _start_s(self, start_s: float, runs: Sequence[Run]) -> float:
+        """Return when the 50 s of a window begin, which may be before the recording."""
+        n_samples = runs[0].n_samples
+        if self.centred or len(runs) > 1 or n_samples >= WINDOW_SAMPLES or start_s > TOLERANCE_S:
+            return start_s
+        return completed_start(n_samples) / RATE_HZ
+
+    def _named(self, start_s: float) -> str:
+        """Name a window as its table does."""
+        voted = f"the 10 s from {start_s + BEFORE_S:g} s"
+        return voted if self.centred else f"{voted} (start_s {start_s:g})"
+
+
+def _sees_more(needs: Needs) -> str:
+    """Say how a model would need less, where it would."""
+    if needs.seen_s <= CENTRE_S:
+        return ""
+    return (
+        f", for a model that sees {needs.seen_s:g} s (with views of 'seconds: {CENTRE_S}' the voted 10 s are enough)"
+    )

@@ -5,13 +5,15 @@ import unicodedata
 from pathlib import Path
 
 from ictal.data.dataset import FileDataset
-from ictal.data.table import make_labels, read_csv
-from ictal.errors import raise_problems
+from ictal.data.table import CENTRE_COLUMN, make_labels, read_csv
+from ictal.errors import TableError, raise_problems
 from ictal.files import identity_of
 from ictal.ids import tidy_id
 from ictal.labels import VOTE_COLUMNS
 
-MANIFEST_COLUMNS = ("file", "start_s", "patient_id", *VOTE_COLUMNS)
+MANIFEST_COLUMNS = ("file", CENTRE_COLUMN, "patient_id", *VOTE_COLUMNS)
+"""Of a manifest as it is written: `CENTRE_COLUMN` is when the voted 10 s begin, in true seconds from the start of the
+recording, gaps included. Older ones have 'start_s' in its place: when the 50 s begin of which they are the middle."""
 
 
 def read_manifest(path: Path) -> FileDataset:
@@ -20,15 +22,22 @@ def read_manifest(path: Path) -> FileDataset:
     Parameters
     ----------
     path
-        A CSV with the columns `MANIFEST_COLUMNS`, and perhaps 'fold'. A file is named relative to the manifest; it
-        is the EEG, by whatever path or link it is reached, and file@start_s the window.
+        A CSV with the columns `MANIFEST_COLUMNS` (or an older one), and perhaps 'fold'. A file is named relative to
+        the manifest; it is the EEG, by whatever path or link it is reached, and file@centre_s the window.
 
     Raises
     ------
     TableError
         With all problems of the table.
     """
-    frame = read_csv(path, MANIFEST_COLUMNS)
+    frame = read_csv(path, [name for name in MANIFEST_COLUMNS if name != CENTRE_COLUMN])
+    times = [name for name in (CENTRE_COLUMN, "start_s") if name in frame.columns]
+    if len(times) != 1:
+        raise TableError(
+            f"{path}: has {' and '.join(times) or 'neither centre_s nor start_s'}; allowed is one of them: centre_s, "
+            "when the 10 s that were voted on begin, or start_s, when the 50 s begin whose middle they are"
+        )
+    (time,) = times
     raise_problems(
         str(path), [f"line {line}: file is empty" for line in frame.index[frame["file"].str.strip() == ""]]
     )
@@ -44,8 +53,8 @@ def read_manifest(path: Path) -> FileDataset:
         ids[written] = name
     raise_problems(str(path), problems)
     frame["eeg_id"] = frame["file"].map(ids)
-    frame["window_id"] = frame["eeg_id"] + "@" + frame["start_s"]
-    return FileDataset(str(path), make_labels(frame, path), files)
+    frame["window_id"] = frame["eeg_id"] + "@" + frame[time]
+    return FileDataset(str(path), make_labels(frame, path), files, centred=time == CENTRE_COLUMN)
 
 
 def _file(folder: Path, written: str) -> Path:

@@ -11,11 +11,19 @@ from ictal.data.hms import read_hms_folder
 from ictal.data.manifest import read_manifest
 from ictal.data.simulated import SimulatedDataset
 from ictal.errors import TableError, UnknownNameError
+from ictal.needs import ALL, Needs
 from ictal.simulate import CONTROLS, SimulationSettings
-from ictal.windows import WINDOW_S
+from ictal.windows import WINDOW_S, ShortPolicy
 
 
-def open_dataset(spec: str, settings: DataSettings, *, with_context: bool = False) -> Dataset:
+def open_dataset(
+    spec: str,
+    settings: DataSettings,
+    *,
+    with_context: bool = False,
+    needs: Needs = ALL,
+    short: ShortPolicy = "reflect",
+) -> Dataset:
     """Open what a user calls DATA, and check it whole.
 
     Parameters
@@ -28,6 +36,10 @@ def open_dataset(spec: str, settings: DataSettings, *, with_context: bool = Fals
     with_context
         Whether contexts will be wanted: EEGs of 'sim' are then long enough for them, where the settings do not say
         how long they are.
+    needs
+        What the model looks at, or each of several; unless said, all 19 electrodes and 50 s around each vote.
+    short
+        What becomes of a recording that is shorter, see `ictal.standardise.StandardiseSettings`.
 
     Raises
     ------
@@ -53,8 +65,7 @@ def open_dataset(spec: str, settings: DataSettings, *, with_context: bool = Fals
         )
     labels = thin(dataset.labels, settings.max_windows_per_eeg)
     dataset = replace(dataset, labels=labels, accept_doubtful=settings.accept_doubtful)
-    dataset.check_files()
-    return dataset
+    return dataset.checked(needs, short)
 
 
 def _long_enough(settings: SimulationSettings, control: str, with_context: bool) -> SimulationSettings:

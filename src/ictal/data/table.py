@@ -4,15 +4,20 @@ import zlib
 from collections.abc import Sequence
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 
 from ictal.errors import TableError, listed, raise_problems, reason
 from ictal.ids import alike, whole_number, with_whole_ids
 from ictal.labels import TRUE_COLUMNS, VOTE_COLUMNS, check_votes
 from ictal.predictions import ID_COLUMNS, one_per
+from ictal.windows import BEFORE_S
 
 LABEL_COLUMNS = (*ID_COLUMNS, "start_s", *VOTE_COLUMNS)
-"""What every label table has: ids as text, start of the window in seconds, votes as counts."""
+"""What every label table has: ids as text, start of the window's 50 s in true seconds from the start of the recording
+(it is negative where the voted 10 s, `BEFORE_S` later, are among the first 20 s), votes as counts."""
+CENTRE_COLUMN = "centre_s"
+"""In place of `start_s`, where a table says when the voted 10 s begin."""
 
 FOLD_COLUMN = "fold"
 """Optional: the fold of each row (0, 1, ...), or 'test'."""
@@ -61,8 +66,8 @@ def make_labels(frame: pd.DataFrame, path: Path) -> pd.DataFrame:
     Parameters
     ----------
     frame
-        The columns `LABEL_COLUMNS`, and perhaps `FOLD_COLUMN` and `TRUE_COLUMNS`, as text; others are left
-        out. The index holds line numbers.
+        The columns `LABEL_COLUMNS` (in place of start_s perhaps `CENTRE_COLUMN`), and perhaps `FOLD_COLUMN` and
+        `TRUE_COLUMNS`, as text; others are left out. The index holds line numbers.
     path
         Named in the message.
 
@@ -82,19 +87,24 @@ def make_labels(frame: pd.DataFrame, path: Path) -> pd.DataFrame:
     with_fold = FOLD_COLUMN in frame.columns
     with_truth = all(column in frame.columns for column in TRUE_COLUMNS)
     extra = [*([FOLD_COLUMN] if with_fold else []), *(TRUE_COLUMNS if with_truth else [])]
-    frame = with_whole_ids(frame[[*LABEL_COLUMNS, *extra]], ID_COLUMNS, str(path))
-    texts = frame["start_s"]
-    frame["start_s"] = pd.to_numeric(texts, errors="coerce").astype(float)
-    wrong = ~(frame["start_s"] >= 0)
+    frame = with_whole_ids(frame, ID_COLUMNS, str(path))
+    time = CENTRE_COLUMN if CENTRE_COLUMN in frame.columns else "start_s"
+    texts = frame[time]
+    times_s = pd.to_numeric(texts, errors="coerce").astype(float)
+    called = CENTRE_COLUMN if time == CENTRE_COLUMN else "the start"
     problems = [
-        f"line {line}: the start is '{text}'; allowed are seconds from 0" for line, text in texts[wrong].items()
+        f"line {line}: {called} is '{text}'; allowed are seconds from 0"
+        for line, text in texts[~(times_s >= 0) | np.isinf(times_s)].items()
     ]
+    frame = frame.assign(start_s=times_s if time == "start_s" else (times_s - BEFORE_S).round(6))
+    frame = frame[[*LABEL_COLUMNS, *extra]].copy()
     for column in ID_COLUMNS[1:]:
         empty = frame.index[frame[column] == ""]
         problems += [f"line {line}: {column} is empty" for line in empty]
     problems += check_votes(frame, "line")
-    for keys in (["window_id"], ["eeg_id", "start_s"]):
-        doubled = frame[frame.duplicated(keys, keep=False)]
+    named = frame.rename(columns={"start_s": time}).assign(**{time: times_s})
+    for keys in (["window_id"], ["eeg_id", time]):
+        doubled = named[named.duplicated(keys, keep=False)]
         groups = doubled.groupby(keys if len(keys) > 1 else keys[0], sort=False).groups
         problems += [
             f"lines {listed(lines)}: {' and '.join(keys)} {key} stands {len(lines)} times; allowed is once"

@@ -11,12 +11,12 @@ import torch
 from pydantic import ConfigDict
 from safetensors import SafetensorError
 from safetensors.torch import load, save
-from torch import nn
 
 from ictal.errors import ModelError, listed
 from ictal.files import whole_file, write_json
 from ictal.labels import PATTERNS
 from ictal.models.arms import ArmNetwork, MeanOfArms, ModelSettings, Seeds, build
+from ictal.models.needs import derivations_seen, seconds_seen
 from ictal.montage import CHANNELS
 from ictal.settings import Settings
 from ictal.shipped import CARD, WEIGHTS, About, read_card
@@ -42,6 +42,8 @@ class Card(About):
         How recordings must become input.
     electrodes, rate_hz, window_s, patterns
         The contract of input and output.
+    derivations, seen_s
+        What the networks look at: voltages, and how much of the middle of a window. Old cards do not say.
     data_fingerprint
         Of what it was trained on.
     recipe, seed, ictal_version
@@ -62,6 +64,8 @@ class Card(About):
     rate_hz: float = RATE_HZ
     window_s: float = WINDOW_S
     patterns: tuple[str, ...] = PATTERNS
+    derivations: tuple[str, ...] = ()
+    seen_s: float | None = None
     data_fingerprint: str
     recipe: str
     seed: int
@@ -145,10 +149,10 @@ def predict(
     )
 
 
-def save_model(folder: Path, network: nn.Module, card: Card) -> None:
+def save_model(folder: Path, network: ArmNetwork | MeanOfArms, card: Card) -> None:
     """Write a model as `model.safetensors` and `card.json`.
 
-    The card comes last, with the tensors' hash and the number of parameters.
+    The card comes last, with the tensors' hash, the number of parameters, and what the networks look at.
     """
     tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in network.state_dict().items()}
     content = save(tensors)
@@ -157,8 +161,17 @@ def save_model(folder: Path, network: nn.Module, card: Card) -> None:
     known = {
         "weights_sha256": hashlib.sha256(content).hexdigest(),
         "n_parameters": sum(parameter.numel() for parameter in network.parameters()),
+        "derivations": tuple(str(pair) for pair in derivations_seen(network)),
+        "seen_s": seconds_seen(network),
     }
     write_json(folder / CARD, card.model_copy(update=known).model_dump(mode="json"))
+
+
+def input_of_saved(path: str | Path) -> tuple[tuple[str, ...], float]:
+    """Return derivations and seconds that a saved model looks at; its weights are not read."""
+    _, card = read_card(path, Card)
+    network = build(card.arm, card.models, seeds=card.seeds, initial=False)
+    return tuple(str(pair) for pair in derivations_seen(network)), seconds_seen(network)
 
 
 def load_model(path: str | Path) -> Model:

@@ -58,7 +58,7 @@ def explanation_figure(
     method
         One that the explanation has.
     page
-        Which traces: the 'centre' 10 s, or the whole 'window'; Grad-CAM always shows all 50 s.
+        Which traces: the 'centre' 10 s, or the whole 'window'; Grad-CAM always shows all that the network sees.
     title
         Goes before the pattern: which window this is.
 

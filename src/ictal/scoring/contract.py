@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from importlib import import_module
 from pathlib import Path
 from typing import Literal
 
@@ -11,8 +12,9 @@ from ictal import __version__
 from ictal.errors import ModelError
 from ictal.files import hash_of
 from ictal.montage import Derivation, derivation
+from ictal.needs import Needs
 from ictal.settings import Settings
-from ictal.shipped import CARD, WEIGHTS, check_files
+from ictal.shipped import CARD, WEIGHTS, About, check_files, find_model, read_card
 from ictal.standardise import StandardiseSettings
 from ictal.windows import WINDOW_S
 
@@ -49,25 +51,48 @@ class Part(Settings):
     width: int = 0
 
 
-class Contract(Settings):
-    """What is known of an exported model.
+class Input(Settings):
+    """What a model must be given.
 
     Attributes
     ----------
     name
         What the model is called: the name of its folder.
-    arm, data, warnings
-        Of the model's card.
-    weights_sha256, card
-        Which model it was made of.
     standardise
         How recordings become input.
     derivations
         Voltages of which everything is made that the model looks at.
-    sees_context
-        Whether it looks at the ten minutes around a window.
     seen_s
         How much of the middle of a window it looks at.
+    """
+
+    name: str
+    standardise: StandardiseSettings
+    derivations: tuple[str, ...]
+    seen_s: float = WINDOW_S
+
+    @property
+    def looks_at(self) -> list[Derivation]:
+        """The derivations."""
+        return [derivation(name) for name in self.derivations]
+
+    @property
+    def needs(self) -> Needs:
+        """What a recording must have."""
+        return Needs(tuple(self.looks_at), self.seen_s)
+
+
+class Contract(Input):
+    """What is known of an exported model.
+
+    Attributes
+    ----------
+    arm, data, warnings
+        Of the model's card.
+    weights_sha256, card
+        Which model it was made of.
+    sees_context
+        Whether it looks at the ten minutes around a window.
     parts
         See `Part`.
     graphs
@@ -76,26 +101,17 @@ class Contract(Settings):
         What exported it.
     """
 
-    name: str
     arm: str
     data: str
     warnings: tuple[str, ...]
     weights_sha256: str
     card: str
-    standardise: StandardiseSettings
-    derivations: tuple[str, ...]
     sees_context: bool
-    seen_s: float = WINDOW_S
     parts: tuple[Part, ...]
     graphs: dict[str, str]
     ictal_version: str = __version__
     torch_version: str
     onnx_version: str
-
-    @property
-    def looks_at(self) -> list[Derivation]:
-        """The derivations."""
-        return [derivation(name) for name in self.derivations]
 
 
 def exported_folder(model: Path) -> Path:
@@ -138,6 +154,30 @@ def read_contract(model: Path) -> tuple[Contract, Path] | None:
     # The name of a model is that of its folder, of which there may be copies.
     known = contract.model_copy(update={"name": model.resolve().name})
     return (known, folder) if whole and contract.ictal_version == __version__ else None
+
+
+class _InputCard(About):
+    """The part of a card that says what a model must be given; old cards lack some of it."""
+
+    standardise: StandardiseSettings
+    derivations: tuple[str, ...] = ()
+    seen_s: float | None = None
+
+
+def read_input(model: str | Path) -> Input:
+    """Return what a model must be given, exported or not; raise as `ictal.shipped.find_model` and `read_contract` do.
+
+    Cards of before they said so need torch, which takes seconds.
+    """
+    found = read_contract(find_model(model))
+    if found is not None:
+        return found[0]
+    folder, card = read_card(model, _InputCard)
+    derivations, seen_s = card.derivations, card.seen_s
+    if not derivations or seen_s is None:
+        derivations, seen_s = import_module("ictal.models.weights").input_of_saved(folder)
+    name = folder.resolve().name
+    return Input(name=name, standardise=card.standardise, derivations=derivations, seen_s=seen_s)
 
 
 def sha256_of(path: Path) -> str:

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import cast
 
-import numpy as np
 import onnx
 import torch
 from filelock import FileLock
@@ -16,16 +15,16 @@ from torch import Tensor, nn
 from ictal.context import CONTEXT_SHAPE
 from ictal.errors import ModelError
 from ictal.files import hash_of, remove_parts, whole_file, write_json, writing
-from ictal.models.arms import ArmNetwork, MeanOfArms, parts_of
+from ictal.models.arms import ArmNetwork, MeanOfArms
 from ictal.models.efficientnet import Efficientnet
+from ictal.models.needs import derivations_seen, seconds_seen
 from ictal.models.wavenet import Wavenet
 from ictal.models.weights import Model, load_model
-from ictal.montage import CHAINS, CHANNELS, N_CHANNELS, Derivation, derivations_of
+from ictal.montage import CHAINS, N_CHANNELS
 from ictal.scoring.contract import ALIGNED, CONTRACT, WHOLE, Contract, Part, exported_folder, read_contract, sha256_of
 from ictal.shipped import CARD
 from ictal.views.spectrogram import Spectrogram
-from ictal.views.waveform import Waveform
-from ictal.windows import WINDOW_S, WINDOW_SAMPLES
+from ictal.windows import WINDOW_SAMPLES
 
 AGREE = 1e-4
 """How far a probability of the exported model may be from torch's, in float32."""
@@ -115,29 +114,6 @@ class _Graph:
     file: str
     module: nn.Module
     inputs: dict[str, Tensor]
-
-
-def derivations_seen(network: ArmNetwork | MeanOfArms) -> list[Derivation]:
-    """Return voltages between electrodes of which everything is made that a network looks at.
-
-    Each row of a view's matrix is a sum of voltages against one of the electrodes that take part in it; contexts are
-    made of the four chains.
-    """
-    found: dict[Derivation, None] = dict.fromkeys(derivations_of(CHAINS) if network.sees_context else ())
-    for module in network.modules():
-        matrix = getattr(module, "matrix", None)
-        if not isinstance(matrix, Tensor) or matrix.shape[-1] != N_CHANNELS:
-            continue
-        for row in matrix.cpu().numpy():
-            first, *others = (CHANNELS[index] for index in np.flatnonzero(row))
-            found |= dict.fromkeys(Derivation(first, other) for other in others)
-    return list(found)
-
-
-def seconds_seen(network: ArmNetwork | MeanOfArms) -> float:
-    """Return how much of the middle of a window a network looks at, at the most."""
-    views = [getattr(part.network, "view", None) for part in parts_of(network)]
-    return max(view.settings.seen_s if isinstance(view, Waveform | Spectrogram) else WINDOW_S for view in views)
 
 
 def export_model(path: Path, folder: Path | None = None) -> Path:

@@ -1,8 +1,9 @@
 """What can be known of a recording before it is scored."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from math import ceil
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -10,9 +11,10 @@ import numpy as np
 from ictal.errors import ElectrodeError, IctalError
 from ictal.montage import CHAINS, ELECTRODES, MONTAGES, Derivation, derivations_of
 from ictal.recording import Recording
-from ictal.scoring.contract import Contract
+from ictal.resampling import runs_of
+from ictal.scoring.contract import Input, read_input
 from ictal.standardise import FLAT_S, MIN_RATE_HZ, check_unit, flat_runs, rows_of
-from ictal.windows import CENTRE_S, CENTRE_SAMPLES, RATE_HZ, WINDOW_S, samples_needed, starts_of
+from ictal.windows import CENTRE_S, CENTRE_SAMPLES, RATE_HZ, Geometry
 from ictal.wiring import Wiring, bipolar_wiring, reference_notes, referential_electrodes, widest_wiring, wire
 
 VIEWS: dict[str, tuple[Derivation, ...]] = {
@@ -21,6 +23,10 @@ VIEWS: dict[str, tuple[Derivation, ...]] = {
     "double banana (symmetric, volume)": derivations_of(MONTAGES["double_banana"]),
 }
 """What networks look at, and which of them."""
+DEFAULT = "default"
+"""The model that scores unless another is named."""
+FEW = 4
+"""To make more electrodes of the others is not hinted at."""
 
 
 @dataclass(frozen=True)
@@ -45,8 +51,10 @@ class Info:
         Median over the electrodes of their median deviation.
     flat
         Electrodes, of a bipolar file channels, that do not move in any of the stretches looked at.
+    model
+        What would score it.
     n_windows, window_s
-        How many windows a step of 10 s gives, and how much of each is looked at: by the model, or 50 s.
+        How many windows a step of 10 s gives, and how much of each the model looks at.
     n_annotations, gaps, notes
         Of the file.
     problem
@@ -68,6 +76,7 @@ class Info:
     views: dict[str, tuple[int, int]]
     amplitude_uv: float | None
     flat: tuple[str, ...]
+    model: str
     n_windows: int
     window_s: float
     n_annotations: int
@@ -81,7 +90,7 @@ class Info:
         return {**self.__dict__, "start": self.start.isoformat() if self.start else None, "views": views}
 
 
-def describe(recording: Recording, contract: Contract | None = None, interpolate: int = 0) -> Info:
+def describe(recording: Recording, contract: Input | None = None, interpolate: int = 0) -> Info:
     """Say what a recording holds and whether it can be scored.
 
     Parameters
@@ -89,19 +98,23 @@ def describe(recording: Recording, contract: Contract | None = None, interpolate
     recording
         Any.
     contract
-        Of the model that is to score it; None: any view will do.
+        Of the model that is to score it; None: the one that ships with ictal and scores unless another is named.
     interpolate
         So many missing electrodes may be made of the others.
     """
+    model = contract or read_input(DEFAULT)
+    geometry = model.needs.geometry(model.standardise.short)
     found: Wiring | None = None
-    problem, seen_s = "", contract.seen_s if contract else WINDOW_S
+    problem = ""
     electrodes: tuple[str, ...] = ()
     try:
         electrodes = referential_electrodes(recording)
-        found = _wire(recording, contract, interpolate)
+        found = wire(recording, model.looks_at, interpolate)
     except ElectrodeError as error:
-        problem = str(error).removeprefix(f"{recording.name}: ")
-        found = bipolar_wiring(recording) or _of_several_references(recording)
+        problem = str(error).removeprefix(f"{recording.name}: ") + _hint(recording, model, interpolate)
+        found = (
+            bipolar_wiring(recording) or _of_several_references(recording) or _electrodes_alone(recording, electrodes)
+        )
     amplitude: float | None = None
     flat: tuple[str, ...] = ()
     if found and recording.n_samples:
@@ -130,30 +143,33 @@ def describe(recording: Recording, contract: Contract | None = None, interpolate
         views=wanted,
         amplitude_uv=amplitude,
         flat=flat,
-        n_windows=(n_windows := _n_windows(recording, seen_s)),
-        window_s=seen_s,
+        model=model.name,
+        n_windows=n_windows(recording, geometry),
+        window_s=model.seen_s,
         n_annotations=len(recording.annotations),
         gaps=tuple((gap.start_s, gap.duration_s) for gap in recording.gaps),
         notes=(*recording.all_notes, *reference_notes(found)),
-        problem=problem or _too_short_or_slow(recording, n_windows, seen_s),
+        problem=problem or _too_slow_or_short(recording, geometry),
     )
 
 
-def _wire(recording: Recording, contract: Contract | None, interpolate: int) -> Wiring:
-    """Wire for a model; where none is named, for the view that needs most and can be had."""
-    if contract is not None:
-        return wire(recording, contract.looks_at, interpolate)
+def _electrodes_alone(recording: Recording, electrodes: Sequence[str]) -> Wiring | None:
+    """Return the wiring of the electrodes that there are, for a recording that lacks some; None for less than two."""
     try:
-        return wire(recording, None, interpolate)
+        return wire(recording, [Derivation(*pair) for pair in pairwise(electrodes)]) if len(electrodes) > 1 else None
     except ElectrodeError:
-        for derivations in reversed(VIEWS.values()):
-            try:
-                return wire(recording, derivations, interpolate)
-            except ElectrodeError:
-                continue
-        if bipolar_wiring(recording) is None:
-            raise
-        raise ElectrodeError("is bipolar, and of no network can all derivations be formed") from None
+        return None
+
+
+def _hint(recording: Recording, model: Input, interpolate: int) -> str:
+    """Say how many electrodes must be made of others so that the recording can be scored; '' if none help."""
+    for more in range(interpolate + 1, FEW + 1):
+        try:
+            wire(recording, model.looks_at, more)
+        except ElectrodeError:
+            continue
+        return f"; with --interpolate {more} it can be scored"
+    return ""
 
 
 def _of_several_references(recording: Recording) -> Wiring | None:
@@ -178,19 +194,20 @@ def _amplitude(recording: Recording, found: Wiring) -> tuple[float, tuple[str, .
     return float(np.median(np.median(centred, axis=1))), flat
 
 
-def _n_windows(recording: Recording, seen_s: float) -> int:
-    if not recording.n_samples:
-        return 0
-    lengths = [ceil((part.stop - part.start) * RATE_HZ / recording.rate_hz) for part in recording.segments]
-    found = sum(len(starts_of(length, CENTRE_SAMPLES, samples_needed(seen_s))) for length in lengths)
-    return found or int(len(lengths) == 1 and lengths[0] >= CENTRE_SAMPLES)
-
-
-def _too_short_or_slow(recording: Recording, n_windows: int, seen_s: float) -> str:
+def _too_slow_or_short(recording: Recording, geometry: Geometry) -> str:
     if recording.rate_hz < MIN_RATE_HZ:
         return f"{recording.rate_hz:g} Hz is too slow; needed are {MIN_RATE_HZ} Hz"
-    if not n_windows:
-        return (
-            f"lasts {recording.duration_s:g} s; needed are {seen_s:g} s without a gap, or one piece of {CENTRE_S} s"
-        )
-    return ""
+    return "" if n_windows(recording, geometry) else too_short(recording, geometry)
+
+
+def n_windows(recording: Recording, geometry: Geometry) -> int:
+    """Return how many windows a step of 10 s gives."""
+    return sum(len(starts) for starts in geometry.starts(runs_of(recording), CENTRE_SAMPLES))
+
+
+def too_short(recording: Recording, geometry: Geometry) -> str:
+    """Say why a recording has no window."""
+    needed_s, n_runs = geometry.needed / RATE_HZ, len(recording.segments)
+    pieces = "" if n_runs == 1 else f" in {n_runs} pieces"
+    completed = f", or one piece of {CENTRE_S} s" if geometry.short != "refuse" and needed_s > CENTRE_S else ""
+    return f"lasts {recording.duration_s:g} s{pieces}; needed are {needed_s:g} s without a gap{completed}"

@@ -1,7 +1,7 @@
 """Score a recording: from a file, or what MNE read, to scores over time."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -17,12 +17,13 @@ from ictal.io.raw import from_raw
 from ictal.progress import Progress, silent
 from ictal.recording import Recording
 from ictal.scoring.engine import Engine, EngineName, open_engine
+from ictal.scoring.info import too_short
 from ictal.scoring.quality import QualitySettings
 from ictal.scoring.scores import RecordingInfo, Scores
 from ictal.scoring.stream import ahead, load, plans, score_piece
 from ictal.shipped import find_model
-from ictal.standardise import check_unit, sample_of, stretches
-from ictal.windows import CENTRE_S, RATE_HZ, WINDOW_S
+from ictal.standardise import Stretch, check_unit, sample_of, stretches
+from ictal.windows import CENTRE_S, RATE_HZ, WINDOW_S, Geometry
 from ictal.wiring import Wiring, wire
 
 STEP_UNIT_S = 0.5
@@ -54,8 +55,8 @@ def score(
     model
         Folder of a model, its name, or an engine that `open_engine` gave.
     step_s
-        Seconds from one window to the next, a multiple of 0.5 from 0.5 to 50; each window is of 50 s, and its scores
-        concern the 10 s in its middle.
+        Seconds from one window to the next, a multiple of 0.5 from 0.5 to 50. The scores of a window concern 10 s;
+        how much the model sees around them is its own affair.
     engine, threads
         See `ictal.scoring.engine.open_engine`.
     interpolate
@@ -88,12 +89,10 @@ def score(
     wiring = wire(opened, contract.looks_at, interpolate)
     pieces = list(stretches(opened, wiring, contract.standardise.fill))
     check_unit(sample_of(opened, wiring), opened.name)
-    planned = plans(pieces, round(step_s * RATE_HZ), contract.standardise.short, contract.seen_s)
+    geometry = contract.needs.geometry(contract.standardise.short)
+    planned = plans(pieces, round(step_s * RATE_HZ), geometry)
     if not planned:
-        raise ReadError(
-            f"{opened.name}: lasts {opened.duration_s:g} s in {len(pieces)} pieces; needed are {contract.seen_s:g} s "
-            f"without a gap, or one piece of {CENTRE_S} s"
-        )
+        raise ReadError(f"{opened.name}: {too_short(opened, geometry)}")
     total, done, parts, first_s = sum(plan.seconds for plan in planned), 0.0, [], 0.0
     makers = [
         partial(load, plan, contract.standardise, quality, sees_context=contract.sees_context) for plan in planned
@@ -107,7 +106,7 @@ def score(
             if on_scores:
                 on_scores(parts[-1])
     frame = pd.concat(parts, ignore_index=True)
-    notes = _notes(opened, wiring, pieces, frame, contract.seen_s)
+    notes = _notes(wiring, pieces, frame, geometry)
     manifest = _manifest(running, step_s, interpolate, quality)
     manifest["seconds"] = {"first_scores": round(first_s, 2), "all": round(time.perf_counter() - begun, 2)}
     return Scores(frame, RecordingInfo.of(opened, wiring, notes), manifest)
@@ -127,18 +126,18 @@ def _opened(recording: Any, *, accept_doubtful: bool) -> Recording:
     return opened.settled(accept_doubtful=accept_doubtful)
 
 
-def _notes(recording: Recording, wiring: Wiring, pieces: list[Any], frame: pd.DataFrame, seen_s: float) -> list[str]:
+def _notes(wiring: Wiring, pieces: Sequence[Stretch], frame: pd.DataFrame, geometry: Geometry) -> list[str]:
     """Say what was not scored, or not as it stands in the file."""
     notes = []
     if wiring.interpolated:
         notes.append(f"made of other electrodes by spherical splines: {', '.join(wiring.interpolated)}")
-    short = [piece for piece in pieces if piece.n_samples < seen_s * RATE_HZ]
+    short = [piece for piece in pieces if geometry.made_up(piece)]
     if short and len(pieces) > 1:
         seconds = sum(piece.n_samples for piece in short) / RATE_HZ
         notes.append(f"{len(short)} pieces of {seconds:.0f} s in all, between gaps, are too short to be scored")
     made_up = float(frame["made_up_s"].max())
     if made_up:
-        notes.append(f"shorter than {WINDOW_S} s: {made_up:g} s of its one window are made up")
+        notes.append(f"shorter than {geometry.seen_s:g} s: {made_up:g} s of what the model sees are made up")
     refused = int((frame["reason"] != "").sum())
     if refused:
         notes.append(f"{refused} of {len(frame)} windows have no prediction, for lack of quality")
@@ -155,6 +154,7 @@ def _manifest(engine: Engine, step_s: float, interpolate: int, quality: QualityS
             "arm": contract.arm,
             "weights_sha256": contract.weights_sha256,
             "derivations": list(contract.derivations),
+            "seen_s": contract.seen_s,
             "trained_on": contract.data,
         },
         "engine": dict(engine.described),

@@ -13,7 +13,7 @@ from torch.utils.data import DataLoader, Dataset
 
 from ictal.cluster import n_processors
 from ictal.data.stream import Stream
-from ictal.windows import ShortPolicy, cut, first_sample
+from ictal.windows import ShortPolicy, cut
 
 Batch = tuple[Tensor, Tensor | None, Tensor, Tensor]
 """Windows [batch, 20, 10000], contexts [batch, 4, 100, 300] or None, votes [batch, 6] and weights [batch]."""
@@ -100,7 +100,7 @@ def _windows(pieces: Pieces, short: ShortPolicy) -> Batch:
     """Cut a batch to windows."""
     signals, ends, targets = pieces
     parts = np.split(signals.numpy(), ends, axis=1)
-    windows = np.stack([cut(part, first_sample(0, part.shape[1]), short)[0] for part in parts])
+    windows = np.stack([cut(part, 0, short)[0] for part in parts])
     return torch.from_numpy(windows), None, targets, torch.ones(len(targets))
 
 

@@ -75,6 +75,14 @@ class ShownModel(BaseModel):
     name: str
     arm: str
     warnings: list[str]
+    seen_s: float | None = Field(None, description="How much EEG it sees around the middle of a window.")
+
+
+class Windows(BaseModel):
+    """Scored windows that follow each other every `step_s`."""
+
+    start_s: float = Field(description="When the stretch begins that the first one's scores concern.")
+    n: int
 
 
 class Details(BaseModel):
@@ -98,8 +106,8 @@ class Details(BaseModel):
     patterns: list[ShownPattern]
     model: ShownModel | None
     step_s: float
-    centre_s: float
-    window_s: float
+    centre_s: float = Field(description="How long the stretch of a window lasts that its scores and votes concern.")
+    windows: list[Windows]
     notes: list[str]
     patient: str | None = Field(description="None unless the server was started with --show-patient.")
     withheld: bool = Field(description="Whether events are withheld from a rater who is blind to them.")
@@ -159,11 +167,11 @@ class Similar(BaseModel):
     note: str = Field(description="How to read the list, or why it is empty.")
 
 
-class Window(Span):
+class Window(BaseModel):
     """A scored window."""
 
     number: int
-    centre: tuple[float, float]
+    centre: tuple[float, float] = Field(description="From when to when the 10 s last that the scores concern.")
     probabilities: dict[str, float | None] | None
     spread: float | None
     expected: Expected | None

@@ -3,14 +3,18 @@
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import pandas as pd
+
 from ictal.io.edf_file import BDF_MAGIC, EDF_MAGIC, printable
 from ictal.labels import PATTERN_TITLES, PATTERNS
 from ictal.report.colours import PATTERN_COLOURS
 from ictal.web.library import Item
-from ictal.windows import CENTRE_S, WINDOW_S
+from ictal.windows import CENTRE_S
 
 FIELD = slice(8, 88)
 """Bytes of an EDF header that name the patient (EDF 1992; EDF+ 2.1.3.3)."""
+LEAST_GAP_S = 1e-3
 PATTERNS_SHOWN = [{"key": name, "title": PATTERN_TITLES[name], "colour": PATTERN_COLOURS[name]} for name in PATTERNS]
 
 
@@ -30,6 +34,7 @@ def details(item: Item, *, withheld: bool) -> dict[str, Any]:
     """Return all that is known of a recording but its samples and scores; events only to those who may know."""
     recording = item.recording
     settings = item.scores.manifest.get("settings", {}) if item.scores else {}
+    step_s = float(settings.get("step_s", CENTRE_S))
     return {
         **listed_item(item),
         "rate_hz": recording.rate_hz,
@@ -48,12 +53,20 @@ def details(item: Item, *, withheld: bool) -> dict[str, Any]:
         "events": [] if withheld else events(item),
         "patterns": PATTERNS_SHOWN,
         "model": item.model,
-        "step_s": float(settings.get("step_s", CENTRE_S)),
+        "step_s": step_s,
         "centre_s": float(CENTRE_S),
-        "window_s": float(WINDOW_S),
+        "windows": windows(item.frame, step_s),
         "notes": list(item.scores.recording.notes if item.scores else (*recording.all_notes, *item.lost)),
         "withheld": withheld,
     }
+
+
+def windows(frame: pd.DataFrame, step_s: float) -> list[dict[str, Any]]:
+    """Return the windows that are scored by now, those that follow each other evenly as one."""
+    starts_s = frame["start_s"].to_numpy(dtype=np.float64)
+    firsts = np.flatnonzero(np.diff(starts_s, prepend=-np.inf) > step_s + LEAST_GAP_S)
+    counts = np.diff(firsts, append=len(starts_s))
+    return [{"start_s": float(starts_s[first]), "n": int(n)} for first, n in zip(firsts, counts, strict=True)]
 
 
 def events(item: Item) -> list[dict[str, Any]]:

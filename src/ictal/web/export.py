@@ -6,16 +6,16 @@ from pathlib import Path
 import pandas as pd
 
 from ictal.data.manifest import MANIFEST_COLUMNS
+from ictal.data.table import CENTRE_COLUMN
 from ictal.labels import PATTERNS, VOTE_COLUMNS
 from ictal.web.votes import Vote
-from ictal.windows import WINDOW_S
+from ictal.windows import CENTRE_S
 
 
 def manifest_of(votes: Iterable[Vote]) -> pd.DataFrame:
-    """Return a row per window that was voted on: file, start of its 50 s, patient and the panel's counts.
+    """Return a row per window that was voted on: file, when the voted 10 s begin, patient and the panel's counts.
 
-    Files are absolute paths, so that the manifest may lie anywhere on this machine. A window that begins before the
-    recording (one shorter than 50 s) starts at 0.
+    Files are absolute paths, so that the manifest may lie anywhere on this machine.
     """
     table = pd.DataFrame(list(votes), columns=list(Vote.__dataclass_fields__))
     if table.empty:
@@ -25,7 +25,7 @@ def manifest_of(votes: Iterable[Vote]) -> pd.DataFrame:
     rows["file"] = rows["recording"].map(
         table.sort_values("at").groupby("recording")["file"].last()
     )  # where it is now
-    rows["start_s"] = (rows["time_s"] - WINDOW_S / 2).clip(lower=0).round(3)
+    rows[CENTRE_COLUMN] = (rows["time_s"] - CENTRE_S / 2).round(3)
     rows["patient_id"] = [patient_of(Path(file)) for file in rows["file"]]
     return rows[list(MANIFEST_COLUMNS)]
 

@@ -52,7 +52,7 @@ class Item:
     scores
         When all is scored.
     model
-        What scores it: name, arm and warnings.
+        What scores it: name, arm, warnings, and how much it sees of a window.
     identity
         What votes are kept under.
     """
@@ -183,12 +183,13 @@ def middle_s(item: Item, number: int) -> float:
 
 
 def model_of(scores: Scores) -> dict[str, Any]:
-    """Return name, arm and warnings of the model that made scores."""
+    """Return name, arm and warnings of the model that made scores, and how much it sees of a window if they say."""
     made = scores.manifest.get("model", {})
     return {
         "name": made.get("name", "unknown"),
         "arm": made.get("arm", "unknown"),
         "warnings": list(scores.manifest.get("warnings", [])),
+        "seen_s": made.get("seen_s"),
     }
 
 

@@ -10,14 +10,13 @@ import numpy.typing as npt
 
 from ictal.errors import IctalError
 from ictal.recording import Signal
-from ictal.recordings import signal_of
+from ictal.recordings import window_of
 from ictal.web.helper import BusyError, Helper
 from ictal.web.kept import Kept
 from ictal.web.library import Item, middle_s
 from ictal.web.similar import Labelled, Neighbours, simulated_neighbours
-from ictal.web.words import BEFORE_S
 from ictal.web.work import Worker
-from ictal.windows import CENTRE_S, cut
+from ictal.windows import BEFORE_S
 
 PREPARING = "The windows to compare with are being prepared, once for each model: it takes about a minute."
 READ = (
@@ -106,8 +105,6 @@ class Mind:
 
 
 def window_signal(item: Item, number: int) -> Signal:
-    """Return what the model saw in a window of a scored recording, [20, 10000] at 200 Hz, µV."""
+    """Return what the model was given of a window of a scored recording, [20, 10000] at 200 Hz, µV."""
     assert item.scores is not None  # whoever asks has looked
-    start_s = max(0.0, float(item.frame["start_s"].iloc[number]) - BEFORE_S)
-    signal = signal_of(item.scores, item.recording)(start_s, start_s + CENTRE_S + 2 * BEFORE_S)
-    return cut(signal, 0)[0]
+    return window_of(item.scores, item.recording, number)

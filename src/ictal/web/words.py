@@ -10,13 +10,10 @@ from ictal.labels import PATTERN_TITLES, PATTERNS
 from ictal.montage import ELECTRODES
 from ictal.predictions import PROBABILITY_COLUMNS
 from ictal.scoring.quality import FLAWS
-from ictal.windows import CENTRE_S, WINDOW_S
 
 PANEL = 10
 """Experts of the panel whose votes are foretold."""
 NUMBERS = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten")
-BEFORE_S = (WINDOW_S - CENTRE_S) / 2
-"""From the start of a window to that of its centre."""
 
 
 def expected_votes(probabilities: Mapping[str, float]) -> dict[str, int]:
@@ -47,7 +44,7 @@ def flaws_in_words(row: "pd.Series[Any]") -> list[str]:
 
 
 def window_in_values(number: int, row: "pd.Series[Any]") -> dict[str, Any]:
-    """Return what the scores say of one window."""
+    """Return what the scores say of one window, of which they concern the 10 s from `start_s`."""
     start_s, stop_s = float(row["start_s"]), float(row["stop_s"])
     values = [float(row[name]) for name in PROBABILITY_COLUMNS]
     known = bool(np.isfinite(values).all())
@@ -55,8 +52,6 @@ def window_in_values(number: int, row: "pd.Series[Any]") -> dict[str, Any]:
     votes = expected_votes(probabilities) if probabilities else None
     return {
         "number": number,
-        "start_s": start_s - BEFORE_S,
-        "stop_s": stop_s + BEFORE_S,
         "centre": (start_s, stop_s),
         "probabilities": probabilities,
         "spread": float(row["spread"]) if known else None,

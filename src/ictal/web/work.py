@@ -99,7 +99,8 @@ class Scorer:
             item.state = "scoring"
             engine = self._opened(worker)
             contract = engine.contract
-            item.model = {"name": contract.name, "arm": contract.arm, "warnings": list(contract.warnings)}
+            named = {"name": contract.name, "arm": contract.arm, "warnings": list(contract.warnings)}
+            item.model = named | {"seen_s": contract.seen_s}
             scores = score(item.recording, engine, progress=told, on_scores=item.add)
             scores = replace(scores, manifest=scores.manifest | {CONTENT: item.content})
             scores.write(self.path(item))

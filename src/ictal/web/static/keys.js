@@ -31,7 +31,7 @@ const KEYS = [
 
 const READING = [
   "Negative is up. Blue traces are of the left side, red of the right, grey of the midline.",
-  "The shaded 10 s are those that a panel would vote on; the model sees the 50 s around them.",
+  "The shaded 10 s are those that a panel would vote on. How much EEG around them a model sees is its own affair.",
   "Click on the page to choose another 10 s. Hold and draw to measure: duration, frequency, amplitude.",
   "In the overview click to go there, draw to zoom, turn the wheel to zoom or, with shift, to move; a double click shows everything.",
   "Hatched: not recorded, or not scored. Triangles: notes of the file.",

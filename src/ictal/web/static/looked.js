@@ -36,9 +36,15 @@ export async function loadWindow() {
   }
 }
 
+/** Why the model was not asked about a time: the server says what is scored, and how much the model sees. */
+function notSeen({ model, centre_s }) {
+  const needed = Math.max(model?.seen_s ?? centre_s, centre_s);
+  return `Not scored: the model needs ${needed} s of EEG without a gap.`;
+}
+
 export function showWindow() {
   const { clock, window, detail } = state;
-  const none = detail.state === "scored" ? "The model needs 20 s of EEG before and after." : "Not scored yet.";
+  const none = detail.state === "scored" ? notSeen(detail) : "Not scored yet.";
   why.show({ clock, window, rater: prefs.rater, vote: votedHere()?.pattern ?? null, hidden: window?.withheld ?? false, none });
   why.showSimilar(state.similar);
   $("quality").textContent = window ? `${Math.round(100 * window.usable)} % usable` : "";

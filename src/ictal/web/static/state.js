@@ -20,31 +20,28 @@ export const title = (key) => state.detail.patterns.find((pattern) => pattern.ke
 /** The rater's vote on the window that is looked at. */
 export const votedHere = () => state.window && state.votes.find((vote) => Math.abs(vote.time_s - middle(state.window)) < 0.05);
 
-/** Whether there is a window whose centre holds a time: the overview knows, but for the edges of its coarse columns. */
-export function isScored(time_s) {
-  const { whole, detail } = state;
-  const column = whole ? whole.edges.findLastIndex((edge) => edge <= time_s) : -1;
-  if (column < 0 || (whole.usable[column] ?? null) === null) return false;
-  const margin = (detail.window_s - detail.centre_s) / 2;
-  return detail.segments.some(({ start_s, stop_s }) => time_s >= start_s + margin && time_s < stop_s - margin);
-}
+/** Whether there is a scored window whose centre holds a time. */
+export const isScored = (time_s) => windowAt(time_s) !== null;
 
-/** The middle of the window whose centre holds a time, by the grid of windows; null where no window fits. */
+/** The middle of the scored window whose centre holds a time, the nearest where centres overlap; null where none does. */
 export function windowAt(time_s) {
-  const { segments, window_s, centre_s, step_s } = state.detail;
-  const margin = (window_s - centre_s) / 2;
-  const segment = segments.find(({ start_s, stop_s }) => time_s >= start_s + margin && time_s < stop_s - margin);
-  if (!segment) return null;
-  const first = segment.start_s + margin;
-  const begin = first + Math.floor((time_s - first) / step_s) * step_s;
-  return time_s < begin + centre_s ? begin + centre_s / 2 : null;
+  const { windows, centre_s, step_s } = state.detail;
+  for (const { start_s, n } of windows) {
+    const number = Math.min(n - 1, Math.max(0, Math.round((time_s - start_s - centre_s / 2) / step_s)));
+    const begin = start_s + number * step_s;
+    if (begin <= time_s && time_s < begin + centre_s) return begin + centre_s / 2;
+  }
+  return null;
 }
 
-/** How many windows the recording has. */
-export function windowCount() {
-  const { segments, window_s, step_s } = state.detail;
-  return segments.reduce((sum, { start_s, stop_s }) => sum + Math.max(0, Math.floor((stop_s - start_s - window_s) / step_s + 1)), 0);
+/** The middles of all scored windows, in the order of time. */
+export function* middles() {
+  const { windows, centre_s, step_s } = state.detail;
+  for (const { start_s, n } of windows) for (let number = 0; number < n; number += 1) yield start_s + number * step_s + centre_s / 2;
 }
+
+/** How many windows are scored. */
+export const windowCount = () => state.detail.windows.reduce((sum, { n }) => sum + n, 0);
 
 export function likeliest(probabilities) {
   const keys = state.detail.patterns.map(({ key }) => key);

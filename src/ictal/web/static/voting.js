@@ -3,7 +3,7 @@
 import { get, send } from "./api.js";
 import { $, options } from "./dom.js";
 import { keep, prefs } from "./prefs.js";
-import { middle, state, title, votedHere, windowAt, windowCount } from "./state.js";
+import { middle, middles, state, title, votedHere, windowAt, windowCount } from "./state.js";
 import { fail, say } from "./status.js";
 
 const NEW = "+";
@@ -36,12 +36,9 @@ export async function loadVotes() {
 
 /** The middle of the next window that the rater has not voted on, or null. */
 export function nextUnvoted() {
-  const { step_s, duration_s } = state.detail;
   const voted = new Set(state.votes.map(({ time_s }) => Math.round(10 * time_s)));
-  for (let at = state.time_s + step_s; at < duration_s; at += step_s) {
-    const found = windowAt(at);
-    if (found !== null && !voted.has(Math.round(10 * found))) return found;
-  }
+  const here = windowAt(state.time_s) ?? state.time_s;
+  for (const found of middles()) if (found > here + 0.05 && !voted.has(Math.round(10 * found))) return found;
   return null;
 }
 
