@@ -73,7 +73,8 @@ from ictal.training.recipe import OF_MODEL, recipe_of_model, to_yaml
 from ictal.training.units import BEGUN_WITH, MANIFEST, PREDICTIONS, make_card, train_arm
 from ictal.windows import cut, first_sample
 
-DEFAULT_ARMS = ("temporal", "spatial", "both")
+DEFAULT_ARMS = ("temporal", "spatial", "both", "features")
+"""Arms that are compared unless others are named; of these, the last only where the recipe says how to fit it."""
 JOINT = {"fusion": "both", "fusion-finetuned": "both"}
 """Arms that are trained jointly, and the average of the same networks."""
 PACKAGES = ("torch", "torchvision", "timm", "lightning", "mne", "numpy", "scipy", "pandas", "pyarrow")
@@ -117,7 +118,7 @@ class Ablation:
 def ablate(
     data: str = "sim",
     recipe: Recipe | str = "quick",
-    arms: Sequence[str] = DEFAULT_ARMS,
+    arms: Sequence[str] | None = None,
     out: str | Path = "runs/ablation",
     cache: str | Path | None = None,
     progress: Progress = silent,
@@ -136,7 +137,8 @@ def ablate(
     recipe
         A recipe, its name, or the path of its YAML file.
     arms
-        Names of arms, or 'all'; reports compare them with 'both' if it is among them, else with the last.
+        Names of arms, or 'all'; None for `DEFAULT_ARMS`. Reports compare them with 'both' if it is among them, else
+        with the last.
     out
         The run folder. Where it holds a part of the same run, that is not done again.
     cache
@@ -172,6 +174,8 @@ def ablate(
         raise RecipeError(
             f"seeds is {recipe.seeds}, and an ablation compares arms on the same seeds; allowed is one number for all"
         )
+    if arms is None:
+        arms = [arm for arm in DEFAULT_ARMS if not find_arm(arm).fitted or arm in recipe.training]
     arms = _chosen(arms, data, recipe, augmentations=augmentations)
     trained = trained_arms(arms)
     _check_stream(data, trained, recipe)
@@ -271,6 +275,11 @@ def train(
     arm = arm or _arm_of_recipe(recipe)
     refuse_weighted(arm)
     parts = list(find_arm(arm).parts or (arm,)) if first else trained_arms([arm])
+    if first and any(find_arm(part).fitted for part in parts):
+        raise RecipeError(
+            f"the model '{begin_with}' has the arm '{arm}', which is fitted to all windows at once and cannot go on "
+            f"from other weights; fit it to your data alone by --arm {arm} without --from"
+        )
     _check_stream(data, parts, recipe)
     _check_calibration(parts, recipe)
     folder = RunFolder(Path(out))
@@ -479,9 +488,9 @@ def _chosen(arms: Sequence[str], data: str, recipe: Recipe, *, augmentations: bo
     names = list(dict.fromkeys(names))
     if not augmentations:
         return names
-    if len(names) != 1 or find_arm(names[0]).trained != (names[0],):
+    if len(names) != 1 or find_arm(names[0]).trained != (names[0],) or find_arm(names[0]).fitted:
         raise RunError(
-            f"augmentations are compared for one arm that is trained by itself, and {', '.join(names)} were named"
+            f"augmentations are compared for one network that is trained by itself, and {', '.join(names)} were named"
         )
     return [names[0], *recipe.variants_of(names[0])]
 
@@ -601,7 +610,8 @@ def _collect(
 
 
 def _histories(units: Sequence[Unit], folder: RunFolder) -> dict[str, pd.DataFrame]:
-    return {unit.name: pd.read_csv(folder.unit(unit) / HISTORY) for unit in units}
+    """Return the history of each unit that was trained in epochs."""
+    return {unit.name: pd.read_csv(folder.unit(unit) / HISTORY) for unit in units if not find_arm(unit.arm).fitted}
 
 
 def _place(cache: str | Path | None) -> Path:

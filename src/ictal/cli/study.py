@@ -34,8 +34,9 @@ def ablate(
     data: Annotated[str, DATA] = "sim",
     recipe: Annotated[str, RECIPE] = "quick",
     arms: Annotated[
-        str, typer.Option(help="Names of arms, separated by commas, or 'all'.")
-    ] = "temporal,spatial,both",
+        str | None,
+        typer.Option(help="Names of arms, separated by commas, or 'all' [default: temporal,spatial,both,features]."),
+    ] = None,
     augmentations: Annotated[
         bool, typer.Option("--augmentations", help="Say what each augmentation adds or costs, for one arm.")
     ] = False,
@@ -68,7 +69,7 @@ def ablate(
 
     chosen = _recipe(recipe, overrides, seed, folds)
     cluster = Cluster(workers, scheduler) if workers or scheduler else None
-    names = [name.strip() for name in arms.split(",") if name.strip()]
+    names = None if arms is None else _listed(arms)
     with bar() as progress:
         result = study.ablate(
             data,
@@ -361,6 +362,10 @@ def _print_control(name: str, control: "Comparison") -> None:
     for arm in control.rows:
         table.add_row(arm.name, str(arm.cv), style=None if arm in control.arms else "dim")
     screen.print(table)
+
+
+def _listed(text: str) -> list[str]:
+    return [name.strip() for name in text.split(",") if name.strip()]
 
 
 def _print_tables(result: "TableComparison") -> None:

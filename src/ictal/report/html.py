@@ -53,7 +53,7 @@ def render(report: Report) -> str:
     to_baselines = [d for d in comparison.differences if d.b in baselines]
     drawings: dict[str, str | list[str] | None] = {
         "arms": figures.arms_figure(comparison),
-        "histories": figures.histories_figure(report.histories),
+        "histories": figures.histories_figure(report.histories) if report.histories else None,
         "to_baselines": figures.differences_figure(
             to_baselines, "difference of KL (left of zero: better than not looking at the EEG)"
         ),

@@ -10,7 +10,6 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import pandas as pd
 import torch
 from filelock import FileLock, Timeout
 
@@ -26,8 +25,10 @@ from ictal.models.fusion import Fusion
 from ictal.models.weights import device, predict
 from ictal.predictions import CONCENTRATION, ID_COLUMNS, PROBABILITY_COLUMNS, Predictions
 from ictal.progress import Progress, silent
-from ictal.training.loop import CHECKPOINT, HISTORY, Task, fit
+from ictal.training.fitting import fit_features
+from ictal.training.loop import CHECKPOINT, Task, fit, mean_kl
 from ictal.training.recipe import Recipe, differences, parse, to_yaml
+from ictal.training.regression import RegressionSettings
 
 DONE = "done.json"
 MANIFEST = "manifest.json"
@@ -167,7 +168,7 @@ def run_unit(
         frame[CONCENTRATION] = answer.concentrations
     Predictions.make(frame, unit.name).write(place / PREDICTIONS)
     card = make_card(unit.arm, recipe, array, data)
-    valid_kl = float(pd.read_csv(place / HISTORY)["valid_kl"].iloc[-1])
+    valid_kl = mean_kl(array.labels.iloc[valid], answer.probabilities[: len(valid)])
     metrics = {f"KL on fold {unit.fold} of {data}": valid_kl}
     save_model(place, network, card.model_copy(update={"seed": unit.seed, "metrics": metrics}))
     seconds = time.perf_counter() - begin
@@ -213,6 +214,8 @@ def train_arm(
             assert isinstance(trained, ArmNetwork)
             network.network.begin_with(arm, trained.network)
     training = recipe.training_of(task.arm)
+    if isinstance(training, RegressionSettings):
+        return fit_features(network, array, task, training, place, progress, recipe.trainer.accelerator)
     return fit(network, array, task, training, recipe.trainer, place, progress, recipe.standardise)
 
 
@@ -234,7 +237,7 @@ def make_card(arm: str, recipe: Recipe, array: WindowArray, data: str) -> Card:
 def _trained_on(arm: str, recipe: Recipe, array: WindowArray, data: str) -> tuple[str, str]:
     """Return name and fingerprint of what an arm was trained on: the data set, or a stream."""
     training = recipe.training_of(arm)
-    if not training.stream:
+    if isinstance(training, RegressionSettings) or not training.stream:
         return data, array.fingerprints
     stream = Stream(training.stream, recipe.standardise, recipe.models.votes == "dirichlet")
     n_windows = len(training.epochs) * training.stream.windows
