@@ -25,6 +25,7 @@ from ictal.errors import RecipeError, RunError, TableError, listed
 from ictal.evaluation import (
     Comparison,
     Evaluation,
+    LearningCurve,
     PatientBootstrap,
     calibrate_out_of_fold,
     compare_arms,
@@ -58,6 +59,7 @@ from ictal.report.html import Report, render
 from ictal.shipped import find_model
 from ictal.simulate import CONTROLS
 from ictal.standardise import standardise
+from ictal.study_curve import curve_arms, curve_of, curve_units
 from ictal.study_units import (
     UnitData,
     UnitDone,
@@ -94,12 +96,15 @@ class Ablation:
         What made them.
     controls
         The tables of the simulator's controls, by their name, where they were asked for.
+    learning_curve
+        KL against the number of training patients, where it was asked for.
     """
 
     folder: Path
     comparison: Comparison
     manifest: dict[str, Any]
     controls: dict[str, Comparison] = field(default_factory=dict)
+    learning_curve: LearningCurve | None = None
 
     def to_frame(self) -> pd.DataFrame:
         """Return the table of arms and baselines, a row each."""
@@ -108,8 +113,10 @@ class Ablation:
     def to_json(self) -> dict[str, Any]:
         """Return everything that was measured, and what made it."""
         controls = {name: control.to_json() for name, control in self.controls.items()}
+        curve = self.learning_curve.to_json() if self.learning_curve else None
         return self.comparison.to_json() | {
             "controls": controls,
+            "learning_curve": curve,
             "folder": str(self.folder),
             "manifest": self.manifest,
         }
@@ -125,6 +132,7 @@ def ablate(
     *,
     augmentations: bool = False,
     controls: bool = False,
+    learning_curve: Sequence[str] = (),
     cluster: Cluster | None = None,
     threads: int | None = None,
 ) -> Ablation:
@@ -152,6 +160,8 @@ def ablate(
         Train the arms that look at no context on the simulator's four controls as well, where it is known what can be
         seen: a check of networks and statistics, which takes four times as long again. Size and folds are those of
         the recipe.
+    learning_curve
+        Arms that are trained on an eighth, a quarter and half of the training patients as well, three times each.
     cluster
         Where the units are trained, side by side; None: one after the other in this process. In a script, call this
         below ``if __name__ == "__main__":``, since workers import the script.
@@ -178,6 +188,7 @@ def ablate(
         arms = [arm for arm in DEFAULT_ARMS if not find_arm(arm).fitted or arm in recipe.training]
     arms = _chosen(arms, data, recipe, augmentations=augmentations)
     trained = trained_arms(arms)
+    of_curve = curve_arms(learning_curve, trained)
     _check_stream(data, trained, recipe)
     able = [arm for arm in arms if not _needs_context(arm)]
     if controls and not able:
@@ -198,6 +209,7 @@ def ablate(
             for fold in range(recipe.data.folds)
             for arm in trained
         ]
+        everything = [*units, *curve_units(of_curve, array, folds, recipe)]
         if cluster:
             known = UnitData(
                 _everywhere(data),
@@ -209,14 +221,15 @@ def ablate(
                 folder.path.absolute(),
                 threads,
             )
-            running = run_units_on(cluster, units, known, progress)
+            running = run_units_on(cluster, everything, known, progress)
         else:
-            running = run_units_here(units, array, folds, recipe, folder, dataset.name, progress)
+            running = run_units_here(everything, array, folds, recipe, folder, dataset.name, progress)
         manifest = _kept_manifest(running, folder)
         predictions, ensembles = _collect(units, arms, folder)
         predictions.write(folder.path / PREDICTIONS)
         comparison = _compare(predictions, arms, array, recipe, arms[0] if augmentations else None, ensembles)
-        result = Ablation(folder.path, comparison, manifest)
+        curve = curve_of(of_curve, everything, folder, array, folds, recipe) if of_curve else None
+        result = Ablation(folder.path, comparison, manifest, learning_curve=curve)
         _write(result, recipe, units, folder)
         if controls:
             checked = _controls(recipe, able, folder.path / "controls", cache, progress, cluster, threads)
@@ -453,10 +466,14 @@ def _write(result: Ablation, recipe: Recipe, units: Sequence[Unit], folder: RunF
     with whole_file(folder.path / "ablation.csv") as part:
         result.to_frame().to_csv(part, index=False)
     write_json(folder.path / "ablation.json", result.to_json())
+    if result.learning_curve:
+        with whole_file(folder.path / "learning_curve.csv") as part:
+            result.learning_curve.to_frame().to_csv(part, index=False)
     comparison = result.comparison
     summaries = {arm.name: find_arm(arm.name).summary for arm in comparison.arms}
     settings, histories = recipe.model_dump(mode="json"), _histories(units, folder)
-    report = Report(comparison, result.manifest, settings, summaries, histories, result.controls)
+    more = result.controls, result.learning_curve
+    report = Report(comparison, result.manifest, settings, summaries, histories, *more)
     write_text(folder.path / "report.html", render(report))
 
 

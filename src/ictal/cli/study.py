@@ -10,7 +10,7 @@ from rich.table import Table
 from ictal.cli.screen import JSON, bar, give_json, new_table, say, screen
 
 if TYPE_CHECKING:
-    from ictal.evaluation import Comparison, Estimate, Evaluation, TableComparison
+    from ictal.evaluation import Comparison, Estimate, Evaluation, LearningCurve, TableComparison
     from ictal.evaluation.tables import Group
     from ictal.training import Recipe
 
@@ -43,6 +43,13 @@ def ablate(
     controls: Annotated[
         bool, typer.Option("--controls", help="Check the arms on the simulator's controls as well (slow).")
     ] = False,
+    learning_curve: Annotated[
+        str | None,
+        typer.Option(
+            "--learning-curve",
+            help="Arms, separated by commas, that are trained on fewer patients as well: would more patients help?",
+        ),
+    ] = None,
     folds: Annotated[int | None, typer.Option(min=2, help="Folds of cross-validation, by patient.")] = None,
     seed: Annotated[int | None, SEED] = None,
     workers: Annotated[
@@ -80,10 +87,13 @@ def ablate(
             progress,
             augmentations=augmentations,
             controls=controls,
+            learning_curve=_listed(learning_curve or ""),
             cluster=cluster,
             threads=threads,
         )
     _print_comparison(result.comparison, result.manifest)
+    if result.learning_curve:
+        _print_curve(result.learning_curve)
     for name, control in result.controls.items():
         _print_control(name, control)
     give_json(result.to_json(), json_file)
@@ -362,6 +372,17 @@ def _print_control(name: str, control: "Comparison") -> None:
     for arm in control.rows:
         table.add_row(arm.name, str(arm.cv), style=None if arm in control.arms else "dim")
     screen.print(table)
+
+
+def _print_curve(curve: "LearningCurve") -> None:
+    from ictal.report.words import curve_in_words
+
+    table = new_table("arm", "training patients", "KL, cross-validation", "gain")
+    for point in curve.points:
+        table.add_row(point.arm, str(point.n_patients), f"{point.kl}", f"{point.gain}" if point.gain else "–")
+    screen.print(table)
+    for sentence in curve_in_words(curve):
+        say(sentence)
 
 
 def _listed(text: str) -> list[str]:

@@ -40,21 +40,46 @@ BEGUN_WITH = "begun_with"
 
 @dataclass(frozen=True)
 class Unit:
-    """One arm trained on all folds but one, from one seed."""
+    """One arm trained on all folds but one, from one seed.
+
+    Attributes
+    ----------
+    arm, fold, seed
+        Which.
+    patients
+        Of a learning curve: on how many of the patients, drawn by the seed; None: on all.
+    """
 
     arm: str
     fold: int
     seed: int
+    patients: int | None = None
 
     @property
     def name(self) -> str:
         """The name of its folder."""
-        return f"{self.arm}-fold{self.fold}-seed{self.seed}"
+        return f"{self.arm}{self._of_patients}-fold{self.fold}-seed{self.seed}"
+
+    @property
+    def _of_patients(self) -> str:
+        return "" if self.patients is None else f"-{self.patients}patients"
 
     @property
     def stream(self) -> str:
         """The name without what is changed in its training, so that a variant differs in nothing else."""
-        return f"{self.arm.partition(VARIANT)[0]}-fold{self.fold}-seed{self.seed}"
+        return f"{self.arm.partition(VARIANT)[0]}{self._of_patients}-fold{self.fold}-seed{self.seed}"
+
+    def training_rows(self, patients: npt.NDArray[np.object_], folds: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+        """Return the rows to train on, given patient and fold of each row.
+
+        Of one fold and seed, those of fewer patients are among those of more.
+        """
+        rows = np.flatnonzero((folds != self.fold) & (folds != TEST))
+        if self.patients is None:
+            return rows
+        names = sorted({*patients[rows]})
+        drawn = np.random.default_rng((self.seed, self.fold, 3)).permutation(names)[: self.patients]
+        return rows[np.isin(patients[rows].astype(str), drawn.astype(str))]
 
 
 @dataclass(frozen=True)
@@ -130,7 +155,7 @@ def run_unit(
     data: str,
     progress: Progress = silent,
 ) -> float:
-    """Train a unit and predict its fold and the test windows, unless that is done already.
+    """Train a unit and predict its fold, and but for learning curves the test windows, unless that is done already.
 
     Parameters
     ----------
@@ -152,12 +177,12 @@ def run_unit(
         return 0.0
     begin = time.perf_counter()
     place = folder.unit(unit)
-    train = np.flatnonzero((folds != unit.fold) & (folds != TEST))
+    train = unit.training_rows(array.labels["patient_id"].to_numpy(object), folds)
     valid = np.flatnonzero(folds == unit.fold)
     task = Task(unit.name, unit.arm, train, valid, unit.seed, unit.stream)
     branches = {arm: folder.unit(Unit(arm, unit.fold, unit.seed)) for arm in find_arm(unit.arm).branches}
     network = train_arm(task, array, recipe, place, progress, branches).to(device(recipe.trainer.accelerator))
-    rows = np.concatenate([valid, np.flatnonzero(folds == TEST)])
+    rows = np.concatenate([valid, np.flatnonzero((folds == TEST) & (unit.patients is None))])
     batch = recipe.training_of(unit.arm).micro_batch or 32
     answer = predict(network, array.signals, rows, batch, array.contexts)
     frame = array.labels.iloc[rows][[*ID_COLUMNS, *VOTE_COLUMNS]].reset_index(drop=True)
