@@ -197,7 +197,7 @@ def _matrix(axes: Axes, matrix: npt.NDArray[np.float64]) -> None:
 
 def curve_figure(curve: LearningCurve, comparison: Comparison) -> str:
     """Draw the KL of each arm against the number of training patients, with baselines and floor as lines."""
-    figure, (axes,) = _figure(5.4, 3.2)
+    figure, (axes,) = _figure(7.2, 3.4)
     names = [arm.name for arm in comparison.arms]
     sizes = sorted({point.n_patients for point in curve.points})
     for number, arm in enumerate(curve.arms):
