@@ -17,7 +17,7 @@ FIGURE = Path(__file__).resolve().parents[1] / "docs" / "images" / "learning-cur
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--arms", default="features")
-    parser.add_argument("--patients", type=int, default=360, help="with 6 EEGs each; a sixth is held out")
+    parser.add_argument("--patients", type=int, default=240, help="with 6 EEGs each; a sixth is held out")
     parser.add_argument("--out", type=Path, required=True, help="run folder; an interrupted run goes on there")
     parser.add_argument("--cache", type=Path)
     parser.add_argument("--write", action="store_true", help="write the figure of the documentation")
