@@ -45,7 +45,7 @@ def test_ablate_gives_one_json_object(run, cache, tmp_path):
     arguments = ("ablate", "sim", "--recipe", TINY, "--out", run.folder, "--cache", cache)
     result = call(*arguments, "--json", "-")
     told = json.loads(result.stdout)
-    assert [arm["name"] for arm in told["arms"]] == ["temporal", "spatial", "both"]
+    assert [arm["name"] for arm in told["arms"]] == ["temporal", "spatial", "both", "features"]
     assert [arm["name"] for arm in told["baselines"]] == ["prior", "uniform"]
     for arm in told["arms"]:
         low, high = arm["cv_kl_interval"]
@@ -53,7 +53,8 @@ def test_ablate_gives_one_json_object(run, cache, tmp_path):
         assert arm["test_kl"] > 0
     pairs = {(d["a"], d["b"]) for d in told["differences"]}
     baselines = {(arm["name"], baseline) for arm in told["arms"] for baseline in ("prior", "uniform")}
-    assert pairs == {("temporal", "both"), ("spatial", "both"), ("spatial", "temporal"), *baselines}
+    between = {("temporal", "both"), ("spatial", "both"), ("features", "both"), ("spatial", "temporal")}
+    assert pairs == between | {("features", "temporal"), ("features", "spatial"), *baselines}
     assert all(d["interval"][0] <= d["difference"] <= d["interval"][1] for d in told["differences"])
     call(*arguments, "--json", tmp_path / "told.json")
     assert json.loads((tmp_path / "told.json").read_text())["arms"] == told["arms"]

@@ -22,7 +22,7 @@ from tests.conftest import TINY
 
 def test_every_window_is_predicted_once_by_a_model_that_did_not_see_its_patient(run):
     predictions = Predictions.read(run.folder / "predictions.parquet")
-    assert predictions.arms == ["temporal", "spatial", "both"]
+    assert predictions.arms == ["temporal", "spatial", "both", "features"]
     for arm in predictions.arms:
         cv = predictions.select(arm=arm, split="cv").frame
         test = predictions.select(arm=arm, split="test").frame
@@ -51,13 +51,15 @@ def test_the_run_folder_holds_what_made_it_and_what_came_out(run):
     assert manifest["test_patients"] == 2
     assert sum(manifest["patients_per_fold"]) == 7
     assert sum(manifest["windows_per_pattern"].values()) == pytest.approx(18, abs=6 * 0.0005)  # of three decimals
-    assert set(manifest["seconds"]) == {f"{arm}-fold{k}-seed0" for arm in ("temporal", "spatial") for k in (0, 1)}
+    trained = ("temporal", "spatial", "features")
+    assert set(manifest["seconds"]) == {f"{arm}-fold{k}-seed0" for arm in trained for k in (0, 1)}
     for unit in (run.folder / "units").iterdir():
         assert {path.name for path in unit.iterdir()} == {
-            *("model.safetensors", "card.json", "history.csv", "predictions.parquet", "done.json")
+            *("model.safetensors", "card.json", "predictions.parquet", "done.json"),
+            "penalties.csv" if unit.name.startswith("features") else "history.csv",
         }
     table = pd.read_csv(run.folder / "ablation.csv")
-    assert table["arm"].tolist() == ["temporal", "spatial", "both", "prior", "uniform", "floor"]
+    assert table["arm"].tolist() == ["temporal", "spatial", "both", "features", "prior", "uniform", "floor"]
     np.testing.assert_allclose(table["test_minus_cv"], table["test_kl"] - table["cv_kl"])
     report = (run.folder / "report.html").read_text()
     assert all(f"{value:.3f}" in report for value in table["cv_kl"])

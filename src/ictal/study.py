@@ -25,6 +25,7 @@ from ictal.errors import RecipeError, RunError, TableError, listed
 from ictal.evaluation import (
     Comparison,
     Evaluation,
+    LearningCurve,
     PatientBootstrap,
     calibrate_out_of_fold,
     compare_arms,
@@ -61,6 +62,7 @@ from ictal.report.html import Report, render
 from ictal.shipped import find_model
 from ictal.simulate import CONTROLS
 from ictal.standardise import stretches
+from ictal.study_curve import curve_arms, curve_of, curve_units
 from ictal.study_units import (
     UnitData,
     UnitDone,
@@ -76,7 +78,8 @@ from ictal.training.recipe import OF_MODEL, recipe_of_model, to_yaml
 from ictal.training.units import BEGUN_WITH, MANIFEST, PREDICTIONS, make_card, train_arm
 from ictal.windows import BEFORE_S
 
-DEFAULT_ARMS = ("temporal", "spatial", "both")
+DEFAULT_ARMS = ("temporal", "spatial", "both", "features")
+"""Arms that are compared unless others are named; of these, the last only where the recipe says how to fit it."""
 JOINT = {"fusion": "both", "fusion-finetuned": "both"}
 """Arms that are trained jointly, and the average of the same networks."""
 PACKAGES = ("torch", "torchvision", "timm", "lightning", "mne", "numpy", "scipy", "pandas", "pyarrow")
@@ -96,12 +99,15 @@ class Ablation:
         What made them.
     controls
         The tables of the simulator's controls, by their name, where they were asked for.
+    learning_curve
+        KL against the number of training patients, where it was asked for.
     """
 
     folder: Path
     comparison: Comparison
     manifest: dict[str, Any]
     controls: dict[str, Comparison] = field(default_factory=dict)
+    learning_curve: LearningCurve | None = None
 
     def to_frame(self) -> pd.DataFrame:
         """Return the table of arms and baselines, a row each."""
@@ -110,8 +116,10 @@ class Ablation:
     def to_json(self) -> dict[str, Any]:
         """Return everything that was measured, and what made it."""
         controls = {name: control.to_json() for name, control in self.controls.items()}
+        curve = self.learning_curve.to_json() if self.learning_curve else None
         return self.comparison.to_json() | {
             "controls": controls,
+            "learning_curve": curve,
             "folder": str(self.folder),
             "manifest": self.manifest,
         }
@@ -120,13 +128,14 @@ class Ablation:
 def ablate(
     data: str = "sim",
     recipe: Recipe | str = "quick",
-    arms: Sequence[str] = DEFAULT_ARMS,
+    arms: Sequence[str] | None = None,
     out: str | Path = "runs/ablation",
     cache: str | Path | None = None,
     progress: Progress = silent,
     *,
     augmentations: bool = False,
     controls: bool = False,
+    learning_curve: Sequence[str] = (),
     cluster: Cluster | None = None,
     threads: int | None = None,
 ) -> Ablation:
@@ -141,7 +150,8 @@ def ablate(
     recipe
         A recipe, its name, or the path of its YAML file.
     arms
-        Names of arms, or 'all'; reports compare them with 'both' if it is among them, else with the last.
+        Names of arms, or 'all'; None for `DEFAULT_ARMS`. Reports compare them with 'both' if it is among them, else
+        with the last.
     out
         The run folder. Where it holds a part of the same run, that is not done again.
     cache
@@ -155,6 +165,8 @@ def ablate(
         Train the arms that look at no context on the simulator's four controls as well, where it is known what can be
         seen: a check of networks and statistics, which takes four times as long again. Size and folds are those of
         the recipe.
+    learning_curve
+        Arms that are trained on an eighth, a quarter and half of the training patients as well, three times each.
     cluster
         Where the units are trained, side by side; None: one after the other in this process. In a script, call this
         below ``if __name__ == "__main__":``, since workers import the script.
@@ -177,8 +189,11 @@ def ablate(
         raise RecipeError(
             f"seeds is {recipe.seeds}, and an ablation compares arms on the same seeds; allowed is one number for all"
         )
+    if arms is None:
+        arms = [arm for arm in DEFAULT_ARMS if not find_arm(arm).fitted or arm in recipe.training]
     arms = _chosen(arms, data, recipe, augmentations=augmentations)
     trained = trained_arms(arms)
+    of_curve = curve_arms(learning_curve, trained)
     _check_stream(data, trained, recipe)
     able = [arm for arm in arms if not _needs_context(arm)]
     if controls and not able:
@@ -200,6 +215,7 @@ def ablate(
             for fold in range(recipe.data.folds)
             for arm in trained
         ]
+        everything = [*units, *curve_units(of_curve, array, folds, recipe)]
         if cluster:
             known = UnitData(
                 _everywhere(data),
@@ -212,14 +228,15 @@ def ablate(
                 folder.path.absolute(),
                 threads,
             )
-            running = run_units_on(cluster, units, known, progress)
+            running = run_units_on(cluster, everything, known, progress)
         else:
-            running = run_units_here(units, array, folds, recipe, folder, dataset.name, progress)
+            running = run_units_here(everything, array, folds, recipe, folder, dataset.name, progress)
         manifest = _kept_manifest(running, folder)
         predictions, ensembles = _collect(units, arms, folder)
         predictions.write(folder.path / PREDICTIONS)
         comparison = _compare(predictions, arms, array, recipe, arms[0] if augmentations else None, ensembles)
-        result = Ablation(folder.path, comparison, manifest)
+        curve = curve_of(of_curve, everything, folder, array, folds, recipe) if of_curve else None
+        result = Ablation(folder.path, comparison, manifest, learning_curve=curve)
         _write(result, recipe, units, folder)
         if controls:
             checked = _controls(recipe, able, folder.path / "controls", cache, progress, cluster, threads)
@@ -278,6 +295,11 @@ def train(
     arm = arm or _arm_of_recipe(recipe)
     refuse_weighted(arm)
     parts = list(find_arm(arm).parts or (arm,)) if first else trained_arms([arm])
+    if first and any(find_arm(part).fitted for part in parts):
+        raise RecipeError(
+            f"the model '{begin_with}' has the arm '{arm}', which is fitted to all windows at once and cannot go on "
+            f"from other weights; fit it to your data alone by --arm {arm} without --from"
+        )
     _check_stream(data, parts, recipe)
     _check_calibration(parts, recipe)
     folder = RunFolder(Path(out))
@@ -459,10 +481,14 @@ def _write(result: Ablation, recipe: Recipe, units: Sequence[Unit], folder: RunF
     with whole_file(folder.path / "ablation.csv") as part:
         result.to_frame().to_csv(part, index=False)
     write_json(folder.path / "ablation.json", result.to_json())
+    if result.learning_curve:
+        with whole_file(folder.path / "learning_curve.csv") as part:
+            result.learning_curve.to_frame().to_csv(part, index=False)
     comparison = result.comparison
     summaries = {arm.name: find_arm(arm.name).summary for arm in comparison.arms}
     settings, histories = recipe.model_dump(mode="json"), _histories(units, folder)
-    report = Report(comparison, result.manifest, settings, summaries, histories, result.controls)
+    more = result.controls, result.learning_curve
+    report = Report(comparison, result.manifest, settings, summaries, histories, *more)
     write_text(folder.path / "report.html", render(report))
 
 
@@ -494,9 +520,9 @@ def _chosen(arms: Sequence[str], data: str, recipe: Recipe, *, augmentations: bo
     names = list(dict.fromkeys(names))
     if not augmentations:
         return names
-    if len(names) != 1 or find_arm(names[0]).trained != (names[0],):
+    if len(names) != 1 or find_arm(names[0]).trained != (names[0],) or find_arm(names[0]).fitted:
         raise RunError(
-            f"augmentations are compared for one arm that is trained by itself, and {', '.join(names)} were named"
+            f"augmentations are compared for one network that is trained by itself, and {', '.join(names)} were named"
         )
     return [names[0], *recipe.variants_of(names[0])]
 
@@ -630,7 +656,8 @@ def _collect(
 
 
 def _histories(units: Sequence[Unit], folder: RunFolder) -> dict[str, pd.DataFrame]:
-    return {unit.name: pd.read_csv(folder.unit(unit) / HISTORY) for unit in units}
+    """Return the history of each unit that was trained in epochs."""
+    return {unit.name: pd.read_csv(folder.unit(unit) / HISTORY) for unit in units if not find_arm(unit.arm).fitted}
 
 
 def _place(cache: str | Path | None) -> Path:

@@ -68,6 +68,7 @@ FAST = {
     "the calibrated centre": ("symmetric", centre(SMALL)),
 }
 SLOW = {
+    "features": ("features", DIRICHLET),
     "volume": ("volume", SMALL),
     "dirichlet, shared frames": ("temporal", with_wavenet(DIRICHLET, edges="drop")),
     "every sample, double banana": ("temporal", with_wavenet(decimate=1, edges="drop")),

@@ -31,6 +31,7 @@ LOOKS_AT = {
     "spatial": FOUR,
     "both": LONG | FOUR,
     "fusion": LONG | FOUR,
+    "features": ALL,
     "volume": ALL,
     "symmetric": ALL,
     "context": FOUR,

@@ -114,7 +114,7 @@ def test_what_is_no_recipe_is_refused(text, message, tmp_path):
 def test_an_arm_that_is_not_trained_has_no_settings():
     text = to_yaml(load_recipe(TINY)).replace("  spatial:\n    learning_rates", "  both:\n    learning_rates")
     with pytest.raises(
-        RecipeError, match=r"no arm \['both'\] is trained; allowed are \['temporal', 'spatial', 'fusion'"
+        RecipeError, match=r"no arm \['both'\] is trained; allowed are \['temporal', 'spatial', 'features', 'fusion'"
     ):
         parse(text, "mine.yaml")
 
@@ -134,7 +134,8 @@ def test_paper_adds_nothing_that_the_reference_does_not_have():
     for arm in ("temporal", "spatial"):
         assert recipe.training[arm].clip_norm is None
         assert recipe.training[arm].weight_decay == 0
-    assert {training.augment for training in map(recipe.training.get, recipe.training)} == {AugmentSettings()}
+    networks = [training for name, training in recipe.training.items() if name != "features"]
+    assert {training.augment for training in networks} == {AugmentSettings()}
 
 
 def test_a_recipe_cannot_be_changed():

@@ -10,7 +10,7 @@ from rich.table import Table
 from ictal.cli.screen import JSON, Results, bar, new_table, say
 
 if TYPE_CHECKING:
-    from ictal.evaluation import Comparison, Estimate, Evaluation, TableComparison
+    from ictal.evaluation import Comparison, Estimate, Evaluation, LearningCurve, TableComparison
     from ictal.evaluation.tables import Group
     from ictal.training import Recipe
 
@@ -34,14 +34,22 @@ def ablate(
     data: Annotated[str, DATA] = "sim",
     recipe: Annotated[str, RECIPE] = "quick",
     arms: Annotated[
-        str, typer.Option(help="Names of arms, separated by commas, or 'all'.")
-    ] = "temporal,spatial,both",
+        str | None,
+        typer.Option(help="Names of arms, separated by commas, or 'all' [default: temporal,spatial,both,features]."),
+    ] = None,
     augmentations: Annotated[
         bool, typer.Option("--augmentations", help="Say what each augmentation adds or costs, for one arm.")
     ] = False,
     controls: Annotated[
         bool, typer.Option("--controls", help="Check the arms on the simulator's controls as well (slow).")
     ] = False,
+    learning_curve: Annotated[
+        str | None,
+        typer.Option(
+            "--learning-curve",
+            help="Arms, separated by commas, that are trained on fewer patients as well: would more patients help?",
+        ),
+    ] = None,
     folds: Annotated[int | None, typer.Option(min=2, help="Folds of cross-validation, by patient.")] = None,
     seed: Annotated[int | None, SEED] = None,
     workers: Annotated[
@@ -70,7 +78,7 @@ def ablate(
 
     chosen = _recipe(recipe, overrides, seed, folds)
     cluster = Cluster(workers, scheduler) if workers or scheduler else None
-    names = [name.strip() for name in arms.split(",") if name.strip()]
+    names = None if arms is None else _listed(arms)
     with bar() as progress:
         result = study.ablate(
             data,
@@ -81,12 +89,15 @@ def ablate(
             progress,
             augmentations=augmentations,
             controls=controls,
+            learning_curve=_listed(learning_curve or ""),
             cluster=cluster,
             threads=threads,
         )
     results = Results(json_file)
     results.give_json(result.to_json())
     _show_comparison(results, result.comparison, result.manifest)
+    if result.learning_curve:
+        _show_curve(results, result.learning_curve)
     for name, control in result.controls.items():
         _show_control(results, name, control)
     results.show("Files:", *(f"  {out / name}" for name in ("report.html", "ablation.csv", "predictions.parquet")))
@@ -402,6 +413,21 @@ def _show_control(results: Results, name: str, control: "Comparison") -> None:
     for arm in control.rows:
         table.add_row(arm.name, str(arm.cv), style=None if arm in control.arms else "dim")
     results.show(table)
+
+
+def _show_curve(results: Results, curve: "LearningCurve") -> None:
+    from ictal.report.words import curve_in_words
+
+    table = new_table("arm", "training patients", "KL, cross-validation", "gain")
+    for point in curve.points:
+        table.add_row(point.arm, str(point.n_patients), f"{point.kl}", f"{point.gain}" if point.gain else "–")
+    results.show(table)
+    for sentence in curve_in_words(curve):
+        results.show(sentence)
+
+
+def _listed(text: str) -> list[str]:
+    return [name.strip() for name in text.split(",") if name.strip()]
 
 
 def _show_tables(results: Results, result: "TableComparison") -> None:

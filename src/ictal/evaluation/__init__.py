@@ -10,6 +10,7 @@ from ictal.evaluation.compare import (
     read_patients,
     read_table,
 )
+from ictal.evaluation.curve import CurvePoint, LearningCurve, learning_curve
 from ictal.evaluation.differences import Difference, paired_differences
 from ictal.evaluation.expert_labels import ExpertLabels, read_expert_labels
 from ictal.evaluation.experts import ExpertAgreement, PanelComparison, compare_with_experts
@@ -35,12 +36,14 @@ __all__ = [
     "Calibration",
     "ColumnNames",
     "Comparison",
+    "CurvePoint",
     "Difference",
     "Estimate",
     "Evaluation",
     "ExpertAgreement",
     "ExpertLabels",
     "Interaction",
+    "LearningCurve",
     "Measure",
     "Measured",
     "PanelComparison",
@@ -65,6 +68,7 @@ __all__ = [
     "fit_calibration",
     "holm",
     "kl_divergence",
+    "learning_curve",
     "measure_table",
     "paired_differences",
     "permutation_p",

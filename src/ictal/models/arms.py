@@ -12,12 +12,14 @@ from ictal.errors import UnknownNameError
 from ictal.labels import N_PATTERNS
 from ictal.models.context import ContextNetwork
 from ictal.models.efficientnet import Efficientnet, EfficientnetSettings
+from ictal.models.features import FeatureNetwork
 from ictal.models.fusion import Fusion, FusionSettings
 from ictal.models.symmetric import WAVEFORM, Symmetric, SymmetricSettings
 from ictal.models.volume import VolumeNetwork, VolumeNetworkSettings
 from ictal.models.wavenet import Wavenet, WavenetSettings
 from ictal.settings import Settings
 from ictal.views.context import ContextSettings
+from ictal.views.features import FeaturesSettings
 from ictal.views.spectrogram import SpectrogramSettings
 from ictal.views.volume import VolumeSettings
 from ictal.views.waveform import WaveformSettings
@@ -51,6 +53,12 @@ class SymmetricArmSettings(Settings):
     symmetric: SymmetricSettings = SymmetricSettings()
 
 
+class FeaturesArmSettings(Settings):
+    """View of the arm 'features'; its regression has nothing to choose but how it is fitted."""
+
+    features: FeaturesSettings = FeaturesSettings()
+
+
 class ContextArmSettings(Settings):
     """View and network of the arm 'context'."""
 
@@ -78,7 +86,7 @@ class ModelSettings(Settings):
 
     Attributes
     ----------
-    temporal, spatial, volume, symmetric, context, fusion
+    temporal, spatial, features, volume, symmetric, context, fusion
         See the classes.
     votes
         What is predicted of a panel's votes: 'distribution', or 'dirichlet': also how far a panel strays from it. The
@@ -92,6 +100,7 @@ class ModelSettings(Settings):
 
     temporal: TemporalSettings = TemporalSettings()
     spatial: SpatialSettings = SpatialSettings()
+    features: FeaturesArmSettings = FeaturesArmSettings()
     volume: VolumeArmSettings = VolumeArmSettings()
     symmetric: SymmetricArmSettings = SymmetricArmSettings()
     context: ContextArmSettings = ContextArmSettings()
@@ -131,6 +140,8 @@ class Arm:
         Whether its network looks at the ten minutes around a window and not at the window.
     weighted
         Whether the weights of its average are fitted to predictions out of fold, which only an ablation has.
+    fitted
+        Whether it is a regression, fitted at once, and not a network that is trained step by step.
     """
 
     name: str
@@ -140,6 +151,7 @@ class Arm:
     branches: tuple[str, ...] = ()
     sees_context: bool = False
     weighted: bool = False
+    fitted: bool = False
 
     @property
     def trained(self) -> tuple[str, ...]:
@@ -173,6 +185,10 @@ def _symmetric(settings: ModelSettings, initial: bool) -> nn.Module:
     return Symmetric(settings.symmetric.waveform, settings.symmetric.symmetric, n_outputs=settings.n_outputs)
 
 
+def _features(settings: ModelSettings, initial: bool) -> nn.Module:
+    return FeatureNetwork(settings.features.features, n_outputs=settings.n_outputs)
+
+
 def _context(settings: ModelSettings, initial: bool) -> nn.Module:
     own = settings.context
     return ContextNetwork(own.context, own.efficientnet, initial=initial, n_outputs=settings.n_outputs)
@@ -184,6 +200,7 @@ ARMS = {
         Arm("temporal", "WaveNet on the waveforms of derivations", _temporal),
         Arm("spatial", "EfficientNet on mel spectrograms of the four chains", _spatial),
         Arm("both", "the mean of the probabilities of temporal and spatial", parts=("temporal", "spatial")),
+        Arm("features", "a logistic regression on 101 hand-made features of the waveforms", _features, fitted=True),
         Arm("fusion", "both networks with one head, trained together from the start", _fusion),
         Arm(
             "fusion-finetuned",
@@ -290,7 +307,8 @@ def find_arm(name: str) -> Arm:
         return _weighted(name)
     base, *changes = name.split(VARIANT)
     base = ALIASES.get(base, base)
-    if base not in ARMS or (changes and (ARMS[base].parts or ARMS[base].branches)):
+    fixed = base in ARMS and (ARMS[base].parts or ARMS[base].branches or ARMS[base].fitted)
+    if base not in ARMS or (changes and fixed):
         raise UnknownNameError("arm", name, ARMS)
     if not changes:
         return ARMS[base]

@@ -10,7 +10,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from ictal.evaluation import ArmResult, Comparison, Difference, Estimate
+from ictal.evaluation import ArmResult, Comparison, Difference, Estimate, LearningCurve
 from ictal.evaluation.tables import Group
 from ictal.labels import PANELS, PATTERN_TITLES, PATTERNS, STRATA
 from ictal.report.drawing import FAINT, INK, STYLE, to_svg
@@ -193,6 +193,37 @@ def _matrix(axes: Axes, matrix: npt.NDArray[np.float64]) -> None:
         colour = "white" if value > 0.55 else INK
         axes.text(column, row, f"{value * 100:.0f}", ha="center", va="center", color=colour, fontsize=8)
     _name_ticks(axes, titles, titles)
+
+
+def curve_figure(curve: LearningCurve, comparison: Comparison) -> str:
+    """Draw the KL of each arm against the number of training patients, with baselines and floor as lines."""
+    figure, (axes,) = _figure(7.2, 3.4)
+    names = [arm.name for arm in comparison.arms]
+    sizes = sorted({point.n_patients for point in curve.points})
+    for number, arm in enumerate(curve.arms):
+        index = names.index(arm) if arm in names else len(names) + number
+        colour, marker = COLOURS[index % len(COLOURS)], MARKERS[index % len(MARKERS)]
+        points, beside = curve.of_arm(arm), 1 + 0.03 * (number - (len(curve.arms) - 1) / 2)
+        at = [point.n_patients * beside for point in points]
+        for x, point in zip(at, points, strict=True):
+            if point.kl.interval:
+                axes.plot([x, x], point.kl.interval, color=colour, lw=1.5, solid_capstyle="round")
+        axes.plot(at, [point.kl.value for point in points], color=colour, lw=1, marker=marker, ms=5, label=arm)
+    lines = {"prior": "--", "floor": "-"}
+    for row in comparison.rows:
+        if row.name in lines:
+            axes.axhline(row.cv.value, color=FAINT, ls=lines[row.name], lw=1.2)
+            axes.annotate(
+                row.name, (1, row.cv.value), xycoords=("axes fraction", "data"), va="bottom", ha="right", color=INK
+            )
+    axes.set_xscale("log", base=2)
+    axes.set_xticks(sizes, [str(size) for size in sizes])
+    axes.minorticks_off()
+    axes.set_ylim(bottom=0)
+    axes.set_xlabel("patients trained on, per fold")
+    axes.set_ylabel("KL, cross-validation  (lower is better)")
+    axes.legend(loc="upper center", bbox_to_anchor=(0.5, 1.14), ncols=len(curve.arms))
+    return to_svg(figure)
 
 
 def histories_figure(histories: Mapping[str, pd.DataFrame]) -> str:

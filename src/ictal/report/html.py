@@ -7,7 +7,7 @@ from typing import Any
 import pandas as pd
 import yaml
 
-from ictal.evaluation import MEASURES, Comparison
+from ictal.evaluation import MEASURES, Comparison, LearningCurve
 from ictal.labels import PANELS, PATTERN_TITLES, PATTERNS, STRATA
 from ictal.report import figures, words
 from ictal.report.page import page
@@ -32,6 +32,8 @@ class Report:
         Loss and KL by epoch, per unit.
     controls
         The tables of the simulator's controls, by their name.
+    learning_curve
+        KL against the number of training patients, where it was asked for.
     """
 
     comparison: Comparison
@@ -40,6 +42,7 @@ class Report:
     summaries: Mapping[str, str]
     histories: Mapping[str, pd.DataFrame]
     controls: Mapping[str, Comparison] = field(default_factory=dict)
+    learning_curve: LearningCurve | None = None
 
 
 def render(report: Report) -> str:
@@ -53,7 +56,7 @@ def render(report: Report) -> str:
     to_baselines = [d for d in comparison.differences if d.b in baselines]
     drawings: dict[str, str | list[str] | None] = {
         "arms": figures.arms_figure(comparison),
-        "histories": figures.histories_figure(report.histories),
+        "histories": figures.histories_figure(report.histories) if report.histories else None,
         "to_baselines": figures.differences_figure(
             to_baselines, "difference of KL (left of zero: better than not looking at the EEG)"
         ),
@@ -67,6 +70,8 @@ def render(report: Report) -> str:
         "groups": None if beside else figures.groups_matrix(arms, "cv"),
         "pairs": figures.pairs_figure(comparison, "cv") if len(arms) > 2 else None,
     }
+    if report.learning_curve:
+        drawings["learning_curve"] = figures.curve_figure(report.learning_curve, comparison)
     if to_reference:
         title = f"difference of KL (left of zero: better than {reference})"
         drawings["to_reference"] = figures.differences_figure(to_reference, title)
@@ -80,6 +85,8 @@ def render(report: Report) -> str:
         splits=splits,
         has_concentrations=any(arm.panel and arm.panel.predicted for arm in arms),
         controls=report.controls,
+        learning_curve=report.learning_curve,
+        of_curve=words.curve_in_words(report.learning_curve) if report.learning_curve else [],
         stages=_stages(report.histories),
         reference=reference,
         verdict=words.verdict_of_arms(comparison),

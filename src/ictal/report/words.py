@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from ictal.evaluation import ArmResult, Comparison, Difference, Interaction, TableComparison, Way
+from ictal.evaluation import ArmResult, Comparison, Difference, Interaction, LearningCurve, TableComparison, Way
 from ictal.evaluation.differences import FEWEST_SEEDS
 from ictal.evaluation.resampling import FEW_PATIENTS
 
@@ -147,6 +147,29 @@ def way_in_words(way: Way) -> str:
         return f"{text}; there are too few patients for an interval."
     low, high = way.estimate.interval
     return f"{text} ({100 * way.estimate.confidence:g} % interval {low:.0%} to {high:.0%})."
+
+
+def curve_in_words(curve: LearningCurve) -> list[str]:
+    """Say of each arm whether more training patients would help, judging by the last step of its learning curve."""
+    sentences = []
+    for arm in curve.arms:
+        *_, last = curve.of_arm(arm)
+        if last.gain is None or last.gain.interval is None:
+            sentences.append(f"{arm}: there are too few patients for a learning curve.")
+            continue
+        fewer = curve.of_arm(arm)[-2].n_patients
+        low, high = -last.gain.high, -last.gain.low
+        told = (
+            f"From {fewer} to {last.n_patients} training patients the KL of {arm} changes by {-last.gain.value:+.3f} "
+            f"({100 * last.gain.confidence:g} % interval {low:+.3f} to {high:+.3f})"
+        )
+        verdict = (
+            "it still falls, so that more patients are likely to lower it further"
+            if low < 0 and high < 0
+            else "these data do not show that more patients would lower it"
+        )
+        sentences.append(f"{told}: {verdict}.")
+    return sentences
 
 
 def gap_in_words(arm: ArmResult) -> str:

@@ -100,6 +100,26 @@ def kl_loss(logits: Tensor, target: Tensor) -> Tensor:
     return divergence
 
 
+def mean_kl(
+    labels: pd.DataFrame, probabilities: npt.NDArray[np.float64], counted: npt.NDArray[np.bool_] | None = None
+) -> float:
+    """Return the mean KL of windows, or of those that are counted, each EEG weighing the same.
+
+    Parameters
+    ----------
+    labels
+        A row per window, with its votes and its EEG.
+    probabilities
+        [window, 6].
+    """
+    votes = labels[list(VOTE_COLUMNS)].to_numpy()
+    logits = torch.from_numpy(probabilities).clamp(min=1e-15).log()
+    kl = kl_loss(logits, torch.from_numpy(distribution(votes))).numpy()
+    weight = eeg_weights(labels["eeg_id"])
+    there = np.ones(len(votes), dtype=bool) if counted is None else counted
+    return float(np.average(kl[there], weights=weight[there]))
+
+
 def panel_loss(logits: Tensor, concentration: Tensor, votes: Tensor) -> Tensor:
     """Return the negative logarithm of the Dirichlet-multinomial likelihood of each panel's votes, [batch].
 
@@ -333,15 +353,12 @@ class Learner(L.LightningModule):
         array, batch_size = self.array, self.settings.micro_batch or 32
         probabilities = predict(self.judged, array.signals, rows, batch_size, array.contexts).probabilities
         labels = array.labels.iloc[rows]
-        votes = labels[list(VOTE_COLUMNS)].to_numpy()
-        logits = torch.from_numpy(probabilities).clamp(min=1e-15).log()
-        kl = kl_loss(logits, torch.from_numpy(distribution(votes))).numpy()
-        weight = eeg_weights(labels["eeg_id"])
-        of_panel = {f"valid_kl_{panel}": panels(votes) == panel for panel in PANELS}
-        return {
-            name: float(np.average(kl[there], weights=weight[there])) if there.any() else math.nan
-            for name, there in {"valid_kl": np.ones(len(rows), dtype=bool), **of_panel}.items()
-        }
+        of_panel = panels(labels[list(VOTE_COLUMNS)].to_numpy())
+        found = {"valid_kl": mean_kl(labels, probabilities)}
+        for panel in PANELS:
+            there = of_panel == panel
+            found[f"valid_kl_{panel}"] = mean_kl(labels, probabilities, there) if there.any() else math.nan
+        return found
 
     def _guard(self) -> None:
         """Warn where a stage that ends has raised the KL of either population."""

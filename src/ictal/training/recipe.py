@@ -16,6 +16,7 @@ from ictal.models.arms import ARMS, VARIANT, ModelSettings, Seeds, find_arm
 from ictal.settings import Settings
 from ictal.standardise import StandardiseSettings
 from ictal.training.augment import AUGMENTATIONS, OF_CONTEXT, AugmentSettings
+from ictal.training.regression import RegressionSettings
 from ictal.views import WaveformSettings
 
 WITHOUT = "no-"
@@ -194,6 +195,18 @@ class TrainingSettings(Stage):
         )
 
 
+def _kind_of_training(value: object) -> str:
+    given = isinstance(value, Mapping) and "penalties" in value
+    return "regression" if given or isinstance(value, RegressionSettings) else "network"
+
+
+ArmTraining = Annotated[
+    Annotated[TrainingSettings, Tag("network")] | Annotated[RegressionSettings, Tag("regression")],
+    Discriminator(_kind_of_training),
+]
+"""How an arm is trained step by step, or fitted at once: the latter has 'penalties'."""
+
+
 class TrainerSettings(Settings):
     """Where Lightning trains; its own words are allowed (several devices: strategy 'ddp_spawn').
 
@@ -245,17 +258,21 @@ class Recipe(Settings):
     data: DataSettings = DataSettings()
     standardise: StandardiseSettings = StandardiseSettings()
     models: ModelSettings = ModelSettings()
-    training: dict[str, TrainingSettings]
+    training: dict[str, ArmTraining]
     trainer: TrainerSettings = TrainerSettings()
     evaluation: EvaluationSettings = EvaluationSettings()
 
     @field_validator("training")
     @classmethod
-    def _names_trained_arms(cls, value: dict[str, TrainingSettings]) -> dict[str, TrainingSettings]:
+    def _names_trained_arms(cls, value: dict[str, ArmTraining]) -> dict[str, ArmTraining]:
         trained = [arm.name for arm in ARMS.values() if not arm.parts]
         unknown = [name for name in value if name not in trained]
         if unknown:
             raise ValueError(f"no arm {unknown} is trained; allowed are {trained}")
+        for name, training in value.items():
+            if isinstance(training, RegressionSettings) != ARMS[name].fitted:
+                kind = "is a regression, and needs" if ARMS[name].fitted else "is no regression, and cannot have"
+                raise ValueError(f"{name} {kind} 'penalties'")
         streamed = [name for name in value if value[name].stream and ARMS[name].sees_context]
         if streamed:
             raise ValueError(f"{streamed} look at contexts, which a stream has none of; allowed is stream: null")
@@ -284,7 +301,7 @@ class Recipe(Settings):
             )
         return self
 
-    def training_of(self, arm: str) -> TrainingSettings:
+    def training_of(self, arm: str) -> TrainingSettings | RegressionSettings:
         """Return how an arm is trained, or say that the recipe does not.
 
         The name of an arm may be followed by augmentations that are changed: 'temporal+mirror' has a probability of
@@ -295,13 +312,15 @@ class Recipe(Settings):
             raise RecipeError(
                 f"recipe '{self.name}' does not say how to train '{name}'; it has {', '.join(self.training)}"
             )
-        if name == "symmetric" and (lost := _lost(self.standardise.band_hz, name, self.models.symmetric.waveform)):
+        views = {"symmetric": self.models.symmetric.waveform, "features": self.models.features.features.waveform}
+        if name in views and (lost := _lost(self.standardise.band_hz, name, views[name])):
             raise RecipeError(f"recipe '{self.name}': {lost}")
         training = self.training[name]
         for change in changes:
             augmentation = change.removeprefix(WITHOUT)
             if augmentation not in AUGMENTATIONS:
                 raise UnknownNameError("augmentation", augmentation, AUGMENTATIONS)
+            assert isinstance(training, TrainingSettings)  # `find_arm` knows no variants of a regression
             chance = 0.0 if change.startswith(WITHOUT) else VARIANT_CHANCE
             augment = training.augment.model_copy(update={augmentation: chance})
             training = training.model_copy(update={"augment": augment})
@@ -318,7 +337,9 @@ class Recipe(Settings):
 
     def variants_of(self, arm: str) -> list[str]:
         """Return the arm with each augmentation that it can see added, or left out where the recipe has it."""
-        augment = self.training_of(arm).augment
+        training = self.training_of(arm)
+        assert isinstance(training, TrainingSettings)
+        augment = training.augment
         seen = OF_CONTEXT if find_arm(arm).sees_context else AUGMENTATIONS
         names = [name for name in seen if (arm, name) != ("symmetric", "mirror")]  # for which both are the same
         return [f"{arm}{VARIANT}{WITHOUT if getattr(augment, name) else ''}{name}" for name in names]
@@ -329,8 +350,9 @@ def _lost(band: tuple[float, float] | None, arm: str, waveform: WaveformSettings
     half_rate = waveform.rate_hz / 2
     if (band[1] if band else 100.0) <= half_rate:
         return ""
+    of_view = "features are measured at" if arm == "features" else f"models.{arm}.waveform.decimate leaves"
     return (
-        f"models.{arm}.waveform.decimate leaves {2 * half_rate:g} Hz, which cannot carry what "
+        f"{of_view} {2 * half_rate:g} Hz, which cannot carry what "
         f"standardise.band_hz = {band} lets through; allowed is a band that ends at {half_rate:g} Hz"
     )
 
@@ -441,12 +463,17 @@ def _validate(content: Mapping[str, Any], name: str) -> Recipe:
         return Recipe.model_validate(content)
     except ValidationError as error:
         problems = [
-            f"{'.'.join(str(part) for part in problem['loc']) or 'recipe'}: {problem['msg']}"
+            f"{_key(problem['loc']) or 'recipe'}: {problem['msg']}"
             + ("" if isinstance(problem["input"], dict) else f" (it is {problem['input']!r})")
             for problem in error.errors()
         ]
         raise_problems(f"recipe {name}", problems, RecipeError)
         raise
+
+
+def _key(place: Sequence[int | str]) -> str:
+    """Return the key that pydantic calls by this place, which also has the kind of an arm's training."""
+    return ".".join(str(part) for level, part in enumerate(place) if (level, place[0]) != (2, "training"))
 
 
 def _apply(content: dict[str, Any], override: str) -> None:

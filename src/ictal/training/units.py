@@ -10,7 +10,6 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import pandas as pd
 import torch
 from filelock import FileLock, Timeout
 
@@ -26,8 +25,10 @@ from ictal.models.fusion import Fusion
 from ictal.models.weights import device, predict
 from ictal.predictions import CONCENTRATION, ID_COLUMNS, PROBABILITY_COLUMNS, Predictions
 from ictal.progress import Progress, silent
-from ictal.training.loop import CHECKPOINT, HISTORY, Task, fit
+from ictal.training.fitting import fit_features
+from ictal.training.loop import CHECKPOINT, Task, fit, mean_kl
 from ictal.training.recipe import Recipe, differences, parse, to_yaml
+from ictal.training.regression import RegressionSettings
 
 DONE = "done.json"
 MANIFEST = "manifest.json"
@@ -39,21 +40,46 @@ BEGUN_WITH = "begun_with"
 
 @dataclass(frozen=True)
 class Unit:
-    """One arm trained on all folds but one, from one seed."""
+    """One arm trained on all folds but one, from one seed.
+
+    Attributes
+    ----------
+    arm, fold, seed
+        Which.
+    patients
+        Of a learning curve: on how many of the patients, drawn by the seed; None: on all.
+    """
 
     arm: str
     fold: int
     seed: int
+    patients: int | None = None
 
     @property
     def name(self) -> str:
         """The name of its folder."""
-        return f"{self.arm}-fold{self.fold}-seed{self.seed}"
+        return f"{self.arm}{self._of_patients}-fold{self.fold}-seed{self.seed}"
+
+    @property
+    def _of_patients(self) -> str:
+        return "" if self.patients is None else f"-{self.patients}patients"
 
     @property
     def stream(self) -> str:
         """The name without what is changed in its training, so that a variant differs in nothing else."""
-        return f"{self.arm.partition(VARIANT)[0]}-fold{self.fold}-seed{self.seed}"
+        return f"{self.arm.partition(VARIANT)[0]}{self._of_patients}-fold{self.fold}-seed{self.seed}"
+
+    def training_rows(self, patients: npt.NDArray[np.object_], folds: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+        """Return the rows to train on, given patient and fold of each row.
+
+        Of one fold and seed, those of fewer patients are among those of more.
+        """
+        rows = np.flatnonzero((folds != self.fold) & (folds != TEST))
+        if self.patients is None:
+            return rows
+        names = sorted({*patients[rows]})
+        drawn = np.random.default_rng((self.seed, self.fold, 3)).permutation(names)[: self.patients]
+        return rows[np.isin(patients[rows].astype(str), drawn.astype(str))]
 
 
 @dataclass(frozen=True)
@@ -129,7 +155,7 @@ def run_unit(
     data: str,
     progress: Progress = silent,
 ) -> float:
-    """Train a unit and predict its fold and the test windows, unless that is done already.
+    """Train a unit and predict its fold, and but for learning curves the test windows, unless that is done already.
 
     Parameters
     ----------
@@ -151,12 +177,12 @@ def run_unit(
         return 0.0
     begin = time.perf_counter()
     place = folder.unit(unit)
-    train = np.flatnonzero((folds != unit.fold) & (folds != TEST))
+    train = unit.training_rows(array.labels["patient_id"].to_numpy(object), folds)
     valid = np.flatnonzero(folds == unit.fold)
     task = Task(unit.name, unit.arm, train, valid, unit.seed, unit.stream)
     branches = {arm: folder.unit(Unit(arm, unit.fold, unit.seed)) for arm in find_arm(unit.arm).branches}
     network = train_arm(task, array, recipe, place, progress, branches).to(device(recipe.trainer.accelerator))
-    rows = np.concatenate([valid, np.flatnonzero(folds == TEST)])
+    rows = np.concatenate([valid, np.flatnonzero((folds == TEST) & (unit.patients is None))])
     batch = recipe.training_of(unit.arm).micro_batch or 32
     answer = predict(network, array.signals, rows, batch, array.contexts)
     frame = array.labels.iloc[rows][[*ID_COLUMNS, *VOTE_COLUMNS]].reset_index(drop=True)
@@ -167,7 +193,7 @@ def run_unit(
         frame[CONCENTRATION] = answer.concentrations
     Predictions.make(frame, unit.name).write(place / PREDICTIONS)
     card = make_card(unit.arm, recipe, array, data)
-    valid_kl = float(pd.read_csv(place / HISTORY)["valid_kl"].iloc[-1])
+    valid_kl = mean_kl(array.labels.iloc[valid], answer.probabilities[: len(valid)])
     metrics = {f"KL on fold {unit.fold} of {data}": valid_kl}
     save_model(place, network, card.model_copy(update={"seed": unit.seed, "metrics": metrics}))
     seconds = time.perf_counter() - begin
@@ -213,6 +239,8 @@ def train_arm(
             assert isinstance(trained, ArmNetwork)
             network.network.begin_with(arm, trained.network)
     training = recipe.training_of(task.arm)
+    if isinstance(training, RegressionSettings):
+        return fit_features(network, array, task, training, place, progress, recipe.trainer.accelerator)
     return fit(network, array, task, training, recipe.trainer, place, progress, recipe.standardise)
 
 
@@ -234,7 +262,7 @@ def make_card(arm: str, recipe: Recipe, array: WindowArray, data: str) -> Card:
 def _trained_on(arm: str, recipe: Recipe, array: WindowArray, data: str) -> tuple[str, str]:
     """Return name and fingerprint of what an arm was trained on: the data set, or a stream."""
     training = recipe.training_of(arm)
-    if not training.stream:
+    if isinstance(training, RegressionSettings) or not training.stream:
         return data, array.fingerprints
     stream = Stream(training.stream, recipe.standardise, recipe.models.votes == "dirichlet")
     n_windows = len(training.epochs) * training.stream.windows

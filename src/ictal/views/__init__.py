@@ -1,13 +1,17 @@
 """What a network looks at: modules that turn raw windows into traces or images, inside the model's graph."""
 
 from ictal.views.context import Context, ContextSettings
+from ictal.views.features import FEATURES, Features, FeaturesSettings
 from ictal.views.spectrogram import Spectrogram, SpectrogramSettings
 from ictal.views.volume import Volume, VolumeSettings
 from ictal.views.waveform import Waveform, WaveformSettings
 
 __all__ = [
+    "FEATURES",
     "Context",
     "ContextSettings",
+    "Features",
+    "FeaturesSettings",
     "Spectrogram",
     "SpectrogramSettings",
     "Volume",
