@@ -26,8 +26,11 @@ TABLE_COLUMNS = ("file", "seizure_start_s", "seizure_end_s")
 MORE_COLUMNS = ("recordingDuration", "seconds")
 """How long a recording lasts: in an events.tsv, and in a table of many."""
 
-TUSZ_SEIZURES = ("seiz", *["fnsz", "gnsz", "spsz", "cpsz", "absz", "tnsz", "cnsz", "tcsz", "atsz", "mysz", "nesz"])
-"""Types of seizures in the TUH EEG Seizure Corpus (Shah et al., Front Neuroinform 2018;12:83)."""
+TUSZ_SEIZURES = ("seiz", *["fnsz", "gnsz", "spsz", "cpsz", "absz", "tnsz", "cnsz", "tcsz", "atsz", "mysz"])
+"""Types of seizures in the TUH EEG Seizure Corpus (Shah et al., Front Neuroinform 2018;12:83).
+
+Its 'nesz', the non-epileptic seizure, is not among them: the EEG shows none.
+"""
 SEIZURES = re.compile(rf"sz(_.*)?|seizures?|{'|'.join(TUSZ_SEIZURES)}")
 """Types that are seizures: 'sz' and the 'sz_...' of SzCORE, plain words, and those of TUSZ."""
 OTHER_NAMES = {"pled": "lpd", "gped": "gpd"} | {f"{name}s": name for name in ("lpd", "gpd")}
