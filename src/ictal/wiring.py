@@ -210,8 +210,9 @@ def _what_is_missing(channels: Channels, derivations: Sequence[Derivation] | Non
 
 
 def _by_reference(wiring: Wiring) -> str:
-    """Write the electrodes of each reference."""
+    """Write the electrodes that were recorded against each reference."""
+    made = {*wiring.interpolated}
     return "; ".join(
-        f"{reference or 'none named'}: {', '.join(name for name in ELECTRODES if name in group)}"
+        f"{reference or 'none named'}: {', '.join(name for name in ELECTRODES if name in group - made)}"
         for group, reference in zip(wiring.groups, wiring.references, strict=True)
     )
