@@ -177,6 +177,42 @@ def test_what_is_made_up_is_made_of_one_reference():
             np.testing.assert_allclose(formed[0], voltage(pair), rtol=0, atol=ROUNDING)
 
 
+def test_an_electrode_may_be_made_anew_where_its_reference_stands_alone():
+    potentials, _ = head()
+    recording = recorded(IPSILATERAL)
+    wiring = wire(recording, BANANA, interpolate=1)
+    assert wiring.interpolated == ("Cz",)
+    electrodes = wiring.apply(recording.read(rows=wiring.rows))
+    for pair in BANANA:
+        assert wiring.forms(pair)
+        formed = montage_matrix((pair,))[0] @ electrodes
+        if "Cz" in pair:
+            assert abs(formed).max() < 10 * max(abs(row).max() for row in potentials.values()) < WAVE_UV
+        else:
+            np.testing.assert_allclose(formed, voltage(pair), rtol=0, atol=ROUNDING)
+    with pytest.raises(ElectrodeError, match="F7-T3"):
+        wire(recorded(IPSILATERAL | {"T3": "A2", "C4": "A1"}), BANANA, interpolate=2)
+    assert wire(recorded(IPSILATERAL | {"T3": "A2", "C4": "A1"}), BANANA, interpolate=3).interpolated == (
+        *("T3", "Cz", "C4"),
+    )
+
+
+@given(assignments, st.integers(0, 8))
+def test_what_is_made_up_never_mixes_references(references, interpolate):
+    recording = recorded(references)
+    try:
+        wiring = wire(recording, BANANA, interpolate=interpolate)
+    except ElectrodeError:
+        return
+    assert len(wiring.interpolated) <= interpolate
+    for pair in BANANA:
+        weights = montage_matrix((pair,))[0] @ wiring.matrix
+        for reference in REFERENCES:
+            own = [label.removeprefix("EEG ").partition("-")[2] == reference for label in recording.channels]
+            # What a derivation takes of each reference sums to nothing.
+            assert abs(weights[[own[row] for row in wiring.rows]].sum()) < 1e-5
+
+
 def test_quality_and_amplitude_know_the_references():
     crossed = IPSILATERAL | {"P3": "A2"}
     loud = recorded(crossed, n_samples=4000)

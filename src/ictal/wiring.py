@@ -1,6 +1,6 @@
 """Which channels of a recording give the electrodes, or the derivations, that a model looks at."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Container, Iterable, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -36,8 +36,8 @@ def wire(recording: Recording, derivations: Sequence[Derivation] | None = None, 
     derivations
         That the model looks at; None: all 19 electrodes, and the voltages between any two of them, are wanted.
     interpolate
-        So many electrodes that the file lacks may be made of others that have one reference, by spherical splines
-        (Perrin et al. 1989).
+        So many electrodes that the file lacks, or has against another reference than derivations need, may be made of
+        others that have one reference, by spherical splines (Perrin et al. 1989).
 
     Raises
     ------
@@ -108,38 +108,53 @@ def _gives(wiring: Wiring, derivations: Sequence[Derivation] | None) -> bool:
 
 
 def _interpolated(wiring: Wiring, derivations: Sequence[Derivation] | None, most: int) -> Wiring | None:
-    """Return a wiring in which the missing electrodes are made of the others; None where that does not help.
+    """Return a wiring in which some electrodes are made of others; None where that does not help.
 
     An electrode is made of those of one reference: that of the electrodes to which derivations join it.
     """
-    missing = _missing(wiring, derivations)
-    if not 0 < len(missing) <= most or not wiring.groups:
+    made = _missing(wiring, derivations)
+    if len(made) > most or not wiring.groups:
         return None
     groups = list(map(set, wiring.groups))
-    largest = max(groups, key=len)
-    left = list(missing)
+    left = list(made)
     while left:
         ties = {name: _tied(name, derivations or (), groups) for name in left}
         name = next((name for name in left if ties[name] is not None), left[0])
-        (ties[name] or largest).add(name)
+        (ties[name] or max(groups, key=len)).add(name)
         left.remove(name)
+    while len(made) < most and (moves := _moves(derivations or (), groups, made)):
+        name, groups = min(moves, key=lambda move: len(_lacking(derivations or (), move[1])))
+        made.append(name)
     matrix, ends = wiring.matrix.copy(), wiring.ends.copy()
     for own, whole in zip(wiring.groups, groups, strict=True):
-        there, made = ([name for name in ELECTRODES if name in names] for names in (own, whole - own))
-        if len(made) >= len(there):
+        there, new = ([name for name in ELECTRODES if name in names] for names in (own, whole - own))
+        if len(new) >= len(there):
             return None
-        if made:
-            rows = [CHANNELS.index(name) for name in made]
-            matrix[rows] = spline_weights(there, made) @ matrix[[CHANNELS.index(name) for name in there]]
+        if new:
+            rows = [CHANNELS.index(name) for name in new]
+            matrix[rows] = spline_weights(there, new) @ wiring.matrix[[CHANNELS.index(name) for name in there]]
             ends[rows] = abs(matrix[rows]) > TRIFLE
-    found = replace(
-        wiring,
-        matrix=matrix,
-        ends=ends,
-        groups=tuple(map(frozenset, groups)),
-        interpolated=tuple(missing),
-    )
-    return found if _gives(found, derivations) else None
+    names = tuple(name for name in ELECTRODES if name in made)
+    found = replace(wiring, matrix=matrix, ends=ends, groups=tuple(map(frozenset, groups)), interpolated=names)
+    return found if names and _gives(found, derivations) else None
+
+
+def _lacking(derivations: Iterable[Derivation], groups: Sequence[Container[str]]) -> list[Derivation]:
+    return [
+        pair for pair in derivations if not any(pair.anode in group and pair.cathode in group for group in groups)
+    ]
+
+
+def _moves(
+    derivations: Sequence[Derivation], groups: Sequence[set[str]], made: Sequence[str]
+) -> list[tuple[str, list[set[str]]]]:
+    """Return the groups after an electrode that lacks a derivation is made anew in the group of the other one."""
+    return [
+        (name, [group | {name} if other in group else group - {name} for group in groups])
+        for pair in _lacking(derivations, groups)
+        for name, other in (pair, pair[::-1])
+        if name not in made
+    ]
 
 
 def _tied(name: str, derivations: Iterable[Derivation], groups: Sequence[set[str]]) -> set[str] | None:
@@ -189,7 +204,7 @@ def _what_is_missing(channels: Channels, derivations: Sequence[Derivation] | Non
         what = f"{listed(lacking, 20)}, which the model looks at, cannot" if lacking else "not all derivations can"
         return (
             f"its electrodes have different references ({_by_reference(referential)}), so that {what} be formed; "
-            f"needed is one reference, or a channel between the references; {has}"
+            "needed is one reference, or a channel between the references"
         )
     excluded = [f"{name} (its file calls it '{kind}')" for name, kind in channels.excluded]
     return (
@@ -201,8 +216,9 @@ def _what_is_missing(channels: Channels, derivations: Sequence[Derivation] | Non
 
 
 def _by_reference(wiring: Wiring) -> str:
-    """Write the electrodes of each reference."""
+    """Write the electrodes that were recorded against each reference."""
+    made = {*wiring.interpolated}
     return "; ".join(
-        f"{reference or 'none named'}: {', '.join(name for name in ELECTRODES if name in group)}"
+        f"{reference or 'none named'}: {', '.join(name for name in ELECTRODES if name in group - made)}"
         for group, reference in zip(wiring.groups, wiring.references, strict=True)
     )
