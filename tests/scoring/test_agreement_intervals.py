@@ -106,5 +106,5 @@ def test_they_are_told_in_json_and_in_words():
     told = json.loads(json.dumps(made.to_json(), allow_nan=False))["intervals"]
     assert set(told) == {"events", "samples"}
     assert told["events"]["sensitivity"] == list(made.intervals["events"].sensitivity)
-    assert shown(0.5, (0.25, 0.75)) == "0.50 [0.25, 0.75]"
+    assert shown(0.5, (0.25, 0.75)) == "0.50\n0.25–0.75"
     assert (shown(0.5), shown(None, (0, 1))) == ("0.50", "–")

@@ -206,10 +206,10 @@ def _known(ratio: float) -> float | None:
 
 
 def shown(value: float | None, interval: tuple[float, float] | None = None) -> str:
-    """Write a ratio for a reader, perhaps with its interval: '–' where there is none."""
+    """Write a ratio for a reader, its interval on the line below to keep tables narrow: '–' where there is none."""
     if value is None:
         return "–"
-    return f"{value:.2f} [{interval[0]:.2f}, {interval[1]:.2f}]" if interval else f"{value:.2f}"
+    return f"{value:.2f}\n{interval[0]:.2f}–{interval[1]:.2f}" if interval else f"{value:.2f}"
 
 
 def evaluate_events(
