@@ -1,7 +1,7 @@
 """The Predictions table: the only thing that passes from training to evaluation."""
 
 import zlib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Hashable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -269,7 +269,7 @@ def _parted(frame: pd.DataFrame, texts: list[str], numbers: Sequence[str]) -> tu
     return pd.DataFrame(ids), values
 
 
-def require_columns(name: str, there: Iterable[str], columns: Sequence[str]) -> None:
+def require_columns(name: str, there: Iterable[Hashable], columns: Sequence[str]) -> None:
     """Raise a `TableError` that lists the columns that a table lacks, of whose columns, or itself, `there` is."""
     known = {*there}
     missing = [column for column in dict.fromkeys(columns) if column not in known]

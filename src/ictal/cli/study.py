@@ -206,8 +206,16 @@ def compare(
             tables[title] = read_table(file, names)
         progress("reading tables", len(files), len(files))
         whose = read_patients(patients, names) if patients else None
-        options = {"average": average, "weighted": weighted, "weight": weight, "allow_partial": allow_partial}
-        result = compare_tables(tables, whose, **options, seed=seed, progress=progress)
+        result = compare_tables(
+            tables,
+            whose,
+            average=average,
+            weighted=weighted,
+            weight=weight,
+            allow_partial=allow_partial,
+            seed=seed,
+            progress=progress,
+        )
     _print_tables(result)
     say(verdict_in_words(result))
     give_json(result.to_json(), json_file)

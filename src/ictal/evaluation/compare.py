@@ -314,7 +314,7 @@ def _known(there: Sequence[str], choices: Sequence[tuple[str, ...]]) -> tuple[st
 
 def _numbers(table: pd.DataFrame, columns: Sequence[str], rows: Rows) -> Floats:
     """Return six columns, [window, 6], a pattern after the other in memory; no copy where all rows are asked for."""
-    begin = table.columns.get_indexer_for([columns[0]])[0]
+    begin = list(table.columns).index(columns[0])
     values = table.iloc[:, begin : begin + len(columns)].to_numpy()
     if len(rows) == len(values) and (rows == np.arange(len(rows))).all():
         return values

@@ -320,7 +320,7 @@ def _sums_of_bins(bootstrap: PatientBootstrap, ranked: Contrast, levels: Levels)
     own, negative = codes[levels.counted], ranked.negative[levels.counted]
     rows = of_level[levels.of_window] + n_bins * negative
     sums = np.bincount(rows * n_patients + own, bootstrap.weights[levels.counted], 2 * n_bins * n_patients)
-    return sums.reshape(2 * n_bins, n_patients)
+    return sums.astype(np.float64).reshape(2 * n_bins, n_patients)
 
 
 def _mean_of_patterns(values: Floats) -> Floats:
