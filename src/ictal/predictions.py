@@ -243,7 +243,6 @@ def read_columns(
     if not parts:
         return pd.DataFrame(columns=own, dtype=str), np.empty((0, len(numbers)))
     held = np.concatenate([values for _, values in parts], axis=1)
-    pa.default_memory_pool().release_unused()
     return pd.concat([ids for ids, _ in parts], ignore_index=True), held.T
 
 
