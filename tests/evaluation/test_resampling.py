@@ -113,3 +113,13 @@ def test_an_estimate_is_written_with_three_digits_or_as_asked():
     assert f"{estimate}" == str(estimate) == "0.123 [0.100, 0.200]"
     assert f"{estimate:.4f}" == "0.1235 [0.1000, 0.2000]"
     assert f"{Estimate(1.0, float('nan'), float('nan')):.1f}" == "1.0 [–]"
+
+
+def test_groups_of_many_patients_tell_as_much_of_the_spread():
+    """The mean of 6,000 equal patients has a known standard error; 2,000 random groups give it to a few per cent."""
+    values = np.random.default_rng(0).normal(size=6000)
+    bootstrap = PatientBootstrap(np.arange(6000).astype(str).astype(object), np.ones(6000), 4000)
+    assert bootstrap.draws[1].shape == (4000, 2000)
+    assert bootstrap.n_patients() == 6000
+    assert bootstrap.n_effective == pytest.approx(6000)
+    assert bootstrap.means(values).std() == pytest.approx(values.std() / np.sqrt(6000), rel=0.06)

@@ -60,7 +60,7 @@ class RowsFile:
     def append(self, rows: npt.NDArray[np.float32]) -> None:
         """Write one row or more, [..., *shape]."""
         content = np.ascontiguousarray(rows, dtype=np.float32).reshape(-1, *self.shape)
-        left = content.view(np.uint8).reshape(-1).data if content.size else memoryview(b"")
+        left = content.data.cast("B") if content.size else memoryview(b"")
         with writing(self.path):
             while left:  # a disk that fills up takes a part before it refuses
                 left = left[self._file.write(left) or 0 :]

@@ -17,8 +17,8 @@ def equal_mass_bins(scores: npt.ArrayLike, masses: npt.ArrayLike, n_bins: int) -
         At most so many; where there are no more distinct scores, each is a bin.
     """
     levels, of_level = np.unique(np.asarray(scores, dtype=np.float64), return_inverse=True)
-    of_levels = np.bincount(of_level, np.asarray(masses, dtype=np.float64), len(levels)).astype(np.float64)
-    return bins_of_levels(of_levels, n_bins)[of_level]
+    mass = np.bincount(of_level, np.asarray(masses, dtype=np.float64), len(levels)).astype(np.float64)
+    return bins_of_levels(mass, n_bins)[of_level]
 
 
 def bins_of_levels(masses: npt.NDArray[np.float64], n_bins: int) -> npt.NDArray[np.intp]:

@@ -165,6 +165,6 @@ def levels_of(ranked: Contrast, weights: npt.ArrayLike) -> Levels:
     counted = np.flatnonzero(ranked.positive | ranked.negative)
     own, positive = np.asarray(weights, dtype=np.float64)[counted], ranked.positive[counted]
     levels, of_window = np.unique(-ranked.scores[counted], return_inverse=True)
-    with_it = np.bincount(of_window, np.where(positive, own, 0.0), len(levels)).astype(np.float64)
-    without = np.bincount(of_window, np.where(positive, 0.0, own), len(levels)).astype(np.float64)
-    return Levels(counted, of_window, with_it, without)
+    with_it = np.bincount(of_window, np.where(positive, own, 0.0), len(levels))
+    without = np.bincount(of_window, np.where(positive, 0.0, own), len(levels))
+    return Levels(counted, of_window, with_it.astype(np.float64), without.astype(np.float64))
