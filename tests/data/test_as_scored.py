@@ -59,7 +59,7 @@ def labels_at(centres_s: list[float]) -> pd.DataFrame:
 
 
 def prepared(recording: Recording, centres_s: list[float], needs: Needs, cache: Path, **more) -> WindowArray:
-    dataset = InMemory("made", labels_at(centres_s), {}, centred=True, made=recording)
+    dataset = InMemory("made", labels_at(centres_s), {"a": Path("a")}, centred=True, made=recording)
     settings = contract().standardise
     return prepare(dataset.checked(needs, settings.short), settings, cache, needs=needs, **more)
 

@@ -147,5 +147,5 @@ def test_whatever_the_system_refuses_is_one_line(error, line, monkeypatch, capfd
     monkeypatch.setattr("ictal.cli.app", fail)
     with pytest.raises(SystemExit) as ended:
         main()
-    assert ended.value.code == (2 if isinstance(error, IctalError) else 1)
+    assert ended.value.code == 1
     assert capfd.readouterr().err.strip() == line

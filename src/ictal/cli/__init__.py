@@ -66,8 +66,6 @@ def main() -> None:
         say_error(error)
         sys.exit(FAILED)
     except OSError as error:
-        if error.errno is None:
-            raise
         files = " and ".join(str(file) for file in (error.filename, error.filename2) if file is not None)
         say_error(f"{files}: {reason_of(error)}" if files else reason_of(error))
         sys.exit(FAILED)

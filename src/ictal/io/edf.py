@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ictal.errors import listed
+from ictal.errors import WriteError, listed
 from ictal.files import whole_file
 from ictal.io.edf_file import MONTHS
 from ictal.montage import ELECTRODES
@@ -55,7 +55,7 @@ def write_edf(path: Path, recording: Recording, progress: Progress = silent) -> 
     ------
     ValueError
         If EDF+ cannot hold the recording; the message says what is allowed.
-    OSError
+    WriteError
         If the file could not be written to its end.
     """
     labels = _labels(recording)
@@ -77,7 +77,10 @@ def write_edf(path: Path, recording: Recording, progress: Progress = silent) -> 
                 if second % PIECE_S == 0:
                     progress("writing EDF", second, n_seconds)
         # Closing flushes without a word of what could not be written; opening compares the size with the header.
-        pyedflib.EdfReader(str(part), annotations_mode=pyedflib.DO_NOT_READ_ANNOTATIONS).close()
+        try:
+            pyedflib.EdfReader(str(part), annotations_mode=pyedflib.DO_NOT_READ_ANNOTATIONS).close()
+        except OSError as error:
+            raise WriteError(f"{path}: could not be written to its end; is the disk full?") from error
         if not stated:
             _undate(part, recording.start)
     progress("writing EDF", n_seconds, n_seconds)
@@ -174,4 +177,4 @@ def _digital(samples: Signal, recording: Recording, start: int) -> npt.NDArray[n
 
 def _succeed(code: int, path: Path) -> None:
     if code != 0:
-        raise OSError(f"{path}: could not be written (pyedflib's code {code}); is the disk full?")
+        raise WriteError(f"{path}: could not be written (pyedflib's code {code}); is the disk full?")
