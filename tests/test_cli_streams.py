@@ -53,7 +53,7 @@ class Case:
 ARCHIVE = (r"recordings: 3 done, 0 failed, 0 quarantined, 0 left$",)
 DASK = (r"^Dask's dashboard",)
 CASES = {
-    "info": Case("night.edf", "bad.edf", ("^night.edf$", "can be scored: 3 windows")),
+    "info": Case("night.edf", "bad.edf", ("^night.edf$", "can be scored by the model 'default': 7 times 10 s")),
     "score": Case(
         "night.edf --model MODEL --formats csv,json --out fresh",
         "bad.edf --model MODEL --out fresh",
@@ -75,7 +75,7 @@ CASES = {
     "evaluate": Case(
         "MODEL sim --recipe TINY --cache CACHE",
         "MODEL nowhere --recipe TINY --cache CACHE",
-        (r"windows of .* patients$", r"^ *KL +\d\.\d+ \[", r"AUROC against the rest"),
+        (r"windows of .* patients \(effective", r"^ *KL +\d\.\d+ \[", r"AUROC against the rest"),
         ("^No file was written",),
     ),
     "explain": Case(
@@ -199,7 +199,7 @@ def test_an_unknown_option_is_wrong_usage(command):
     ("error", "code"),
     [
         (IctalError("wrong"), 1), (UsageError("wrong"), 2), (UnknownNameError("arm", "wrong", ["both"]), 2),
-        (PermissionError(13, "Permission denied", "wrong.csv"), 1), (OSError(28, "No space left: wrong"), 1),
+        (PermissionError(13, "Permission denied", "wrong.csv"), 1), (OSError(28, "No space left on device", "wrong.csv"), 1),
         (KeyboardInterrupt(), 130), (typer.Exit(3), 3),
     ],
 )  # fmt: skip

@@ -264,7 +264,8 @@ class TestScores:
         assert item.state == "scored", item.reason
         viewer.stop()
 
-    def test_a_viewer_that_stops_ends_the_export(self, tmp_path, night):
+    def test_a_viewer_that_stops_ends_the_export(self, tmp_path, night, monkeypatch):
+        monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))  # where no test has exported these weights
         viewer = Viewer(tmp_path / "out", save(tmp_path / "model", "temporal", SHARING))
         viewer.show(night)
         wait_for(multiprocessing.active_children)
