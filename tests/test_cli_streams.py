@@ -199,7 +199,7 @@ def test_an_unknown_option_is_wrong_usage(command):
     ("error", "code"),
     [
         (IctalError("wrong"), 1), (UsageError("wrong"), 2), (UnknownNameError("arm", "wrong", ["both"]), 2),
-        (PermissionError(13, "Permission denied", "wrong.csv"), 1), (OSError(28, "No space left on device", "wrong.csv"), 1),
+        (PermissionError(13, "Permission denied", "wrong.csv"), 1), (OSError(28, "No space left", "wrong.csv"), 1),
         (KeyboardInterrupt(), 130), (typer.Exit(3), 3),
     ],
 )  # fmt: skip

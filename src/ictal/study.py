@@ -56,6 +56,7 @@ from ictal.models.arms import (
 from ictal.models.needs import needs_of, needs_of_arms
 from ictal.models.weights import Card, Model, Origin, device, predict
 from ictal.montage import MONTAGES, Derivation, derivations_of
+from ictal.needs import Needs
 from ictal.predictions import ID_COLUMNS, PROBABILITY_COLUMNS, Predictions, concatenate, eeg_weights, mean_of
 from ictal.progress import Progress, silent
 from ictal.report.html import Report, render
@@ -73,6 +74,7 @@ from ictal.study_units import (
     run_units_on,
 )
 from ictal.training import Recipe, RunFolder, Unit, load_recipe
+from ictal.training.augment import AugmentSettings
 from ictal.training.loop import CHECKPOINT, HISTORY, Task
 from ictal.training.recipe import OF_MODEL, recipe_of_model, to_yaml
 from ictal.training.units import BEGUN_WITH, MANIFEST, PREDICTIONS, make_card, train_arm
@@ -203,7 +205,7 @@ def ablate(
         check_folds(outline, recipe.data.folds, recipe.data.test_share)
     with_context = len(able) < len(arms)
     folder, kept_in = RunFolder(Path(out)), _place(cache)
-    needs, settings = needs_of_arms(trained, recipe.models), (recipe.data, recipe.standardise)
+    needs, settings = _needs_of(trained, recipe), (recipe.data, recipe.standardise)
     dataset, array = open_windows(data, *settings, with_context, needs, kept_in, progress, folded=True)
     folds = folds_of(array, recipe)
     threads = threads or (1 if cluster else torch.get_num_threads())
@@ -303,7 +305,7 @@ def train(
     _check_stream(data, parts, recipe)
     _check_calibration(parts, recipe)
     folder = RunFolder(Path(out))
-    needs, settings = needs_of_arms(parts, recipe.models), (recipe.data, recipe.standardise)
+    needs, settings = _needs_of(parts, recipe), (recipe.data, recipe.standardise)
     dataset, array = open_windows(data, *settings, _needs_context(arm), needs, _place(cache), progress)
     everyone = np.zeros(len(array), dtype=np.int64)
     origin = None
@@ -525,6 +527,14 @@ def _chosen(arms: Sequence[str], data: str, recipe: Recipe, *, augmentations: bo
             f"augmentations are compared for one network that is trained by itself, and {', '.join(names)} were named"
         )
     return [names[0], *recipe.variants_of(names[0])]
+
+
+def _needs_of(arms: Sequence[str], recipe: Recipe) -> Needs:
+    """Return what arms must be given: where electrodes are swapped in training, voltages between any two of them."""
+    needs = needs_of_arms(arms, recipe.models)
+    changes = [getattr(recipe.training_of(arm), "augment", AugmentSettings()) for arm in arms]
+    swapped = any(augment.swap_neighbours or augment.swap_any for augment in changes)
+    return replace(needs, derivations=None) if swapped else needs
 
 
 def _needs_context(arm: str) -> bool:

@@ -208,9 +208,9 @@ def _what_is_missing(channels: Channels, derivations: Sequence[Derivation] | Non
         )
     excluded = [f"{name} (its file calls it '{kind}')" for name, kind in channels.excluded]
     return (
-        f"no channel for {listed(missing, 19)}; "
-        + ("needed are the 19 electrodes of the 10-20 system" if derivations is None else "the model looks at them")
-        + f", and {has}"
+        f"no channel for {listed(missing, 19)}"
+        + ("; needed are the 19 electrodes of the 10-20 system" if derivations is None else ", which the model looks at")
+        + f"; {has}"
         + (f"; not used are {listed(excluded)}" if excluded else "")
     )
 

@@ -198,3 +198,15 @@ def test_the_derivations_of_a_manifest_are_those_of_the_file(of_ten_seconds, tmp
     _, predictions = evaluate_model(of_ten_seconds, str(tmp_path / "m.csv"), cache=tmp_path / "cache")
     ours, theirs = (frame[list(PROBABILITY_COLUMNS)] for frame in (predictions.frame, scores.frame))
     np.testing.assert_allclose(ours, theirs, atol=1e-4)
+
+
+@pytest.mark.parametrize("swap", ["swap_neighbours", "swap_any"])
+def test_electrodes_between_which_no_voltage_is_known_are_not_swapped_in_training(swap, tmp_path):
+    bipolar = RECORDINGS["bipolar with gaps"]  # the midline hangs together with neither side
+    write_edf(tmp_path / "chb.edf", bipolar.__class__.from_array(bipolar.read(0, 256 * 60), bipolar.channels, 256))
+    rows = [("chb.edf", 20, "p", 1, 0, 0, 0, 0, 0)]
+    table = pd.DataFrame(rows, columns=["file", "centre_s", "patient_id", *VOTE_COLUMNS])
+    table.to_csv(tmp_path / "m.csv", index=False)
+    recipe = load_recipe("quick", [f"training.symmetric.augment.{swap}=0.5"])
+    with pytest.raises(TableError, match=r"chb\.edf.*Fz-Cz|chb\.edf.*is bipolar"):
+        train(str(tmp_path / "m.csv"), "symmetric", recipe, tmp_path / "out", cache=tmp_path / "cache")

@@ -182,7 +182,7 @@ def evaluate_events(
 
 def _show_info(results: Results, told: "Info") -> None:
     from ictal.errors import listed
-    from ictal.report.clock import duration_in_words
+    from ictal.report.clock import counted, duration_in_words
     from ictal.windows import CENTRE_S
 
     results.show(f"{told.name}")
@@ -205,9 +205,10 @@ def _show_info(results: Results, told: "Info") -> None:
     if told.flat:
         results.show(f"  flat: {', '.join(told.flat)}")
     if told.gaps:
-        results.show(f"  {len(told.gaps)} gaps, {duration_in_words(sum(length for _, length in told.gaps))} in all")
+        in_all = duration_in_words(sum(length for _, length in told.gaps))
+        results.show(f"  {counted(len(told.gaps), 'gap')}, {in_all} in all")
     if told.n_annotations:
-        results.show(f"  {told.n_annotations} annotations")
+        results.show(f"  {counted(told.n_annotations, 'annotation')}")
     for note in told.notes:
         results.show(f"  note: {note}")
     if told.problem:

@@ -107,7 +107,7 @@ def write_annotated_edf(
         If the recording has gaps or something else that `write_edf` cannot hold, or `out` cannot be written.
     """
     if recording.gaps:
-        raise IctalError(f"{recording.name}: has {len(recording.gaps)} gaps, which an EDF+ made anew cannot hold")
+        raise IctalError(f"{recording.name}: has gaps ({len(recording.gaps)}), which an EDF+ made anew cannot hold")
     n_samples = round(int(recording.duration_s) * recording.rate_hz)
     signals = replace(recording, n_samples=n_samples, annotations=())
     with writing(out):
