@@ -206,12 +206,12 @@ def _what_is_missing(channels: Channels, derivations: Sequence[Derivation] | Non
             f"its electrodes have different references ({_by_reference(referential)}), so that {what} be formed; "
             "needed is one reference, or a channel between the references"
         )
+    wanted = (
+        "; needed are the 19 electrodes of the 10-20 system" if derivations is None else ", which the model looks at"
+    )
     excluded = [f"{name} (its file calls it '{kind}')" for name, kind in channels.excluded]
-    return (
-        f"no channel for {listed(missing, 19)}"
-        + ("; needed are the 19 electrodes of the 10-20 system" if derivations is None else ", which the model looks at")
-        + f"; {has}"
-        + (f"; not used are {listed(excluded)}" if excluded else "")
+    return f"no channel for {listed(missing, 19)}{wanted}; {has}" + (
+        f"; not used are {listed(excluded)}" if excluded else ""
     )
 
 
