@@ -103,7 +103,8 @@ def test_what_cannot_be_done_is_said_before_anything_is_scored(night, tmp_path):
 
 
 @pytest.mark.slow
-def test_the_export_is_announced(night, tmp_path):
+def test_the_export_is_announced(night, tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))  # where no test has exported these weights
     model = save(tmp_path / "model", "temporal", SMALL)
     arguments = ("score", night, "--model", model, "--formats", "csv", "--out", tmp_path / "out", "--threads", 1)
     assert f"Exporting model {model}: this takes some seconds" in call(*arguments).stderr
