@@ -267,6 +267,22 @@ def test_a_pause_that_nobody_knows_is_a_note(tmp_path):
     assert open_recording(path).notes[-1].startswith("it was joined of pieces at 1 places")
 
 
+def test_what_eeglab_states_between_a_pause_and_the_sample_behind_it_is_after_the_pause(tmp_path):
+    """A resampled recording has events between two samples; 8000.5 is the boundary, 8001 the first sample."""
+    path = written(tmp_path, "eeglab", 1800.0)
+    eeg = scipy.io.loadmat(path)
+    rows = [("before", 8000.4, 0.0), ("boundary", 8000.5, 1800.0 * RATE_HZ), ("after", 8000.9, 0.0)]
+    rows.append(("up to it", 7801.0, 200.0))
+    events = np.array(rows, dtype=[("type", "O"), ("latency", "O"), ("duration", "O")])
+    eeg["EEG"][0, 0]["event"] = events[None]
+    scipy.io.savemat(path, {"EEG": eeg["EEG"]})
+    made = open_recording(path)
+    found = {note.text: (note.onset_s, note.duration_s) for note in made.annotations}
+    assert found["before"][0] == pytest.approx(7999.4 / RATE_HZ)
+    assert found["after"][0] == pytest.approx(BEFORE_S + 1800)
+    assert found["up to it"] == pytest.approx((39.0, 1.0))
+
+
 @pytest.mark.parametrize("name", ["persyst", "brainvision", "edf+d", "nihon kohden"])
 def test_times_that_go_back_are_refused_or_accepted_with_a_note(name, tmp_path):
     path = written(tmp_path, name, -5)
@@ -284,6 +300,21 @@ def test_a_continuous_edf_that_contradicts_itself_is_taken_as_continuous_with_a_
     made = open_recording(written(tmp_path, "edf+c", -5))
     assert made.gaps == ()
     assert [note[:40] for note in made.notes] == ["its records state times that overlap; si"]
+
+
+def test_the_times_of_an_edf_that_names_no_kind_are_true_ones(tmp_path):
+    """Programs that take names out of headers empty this field too, and leave the records as they are."""
+    path = written(tmp_path, "edf+d", 1800.0)
+    content = bytearray(path.read_bytes())
+    content[192:236] = b" " * 44
+    path.write_bytes(content)
+    check(open_recording(path), "edf+d", 1800.0, knows_start=True)
+    path = written(tmp_path, "edf+d", -5)
+    content = bytearray(path.read_bytes())
+    content[192:236] = b" " * 44
+    path.write_bytes(content)
+    made = open_recording(path)
+    assert (made.gaps, [note[:40] for note in made.notes]) == ((), ["its records state times that overlap; si"])
 
 
 def test_a_clock_that_passes_midnight_goes_on(tmp_path):

@@ -197,7 +197,7 @@ class EdfFile:
         """
         stated = self._times[0]
         if not self.plus.endswith("D"):
-            if self.plus and np.isfinite(stated).all() and not self.contradicts_itself:
+            if np.isfinite(stated).all() and not self.contradicts_itself:
                 return stated
             first = stated[0] if math.isfinite(stated[0]) else 0.0
             return np.asarray(first + self.record_s * np.arange(self.n_records))
@@ -213,7 +213,7 @@ class EdfFile:
     def contradicts_itself(self) -> bool:
         """Whether it calls itself continuous, and states records that begin when the one before them still lasts."""
         stated = self._times[0]
-        return self.plus.endswith("C") and bool((np.diff(stated) - self.record_s < -JITTER_S).any())
+        return not self.plus.endswith("D") and bool((np.diff(stated) - self.record_s < -JITTER_S).any())
 
     def records(self, first: int, count: int) -> npt.NDArray[np.uint8]:
         """Return the bytes of some records, [record, byte].

@@ -85,11 +85,22 @@ class Times:
 
 @dataclass(frozen=True)
 class Piece:
-    """Samples without a pause: which they are of those a file holds, and when the first of them was taken."""
+    """Samples without a pause.
+
+    Attributes
+    ----------
+    start, stop
+        First and last but one of those that a file holds.
+    onset_s
+        When the first of them was taken.
+    early
+        So many samples before the first the file states the pause, since EEGLAB does so between two of them.
+    """
 
     start: int
     stop: int
     onset_s: float
+    early: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -144,8 +155,12 @@ class Layout:
             Whether something ends there, so that a pause that begins there is not counted.
         """
         sample = second * self.rate_hz + (-EARLY if ends else EARLY)
-        piece = next((piece for piece in reversed(self.pieces) if piece.start <= sample), self.pieces[0])
-        return piece.onset_s + second - piece.start / self.rate_hz
+        for piece in reversed(self.pieces):
+            if piece.start <= sample or (not ends and piece.start - piece.early <= sample):
+                break
+        late_s = second - piece.start / self.rate_hz
+        # What begins between a pause and the first sample behind it belongs to that sample.
+        return piece.onset_s + (max(late_s, 0.0) if piece.early and not ends else late_s)
 
 
 def joins_of(
@@ -195,10 +210,12 @@ def lay_out(
         Seconds of samples of the file that stand before the first that is there.
     """
     pauses: dict[int, float] = {}
+    early: dict[int, float] = {}
     for join in joins:
         sample = _sample(join.at_s - first_s, rate_hz)
         if 0 < sample < n_samples:
             pauses[sample] = pauses.get(sample, 0.0) + (join.pause_s or 0.0)
+            early[sample] = max(early.get(sample, 0.0), sample - (join.at_s - first_s) * rate_hz)
     lost = [(_sample(begin, rate_hz), _sample(end, rate_hz)) for begin, end in skips]
     edges = sorted({0, n_samples, *pauses, *(min(max(edge, 0), n_samples) for pair in lost for edge in pair)})
     pieces: list[Piece] = []
@@ -207,7 +224,7 @@ def lay_out(
         late_s += pauses.get(start, 0.0)
         if not any(begin <= start and stop <= end for begin, end in lost):
             # Where the clock went back, what follows is placed behind what was recorded before.
-            pieces.append(Piece(start, stop, max(start / rate_hz + late_s, end_s)))
+            pieces.append(Piece(start, stop, max(start / rate_hz + late_s, end_s), early.get(start, 0.0)))
             end_s = pieces[-1].onset_s + (stop - start) / rate_hz
     first = pieces[0].onset_s if pieces else 0.0
     return Layout(tuple(replace(piece, onset_s=piece.onset_s - first) for piece in pieces), rate_hz)
