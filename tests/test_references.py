@@ -1,6 +1,7 @@
 """Electrodes that were recorded against different references."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from itertools import combinations
 
 import numpy as np
@@ -9,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ictal.errors import ElectrodeError
+from ictal.io import open_recording
 from ictal.montage import (
     CHAINS,
     CHANNELS,
@@ -237,3 +239,58 @@ def test_mains_of_one_ear_are_no_flaw_of_an_electrode():
     wiring = wire(recording, SIDES)
     frames = look_at(resample(recording, "linear", wiring), wiring, QualitySettings())
     assert not frames.flaws[[3, 4]].any()
+
+
+# References that stand apart from the names
+
+
+def _apart(references: dict[str, str]) -> Recording:
+    """Return potentials against the reference of each electrode, of which the names say nothing."""
+    rng = np.random.default_rng(3)
+    points = {name: rng.normal(0, 40, 2000) for name in sorted({*ELECTRODES, *references.values()})}
+    samples = np.stack([points[name] - points[references[name]] for name in ELECTRODES])
+    made = Recording.from_array(samples, ELECTRODES, 200.0)
+    return replace(made, references=tuple(references[name] for name in ELECTRODES))
+
+
+def test_references_apart_from_the_names_count_where_they_differ():
+    ears = {name: "A1" if name[-1] in "13579" else "A2" for name in ELECTRODES}
+    found = wire(_apart(ears), BANANA)
+    assert (found.references, found.mixed) == (("A1", "A2"), True)
+    with pytest.raises(ElectrodeError, match="different references"):
+        wire(_apart(ears))
+    odd = {name: "left mastoid" if name[-1] in "13579" else "" for name in ELECTRODES}
+    assert widest_wiring(_apart(odd)).references == ("LEFTMASTOID", "")
+    for text in ("FCz", "common", ""):
+        assert not wire(_apart(dict.fromkeys(ELECTRODES, text))).mixed
+
+
+def test_an_electrode_that_is_the_reference_of_others_joins_them():
+    against = {name: "" if name in ("Cz", "Pz", "O2") else "Cz" for name in ELECTRODES}
+    recording = _apart(against)
+    found = wire(recording)
+    made = found.apply(recording.read(rows=found.rows))
+    fp1, pz, cz = (made[ELECTRODES.index(name)] for name in ("Fp1", "Pz", "Cz"))
+    channels = recording.read()
+    np.testing.assert_allclose(fp1 - cz, channels[ELECTRODES.index("Fp1")], atol=1e-3)
+    expected = channels[ELECTRODES.index("Pz")] - channels[ELECTRODES.index("Cz")]
+    np.testing.assert_allclose(pz - cz, expected, atol=1e-3)
+
+
+def test_brainvision_and_bids_state_references_apart_from_names(tmp_path):
+    path = tmp_path / "sub-1_eeg.vhdr"
+    channels = "".join(
+        f"Ch{number}={name},{'A1' if name[-1] in '13579' else 'A2'},1,µV\n"
+        for number, name in enumerate(ELECTRODES, 1)
+    )
+    path.write_text(
+        "Brain Vision Data Exchange Header File Version 1.0\n[Common Infos]\nCodepage=UTF-8\nDataFile=a.eeg\n"
+        "DataFormat=BINARY\nDataOrientation=MULTIPLEXED\nNumberOfChannels=19\nSamplingInterval=5000\n"
+        f"[Binary Infos]\nBinaryFormat=INT_16\n[Channel Infos]\n{channels}",
+        encoding="utf-8",
+    )
+    (tmp_path / "a.eeg").write_bytes(np.arange(19 * 400, dtype="<i2").tobytes())
+    assert widest_wiring(open_recording(path)).references == ("A1", "A2")
+    rows = "".join(f"{name}\tEEG\tuV\tCz\n" for name in ELECTRODES)
+    (tmp_path / "sub-1_channels.tsv").write_text("name\ttype\tunits\treference\n" + rows)
+    assert not widest_wiring(open_recording(path)).mixed

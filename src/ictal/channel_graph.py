@@ -5,7 +5,7 @@ are the edges of a graph, and a voltage between two electrodes is known where a 
 """
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Literal, NamedTuple
@@ -13,7 +13,16 @@ from typing import Literal, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from ictal.channel_labels import CHANNELS, ELECTRODES, N_CHANNELS, SHARED, Label, is_reference, read_labels
+from ictal.channel_labels import (
+    CHANNELS,
+    ELECTRODES,
+    N_CHANNELS,
+    SHARED,
+    Label,
+    find_electrode,
+    is_reference,
+    read_labels,
+)
 from ictal.montage import Derivation
 from ictal.recording import Recording
 
@@ -149,8 +158,13 @@ class Channels:
         kinds = recording.kinds or ("",) * len(recording.channels)
         scalp = [row for row, kind in enumerate(kinds) if kind in SCALP_KINDS]
         labels = dict(zip(scalp, read_labels([recording.channels[row] for row in scalp]), strict=True))
-        edges = [Edge(*label, row) for row, label in labels.items() if label and label.electrode != "EKG"]
-        references = _references(edges)
+        stated = _stated_references(recording, labels)
+        edges = [
+            Edge(label.electrode, label.against or stated.get(row, ""), row)
+            for row, label in labels.items()
+            if label and label.electrode != "EKG"
+        ]
+        references = _references(edges) | {*stated.values()}
         electrodes: dict[str, Edge] = {}
         doubled, joints = [], []
         for edge in sorted(edges, key=lambda edge: not is_reference(edge.cathode)):  # a reference by name goes first
@@ -161,7 +175,7 @@ class Channels:
                     doubled.append(f"{names} (both {edge.anode})")
             elif edge.anode in references and edge.cathode:
                 joints.append(edge)
-        pairs = [edge for edge in edges if not is_reference(edge.cathode)]
+        pairs = [edge for edge in edges if edge.row not in stated and not is_reference(edge.cathode)]
         hearts = [row for row, kind in enumerate(kinds) if kind in HEART_KINDS or _is_heart(labels.get(row))]
         others = [row for row in range(len(kinds)) if row not in labels and kinds[row] not in HEART_KINDS]
         named = read_labels([recording.channels[row] for row in others])
@@ -242,6 +256,16 @@ class Channels:
             tuple(zero or "" for zero in zeros),
             ignored=tuple(name for row, name in enumerate(self.recording.channels) if row not in rows),
         )
+
+
+def _stated_references(recording: Recording, labels: Mapping[int, Label | None]) -> dict[int, str]:
+    """Return by row the references that stand apart from the names, where electrodes have different ones."""
+    stated = {
+        row: find_electrode(text) or "".join(filter(str.isalnum, text.upper()))
+        for row, text in enumerate(recording.references)
+        if (label := labels.get(row)) and label.electrode in ELECTRODES and not label.against
+    }
+    return stated if len({*stated.values()}) > 1 else {}
 
 
 def _is_heart(label: Label | None) -> bool:

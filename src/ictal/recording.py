@@ -95,6 +95,8 @@ class Recording:
         What the reader met that a user must know, a sentence each.
     doubts
         What makes sides, times or voltages doubtful, a sentence each; see `settled`.
+    references
+        Per channel its reference, as the file states it apart from the name ('' where it does not); or empty.
     """
 
     name: str
@@ -109,6 +111,7 @@ class Recording:
     kinds: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
     doubts: tuple[str, ...] = ()
+    references: tuple[str, ...] = ()
 
     @classmethod
     def from_array(

@@ -81,8 +81,11 @@ def add_sidecars(recording: Recording, path: Path) -> Recording:
     own = recording.kinds or ("",) * len(recording.channels)
     added = [_event(row, path) for row in events if row["onset"] not in MISSING]
     bad = [name for name in recording.channels if name in bad]
+    against = {row["name"]: row["reference"] for row in channels if row.get("reference", "") not in MISSING}
+    known = recording.references or ("",) * len(recording.channels)
     return replace(
         recording,
+        references=tuple(against.get(name, text) for name, text in zip(recording.channels, known, strict=True)),
         kinds=tuple(kinds.get(name, kind) for name, kind in zip(recording.channels, own, strict=True)),
         annotations=_joined(recording.annotations, added),
         notes=(*recording.notes, *([f"marked as bad, and not used: {listed(bad)}"] if bad else [])),

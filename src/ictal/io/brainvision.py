@@ -72,6 +72,18 @@ def open_brainvision(path: Path) -> tuple[Any, Times]:
     return raw, brainvision_times(path, notes)
 
 
+def brainvision_references(path: Path) -> dict[str, str]:
+    """Return by the name of each channel what it was recorded against; '' is the amplifier's common reference."""
+    lines = _header(path).sections.get("channel infos", ())
+    parts = [line.partition("=")[2].split(",") for line in lines]
+    name, reference = 0, 1
+    return {
+        part[name].strip().replace(r"\1", ","): part[reference].strip().replace(r"\1", ",")
+        for part in parts
+        if len(part) > reference
+    }
+
+
 def brainvision_times(path: Path, notes: tuple[str, ...] = ()) -> Times:
     """Return what the markers of a recording state of times, behind what is known already."""
     header = _header(path)

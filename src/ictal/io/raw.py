@@ -14,7 +14,7 @@ import numpy as np
 
 from ictal.errors import ReadError, listed
 from ictal.files import beside
-from ictal.io.brainvision import NEW_SEGMENT, brainvision_times, open_brainvision
+from ictal.io.brainvision import NEW_SEGMENT, brainvision_references, brainvision_times, open_brainvision
 from ictal.io.brainvision import SUFFIXES as BRAINVISION
 from ictal.io.edf_file import EdfFile, printable
 from ictal.io.fif import check_fif
@@ -116,7 +116,11 @@ def read_with_mne(path: Path) -> Recording:
         else:
             raw, times = _open(path, suffix)
     with listening(str(path), heard):  # what was heard so far is told
-        return from_raw(raw, str(path), times, heard)
+        made = from_raw(raw, str(path), times, heard)
+    if suffix in BRAINVISION:
+        stated = brainvision_references(path)
+        made = replace(made, references=tuple(stated.get(name, "") for name in made.channels))
+    return made
 
 
 def _open(path: Path, suffix: str) -> tuple[Any, Times]:
