@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from ictal.errors import ElectrodeError
 from ictal.io import open_recording
+from ictal.io.edf_copy import write_annotated_edf
 from ictal.montage import (
     CHAINS,
     CHANNELS,
@@ -291,6 +292,8 @@ def test_brainvision_and_bids_state_references_apart_from_names(tmp_path):
     )
     (tmp_path / "a.eeg").write_bytes(np.arange(19 * 400, dtype="<i2").tobytes())
     assert widest_wiring(open_recording(path)).references == ("A1", "A2")
+    write_annotated_edf(open_recording(path), tmp_path / "copy.edf", [])
+    assert widest_wiring(open_recording(tmp_path / "copy.edf")).references == ("A1", "A2")
     rows = "".join(f"{name}\tEEG\tuV\tCz\n" for name in ELECTRODES)
     (tmp_path / "sub-1_channels.tsv").write_text("name\ttype\tunits\treference\n" + rows)
     assert not widest_wiring(open_recording(path)).mixed

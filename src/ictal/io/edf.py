@@ -109,7 +109,12 @@ def _undate(path: Path, start: datetime | None) -> None:
 
 
 def _labels(recording: Recording) -> list[str]:
-    labels = [f"EEG {name}-REF" if name in ELECTRODES else name for name in recording.channels]
+    stated = recording.references or ("",) * len(recording.channels)
+    several = len({text for name, text in zip(recording.channels, stated, strict=True) if name in ELECTRODES}) > 1
+    labels = [
+        f"EEG {name}-{(several and text) or 'REF'}" if name in ELECTRODES else name
+        for name, text in zip(recording.channels, stated, strict=True)
+    ]
     wrong = [name for name in labels if len(name) > LONGEST_LABEL or not name.isascii() or not name.isprintable()]
     if wrong:
         raise ValueError(
