@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from ictal import recordings
-from ictal.errors import ReadError, UnknownNameError, WriteError
+from ictal.errors import IctalError, ReadError, UnknownNameError, WriteError
 from ictal.io import open_recording
 from ictal.io.edf import write_edf
 from ictal.montage import CHANNELS, ELECTRODES, MONTAGES, Derivation, derivations_of
@@ -97,6 +97,16 @@ def test_a_full_disk_is_one_error_and_leaves_nothing_half_written(night, tmp_pat
     with pytest.raises(WriteError, match=r"night_scores.parquet: cannot be written: No space left on device"):
         score_file(night, Loudness(), tmp_path, ["csv", "parquet", "json"])
     assert names(tmp_path) == {"night_scores.csv"}
+
+
+def test_what_edf_cannot_hold_does_not_keep_the_rest_from_being_written(night, tmp_path, monkeypatch):
+    def refuse(scores: Scores, folder: Path) -> list[Path]:
+        raise IctalError("night: has gaps (1), which an EDF+ made anew cannot hold")
+
+    monkeypatch.setitem(recordings.WRITERS, "edf", refuse)
+    with pytest.raises(IctalError, match="has gaps"):
+        score_file(night, Loudness(), tmp_path, ["csv", "edf", "json"])
+    assert names(tmp_path) == {"night_scores.csv", "night_summary.json"}
 
 
 def test_a_recording_that_is_lost_before_its_report_is_called_by_its_name(tmp_path, night, monkeypatch):

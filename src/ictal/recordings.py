@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ictal.errors import ReadError, UnknownNameError, WriteError
+from ictal.errors import IctalError, ReadError, UnknownNameError, WriteError
 from ictal.excerpts import excerpts
 from ictal.files import write_text, writing
 from ictal.io import open_recording
@@ -108,10 +108,18 @@ def score_file(
     recording = open_recording(path, accept_doubtful=accept_doubtful)
     scores = score(recording, engine, step_s=step_s, interpolate=interpolate, progress=progress, on_scores=on_scores)
     files: list[Path] = []
+    refused: list[IctalError] = []
     for number, name in enumerate(formats):
         progress("writing", number, len(formats))
-        files += _write_report(scores, recording, out) if name == REPORT else WRITERS[name](scores, out)
+        try:
+            files += _write_report(scores, recording, out) if name == REPORT else WRITERS[name](scores, out)
+        except WriteError:
+            raise
+        except IctalError as error:  # what can be written is written, as an EDF cannot hold every recording
+            refused.append(error)
     progress("writing", len(formats), len(formats))
+    if refused:
+        raise refused[0]
     return Scored(scores, files)
 
 
