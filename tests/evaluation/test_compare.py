@@ -225,6 +225,17 @@ def test_tables_of_five_patients_get_a_warning_and_no_verdict(tmp_path):
     assert "has a lower KL" not in said
 
 
+def test_a_measure_that_is_not_defined_is_a_dash(tmp_path):
+    for name, seed in (("a", 1), ("b", 2)):
+        frame = table(seed)
+        frame["other_vote"] += frame["seizure_vote"]
+        frame.assign(seizure_vote=0).to_csv(tmp_path / f"{name}.csv", index=False)
+    made = run(tmp_path / "a.csv", tmp_path / "b.csv")
+    assert made.exit_code == 0, made.output
+    assert "nan" not in made.output
+    assert "AUROC, Seizure – –" in " ".join(made.output.split())
+
+
 def test_files_of_one_name_are_told_apart_by_their_paths(tmp_path):
     for folder in ("a", "b"):
         (tmp_path / folder).mkdir()

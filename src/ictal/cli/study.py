@@ -451,7 +451,7 @@ def _show_tables(results: Results, result: "TableComparison") -> None:
     for name, measure in MEASURES.items():
         if name != "kl":
             found = [table.evaluation.measures[name] for table in result.tables]
-            shown.add_row(measure.title, *(f"{one.value:.3f}" for one in found))
+            shown.add_row(measure.title, *("–" if isnan(one.value) else f"{one.value:.3f}" for one in found))
     for name in first.calibrated:
         shown.add_row(f"KL after {name}", *(f"{table.calibrated[name].value:.4f}" for table in result.tables))
     results.show(shown)
