@@ -209,7 +209,7 @@ def column_names(path: Path, what: str = "a table") -> list[str]:
             return [str(name) for name in pq.read_schema(path).names]
         return [str(name) for name in pd.read_csv(path, dtype=str, nrows=0).columns]
     except (OSError, ValueError, EOFError, zlib.error, pa.ArrowException) as error:
-        raise TableError(f"{path}: cannot be read as {what}: {error}") from error
+        raise TableError(f"{path}: cannot be read as {what}: {reason(error)}") from error
 
 
 def read_columns(
@@ -240,7 +240,7 @@ def read_columns(
         except ValueError:  # a cell is no number; the caller says which
             parts = [_parted(part, own, numbers) for part in _parts_of(path, own, numbers, as_text=True)]
     except (OSError, ValueError, EOFError, zlib.error, pa.ArrowException) as error:
-        raise TableError(f"{path}: cannot be read as {what}: {error}") from error
+        raise TableError(f"{path}: cannot be read as {what}: {reason(error)}") from error
     if not parts:
         return pd.DataFrame(columns=own, dtype=str), np.empty((0, len(numbers)))
     held = np.concatenate([values for _, values in parts], axis=1)

@@ -130,6 +130,8 @@ def test_a_file_that_is_no_table_is_refused(tmp_path):
     (tmp_path / "a.parquet").write_bytes(b"PAR1 no")
     with pytest.raises(TableError, match="cannot be read as a table"):
         read_table(tmp_path / "a.parquet", KNOWN)
+    with pytest.raises(TableError, match=r"cannot be read as a table: there is no such file$"):
+        read_table(tmp_path / "b.csv", KNOWN)
 
 
 def test_another_order_of_patterns_shows_in_the_votes(two, tmp_path):
