@@ -144,7 +144,8 @@ def read_card(name: str | Path, kind: type[AnyCard]) -> tuple[Path, AnyCard]:
     try:
         return folder, kind.model_validate_json((folder / CARD).read_bytes())
     except ValidationError as error:
-        raise ModelError(f"{folder / CARD}: is not the card of a model: {error}") from error
+        found = [f"{'.'.join(map(str, one['loc'])) or 'the file'}: {one['msg']}" for one in error.errors()]
+        raise ModelError(f"{folder / CARD}: is not the card of a model: {listed(found, 3)}") from error
 
 
 def check_files(folder: Path) -> None:

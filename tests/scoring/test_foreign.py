@@ -180,3 +180,11 @@ def test_a_folder_of_exports_that_is_a_link_is_not_written_through(model, tmp_pa
     open_engine(model)
     assert list((tmp_path / "victim").iterdir()) == []
     assert (model / "exported").is_symlink()
+
+
+@pytest.mark.parametrize("seeds", [0, 101, 1_000_000, "many", {"temporal": 10**9}])
+def test_a_card_of_more_networks_than_anybody_averages_is_refused_before_they_are_made(model, seeds):
+    change_card(model, seeds=seeds)
+    with pytest.raises(ModelError, match=r"card\.json: is not the card of a model: seeds") as caught:
+        load_model(model)
+    assert "pydantic" not in str(caught.value)

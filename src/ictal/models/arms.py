@@ -229,9 +229,12 @@ WEIGHTED = "-weighted"
 VARIANT = "+"
 """Stands between the name of an arm and what is changed in its training."""
 
-Count = Annotated[int, Field(ge=1)]
+Count = Annotated[int, Field(ge=1, le=100)]
 Seeds = Count | dict[str, Count]
-"""How many networks of each arm are averaged: the same number of all, or by arm, where those not named have one."""
+"""How many networks of each arm are averaged: the same number of all, or by arm, where those not named have one.
+
+There is a bound, since a model folder may come from anybody, and its networks are made before their weights are read.
+"""
 
 
 class ArmNetwork(nn.Module):
