@@ -210,3 +210,19 @@ def test_electrodes_between_which_no_voltage_is_known_are_not_swapped_in_trainin
     recipe = load_recipe("quick", [f"training.symmetric.augment.{swap}=0.5"])
     with pytest.raises(TableError, match=r"chb\.edf.*Fz-Cz|chb\.edf.*is bipolar"):
         train(str(tmp_path / "m.csv"), "symmetric", recipe, tmp_path / "out", cache=tmp_path / "cache")
+
+
+def test_the_export_names_a_moved_file_where_it_is_shown(of_ten_seconds, tmp_path):
+    write_edf(tmp_path / "a.edf", recording_of(eeg(30)))
+    for name in ("a", "b"):
+        if name == "b":
+            (tmp_path / "a.edf").rename(tmp_path / "b.edf")
+        viewer = Viewer(tmp_path / "out", of_ten_seconds)
+        item = viewer.show(tmp_path / f"{name}.edf")
+        wait_for(lambda item=item: item.state in ("scored", "failed"))
+        if name == "a":
+            viewer.votes.add_rater("Ada")
+            viewer.vote(item, "Ada", 5, "lpd")
+        assert item.content
+        assert viewer.manifest()["file"].tolist() == [str(tmp_path / f"{name}.edf")]
+        viewer.stop()

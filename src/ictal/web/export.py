@@ -1,6 +1,6 @@
 """Votes as the manifest that `ictal ablate` reads."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 import pandas as pd
@@ -12,19 +12,20 @@ from ictal.web.votes import Vote
 from ictal.windows import CENTRE_S
 
 
-def manifest_of(votes: Iterable[Vote]) -> pd.DataFrame:
+def manifest_of(votes: Iterable[Vote], shown: Mapping[str, Path] | None = None) -> pd.DataFrame:
     """Return a row per window that was voted on: file, when the voted 10 s begin, patient and the panel's counts.
 
-    Files are absolute paths, so that the manifest may lie anywhere on this machine.
+    Files are absolute paths, so that the manifest may lie anywhere on this machine. A file that was moved since it
+    was voted on is named where it is `shown`, by the id of its recording.
     """
     table = pd.DataFrame(list(votes), columns=list(Vote.__dataclass_fields__))
     if table.empty:
         return pd.DataFrame(columns=list(MANIFEST_COLUMNS))
     counts = pd.crosstab([table["recording"], table["time_s"]], table["pattern"])
     rows = counts.reindex(columns=PATTERNS, fill_value=0).set_axis(VOTE_COLUMNS, axis=1).reset_index()
-    rows["file"] = rows["recording"].map(
-        table.sort_values("at").groupby("recording")["file"].last()
-    )  # where it is now
+    voted = table.sort_values("at").groupby("recording")["file"].last()
+    there = {key: file if Path(file).exists() else (shown or {}).get(key, file) for key, file in voted.items()}
+    rows["file"] = [str(there[key]) for key in rows["recording"]]
     rows[CENTRE_COLUMN] = (rows["time_s"] - CENTRE_S / 2).round(3)
     rows["patient_id"] = [patient_of(Path(file)) for file in rows["file"]]
     return rows[list(MANIFEST_COLUMNS)]

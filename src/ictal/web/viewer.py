@@ -218,7 +218,8 @@ class Viewer:
     def manifest(self) -> pd.DataFrame:
         """Return all votes as the manifest that `ictal ablate` reads."""
         settle(self.votes)
-        return manifest_of(self.votes.all())
+        known = ((item.identity.known if item.identity else None, item.path.absolute()) for item in self.library)
+        return manifest_of(self.votes.all(), {content: path for content, path in known if content})
 
     def _probabilities(self) -> Iterator[tuple[tuple[str, float], npt.NDArray[np.float64]]]:
         """Give what the model says of each window, by recording and middle."""
