@@ -24,7 +24,8 @@ def manifest_of(votes: Iterable[Vote], shown: Mapping[str, Path] | None = None) 
     counts = pd.crosstab([table["recording"], table["time_s"]], table["pattern"])
     rows = counts.reindex(columns=PATTERNS, fill_value=0).set_axis(VOTE_COLUMNS, axis=1).reset_index()
     voted = table.sort_values("at").groupby("recording")["file"].last()
-    there = {key: file if Path(file).exists() else (shown or {}).get(key, file) for key, file in voted.items()}
+    files = {str(key): Path(file) for key, file in voted.items()}
+    there = {key: file if file.exists() else (shown or {}).get(key, file) for key, file in files.items()}
     rows["file"] = [str(there[key]) for key in rows["recording"]]
     rows[CENTRE_COLUMN] = (rows["time_s"] - CENTRE_S / 2).round(3)
     rows["patient_id"] = [patient_of(Path(file)) for file in rows["file"]]
