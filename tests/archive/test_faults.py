@@ -134,7 +134,7 @@ def test_a_recording_that_exhausts_memory_is_quarantined_with_the_reason(tmp_pat
     source, out = make_source(tmp_path / "eeg", 4), tmp_path / "out"
     assert helpers.bomb(source / "bomb.parquet").stat().st_size < 2e6
     done = run(command(source, out, "--memory", "1GiB"))
-    assert done.returncode == 0, done.stderr
+    assert done.returncode == 3, done.stderr
     rows = ledger(out)
     assert rows.loc["bomb.parquet", ["state", "tries"]].tolist() == ["quarantined", 3]
     assert rows.loc["bomb.parquet", "reason"] == "it needed more memory than a worker has (3 tries)"
