@@ -125,7 +125,7 @@ def _runs(top: Path, source: Path, out: Path, n: int, chance: random.Random) -> 
                 elif n_killed < KILLED * ended:
                     n_killed += _kill_a_worker(running.pid, chance)
         code, said = running.returncode, (top / "told.txt").read_text()
-        if code == 0:
+        if code in (0, 3):  # 3: some recordings failed, as they must
             return n_killed, len(CRASHES) - len(crashes), n_full
         if "No space left on device" in said:
             assert code == 1, said
@@ -155,5 +155,5 @@ def _retry(out: Path, recordings: set[str], bad: set[str]) -> int:
     assert set(rows.loc[sorted(not_done - bad), "state"]) <= {"quarantined"}
     assert rows.loc["bomb.parquet", "reason"] == "it needed more memory than a worker has (3 tries)"
     retried = helpers.run(helpers.archive_command("retry", out, "--workers", 1, "--memory", "1GiB"))
-    assert retried.returncode == 0, retried.stderr
+    assert retried.returncode == 3, retried.stderr  # the bomb stays in quarantine
     return len(not_done - bad)
