@@ -27,18 +27,31 @@ class Excerpt:
     ----------
     window
         [20, 10000], standardised, completed where the recording does not fill it.
-    missing
-        [20, time]: which samples of what the model sees are missing or flat.
     made_up
         How many samples of what the model sees are made up.
-    unrecorded
-        [20, 10000]: which samples of the window the recording does not hold.
+    gone, start
+        [20, time]: which samples of a piece of the recording are missing or flat; and the sample of it with which the
+        window begins, which may be before the piece.
+    geometry
+        What the model sees of the window.
     """
 
     window: Signal
-    missing: npt.NDArray[np.bool_]
     made_up: int
-    unrecorded: npt.NDArray[np.bool_]
+    gone: npt.NDArray[np.bool_]
+    start: int
+    geometry: Geometry
+
+    @property
+    def missing(self) -> npt.NDArray[np.bool_]:
+        """Which samples of what the model sees are missing or flat, [20, time]."""
+        first = self.start + self.geometry.unseen
+        return self.gone[:, max(0, first) : first + self.geometry.needed]
+
+    @property
+    def unrecorded(self) -> npt.NDArray[np.bool_]:
+        """Which samples of the window the recording does not hold, [20, 10000]."""
+        return np.asarray(completed((~self.gone).astype(np.float32), self.start, "zero") == 0)
 
 
 def excerpts(
@@ -50,11 +63,8 @@ def excerpts(
         begin, stop = max(0, starts[0]), min(stretch.n_samples, starts[-1] + WINDOW_SAMPLES)
         piece, _ = stretch.standardised(begin, stop, settings)
         for start in starts:
-            first = start + geometry.unseen
-            seen = slice(max(0, first - begin), first - begin + geometry.needed)
             window = completed(piece.signal, start - begin, geometry.short)
-            unrecorded = completed((~piece.missing).astype(np.float32), start - begin, "zero") == 0
-            yield Excerpt(window, piece.missing[:, seen], geometry.made_up(stretch), unrecorded)
+            yield Excerpt(window, geometry.made_up(stretch), piece.missing, start - begin, geometry)
 
 
 def contexts_at(stretch: Stretch, starts: Sequence[int], max_missing: float) -> Context:

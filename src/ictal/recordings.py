@@ -11,7 +11,7 @@ from ictal.errors import IctalError, ReadError, UnknownNameError, WriteError
 from ictal.excerpts import excerpts
 from ictal.files import write_text, writing
 from ictal.io import open_recording
-from ictal.montage import MONTAGES, N_CHANNELS, Derivation, derivation, derivations_of
+from ictal.montage import N_CHANNELS, Derivation, derivation
 from ictal.progress import Progress, silent
 from ictal.recording import Recording, Signal
 from ictal.scoring.engine import Engine
@@ -20,7 +20,7 @@ from ictal.scoring.scores import Scores
 from ictal.scoring.writers import WRITERS, stem, stem_of, summary
 from ictal.standardise import Standardised, StandardiseSettings, stretches
 from ictal.windows import CENTRE_S, RATE_HZ, Geometry
-from ictal.wiring import wire
+from ictal.wiring import lost_derivations, wire
 
 __all__ = ["DEFAULT_FORMATS", "FORMATS", "check_formats", "score_file", "signal_of", "summary"]
 
@@ -147,17 +147,14 @@ def window_of(scores: Scores, recording: Recording, number: int) -> Signal:
     ReadError
         If the recording is not the one that was scored.
     """
-    made, row = scores.manifest["settings"], scores.frame.iloc[number]
-    settings = StandardiseSettings.model_validate(made["standardise"])
-    derivations = [derivation(name) for name in scores.manifest["model"]["derivations"]]
-    runs = list(stretches(recording, wire(recording, derivations, int(made["interpolate"])), settings.fill))
+    seen, row = _Seen(scores, recording), scores.frame.iloc[number]
     # The window was scored, so that what the model sees of it is there; or the recording is shorter than that.
-    completed_s = runs[0].n_samples / RATE_HZ + float(row["made_up_s"]) if row["made_up_s"] else CENTRE_S
-    geometry = Geometry(completed_s, settings.short)
-    place = geometry.place(runs, float(row["start_s"]))
+    completed_s = seen.runs[0].n_samples / RATE_HZ + float(row["made_up_s"]) if row["made_up_s"] else CENTRE_S
+    geometry = Geometry(completed_s, seen.settings.short)
+    place = geometry.place(seen.runs, float(row["start_s"]))
     if place is None:
         raise ReadError(f"{recording.name}: has no EEG at {row['start_s']:g} s, which was scored; score it anew")
-    return next(excerpts(runs, [place], geometry, settings)).window
+    return next(excerpts(seen.runs, [place], geometry, seen.settings)).window
 
 
 class _Seen:
@@ -168,12 +165,12 @@ class _Seen:
         self.settings = StandardiseSettings.model_validate(chosen["standardise"])
         derivations = [derivation(name) for name in scores.manifest["model"]["derivations"]]
         self.wiring = wire(recording, derivations, int(chosen["interpolate"]))
-        self.recording = recording
+        self.runs = list(stretches(recording, self.wiring, self.settings.fill))
 
     @property
     def lost(self) -> tuple[Derivation, ...]:
         """Derivations of the double banana that cannot be formed."""
-        return tuple(pair for pair in derivations_of(MONTAGES["double_banana"]) if not self.wiring.forms(pair))
+        return lost_derivations(self.wiring)
 
     def signal(self, start_s: float, stop_s: float) -> Signal:
         """Return the samples between two times."""
@@ -185,8 +182,8 @@ class _Seen:
         return np.where(piece.missing, np.float32(np.nan), piece.signal)
 
     def _piece(self, start_s: float, stop_s: float) -> Standardised:
-        for stretch in stretches(self.recording, self.wiring, self.settings.fill):
-            onset_s = stretch.segment.onset_s
+        for stretch in self.runs:
+            onset_s = stretch.onset_s
             if onset_s <= start_s < onset_s + stretch.n_samples / RATE_HZ:
                 start = round((start_s - onset_s) * RATE_HZ)
                 stop = min(stretch.n_samples, round((stop_s - onset_s) * RATE_HZ))

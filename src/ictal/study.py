@@ -55,7 +55,7 @@ from ictal.models.arms import (
 )
 from ictal.models.needs import needs_of, needs_of_arms
 from ictal.models.weights import Card, Model, Origin, device, predict
-from ictal.montage import MONTAGES, Derivation, derivations_of
+from ictal.montage import Derivation
 from ictal.needs import Needs
 from ictal.predictions import ID_COLUMNS, PROBABILITY_COLUMNS, Predictions, concatenate, eeg_weights, mean_of
 from ictal.progress import Progress, silent
@@ -79,6 +79,7 @@ from ictal.training.loop import CHECKPOINT, HISTORY, Task
 from ictal.training.recipe import OF_MODEL, recipe_of_model, to_yaml
 from ictal.training.units import BEGUN_WITH, MANIFEST, PREDICTIONS, make_card, train_arm
 from ictal.windows import BEFORE_S
+from ictal.wiring import lost_derivations
 
 DEFAULT_ARMS = ("temporal", "spatial", "both", "features")
 """Arms that are compared unless others are named; of these, the last only where the recipe says how to fit it."""
@@ -627,8 +628,7 @@ def _window_of(
     if place is None:
         raise TableError(f"{dataset.name}: window '{window_id}': {geometry.why_not(runs, start_s + BEFORE_S)}")
     excerpt = next(excerpts(runs, [place], geometry, settings))
-    lost = tuple(pair for pair in derivations_of(MONTAGES["double_banana"]) if not runs[0].wiring.forms(pair))
-    return loaded, excerpt.window, excerpt.unrecorded, lost
+    return loaded, excerpt.window, excerpt.unrecorded, lost_derivations(runs[0].wiring)
 
 
 def arms_frame(comparison: Comparison) -> pd.DataFrame:

@@ -84,11 +84,16 @@ def widest_wiring(recording: Recording) -> Wiring | None:
     return max(found, key=lambda wiring: (sum(map(wiring.forms, KNOWN_TO_READERS)), len(wiring.known)))
 
 
+def lost_derivations(wiring: Wiring) -> tuple[Derivation, ...]:
+    """Return the derivations of the double banana that cannot be formed."""
+    return tuple(pair for pair in BANANA if not wiring.forms(pair))
+
+
 def reference_notes(wiring: Wiring | None) -> tuple[str, ...]:
     """Say which derivations are lost because electrodes have different references; nothing where they have not."""
     if wiring is None or not wiring.mixed:
         return ()
-    lost = [pair for pair in BANANA if {*pair} <= {*wiring.known} and not wiring.forms(pair)]
+    lost = [pair for pair in lost_derivations(wiring) if {*pair} <= {*wiring.known}]
     which = f"the derivations {listed(lost, 20)} cannot be formed" if lost else "the double banana needs none of them"
     of = f"its electrodes have different references ({_by_reference(wiring)})"
     return (f"{of}, and voltages between these are not known: {which}",)

@@ -5,7 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from ictal.errors import ReadError, listed
-from ictal.files import beside
+from ictal.files import beside, reason_of
 from ictal.io.bids import add_sidecars, recording_in, sidecar_units
 from ictal.io.edf_file import BDF_MAGIC, EDF_MAGIC
 from ictal.io.edf_read import read_edf
@@ -73,7 +73,7 @@ def open_recording(path: str | Path, *, accept_doubtful: bool = False) -> Record
             path = recording_in(path, READERS)
         return add_sidecars(_read(path).settled(accept_doubtful=accept_doubtful), path)
     except OSError as error:
-        raise ReadError(f"{path}: cannot be read: {error.strerror or error}") from error
+        raise ReadError(f"{path}: cannot be read: {reason_of(error)}") from error
 
 
 def format_of(path: Path) -> str:

@@ -15,7 +15,7 @@ from pathlib import Path, PureWindowsPath
 import numpy as np
 
 from ictal.errors import ReadError, listed
-from ictal.files import beside
+from ictal.files import beside, reason_of
 from ictal.io.edf_file import printable
 from ictal.io.times import Times, joins_of, lay_out
 from ictal.recording import Annotation, Recording, Signal
@@ -60,7 +60,7 @@ class PersystSource:
         try:
             digital = np.fromfile(self.path, self.number, n_samples * width, offset=self.offset + start * size)
         except OSError as error:
-            raise ReadError(f"{self.path}: cannot be read: {error.strerror or error}") from error
+            raise ReadError(f"{self.path}: cannot be read: {reason_of(error)}") from error
         if len(digital) < n_samples * width:
             raise ReadError(f"{self.path}: has become shorter since it was opened")
         chosen = [self.columns[row] for row in (range(width) if rows is None else rows)]

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from ictal.contents import remembered_hash, stamp_of
 from ictal.errors import IctalError
-from ictal.files import hash_of
+from ictal.files import hash_of, reason_of
 from ictal.io.parts import parts_of, recording_hash
 from ictal.web.votes import Votes
 
@@ -74,7 +74,7 @@ class Identity:
                     self.check()
                     _adopt(self._votes, self.path, found)
                 except OSError as error:
-                    raise IctalError(f"{self.path}: cannot be read: {error.strerror or error}") from error
+                    raise IctalError(f"{self.path}: cannot be read: {reason_of(error)}") from error
                 self._content = found
             return self._content
 

@@ -19,6 +19,7 @@ import numpy as np
 
 from ictal.contents import new_digest
 from ictal.errors import IctalError, ReadError, WriteError, listed
+from ictal.files import reason_of
 from ictal.recording import Annotation, Gap, Recording, Signal
 from ictal.web.lifeline import lifeline
 
@@ -85,7 +86,7 @@ def keep(file: IO[bytes], name: str, folder: Path) -> Path:
         if not path.exists():
             arriving.replace(path)
     except OSError as error:
-        raise WriteError(f"'{title_of(name)}': cannot be kept: {error.strerror or error}") from error
+        raise WriteError(f"'{title_of(name)}': cannot be kept: {reason_of(error)}") from error
     finally:
         arriving.unlink(missing_ok=True)
     return path
