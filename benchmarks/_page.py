@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from ictal.files import write_text
+from ictal.core.atomic_files import write_text
 
 DOCS = Path(__file__).resolve().parents[1] / "docs"
 PAGE, FIGURE = DOCS / "side-by-side.md", DOCS / "images" / "side-by-side.svg"

@@ -18,15 +18,15 @@ from _machine import machine
 from _page import publish
 from _sides import hold_to
 from _table import markdown
+from ictal.core.atomic_files import write_json
+from ictal.core.predictions import Predictions, mean_of
 from ictal.evaluation.compare import ColumnNames, compare_tables, read_table
 from ictal.evaluation.differences import Difference
-from ictal.files import write_json
-from ictal.needs import ALL
-from ictal.predictions import Predictions, mean_of
-from ictal.standardise import StandardiseSettings
-from ictal.study import ablate
-from ictal.study_units import folds_of, open_windows
-from ictal.training import Recipe, load_recipe
+from ictal.experiments.ablation import ablate
+from ictal.experiments.units import folds_of, open_windows
+from ictal.preprocessing.input_needs import ALL
+from ictal.preprocessing.settings import StandardiseSettings
+from ictal.recipes import Recipe, load_recipe
 
 TRAINER = Path(__file__).with_name("train_reference.py")
 ARMS = ("temporal", "spatial", "both")

@@ -25,9 +25,9 @@ import psutil
 
 from _machine import machine
 from ictal.archive.run import score_archive
-from ictal.cluster import Cluster
-from ictal.io.edf import write_edf
-from ictal.simulate import simulate_recording
+from ictal.distributed import Cluster
+from ictal.io.edf.writer import write_edf
+from ictal.simulator import simulate_recording
 
 ROOT = Path(__file__).resolve().parents[1]
 MILLION = 1_000_000

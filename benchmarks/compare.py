@@ -19,8 +19,8 @@ import numpy as np
 import pandas as pd
 
 from _machine import machine
-from ictal.labels import VOTE_COLUMNS
-from ictal.predictions import PROBABILITY_COLUMNS
+from ictal.core.labels import VOTE_COLUMNS
+from ictal.core.predictions import PROBABILITY_COLUMNS
 
 WINDOWS_PER_EEG = 10
 

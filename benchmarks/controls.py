@@ -9,10 +9,10 @@ import argparse
 from pathlib import Path
 
 from _machine import machine
-from ictal.report.words import verdict_of_arms
-from ictal.simulate import CONTROLS
-from ictal.study import ablate
-from ictal.training import load_recipe
+from ictal.experiments.ablation import ablate
+from ictal.recipes import load_recipe
+from ictal.report.verdicts import verdict_of_arms
+from ictal.simulator import CONTROLS
 
 ARMS = ("temporal", "spatial", "both", "fusion", "fusion-finetuned", "volume", "symmetric")
 SEES = {

@@ -18,20 +18,21 @@ import numpy.typing as npt
 import pandas as pd
 
 from _machine import SHARED, machine
+from ictal.core.labels import VOTE_COLUMNS
+from ictal.core.predictions import PROBABILITY_COLUMNS, Predictions
+from ictal.core.windows import WINDOW_S, WINDOW_SAMPLES
 from ictal.data.hms import EEGS, TABLE
 from ictal.data.simulated import SimulatedDataset, write_folder
 from ictal.evaluation import PatientBootstrap, kl_divergence
 from ictal.evaluation.calibration import patient_folds
-from ictal.labels import VOTE_COLUMNS
-from ictal.predictions import PROBABILITY_COLUMNS, Predictions
-from ictal.simulate import SimulatedEeg, SimulationSettings
-from ictal.simulate.eeg import compose
-from ictal.simulate.fitted import KINDS, MANY, MANY_SIZES
-from ictal.simulate.patient import draw_patient, draw_pattern
-from ictal.simulate.raters import draw_votes, vote_distribution
-from ictal.study import evaluate_model, train
-from ictal.training import Recipe, load_recipe
-from ictal.windows import WINDOW_S, WINDOW_SAMPLES
+from ictal.experiments.model_evaluation import evaluate_model
+from ictal.experiments.train_model import train
+from ictal.recipes import Recipe, load_recipe
+from ictal.simulator import SimulatedEeg, SimulationSettings
+from ictal.simulator.eeg import compose
+from ictal.simulator.fitted_parameters import KINDS, MANY, MANY_SIZES
+from ictal.simulator.patient import draw_patient, draw_pattern
+from ictal.simulator.raters import draw_votes, vote_distribution
 
 REAL = SHARED / "iiic"
 PLACE_OF_CLINIC = 7

@@ -1,4 +1,4 @@
-"""Fit the raters and the mix of kinds to the votes of a real panel; prints what `ictal.simulate.raters` holds.
+"""Fit the raters and the mix of kinds to the votes of a real panel; prints what `ictal.simulator.raters` holds.
 
 Simulates windows of each kind, then finds the weights of the kinds (non-negative least squares) for which pairs of
 raters agree and disagree as the real ones do, and the slope, bias and lapse for which the entropies fit.
@@ -16,10 +16,10 @@ import pandas as pd
 from scipy.optimize import nnls
 
 from _machine import SHARED, machine
-from ictal.labels import N_PATTERNS, VOTE_COLUMNS
-from ictal.simulate import simulate_eeg
-from ictal.simulate.fitted import KINDS
-from ictal.simulate.raters import N_RATERS, Evidence, rater_distributions
+from ictal.core.labels import N_PATTERNS, VOTE_COLUMNS
+from ictal.simulator import simulate_eeg
+from ictal.simulator.fitted_parameters import KINDS
+from ictal.simulator.raters import N_RATERS, Evidence, rater_distributions
 
 REAL = SHARED / "iiic" / "votes_50697.csv.gz"
 QUANTILES = (0.1, 0.25, 0.5, 0.75, 0.9)

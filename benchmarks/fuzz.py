@@ -19,12 +19,12 @@ from pathlib import Path
 import numpy as np
 
 from _machine import SHARED
+from ictal.core.montage import CHANNELS, MONTAGES, derivations_of
+from ictal.core.recording import Recording
 from ictal.errors import IctalError
 from ictal.io import open_recording
 from ictal.io.hms import write_hms
-from ictal.montage import CHANNELS, MONTAGES, derivations_of
-from ictal.recording import Recording
-from ictal.wiring import bipolar_wiring, wire
+from ictal.preprocessing.channel_mapping import bipolar_mapping, map_channels
 
 REAL = SHARED / "edf"
 LARGEST_BYTES = 300_000
@@ -225,8 +225,8 @@ def use(path: Path) -> None:
         samples = recording.read(start, stop)
         if samples.shape != (count, stop - start) or samples.dtype != np.float32:
             raise AssertionError(f"{samples.shape} {samples.dtype}, and {(count, stop - start)} was asked for")
-    bipolar_wiring(recording)
-    wire(recording, derivations_of(MONTAGES["double_banana"]))
+    bipolar_mapping(recording)
+    map_channels(recording, derivations_of(MONTAGES["double_banana"]))
 
 
 def outcome(path: Path) -> str:

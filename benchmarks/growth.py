@@ -22,11 +22,11 @@ from _machine import machine, memory_of
 from _page import publish
 from _sides import hold_to, options_of
 from _table import Exponent, markdown
-from ictal.cluster import n_processors
-from ictal.io.edf import write_edf
-from ictal.montage import CHANNELS, ELECTRODES
-from ictal.recording import Recording, Signal
-from ictal.simulate import simulate_recording
+from ictal.core.montage import CHANNELS, ELECTRODES
+from ictal.core.recording import Recording, Signal
+from ictal.distributed import n_processors
+from ictal.io.edf.writer import write_edf
+from ictal.simulator import simulate_recording
 
 HEADER = ("cost of scoring", "against", "from", "to", "exponent, 95 % interval")
 HOURS, CHANNEL_COUNTS, STEPS_S = (1, 2, 4, 8), (19, 32, 64, 128), (10, 5, 2.5, 1)

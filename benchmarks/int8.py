@@ -21,13 +21,14 @@ from onnxruntime.quantization.shape_inference import quant_pre_process
 from _machine import machine
 from _sides import timed
 from _table import Ratio, markdown
-from ictal.models.weights import load_model
-from ictal.recording import Signal
-from ictal.scoring.contract import read_contract
+from ictal.core.recording import Signal
+from ictal.core.windows import RATE_HZ, WINDOW_SAMPLES
+from ictal.models.checkpoint import load_model
+from ictal.preprocessing.settings import StandardiseSettings
+from ictal.preprocessing.standardise import standardise
 from ictal.scoring.engine import ExportedEngine, Piece, Run, open_engine
-from ictal.simulate import simulate_recording
-from ictal.standardise import StandardiseSettings, standardise
-from ictal.windows import RATE_HZ, WINDOW_SAMPLES
+from ictal.scoring.export_contract import read_contract
+from ictal.simulator import simulate_recording
 
 SEEDS = (1, 2)
 """Of the recording that ranges are taken from, and of that which is judged."""

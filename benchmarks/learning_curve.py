@@ -7,9 +7,9 @@ import argparse
 from pathlib import Path
 
 from _machine import machine
-from ictal.report.figures import curve_figure
-from ictal.study import ablate
-from ictal.training import load_recipe
+from ictal.experiments.ablation import ablate
+from ictal.recipes import load_recipe
+from ictal.report.ablation_figures import curve_figure
 
 FIGURE = Path(__file__).resolve().parents[1] / "docs" / "images" / "learning-curve.svg"
 

@@ -22,12 +22,12 @@ from _machine import machine
 from _page import publish
 from _sides import Setup, hold_to, in_turns, options_of
 from _table import markdown
-from ictal.models import ModelSettings, build
+from ictal.core.windows import CENTRE_SAMPLES, WINDOW_SAMPLES
+from ictal.models.arms import ModelSettings, build
 from ictal.models.efficientnet import Efficientnet
 from ictal.models.wavenet import Wavenet
+from ictal.recipes import load_recipe
 from ictal.scoring.engine import SHARING
-from ictal.training import load_recipe
-from ictal.windows import CENTRE_SAMPLES, WINDOW_SAMPLES
 from scoring import settings_of
 from side_by_side import prepare
 from speed import median_ms, peak_gflops

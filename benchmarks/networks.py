@@ -15,11 +15,11 @@ from typing import Any
 import pandas as pd
 
 from _machine import SHARED, machine
-from ictal.models import load_model
+from ictal.experiments.model_evaluation import evaluate_model
+from ictal.experiments.train_model import train
 from ictal.models.arms import ArmNetwork, averaged, members, parts_of
-from ictal.models.weights import save_model
-from ictal.study import evaluate_model, train
-from ictal.training import Recipe, load_recipe
+from ictal.models.checkpoint import load_model, save_model
+from ictal.recipes import Recipe, load_recipe
 from real_seizures import scored, told
 
 SECONDS = 10.0

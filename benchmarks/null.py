@@ -19,12 +19,12 @@ import numpy as np
 from scipy.stats import beta
 
 from _machine import machine
+from ictal.core.predictions import Predictions
 from ictal.evaluation import PatientBootstrap, kl_divergence
 from ictal.evaluation.differences import FEWEST_SEEDS, paired_differences
-from ictal.predictions import Predictions
-from ictal.study import ablate
-from ictal.training import load_recipe
-from ictal.training.units import PREDICTIONS
+from ictal.experiments.ablation import ablate
+from ictal.recipes import load_recipe
+from ictal.training.run_folder import PREDICTIONS
 
 RESAMPLES = 500
 """Of each draw: only the spread of the resampled values counts where there are several seeds."""

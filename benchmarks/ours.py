@@ -12,13 +12,15 @@ import numpy as np
 import numpy.typing as npt
 
 from _sides import Measure, Setup, timed
+from ictal.core.montage import CHANNELS
+from ictal.core.recording import Recording
+from ictal.core.windows import RATE_HZ, WINDOW_SAMPLES
 from ictal.io import open_recording
-from ictal.montage import CHANNELS
-from ictal.recording import Recording
+from ictal.preprocessing.filtering import band_pass
+from ictal.preprocessing.settings import StandardiseSettings
+from ictal.preprocessing.standardise import standardise
 from ictal.scoring.engine import Piece, open_engine
-from ictal.scoring.score import score
-from ictal.standardise import StandardiseSettings, band_pass, standardise
-from ictal.windows import RATE_HZ, WINDOW_SAMPLES
+from ictal.scoring.pipeline import score
 
 # torch is imported where it is used: scoring starts without it, which is a part of what is measured.
 
@@ -32,14 +34,14 @@ RECIPE = ("training.temporal.learning_rates=[0.001]", "training.spatial.learning
 
 def _torch() -> Any:
     """Return torch, with memory as `ictal` has it in training: freed blocks are kept, not asked for page by page."""
-    from ictal.training.loop import keep_freed_memory
+    from ictal.training.platform import keep_freed_memory
 
     keep_freed_memory()
     return import_module("torch")
 
 
 def _views(setup: Setup) -> Callable[[npt.NDArray[np.float32]], object]:
-    from ictal.training import load_recipe
+    from ictal.recipes import load_recipe
     from ictal.views import Spectrogram, Waveform
 
     torch, models = _torch(), load_recipe("paper").models
@@ -76,11 +78,12 @@ def _train(arm: str, setup: Setup) -> Measure:
     """Train an arm as the recipe 'paper' does, in batches of so many windows."""
     import pandas as pd
 
+    from ictal.core.labels import VOTE_COLUMNS
     from ictal.data import WindowArray
-    from ictal.labels import VOTE_COLUMNS
-    from ictal.models import build
-    from ictal.training import load_recipe
-    from ictal.training.loop import Task, fit
+    from ictal.models.arms import build
+    from ictal.recipes import load_recipe
+    from ictal.training.task import Task
+    from ictal.training.trainer import fit
 
     sized = f"training.{arm}.batch_size={setup.batch}"
     recipe = load_recipe("paper", [*RECIPE, sized, 'models.spatial.efficientnet.pretrained="no"'])
@@ -118,8 +121,8 @@ def _train_image(setup: Setup) -> Measure:
 
 def _train_symmetric(recipe: str, setup: Setup) -> Measure:
     """Train on 18 derivations of the central 10 s."""
-    from ictal.models import build
-    from ictal.training import load_recipe
+    from ictal.models.arms import build
+    from ictal.recipes import load_recipe
     from speed import step
 
     torch = _torch()

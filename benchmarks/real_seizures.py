@@ -16,17 +16,18 @@ import numpy.typing as npt
 import pandas as pd
 
 from _machine import SHARED, machine
+from ictal.core.intervals import Bounded, expanded_tail, newcombe_auroc
+from ictal.core.labels import PATTERNS
+from ictal.core.recording import Recording, Signal
+from ictal.core.windows import CENTRE_S, cut
 from ictal.evaluation import Estimate
-from ictal.intervals import Bounded, expanded_tail, newcombe_auroc
 from ictal.io import open_recording
-from ictal.labels import PATTERNS
-from ictal.models import load_model
-from ictal.models.weights import Model
-from ictal.recording import Recording, Signal
+from ictal.models.checkpoint import Model, load_model
+from ictal.preprocessing.channel_graph import ChannelMapping
+from ictal.preprocessing.channel_mapping import map_channels
+from ictal.preprocessing.settings import StandardiseSettings
+from ictal.preprocessing.standardise import standardise
 from ictal.scoring.export import derivations_seen
-from ictal.standardise import StandardiseSettings, standardise
-from ictal.windows import CENTRE_S, cut
-from ictal.wiring import Wiring, wire
 
 REAL = SHARED / "seizure"
 HEALTHY = "eegmat"
@@ -52,12 +53,12 @@ def kind_of(file: str, begin_s: float, end_s: float, seizure_s: tuple[float, flo
     return None if begin_s < offset_s and end_s > onset_s else "after"
 
 
-def window_of(recording: Recording, wiring: Wiring, begin_s: float, settings: StandardiseSettings) -> Signal:
+def window_of(recording: Recording, mapping: ChannelMapping, begin_s: float, settings: StandardiseSettings) -> Signal:
     """Return 10 s of a recording as if they were all of it, completed to a window, [20, 10000]."""
     start = round(begin_s * recording.rate_hz)
     samples = recording.read(start, start + round(CENTRE_S * recording.rate_hz))
     alone = Recording.from_array(samples, recording.channels, recording.rate_hz, recording.name)
-    return cut(standardise(alone, settings, wiring).signal, 0, "reflect")[0]
+    return cut(standardise(alone, settings, mapping).signal, 0, "reflect")[0]
 
 
 def scored(model: Model, data: Path) -> pd.DataFrame:
@@ -66,13 +67,13 @@ def scored(model: Model, data: Path) -> pd.DataFrame:
     rows, windows = [], []
     for clip in pd.read_csv(data / "labels.csv").itertuples():
         recording = open_recording(data / str(clip.file))
-        wiring = wire(recording, derivations)
+        mapping = map_channels(recording, derivations)
         seizure_s = (float(clip.seizure_start_s), float(clip.seizure_end_s))
         for begin_s in np.arange(0, recording.duration_s - CENTRE_S + 1e-6, STEP_S):
             kind = kind_of(clip.file, begin_s, begin_s + CENTRE_S, seizure_s)
             if kind:
                 rows.append((clip.file, str(clip.patient_id), kind))
-                windows.append(window_of(recording, wiring, begin_s, settings))
+                windows.append(window_of(recording, mapping, begin_s, settings))
     frame = pd.DataFrame(rows, columns=["file", "patient", "kind"])
     frame["probability"] = model.predict(np.stack(windows), BATCH)[:, SEIZURE]
     return frame

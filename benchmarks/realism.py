@@ -19,15 +19,16 @@ from sklearn.metrics import roc_auc_score
 from sklearn.model_selection import StratifiedGroupKFold
 
 from _machine import SHARED, machine
+from ictal.core.labels import PATTERNS, VOTE_COLUMNS, distribution, top_patterns
+from ictal.core.montage import CHANNELS, MONTAGES, derivations_of, montage_matrix
+from ictal.core.recording import Recording
+from ictal.core.windows import CENTRE_SAMPLES, RATE_HZ, WINDOW_SAMPLES
 from ictal.data import DataSettings, open_dataset
-from ictal.labels import PATTERNS, VOTE_COLUMNS, distribution, top_patterns
-from ictal.montage import CHANNELS, MONTAGES, derivations_of, montage_matrix
-from ictal.recording import Recording
-from ictal.simulate import simulate_eeg
-from ictal.simulate.head import POSITIONS
-from ictal.simulate.noise import coloured_noise
-from ictal.standardise import StandardiseSettings, standardise
-from ictal.windows import CENTRE_SAMPLES, RATE_HZ, WINDOW_SAMPLES
+from ictal.preprocessing.settings import StandardiseSettings
+from ictal.preprocessing.standardise import standardise
+from ictal.simulator import simulate_eeg
+from ictal.simulator.head import POSITIONS
+from ictal.simulator.noise import coloured_noise
 
 REAL = SHARED / "iiic"
 BAND_HZ = (0.5, 20.0)

@@ -1,7 +1,7 @@
 """How long a day of EEG takes to score, and how much memory: a simulated recording of 21 channels at 256 Hz.
 
 Weights are random, since they cost the same. Prints the whole of 'ictal score' from the shell, the start-up of the
-command line, the same windows one by one in torch, and how far a stream is from one piece.
+command line, the same windows one by one in torch, and how far a chunks is from one piece.
 """
 
 import argparse
@@ -21,23 +21,23 @@ import torch
 from scipy.signal import resample_poly
 
 from _machine import machine
+from ictal.core.montage import CHANNELS
+from ictal.core.recording import Recording, Signal
+from ictal.core.windows import RATE_HZ, WINDOW_SAMPLES
 from ictal.io import open_recording
-from ictal.io.edf import write_edf
-from ictal.models import save_model
+from ictal.io.edf.writer import write_edf
 from ictal.models.arms import ModelSettings, build
-from ictal.models.weights import Card
-from ictal.montage import CHANNELS
-from ictal.recording import Recording, Signal
+from ictal.models.checkpoint import Card, save_model
+from ictal.preprocessing.channel_mapping import map_channels
+from ictal.preprocessing.runs import stretches
+from ictal.preprocessing.settings import StandardiseSettings
+from ictal.recipes import load_recipe
+from ictal.scoring import chunks
 from ictal.scoring import engine as engines_module
-from ictal.scoring import stream
 from ictal.scoring.engine import Piece, open_engine
 from ictal.scoring.export import export_model
-from ictal.scoring.score import score
-from ictal.simulate import simulate_recording
-from ictal.standardise import StandardiseSettings, stretches
-from ictal.training import load_recipe
-from ictal.windows import RATE_HZ, WINDOW_SAMPLES
-from ictal.wiring import wire
+from ictal.scoring.pipeline import score
+from ictal.simulator import simulate_recording
 
 RATE = 256
 LIMIT_S, LIMIT_GIB, LIMIT_FIRST_S = 120, 1.0, 5.0
@@ -119,7 +119,7 @@ def measure_torch(night: Path, model: Path, n_windows: int = 24) -> None:
     recording = open_recording(night)
     engines = {name: open_engine(model, name) for name in ("torch", "onnxruntime", "openvino")}
     contract = engines["torch"].contract
-    stretch = next(iter(stretches(recording, wire(recording, contract.looks_at), contract.standardise.fill)))
+    stretch = next(iter(stretches(recording, map_channels(recording, contract.looks_at), contract.standardise.fill)))
     starts = [number * 10 * RATE_HZ for number in range(n_windows)]
     signal = stretch.standardised(0, starts[-1] + WINDOW_SAMPLES, contract.standardise)[0].signal
     piece, answers, times = Piece(signal, starts), {}, {name: [] for name in engines}
@@ -141,11 +141,11 @@ def measure_pieces(night: Path, model: Path) -> None:
     whole_recording = open_recording(night)
     hour = Recording.from_array(whole_recording.read(0, 1800 * RATE), whole_recording.channels, RATE)
     streamed = score(hour, model).frame
-    stream.FIRST_WINDOWS = engines_module.SHARING = 10**6
+    chunks.FIRST_WINDOWS = engines_module.SHARING = 10**6
     whole = score(hour, model).frame
     columns = [name for name in whole if name.endswith("_probability")]
     off = abs(streamed[columns] - whole[columns]).max().max()
-    print(f"stream against one piece: probabilities differ by {off:.1e}")
+    print(f"chunks against one piece: probabilities differ by {off:.1e}")
 
 
 def main() -> None:

@@ -1,6 +1,6 @@
 """Judge a model that 'ictal train sim --recipe default' made, and put it into the package with its card.
 
-Writes src/ictal/weights/NAME (weights, card.json, CARD.md), and the figures in docs/default.md. With --check nothing
+Writes weights, card.json and CARD.md to src/ictal/models/weights/NAME, and the figures to docs/default.md. With --check, nothing
 is written, and the weights are compared with those that ship.
 """
 
@@ -16,15 +16,14 @@ import pandas as pd
 
 from _machine import SHARED, machine
 from _page import between
+from ictal.core.atomic_files import write_json, write_text
+from ictal.core.labels import PATTERN_TITLES, PATTERNS, VOTE_COLUMNS
+from ictal.core.predictions import PROBABILITY_COLUMNS, Predictions
 from ictal.evaluation import Estimate, Evaluation, PatientBootstrap, fit_calibration, kl_divergence
-from ictal.files import write_json, write_text
-from ictal.labels import PATTERN_TITLES, PATTERNS, VOTE_COLUMNS
-from ictal.models import load_model
+from ictal.experiments.model_evaluation import evaluate_model
 from ictal.models.arms import members
-from ictal.models.weights import Card
-from ictal.predictions import PROBABILITY_COLUMNS, Predictions
-from ictal.shipped import CARD, CARD_TEXT, SHIPPED, WEIGHTS
-from ictal.study import evaluate_model
+from ictal.models.checkpoint import Card, load_model
+from ictal.models.hub import CARD, CARD_TEXT, SHIPPED, WEIGHTS
 from real_seizures import OTHERS, scored, told
 
 PROJECT = Path(__file__).resolve().parents[1]

@@ -163,11 +163,11 @@ ALONE = (
 
 def prepare(folder: Path, hours: float) -> None:
     """Make recordings, windows and models, where they are not there from an earlier run."""
+    from ictal.core.windows import RATE_HZ, WINDOW_SAMPLES
     from ictal.io import open_recording
-    from ictal.io.edf import write_edf
-    from ictal.simulate import simulate_recording
-    from ictal.training import load_recipe
-    from ictal.windows import RATE_HZ, WINDOW_SAMPLES
+    from ictal.io.edf.writer import write_edf
+    from ictal.recipes import load_recipe
+    from ictal.simulator import simulate_recording
     from scoring import settings_of, write_model, write_night
 
     folder.mkdir(parents=True, exist_ok=True)
@@ -187,8 +187,8 @@ def prepare(folder: Path, hours: float) -> None:
 
 def parameters() -> dict[str, tuple[int, int]]:
     """Return how many parameters the compared networks have, by ours."""
-    from ictal.models import build
-    from ictal.training import load_recipe
+    from ictal.models.arms import build
+    from ictal.recipes import load_recipe
     from peers import network
 
     made = {

@@ -10,7 +10,7 @@ for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
     os.environ.setdefault(name, "1")  # one process per core, each with one thread
 
 from _machine import machine  # noqa: E402
-from ictal.simulate import simulate_eeg  # noqa: E402
+from ictal.simulator import simulate_eeg  # noqa: E402
 
 
 def simulate(number: int) -> int:

@@ -10,9 +10,9 @@ import torch
 from torch import nn
 
 from _machine import machine
-from ictal.models import ModelSettings, build
-from ictal.montage import MIRROR
-from ictal.training import load_recipe
+from ictal.core.montage import MIRROR
+from ictal.models.arms import ModelSettings, build
+from ictal.recipes import load_recipe
 from ictal.views import Spectrogram, Waveform
 
 FIRST_VARIANT = {"filters": (8, 16, 32, 64), "kernels": (3, 3, 3, 3), "dilations": (12, 8, 4, 1)}

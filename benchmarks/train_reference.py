@@ -15,8 +15,8 @@ import keras
 import numpy as np
 import pandas as pd
 
-from ictal.labels import VOTE_COLUMNS, distribution
-from ictal.predictions import COLUMNS, PROBABILITY_COLUMNS, Predictions
+from ictal.core.labels import VOTE_COLUMNS, distribution
+from ictal.core.predictions import COLUMNS, PROBABILITY_COLUMNS, Predictions
 from reference.networks import compiled, efficientnet, wavenet
 from reference.pipeline import Array, images, mel_image, raw_inputs
 from reference.side import RECIPE_SHAPE, TILED_SHAPE

@@ -11,8 +11,8 @@ import pandas as pd
 
 from _machine import machine
 from fit_raters import REAL, entropy, pairs, real_votes
-from ictal.labels import PATTERNS
-from ictal.simulate import simulate_eeg
+from ictal.core.labels import PATTERNS
+from ictal.simulator import simulate_eeg
 
 Floats = npt.NDArray[np.float64]
 

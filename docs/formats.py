@@ -2,11 +2,11 @@
 
 from pathlib import Path
 
+from ictal.core.montage import MONTAGES, derivations_of
+from ictal.core.recording import Recording
 from ictal.errors import IctalError
 from ictal.io import open_recording
-from ictal.montage import MONTAGES, derivations_of
-from ictal.recording import Recording
-from ictal.wiring import bipolar_wiring, referential_electrodes
+from ictal.preprocessing.channel_mapping import bipolar_mapping, referential_electrodes
 
 PAGE = Path(__file__).with_name("formats.md")
 FILES = PAGE.parents[2] / "shared" / "data" / "edf"
@@ -15,7 +15,7 @@ HEAD = "| file | channels | found | Hz | seconds | gaps | what the reader says |
 
 
 def found(recording: Recording) -> str:
-    bipolar = bipolar_wiring(recording)
+    bipolar = bipolar_mapping(recording)
     derivations = [pair for pair in derivations_of(MONTAGES["double_banana"]) if bipolar and bipolar.forms(pair)]
     electrodes = referential_electrodes(recording)
     return f"{len(derivations)} of 18 derivations" if derivations else f"{len(electrodes)} of 19 electrodes"

@@ -8,13 +8,14 @@ from pathlib import Path
 
 import numpy as np
 
+from ictal.core.labels import PATTERN_TITLES, PATTERNS, VOTE_COLUMNS, distribution
+from ictal.core.recording import Recording, Signal
+from ictal.core.windows import CENTRE_SAMPLES
 from ictal.data import DataSettings, open_dataset
-from ictal.labels import PATTERN_TITLES, PATTERNS, VOTE_COLUMNS, distribution
-from ictal.recording import Recording, Signal
+from ictal.preprocessing.settings import StandardiseSettings
+from ictal.preprocessing.standardise import standardise
 from ictal.report.traces import traces_figure
-from ictal.simulate import simulate_eeg
-from ictal.standardise import StandardiseSettings, standardise
-from ictal.windows import CENTRE_SAMPLES
+from ictal.simulator import simulate_eeg
 
 HERE = Path(__file__).resolve().parent
 REAL = HERE.parents[1] / "shared" / "data" / "iiic"

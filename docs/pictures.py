@@ -9,13 +9,14 @@ from gallery import centre, votes_in_words
 from matplotlib.figure import Figure
 from PIL import Image
 
-from ictal.labels import PATTERN_TITLES
-from ictal.montage import MONTAGES
-from ictal.recording import Signal
+from ictal.core.labels import PATTERN_TITLES
+from ictal.core.montage import MONTAGES
+from ictal.core.recording import Signal
+from ictal.preprocessing.settings import StandardiseSettings
+from ictal.preprocessing.standardise import standardise
 from ictal.report.drawing import STYLE
 from ictal.report.traces import traces_figure
-from ictal.simulate import SimulatedEeg, simulate_eeg
-from ictal.standardise import StandardiseSettings, standardise
+from ictal.simulator import SimulatedEeg, simulate_eeg
 from ictal.views import Spectrogram, SpectrogramSettings
 
 IMAGES = Path(__file__).with_name("images")

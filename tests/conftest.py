@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, settings
 
-from ictal.study import Ablation, ablate
+from ictal.experiments.ablation import Ablation, ablate
 
 TINY = str(Path(__file__).with_name("tiny.yaml"))
 SHARED_DATA = Path(__file__).resolve().parents[1].parent / "shared" / "data"

@@ -10,10 +10,10 @@ import numpy.typing as npt
 import pandas as pd
 from hypothesis import strategies as st
 
+from ictal.core.labels import N_PATTERNS, VOTE_COLUMNS
+from ictal.core.montage import CHANNELS
+from ictal.core.recording import Recording
 from ictal.evaluation import Difference, Estimate
-from ictal.labels import N_PATTERNS, VOTE_COLUMNS
-from ictal.montage import CHANNELS
-from ictal.recording import Recording
 
 EDF_STEPS = 2**16 - 1
 BDF_STEPS = 2**24 - 1

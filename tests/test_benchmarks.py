@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from ictal.training import load_recipe
+from ictal.recipes import load_recipe
 from ictal.views import Spectrogram, Waveform
 
 

@@ -17,11 +17,11 @@ import typer.main
 from typer.core import TyperCommand, TyperGroup
 
 from ictal.cli import app
-from ictal.io.edf import write_edf
-from ictal.models import find_arm
-from ictal.simulate import simulate_recording
-from ictal.training import load_recipe
-from ictal.training.recipe import parse
+from ictal.io.edf.writer import write_edf
+from ictal.models.arms import find_arm
+from ictal.recipes import load_recipe
+from ictal.recipes.loading import parse
+from ictal.simulator import simulate_recording
 from tests.pages import ROOT, blocks, code_of, in_shell, tokens
 
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]

@@ -1,14 +1,6 @@
 import pytest
 
-from ictal.errors import (
-    MAX_SHOWN,
-    FoldError,
-    IctalError,
-    TableError,
-    UnknownNameError,
-    listed,
-    raise_problems,
-)
+from ictal.errors import MAX_SHOWN, FoldError, IctalError, TableError, UnknownNameError, listed, raise_problems
 
 
 @pytest.mark.parametrize(

@@ -17,7 +17,7 @@ def test_an_unknown_name_is_an_attribute_error():
 
 
 def test_importing_ictal_and_asking_for_a_recording_needs_no_torch():
-    code = "import sys, ictal; ictal.read; ictal.simulate.simulate_recording; sys.exit('torch' in sys.modules)"
+    code = "import sys, ictal; ictal.read; ictal.simulator.simulate_recording; sys.exit('torch' in sys.modules)"
     subprocess.run([sys.executable, "-c", code], check=True)
 
 

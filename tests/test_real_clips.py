@@ -6,12 +6,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from ictal.labels import PATTERNS, VOTE_COLUMNS
-from ictal.predictions import PROBABILITY_COLUMNS, Predictions
+from ictal.core.labels import PATTERNS, VOTE_COLUMNS
+from ictal.core.predictions import PROBABILITY_COLUMNS, Predictions
+from ictal.models.hub import find_model
 from ictal.scoring.engine import open_engine
-from ictal.scoring.score import score
-from ictal.shipped import find_model
-from tests.test_cli import call
+from ictal.scoring.pipeline import score
+from tests.cli.test_cli import call
 
 
 @pytest.mark.slow

@@ -12,12 +12,13 @@ from hypothesis import strategies as st
 from scipy.stats import mannwhitneyu
 from sklearn.metrics import roc_auc_score
 
-from ictal.intervals import expanded_tail, newcombe_auroc
+from ictal.core.intervals import expanded_tail, newcombe_auroc
+from ictal.core.montage import MONTAGES, derivations_of, montage_matrix
+from ictal.core.windows import cut
 from ictal.io import open_recording
-from ictal.montage import MONTAGES, derivations_of, montage_matrix
-from ictal.standardise import StandardiseSettings, standardise
-from ictal.windows import cut
-from ictal.wiring import wire
+from ictal.preprocessing.channel_mapping import map_channels
+from ictal.preprocessing.settings import StandardiseSettings
+from ictal.preprocessing.standardise import standardise
 from tests.scoring.helpers import eeg, recording_of
 
 NOWHERE = (float("nan"), float("nan"))
@@ -136,19 +137,19 @@ def test_what_is_told_is_json_and_what_is_shown_says_the_same(script):
 def test_a_window_knows_of_nothing_but_its_own_ten_seconds(script):
     samples, settings = eeg(40), StandardiseSettings(band_hz=(0.5, 20))
     recording = recording_of(samples)
-    window = script.window_of(recording, wire(recording), 15, settings)
+    window = script.window_of(recording, map_channels(recording), 15, settings)
     alone = standardise(recording_of(samples[:, 3000:5000]), settings).signal
     np.testing.assert_array_equal(window, cut(alone, 0, "reflect")[0])
     loud = samples.copy()
     loud[:, :3000] *= 50
     louder = recording_of(loud)
-    np.testing.assert_array_equal(script.window_of(louder, wire(louder), 15, settings), window)
+    np.testing.assert_array_equal(script.window_of(louder, map_channels(louder), 15, settings), window)
 
 
 def test_bipolar_clips_are_used_as_they_are(script, shared_data):
     recording = open_recording(shared_data / "seizure" / "chb01_26_JR_seizure.edf")
     derivations = derivations_of(MONTAGES["double_banana"])
-    window = script.window_of(recording, wire(recording, derivations), 5, StandardiseSettings(band_hz=None))
+    window = script.window_of(recording, map_channels(recording, derivations), 5, StandardiseSettings(band_hz=None))
     made = (montage_matrix(derivations) @ window)[:, 4000:6000]
     at = np.arange(100, 1900) / 200  # away from the ends, where the resampler sees less
     for pair, channel in (("Fp1-F7", "FP1-F7"), ("C4-P4", "C4-P4")):

@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy.signal import butter, lfilter
 
-from ictal.montage import CHANNELS
+from ictal.core.montage import CHANNELS
 
 Array = npt.NDArray[np.float32]
 

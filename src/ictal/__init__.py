@@ -6,14 +6,13 @@ from typing import Any
 __version__ = "0.1.0"
 
 _PUBLIC = {
-    "ablate": "ictal.study:ablate",
-    "evaluate_model": "ictal.study:evaluate_model",
-    "load_model": "ictal.models:load_model",
+    "ablate": "ictal.experiments.ablation:ablate",
+    "evaluate_model": "ictal.experiments.model_evaluation:evaluate_model",
+    "load_model": "ictal.models.checkpoint:load_model",
     "read": "ictal.io:open_recording",
-    "score": "ictal.scoring.score:score",
+    "score": "ictal.scoring.pipeline:score",
     "score_archive": "ictal.archive.run:score_archive",
-    "simulate": "ictal.simulate",
-    "train": "ictal.study:train",
+    "train": "ictal.experiments.train_model:train",
 }
 __all__ = [*_PUBLIC, "__version__"]
 

@@ -15,8 +15,8 @@ import pyarrow.parquet as pq
 
 from ictal.archive.ledger import ledger_table, read_ledger
 from ictal.archive.partition import KINDS
-from ictal.io.edf import write_edf
-from ictal.montage import CHANNELS
+from ictal.core.montage import CHANNELS
+from ictal.io.edf.writer import write_edf
 from tests.scoring.helpers import eeg, exported, recording_of
 
 SECONDS = 12

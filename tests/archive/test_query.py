@@ -10,11 +10,11 @@ from ictal.archive.ledger import Row, claim_ledger
 from ictal.archive.partition import Partition
 from ictal.archive.query import query_archive
 from ictal.archive.source import Entry
+from ictal.core.spreadsheets import for_spreadsheets
 from ictal.errors import RunError, UnknownNameError
-from ictal.scoring.score import score
-from ictal.spreadsheets import for_spreadsheets
+from ictal.scoring.pipeline import score
+from tests.cli.test_cli import call
 from tests.scoring.helpers import Loudness, eeg, recording_of
-from tests.test_cli import call
 
 NAMES = ("calm.edf", 'it\'s "loud"; drop table.edf', "loud.edf", "lost.edf")
 

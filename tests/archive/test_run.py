@@ -13,7 +13,7 @@ from ictal.archive.run import _check_place, _row, retry_archive, score_archive
 from ictal.archive.source import Entry
 from ictal.archive.status import archive_status
 from ictal.archive.worker import FetchError, Scoring
-from ictal.cluster import Cluster, Finished
+from ictal.distributed import Cluster, Finished
 from ictal.errors import ReadError, RunError, UnknownNameError, WriteError
 from tests.archive.helpers import check_adds_up, edf, make_source
 from tests.scoring.helpers import exported

@@ -6,14 +6,14 @@ import shutil
 
 import pytest
 
-from ictal.archive.about import About
 from ictal.archive.ledger import Row, claim_ledger
 from ictal.archive.partition import KINDS, Partition
+from ictal.archive.run_settings import About
 from ictal.archive.source import plan
 from ictal.archive.status import archive_status
 from ictal.archive.worker import Scoring
 from tests.archive.test_source import touch
-from tests.test_cli import call
+from tests.cli.test_cli import call
 
 MODEL = Scoring(model="m", weights_sha256="0" * 64, card="c", step_s=10, engine="auto", interpolate=0)
 

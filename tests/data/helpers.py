@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 
-from ictal.context import CONTEXT_HZ, REGIONS
+from ictal.preprocessing.regional_spectrogram import CONTEXT_HZ, REGIONS
 
 
 def spectrogram_table(n_columns: int, seed: int = 0) -> pd.DataFrame:

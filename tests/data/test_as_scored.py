@@ -7,17 +7,17 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from ictal.core.labels import VOTE_COLUMNS
+from ictal.core.montage import MONTAGES, derivations_of
+from ictal.core.recording import Gap, Recording
 from ictal.data import DataSettings, open_dataset, prepare
-from ictal.data.array import WindowArray
 from ictal.data.dataset import FileDataset
+from ictal.data.window_array import WindowArray
 from ictal.errors import TableError
-from ictal.io.edf import write_edf
-from ictal.labels import VOTE_COLUMNS
-from ictal.montage import MONTAGES, derivations_of
-from ictal.needs import Needs
-from ictal.recording import Gap, Recording
+from ictal.io.edf.writer import write_edf
+from ictal.preprocessing.input_needs import Needs
 from ictal.scoring.engine import Answer, Piece
-from ictal.scoring.score import score
+from ictal.scoring.pipeline import score
 from tests.helpers import save
 from tests.scoring.helpers import contract, eeg, recording_of
 

@@ -8,20 +8,18 @@ import pandas as pd
 import pytest
 from pydantic import ValidationError
 
-from ictal.context import CONTEXT_HZ, contexts_of
+from ictal.core.labels import PATTERNS
+from ictal.core.windows import RATE_HZ
 from ictal.data import DataSettings, SimulatedDataset, open_dataset, prepare, write_folder
 from ictal.data.hms import SPECTROGRAM_COLUMN, SPECTROGRAM_OFFSET_COLUMN
 from ictal.errors import TableError
 from ictal.io.hms import write_hms
-from ictal.labels import PATTERNS
-from ictal.simulate import (
-    SimulationSettings,
-    simulate_eeg,
-)
-from ictal.standardise import StandardiseSettings, resample
-from ictal.windows import RATE_HZ
+from ictal.preprocessing.regional_spectrogram import CONTEXT_HZ, contexts_of
+from ictal.preprocessing.settings import StandardiseSettings
+from ictal.preprocessing.standardise import resample
+from ictal.simulator import SimulationSettings, simulate_eeg
 from tests.data.helpers import spectrogram_table
-from tests.data.test_array import Usage, finished, interrupt_after
+from tests.data.test_window_array import Usage, finished, interrupt_after
 from tests.helpers import manifest, noise, recording, save
 
 STANDARD = StandardiseSettings()

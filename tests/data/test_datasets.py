@@ -15,21 +15,23 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ictal.core.labels import STRATA, TRUE_COLUMNS, VOTE_COLUMNS, strata
+from ictal.core.montage import CHANNELS
+from ictal.core.recording import Recording
+from ictal.core.windows import RATE_HZ, WINDOW_SAMPLES
 from ictal.data import Dataset, DataSettings, WindowArray, open_dataset, prepare
 from ictal.data.hms import OFFSET_COLUMN, read_hms_labels
+from ictal.data.label_table import LABEL_COLUMNS
 from ictal.data.manifest import read_manifest
 from ictal.data.open import thin
 from ictal.data.simulated import SimulatedDataset, write_folder
-from ictal.data.table import LABEL_COLUMNS
 from ictal.errors import TableError, UnknownNameError
 from ictal.io import open_recording
 from ictal.io.hms import write_hms
-from ictal.labels import STRATA, TRUE_COLUMNS, VOTE_COLUMNS, strata
-from ictal.montage import CHANNELS
-from ictal.recording import Recording
-from ictal.simulate import SimulationSettings
-from ictal.standardise import StandardiseSettings, band_pass, standardise
-from ictal.windows import RATE_HZ, WINDOW_SAMPLES
+from ictal.preprocessing.filtering import band_pass
+from ictal.preprocessing.settings import StandardiseSettings
+from ictal.preprocessing.standardise import standardise
+from ictal.simulator import SimulationSettings
 from tests.helpers import EDF_STEPS, edf_signals, manifest, noise, recording, save
 
 SIM = SimulationSettings(patients=3, eegs_per_patient=2, seed=7)

@@ -12,12 +12,12 @@ import pytest
 
 from ictal.cli import main
 from ictal.data import prepare
-from ictal.data.array import WINDOW_SHAPE
-from ictal.data.rows import RowsFile
+from ictal.data.rows_file import RowsFile
+from ictal.data.window_array import WINDOW_SHAPE
 from ictal.errors import IctalError, TableError, WriteError
 from tests.archive.storm import small_disk
 from tests.conftest import TINY
-from tests.data.test_array import STANDARD, finished, good, of, with_missing
+from tests.data.test_window_array import STANDARD, finished, good, of, with_missing
 from tests.helpers import noise
 
 WINDOW_BYTES = 4 * WINDOW_SHAPE[0] * WINDOW_SHAPE[1]

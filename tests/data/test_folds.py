@@ -4,10 +4,10 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
+from ictal.core.labels import N_PATTERNS, VOTE_COLUMNS
 from ictal.data import TEST, assign_folds
 from ictal.data.hms import read_hms_labels
 from ictal.errors import FoldError
-from ictal.labels import N_PATTERNS, VOTE_COLUMNS
 
 
 def table(n_patients: int, seed: int) -> pd.DataFrame:

@@ -4,11 +4,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from ictal.core.labels import TRUE_COLUMNS, VOTE_COLUMNS, distribution
+from ictal.core.predictions import PROBABILITY_COLUMNS, Predictions, concatenate
 from ictal.evaluation import compare_arms, evaluate, kl_divergence
 from ictal.evaluation.ablation import baseline
-from ictal.labels import TRUE_COLUMNS, VOTE_COLUMNS, distribution
-from ictal.predictions import PROBABILITY_COLUMNS, Predictions, concatenate
-from ictal.report.words import way_in_words
+from ictal.report.verdicts import way_in_words
 
 
 def table(arm: str, skill: float, n_patients: int = 12, n_test: int = 3, seed: int = 0) -> Predictions:

@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.optimize import approx_fprime, minimize_scalar
 
+from ictal.core.labels import distribution
 from ictal.errors import TableError
 from ictal.evaluation import PatientBootstrap, kl_divergence
 from ictal.evaluation.calibration import (
@@ -19,7 +20,6 @@ from ictal.evaluation.calibration import (
     patient_folds,
 )
 from ictal.evaluation.expert_labels import read_expert_labels
-from ictal.labels import distribution
 
 
 def made_up(seed: int, n_windows: int = 80):

@@ -7,9 +7,9 @@ import pytest
 from typer.testing import CliRunner
 
 from ictal.cli import app
+from ictal.core.labels import VOTE_COLUMNS
 from ictal.errors import TableError, UnknownNameError
 from ictal.evaluation import ColumnNames, compare_tables, kl_divergence, read_patients, read_table
-from ictal.labels import VOTE_COLUMNS
 
 SHARED = Path(__file__).resolve().parents[3] / "shared" / "data"
 PREDICTED = [f"{name}_prediction" for name in VOTE_COLUMNS]

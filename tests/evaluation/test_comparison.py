@@ -6,10 +6,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from ictal.core.labels import VOTE_COLUMNS, distribution
+from ictal.core.predictions import PROBABILITY_COLUMNS, Predictions, concatenate
 from ictal.evaluation import Estimate, compare_arms, kl_divergence
 from ictal.evaluation.ablation import baseline
-from ictal.labels import VOTE_COLUMNS, distribution
-from ictal.predictions import PROBABILITY_COLUMNS, Predictions, concatenate
 from tests import helpers
 from tests.evaluation.test_ablation import table
 

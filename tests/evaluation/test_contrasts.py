@@ -10,10 +10,10 @@ from hypothesis import strategies as st
 from sklearn.metrics import roc_auc_score
 
 from ictal.cli.study import _overall
+from ictal.core.labels import PATTERNS, VOTE_COLUMNS, distribution
 from ictal.data import DataSettings, open_dataset
 from ictal.evaluation import CONTRASTS, balanced_accuracy, contrast, evaluate, kl_divergence
 from ictal.evaluation.ranking import areas_under
-from ictal.labels import PATTERNS, VOTE_COLUMNS, distribution
 from tests.evaluation.test_tables import made
 
 N_RESAMPLES = 300

@@ -8,11 +8,11 @@ import pandas as pd
 import pytest
 from sklearn.metrics import cohen_kappa_score
 
+from ictal.core.labels import PATTERNS
+from ictal.core.predictions import PROBABILITY_COLUMNS
 from ictal.errors import TableError
 from ictal.evaluation.expert_labels import ExpertLabels, read_expert_labels
 from ictal.evaluation.experts import compare_with_experts
-from ictal.labels import PATTERNS
-from ictal.predictions import PROBABILITY_COLUMNS
 
 N_RESAMPLES = 200
 

@@ -16,13 +16,13 @@ from sklearn.metrics import (
 )
 from torchmetrics.functional import kl_divergence as kl_of_torchmetrics
 
+from ictal.core.labels import PATTERNS, distribution, top_patterns
 from ictal.errors import UnknownNameError
 from ictal.evaluation import balanced_accuracy, confusion_of_votes, kl_divergence
 from ictal.evaluation.binning import equal_mass_bins
 from ictal.evaluation.metrics import FLOOR, brier_score, cohen_kappa, correct, top2_correct
 from ictal.evaluation.ranking import auprc, auroc, positives
 from ictal.evaluation.reliability import expected_calibration_error, reliability_curve
-from ictal.labels import PATTERNS, distribution, top_patterns
 
 votes_of_panels = arrays(int, (7, 6), elements=st.integers(0, 20)).map(
     lambda votes: votes + (votes.sum(1) == 0)[:, None]

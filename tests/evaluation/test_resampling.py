@@ -3,8 +3,8 @@ import pytest
 from scipy.stats import bootstrap as bootstrap_of_scipy
 from scipy.stats import norm, t
 
+from ictal.core.intervals import expanded_tail
 from ictal.evaluation import Estimate, PatientBootstrap
-from ictal.intervals import expanded_tail
 
 
 def names(codes) -> np.ndarray:

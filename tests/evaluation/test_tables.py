@@ -6,9 +6,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from ictal.core.labels import PANELS, PATTERNS, STRATA, VOTE_COLUMNS, distribution, strata
+from ictal.core.predictions import COLUMNS, PROBABILITY_COLUMNS, Predictions
 from ictal.evaluation import balanced_accuracy, evaluate, kl_divergence
-from ictal.labels import PANELS, PATTERNS, STRATA, VOTE_COLUMNS, distribution, strata
-from ictal.predictions import COLUMNS, PROBABILITY_COLUMNS, Predictions
 from tests.evaluation.test_ablation import table
 
 N_RESAMPLES = 400

@@ -4,9 +4,9 @@ from pathlib import Path
 import edfio
 import pytest
 
+from ictal.core.recording import Annotation
 from ictal.errors import ReadError
 from ictal.io import open_recording
-from ictal.recording import Annotation
 from tests.helpers import edf_signals, noise
 
 CHANNELS = ("Fp1", "C3", "Oz", "ECG")

@@ -16,11 +16,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ictal.core.recording import Annotation, Gap
 from ictal.errors import IctalError, ReadError
 from ictal.io import open_recording
-from ictal.io.edf_copy import copy_edf_with_annotations, write_annotated_edf
-from ictal.io.edf_file import EdfFile
-from ictal.recording import Annotation, Gap
+from ictal.io.edf.annotated_copy import copy_edf_with_annotations, write_annotated_edf
+from ictal.io.edf.header import EdfFile
 from tests.helpers import recording
 
 Notes = list[tuple[float, float, str]]

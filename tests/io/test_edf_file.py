@@ -13,11 +13,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ictal.core.recording import Annotation, Gap
 from ictal.errors import ReadError
 from ictal.io import open_recording
-from ictal.io.edf_file import EdfFile
-from ictal.io.edf_read import read_edf, unit_uv
-from ictal.recording import Annotation, Gap
+from ictal.io.edf.header import EdfFile
+from ictal.io.edf.reader import read_edf, unit_uv
 
 RATE_HZ = 100
 

@@ -15,12 +15,12 @@ import pytest
 from typer.testing import CliRunner
 
 from ictal.cli import app
+from ictal.core.montage import CHANNELS, find_electrode
+from ictal.core.recording import Annotation, Recording
 from ictal.errors import IctalError, WriteError
 from ictal.io import open_recording
-from ictal.io.edf import STEP_UV, write_edf
-from ictal.montage import CHANNELS, find_electrode
-from ictal.recording import Annotation, Recording
-from ictal.simulate.timeline import simulate_recording
+from ictal.io.edf.writer import STEP_UV, write_edf
+from ictal.simulator.timeline import simulate_recording
 from tests.helpers import recording
 
 TOLERANCE_UV = STEP_UV / 2 + 400 * 2**-23

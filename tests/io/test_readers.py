@@ -18,13 +18,13 @@ import scipy.io
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ictal.core.montage import find_electrode
+from ictal.core.recording import Recording
 from ictal.errors import IctalError, ReadError
 from ictal.io import open_recording
 from ictal.io.hms import write_hms
-from ictal.io.mat import check_mat
+from ictal.io.mat_check import check_mat
 from ictal.io.open import READERS
-from ictal.montage import find_electrode
-from ictal.recording import Recording
 from tests.helpers import BDF_STEPS, EDF_STEPS, edf_signals, noise, recording
 
 CHANNELS = ("EEG Fp1-REF", "EEG T7-REF", "SaO2", "ECG")

@@ -13,11 +13,11 @@ import scipy.io
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ictal.core.recording import Gap, Recording
 from ictal.errors import ReadError
 from ictal.io import open_recording
-from ictal.io.raw import from_raw
+from ictal.io.mne_reader import from_raw
 from ictal.io.times import JITTER_S, Join, Times, joins_of, lay_out
-from ictal.recording import Gap, Recording
 from tests.io.test_edf_file import Made, tals
 from tests.io.test_edf_file import write as write_edf
 

@@ -7,12 +7,12 @@ import mne
 import numpy as np
 import pytest
 
+from ictal.core.montage import CHANNELS, ELECTRODES
 from ictal.errors import ElectrodeError, ReadError
 from ictal.io import open_recording
-from ictal.io.raw import from_raw
-from ictal.montage import CHANNELS, ELECTRODES
-from ictal.scoring.info import describe
-from ictal.wiring import wire
+from ictal.io.mne_reader import from_raw
+from ictal.preprocessing.channel_mapping import map_channels
+from ictal.scoring.recording_info import describe
 from tests.helpers import noise
 
 RATE_HZ = 200
@@ -47,7 +47,7 @@ def brainvision(
 )
 def test_both_letters_for_micro_and_every_unit_of_voltage_are_read_in_brainvision(tmp_path, unit, uv):
     made = open_recording(brainvision(tmp_path / "a.vhdr", [unit] * len(CHANNELS)))
-    assert wire(made).known == ELECTRODES
+    assert map_channels(made).known == ELECTRODES
     np.testing.assert_allclose(made.read(), noise(N_SAMPLES) * uv, rtol=1e-6, atol=ROUNDING * uv)
     np.testing.assert_array_equal(made.read(10, 20, [3, 1]), made.read()[[3, 1], 10:20])
 
@@ -72,7 +72,7 @@ def test_an_electrode_without_coordinates_is_an_electrode(tmp_path):
     path = brainvision(
         tmp_path / "a.vhdr", ["uV"] * 20, coordinates=f"[Coordinates]\n{places}".replace("=0,90,45", "=0,0,0")
     )
-    assert wire(open_recording(path)).known == ELECTRODES
+    assert map_channels(open_recording(path)).known == ELECTRODES
 
 
 def nihon_kohden(path: Path, names: tuple[str, ...], samples: np.ndarray) -> Path:
@@ -102,7 +102,7 @@ def nihon_kohden(path: Path, names: tuple[str, ...], samples: np.ndarray) -> Pat
 def test_the_midline_of_nihon_kohden_is_read(tmp_path):
     names = tuple(name.upper() for name in ELECTRODES)
     made = open_recording(nihon_kohden(tmp_path / "a.EEG", (*names, "WXY1"), noise(N_SAMPLES)))
-    assert wire(made).known == ELECTRODES
+    assert map_channels(made).known == ELECTRODES
     assert describe(made).missing == ()
     step_uv = 6399.902 / 65535
     np.testing.assert_allclose(made.read()[:19], noise(N_SAMPLES)[:19], rtol=0, atol=step_uv)
@@ -159,4 +159,4 @@ def test_what_a_file_plainly_states_counts_and_the_error_says_so():
     with pytest.raises(
         ElectrodeError, match=r"no channel for Fp1, Fz;.*Fp1 \(its file calls it 'eog'\), Fz \(its file"
     ):
-        wire(from_raw(raw))
+        map_channels(from_raw(raw))

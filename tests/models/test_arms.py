@@ -6,11 +6,10 @@ from torch import nn
 from torch.nn import functional as F  # noqa: N812 - the name that torch users know
 
 from ictal.errors import ModelError, UnknownNameError
-from ictal.models import ARMS, ModelSettings, build
-from ictal.models.arms import find_arm, members, parts_of, trained_arms
+from ictal.models.arms import ARMS, ModelSettings, build, find_arm, members, parts_of, trained_arms
 from ictal.models.efficientnet import EfficientnetSettings, PretrainedWeightsWarning
 from ictal.models.wavenet import WaveBlock, Wavenet, WavenetSettings
-from ictal.training import load_recipe
+from ictal.recipes import load_recipe
 from ictal.views import WaveformSettings
 from tests.conftest import TINY
 

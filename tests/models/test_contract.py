@@ -9,12 +9,12 @@ import timm
 import torch
 from torch import nn
 
+from ictal.core.montage import CHANNELS
 from ictal.errors import ModelError, UnknownNameError
-from ictal.models import build, load_model, save_model
-from ictal.models.weights import predict
-from ictal.montage import CHANNELS
+from ictal.models.arms import build
+from ictal.models.checkpoint import load_model, predict, save_model
 from tests.models.test_arms import SMALL, spatial
-from tests.models.test_weights import card, change_card, change_tensors
+from tests.models.test_checkpoint import card, change_card, change_tensors
 
 
 @pytest.fixture

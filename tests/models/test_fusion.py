@@ -2,8 +2,7 @@ import pytest
 import torch
 from torch import nn
 
-from ictal.models import build
-from ictal.models.arms import build_trained, trained_arms
+from ictal.models.arms import build, build_trained, trained_arms
 from ictal.models.fusion import Fusion, FusionSettings
 from tests.models.test_arms import SMALL, windows
 

@@ -2,12 +2,12 @@ import numpy as np
 import pytest
 import torch
 
+from ictal.core.labels import N_PATTERNS
 from ictal.evaluation import Calibration
 from ictal.evaluation.calibration import CALIBRATIONS
-from ictal.labels import N_PATTERNS
 from ictal.models.arms import ArmNetwork, CalibrationSettings, ModelSettings, build
-from ictal.training import load_recipe
-from ictal.training.recipe import Recipe
+from ictal.recipes import load_recipe
+from ictal.recipes.schema import Recipe
 from tests.conftest import TINY
 
 

@@ -9,9 +9,9 @@ from pydantic import ValidationError
 from torch import nn
 from torch.nn import functional as F  # noqa: N812 - the name that torch users know
 
+from ictal.core.montage import CHANNELS, MIRROR, derivations_of, montage
 from ictal.models.pooling import AttentionPool, central
 from ictal.models.symmetric import WAVEFORM, ResidualBlock, Symmetric, SymmetricSettings, Trust
-from ictal.montage import CHANNELS, MIRROR, derivations_of, montage
 from ictal.views import WaveformSettings
 
 SMALL = SymmetricSettings(widths=(8, 12), hemisphere=16, both=16, drop_rate=0.0)

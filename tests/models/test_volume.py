@@ -8,8 +8,8 @@ from pydantic import ValidationError
 from torch import nn
 from torch.nn import functional as F  # noqa: N812 - the name that torch users know
 
+from ictal.core.montage import CHANNELS
 from ictal.models.volume import FactoredBlock, VolumeNetwork, VolumeNetworkSettings
-from ictal.montage import CHANNELS
 from ictal.views import VolumeSettings
 
 SMALL = VolumeNetworkSettings(widths=(4, 8, 8), drop_rate=0.0)

@@ -7,7 +7,7 @@ from torch import nn
 
 from ictal.errors import RecipeError
 from ictal.models.wavenet import GatedLayer, WaveBlock, Wavenet, WavenetSettings
-from ictal.training import load_recipe
+from ictal.recipes import load_recipe
 from ictal.views import WaveformSettings
 from tests.conftest import TINY
 from tests.models.test_arms import LiteralBlock, windows

@@ -7,13 +7,13 @@ import numpy.typing as npt
 import pandas as pd
 from scipy.signal import butter, sosfiltfilt
 
-from ictal.labels import PATTERNS
-from ictal.montage import CHANNELS, ELECTRODES
-from ictal.predictions import PROBABILITY_COLUMNS
-from ictal.recording import Signal
+from ictal.core.labels import PATTERNS
+from ictal.core.montage import CHANNELS, ELECTRODES
+from ictal.core.predictions import PROBABILITY_COLUMNS
+from ictal.core.recording import Signal
+from ictal.core.windows import RATE_HZ
 from ictal.scoring.quality import FLAWS, SPECTRUM_HZ
 from ictal.scoring.scores import COLUMNS, RecordingInfo, Scores
-from ictal.windows import RATE_HZ
 
 EDGE_S = 20
 START = datetime(2030, 3, 14, 21, 37, 12)

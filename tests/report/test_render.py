@@ -9,15 +9,15 @@ import pandas as pd
 import pytest
 import yaml
 
+from ictal.core.labels import PANELS, PATTERN_TITLES, PATTERNS, STRATA
+from ictal.core.predictions import Predictions, concatenate
 from ictal.evaluation import compare_arms
 from ictal.evaluation.ablation import Comparison
-from ictal.labels import PANELS, PATTERN_TITLES, PATTERNS, STRATA
-from ictal.predictions import Predictions, concatenate
-from ictal.report.html import Report, figures, render
-from ictal.report.words import difference_in_words, gap_in_words, verdict_of_arms
-from ictal.training import load_recipe
+from ictal.recipes import load_recipe
+from ictal.report.ablation_report import Report, ablation_figures, render
+from ictal.report.verdicts import difference_in_words, gap_in_words, verdict_of_arms
 from tests.evaluation.test_ablation import table
-from tests.report.test_report import Page
+from tests.report.test_ablation_report import Page
 
 MANIFEST: dict[str, Any] = {
     "ictal_version": "9.8.7",
@@ -174,16 +174,16 @@ def test_only_simulated_data_are_called_simulated(two, data, simulated):
 
 
 def test_figures_show_the_figures(two):
-    patterns = figures.groups_figure(two.arms, "cv", "per_pattern")
+    patterns = ablation_figures.groups_figure(two.arms, "cv", "per_pattern")
     groups = two.arms[0].evaluations["cv"].per_pattern
     for name in PATTERNS:
         assert f"{PATTERN_TITLES[name]} (n={groups[name].n_windows})" in patterns
-    assert "1–9 votes (n=0)" in figures.groups_figure(two.arms, "cv", "per_stratum")
-    arms = figures.arms_figure(two)
+    assert "1–9 votes (n=0)" in ablation_figures.groups_figure(two.arms, "cv", "per_stratum")
+    arms = ablation_figures.arms_figure(two)
     assert all(arm.name in arms for arm in two.arms)
     assert "KL, held-out test" in arms
-    assert "KL, held-out test" not in figures.arms_figure(comparison(2, 0))
-    confusion = figures.confusion_figure(two.arms[0], "cv")
+    assert "KL, held-out test" not in ablation_figures.arms_figure(comparison(2, 0))
+    confusion = ablation_figures.confusion_figure(two.arms[0], "cv")
     largest = two.arms[0].evaluations["cv"].confusion.max()
     assert f">{largest * 100:.0f}<" in confusion
 
@@ -192,10 +192,10 @@ def test_a_difference_that_is_decided_is_drawn_dark(two):
     decided = next(d for d in two.differences if d.decided)
     undecided = replace(decided, estimate=replace(decided.estimate, low=-1.0, high=1.0))
     for difference, dark in ((decided, True), (undecided, False)):
-        svg = figures.differences_figure([difference], "difference")
+        svg = ablation_figures.differences_figure([difference], "difference")
         assert f"{difference.a} − {difference.b}, cross-validation" in svg
-        assert (f"stroke: {figures.INK}; stroke-width: 2" in svg) == dark
-        assert (f"stroke: {figures.FAINT}; stroke-width: 2" in svg) != dark
+        assert (f"stroke: {ablation_figures.INK}; stroke-width: 2" in svg) == dark
+        assert (f"stroke: {ablation_figures.FAINT}; stroke-width: 2" in svg) != dark
 
 
 def test_a_pattern_that_nobody_voted_for_leaves_its_row_empty():

@@ -1,8 +1,8 @@
 import numpy as np
 
-from ictal.montage import CHANNELS
+from ictal.core.montage import CHANNELS
+from ictal.core.windows import CENTRE_SAMPLES
 from ictal.report.traces import traces_figure
-from ictal.windows import CENTRE_SAMPLES
 
 
 def test_each_panel_has_the_double_banana_and_the_heart_at_their_scale():

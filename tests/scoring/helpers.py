@@ -16,14 +16,14 @@ from platformdirs import user_cache_path
 from scipy import signal as sp
 from torch import nn
 
-from ictal.models import Card, build, save_model
-from ictal.models.arms import ArmNetwork, MeanOfArms, ModelSettings, parts_of
-from ictal.montage import CHANNELS, MONTAGES, derivations_of
-from ictal.recording import Recording, Signal
-from ictal.scoring.contract import Contract
+from ictal.core.montage import CHANNELS, MONTAGES, derivations_of
+from ictal.core.recording import Recording, Signal
+from ictal.models.arms import ArmNetwork, MeanOfArms, ModelSettings, build, parts_of
+from ictal.models.checkpoint import Card, save_model
+from ictal.preprocessing.settings import StandardiseSettings
 from ictal.scoring.engine import Answer, Piece
 from ictal.scoring.export import export_model
-from ictal.standardise import StandardiseSettings
+from ictal.scoring.export_contract import Contract
 from tests.conftest import TINY
 
 SMALL = ModelSettings.model_validate(yaml.safe_load(Path(TINY).read_text())["models"])

@@ -6,13 +6,13 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from ictal.core.windows import WINDOW_SAMPLES
 from ictal.models.efficientnet import Efficientnet, EfficientnetSettings
-from ictal.scoring.contract import Contract, Part
+from ictal.preprocessing.settings import StandardiseSettings
 from ictal.scoring.engine import ExportedEngine, Piece
 from ictal.scoring.export import Columns
-from ictal.standardise import StandardiseSettings
+from ictal.scoring.export_contract import Contract, Part
 from ictal.views.spectrogram import Spectrogram, SpectrogramSettings
-from ictal.windows import WINDOW_SAMPLES
 from tests.helpers import noise
 
 N_MELS = 16

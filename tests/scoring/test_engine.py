@@ -8,18 +8,17 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from ictal.core.windows import CENTRE_SAMPLES
 from ictal.errors import ModelError, UnknownNameError
-from ictal.models import ARMS, ModelSettings, load_model
-from ictal.models.arms import CalibrationSettings
+from ictal.models.arms import ARMS, CalibrationSettings, ModelSettings
+from ictal.models.checkpoint import load_model, predict
 from ictal.models.fusion import FusionSettings
 from ictal.models.wavenet import Wavenet, WavenetSettings
-from ictal.models.weights import predict
 from ictal.scoring import engine as engines
 from ictal.scoring import export
-from ictal.scoring.contract import Part, exported_folder
 from ictal.scoring.engine import Answer, CheckedEngine, ExportedEngine, Piece, open_engine
+from ictal.scoring.export_contract import Part, exported_folder
 from ictal.views.waveform import WaveformSettings
-from ictal.windows import CENTRE_SAMPLES
 from tests.scoring.helpers import SHARING, SMALL, contract, exported, save, windows_of, with_wavenet
 
 AGREE = 1e-4

@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
+from ictal.core.predictions import PROBABILITY_COLUMNS
 from ictal.errors import TableError
-from ictal.predictions import PROBABILITY_COLUMNS
 from ictal.scoring.events import EVENT_PATTERNS, Event, EventSettings, Span, find_events, smooth
 
 PLAIN = EventSettings(smooth_rows=1, min_gap_s=0, min_duration_s=0)

@@ -11,16 +11,17 @@ import numpy as np
 import pytest
 import torch
 
+from ictal.core.montage import CHAINS, CHANNELS, ELECTRODES, MONTAGES, derivations_of, montage_matrix
+from ictal.core.recording import Recording
 from ictal.errors import ElectrodeError, ModelError, WriteError
-from ictal.models import ARMS, build, load_model
-from ictal.montage import CHAINS, CHANNELS, ELECTRODES, MONTAGES, derivations_of, montage_matrix
-from ictal.recording import Recording
-from ictal.scoring import contract as contracts
+from ictal.models.arms import ARMS, build
+from ictal.models.checkpoint import load_model
+from ictal.preprocessing.channel_mapping import map_channels
 from ictal.scoring import export as exports
-from ictal.scoring.contract import exported_folder, read_contract, sha256_of
+from ictal.scoring import export_contract as contracts
 from ictal.scoring.engine import open_engine
 from ictal.scoring.export import derivations_seen, export_model
-from ictal.wiring import wire
+from ictal.scoring.export_contract import exported_folder, read_contract, sha256_of
 from tests.scoring.helpers import SMALL, exported, network_of, save, windows_of
 
 LONG, FOUR, ALL = (
@@ -90,7 +91,7 @@ def test_contexts_are_of_electrodes_that_a_recording_must_have():
     """Otherwise any file would do, and its contexts would be of nothing."""
     pairs = [*LOOKS_AT["context"]]
     with pytest.raises(ElectrodeError, match="no channel for Fp1"):
-        wire(Recording.from_array(np.zeros((2, 9)), ("EKG", "Resp"), 200), pairs)
+        map_channels(Recording.from_array(np.zeros((2, 9)), ("EKG", "Resp"), 200), pairs)
     assert np.linalg.matrix_rank(montage_matrix(tuple(pairs))) >= 14
 
 

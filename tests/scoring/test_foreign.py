@@ -13,10 +13,10 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from ictal.errors import ModelError
-from ictal.models import load_model
-from ictal.scoring.contract import exported_folder, read_contract, sha256_of
+from ictal.models.checkpoint import load_model
+from ictal.models.hub import describe_model
 from ictal.scoring.engine import open_engine
-from ictal.shipped import describe_model
+from ictal.scoring.export_contract import exported_folder, read_contract, sha256_of
 from tests.scoring.helpers import SMALL, exported, save, windows_of
 
 AGREE = 1e-4

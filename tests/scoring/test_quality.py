@@ -9,10 +9,13 @@ from hypothesis.extra import numpy as hnp
 from pydantic import ValidationError
 from scipy import signal as sp
 
+from ictal.core.montage import CHAINS, CHANNELS, ELECTRODES, MIRROR, MONTAGES, derivations_of, montage_matrix
+from ictal.core.recording import Recording
+from ictal.core.windows import CENTRE_SAMPLES, RATE_HZ, WINDOW_SAMPLES
 from ictal.errors import ElectrodeError
 from ictal.io import open_recording
-from ictal.montage import CHAINS, CHANNELS, ELECTRODES, MIRROR, MONTAGES, derivations_of, montage_matrix
-from ictal.recording import Recording
+from ictal.preprocessing.channel_mapping import map_channels
+from ictal.preprocessing.runs import stretches
 from ictal.scoring.quality import (
     FLAWS,
     FRAME,
@@ -26,10 +29,7 @@ from ictal.scoring.quality import (
     look_at,
     reason_in_words,
 )
-from ictal.simulate import simulate_recording
-from ictal.standardise import stretches
-from ictal.windows import CENTRE_SAMPLES, RATE_HZ, WINDOW_SAMPLES
-from ictal.wiring import wire
+from ictal.simulator import simulate_recording
 
 DEFAULT = QualitySettings()
 BANANA = derivations_of(MONTAGES["double_banana"])
@@ -43,11 +43,11 @@ Array = np.ndarray
 def look(recording: Recording, settings: QualitySettings = DEFAULT) -> Frames:
     """Look at the first stretch of a recording, wired for what it has."""
     try:
-        wiring = wire(recording)
+        mapping = map_channels(recording)
     except ElectrodeError:
-        wiring = wire(recording, BANANA)
-    (stretch,) = stretches(recording, wiring, "linear")
-    return look_at(stretch.resampled(0, stretch.n_samples), wiring, settings)
+        mapping = map_channels(recording, BANANA)
+    (stretch,) = stretches(recording, mapping, "linear")
+    return look_at(stretch.resampled(0, stretch.n_samples), mapping, settings)
 
 
 def of(samples: Array, channels: tuple[str, ...] = CHANNELS, **more: object) -> Recording:
@@ -140,11 +140,11 @@ def test_samples_that_are_lost_now_and_then_do_not_cost_two_seconds_each():
 def test_electrodes_that_a_file_lacks_count_neither_for_nor_against_it():
     rows = [row for row, name in enumerate(CHANNELS) if name not in ("Fz", "Cz", "Pz")]
     recording = of(CLEAN[rows], tuple(CHANNELS[row] for row in rows))
-    wiring = wire(recording, [*SIDES["left"], *SIDES["right"]])
-    (stretch,) = stretches(recording, wiring, "linear")
+    mapping = map_channels(recording, [*SIDES["left"], *SIDES["right"]])
+    (stretch,) = stretches(recording, mapping, "linear")
     piece = stretch.resampled(0, stretch.n_samples)
     piece.flat[CHANNELS.index("F7")] = piece.missing[CHANNELS.index("F7")] = True
-    frames = look_at(piece, wiring, DEFAULT)
+    frames = look_at(piece, mapping, DEFAULT)
     assert frames.used.sum() == 16
     assert frames.usable(0) == pytest.approx(15 / 16)
     assert shown(frames, 0) == {("F7", "flat")}
@@ -242,10 +242,10 @@ def test_an_electrode_that_records_nothing_has_no_part_in_the_spectrum(damage):
 def test_what_one_side_lacks_is_unknown_and_not_silent():
     names = tuple(str(pair) for pair in SIDES["left"])
     recording = of(montage_matrix(SIDES["left"]) @ CLEAN, names)
-    wiring = wire(recording, SIDES["left"])
-    (stretch,) = stretches(recording, wiring, "linear")
+    mapping = map_channels(recording, SIDES["left"])
+    (stretch,) = stretches(recording, mapping, "linear")
     piece = stretch.resampled(0, stretch.n_samples)
-    spectrum = look_at(piece, wiring, DEFAULT).spectrum(0)
+    spectrum = look_at(piece, mapping, DEFAULT).spectrum(0)
     np.testing.assert_allclose(spectrum[0], welch_db(CLEAN, SIDES["left"], 0), atol=0.01)
     assert np.isnan(spectrum[1]).all()
     assert np.isnan(left_right(spectrum))

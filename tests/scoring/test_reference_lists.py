@@ -3,8 +3,8 @@
 import pytest
 
 from ictal.errors import TableError
-from ictal.scoring.reference import read_reference, read_references
-from tests.scoring.test_reference import seizures
+from ictal.scoring.reference_events import read_reference, read_references
+from tests.scoring.test_reference_events import seizures
 
 TUSZ = """# version = csv_v1.0.0
 # bname = aaaaaaac_s001_t000

@@ -11,13 +11,13 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from ictal.core.labels import PATTERNS
+from ictal.core.predictions import PROBABILITY_COLUMNS
 from ictal.errors import IctalError
-from ictal.io.edf import write_edf
-from ictal.labels import PATTERNS
-from ictal.predictions import PROBABILITY_COLUMNS
+from ictal.io.edf.writer import write_edf
 from ictal.scoring.events import Event
 from ictal.scoring.quality import FLAWS
-from ictal.scoring.reference import read_reference
+from ictal.scoring.reference_events import read_reference
 from ictal.scoring.scores import COLUMNS, RecordingInfo, Scores
 from ictal.scoring.writers import (
     HED_TAGS,

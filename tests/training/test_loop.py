@@ -4,13 +4,16 @@ import pytest
 import torch
 from torch import nn
 
+from ictal.core.labels import VOTE_COLUMNS, distribution
 from ictal.data import WindowArray
 from ictal.evaluation import kl_divergence
-from ictal.labels import VOTE_COLUMNS, distribution
-from ictal.models import ModelSettings, build
-from ictal.training import TrainingSettings, fit
-from ictal.training.loop import CHECKPOINT, HISTORY, Task, draw_rows, kl_loss
-from ictal.training.recipe import TrainerSettings
+from ictal.models.arms import ModelSettings, build
+from ictal.recipes import TrainingSettings
+from ictal.recipes.schema import TrainerSettings
+from ictal.training.batches import draw_rows
+from ictal.training.losses import kl_loss
+from ictal.training.task import CHECKPOINT, HISTORY, Task
+from ictal.training.trainer import fit
 
 N_EEGS = 12
 SETTINGS = TrainingSettings(learning_rates=(0.01, 0.005, 0.002), batch_size=4, precision="32", panel_weight=1)

@@ -6,17 +6,20 @@ import pytest
 import torch
 from scipy.optimize import minimize
 
+from ictal.core.labels import VOTE_COLUMNS
 from ictal.data import WindowArray
 from ictal.errors import RecipeError, RunError, UnknownNameError
-from ictal.labels import VOTE_COLUMNS
+from ictal.experiments.ablation import ablate
+from ictal.experiments.model_evaluation import evaluate_model
+from ictal.experiments.train_model import train
 from ictal.models.arms import ModelSettings, build_trained
+from ictal.models.checkpoint import predict
 from ictal.models.features import MOST
-from ictal.models.weights import predict
-from ictal.study import ablate, evaluate_model, train
-from ictal.training import load_recipe
-from ictal.training.fitting import PENALTIES, _log_concentration, fit_features
-from ictal.training.loop import Task
-from ictal.training.regression import RegressionSettings, choose_penalty, fit_regression
+from ictal.recipes import load_recipe
+from ictal.recipes.regression import RegressionSettings
+from ictal.training.feature_fitting import PENALTIES, _log_concentration, fit_features
+from ictal.training.regression import choose_penalty, fit_regression
+from ictal.training.task import Task
 from tests.conftest import TINY
 
 SETTINGS = RegressionSettings(penalties=(0.1, 10.0, 1000.0), inner_folds=3)
@@ -156,7 +159,7 @@ def test_a_recipe_says_penalties_for_a_regression_and_for_nothing_else():
 
 def test_what_a_regression_cannot_do_is_said_at_once(cache, tmp_path, monkeypatch):
     model = train("sim", "features", TINY, tmp_path / "model", cache)
-    monkeypatch.setattr("ictal.study.open_windows", lambda *_, **__: pytest.fail("read the EEG"))
+    monkeypatch.setattr("ictal.experiments.ablation.open_windows", lambda *_, **__: pytest.fail("read the EEG"))
     with pytest.raises(RecipeError, match=r"fitted to all windows at once.*--arm features without --from"):
         train("sim", None, TINY, tmp_path / "other", cache, begin_with=model)
     with pytest.raises(UnknownNameError, match=r"unknown arm 'features\+mirror'"):

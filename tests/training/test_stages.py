@@ -7,13 +7,19 @@ import pandas as pd
 import pytest
 import torch
 
+from ictal.core.labels import VOTE_COLUMNS, panel_size
 from ictal.data import WindowArray
 from ictal.errors import RecipeError, UnknownNameError
-from ictal.labels import VOTE_COLUMNS, panel_size
-from ictal.models import build
-from ictal.training import TrainingSettings, Unit, fit, load_recipe
-from ictal.training.loop import HISTORY, ForgettingWarning, draw_epoch, panel_loss
-from ictal.training.recipe import Stage, TrainerSettings
+from ictal.models.arms import build
+from ictal.recipes import TrainingSettings, load_recipe
+from ictal.recipes.schema import TrainerSettings
+from ictal.recipes.stages import Stage
+from ictal.training.batches import draw_epoch
+from ictal.training.lightning_module import ForgettingWarning
+from ictal.training.losses import panel_loss
+from ictal.training.run_folder import Unit
+from ictal.training.task import HISTORY
+from ictal.training.trainer import fit
 from tests.conftest import TINY
 from tests.training.test_loop import MODELS, array, network, state, task  # noqa: F401 - a fixture
 
@@ -145,7 +151,7 @@ def test_a_stage_of_the_head_leaves_what_is_below_as_it_is(array, tmp_path):  # 
 
 
 def test_the_panel_loss_is_the_likelihood_of_the_votes():
-    from ictal.evaluation.panels import log_likelihood
+    from ictal.evaluation.vote_likelihood import log_likelihood
 
     rng = np.random.default_rng(0)
     votes, logits = rng.integers(0, 6, (7, 6)), rng.normal(size=(7, 6))

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from ictal.io.context import cut_context, read_spectrogram
+from ictal.io.regional_spectrogram import cut_context, read_spectrogram
 from ictal.views import Context, ContextSettings
 
 EXACT = {"offset": 0.0, "scale": 1.0, "low": -20.0, "high": 20.0}

@@ -7,9 +7,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
+from ictal.core.montage import CHANNELS, MIRROR
 from ictal.errors import RecipeError
-from ictal.montage import CHANNELS, MIRROR
-from ictal.training import load_recipe
+from ictal.recipes import load_recipe
 from ictal.views import FEATURES, Features, FeaturesSettings
 from ictal.views.features import BANDS_HZ, LITTLE_UV2, LITTLE_UV_S
 from tests.conftest import TINY

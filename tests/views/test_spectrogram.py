@@ -9,10 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from ictal.montage import CHANNELS
+from ictal.core.montage import CHANNELS
+from ictal.core.windows import WINDOW_SAMPLES
 from ictal.views import Spectrogram, SpectrogramSettings
 from ictal.views.spectrogram import POWER_FLOOR, fourier_factors, mel_filters
-from ictal.windows import WINDOW_SAMPLES
 
 GOLDEN = Path(__file__).resolve().parents[1] / "golden"
 SMALL = SpectrogramSettings(n_mels=16, width=20)

@@ -6,10 +6,11 @@ import numpy as np
 import pytest
 import torch
 
+from ictal.core.montage import CHANNELS
 from ictal.io import open_recording
-from ictal.montage import CHANNELS
-from ictal.standardise import StandardiseSettings, standardise
-from ictal.training import load_recipe
+from ictal.preprocessing.settings import StandardiseSettings
+from ictal.preprocessing.standardise import standardise
+from ictal.recipes import load_recipe
 from ictal.views import Spectrogram, SpectrogramSettings, Waveform, WaveformSettings
 from ictal.views.spectrogram import hz_to_mel, mel_filters, mel_to_hz
 

@@ -10,10 +10,11 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 from scipy.signal import ShortTimeFFT, get_window
 
+from ictal.core.montage import CHAINS, CHANNELS, ELECTRODES, MIRROR, Derivation, derivations_of, montage
 from ictal.io import open_recording
-from ictal.montage import CHAINS, CHANNELS, ELECTRODES, MIRROR, Derivation, derivations_of, montage
-from ictal.simulate.head import POSITIONS, SITES
-from ictal.standardise import StandardiseSettings, standardise
+from ictal.preprocessing.settings import StandardiseSettings
+from ictal.preprocessing.standardise import standardise
+from ictal.simulator.head import POSITIONS, SITES
 from ictal.views import Volume, VolumeSettings
 from ictal.views.spectrogram import mel_filters
 from ictal.views.volume import GRID, line, neighbours, neighbours_matrix

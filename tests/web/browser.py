@@ -15,15 +15,15 @@ from urllib.request import Request, urlopen
 import numpy as np
 import pytest
 
+from ictal.core.labels import PATTERN_TITLES, PATTERNS
+from ictal.core.predictions import PROBABILITY_COLUMNS
 from ictal.io import open_recording
-from ictal.io.edf import write_edf
-from ictal.labels import PATTERN_TITLES, PATTERNS
-from ictal.predictions import PROBABILITY_COLUMNS
+from ictal.io.edf.writer import write_edf
 from ictal.scoring.engine import open_engine
-from ictal.scoring.score import score
+from ictal.scoring.pipeline import score
 from ictal.scoring.scores import Scores
-from ictal.simulate import simulate_recording
-from ictal.simulate.timeline import timeline
+from ictal.simulator import simulate_recording
+from ictal.simulator.timeline import timeline
 from tests.scoring.helpers import exported
 
 CHROMIUM = "/usr/bin/chromium"

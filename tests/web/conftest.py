@@ -12,7 +12,7 @@ pytest.importorskip("fastapi", reason="the viewer's server needs pip install 'ic
 
 from starlette.testclient import TestClient
 
-from ictal.io.edf import write_edf
+from ictal.io.edf.writer import write_edf
 from ictal.web.app import create_app
 from ictal.web.settings import ViewerSettings
 from ictal.web.viewer import Viewer

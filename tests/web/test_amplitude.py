@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 
-from ictal.montage import CHANNELS
-from ictal.recording import Recording
-from ictal.web.amplitude import amplitudes_uv
+from ictal.core.montage import CHANNELS
+from ictal.core.recording import Recording
 from ictal.web.montages import montages_of
+from ictal.web.page_amplitude import amplitudes_uv
 from tests.scoring.helpers import eeg, recording_of
 
 

@@ -8,14 +8,14 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from ictal.core.labels import PATTERNS
+from ictal.core.montage import ELECTRODES
+from ictal.core.predictions import PROBABILITY_COLUMNS
+from ictal.core.recording import Recording
 from ictal.data.manifest import read_manifest
-from ictal.io.edf import write_edf
-from ictal.io.parts import recording_hash
-from ictal.labels import PATTERNS
-from ictal.montage import ELECTRODES
-from ictal.predictions import PROBABILITY_COLUMNS
-from ictal.recording import Recording
-from ictal.simulate import simulate_recording
+from ictal.io.edf.writer import write_edf
+from ictal.io.recording_files import recording_hash
+from ictal.simulator import simulate_recording
 from ictal.web.library import middles_of
 from ictal.web.votes import FILE as VOTES
 from ictal.web.votes import Votes

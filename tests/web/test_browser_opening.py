@@ -8,9 +8,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from ictal.io.edf import write_edf
-from ictal.montage import CHANNELS
-from ictal.recording import ArraySource, Recording
+from ictal.core.montage import CHANNELS
+from ictal.core.recording import ArraySource, Recording
+from ictal.io.edf.writer import write_edf
 from tests.scoring.helpers import eeg, exported
 from tests.web.browser import CHROMIUM, ask, viewing
 from tests.web.test_browser import browser, new_reader, sync_api  # noqa: F401 - fixtures

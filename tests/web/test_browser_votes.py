@@ -6,8 +6,8 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+from ictal.core.labels import PATTERNS, VOTE_COLUMNS
 from ictal.data.manifest import read_manifest
-from ictal.labels import PATTERNS, VOTE_COLUMNS
 from tests.web.browser import CHROMIUM, ask, viewing
 from tests.web.conftest import wait_for
 from tests.web.test_browser import as_rater, browser, new_reader  # noqa: F401 - fixtures

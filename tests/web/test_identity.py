@@ -8,8 +8,8 @@ import pandas as pd
 import pytest
 
 from ictal.io import open_recording
-from ictal.io.edf import write_edf
-from ictal.io.parts import recording_hash
+from ictal.io.edf.writer import write_edf
+from ictal.io.recording_files import recording_hash
 from ictal.scoring.scores import Scores
 from ictal.web import identity
 from ictal.web.identity import EDGE_BYTES, former_id

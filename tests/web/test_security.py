@@ -18,8 +18,8 @@ from typer.testing import CliRunner
 from ictal.cli import app
 from ictal.errors import IctalError, ReadError
 from ictal.io import open_recording
-from ictal.io.edf import write_edf
-from ictal.web import limits, serve, upload
+from ictal.io.edf.writer import write_edf
+from ictal.web import body_limit, serve, upload
 from ictal.web.details import patient_field
 from ictal.web.security import SECURITY_HEADERS, Guard, is_loopback, new_token
 from ictal.web.settings import ViewerSettings
@@ -239,7 +239,7 @@ class TestBinding:
 
 class TestLimits:
     def test_a_body_that_is_too_large_is_refused_before_and_while_it_comes(self, client):
-        body = b"x" * (limits.MOST_BYTES + 1)
+        body = b"x" * (body_limit.MOST_BYTES + 1)
         assert client.post("/api/raters", content=body).status_code == 413
         pieces = (body[begin : begin + 1000] for begin in range(0, len(body), 1000))
         assert client.post("/api/raters", content=pieces).status_code == 413
@@ -295,7 +295,7 @@ class TestUpload:
 
     @pytest.mark.parametrize(("what", "most"), [("MEMORY", 1 << 27), ("DISK", 1000), ("CPU_S", 0)])
     def test_a_parser_that_wants_too_much_is_ended(self, night, tmp_path, what, most):
-        script = f"import ictal.web.upload as u; u.{what} = {most}\nfrom ictal.web.parse import main; main()"
+        script = f"import ictal.web.upload as u; u.{what} = {most}\nfrom ictal.web.upload_parser import main; main()"
         samples = tmp_path / "x.f32"
         done = subprocess.run(
             [sys.executable, "-c", script, str(night), str(samples)], capture_output=True, check=False

@@ -12,27 +12,27 @@ from hypothesis import strategies as st
 from scipy import signal as sp
 from sklearn.neighbors import NearestNeighbors
 
+from ictal.core.labels import PATTERNS
+from ictal.core.montage import CHAINS, CHANNELS, ELECTRODES
+from ictal.core.recording import ArraySource, Gap, Recording
 from ictal.errors import IctalError
 from ictal.io import open_recording
-from ictal.labels import PATTERNS
-from ictal.montage import CHAINS, CHANNELS, ELECTRODES
-from ictal.recording import ArraySource, Gap, Recording
 from ictal.scoring import export
-from ictal.scoring.contract import read_contract
+from ictal.scoring.export_contract import read_contract
 from ictal.scoring.scores import Scores
-from ictal.web import helper, mind
-from ictal.web.helper import Helper
+from ictal.web import model_process, worker_process
+from ictal.web.explainer import Explainer
+from ictal.web.jobs import StopError, Worker
 from ictal.web.library import Item, finished
-from ictal.web.minds import weights_of
+from ictal.web.model_pool import weights_of
 from ictal.web.montages import montages_of
 from ictal.web.overview import overview
 from ictal.web.pyramid import CUTS, Pyramid
 from ictal.web.similar import Neighbours, simulated_neighbours
 from ictal.web.traces import Cuts, page, thinned
 from ictal.web.viewer import Viewer
-from ictal.web.why import Explainer
-from ictal.web.words import expected_in_words, expected_votes
-from ictal.web.work import StopError, Worker
+from ictal.web.window_summary import expected_in_words, expected_votes
+from ictal.web.worker_process import Helper
 from tests.report.scored import made_up_scores
 from tests.scoring.helpers import SHARING, SMALL, eeg, recording_of, save
 from tests.web.conftest import SECONDS, client_of, unpacked, wait_for
@@ -387,7 +387,7 @@ class TestWhy:
 
     @pytest.mark.slow
     def test_the_process_beside_the_server_answers(self, viewer, client, base, monkeypatch):
-        monkeypatch.setattr(mind, "simulated_neighbours", partial(simulated_neighbours, n_windows=8))
+        monkeypatch.setattr(model_process, "simulated_neighbours", partial(simulated_neighbours, n_windows=8))
         client.post("/api/raters", json={"name": "Ada"})
         client.post(f"{base}/votes", json={"rater": "Ada", "time_s": 200, "pattern": "gpd"})
         first = client.get(f"{base}/similar?time_s=100").json()
@@ -408,7 +408,7 @@ class TestWhy:
         assert next(each["votes"]["gpd"] for each in similar if each["source"] == "voted") == 1
 
     def test_a_process_that_dies_is_an_error_and_begun_anew(self, tmp_path, monkeypatch):
-        monkeypatch.setattr(helper, "answer_all", die_at_the_second_question)
+        monkeypatch.setattr(worker_process, "answer_all", die_at_the_second_question)
         asked = Helper(tmp_path)
         assert asked.ask("first") == "first"
         for _ in range(2):
@@ -423,7 +423,7 @@ class TestWhy:
         assert multiprocessing.active_children() == []
 
     def test_a_process_that_nobody_asks_ends_and_is_begun_anew(self, tmp_path, monkeypatch):
-        monkeypatch.setattr(helper, "answer_all", die_at_the_second_question)
+        monkeypatch.setattr(worker_process, "answer_all", die_at_the_second_question)
         asked = Helper(tmp_path)
         assert asked.ask("first") == "first"
         asked.stop()
@@ -433,13 +433,13 @@ class TestWhy:
 
     def test_a_process_ends_when_nobody_asks_any_more(self, model, monkeypatch):
         monkeypatch.setitem(sys.modules, "triton", sys.modules.get("triton"))
-        monkeypatch.setattr(helper, "IDLE_S", 0.0)
-        monkeypatch.setattr(helper.signal, "signal", lambda *_: None)  # it runs in this process here
+        monkeypatch.setattr(worker_process, "IDLE_S", 0.0)
+        monkeypatch.setattr(worker_process.signal, "signal", lambda *_: None)  # it runs in this process here
         ours, theirs = multiprocessing.Pipe()
-        helper.answer_all(theirs, model)
-        monkeypatch.setattr(helper, "IDLE_S", 0.2)
+        worker_process.answer_all(theirs, model)
+        monkeypatch.setattr(worker_process, "IDLE_S", 0.2)
         ours.send(("nothing", ()))  # a window would not fit into a pipe from which nobody reads
-        helper.answer_all(theirs, model)
+        worker_process.answer_all(theirs, model)
         fine, error = ours.recv()
         assert (fine, "no attribute 'nothing'" in str(error)) == (False, True)
 

@@ -10,15 +10,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sklearn.metrics import cohen_kappa_score
 
+from ictal.core.labels import PATTERNS, VOTE_COLUMNS
 from ictal.data.manifest import read_manifest
 from ictal.errors import IctalError, UnknownNameError
-from ictal.io.edf import write_edf
-from ictal.labels import PATTERNS, VOTE_COLUMNS
-from ictal.study import ablate
-from ictal.web.agreement import FEWEST, agreement
-from ictal.web.export import manifest_of, patient_of
+from ictal.experiments.ablation import ablate
+from ictal.io.edf.writer import write_edf
+from ictal.web.panel_agreement import FEWEST, agreement
 from ictal.web.settings import ViewerSettings
 from ictal.web.viewer import Viewer
+from ictal.web.vote_export import manifest_of, patient_of
 from ictal.web.votes import Vote, Votes
 from tests.conftest import TINY
 from tests.scoring.helpers import eeg, recording_of

@@ -7,22 +7,23 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from ictal.core.labels import PATTERNS, VOTE_COLUMNS
+from ictal.core.montage import ELECTRODES
+from ictal.core.predictions import PROBABILITY_COLUMNS
+from ictal.core.recording import Gap
 from ictal.errors import ReadError, TableError
 from ictal.evaluation import kl_divergence
+from ictal.experiments.model_evaluation import evaluate_model
+from ictal.experiments.train_model import train
 from ictal.io import open_recording
-from ictal.io.edf import write_edf
-from ictal.labels import PATTERNS, VOTE_COLUMNS
-from ictal.models import load_model
-from ictal.montage import ELECTRODES
-from ictal.predictions import PROBABILITY_COLUMNS
-from ictal.recording import Gap
-from ictal.recordings import window_of
-from ictal.scoring.score import score
-from ictal.study import evaluate_model, train
-from ictal.training import load_recipe
+from ictal.io.edf.writer import write_edf
+from ictal.models.checkpoint import load_model
+from ictal.recipes import load_recipe
+from ictal.report.results_folder import window_of
+from ictal.scoring.pipeline import score
 from ictal.web.details import windows
-from ictal.web.helper import Helper
 from ictal.web.viewer import Viewer
+from ictal.web.worker_process import Helper
 from tests.conftest import TINY
 from tests.data.test_as_scored import BANANA, NAMES, RECORDINGS, Keeping
 from tests.helpers import noise

@@ -4,7 +4,7 @@ import time
 from multiprocessing.connection import Connection
 from pathlib import Path
 
-from ictal.web.helper import answer_all
+from ictal.web.worker_process import answer_all
 
 
 class Slow:
@@ -27,9 +27,9 @@ def answer_for_ever(line: Connection, folder: Path) -> None:
     import sys
     from types import ModuleType
 
-    stand_in = ModuleType("ictal.web.why")
+    stand_in = ModuleType("ictal.web.explainer")
     stand_in.Explainer = Slow  # type: ignore[attr-defined]
-    sys.modules["ictal.web.why"] = stand_in
+    sys.modules["ictal.web.explainer"] = stand_in
     answer_all(line, folder)
 
 
@@ -39,12 +39,12 @@ def serve_while_thinking(folder: Path) -> None:
     from contextlib import suppress
 
     from ictal.errors import IctalError
-    from ictal.web import helper
-    from ictal.web.minds import Mind
+    from ictal.web import worker_process
+    from ictal.web.model_pool import Mind
     from ictal.web.serve import serve
     from ictal.web.viewer import Viewer
 
-    helper.answer_all = answer_for_ever
+    worker_process.answer_all = answer_for_ever
     viewer = Viewer(folder / "out")
     mind = viewer._minds._minds["x"] = Mind(folder, "x", viewer.workers["thinking"])
 

@@ -15,8 +15,8 @@ import pandas as pd
 from filelock import FileLock, Timeout
 
 from ictal import __version__
+from ictal.core.atomic_files import whole_file, writing
 from ictal.errors import RunError, TableError
-from ictal.files import whole_file, writing
 
 LEDGER = "ledger.jsonl"
 LEDGER_TABLE = "ledger.parquet"

@@ -9,7 +9,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from ictal.archive.source import Entry
-from ictal.files import remove_parts, whole_file, writing
+from ictal.core.atomic_files import remove_parts, whole_file, writing
 from ictal.scoring.burden import burden, longest_runs
 from ictal.scoring.events import Event
 from ictal.scoring.scores import Scores

@@ -8,9 +8,9 @@ import pandas as pd
 
 from ictal.archive.ledger import STATES, ledger_table, read_ledger
 from ictal.archive.partition import PARTITION
-from ictal.cluster import require
+from ictal.core.labels import PATTERNS
+from ictal.distributed import require
 from ictal.errors import RunError, UnknownNameError
-from ictal.labels import PATTERNS
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection, DuckDBPyRelation

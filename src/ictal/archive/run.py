@@ -6,18 +6,18 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from ictal.archive.about import ABOUT, About
 from ictal.archive.ledger import LEDGER, Ledger, Row, claim_ledger, write_table
 from ictal.archive.partition import Partition
+from ictal.archive.run_settings import ABOUT, About
 from ictal.archive.source import Entry, is_url, plan
 from ictal.archive.status import Status, is_due, status_of
 from ictal.archive.worker import FetchError, Outcome, Scoring, score_entry
-from ictal.cluster import Cluster, Finished, LostWorkerError, open_cluster, spread
+from ictal.core.atomic_files import remove_parts
+from ictal.core.progress import Progress, silent
+from ictal.core.windows import CENTRE_S
+from ictal.distributed import Cluster, Finished, LostWorkerError, open_cluster, spread
 from ictal.errors import RunError, WriteError
-from ictal.files import remove_parts
-from ictal.progress import Progress, silent
 from ictal.scoring.engine import EngineName
-from ictal.windows import CENTRE_S
 
 Tell = Callable[[str, dict[str, Any]], None]
 """Told what has happened: the name of an event, and what is known of it."""
@@ -53,7 +53,7 @@ def score_archive(
     out
         Folder of the archive, which all workers share.
     model, step_s, engine, interpolate, accept_doubtful
-        See `ictal.scoring.score.score`. Other ones go to a partition of their own.
+        See `ictal.scoring.pipeline.score`. Other ones go to a partition of their own.
     cluster
         Where to work; None: on all processors of this machine.
     progress

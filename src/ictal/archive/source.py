@@ -12,10 +12,10 @@ from urllib.parse import urlsplit
 import pandas as pd
 
 from ictal.archive.folders import files_below
-from ictal.cluster import require
-from ictal.data.table import read_csv
+from ictal.core.atomic_files import hash_of, reason_of
+from ictal.data.label_table import read_csv
+from ictal.distributed import require
 from ictal.errors import ReadError, TableError, listed
-from ictal.files import hash_of, reason_of
 from ictal.io.bids import ENDING, NOT_RAW
 from ictal.io.open import COMPANIONS, FOLDERS, READERS
 

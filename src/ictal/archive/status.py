@@ -6,9 +6,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from ictal.archive.about import About
 from ictal.archive.ledger import STATES, Row, read_ledger
 from ictal.archive.partition import Partition
+from ictal.archive.run_settings import About
 from ictal.archive.source import Entry, plan
 from ictal.errors import ReadError, TableError
 

@@ -16,13 +16,13 @@ from typing import Literal
 from ictal.archive.ledger import LEDGER
 from ictal.archive.partition import Partition
 from ictal.archive.source import Entry, is_url
+from ictal.core.atomic_files import hash_of
+from ictal.core.settings import Settings
 from ictal.errors import IctalError, ModelError, ReadError, WriteError
-from ictal.files import hash_of
-from ictal.scoring.contract import Contract
+from ictal.models.hub import find_model
 from ictal.scoring.engine import Engine, EngineName, open_engine
-from ictal.scoring.score import score
-from ictal.settings import Settings
-from ictal.shipped import find_model
+from ictal.scoring.export_contract import Contract
+from ictal.scoring.pipeline import score
 
 FULL = (errno.ENOSPC, errno.EDQUOT)
 """What a system says where a disk, or the share that a user has of it, is full."""
@@ -38,7 +38,7 @@ class Scoring(Settings):
     weights_sha256, card
         Which model that was when the run was planned.
     step_s, engine, interpolate, accept_doubtful
-        See `ictal.scoring.score.score`.
+        See `ictal.scoring.pipeline.score`.
     """
 
     model: str

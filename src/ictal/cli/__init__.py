@@ -14,8 +14,8 @@ from ictal.cli.recordings import evaluate_events, info, score
 from ictal.cli.screen import EXIT_CODES, FAILED, WRONG_USAGE, say_error
 from ictal.cli.study import ablate, compare, evaluate, experts, explain, simulate, train
 from ictal.cli.view import view
+from ictal.core.atomic_files import reason_of
 from ictal.errors import IctalError, UnknownNameError, UsageError
-from ictal.files import reason_of
 
 app = typer.Typer(
     name="ictal",

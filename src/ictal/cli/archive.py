@@ -17,14 +17,14 @@ from rich.table import Table
 
 from ictal.cli.recordings import ACCEPT_DOUBTFUL, ENGINE, INTERPOLATE, MODEL, STEP
 from ictal.cli.screen import JSON, PARTLY_FAILED, Results, bar, say
-from ictal.files import whole_file, writing
+from ictal.core.atomic_files import whole_file, writing
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from ictal.archive.status import Status
-    from ictal.cluster import Cluster
-    from ictal.progress import Progress
+    from ictal.core.progress import Progress
+    from ictal.distributed import Cluster
 
 MOST_REASONS, MOST_ROWS = 8, 20
 """Reasons and rows that are printed; of more, how many there are."""
@@ -159,7 +159,7 @@ def query(
     Example: ictal archive query scored "state = failed" --table recordings
     """
     from ictal.archive.query import query_archive
-    from ictal.spreadsheets import for_spreadsheets
+    from ictal.core.spreadsheets import for_spreadsheets
 
     found, results = query_archive(folder, question, cast(Any, table)), Results(json_file)
     if csv_file:
@@ -174,7 +174,7 @@ def query(
 
 
 def _cluster(workers: int | None, scheduler: str | None, memory: str | None) -> "Cluster":
-    from ictal.cluster import Cluster
+    from ictal.distributed import Cluster
 
     return Cluster(workers, scheduler, memory)
 

@@ -7,7 +7,7 @@ import typer
 from ictal.cli.screen import JSON, PARTLY_FAILED, Results, new_table, say_error
 
 if TYPE_CHECKING:
-    from ictal.shipped import NamedModel
+    from ictal.models.hub import NamedModel
 
 
 def models(
@@ -18,7 +18,7 @@ def models(
 
     Example: ictal models default
     """
-    from ictal.shipped import describe_model
+    from ictal.models.hub import describe_model
 
     results = Results(json_file)
     if name is None:
@@ -36,7 +36,7 @@ def models(
 def _all() -> "tuple[list[NamedModel], int]":
     """Return every model that can be read, and how many cannot; say of these what is wrong."""
     from ictal.errors import ModelError
-    from ictal.shipped import describe_model, named_folders
+    from ictal.models.hub import describe_model, named_folders
 
     found, wrong = [], 0
     for folder in named_folders():
@@ -49,7 +49,7 @@ def _all() -> "tuple[list[NamedModel], int]":
 
 
 def _show_models(results: Results, found: "list[NamedModel]") -> None:
-    from ictal.shipped import models_folder
+    from ictal.models.hub import models_folder
 
     shown = new_table("model", "arm", "parameters", "MB")
     for title in ("trained on", "licence", "from"):

@@ -13,8 +13,8 @@ from ictal.cli.screen import JSON, PARTLY_FAILED, Results, bar, new_table, say, 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from ictal.scoring.agreement import EventEvaluation
-    from ictal.scoring.info import Info
+    from ictal.scoring.event_scoring import EventEvaluation
+    from ictal.scoring.recording_info import Info
     from ictal.scoring.scores import Scores
 
 # Reading and scoring need neither torch nor matplotlib; what little they need is imported when a command runs.
@@ -46,8 +46,8 @@ def info(
     Example: ictal info night.edf
     """
     from ictal.io import open_recording
-    from ictal.scoring.contract import read_input
-    from ictal.scoring.info import describe
+    from ictal.scoring.export_contract import read_input
+    from ictal.scoring.recording_info import describe
 
     wanted, results = read_input(model), Results(json_file)
 
@@ -81,14 +81,14 @@ def score(
     """
     from typing import cast
 
-    from ictal import recordings
+    from ictal.models.hub import find_model
+    from ictal.report import results_folder
     from ictal.scoring.engine import open_engine
-    from ictal.shipped import find_model
 
-    names = list(recordings.FORMATS) if formats == "all" else [name.strip() for name in formats.split(",")]
-    recordings.check_formats(names)
-    recordings.check_names(files)
-    folder = out or recordings.results_folder(files)
+    names = list(results_folder.FORMATS) if formats == "all" else [name.strip() for name in formats.split(",")]
+    results_folder.check_formats(names)
+    results_folder.check_names(files)
+    folder = out or results_folder.results_folder(files)
     saved = find_model(model)
     announce = partial(say, f"Exporting model {saved}: this takes some seconds, and is done once.")
     running = open_engine(saved, cast(Any, engine), threads, announce)
@@ -96,7 +96,7 @@ def score(
 
     def told(file: Path) -> dict[str, Any]:
         with bar("score anew") as progress:
-            done = recordings.score_file(
+            done = results_folder.score_file(
                 file,
                 running,
                 folder,
@@ -109,7 +109,7 @@ def score(
             )
         _show_scores(results, done.scores)
         results.show("Files:", *(f"  {path}" for path in done.files))
-        return recordings.summary(done.scores)
+        return results_folder.summary(done.scores)
 
     _each(files, told, results)
 
@@ -147,7 +147,7 @@ class _First:
         self.said = False
 
     def __call__(self, frame: "pd.DataFrame") -> None:
-        from ictal.predictions import PROBABILITY_COLUMNS
+        from ictal.core.predictions import PROBABILITY_COLUMNS
 
         given = frame[frame["reason"] == ""]
         if self.said or not len(given):
@@ -173,7 +173,7 @@ def evaluate_events(
 
     Example: ictal evaluate-events ictal_night night_reference_events.tsv
     """
-    from ictal.scoring.agreement import evaluate_files
+    from ictal.scoring.event_scoring import evaluate_files
 
     result, results = evaluate_files(scores, events, pattern), Results(json_file)
     results.give_json(result.to_json())
@@ -181,9 +181,9 @@ def evaluate_events(
 
 
 def _show_info(results: Results, told: "Info") -> None:
+    from ictal.core.windows import CENTRE_S
     from ictal.errors import listed
     from ictal.report.clock import counted, duration_in_words
-    from ictal.windows import CENTRE_S
 
     results.show(f"{told.name}")
     start = f", from {told.start:%Y-%m-%d %H:%M:%S}" if told.start else ""
@@ -219,7 +219,7 @@ def _show_info(results: Results, told: "Info") -> None:
 
 
 def _show_scores(results: Results, scores: "Scores") -> None:
-    from ictal.labels import PATTERN_TITLES
+    from ictal.core.labels import PATTERN_TITLES
     from ictal.report.clock import duration_in_words
 
     frame, events = scores.frame, scores.events()
@@ -248,8 +248,8 @@ def _show_scores(results: Results, scores: "Scores") -> None:
 
 
 def _show_evaluation(results: Results, result: "EventEvaluation") -> None:
-    from ictal.scoring.agreement import shown as told
-    from ictal.scoring.agreement_intervals import FIGURES
+    from ictal.scoring.event_intervals import FIGURES
+    from ictal.scoring.event_scoring import shown as told
 
     results.show(f"{result.pattern}: {len(result.files)} recordings, {result.duration_s / 3600:.2f} h")
     shown = new_table("", "reference", "found", "false", "sensitivity", "precision", "F1", "false per day")

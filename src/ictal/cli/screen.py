@@ -15,7 +15,7 @@ from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
-from ictal.progress import Progress
+from ictal.core.progress import Progress
 
 screen = Console(stderr=True)
 """Standard error: for progress, notes and errors."""
@@ -140,7 +140,7 @@ class Results:
         if self.json_file == "-":
             typer.echo(json.dumps(content, indent=2, allow_nan=False))
         elif self.json_file:
-            from ictal.files import write_json
+            from ictal.core.atomic_files import write_json
 
             write_json(Path(self.json_file), content)
 

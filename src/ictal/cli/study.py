@@ -12,7 +12,7 @@ from ictal.cli.screen import JSON, Results, bar, new_table, say
 if TYPE_CHECKING:
     from ictal.evaluation import Comparison, Estimate, Evaluation, LearningCurve, TableComparison
     from ictal.evaluation.tables import Group
-    from ictal.training import Recipe
+    from ictal.recipes import Recipe
 
 # Torch and its kin take seconds to import, so each command imports the library when it runs.
 
@@ -73,14 +73,14 @@ def ablate(
 
     Example: ictal ablate sim --recipe quick --out runs/demo
     """
-    from ictal import study
-    from ictal.cluster import Cluster
+    from ictal.distributed import Cluster
+    from ictal.experiments import ablation
 
     chosen = _recipe(recipe, overrides, seed, folds)
     cluster = Cluster(workers, scheduler) if workers or scheduler else None
     names = None if arms is None else _listed(arms)
     with bar() as progress:
-        result = study.ablate(
+        result = ablation.ablate(
             data,
             chosen,
             names,
@@ -130,11 +130,11 @@ def train(
 
     Example: ictal train data/hms --from default --out models/hms
     """
-    from ictal import study
+    from ictal.experiments import train_model
 
     chosen = _recipe(recipe or ("finetune" if begin_with else "quick"), overrides, seed)
     with bar() as progress:
-        folder = study.train(
+        folder = train_model.train(
             data, arm, chosen, out, cache, progress, begin_with=begin_with, overrides=overrides or ()
         )
     Results().show("Files:", *(f"  {folder / name}" for name in ("model.safetensors", "card.json")))
@@ -154,11 +154,11 @@ def evaluate(
 
     Example: ictal evaluate default data/iiic --json -
     """
-    from ictal import study
+    from ictal.experiments import model_evaluation
 
     chosen = _recipe(recipe, overrides, seed)
     with bar() as progress:
-        result, predictions = study.evaluate_model(model, data, chosen, cache, progress)
+        result, predictions = model_evaluation.evaluate_model(model, data, chosen, cache, progress)
     if out:
         predictions.write(out)
     results = Results(json_file)
@@ -199,10 +199,10 @@ def compare(
 
     Example: ictal compare raw.csv spectrogram.csv --average --patients train.csv
     """
+    from ictal.core.labels import VOTE_COLUMNS
     from ictal.errors import UsageError
     from ictal.evaluation import ColumnNames, compare_tables, read_patients, read_table
-    from ictal.labels import VOTE_COLUMNS
-    from ictal.report.words import verdict_in_words
+    from ictal.report.verdicts import verdict_in_words
 
     def columns(text: str | None) -> tuple[str, ...] | None:
         return None if text is None else tuple(name.strip() for name in text.split(","))
@@ -253,7 +253,7 @@ def experts(
     Example: ictal experts labels.csv
     """
     from ictal.evaluation import compare_with_experts, read_expert_labels
-    from ictal.report.words import few_patients_in_words
+    from ictal.report.verdicts import few_patients_in_words
 
     result = compare_with_experts(read_expert_labels(file), min_others=least, seed=seed)
     results = Results(json_file)
@@ -297,17 +297,19 @@ def explain(
 
     Example: ictal explain models/both sim --window p3e1_0 --out why.svg
     """
-    from ictal import study
-    from ictal.evaluation import explain as explaining
-    from ictal.models import load_model
-    from ictal.report.explanations import explanation_figure, save_figure
+    from ictal.experiments import window_explanation
+    from ictal.explanations.sanity import sanity as check_sanity
+    from ictal.models.checkpoint import load_model
+    from ictal.report.explanation_figure import explanation_figure, save_figure
 
-    found = study.explain_window(model, data, window, pattern, cast(Any, (method,)), _recipe(recipe, overrides, None))
+    found = window_explanation.explain_window(
+        model, data, window, pattern, cast(Any, (method,)), _recipe(recipe, overrides, None)
+    )
     save_figure(explanation_figure(found, cast(Any, method), cast(Any, page), f"window {window}"), out)
     told, results = found.to_json(), Results(json_file)
     if check:
         network = load_model(model).network
-        sanity = explaining.sanity(network, [found.window], found.pattern, cast(Any, method))
+        sanity = check_sanity(network, [found.window], found.pattern, cast(Any, method))
         told["correlation_with_random_weights"] = sanity.correlations[-1]
         verdict = (
             "it changes with the weights, as it should"
@@ -336,8 +338,8 @@ def simulate(
     """
     from ictal.data.simulated import SimulatedDataset, write_folder
     from ictal.errors import RunError, UsageError
-    from ictal.io.edf import write_edf
-    from ictal.simulate import SimulationSettings, simulate_recording
+    from ictal.io.edf.writer import write_edf
+    from ictal.simulator import SimulationSettings, simulate_recording
 
     if hours is None:
         if patient is not None:
@@ -367,7 +369,7 @@ def simulate(
 
 
 def _recipe(name: str, overrides: list[str] | None, seed: int | None, folds: int | None = None) -> "Recipe":
-    from ictal.training import load_recipe
+    from ictal.recipes import load_recipe
 
     chosen = list(overrides or [])
     chosen += [f"seed={seed}"] if seed is not None else []
@@ -376,7 +378,7 @@ def _recipe(name: str, overrides: list[str] | None, seed: int | None, folds: int
 
 
 def _show_comparison(results: Results, comparison: "Comparison", manifest: dict[str, Any]) -> None:
-    from ictal.report.words import (
+    from ictal.report.verdicts import (
         difference_in_words,
         few_patients_in_words,
         patients_in_words,
@@ -416,7 +418,7 @@ def _show_control(results: Results, name: str, control: "Comparison") -> None:
 
 
 def _show_curve(results: Results, curve: "LearningCurve") -> None:
-    from ictal.report.words import curve_in_words
+    from ictal.report.verdicts import curve_in_words
 
     table = new_table("arm", "training patients", "KL, cross-validation", "gain")
     for point in curve.points:
@@ -432,7 +434,7 @@ def _listed(text: str) -> list[str]:
 
 def _show_tables(results: Results, result: "TableComparison") -> None:
     from ictal.evaluation import MEASURES
-    from ictal.report.words import few_patients_in_words, patients_in_words
+    from ictal.report.verdicts import few_patients_in_words, patients_in_words
 
     for sentence in result.left_out:
         results.show(f"Left out: {sentence}.")
@@ -465,7 +467,7 @@ def _show_tables(results: Results, result: "TableComparison") -> None:
 
 
 def _show_evaluation(results: Results, result: "Evaluation") -> None:
-    from ictal.report.words import few_patients_in_words, patients_in_words
+    from ictal.report.verdicts import few_patients_in_words, patients_in_words
 
     patients = patients_in_words(result.n_patients, result.n_effective)
     results.show(f"{result.n_windows} windows of {result.n_eegs} EEGs of {patients}")

@@ -47,7 +47,7 @@ def view(
     Example: ictal view night.edf
     """
     check_installed()
-    from ictal.recordings import check_names, results_folder
+    from ictal.report.results_folder import check_names, results_folder
     from ictal.web.serve import serve
     from ictal.web.settings import ViewerSettings
     from ictal.web.viewer import Viewer

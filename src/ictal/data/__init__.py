@@ -1,10 +1,10 @@
 """Data sets of EEG windows with votes, behind one protocol."""
 
-from ictal.data.array import WindowArray, prepare
 from ictal.data.dataset import Dataset, DataSettings
 from ictal.data.folds import TEST, assign_folds, check_folds
 from ictal.data.open import open_dataset
 from ictal.data.simulated import SimulatedDataset, write_folder
+from ictal.data.window_array import WindowArray, prepare
 
 __all__ = [
     "TEST",

@@ -8,19 +8,19 @@ from typing import Protocol
 import pandas as pd
 from pydantic import Field
 
+from ictal.core.atomic_files import hash_of, identity_of
+from ictal.core.recording import Recording
+from ictal.core.settings import Settings
+from ictal.core.windows import BEFORE_S, CENTRE_S, RATE_HZ, WINDOW_SAMPLES, Run, ShortPolicy, completed_start
 from ictal.errors import IctalError, raise_problems
-from ictal.files import hash_of, identity_of
 from ictal.io import open_recording
-from ictal.io.context import ContextFile
-from ictal.io.parts import hashes_with_sidecars
-from ictal.needs import Needs
-from ictal.recording import Recording
-from ictal.resampling import runs_of
-from ictal.settings import Settings
-from ictal.simulate import SimulationSettings
-from ictal.standardise import check_rate
-from ictal.windows import BEFORE_S, CENTRE_S, RATE_HZ, WINDOW_SAMPLES, Run, ShortPolicy, completed_start
-from ictal.wiring import has_all_electrodes
+from ictal.io.recording_files import hashes_with_sidecars
+from ictal.io.regional_spectrogram import ContextFile
+from ictal.preprocessing.channel_mapping import has_all_electrodes
+from ictal.preprocessing.input_needs import Needs
+from ictal.preprocessing.resampling import runs_of
+from ictal.preprocessing.runs import check_rate
+from ictal.simulator import SimulationSettings
 
 TOLERANCE_S = 0.0025
 """Half a sample: how far a time in a table may be off because of its rounding."""
@@ -67,7 +67,7 @@ class Dataset(Protocol):
 
     @property
     def labels(self) -> pd.DataFrame:
-        """A row per window, the columns `ictal.data.table.LABEL_COLUMNS`; rows of one EEG stand together."""
+        """A row per window, the columns `ictal.data.label_table.LABEL_COLUMNS`; rows of one EEG stand together."""
         ...
 
     @property
@@ -169,7 +169,7 @@ class FileDataset:
             try:
                 recording = self.recording(str(eeg_id))
                 check_rate(recording)
-                wired |= not has_all_electrodes(needs.wire(recording))
+                wired |= not has_all_electrodes(needs.map_channels(recording))
             except IctalError as error:
                 problems.append(f"eeg_id {eeg_id}: {error}")
                 continue

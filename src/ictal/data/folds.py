@@ -4,9 +4,9 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from ictal.data.table import FOLD_COLUMN, TEST_FOLD
+from ictal.core.labels import VOTE_COLUMNS, distribution
+from ictal.data.label_table import FOLD_COLUMN, TEST_FOLD
 from ictal.errors import FoldError
-from ictal.labels import VOTE_COLUMNS, distribution
 
 TEST = -1
 """The fold number of the held-out test patients."""

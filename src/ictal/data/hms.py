@@ -4,12 +4,12 @@ from pathlib import Path
 
 import pandas as pd
 
+from ictal.core.ids import with_whole_ids
+from ictal.core.labels import VOTE_COLUMNS
 from ictal.data.dataset import FileDataset
-from ictal.data.table import make_labels, read_csv
+from ictal.data.label_table import make_labels, read_csv
 from ictal.errors import TableError, raise_problems
-from ictal.ids import with_whole_ids
-from ictal.io.context import ContextFile
-from ictal.labels import VOTE_COLUMNS
+from ictal.io.regional_spectrogram import ContextFile
 
 TABLE = "train.csv"
 EEGS = "train_eegs"
@@ -31,7 +31,7 @@ def read_hms_labels(path: Path) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        `ictal.data.table.LABEL_COLUMNS`; window_id is 'EEG_SUBID', start_s the sub-window's offset.
+        `ictal.data.label_table.LABEL_COLUMNS`; window_id is 'EEG_SUBID', start_s the sub-window's offset.
 
     Raises
     ------

@@ -4,12 +4,12 @@ import os
 import unicodedata
 from pathlib import Path
 
+from ictal.core.atomic_files import identity_of
+from ictal.core.ids import tidy_id
+from ictal.core.labels import VOTE_COLUMNS
 from ictal.data.dataset import FileDataset
-from ictal.data.table import CENTRE_COLUMN, make_labels, read_csv
+from ictal.data.label_table import CENTRE_COLUMN, make_labels, read_csv
 from ictal.errors import TableError, raise_problems
-from ictal.files import identity_of
-from ictal.ids import tidy_id
-from ictal.labels import VOTE_COLUMNS
 
 MANIFEST_COLUMNS = ("file", CENTRE_COLUMN, "patient_id", *VOTE_COLUMNS)
 """Of a manifest as it is written: `CENTRE_COLUMN` is when the voted 10 s begin, in true seconds from the start of the

@@ -5,15 +5,15 @@ from pathlib import Path
 
 import pandas as pd
 
-from ictal.context import CONTEXT_S
+from ictal.core.windows import WINDOW_S, ShortPolicy
 from ictal.data.dataset import Dataset, DataSettings
 from ictal.data.hms import read_hms_folder
 from ictal.data.manifest import read_manifest
 from ictal.data.simulated import SimulatedDataset
 from ictal.errors import TableError, UnknownNameError
-from ictal.needs import ALL, Needs
-from ictal.simulate import CONTROLS, SimulationSettings
-from ictal.windows import WINDOW_S, ShortPolicy
+from ictal.preprocessing.input_needs import ALL, Needs
+from ictal.preprocessing.regional_spectrogram import CONTEXT_S
+from ictal.simulator import CONTROLS, SimulationSettings
 
 
 def open_dataset(
@@ -39,7 +39,7 @@ def open_dataset(
     needs
         What the model looks at, or each of several; unless said, all 19 electrodes and 50 s around each vote.
     short
-        What becomes of a recording that is shorter, see `ictal.standardise.StandardiseSettings`.
+        What becomes of a recording that is shorter, see `ictal.preprocessing.settings.StandardiseSettings`.
 
     Raises
     ------

@@ -8,15 +8,15 @@ from pathlib import Path
 
 import pandas as pd
 
+from ictal.core.atomic_files import hash_of, whole_file
+from ictal.core.labels import PATTERN_TITLES, PATTERNS, TRUE_COLUMNS, VOTE_COLUMNS
+from ictal.core.progress import Progress, silent
+from ictal.core.recording import Recording
+from ictal.core.windows import WINDOW_S
 from ictal.data.hms import EEGS, OFFSET_COLUMN, TABLE
-from ictal.files import hash_of, whole_file
-from ictal.io.context import ContextFile
 from ictal.io.hms import write_hms
-from ictal.labels import PATTERN_TITLES, PATTERNS, TRUE_COLUMNS, VOTE_COLUMNS
-from ictal.progress import Progress, silent
-from ictal.recording import Recording
-from ictal.simulate import SimulatedEeg, SimulationSettings, simulate_control, simulate_eeg
-from ictal.windows import WINDOW_S
+from ictal.io.regional_spectrogram import ContextFile
+from ictal.simulator import SimulatedEeg, SimulationSettings, simulate_control, simulate_eeg
 
 VERSION = 6
 """Raised whenever the same settings give other EEG."""
@@ -31,7 +31,7 @@ class SimulatedDataset:
     settings
         How much.
     control
-        Name of a control (`ictal.simulate.CONTROLS`), or None for EEG as it is. EEGs of a control last 50 s.
+        Name of a control (`ictal.simulator.CONTROLS`), or None for EEG as it is. EEGs of a control last 50 s.
     """
 
     settings: SimulationSettings

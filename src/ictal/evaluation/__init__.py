@@ -10,11 +10,11 @@ from ictal.evaluation.compare import (
     read_patients,
     read_table,
 )
-from ictal.evaluation.curve import CurvePoint, LearningCurve, learning_curve
 from ictal.evaluation.differences import Difference, paired_differences
 from ictal.evaluation.expert_labels import ExpertLabels, read_expert_labels
 from ictal.evaluation.experts import ExpertAgreement, PanelComparison, compare_with_experts
-from ictal.evaluation.measures import MEASURES, Measure, Measured, measure_table, reliability_estimates
+from ictal.evaluation.learning_curve import CurvePoint, LearningCurve, learning_curve
+from ictal.evaluation.metric_table import MEASURES, Measure, Measured, measure_table, reliability_estimates
 from ictal.evaluation.metrics import (
     balanced_accuracy,
     brier_score,

@@ -8,10 +8,10 @@ import pandas as pd
 from scipy.optimize import minimize
 from scipy.special import log_softmax, softmax
 
+from ictal.core.labels import N_PATTERNS, distribution
 from ictal.errors import TableError
 from ictal.evaluation.metrics import FLOOR, kl_divergence
 from ictal.evaluation.resampling import Estimate, PatientBootstrap
-from ictal.labels import N_PATTERNS, distribution
 
 Floats = npt.NDArray[np.float64]
 

@@ -10,17 +10,9 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from ictal.errors import TableError, UnknownNameError, listed, raise_problems
-from ictal.evaluation.calibration import calibrated_kl, patient_folds
-from ictal.evaluation.differences import Difference, paired_differences
-from ictal.evaluation.ensemble import weigh
-from ictal.evaluation.measures import measure_table
-from ictal.evaluation.metrics import kl_divergence
-from ictal.evaluation.resampling import Estimate, PatientBootstrap
-from ictal.evaluation.tables import Evaluation, evaluate_votes
-from ictal.ids import alike, with_whole_ids
-from ictal.labels import PATTERNS, VOTE_COLUMNS, distribution
-from ictal.predictions import (
+from ictal.core.ids import alike, with_whole_ids
+from ictal.core.labels import PATTERNS, VOTE_COLUMNS, distribution
+from ictal.core.predictions import (
     PROBABILITY_COLUMNS,
     SUM_TOLERANCE,
     column_names,
@@ -30,7 +22,15 @@ from ictal.predictions import (
     require_columns,
     wrong_probabilities,
 )
-from ictal.progress import Progress, silent
+from ictal.core.progress import Progress, silent
+from ictal.errors import TableError, UnknownNameError, listed, raise_problems
+from ictal.evaluation.calibration import calibrated_kl, patient_folds
+from ictal.evaluation.differences import Difference, paired_differences
+from ictal.evaluation.ensemble import weigh
+from ictal.evaluation.metric_table import measure_table
+from ictal.evaluation.metrics import kl_divergence
+from ictal.evaluation.resampling import Estimate, PatientBootstrap
+from ictal.evaluation.tables import Evaluation, evaluate_votes
 
 Floats = npt.NDArray[np.float64]
 Rows = npt.NDArray[np.intp]
@@ -59,7 +59,7 @@ class ColumnNames:
     eeg, patient
         Ids.
     votes, probabilities
-        One per pattern, in the order of `ictal.labels.PATTERNS`; votes are counts or shares.
+        One per pattern, in the order of `ictal.core.labels.PATTERNS`; votes are counts or shares.
     """
 
     window: tuple[str, ...] | None = None

@@ -10,7 +10,7 @@ import numpy.typing as npt
 from scipy.optimize import brentq
 from scipy.stats import t
 
-from ictal.evaluation.measures import Measured
+from ictal.evaluation.metric_table import Measured
 from ictal.evaluation.permutation import holm, least_p, permutation_p_values
 from ictal.evaluation.resampling import Estimate, PatientBootstrap
 
@@ -40,7 +40,7 @@ class Difference:
         asks of the smallest p of the family, by quantiles of t (Bloom 1995, *Evaluation Review*): 2.8 standard errors
         for one pair and many patients, more for several pairs or few patients. None where nothing can be decided.
     measures
-        The same difference of every other measure, by its name (`ictal.evaluation.measures.MEASURES`); with several
+        The same difference of every other measure, by its name (`metric_table.MEASURES`); with several
         seeds, of all their rows together, and patients alone are resampled.
     split
         Of the windows, 'cv' or 'test'; empty where there is none.

@@ -5,9 +5,9 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
+from ictal.core.labels import distribution
+from ictal.core.predictions import COLUMNS, PROBABILITY_COLUMNS, Predictions
 from ictal.evaluation.metrics import FLOOR
-from ictal.labels import distribution
-from ictal.predictions import COLUMNS, PROBABILITY_COLUMNS, Predictions
 
 Floats = npt.NDArray[np.float64]
 

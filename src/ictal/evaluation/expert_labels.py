@@ -9,10 +9,9 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from ictal.errors import TableError, listed, raise_problems, reason
-from ictal.ids import alike, tidy_ids, with_whole_ids
-from ictal.labels import N_PATTERNS, PATTERNS
-from ictal.predictions import (
+from ictal.core.ids import alike, tidy_ids, with_whole_ids
+from ictal.core.labels import N_PATTERNS, PATTERNS
+from ictal.core.predictions import (
     ID_COLUMNS,
     PROBABILITY_COLUMNS,
     SUM_TOLERANCE,
@@ -20,6 +19,7 @@ from ictal.predictions import (
     require_columns,
     wrong_probabilities,
 )
+from ictal.errors import TableError, listed, raise_problems, reason
 
 Floats = npt.NDArray[np.float64]
 

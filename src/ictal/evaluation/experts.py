@@ -6,15 +6,15 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from ictal.core.intervals import bounded_mean
+from ictal.core.labels import distribution
 from ictal.errors import TableError
 from ictal.evaluation.calibration import calibrated_kl, patient_folds
 from ictal.evaluation.expert_labels import NOT_LABELLED, ExpertLabels
-from ictal.evaluation.measures import Measured, kappa_measured
+from ictal.evaluation.metric_table import Measured, kappa_measured
 from ictal.evaluation.metrics import agreement_parts, kappa_of, kl_divergence, pattern_shares
 from ictal.evaluation.resampling import Estimate, PatientBootstrap
 from ictal.evaluation.tables import estimate_json
-from ictal.intervals import bounded_mean
-from ictal.labels import distribution
 
 MIN_OTHERS = 3
 """So many other experts are the least whose majority is asked for."""

@@ -4,7 +4,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy.special import rel_entr
 
-from ictal.labels import N_PATTERNS, distribution, top_patterns
+from ictal.core.labels import N_PATTERNS, distribution, top_patterns
 
 Floats = npt.NDArray[np.float64]
 

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from ictal.core.labels import PATTERNS, distribution
 from ictal.evaluation.metrics import FLOOR
-from ictal.labels import PATTERNS, distribution
 
 Floats = npt.NDArray[np.float64]
 Marks = npt.NDArray[np.bool_]

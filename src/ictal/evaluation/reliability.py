@@ -5,10 +5,10 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from ictal.core.labels import PATTERNS, distribution
 from ictal.errors import UnknownNameError
 from ictal.evaluation.binning import equal_mass_bins
 from ictal.evaluation.metrics import correct
-from ictal.labels import PATTERNS, distribution
 
 Floats = npt.NDArray[np.float64]
 

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from ictal.intervals import Bounded, Interval, bounded_mean, expanded_tail
+from ictal.core.intervals import Bounded, Interval, bounded_mean, expanded_tail
 
 Floats = npt.NDArray[np.float64]
 

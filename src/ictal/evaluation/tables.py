@@ -8,12 +8,12 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from ictal.evaluation.measures import Measured, measure_table
+from ictal.core.labels import PANELS, PATTERNS, STRATA, distribution, panels, strata
+from ictal.core.predictions import Predictions
+from ictal.evaluation.metric_table import Measured, measure_table
 from ictal.evaluation.metrics import confusion_of_votes, correct, kl_divergence, pattern_shares
 from ictal.evaluation.ranking import CONTRASTS, Contrast, contrast
 from ictal.evaluation.resampling import Estimate, PatientBootstrap
-from ictal.labels import PANELS, PATTERNS, STRATA, distribution, panels, strata
-from ictal.predictions import Predictions
 
 Floats = npt.NDArray[np.float64]
 

@@ -9,8 +9,8 @@ from collections.abc import Container, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from ictal.core.recording import Annotation, Recording
 from ictal.errors import ReadError, listed
-from ictal.recording import Annotation, Recording
 
 MISSING = ("", "n/a")
 ENDING = "_eeg"

@@ -15,13 +15,13 @@ from pathlib import Path, PureWindowsPath
 from tempfile import TemporaryDirectory
 from typing import Any
 
+from ictal.core.atomic_files import beside
+from ictal.core.montage import ELECTRODES, find_electrode, find_pair
+from ictal.core.recording import Annotation
 from ictal.errors import ReadError, listed
-from ictal.files import beside
-from ictal.io.edf_file import printable
-from ictal.io.edf_read import unit_uv
+from ictal.io.edf.header import printable
+from ictal.io.edf.reader import unit_uv
 from ictal.io.times import JITTER_S, Join, Times
-from ictal.montage import ELECTRODES, find_electrode, find_pair
-from ictal.recording import Annotation
 
 SUFFIXES = (".vhdr", ".ahdr")
 DATA_SUFFIXES = (".eeg", ".dat", ".avg")

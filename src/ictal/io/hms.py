@@ -10,10 +10,10 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from ictal.core.atomic_files import whole_file
+from ictal.core.recording import Recording, Signal
+from ictal.core.windows import RATE_HZ
 from ictal.errors import ReadError, listed, reason
-from ictal.files import whole_file
-from ictal.recording import Recording, Signal
-from ictal.windows import RATE_HZ
 
 MAGIC = b"PAR1"
 

@@ -4,15 +4,15 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
+from ictal.core.atomic_files import beside, reason_of
+from ictal.core.recording import Recording
 from ictal.errors import ReadError, listed
-from ictal.files import beside, reason_of
 from ictal.io.bids import add_sidecars, recording_in, sidecar_units
-from ictal.io.edf_file import BDF_MAGIC, EDF_MAGIC
-from ictal.io.edf_read import read_edf
+from ictal.io.edf.header import BDF_MAGIC, EDF_MAGIC
+from ictal.io.edf.reader import read_edf
 from ictal.io.hms import MAGIC, read_hms
+from ictal.io.mne_reader import MNE_SUFFIXES, read_with_mne
 from ictal.io.persyst import read_persyst
-from ictal.io.raw import MNE_SUFFIXES, read_with_mne
-from ictal.recording import Recording
 
 Reader = Callable[[Path], Recording]
 

@@ -14,11 +14,11 @@ from pathlib import Path, PureWindowsPath
 
 import numpy as np
 
+from ictal.core.atomic_files import beside, reason_of
+from ictal.core.recording import Annotation, Recording, Signal
 from ictal.errors import ReadError, listed
-from ictal.files import beside, reason_of
-from ictal.io.edf_file import printable
+from ictal.io.edf.header import printable
 from ictal.io.times import Times, joins_of, lay_out
-from ictal.recording import Annotation, Recording, Signal
 
 NUMBERS = {"0": "<i2", "7": "<i4"}
 """How a sample is held, by the field DataType."""

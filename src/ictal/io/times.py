@@ -6,7 +6,7 @@ from datetime import datetime
 from itertools import pairwise
 from math import ceil
 
-from ictal.recording import Annotation, Gap
+from ictal.core.recording import Annotation, Gap
 
 JITTER_S = 0.01
 """By so much may a piece be late or early without a pause, since writers round its onset."""

@@ -12,10 +12,10 @@ from typing import Any
 
 import numpy as np
 
+from ictal.core.montage import ELECTRODES, find_electrode
+from ictal.core.recording import Recording, Signal, Source
 from ictal.errors import ReadError, listed
-from ictal.io.edf_read import unit_uv
-from ictal.montage import ELECTRODES, find_electrode
-from ictal.recording import Recording, Signal, Source
+from ictal.io.edf.reader import unit_uv
 
 GUESSED = ("misc", "bio")
 """Types that MNE gives for want of a better one."""

@@ -8,8 +8,9 @@ import torch
 from pydantic import Field
 from torch import Tensor, nn
 
+from ictal.core.labels import N_PATTERNS
+from ictal.core.settings import Settings
 from ictal.errors import UnknownNameError
-from ictal.labels import N_PATTERNS
 from ictal.models.context import ContextNetwork
 from ictal.models.efficientnet import Efficientnet, EfficientnetSettings
 from ictal.models.features import FeatureNetwork
@@ -17,7 +18,6 @@ from ictal.models.fusion import Fusion, FusionSettings
 from ictal.models.symmetric import WAVEFORM, Symmetric, SymmetricSettings
 from ictal.models.volume import VolumeNetwork, VolumeNetworkSettings
 from ictal.models.wavenet import Wavenet, WavenetSettings
-from ictal.settings import Settings
 from ictal.views.context import ContextSettings
 from ictal.views.features import FeaturesSettings
 from ictal.views.spectrogram import SpectrogramSettings

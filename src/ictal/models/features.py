@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor, nn
 
-from ictal.labels import N_PATTERNS
+from ictal.core.labels import N_PATTERNS
 from ictal.views.features import FEATURES, Features, FeaturesSettings
 
 MOST = 4.0

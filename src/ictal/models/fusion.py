@@ -8,8 +8,8 @@ import torch
 from pydantic import Field
 from torch import Tensor, nn
 
-from ictal.labels import N_PATTERNS
-from ictal.settings import Settings
+from ictal.core.labels import N_PATTERNS
+from ictal.core.settings import Settings
 
 
 class FusionSettings(Settings):

@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor, nn
 
-from ictal.windows import CENTRE_S, WINDOW_S
+from ictal.core.windows import CENTRE_S, WINDOW_S
 
 
 def central(n_frames: int, seconds: float = WINDOW_S) -> slice:

@@ -7,10 +7,10 @@ from pydantic import Field, field_validator
 from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812 - the name that torch users know
 
-from ictal.labels import N_PATTERNS
+from ictal.core.labels import N_PATTERNS
+from ictal.core.montage import CHANNELS, derivations_of, montage
+from ictal.core.settings import Settings
 from ictal.models.pooling import AttentionPool
-from ictal.montage import CHANNELS, derivations_of, montage
-from ictal.settings import Settings
 from ictal.views.waveform import Waveform, WaveformSettings
 
 WAVEFORM = WaveformSettings(montage="double_banana", decimate=4, clip_uv=2000.0, scale_uv=20.0)

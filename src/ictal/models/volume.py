@@ -7,9 +7,9 @@ from pydantic import Field, field_validator
 from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812 - the name that torch users know
 
-from ictal.labels import N_PATTERNS
+from ictal.core.labels import N_PATTERNS
+from ictal.core.settings import Settings
 from ictal.models.pooling import AttentionPool
-from ictal.settings import Settings
 from ictal.views.volume import Volume, VolumeSettings
 
 SMALLEST = 5

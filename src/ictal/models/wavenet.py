@@ -8,9 +8,9 @@ from pydantic import Field, field_validator
 from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812 - the name that torch users know
 
+from ictal.core.labels import N_PATTERNS
+from ictal.core.settings import Settings
 from ictal.errors import ModelError
-from ictal.labels import N_PATTERNS
-from ictal.settings import Settings
 from ictal.views.waveform import Waveform, WaveformSettings
 
 N_PARTS = 16

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 
 from ictal.report.clock import Clock
-from ictal.report.columns import Floats, column_means
+from ictal.report.score_columns import Floats, column_means
 from ictal.scoring.events import Event, EventSettings
 from ictal.scoring.scores import Scores
 

@@ -13,15 +13,15 @@ from matplotlib.colors import LinearSegmentedColormap, Normalize
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
-from ictal.labels import PATTERN_TITLES, PATTERNS
-from ictal.montage import Derivation
-from ictal.predictions import PROBABILITY_COLUMNS
-from ictal.recording import Signal
+from ictal.core.labels import PATTERN_TITLES, PATTERNS
+from ictal.core.montage import Derivation
+from ictal.core.predictions import PROBABILITY_COLUMNS
+from ictal.core.recording import Signal
 from ictal.report.clock import HOUR_S, MINUTE_S, counted, duration_in_words, interval_in_words
 from ictal.report.colours import PATTERN_COLOURS
-from ictal.report.columns import Floats, column_means, spectra
 from ictal.report.day import Day
 from ictal.report.drawing import FAINT, INK, STYLE
+from ictal.report.score_columns import Floats, column_means, spectra
 from ictal.report.traces import draw_traces, row_scale
 from ictal.scoring.burden import burden
 from ictal.scoring.events import EVENT_PATTERNS, EventSettings

@@ -2,11 +2,11 @@
 
 import pandas as pd
 
-from ictal.labels import PATTERN_TITLES
-from ictal.predictions import PROBABILITY_COLUMNS
+from ictal.core.labels import PATTERN_TITLES
+from ictal.core.predictions import PROBABILITY_COLUMNS
 from ictal.report.clock import HOUR_S, counted, duration_in_words
-from ictal.report.columns import own_times
 from ictal.report.day import Day
+from ictal.report.score_columns import own_times
 from ictal.scoring.burden import burden
 from ictal.scoring.events import EVENT_PATTERNS
 from ictal.scoring.quality import N_ELECTRODES, SPOILING

@@ -7,10 +7,10 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from ictal.montage import CHANNELS, MONTAGES, Derivation, derivations_of
-from ictal.recording import Signal
+from ictal.core.montage import CHANNELS, MONTAGES, Derivation, derivations_of
+from ictal.core.recording import Signal
+from ictal.core.windows import RATE_HZ
 from ictal.report.drawing import FAINT, INK, STYLE
-from ictal.windows import RATE_HZ
 
 BANANA = MONTAGES["double_banana"]
 CHAIN_GAP = 0.6

@@ -12,10 +12,10 @@ from typing import Any, Literal, Protocol
 import numpy as np
 import numpy.typing as npt
 
+from ictal.core.recording import Signal
+from ictal.core.windows import CENTRE_SAMPLES, WINDOW_SAMPLES
 from ictal.errors import ModelError, UnknownNameError, listed
-from ictal.recording import Signal
-from ictal.scoring.contract import Contract, Part, read_contract
-from ictal.windows import CENTRE_SAMPLES, WINDOW_SAMPLES
+from ictal.scoring.export_contract import Contract, Part, read_contract
 
 EngineName = Literal["auto", "onnxruntime", "openvino", "torch"]
 ENGINES: tuple[EngineName, ...] = ("auto", "onnxruntime", "openvino", "torch")
@@ -189,7 +189,7 @@ class TorchEngine:
 
     def __call__(self, piece: Piece) -> Answer:
         """Return what the model says of each window."""
-        predict = import_module("ictal.models.weights").predict
+        predict = import_module("ictal.models.checkpoint").predict
         rows = np.arange(len(piece.starts))
         found = predict(self.model.network, piece.windows, rows, BATCH, piece.contexts)
         return Answer(found.probabilities, found.concentrations)
@@ -243,7 +243,7 @@ def open_engine(
 
 
 def _torch_engine(contract: Contract, model: Path, threads: int | None) -> TorchEngine:
-    torch, weights = import_module("torch"), import_module("ictal.models.weights")
+    torch, weights = import_module("torch"), import_module("ictal.models.checkpoint")
     if threads:
         torch.set_num_threads(threads)  # it knows no other way than one number for the whole program
     loaded, device = weights.load_model(model), weights.device()

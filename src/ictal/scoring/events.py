@@ -10,9 +10,9 @@ import pandas as pd
 from numpy.lib.stride_tricks import sliding_window_view
 from pydantic import Field, model_validator
 
-from ictal.labels import PATTERNS
-from ictal.predictions import PROBABILITY_COLUMNS, require_columns
-from ictal.settings import Settings
+from ictal.core.labels import PATTERNS
+from ictal.core.predictions import PROBABILITY_COLUMNS, require_columns
+from ictal.core.settings import Settings
 
 EVENT_PATTERNS = tuple(pattern for pattern in PATTERNS if pattern != "other")
 """The patterns that make events: 'other' is what is left where there are none."""

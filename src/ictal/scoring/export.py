@@ -12,19 +12,28 @@ import torch
 from filelock import FileLock
 from torch import Tensor, nn
 
-from ictal.context import CONTEXT_SHAPE
+from ictal.core.atomic_files import hash_of, remove_parts, whole_file, write_json, writing
+from ictal.core.montage import CHAINS, N_CHANNELS
+from ictal.core.windows import WINDOW_SAMPLES
 from ictal.errors import ModelError
-from ictal.files import hash_of, remove_parts, whole_file, write_json, writing
 from ictal.models.arms import ArmNetwork, MeanOfArms
+from ictal.models.checkpoint import Model, load_model
 from ictal.models.efficientnet import Efficientnet
-from ictal.models.needs import derivations_seen, seconds_seen
+from ictal.models.hub import CARD
+from ictal.models.input_needs import derivations_seen, seconds_seen
 from ictal.models.wavenet import Wavenet
-from ictal.models.weights import Model, load_model
-from ictal.montage import CHAINS, N_CHANNELS
-from ictal.scoring.contract import ALIGNED, CONTRACT, WHOLE, Contract, Part, exported_folder, read_contract, sha256_of
-from ictal.shipped import CARD
+from ictal.preprocessing.regional_spectrogram import CONTEXT_SHAPE
+from ictal.scoring.export_contract import (
+    ALIGNED,
+    CONTRACT,
+    WHOLE,
+    Contract,
+    Part,
+    exported_folder,
+    read_contract,
+    sha256_of,
+)
 from ictal.views.spectrogram import Spectrogram
-from ictal.windows import WINDOW_SAMPLES
 
 AGREE = 1e-4
 """How far a probability of the exported model may be from torch's, in float32."""
@@ -124,7 +133,7 @@ def export_model(path: Path, folder: Path | None = None) -> Path:
     path
         Folder of the model.
     folder
-        Where to; None: see `ictal.scoring.contract.exported_folder`.
+        Where to; None: see `ictal.scoring.export_contract.exported_folder`.
 
     Returns
     -------

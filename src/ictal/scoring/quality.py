@@ -12,12 +12,12 @@ from pydantic import Field
 from scipy import signal as sp
 from scipy.fft import rfft
 
-from ictal.montage import CHAINS, ELECTRODES, Derivation
-from ictal.recording import Signal
-from ictal.settings import Settings
-from ictal.standardise import Resampled
-from ictal.windows import CENTRE_SAMPLES, RATE_HZ, WINDOW_SAMPLES
-from ictal.wiring import Wiring
+from ictal.core.montage import CHAINS, ELECTRODES, Derivation
+from ictal.core.recording import Signal
+from ictal.core.settings import Settings
+from ictal.core.windows import CENTRE_SAMPLES, RATE_HZ, WINDOW_SAMPLES
+from ictal.preprocessing.channel_graph import ChannelMapping
+from ictal.preprocessing.runs import Resampled
 
 FRAME_S = 2
 FRAME = FRAME_S * RATE_HZ
@@ -119,28 +119,30 @@ def _frames(start: int, n_samples: int) -> slice:
     return slice(first, max(first + 1, (start + n_samples - FRAME // 2 - 1) // FRAME + 1))
 
 
-def look_at(piece: Resampled, wiring: Wiring, settings: QualitySettings) -> Frames:
+def look_at(piece: Resampled, mapping: ChannelMapping, settings: QualitySettings) -> Frames:
     """Look at the frames of a piece; what does not fill the last one is left out."""
     length = max(1, piece.signal.shape[1] // FRAME) * FRAME
-    used = np.array([name in wiring.known for name in ELECTRODES])
+    used = np.array([name in mapping.known for name in ELECTRODES])
     electrodes = _framed(piece.signal, length)
     waves = _waves(electrodes)
     lost = [
         _framed(marks, length).mean(axis=-1) for marks in (piece.flat, piece.missing & ~piece.flat, piece.clipped)
     ]
-    flaws = np.stack([*(share > settings.lost_share for share in lost), *_seen(electrodes, waves, wiring, settings)])
+    flaws = np.stack([*(share > settings.lost_share for share in lost), *_seen(electrodes, waves, mapping, settings)])
     flaws[:, ~used] = False
     spoilt = np.asarray(flaws[[FLAWS.index(name) for name in SILENT]].any(axis=0))
-    formed = ([pair for pair in pairs if wiring.forms(pair)] for pairs in HEMISPHERES.values())
+    formed = ([pair for pair in pairs if mapping.forms(pair)] for pairs in HEMISPHERES.values())
     return Frames(flaws, np.stack([_hemisphere(waves, ~spoilt, pairs) for pairs in formed]), used)
 
 
-def _seen(electrodes: Signal, waves: Waves, wiring: Wiring, settings: QualitySettings) -> tuple[Marks, Marks, Marks]:
+def _seen(
+    electrodes: Signal, waves: Waves, mapping: ChannelMapping, settings: QualitySettings
+) -> tuple[Marks, Marks, Marks]:
     """Return where mains, muscle and the implausible are seen, [electrode, frame] each."""
     # What all electrodes of a reference have is the reference's, and what their mean has may be one electrode's:
     # neither is a flaw.
     power = _power(waves)
-    for group in wiring.groups if wiring.mixed else (wiring.known,):
+    for group in mapping.groups if mapping.mixed else (mapping.known,):
         rows = [ELECTRODES.index(name) for name in group]
         if len(rows) > 1:
             power[rows] = np.minimum(power[rows], _power(waves[rows] - waves[rows].mean(axis=0)))
@@ -200,11 +202,11 @@ def _mean(values: Signal, known: Marks, axis: int) -> Signal:
     return np.asarray(np.divide(total, count, out=np.full_like(total, np.nan), where=count > 0))
 
 
-def amplitude_integrated(piece: Signal, wiring: Wiring | None = None) -> dict[str, Signal]:
+def amplitude_integrated(piece: Signal, mapping: ChannelMapping | None = None) -> dict[str, Signal]:
     """Return the envelope of the amplitude-integrated EEG of either side, µV, [time] at 200 Hz.
 
     C3-P3 and C4-P4, band-passed from 2 to 15 Hz, rectified, and smoothed over half a second (after Maynard et al.
-    1969; the envelope is scaled so that a sine has its peak-to-peak amplitude). NaN where the wiring does not form
+    1969; the envelope is scaled so that a sine has its peak-to-peak amplitude). NaN where the mapping does not form
     the derivation, or an electrode of the two is nothing but 0: the recording has none, or nothing was recorded.
     """
     sections = sp.butter(3, AEEG_HZ, "bandpass", fs=RATE_HZ, output="sos")
@@ -212,7 +214,7 @@ def amplitude_integrated(piece: Signal, wiring: Wiring | None = None) -> dict[st
     found = {}
     for side, pair in PARIETAL.items():
         first, second = (piece[ELECTRODES.index(name)] for name in pair)
-        formed = wiring is None or wiring.forms(pair)
+        formed = mapping is None or mapping.forms(pair)
         if not (formed and first.any() and second.any()):
             found[side] = np.full(len(first), np.nan, dtype=np.float32)
             continue

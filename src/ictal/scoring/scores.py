@@ -14,15 +14,16 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from ictal.core.atomic_files import whole_file
+from ictal.core.predictions import PROBABILITY_COLUMNS
+from ictal.core.recording import Recording
+from ictal.core.settings import Settings
 from ictal.errors import TableError, listed, reason
-from ictal.files import whole_file
-from ictal.predictions import PROBABILITY_COLUMNS
-from ictal.recording import Recording
+from ictal.preprocessing.channel_graph import ChannelMapping
+from ictal.preprocessing.channel_mapping import reference_notes
 from ictal.scoring.burden import burden
 from ictal.scoring.events import Event, EventSettings, find_events
 from ictal.scoring.quality import FLAWS
-from ictal.settings import Settings
-from ictal.wiring import Wiring, reference_notes
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -69,7 +70,7 @@ class RecordingInfo(Settings):
     rate_hz, channels
         Of the file.
     kind, interpolated
-        See `ictal.wiring.Wiring`.
+        See `ictal.preprocessing.channel_graph.ChannelMapping`.
     gaps
         Start and duration of each, in seconds.
     annotations
@@ -90,7 +91,7 @@ class RecordingInfo(Settings):
     notes: tuple[str, ...] = ()
 
     @classmethod
-    def of(cls, recording: Recording, wiring: Wiring, notes: Sequence[str] = ()) -> "RecordingInfo":
+    def of(cls, recording: Recording, mapping: ChannelMapping, notes: Sequence[str] = ()) -> "RecordingInfo":
         """Describe a recording as it was scored."""
         return cls(
             name=recording.name,
@@ -98,11 +99,11 @@ class RecordingInfo(Settings):
             span_s=recording.span_s,
             rate_hz=recording.rate_hz,
             channels=recording.channels,
-            kind=wiring.kind,
-            interpolated=wiring.interpolated,
+            kind=mapping.kind,
+            interpolated=mapping.interpolated,
             gaps=tuple((gap.start_s, gap.duration_s) for gap in recording.gaps),
             annotations=tuple((note.onset_s, note.duration_s, note.text) for note in recording.annotations),
-            notes=(*recording.all_notes, *reference_notes(wiring), *notes),
+            notes=(*recording.all_notes, *reference_notes(mapping), *notes),
         )
 
 

@@ -9,14 +9,14 @@ from typing import Any
 import pandas as pd
 
 from ictal import __version__
+from ictal.core.atomic_files import whole_file, write_json, writing
+from ictal.core.labels import PATTERN_TITLES
+from ictal.core.predictions import PROBABILITY_COLUMNS
+from ictal.core.recording import Annotation
 from ictal.errors import IctalError
-from ictal.files import whole_file, write_json, writing
 from ictal.io import open_recording
-from ictal.io.edf_copy import copy_edf_with_annotations, write_annotated_edf
+from ictal.io.edf.annotated_copy import copy_edf_with_annotations, write_annotated_edf
 from ictal.io.open import format_of
-from ictal.labels import PATTERN_TITLES
-from ictal.predictions import PROBABILITY_COLUMNS
-from ictal.recording import Annotation
 from ictal.scoring.burden import burden, left_right, longest_runs
 from ictal.scoring.events import EVENT_PATTERNS, Event
 from ictal.scoring.quality import FLAWS

@@ -1,7 +1,7 @@
-"""Training: recipes, the loop, and units that can be resumed."""
+"""Training: one network, or one unit of an ablation, in steps that can be resumed."""
 
-from ictal.training.loop import fit
-from ictal.training.recipe import Recipe, TrainingSettings, load_recipe
-from ictal.training.units import RunFolder, Unit, run_unit
+from ictal.training.run_folder import RunFolder, Unit
+from ictal.training.trainer import fit
+from ictal.training.unit import run_unit
 
-__all__ = ["Recipe", "RunFolder", "TrainingSettings", "Unit", "fit", "load_recipe", "run_unit"]
+__all__ = ["RunFolder", "Unit", "fit", "run_unit"]

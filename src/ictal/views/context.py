@@ -6,8 +6,8 @@ import torch
 from pydantic import Field, model_validator
 from torch import Tensor, nn
 
-from ictal.context import N_COLUMNS
-from ictal.settings import Settings
+from ictal.core.settings import Settings
+from ictal.preprocessing.regional_spectrogram import N_COLUMNS
 
 
 class ContextSettings(Settings):

@@ -14,10 +14,10 @@ from pydantic import Field
 from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812 - the name that torch users know
 
-from ictal.montage import MONTAGES, derivations_of
-from ictal.settings import Settings
+from ictal.core.montage import MONTAGES, derivations_of
+from ictal.core.settings import Settings
+from ictal.core.windows import CENTRE_S, WINDOW_S
 from ictal.views.waveform import Waveform, WaveformSettings
-from ictal.windows import CENTRE_S, WINDOW_S
 
 DECIMATE = 4
 RATE_HZ = 50

@@ -3,8 +3,8 @@
 from pydantic import Field
 from torch import Tensor
 
-from ictal.settings import Settings
-from ictal.windows import RATE_HZ, WINDOW_S
+from ictal.core.settings import Settings
+from ictal.core.windows import RATE_HZ, WINDOW_S
 
 
 class MiddleSettings(Settings):
@@ -13,8 +13,8 @@ class MiddleSettings(Settings):
     Attributes
     ----------
     seconds
-        So much of its middle; None: all of it. The votes concern the central 10 s, and what `ictal.windows.cut` made
-        up for a short recording lies further out.
+        So much of its middle; None: all of it. The votes concern the central 10 s, and what `windows.cut` added
+        for a short recording lies further out.
     """
 
     seconds: float | None = Field(None, ge=1, le=WINDOW_S)

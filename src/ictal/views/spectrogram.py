@@ -11,9 +11,9 @@ from pydantic import Field, model_validator
 from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812 - the name that torch users know
 
-from ictal.montage import CHAINS, derivations_of, montage_matrix
+from ictal.core.montage import CHAINS, derivations_of, montage_matrix
+from ictal.core.windows import RATE_HZ
 from ictal.views.middle import MiddleSettings, middle
-from ictal.windows import RATE_HZ
 
 POWER_FLOOR = 1e-10
 """The least power that a decibel is taken of, µV² (librosa's `amin`)."""

@@ -9,7 +9,7 @@ from pydantic import Field, model_validator
 from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812 - the name that torch users know
 
-from ictal.montage import ELECTRODES, MONTAGES, N_CHANNELS, Derivation, derivations_of, montage_matrix
+from ictal.core.montage import ELECTRODES, MONTAGES, N_CHANNELS, Derivation, derivations_of, montage_matrix
 from ictal.views.spectrogram import MelDecibels, SpectrogramSettings, float32_by_window
 
 GRID = (

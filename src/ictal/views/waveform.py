@@ -6,9 +6,9 @@ import torch
 from pydantic import Field
 from torch import Tensor, nn
 
-from ictal.montage import derivations_of, montage, montage_matrix
+from ictal.core.montage import derivations_of, montage, montage_matrix
+from ictal.core.windows import RATE_HZ
 from ictal.views.middle import MiddleSettings, middle
-from ictal.windows import RATE_HZ
 
 
 class WaveformSettings(MiddleSettings):

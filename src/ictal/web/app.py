@@ -12,11 +12,11 @@ from fastapi.staticfiles import StaticFiles
 
 from ictal import __version__
 from ictal.errors import IctalError, UnknownNameError
-from ictal.shipped import NOT_A_DEVICE
-from ictal.web import answers
+from ictal.models.hub import NOT_A_DEVICE
+from ictal.web import schemas
+from ictal.web.body_limit import BodyLimit
 from ictal.web.details import listed_item
 from ictal.web.library import NotYetError
-from ictal.web.limits import BodyLimit
 from ictal.web.security import Guard
 from ictal.web.settings import MEGABYTE
 from ictal.web.traces import Cuts
@@ -34,7 +34,7 @@ Hertz = Annotated[float | None, Query(gt=0, le=1e4, allow_inf_nan=False, descrip
 Id = Annotated[str, PathParameter(alias="id", max_length=40, description="As the list gives it.")]
 Named = Annotated[str | None, Query(max_length=60, description="Who asks; blind raters are told less.")]
 PROBLEMS: dict[int | str, dict[str, Any]] = {
-    status: {"model": answers.Problem, "description": what}
+    status: {"model": schemas.Problem, "description": what}
     for status, what in (
         (400, "The request makes no sense."),
         (401, "The token is missing or wrong."),
@@ -84,21 +84,21 @@ def _add_page(app: FastAPI) -> None:
 
 def _add_recordings(app: FastAPI, viewer: Viewer) -> None:
     @app.get("/api/about")
-    def about() -> answers.About:
+    def about() -> schemas.About:
         """Say what the program is, and what it may do here."""
-        return answers.About(**viewer.about())
+        return schemas.About(**viewer.about())
 
     @app.get("/api/recordings")
-    def recordings() -> list[answers.Listed]:
+    def recordings() -> list[schemas.Listed]:
         """List the recordings, with how far they are scored."""
-        return [answers.Listed(**listed_item(item)) for item in viewer.library]
+        return [schemas.Listed(**listed_item(item)) for item in viewer.library]
 
     @app.get("/api/recordings/{id}")
-    def recording(id_: Id, rater: Named = None) -> answers.Details:
+    def recording(id_: Id, rater: Named = None) -> schemas.Details:
         """Say what is known of a recording."""
-        return answers.Details(**viewer.details(viewer.library[id_], rater))
+        return schemas.Details(**viewer.details(viewer.library[id_], rater))
 
-    @app.get("/api/recordings/{id}/overview", responses={200: {"model": answers.Overview}})
+    @app.get("/api/recordings/{id}/overview", responses={200: {"model": schemas.Overview}})
     def columns(id_: Id, start_s: Time, stop_s: Time, width: Width = 1200, rater: Named = None) -> Response:
         """Give the scores of a stretch of time as columns."""
         _check_span(start_s, stop_s)
@@ -124,22 +124,22 @@ def _add_recordings(app: FastAPI, viewer: Viewer) -> None:
 
 def _add_windows(app: FastAPI, viewer: Viewer) -> None:
     @app.get("/api/recordings/{id}/window")
-    def window(id_: Id, time_s: Time, rater: Named = None) -> answers.Window:
+    def window(id_: Id, time_s: Time, rater: Named = None) -> schemas.Window:
         """Say what is known of the window whose centre holds a time."""
-        return answers.Window(**viewer.window(viewer.library[id_], time_s, rater))
+        return schemas.Window(**viewer.window(viewer.library[id_], time_s, rater))
 
     @app.get("/api/recordings/{id}/similar")
-    def similar(id_: Id, time_s: Time, rater: Named = None) -> answers.Similar:
+    def similar(id_: Id, time_s: Time, rater: Named = None) -> schemas.Similar:
         """List windows like the one whose centre holds a time; the first answer takes seconds, as below."""
         windows, note = viewer.similar(viewer.library[id_], time_s, rater)
-        return answers.Similar(windows=[answers.Neighbour(**each) for each in windows], note=note)
+        return schemas.Similar(windows=[schemas.Neighbour(**each) for each in windows], note=note)
 
-    @app.get("/api/recordings/{id}/why", responses={200: {"model": answers.Why}})
+    @app.get("/api/recordings/{id}/why", responses={200: {"model": schemas.Why}})
     def why(
         id_: Id,
         time_s: Time,
-        pattern: answers.Pattern,
-        method: answers.Method = "gradients",
+        pattern: schemas.Pattern,
+        method: schemas.Method = "gradients",
         rater: Named = None,
     ) -> JSONResponse:
         """Say what in a window speaks for a pattern; the first answer takes seconds, for the model is loaded."""
@@ -148,26 +148,26 @@ def _add_windows(app: FastAPI, viewer: Viewer) -> None:
 
 def _add_votes(app: FastAPI, viewer: Viewer) -> None:
     @app.get("/api/raters")
-    def raters() -> list[answers.Rater]:
+    def raters() -> list[schemas.Rater]:
         """List those who may vote."""
-        return [answers.Rater(name=name) for name in viewer.votes.raters()]
+        return [schemas.Rater(name=name) for name in viewer.votes.raters()]
 
     @app.post("/api/raters", status_code=201)
-    def add_rater(rater: answers.Rater) -> answers.Rater:
+    def add_rater(rater: schemas.Rater) -> schemas.Rater:
         """Add somebody who may vote."""
         viewer.votes.add_rater(rater.name)
-        return answers.Rater(name=viewer.votes.known(rater.name))
+        return schemas.Rater(name=viewer.votes.known(rater.name))
 
     @app.get("/api/recordings/{id}/votes")
-    def votes(id_: Id, rater: Named = None) -> list[answers.Vote]:
+    def votes(id_: Id, rater: Named = None) -> list[schemas.Vote]:
         """List the votes on a recording, of one rater or all."""
-        return [answers.Vote(**asdict(vote)) for vote in viewer.votes.all(viewer.library[id_].content, rater)]
+        return [schemas.Vote(**asdict(vote)) for vote in viewer.votes.all(viewer.library[id_].content, rater)]
 
     @app.post("/api/recordings/{id}/votes")
-    def vote(id_: Id, ballot: answers.Ballot) -> answers.Vote:
+    def vote(id_: Id, ballot: schemas.Ballot) -> schemas.Vote:
         """Keep a vote on the window whose centre holds a time, in place of the rater's earlier one."""
         given = viewer.vote(viewer.library[id_], ballot.rater, ballot.time_s, ballot.pattern)
-        return answers.Vote(**asdict(given))
+        return schemas.Vote(**asdict(given))
 
     @app.delete("/api/recordings/{id}/votes", status_code=204)
     def take_back(id_: Id, rater: Annotated[str, Query(max_length=60)], time_s: Time) -> None:
@@ -175,9 +175,9 @@ def _add_votes(app: FastAPI, viewer: Viewer) -> None:
         viewer.take_back(viewer.library[id_], rater, time_s)
 
     @app.get("/api/agreement")
-    def agreement() -> answers.Agreement:
+    def agreement() -> schemas.Agreement:
         """Say how raters agree with each other and with the model."""
-        return answers.Agreement(**viewer.agreement())
+        return schemas.Agreement(**viewer.agreement())
 
     @app.get(
         "/api/export",
@@ -194,10 +194,10 @@ def _add_votes(app: FastAPI, viewer: Viewer) -> None:
 
 def _add_upload(app: FastAPI, viewer: Viewer) -> None:
     @app.post(UPLOAD, status_code=201)
-    def upload(file: UploadFile) -> answers.Uploaded:
+    def upload(file: UploadFile) -> schemas.Uploaded:
         """Take a recording; it is parsed by a process of its own, scored and shown."""
         item, known = viewer.receive(file.file, file.filename or "")
-        return answers.Uploaded(id=item.id, known=known)
+        return schemas.Uploaded(id=item.id, known=known)
 
 
 def _check_span(start_s: float, stop_s: float) -> None:

@@ -6,11 +6,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from ictal.io.edf_file import BDF_MAGIC, EDF_MAGIC, printable
-from ictal.labels import PATTERN_TITLES, PATTERNS
+from ictal.core.labels import PATTERN_TITLES, PATTERNS
+from ictal.core.windows import CENTRE_S
+from ictal.io.edf.header import BDF_MAGIC, EDF_MAGIC, printable
 from ictal.report.colours import PATTERN_COLOURS
 from ictal.web.library import Item
-from ictal.windows import CENTRE_S
 
 FIELD = slice(8, 88)
 """Bytes of an EDF header that name the patient (EDF 1992; EDF+ 2.1.3.3)."""

@@ -4,10 +4,10 @@ import hashlib
 import threading
 from pathlib import Path
 
-from ictal.contents import remembered_hash, stamp_of
+from ictal.core.atomic_files import hash_of, reason_of
+from ictal.core.hashing import remembered_hash, stamp_of
 from ictal.errors import IctalError
-from ictal.files import hash_of, reason_of
-from ictal.io.parts import parts_of, recording_hash
+from ictal.io.recording_files import parts_of, recording_hash
 from ictal.web.votes import Votes
 
 EDGE_BYTES = 1 << 16

@@ -12,17 +12,17 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from ictal.contents import same_file
+from ictal.core.atomic_files import hash_of
+from ictal.core.hashing import same_file
+from ictal.core.recording import Recording
 from ictal.errors import IctalError, UnknownNameError
-from ictal.files import hash_of
-from ictal.recording import Recording
+from ictal.preprocessing.channel_mapping import reference_notes, widest_mapping
 from ictal.scoring.events import Event, find_events
 from ictal.scoring.scores import COLUMNS, Scores
 from ictal.scoring.writers import scores_file, stem_of
-from ictal.web.amplitude import amplitudes_uv
 from ictal.web.identity import Identity
 from ictal.web.montages import Montage, montages_of
-from ictal.wiring import reference_notes, widest_wiring
+from ictal.web.page_amplitude import amplitudes_uv
 
 CONTENT = "content"
 """Where the manifest of scores that a viewer made states the hash of the recording."""
@@ -100,11 +100,11 @@ class Item:
     @cached_property
     def lost(self) -> tuple[str, ...]:
         """Which derivations it cannot be shown in, because its electrodes have different references."""
-        return reference_notes(widest_wiring(self.recording))
+        return reference_notes(widest_mapping(self.recording))
 
     @cached_property
     def amplitudes_uv(self) -> tuple[float | None, float | None]:
-        """How large its traces and its EKG typically are, see `ictal.web.amplitude`; None if not known."""
+        """How large its traces and its EKG typically are, see `ictal.web.page_amplitude`; None if not known."""
         try:
             return amplitudes_uv(self.recording, next(iter(self.montages.values())))
         except IctalError:

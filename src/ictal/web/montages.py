@@ -6,9 +6,10 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from ictal.montage import CHANNELS, ELECTRODES, MONTAGES, TRANSVERSE, Derivation, montage_matrix
-from ictal.recording import Recording, Signal
-from ictal.wiring import Wiring, widest_wiring
+from ictal.core.montage import CHANNELS, ELECTRODES, MONTAGES, TRANSVERSE, Derivation, montage_matrix
+from ictal.core.recording import Recording, Signal
+from ictal.preprocessing.channel_graph import ChannelMapping
+from ictal.preprocessing.channel_mapping import widest_mapping
 
 BIPOLAR: dict[str, Mapping[str, tuple[Derivation, ...]]] = {
     "double banana": MONTAGES["double_banana"],
@@ -71,18 +72,18 @@ def montages_of(recording: Recording) -> dict[str, Montage]:
     Where electrodes have different references there is no average, and 'referential' names the reference of each. 'as
     recorded', every channel as it stands in the file, is always there.
     """
-    wiring = widest_wiring(recording)
+    mapping = widest_mapping(recording)
     found: dict[str, Montage] = {}
-    if wiring is not None:
+    if mapping is not None:
         for name, chains in BIPOLAR.items():
-            formed = {chain: [pair for pair in pairs if wiring.forms(pair)] for chain, pairs in chains.items()}
+            formed = {chain: [pair for pair in pairs if mapping.forms(pair)] for chain, pairs in chains.items()}
             if _enough(formed, chains):
-                found[name] = _made(wiring, formed)
-        if wiring.kind == "referential" and len(wiring.known) >= LEAST * len(ELECTRODES):
-            regions = {side: [name for name in names if name in wiring.known] for side, names in REGIONS.items()}
-            if not wiring.mixed:
-                found[AVERAGE] = _made(wiring, regions, average=True)
-            found[REFERENTIAL] = _made(wiring, regions)
+                found[name] = _made(mapping, formed)
+        if mapping.kind == "referential" and len(mapping.known) >= LEAST * len(ELECTRODES):
+            regions = {side: [name for name in names if name in mapping.known] for side, names in REGIONS.items()}
+            if not mapping.mixed:
+                found[AVERAGE] = _made(mapping, regions, average=True)
+            found[REFERENTIAL] = _made(mapping, regions)
     return found | {RECORDED: _recorded(recording)}
 
 
@@ -90,21 +91,23 @@ def _enough(formed: Mapping[str, Sequence[Derivation]], wanted: Mapping[str, Seq
     return sum(map(len, formed.values())) >= LEAST * sum(map(len, wanted.values()))
 
 
-def _made(wiring: Wiring, groups: Mapping[str, Sequence[Derivation | str]], average: bool = False) -> Montage:
+def _made(
+    mapping: ChannelMapping, groups: Mapping[str, Sequence[Derivation | str]], average: bool = False
+) -> Montage:
     """Return a montage of derivations or electrodes in groups; the EKG, where there is one, comes last."""
     parts = [list(part) for part in groups.values() if part]
-    if wiring.matrix[CHANNELS.index("EKG")].any():
+    if mapping.matrix[CHANNELS.index("EKG")].any():
         parts.append(["EKG"])
     traces = [trace for part in parts for trace in part]
-    weights = np.stack([_weights(trace) for trace in traces]) @ wiring.matrix.astype(np.float32)
+    weights = np.stack([_weights(trace) for trace in traces]) @ mapping.matrix.astype(np.float32)
     weights[abs(weights) < 1e-6] = 0
-    return Montage(tuple(_name(trace, wiring) for trace in traces), _groups(parts), wiring.rows, weights, average)
+    return Montage(tuple(_name(trace, mapping) for trace in traces), _groups(parts), mapping.rows, weights, average)
 
 
-def _name(trace: Derivation | str, wiring: Wiring) -> str:
+def _name(trace: Derivation | str, mapping: ChannelMapping) -> str:
     """Name a trace; where there are several references, an electrode with its own."""
-    own = [each for each, group in zip(wiring.references, wiring.groups, strict=True) if trace in group]
-    return f"{trace}-{own[0]}" if wiring.mixed and own and own[0] else str(trace)
+    own = [each for each, group in zip(mapping.references, mapping.groups, strict=True) if trace in group]
+    return f"{trace}-{own[0]}" if mapping.mixed and own and own[0] else str(trace)
 
 
 def _weights(trace: Derivation | str) -> npt.NDArray[np.float32]:

@@ -6,9 +6,9 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from ictal.labels import PATTERNS
-from ictal.predictions import PROBABILITY_COLUMNS
-from ictal.report.columns import Floats, column_means, own_times, spectra
+from ictal.core.labels import PATTERNS
+from ictal.core.predictions import PROBABILITY_COLUMNS
+from ictal.report.score_columns import Floats, column_means, own_times, spectra
 from ictal.scoring.quality import SPECTRUM_HZ
 from ictal.scoring.scores import AEEG_COLUMNS
 

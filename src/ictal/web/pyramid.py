@@ -13,9 +13,9 @@ import numpy as np
 import numpy.typing as npt
 from platformdirs import user_cache_path
 
+from ictal.core.atomic_files import hash_of, write_json
+from ictal.core.recording import Recording, Signal
 from ictal.errors import IctalError
-from ictal.files import hash_of, write_json
-from ictal.recording import Recording, Signal
 from ictal.web.montages import Montage
 from ictal.web.traces import Cuts, Traces, channels_of, possible_cuts, thinned
 

@@ -2,7 +2,7 @@
 
 from pydantic import Field
 
-from ictal.settings import Settings
+from ictal.core.settings import Settings
 
 MEGABYTE = 1 << 20
 

@@ -10,14 +10,15 @@ import numpy as np
 import numpy.typing as npt
 from platformdirs import user_cache_path
 
+from ictal.core.atomic_files import whole_file
+from ictal.core.labels import N_PATTERNS, PATTERN_TITLES, PATTERNS, distribution
+from ictal.core.recording import Signal
+from ictal.core.windows import cut
 from ictal.data.simulated import VERSION as SIMULATOR
-from ictal.files import whole_file
-from ictal.labels import N_PATTERNS, PATTERN_TITLES, PATTERNS, distribution
-from ictal.recording import Signal
-from ictal.simulate import simulate_eeg
-from ictal.simulate.fitted import KINDS, Kind
-from ictal.standardise import StandardiseSettings, standardise
-from ictal.windows import cut
+from ictal.preprocessing.settings import StandardiseSettings
+from ictal.preprocessing.standardise import standardise
+from ictal.simulator import simulate_eeg
+from ictal.simulator.fitted_parameters import KINDS, Kind
 
 SEED = 77_000
 """Of the simulated windows: not one that recipes use, so that no model was trained on them."""
@@ -103,7 +104,7 @@ def simulated_neighbours(
     Parameters
     ----------
     make
-        Makes some of them, see `ictal.web.why.Explainer.simulated`.
+        Makes some of them, see `ictal.web.explainer.Explainer.simulated`.
     weights
         Hash of the model whose features they are.
     n_windows

@@ -9,8 +9,8 @@ import numpy as np
 import numpy.typing as npt
 from scipy import signal as sp
 
-from ictal.recording import Recording, Signal
-from ictal.settings import Settings
+from ictal.core.recording import Recording, Signal
+from ictal.core.settings import Settings
 from ictal.web.montages import Montage
 
 ORDER = 2

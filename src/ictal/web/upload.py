@@ -17,11 +17,11 @@ from uuid import uuid4
 
 import numpy as np
 
-from ictal.contents import new_digest
+from ictal.core.atomic_files import reason_of
+from ictal.core.hashing import new_digest
+from ictal.core.recording import Annotation, Gap, Recording, Signal
 from ictal.errors import IctalError, ReadError, WriteError, listed
-from ictal.files import reason_of
-from ictal.recording import Annotation, Gap, Recording, Signal
-from ictal.web.lifeline import lifeline
+from ictal.web.parent_watch import lifeline
 
 SUFFIXES = (".edf", ".bdf", ".parquet", ".fif", ".gdf")
 """Formats of which a recording is one file."""
@@ -132,7 +132,7 @@ class Parsers:
 
     def _parsed(self, path: Path, samples: Path) -> dict[str, Any]:
         """Run the parser; return what it says of the recording."""
-        command = [sys.executable, "-m", "ictal.web.parse", str(path), str(samples)]
+        command = [sys.executable, "-m", "ictal.web.upload_parser", str(path), str(samples)]
         few = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
         with (
             lifeline() as ending,

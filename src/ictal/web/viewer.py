@@ -10,29 +10,29 @@ import numpy.typing as npt
 import pandas as pd
 
 from ictal import __version__
+from ictal.core.predictions import PROBABILITY_COLUMNS
+from ictal.core.recording import Recording
 from ictal.errors import IctalError, UnknownNameError
 from ictal.io import open_recording
-from ictal.predictions import PROBABILITY_COLUMNS
-from ictal.recording import Recording
-from ictal.recordings import check_folder, results_folder
+from ictal.models.hub import NOT_A_DEVICE
+from ictal.report.results_folder import check_folder, results_folder
 from ictal.scoring.writers import scores_file
-from ictal.shipped import NOT_A_DEVICE
-from ictal.web.agreement import agreement
-from ictal.web.blind import BLIND, Blindness
+from ictal.web.blinding import BLIND, Blindness
+from ictal.web.cache import Kept
 from ictal.web.details import details, patient_field
-from ictal.web.export import manifest_of
 from ictal.web.identity import Identity, settle
-from ictal.web.kept import Kept
+from ictal.web.jobs import Scorer, Worker
 from ictal.web.library import Item, Library, content_of, finished, middle_s, middles_of, places_of, window_number
-from ictal.web.minds import Minds, weights_of
+from ictal.web.model_pool import Minds, weights_of
 from ictal.web.overview import overview
+from ictal.web.panel_agreement import agreement
 from ictal.web.pyramid import Pyramid
 from ictal.web.settings import ViewerSettings
 from ictal.web.traces import Cuts, Traces, page
 from ictal.web.upload import Parsers, keep, title_of
+from ictal.web.vote_export import manifest_of
 from ictal.web.votes import FILE, Vote, Votes
-from ictal.web.words import window_in_values
-from ictal.web.work import Scorer, Worker
+from ictal.web.window_summary import window_in_values
 
 DEFAULT_MODEL = "default"
 UPLOADS = "uploads"

@@ -8,8 +8,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from unicodedata import normalize
 
+from ictal.core.labels import PATTERNS
 from ictal.errors import IctalError, UnknownNameError
-from ictal.labels import PATTERNS
 
 FILE = "votes.sqlite"
 VERSION = 1

@@ -1,0 +1,145 @@
+"""An endless stream of simulated windows: each is a function of the seed, its epoch and its number alone."""
+
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+import numpy.typing as npt
+from pydantic import Field, model_validator
+
+from ictal.core.atomic_files import hash_of
+from ictal.core.montage import CHANNELS
+from ictal.core.recording import Recording, Signal
+from ictal.core.settings import Settings
+from ictal.core.windows import CENTRE_S, RATE_HZ, WINDOW_S
+from ictal.data.simulated import VERSION
+from ictal.preprocessing.runs import filtered
+from ictal.preprocessing.settings import StandardiseSettings
+from ictal.preprocessing.standardise import resample
+from ictal.simulator.eeg import compose
+from ictal.simulator.fitted_parameters import KINDS, MANY, MANY_SIZES
+from ictal.simulator.noise import one_blas_thread
+from ictal.simulator.patient import Patient, draw_patient, draw_pattern
+from ictal.simulator.raters import draw_votes, vote_distribution
+
+Floats = npt.NDArray[np.float64]
+
+PER_PATIENT = 4
+"""Windows of each simulated patient; to draw one takes a tenth of the time of a window."""
+APART = 64
+"""Windows from one of a patient to the next, so that a batch of up to so many holds none twice."""
+NOTHING, CLEAR, PAIR = 4.0, 2.0, 0.5
+"""Weights of the kind without a pattern, of one pattern and of two, where kinds are drawn evenly: there are more ways
+to look like none than like any."""
+OF_PATIENT, OF_WINDOW = 0, 1
+"""What numbers are drawn for; enters the seed."""
+
+
+class StreamSettings(Settings):
+    """What is simulated while a network is trained.
+
+    Attributes
+    ----------
+    windows
+        Of an epoch.
+    even
+        Share of the windows whose kind is drawn evenly (a clear pattern four times as often as a pair, none twice
+        as often as a clear one); the kinds of the others are as frequent as in the population with many votes.
+    lengths_s, length_shares
+        How long the simulated EEGs are, and the share of each; the window is centred on them.
+    seed
+        Of the stream. No window is one of the data set 'sim', whatever the two seeds.
+    """
+
+    windows: int = Field(8192, ge=1)
+    even: float = Field(0.65, ge=0, le=1)
+    lengths_s: tuple[float, ...] = (10.0, 12.0, 16.0)
+    length_shares: tuple[float, ...] = (0.6, 0.25, 0.15)
+    seed: int = Field(0, ge=0)
+
+    @model_validator(mode="after")
+    def _lengths_have_shares(self) -> "StreamSettings":
+        if not self.lengths_s or not CENTRE_S <= min(self.lengths_s) <= max(self.lengths_s) <= WINDOW_S:
+            raise ValueError(f"lengths_s is {list(self.lengths_s)}; allowed are {CENTRE_S} to {WINDOW_S} s")
+        shares = self.length_shares
+        if len(shares) != len(self.lengths_s) or min(shares) < 0 or not sum(shares) > 0:
+            raise ValueError(
+                f"length_shares is {list(shares)}; allowed are {len(self.lengths_s)} numbers from 0, not all 0"
+            )
+        return self
+
+    @property
+    def is_short(self) -> bool:
+        """Whether an EEG may be shorter than a window."""
+        return min(self.lengths_s) < WINDOW_S
+
+    @property
+    def kinds(self) -> Floats:
+        """Probability of each of `ictal.simulator.fitted_parameters.KINDS`, [21]."""
+        even = np.array(
+            [NOTHING if {one, other} == {"other"} else CLEAR if one == other else PAIR for one, other in KINDS]
+        )
+        return np.asarray(self.even * even / even.sum() + (1 - self.even) * MANY)
+
+
+@dataclass(frozen=True)
+class Stream:
+    """Windows that nobody has seen before, made as those of a file are.
+
+    Attributes
+    ----------
+    settings
+        What is simulated.
+    standardise
+        How it becomes input.
+    with_votes
+        Whether the target is the votes of a panel of many, or the distribution that they would be drawn from.
+    """
+
+    settings: StreamSettings
+    standardise: StandardiseSettings
+    with_votes: bool = False
+
+    def fingerprint(self) -> str:
+        """Return 16 hex digits of all that the windows depend on."""
+        settings = [self.settings.model_dump(), self.standardise.model_dump(), self.with_votes]
+        return hash_of(["stream", VERSION, *settings])
+
+    def window(self, epoch: int, number: int) -> tuple[Signal, npt.NDArray[np.float32]]:
+        """Simulate one window.
+
+        Returns
+        -------
+        signal : ndarray
+            [20, time] at 200 Hz, µV, standardised; still to be cut to a window.
+        target : ndarray
+            [6], the distribution or the votes.
+        """
+        settings = self.settings
+        rng = _generator(settings.seed, OF_WINDOW, epoch, number)
+        with one_blas_thread():
+            person = _patient(settings.seed, epoch, patient_number(number))
+            shares = np.array(settings.length_shares)
+            seconds = float(rng.choice(settings.lengths_s, p=shares / shares.sum()))
+            kind = KINDS[rng.choice(len(KINDS), p=settings.kinds)]
+            pattern = draw_pattern(rng, person, kind, seconds)
+            samples, evidence = compose(rng, person, pattern, round(seconds * RATE_HZ))
+            recording = Recording.from_array(samples, CHANNELS, RATE_HZ, f"streamed window {epoch}-{number}")
+            signal = filtered(resample(recording, self.standardise.fill), self.standardise).signal
+        target = draw_votes(rng, evidence, MANY_SIZES) if self.with_votes else vote_distribution(evidence)
+        return signal, target.astype(np.float32)
+
+
+def patient_number(number: int) -> int:
+    """Return the number of a window's patient within the epoch: each has `PER_PATIENT`, `APART` from each other."""
+    return number // (PER_PATIENT * APART) * APART + number % APART
+
+
+def _generator(seed: int, purpose: int, epoch: int, number: int) -> np.random.Generator:
+    # A spawn key keeps these apart from the data set 'sim', whose seeds are (seed, patient, EEG).
+    return np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(purpose, epoch, number)))
+
+
+@lru_cache(maxsize=2 * APART)
+def _patient(seed: int, epoch: int, number: int) -> Patient:
+    return draw_patient(_generator(seed, OF_PATIENT, epoch, number))

@@ -1,0 +1,1 @@
+"""Whole experiments, from data to report: ablate, train, evaluate, explain."""

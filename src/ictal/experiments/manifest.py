@@ -1,0 +1,86 @@
+"""The manifest of a run: what made it, and on what data."""
+
+import json
+import os
+import platform
+import time
+from collections import Counter
+from collections.abc import Iterable
+from importlib import metadata
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from ictal import __version__
+from ictal.core.atomic_files import write_json
+from ictal.core.labels import PANELS, PATTERNS, STRATA, VOTE_COLUMNS, panels, pattern_counts, strata
+from ictal.data import TEST, Dataset, WindowArray
+from ictal.experiments.units import (
+    UnitDone,
+)
+from ictal.recipes import Recipe
+from ictal.training.run_folder import MANIFEST, RunFolder
+
+PACKAGES = ("torch", "torchvision", "timm", "lightning", "mne", "numpy", "scipy", "pandas", "pyarrow")
+
+
+def keep_manifest(running: Iterable[UnitDone], folder: RunFolder) -> dict[str, Any]:
+    """Write down seconds and warnings of each unit as it ends; return the manifest of the folder."""
+    manifest: dict[str, Any] = json.loads((folder.path / MANIFEST).read_text(encoding="utf-8"))
+    for done in running:
+        if done.seconds:
+            manifest["seconds"][done.unit.name] = round(done.seconds, 1)
+        manifest["warnings"] = sorted({*manifest["warnings"], *done.warnings})
+        write_json(folder.path / MANIFEST, manifest)
+    return manifest
+
+
+def manifest_of(
+    dataset: Dataset, array: WindowArray, folds: npt.NDArray[np.int64], recipe: Recipe, threads: int | None = None
+) -> dict[str, Any]:
+    """Return the manifest of a run before any unit is trained."""
+    labels = array.labels
+    votes = labels[list(VOTE_COLUMNS)].to_numpy()
+    in_test = folds == TEST
+    return {
+        "ictal_version": __version__,
+        "recipe": recipe.name,
+        "seed": recipe.seed,
+        "data": dataset.name,
+        "data_fingerprint": array.fingerprints,
+        "packages": {name: metadata.version(name) for name in PACKAGES},
+        "machine": {
+            "python": platform.python_version(),
+            "system": platform.platform(),
+            "processors": os.cpu_count(),
+            "threads": threads or torch.get_num_threads(),
+            "gpus": torch.cuda.device_count(),
+        },
+        "created": time.strftime("%Y-%m-%dT%H:%M:%S%z"),
+        "windows": {
+            "used": len(labels),
+            "refused": len(array.refused),
+            "refused_because": f"more than {recipe.standardise.max_missing:.0%} of the samples missing or flat",
+            "refused_ids": array.refused["window_id"].tolist()[:100],
+            "with_missing_samples": int((labels["missing_share"] > 0).sum()),
+            "with_flat_electrodes": int((labels["flat_electrodes"] > 0).sum()),
+            "partly_made_up": int((labels["made_up_share"] > 0).sum()),
+            "filled_by": recipe.standardise.fill,
+            "made_up_by": recipe.standardise.short,
+        },
+        "eegs": int(labels["eeg_id"].nunique()),
+        "patients": int(labels["patient_id"].nunique()),
+        "test_patients": int(labels.loc[in_test, "patient_id"].nunique()),
+        "patients_per_fold": [
+            int(labels.loc[folds == fold, "patient_id"].nunique()) for fold in sorted(set(folds[~in_test].tolist()))
+        ],
+        "windows_per_pattern": dict(zip(PATTERNS, pattern_counts(votes), strict=True)),
+        "windows_per_stratum": {
+            **{name: Counter(strata(votes).tolist())[name] for name in STRATA},
+            **{name: Counter(panels(votes).tolist())[name] for name in PANELS},
+        },
+        "seconds": {},
+        "warnings": [],
+    }

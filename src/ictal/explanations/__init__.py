@@ -1,0 +1,1 @@
+"""Which parts of a window support a pattern: occlusion, integrated gradients, Grad-CAM, and sanity checks of them."""

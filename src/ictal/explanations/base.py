@@ -1,0 +1,84 @@
+"""What all methods share: the log-probabilities of a network, and checks of its input."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from itertools import islice
+from typing import Any, Literal, get_args
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor, nn
+
+from ictal.core.labels import PATTERNS
+from ictal.core.montage import ELECTRODES, N_CHANNELS
+from ictal.core.recording import Signal
+from ictal.core.windows import WINDOW_SAMPLES
+from ictal.errors import ModelError, UnknownNameError
+
+Floats = npt.NDArray[np.float64]
+MethodName = Literal["occlusion", "gradients", "gradcam"]
+METHOD_NAMES: tuple[MethodName, ...] = get_args(MethodName)
+N_ELECTRODES = len(ELECTRODES)
+
+
+def log_softmax(logits: Tensor) -> Tensor:
+    """Return log-probabilities in float64, [batch, 6]."""
+    return logits.double().log_softmax(dim=1)
+
+
+def log_probabilities(network: nn.Module, windows: Iterator[Signal], batch_size: int) -> Floats:
+    """Return log p of every pattern, [window, 6], of windows that are made as they are needed."""
+    where, parts = device_of(network), []
+    with evaluating(network), torch.inference_mode():
+        while batch := list(islice(windows, batch_size)):
+            parts.append(as_array(log_softmax(network(torch.from_numpy(np.stack(batch)).to(where)))))
+    return np.concatenate(parts)
+
+
+@contextmanager
+def evaluating(network: nn.Module) -> Iterator[None]:
+    """Put a network that looks at the window into evaluation mode for a while, its weights held fast.
+
+    What a gradient of the weights would need is most of what a pass keeps in memory, and nobody asks for it.
+    """
+    if getattr(network, "sees_context", False):
+        raise ModelError("this network looks at the ten minutes around a window, which no method here explains")
+    training, learning = network.training, [each for each in network.parameters() if each.requires_grad]
+    network.eval().requires_grad_(False)
+    try:
+        yield
+    finally:
+        network.train(training)
+        for parameter in learning:
+            parameter.requires_grad_()
+
+
+def checked_window(window: Signal) -> Signal:
+    """Return a window, or raise a `ValueError` for another shape or samples that are not finite."""
+    if window.shape != (N_CHANNELS, WINDOW_SAMPLES) or not np.isfinite(window).all():
+        raise ValueError(f"a window is [{N_CHANNELS}, {WINDOW_SAMPLES}] finite numbers, not {window.shape} or NaN")
+    return np.asarray(window, dtype=np.float32)
+
+
+def pattern_index(pattern: str) -> int:
+    """Return the position of a pattern, or raise an `UnknownNameError`."""
+    if pattern not in PATTERNS:
+        raise UnknownNameError("pattern", pattern, PATTERNS)
+    return PATTERNS.index(pattern)
+
+
+def device_of(network: nn.Module) -> torch.device:
+    """Return the device of the parameters of a network."""
+    parameter = next(network.parameters(), None)
+    return torch.device("cpu") if parameter is None else parameter.device
+
+
+def as_array(tensor: Tensor) -> Floats:
+    """Return a tensor as an array of float64."""
+    return tensor.detach().cpu().double().numpy()
+
+
+def rounded(values: Floats) -> Any:
+    """Return an array as nested lists, rounded to six decimals."""
+    return np.round(values, 6).tolist()

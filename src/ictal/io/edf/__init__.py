@@ -1,0 +1,1 @@
+"""EDF and BDF: header, reader, writer, and copies with annotations."""

@@ -1,0 +1,214 @@
+"""Take an EDF or BDF file as a recording: which signals, in which unit, with which gaps."""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from ictal.core.channel_labels import ELECTRODES, read_labels
+from ictal.core.recording import Annotation, Recording, Signal
+from ictal.errors import ReadError, listed
+from ictal.io.edf.header import PIECE_BYTES, EdfFile, EdfSignal
+from ictal.io.times import Times, joins_of, lay_out
+
+UNITS_UV = {"uv": 1.0, "microv": 1.0, "microvolt": 1.0, "mv": 1e3, "v": 1e6, "nv": 1e-3}
+"""µV of one unit, in lower case and with u for micro."""
+STIMULI = ("status", "trigger", "stim", "sti 014")
+"""Labels, in lower case, of signals that hold codes and no voltage."""
+KINDS = ("eeg", "ecg", "eog", "erg", "emg", "meg", "mcg", "ep", "temp", "resp", "sao2", "light", "sound")
+"""With which a label begins that says what it is of, as 'EEG Fp1-REF' (EDF+ texts, table of signal types)."""
+MAX_RATE_HZ = 1e5
+LARGEST = 1e12
+"""No physical or digital value is larger; beyond, float32 would overflow."""
+
+
+@dataclass(frozen=True)
+class EdfSource:
+    """Samples of an EDF or BDF file, µV.
+
+    Attributes
+    ----------
+    file
+        Where they are.
+    signals
+        Which are read; all have the same number of samples per record.
+    gains, shifts
+        Per signal: µV = gain * digital + shift.
+    """
+
+    file: EdfFile
+    signals: tuple[EdfSignal, ...]
+    gains: tuple[float, ...]
+    shifts: tuple[float, ...]
+
+    def read(self, start: int, stop: int, rows: Sequence[int] | None = None) -> Signal:
+        """Return samples `start` to `stop`, [channel, time], of the channels `rows`; None: of all."""
+        per_record = self.signals[0].n_samples
+        chosen = range(len(self.signals)) if rows is None else rows
+        samples = np.empty((len(chosen), max(stop - start, 0)), dtype=np.float32)
+        step = max(1, PIECE_BYTES // self.file.record_bytes)
+        for first in range(start // per_record, -(-stop // per_record), step):
+            records = self.file.records(first, min(step, -(-stop // per_record) - first))
+            begin = first * per_record
+            low, high = max(start, begin), min(stop, begin + len(records) * per_record)
+            for row, number in enumerate(chosen):
+                digital = self._digital(records, self.signals[number])[low - begin : high - begin]
+                samples[row, low - start : high - start] = digital * self.gains[number] + self.shifts[number]
+        return samples
+
+    def _digital(self, records: npt.NDArray[np.uint8], signal: EdfSignal) -> npt.NDArray[np.int16 | np.int32]:
+        width = self.file.bytes_per_sample
+        block = records[:, signal.offset * width : (signal.offset + signal.n_samples) * width]
+        if width == 2:
+            return np.ascontiguousarray(block).view("<i2").ravel()
+        # The three bytes go to the upper end of four, and the shift brings their sign down.
+        wide = np.zeros((block.size // 3, 4), dtype=np.uint8)
+        wide[:, 1:] = block.reshape(-1, 3)
+        return wide.view("<i4").ravel() >> 8
+
+
+def read_edf(path: Path, units: Mapping[str, str] | None = None) -> Recording:
+    """Open an EDF, EDF+ or BDF file; what its content says counts, and not its suffix.
+
+    Parameters
+    ----------
+    path
+        The file.
+    units
+        Unit by label, for signals of which the file itself states no voltage.
+
+    Raises
+    ------
+    ReadError
+        If it is none, is cut off within the header, a number without which nothing can be read is wrong, or the unit
+        of an electrode is not known. That records overlap is a doubt.
+    """
+    file = EdfFile.open(path)
+    rate_hz, signals, notes = _choose(file, units or {})
+    per_record = signals[0].n_samples
+    times = _times(file)
+    start_s = float(file.onsets_s[0])
+    source, limits = _source(file, signals, units or {})
+    return Recording(
+        str(path),
+        tuple(signal.label for signal in signals),
+        rate_hz,
+        file.n_records * per_record,
+        source,
+        file.start,
+        lay_out(file.n_records * per_record, rate_hz, times.joins).gaps,
+        tuple(Annotation(note.onset_s - start_s, note.duration_s, note.text) for note in file.annotations),
+        limits,
+        tuple(_kind(signal) for signal in signals),
+        (*file.notes, *notes, *times.told),
+        times.doubts,
+    )
+
+
+def unit_uv(dimension: str) -> float | None:
+    """Return how many µV one unit is, or None where it is no voltage that is known.
+
+    Before a V, whatever is not ASCII is taken as micro, since µ has many encodings, and so is a lost one ('?').
+    """
+    text = dimension.strip().lower()
+    prefix = text.removesuffix("v")
+    if prefix != text and prefix and all(letter == "?" or not letter.isascii() for letter in prefix):
+        text = "uv"
+    return UNITS_UV.get(text)
+
+
+def _choose(file: EdfFile, units: Mapping[str, str]) -> tuple[float, tuple[EdfSignal, ...], list[str]]:
+    """Return rate, the voltages that have it, and a note for each reason why others are left out."""
+    signals = [signal for signal in file.signals if signal.n_samples and _is_signal(signal)]
+    if not signals:
+        raise ReadError(f"{file.path}: holds no signals but {listed(signal.label for signal in file.signals)}")
+    scalp = _scalp(signals)
+    per_record = _most_samples(scalp or signals)
+    rate_hz = per_record / file.record_s
+    if rate_hz > MAX_RATE_HZ:
+        raise ReadError(f"{file.path}: states {rate_hz:g} samples per second; allowed are {MAX_RATE_HZ:g}")
+    _check_units([signal for signal in scalp if signal.n_samples == per_record], units, file.path)
+    labels: dict[str, list[str]] = {}
+    for signal in signals:
+        labels.setdefault(_why_not(signal, per_record, units), []).append(signal.label)
+    notes = [f"left out, since they {reason}: {listed(names)}" for reason, names in labels.items() if reason]
+    if "" not in labels:
+        raise ReadError(f"{file.path}: no signal can be used; {'; '.join(notes)}")
+    return rate_hz, tuple(signal for signal in signals if not _why_not(signal, per_record, units)), notes
+
+
+def _most_samples(signals: Sequence[EdfSignal]) -> int:
+    """Return how many samples a record has of most signals."""
+    counts = Counter(signal.n_samples for signal in signals)
+    return max(counts, key=lambda n_samples: (counts[n_samples], n_samples))
+
+
+def _check_units(scalp: Sequence[EdfSignal], units: Mapping[str, str], path: Path) -> None:
+    unknown = [signal for signal in scalp if unit_uv(_dimension(signal, units)) is None]
+    if unknown:
+        names, stated = listed(signal.label for signal in unknown), _dimension(unknown[0], units)
+        raise ReadError(
+            f"{path}: the voltages of {names} are not known, since their unit is stated as '{stated}'; "
+            "allowed are uV, mV, V and nV"
+        )
+
+
+def _is_signal(signal: EdfSignal) -> bool:
+    return not signal.is_annotation and signal.label.lower() not in STIMULI
+
+
+def _dimension(signal: EdfSignal, units: Mapping[str, str]) -> str:
+    return signal.dimension if unit_uv(signal.dimension) else units.get(signal.label, signal.dimension)
+
+
+def _why_not(signal: EdfSignal, per_record: int, units: Mapping[str, str]) -> str:
+    if signal.n_samples != per_record:
+        return "have another rate than the EEG"
+    if unit_uv(_dimension(signal, units)) is None:
+        return "are no voltages"
+    return "" if _has_range(signal) else "state no range of values"
+
+
+def _kind(signal: EdfSignal) -> str:
+    first = signal.label.lower().split(" ")[0]
+    return first if first in KINDS else ""
+
+
+def _scalp(signals: Sequence[EdfSignal]) -> list[EdfSignal]:
+    """Return the signals that are of the 19 electrodes."""
+    labels = read_labels([signal.label for signal in signals])
+    return [signal for signal, label in zip(signals, labels, strict=True) if label and {*label} & {*ELECTRODES}]
+
+
+def _has_range(signal: EdfSignal) -> bool:
+    """Say whether a digital value has a physical one: no number lacks, and no range is empty or beyond measure."""
+    (low, high), (least, most) = signal.physical, signal.digital
+    return low != high and abs(most - least) >= 1 and all(abs(value) < LARGEST for value in (low, high, least, most))
+
+
+def _source(
+    file: EdfFile, signals: tuple[EdfSignal, ...], units: Mapping[str, str]
+) -> tuple[EdfSource, tuple[tuple[float, float], ...]]:
+    """Return the samples, and the least and largest voltage of each signal."""
+    gains, shifts, limits = [], [], []
+    for signal in signals:
+        scale = unit_uv(_dimension(signal, units)) or 1.0
+        low, high = (scale * value for value in signal.physical)
+        gain = (high - low) / (signal.digital[1] - signal.digital[0])
+        gains.append(gain)
+        shifts.append(low - gain * signal.digital[0])
+        limits.append((min(low, high), max(low, high)))
+    return EdfSource(file, signals, tuple(gains), tuple(shifts)), tuple(limits)
+
+
+def _times(file: EdfFile) -> Times:
+    """Return where a record begins later, or earlier, than the one before it ends."""
+    onsets = file.onsets_s
+    joins = joins_of((file.record_s * number for number in range(file.n_records)), onsets.tolist())
+    note = (
+        "its records state times that overlap; since it calls itself continuous, they are taken to follow each other"
+    )
+    return Times(joins, notes=(note,) if file.contradicts_itself else ())

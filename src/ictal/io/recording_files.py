@@ -1,0 +1,86 @@
+"""Of which files a recording consists, and a hash of all that they hold."""
+
+import re
+from collections.abc import Iterable
+from pathlib import Path
+
+from ictal.core.hashing import content_hash, content_hashes, new_digest
+from ictal.io.bids import ENDING, recording_in
+from ictal.io.open import COMPANIONS, FOLDERS, READERS
+
+HEADERS = {".vhdr", ".lay"}
+"""Formats whose header is text and names the files that hold the samples."""
+NAMED = re.compile(r"^\s*(?:DataFile|MarkerFile|File)\s*=\s*(.+?)\s*$", re.IGNORECASE | re.MULTILINE)
+BASE = "$b"
+"""Stands in a BrainVision header for the header's own name without suffix."""
+SIDECARS = ("channels", "events")
+
+
+def parts_of(path: Path) -> list[Path]:
+    """Return all files that hold a recording, the one that is opened first.
+
+    Some formats keep little more than names of channels in the file that is opened, and the samples in another
+    beside it: two recordings may well have equal headers.
+
+    Raises
+    ------
+    ReadError
+        If the path is a folder that is not one recording.
+    """
+    if path.is_dir():
+        if path.suffix.lower() not in FOLDERS:
+            return parts_of(recording_in(path, READERS))
+        return sorted(part for part in path.rglob("*") if part.is_file())
+    suffix = path.suffix.lower()
+    parts = [path]
+    if suffix in COMPANIONS.values():
+        parts += sorted(
+            part
+            for part in path.parent.glob(f"{_literally(path.stem)}.*")
+            if part.suffix.lower() in _companions(suffix) and part.stem == path.stem and part.is_file()
+        )
+    if suffix in HEADERS:
+        text = path.read_text(encoding="latin-1")
+        named = [path.parent / name.replace(BASE, path.stem) for name in NAMED.findall(text)]
+        parts += [part for part in named if part.is_file()]
+    return list(dict.fromkeys(parts))
+
+
+def sidecars_of(path: Path) -> list[Path]:
+    """Return the BIDS sidecars that change how a recording is read, see `ictal.io.bids.add_sidecars`."""
+    stem = path.name.split(".")[0]
+    if not stem.endswith(ENDING):
+        return []
+    found = [path.with_name(f"{stem.removesuffix(ENDING)}_{what}.tsv") for what in SIDECARS]
+    return [sidecar for sidecar in found if sidecar.is_file()]
+
+
+def recording_hash(path: Path) -> str:
+    """Return 32 hex digits that any change of any byte of a recording's files changes; their names do not count.
+
+    That of a recording in one file is the hash of that file.
+    """
+    parts = parts_of(path)
+    if len(parts) == 1:
+        return content_hash(parts[0])
+    first, *others = content_hashes(parts).values()
+    digest = new_digest()
+    digest.update("".join([first, *sorted(others)]).encode())
+    return digest.hexdigest()
+
+
+def hashes_with_sidecars(paths: Iterable[Path]) -> dict[Path, list[str]]:
+    """Return for each recording the hashes of all files that change what is read of it."""
+    files = {path: [*parts_of(path), *sidecars_of(path)] for path in paths}
+    hashes = content_hashes(dict.fromkeys(part for parts in files.values() for part in parts))
+    return {path: [hashes[part] for part in parts] for path, parts in files.items()}
+
+
+def _companions(suffix: str) -> set[str]:
+    """Return the suffixes of the files that belong to a file of this suffix, directly or by another."""
+    own = {part for part, main in COMPANIONS.items() if main == suffix}
+    return own | {further for part in own for further in _companions(part)} - {suffix}
+
+
+def _literally(name: str) -> str:
+    return re.sub(r"([*?[])", r"[\1]", name)

@@ -1,0 +1,51 @@
+"""How recordings become the input of models: band-pass, filling of missing samples, short recordings."""
+
+from typing import Literal
+
+import numpy as np
+import numpy.typing as npt
+from pydantic import Field, model_validator
+
+from ictal.core.settings import Settings
+from ictal.core.windows import RATE_HZ, ShortPolicy
+
+MIN_RATE_HZ = 100
+FLAT_S = 1.0
+"""An electrode that keeps one value for so long records nothing."""
+MARGIN_S = 100
+"""How far around itself a piece is read: a Butterworth band-pass of order 4 from 0.1 Hz forgets with a time constant
+of 4.2 s, so that e^-24 is left of whatever lies beyond."""
+Fill = Literal["linear", "mean", "zero"]
+"""What stands in for missing samples, see `StandardiseSettings`."""
+Marks = npt.NDArray[np.bool_]
+
+
+class StandardiseSettings(Settings):
+    """How recordings become input.
+
+    Attributes
+    ----------
+    band_hz
+        Edges of the band-pass in Hz (at -6 dB, since the filter runs forward and backward), or None.
+    order
+        Order of the Butterworth filter of one direction.
+    fill
+        What stands in for missing samples while filtering: 'linear' between the neighbours in time (in a run longer
+        than 20 s, 10 s of falling to zero and 10 s of rising from it), the channel's 'mean' in each 50 s, or 'zero'.
+    max_missing
+        A window in which a larger share of the samples of the 19 electrodes is missing or flat is refused.
+    short
+        What becomes of a recording shorter than what a model sees, see `ictal.core.windows.Geometry`.
+    """
+
+    band_hz: tuple[float, float] | None = (0.1, 20.0)
+    order: int = Field(4, ge=1, le=10)
+    fill: Fill = "linear"
+    max_missing: float = Field(0.5, ge=0, le=1)
+    short: ShortPolicy = "reflect"
+
+    @model_validator(mode="after")
+    def _band_is_possible(self) -> "StandardiseSettings":
+        if self.band_hz and not 0 < self.band_hz[0] < self.band_hz[1] < RATE_HZ / 2:
+            raise ValueError(f"band_hz is {self.band_hz}; allowed is 0 < low < high < {RATE_HZ / 2:g} Hz")
+        return self

@@ -1,0 +1,167 @@
+"""Recipes as files: find, read, override, compare and write them."""
+
+from collections.abc import Mapping, Sequence
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+import yaml
+from pydantic import ValidationError
+
+from ictal.errors import RecipeError, raise_problems
+from ictal.recipes.schema import Recipe
+
+
+def recipe_names() -> list[str]:
+    """Return the names of the recipes that come with ictal."""
+    return sorted(
+        Path(file.name).stem
+        for file in resources.files("ictal").joinpath("recipes").iterdir()
+        if file.name.endswith(".yaml")
+    )
+
+
+def load_recipe(name: str, overrides: Sequence[str] = ()) -> Recipe:
+    """Load a recipe.
+
+    Parameters
+    ----------
+    name
+        Of a recipe that comes with ictal, or the path of a YAML file.
+    overrides
+        'key=value' with dots between levels; the value is YAML, e.g. ``training.temporal.batch_size=16``.
+
+    Raises
+    ------
+    RecipeError
+        If there is no such recipe, or keys or values are not allowed; all problems in one message.
+    """
+    if name in recipe_names():
+        text = resources.files("ictal").joinpath("recipes", f"{name}.yaml").read_text(encoding="utf-8")
+    elif Path(name).is_file():
+        try:
+            text = Path(name).read_text(encoding="utf-8")
+        except UnicodeDecodeError as error:
+            raise RecipeError(f"{name}: is not a text file, so no recipe") from error
+    else:
+        raise RecipeError(f"no recipe '{name}'; known are {', '.join(recipe_names())}, or a YAML file's path")
+    content = parse(text, name).model_dump(mode="json")
+    for override in overrides:
+        _apply(content, override)
+    return _validate(content, f"{name} with {', '.join(overrides)}" if overrides else name)
+
+
+OF_MODEL = ("models", "standardise", "seeds")
+"""Keys of a recipe that a saved model determines for whatever begins with it; its card has the same."""
+
+
+def recipe_of_model(recipe: Recipe, name: str, known: Mapping[str, Any], overrides: Sequence[str] = ()) -> Recipe:
+    """Return a recipe with the networks, their number, views and input of a saved model in place of its own.
+
+    Parameters
+    ----------
+    recipe
+        With all overrides.
+    name
+        Of the model.
+    known
+        What its card says of each of `OF_MODEL`.
+    overrides
+        As in `load_recipe`; those of `OF_MODEL` must say what the model has.
+
+    Raises
+    ------
+    RecipeError
+        If one does not.
+    """
+    changed = recipe.model_copy(update=known)
+    content = changed.model_dump(mode="json")
+    for override in overrides:
+        if override.partition("=")[0].strip().split(".")[0] in OF_MODEL:
+            _apply(content, override)
+    if disagree := differences(_validate(content, recipe.name), changed):
+        raise RecipeError(
+            f"training begins with the model '{name}', whose networks, views and input stay as they are; --set "
+            f"disagrees: {disagree[0].replace('in the folder', 'in the model')}"
+        )
+    return changed
+
+
+def parse(text: str, name: str) -> Recipe:
+    """Make a recipe of YAML text; `name` is what messages call it."""
+    try:
+        content = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        raise RecipeError(f"{name}: is not YAML: {error}") from error
+    if not isinstance(content, dict):
+        raise RecipeError(f"{name}: is not a recipe; a recipe is a YAML mapping with 'name' and 'training'")
+    return _validate(content, name)
+
+
+def to_yaml(recipe: Recipe) -> str:
+    """Return a recipe as YAML, with all its defaults written out."""
+    return yaml.safe_dump(recipe.model_dump(mode="json"), sort_keys=False, allow_unicode=True)
+
+
+def differences(one: Recipe, other: Recipe) -> list[str]:
+    """List the keys in which two recipes differ, each with both values."""
+    first, second = _flat(one.model_dump(mode="json")), _flat(other.model_dump(mode="json"))
+    return [
+        f"{key}: {second.get(key, '(none)')} in the folder, {first.get(key, '(none)')} now"
+        for key in sorted({*first, *second})
+        if first.get(key) != second.get(key)
+    ]
+
+
+def _validate(content: Mapping[str, Any], name: str) -> Recipe:
+    try:
+        return Recipe.model_validate(content)
+    except ValidationError as error:
+        problems = [
+            f"{_key(problem['loc']) or 'recipe'}: {problem['msg']}"
+            + ("" if isinstance(problem["input"], dict) else f" (it is {problem['input']!r})")
+            for problem in error.errors()
+        ]
+        raise_problems(f"recipe {name}", problems, RecipeError)
+        raise
+
+
+def _key(place: Sequence[int | str]) -> str:
+    """Return the key that pydantic calls by this place, which also has the kind of an arm's training."""
+    return ".".join(str(part) for level, part in enumerate(place) if (level, place[0]) != (2, "training"))
+
+
+def _apply(content: dict[str, Any], override: str) -> None:
+    key, equals, value = override.partition("=")
+    if not equals:
+        raise RecipeError(f"--set '{override}': write key=value, for example data.folds=3")
+    *path, last = key.strip().split(".")
+    level: Any = content
+    for part in path:
+        level = _entries(level).get(part)
+    known = _entries(level)
+    if last not in known:
+        near = ", ".join(known or content)
+        raise RecipeError(f"--set '{override}': there is no key '{key}'; known here are {near}")
+    try:
+        level[int(last) if isinstance(level, list) else last] = yaml.safe_load(value)
+    except yaml.YAMLError as error:
+        raise RecipeError(f"--set '{override}': the value is not YAML: {error}") from error
+
+
+def _entries(level: Any) -> dict[str, Any]:
+    """Return what a level of a recipe holds, by the name that an override gives it; in a list, its number."""
+    if isinstance(level, list):
+        return {str(number): entry for number, entry in enumerate(level)}
+    return level if isinstance(level, dict) else {}
+
+
+def _flat(content: Any, prefix: str = "") -> dict[str, Any]:
+    of_lists = isinstance(content, list) and any(isinstance(entry, dict) for entry in content)
+    if not isinstance(content, dict) and not of_lists:
+        return {prefix: content}
+    return {
+        key: value
+        for name, inner in _entries(content).items()
+        for key, value in _flat(inner, f"{prefix}.{name}" if prefix else name).items()
+    }

@@ -1,0 +1,194 @@
+"""How a network is trained: stages, learning rates, batches, augmentation."""
+
+import math
+from collections.abc import Mapping
+from typing import Annotated, Literal
+
+from pydantic import Discriminator, Field, Tag, field_validator, model_validator
+
+from ictal.core.settings import Settings
+from ictal.data.simulated_stream import StreamSettings
+from ictal.recipes.augmentation import AugmentSettings
+from ictal.recipes.regression import RegressionSettings
+
+LEAST_RATE = 0.01
+"""Share of its peak at which a one-cycle schedule begins and ends."""
+
+
+class OneCycle(Settings):
+    """A learning rate that rises in a straight line, then falls as half a cosine (Smith and Topin 2019).
+
+    Attributes
+    ----------
+    peak
+        The largest rate; the first and the last are a hundredth of it.
+    epochs
+        How many there are.
+    warm_up
+        Epochs until the peak.
+    """
+
+    peak: float = Field(gt=0)
+    epochs: int = Field(ge=1)
+    warm_up: float = Field(1.0, ge=0)
+
+    @model_validator(mode="after")
+    def _comes_down(self) -> "OneCycle":
+        if self.warm_up >= self.epochs:
+            raise ValueError(f"warm_up is {self.warm_up:g}; allowed is less than the {self.epochs} epochs")
+        return self
+
+    def at(self, epochs: float) -> float:
+        """Return the rate after so many epochs."""
+        if epochs < self.warm_up:
+            height = epochs / self.warm_up
+        else:
+            height = 0.5 + 0.5 * math.cos(math.pi * (epochs - self.warm_up) / (self.epochs - self.warm_up))
+        return self.peak * (LEAST_RATE + (1 - LEAST_RATE) * height)
+
+
+def _kind_of_rates(value: object) -> str:
+    return "cycle" if isinstance(value, Mapping | OneCycle) else "list"
+
+
+Rates = Annotated[
+    Annotated[tuple[float, ...], Tag("list")] | Annotated[OneCycle, Tag("cycle")], Discriminator(_kind_of_rates)
+]
+"""Learning rates: one per epoch, or one cycle that changes with each step."""
+
+
+class Stage(Settings):
+    """A pass of training over one vote population.
+
+    Attributes
+    ----------
+    learning_rates
+        One per epoch, so their number is the number of epochs; or {peak, epochs, warm_up}, see `OneCycle`.
+    population
+        Windows of panels with 'few' votes (below 10), with 'many', or 'all'.
+    mix
+        Share of an epoch's windows that comes from the other population, where there is one: a network that goes on
+        with many votes alone forgets the windows of few.
+    panel_weight
+        A window weighs (panel size) ** panel_weight in the loss: 0, all the same; 1, as many as its votes.
+    kl_weight, likelihood_weight
+        Of the KL, and of the negative log-likelihood of the votes, which models.votes = 'dirichlet' adds.
+    trains
+        'all', or only the 'head', while what is below keeps its weights and its batch statistics.
+    """
+
+    learning_rates: Rates = (1e-3, 1e-3, 1e-4, 1e-5)
+    population: Literal["all", "few", "many"] = "all"
+    mix: float = Field(0.0, ge=0, lt=1)
+    panel_weight: float = Field(0.5, ge=0, le=2)
+    kl_weight: float = Field(1.0, ge=0)
+    likelihood_weight: float = Field(0.1, ge=0)
+    trains: Literal["all", "head"] = "all"
+
+    @field_validator("learning_rates")
+    @classmethod
+    def _positive(cls, value: tuple[float, ...] | OneCycle) -> tuple[float, ...] | OneCycle:
+        if isinstance(value, tuple) and (not value or min(value) <= 0):
+            raise ValueError(f"{list(value)}; allowed is at least one rate, each above 0")
+        return value
+
+    @property
+    def n_epochs(self) -> int:
+        """How many epochs the stage has."""
+        return self.learning_rates.epochs if isinstance(self.learning_rates, OneCycle) else len(self.learning_rates)
+
+    def rate(self, epochs: float) -> float:
+        """Return the learning rate after so many epochs of the stage, which may be in the midst of one."""
+        if isinstance(self.learning_rates, OneCycle):
+            return self.learning_rates.at(epochs)
+        return self.learning_rates[int(epochs)]
+
+    @model_validator(mode="after")
+    def _mixes_into_one_population(self) -> "Stage":
+        if self.mix and self.population == "all":
+            raise ValueError(f"mix is {self.mix}; it needs the population 'few' or 'many', to mix the other into it")
+        return self
+
+
+class TrainingSettings(Stage):
+    """How the network of one arm is trained: the first stage, what holds for all, and the stages that follow.
+
+    Attributes
+    ----------
+    batch_size
+        Windows per step of the optimizer.
+    micro_batch
+        Windows per pass through the network; gradients are summed up to a batch. None: the whole batch. Smaller
+        is faster where activations would not fit the processor's cache; a network with batch normalisation
+        sees its statistics over the micro-batch.
+    optimizer, weight_decay, clip_norm
+        Adam or AdamW; the largest norm of the gradient, or None.
+    precision
+        '32', 'bf16' (mixed), or 'auto': bf16 on a GPU, and on a CPU that has it for networks that it makes faster
+        (of one dimension).
+    augment
+        See the class.
+    ema
+        The weights that are judged and saved are the average over steps, each of which fades by this factor per step
+        (after n steps by (1 + n) / (10 + n), as long as that is smaller). 0: those of the last step.
+    stream
+        The windows are simulated, each for one step alone; where it is None, they are those of the data set. A stream
+        has no panels, but the distribution behind their votes: no populations, and `panel_weight` plays no part.
+    then
+        Further stages.
+    """
+
+    batch_size: int = Field(32, ge=1)
+    micro_batch: int | None = Field(None, ge=1)
+    optimizer: Literal["adam", "adamw"] = "adam"
+    weight_decay: float = Field(0.0, ge=0)
+    clip_norm: float | None = Field(1.0, gt=0)
+    precision: Literal["auto", "32", "bf16"] = "auto"
+    augment: AugmentSettings = AugmentSettings()
+    ema: float = Field(0.0, ge=0, lt=1)
+    stream: StreamSettings | None = None
+    then: tuple[Stage, ...] = ()
+
+    @model_validator(mode="after")
+    def _micro_batch_divides(self) -> "TrainingSettings":
+        if self.micro_batch and self.batch_size % self.micro_batch:
+            raise ValueError(f"micro_batch is {self.micro_batch}; it must divide batch_size {self.batch_size}")
+        return self
+
+    @model_validator(mode="after")
+    def _stream_has_no_populations(self) -> "TrainingSettings":
+        asked = [stage.population for stage in self.stages if stage.population != "all"]
+        if self.stream and asked:
+            raise ValueError(f"a stage trains on the population '{asked[0]}'; with a stream, allowed is 'all'")
+        return self
+
+    @property
+    def per_pass(self) -> int:
+        """Windows per pass through the network."""
+        return self.micro_batch or self.batch_size
+
+    @property
+    def stages(self) -> tuple[Stage, ...]:
+        """All stages, in their order."""
+        return (self, *self.then)
+
+    @property
+    def epochs(self) -> tuple[tuple[int, float], ...]:
+        """Number of the stage, from 0, and learning rate in the middle of each epoch."""
+        return tuple(
+            (number, stage.rate(epoch + 0.5))
+            for number, stage in enumerate(self.stages)
+            for epoch in range(stage.n_epochs)
+        )
+
+
+def _kind_of_training(value: object) -> str:
+    given = isinstance(value, Mapping) and "penalties" in value
+    return "regression" if given or isinstance(value, RegressionSettings) else "network"
+
+
+ArmTraining = Annotated[
+    Annotated[TrainingSettings, Tag("network")] | Annotated[RegressionSettings, Tag("regression")],
+    Discriminator(_kind_of_training),
+]
+"""How an arm is trained step by step, or fitted at once: the latter has 'penalties'."""

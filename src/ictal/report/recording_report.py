@@ -1,0 +1,200 @@
+"""The report of a scored recording: one HTML page for a reader of EEG who looks at a patient's day."""
+
+import json
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass
+from pathlib import PurePath
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from ictal.core.labels import PATTERN_TITLES
+from ictal.core.montage import ELECTRODES, Derivation
+from ictal.core.predictions import PROBABILITY_COLUMNS
+from ictal.core.recording import Signal
+from ictal.errors import listed
+from ictal.report.clock import HOUR_S, Clock, counted, duration_in_words, interval_in_words
+from ictal.report.colours import PATTERN_COLOURS
+from ictal.report.day import Day
+from ictal.report.drawing import to_svg
+from ictal.report.html_page import page
+from ictal.report.recording_figures import scores_figure, window_figure
+from ictal.report.recording_words import coverage_in_words, findings_in_words, percent
+from ictal.report.score_columns import own_times
+from ictal.scoring.burden import burden
+from ictal.scoring.events import EVENT_PATTERNS, EventSettings
+from ictal.scoring.quality import FLAWS
+from ictal.scoring.scores import Scores
+
+SignalOf = Callable[[float, float], Signal]
+"""Gives the standardised signal from one true time to another, [20, time] at 200 Hz, µV; NaN where the recording has
+nothing."""
+
+HIGH = 0.5
+"""A pattern without events whose probability reaches this somewhere has its windows shown as well."""
+GLANCE_DPI = 160
+
+
+@dataclass(frozen=True)
+class Shown:
+    """A window that is drawn: when its centre begins, how probable its pattern is, which electrodes have flaws."""
+
+    when: str
+    probability: float
+    flaws: str
+    svg: str
+
+
+def render_recording(
+    scores: Scores,
+    signal_of: SignalOf | None = None,
+    settings: EventSettings | None = None,
+    top: int = 3,
+    lost: Collection[Derivation] = (),
+) -> str:
+    """Return the page.
+
+    Parameters
+    ----------
+    scores
+        Of the recording.
+    signal_of
+        Where the traces of the top windows come from; without it none are drawn.
+    settings
+        How probabilities become events.
+    top
+        At most so many windows are drawn per pattern.
+    lost
+        Derivations that the recording cannot form, so that they are not drawn.
+    """
+    day = Day(scores, settings or EventSettings())
+    every = 6 * HOUR_S if day.span_s > 36 * HOUR_S else HOUR_S
+    burdens = burden(day.frame, day.events, f"{every}s")
+    return page(
+        "recording.html",
+        info=scores.recording,
+        head=_head(scores),
+        findings=findings_in_words(day),
+        coverage=coverage_in_words(day),
+        glance=to_svg(scores_figure(scores, day.settings), "none", GLANCE_DPI),
+        windows=_windows(day, signal_of, top, lost) if signal_of else None,
+        events=day.events,
+        every=interval_in_words(every),
+        burdens=_by_time(burdens, day),
+        quality=_quality(day, every),
+        warnings=[*scores.recording.notes, *scores.manifest.get("warnings", [])],
+        manifest=json.dumps(scores.manifest, indent=2, ensure_ascii=False, default=str),
+        clock=day.clock,
+        duration=duration_in_words,
+        patterns=EVENT_PATTERNS,
+        titles=PATTERN_TITLES,
+        colours=PATTERN_COLOURS,
+        flaws=FLAWS,
+        top=top,
+    )
+
+
+def _head(scores: Scores) -> dict[str, str]:
+    info, clock = scores.recording, Clock(scores.recording.start)
+    gaps = [f"{clock.text(start_s)} ({duration_in_words(duration_s)})" for start_s, duration_s in info.gaps]
+    electrodes = f"{info.kind}, {counted(len(info.channels), 'channel')} at {info.rate_hz:g} Hz"
+    if info.interpolated:
+        electrodes += f"; interpolated from others: {', '.join(info.interpolated)}"
+    head = {
+        "file": PurePath(info.name.replace("\\", "/")).name,
+        "start": clock.date() or "not known: times count from the start",
+        "duration": duration_in_words(info.span_s),
+        "electrodes": electrodes,
+        "gaps": listed(gaps) or "none",
+    }
+    parts = {"model": ("name", "arm", "trained_on"), "engine": ("engine", "version", "precision", "device")}
+    known = {name: keys for name, keys in parts.items() if name in scores.manifest}
+    return head | {name: _said(scores.manifest[name], keys) for name, keys in known.items()}
+
+
+def _said(value: object, keys: tuple[str, ...]) -> str:
+    """Write a part of the manifest in one line; the first key needs no name."""
+    if not isinstance(value, Mapping):
+        return str(value)
+    named = [f"{key.replace('_', ' ')} {value[key]}" for key in keys[1:] if value.get(key)]
+    return ", ".join([str(value.get(keys[0], "")), *named])
+
+
+def top_windows(frame: pd.DataFrame, pattern: str, top: int) -> list[int]:
+    """Return the rows where a pattern is most probable, best first, whose centres do not overlap."""
+    starts, stops = (frame[name].to_numpy() for name in ("start_s", "stop_s"))
+    values = frame[f"{pattern}_probability"].to_numpy(dtype=np.float64)
+    chosen: list[int] = []
+    for row in np.argsort(-values, kind="stable").tolist():
+        if len(chosen) == top or np.isnan(values[row]):
+            break
+        if all(stops[row] <= starts[other] or starts[row] >= stops[other] for other in chosen):
+            chosen.append(row)
+    return chosen
+
+
+def _windows(day: Day, signal_of: SignalOf, top: int, lost: Collection[Derivation]) -> dict[str, list[Shown]]:
+    """Draw the top windows of each pattern that has events or is somewhere likely."""
+    likely = [
+        pattern
+        for pattern in EVENT_PATTERNS
+        if day.events_of(pattern) or day.frame[f"{pattern}_probability"].max() >= HIGH
+    ]
+    return {
+        pattern: [_window(day, row, pattern, signal_of, lost) for row in top_windows(day.frame, pattern, top)]
+        for pattern in likely
+    }
+
+
+def _window(day: Day, number: int, pattern: str, signal_of: SignalOf, lost: Collection[Derivation]) -> Shown:
+    row = day.frame.iloc[number]
+    when = day.clock.text(row["start_s"])
+    axis = f"seconds from {when}"
+    if day.clock.start is not None:
+        axis += f", {duration_in_words(row['start_s'])} after the start"
+    probabilities = [float(row[name]) for name in PROBABILITY_COLUMNS]
+    samples = signal_of(float(row["start_s"]), float(row["stop_s"]))
+    figure = window_figure(samples, probabilities, axis, lost, day.scores.recording.interpolated)
+    return Shown(when, float(row[f"{pattern}_probability"]), _flaws(row["marks"]), to_svg(figure, "none"))
+
+
+def _flaws(marks: npt.ArrayLike) -> str:
+    """Name the electrodes of a window that show each flaw, from the bits of their marks [19]."""
+    found = []
+    for bit, flaw in enumerate(FLAWS):
+        names = [name for name, mark in zip(ELECTRODES, np.asarray(marks).tolist(), strict=True) if mark >> bit & 1]
+        found += [f"{flaw.replace('_', ' ')}: {', '.join(names)}"] if names else []
+    return "; ".join(found)
+
+
+def _by_time(burdens: pd.DataFrame, day: Day) -> list[dict[str, Any]]:
+    """Return a row per interval: from when to when, what was scored, and each pattern's burden and prevalence."""
+    rows = []
+    for _, group in burdens.groupby("start_s"):
+        cells = {
+            str(pattern): (percent(share), word)
+            for pattern, share, word in group[["pattern", "burden", "prevalence"]].itertuples(index=False)
+            if np.isfinite(share)
+        }
+        start_s, stop_s, scored_s = group[["start_s", "stop_s", "scored_s"]].to_numpy(dtype=float)[0].tolist()
+        when = day.clock.span(start_s, min(stop_s, day.span_s))
+        rows.append({"when": when, "scored_s": scored_s, "cells": cells})
+    return rows
+
+
+def _quality(day: Day, every: int) -> list[dict[str, Any]]:
+    """Return a row per interval: shares of time, mean number of electrodes with each problem, left over right."""
+    starts, stops = own_times(day.frame)
+    table = day.frame.assign(refused=(day.frame["reason"] != "").astype(float), weight=stops - starts)
+    rows = []
+    for _, group in table.groupby(day.frame["start_s"] // every):
+        start_s = every * float(group["start_s"].iloc[0] // every)
+        means = {
+            name: float(np.average(group[name].to_numpy(dtype=float), weights=group["weight"]))
+            for name in ("refused", "usable", *FLAWS)
+        }
+        when = day.clock.span(start_s, min(start_s + every, day.span_s))
+        rows.append({"when": when, "left_right": float(group["left_right"].median()), **means})
+    return rows

@@ -1,0 +1,112 @@
+"""Intervals of how well events agree with a reference: over events, and over recordings where there are several."""
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from ictal.core.intervals import Bounded, Interval, expanded_tail, poisson_rate, wilson
+
+Floats = npt.NDArray[np.float64]
+Intervals = dict[str, Interval | None]
+
+DAY_S = 86_400
+N_RESAMPLES, SEED = 10_000, 0
+FIGURES = ("sensitivity", "precision", "f1", "false_alarms_per_day")
+
+
+@dataclass(frozen=True)
+class AgreementIntervals:
+    """Intervals of the figures of the same name in `ictal.scoring.event_scoring.Agreement`; None where there is none.
+
+    Attributes
+    ----------
+    sensitivity, precision, f1, false_alarms_per_day
+        Lower and upper end.
+    """
+
+    sensitivity: Interval | None
+    precision: Interval | None
+    f1: Interval | None
+    false_alarms_per_day: Interval | None
+
+    def to_json(self) -> dict[str, Any]:
+        """Return lists and None."""
+        return {name: ends and list(ends) for name, ends in asdict(self).items()}
+
+
+def intervals_of(
+    counts: Sequence[tuple[float, float, float, float]], *, of_events: bool, confidence: float = 0.95
+) -> AgreementIntervals:
+    """Return the intervals of recordings together.
+
+    Events count as independent within a recording: intervals of proportions are those of Wilson, that of the rate of
+    false alarms is exact for a Poisson count (Garwood). With two recordings or more these are resampled as well, and
+    an interval reaches as far as the wider of both: events of one recording are alike. Seconds of an event are
+    anything but independent, so they have intervals over recordings alone.
+
+    Parameters
+    ----------
+    counts
+        Of each recording: reference, hits, false alarms (events, or seconds) and duration in seconds.
+    of_events
+        Whether events are counted, and not seconds.
+    """
+    table = np.array(counts, dtype=np.float64).reshape(-1, 4)
+    total = table.sum(axis=0)
+    found = _by_events(total, confidence) if of_events else dict.fromkeys(FIGURES)
+    if len(table) > 1:
+        by_recordings = _by_recordings(table, confidence)
+        found = {name: _wider(found[name], by_recordings[name]) for name in FIGURES}
+    return AgreementIntervals(**found)
+
+
+def _by_events(total: Floats, confidence: float) -> Intervals:
+    reference, hits, false, duration_s = total.tolist()
+    either = reference + false  # found, missed or false
+    low, high = wilson(hits / either, either, confidence) if either else (0.0, 1.0)
+    return {
+        "sensitivity": wilson(hits / reference, reference, confidence) if reference else None,
+        "precision": wilson(hits / (hits + false), hits + false, confidence) if hits + false else None,
+        # F1 grows with the share of hits among all of these, as 2s / (1 + s).
+        "f1": (2 * low / (1 + low), 2 * high / (1 + high)) if hits else None,
+        "false_alarms_per_day": poisson_rate(false, duration_s / DAY_S, confidence) if duration_s else None,
+    }
+
+
+def _by_recordings(table: Floats, confidence: float) -> Intervals:
+    """Return expanded percentile intervals by resampling recordings, [recording, 4]."""
+    n_recordings = len(table)
+    generator = np.random.default_rng(SEED)
+    draws = generator.multinomial(n_recordings, np.full(n_recordings, 1 / n_recordings), N_RESAMPLES)
+    above, below = _fractions(table)
+    sums = draws @ above.T, draws @ below.T
+    resampled = np.divide(*sums, out=np.full(sums[0].shape, np.nan), where=sums[1] > 0)
+    found: Intervals = {}
+    for number, name in enumerate(FIGURES):
+        weights, hits = below[number], above[number].sum()
+        n = float(weights.sum() ** 2 / (weights**2).sum()) if weights.any() else 0.0
+        if n < 1 + 1e-9 or (name == "f1" and not hits):
+            found[name] = None
+            continue
+        tail = expanded_tail(n, confidence)
+        low, high = np.nanquantile(resampled[:, number], [tail, 1 - tail]).tolist()
+        if name != "false_alarms_per_day":
+            low, high = Bounded(0.0, 1.0, *wilson(hits / weights.sum(), n, confidence)).instead(low, high)
+        found[name] = (low, high) if high > low else None
+    return found
+
+
+def _fractions(table: Floats) -> tuple[Floats, Floats]:
+    """Return what is divided for each figure, and by what, [figure, recording] each."""
+    reference, hits, false, duration_s = table.T
+    above = np.stack([hits, hits, 2 * hits, false * DAY_S])
+    return above, np.stack([reference, hits + false, reference + hits + false, duration_s])
+
+
+def _wider(one: Interval | None, other: Interval | None) -> Interval | None:
+    if one is None or other is None:
+        return one or other
+    return min(one[0], other[0]), max(one[1], other[1])

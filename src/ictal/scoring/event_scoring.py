@@ -1,0 +1,418 @@
+"""How well events agree with those of a reference, by `timescoring`."""
+
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+from pydantic import Field
+from timescoring.annotations import Annotation
+from timescoring.scoring import EventScoring, SampleScoring
+
+from ictal.core.settings import Settings
+from ictal.errors import TableError, UnknownNameError, listed, raise_problems
+from ictal.scoring.burden import Cover, cover_of
+from ictal.scoring.event_intervals import AgreementIntervals, intervals_of
+from ictal.scoring.events import EVENT_PATTERNS, ROUNDING_S, EventSettings, Span, scored_rows
+from ictal.scoring.reference_events import (
+    LONE,
+    TOLERANCE_S,
+    TOLERANCE_SHARE,
+    Reference,
+    beyond,
+    by_key,
+    names_of,
+    pick,
+    read_reference,
+    read_references,
+    recording_key,
+)
+from ictal.scoring.scores import Scores
+
+RATE_HZ = 10
+"""Of the grid of time: `timescoring` scores events at this rate; so are samples, which are told in seconds."""
+
+IGNORED = ("n_given", "n_ignored", "n_found_ignored")
+"""Counts of `FileEvaluation` that are summed over recordings."""
+
+
+class MatchSettings(Settings):
+    """When an event counts as found; the defaults are those of SzCORE (Dan et al., Epilepsia 2024).
+
+    Attributes
+    ----------
+    before_s, after_s
+        An event that overlaps the time from so long before a reference event to so long after it is no false alarm.
+    min_overlap
+        The share of this longer time that must be in events for it to be found; 0: any overlap.
+    merge_s
+        Events, of both sides, that are closer than this count as one.
+    split_s
+        Events, of both sides, that are longer than this count as several.
+    """
+
+    before_s: float = Field(default=30.0, ge=0)
+    after_s: float = Field(default=60.0, ge=0)
+    min_overlap: float = Field(default=0.0, ge=0, lt=1)
+    merge_s: float = Field(default=90.0, ge=0)
+    split_s: float = Field(default=300.0, ge=1)
+
+
+@dataclass(frozen=True)
+class Agreement:
+    """Counts, and what `timescoring` makes of them.
+
+    Attributes
+    ----------
+    reference, hits, false_alarms
+        Number of events, after merging and splitting, or seconds.
+    sensitivity, precision, f1
+        None where nothing is there to divide by.
+    false_alarms_per_day
+        Events, or seconds, per 24 h of recording.
+    """
+
+    reference: float
+    hits: float
+    false_alarms: float
+    sensitivity: float | None
+    precision: float | None
+    f1: float | None
+    false_alarms_per_day: float
+
+    @classmethod
+    def of(cls, reference: float, hits: float, false_alarms: float, duration_s: float) -> "Agreement":
+        """Divide the counts as `timescoring` does; its clock here is one sample per second of recording."""
+        counts = SimpleNamespace(refTrue=reference, tp=hits, fp=false_alarms, numSamples=duration_s, fs=1)
+        EventScoring.computeScores(counts)
+        return cls(
+            reference,
+            hits,
+            false_alarms,
+            _known(counts.sensitivity),
+            _known(counts.precision),
+            _known(counts.f1),
+            float(counts.fpRate),
+        )
+
+
+@dataclass(frozen=True)
+class FileEvaluation:
+    """Events of one recording against its reference.
+
+    Attributes
+    ----------
+    name, duration_s
+        Of the recording.
+    events, samples
+        Event by event, and second by second.
+    unscored_reference_s
+        Seconds of reference events for which there is no prediction, so that they cannot be found; None where it is
+        not known what was scored.
+    n_given, n_merged, n_ignored, ignored_types
+        Of the reference, as in `Reference`.
+    n_found_ignored
+        How many events were left out of those that are judged, since their type is no pattern.
+    """
+
+    name: str
+    duration_s: float
+    events: Agreement
+    samples: Agreement
+    unscored_reference_s: float | None = None
+    n_given: int = 0
+    n_merged: int = 0
+    n_ignored: int = 0
+    ignored_types: tuple[str, ...] = ()
+    n_found_ignored: int = 0
+
+
+@dataclass(frozen=True)
+class EventEvaluation:
+    """Events of one pattern in one or many recordings against a reference.
+
+    Attributes
+    ----------
+    pattern, settings
+        What was compared, and how.
+    files
+        Recording by recording.
+    events, samples
+        Of all recordings together: counts and durations are summed before anything is divided.
+    without_scores, without_reference
+        Recordings that only the reference, or only the folder of scores, names.
+    """
+
+    pattern: str
+    settings: MatchSettings
+    files: tuple[FileEvaluation, ...]
+    events: Agreement
+    samples: Agreement
+    without_scores: tuple[str, ...] = ()
+    without_reference: tuple[str, ...] = ()
+
+    @property
+    def duration_s(self) -> float:
+        """Seconds of all recordings."""
+        return sum(file.duration_s for file in self.files)
+
+    @property
+    def unscored_reference_s(self) -> float | None:
+        """Sum over the recordings, or None where one does not know."""
+        seconds = [file.unscored_reference_s for file in self.files]
+        return None if None in seconds else sum(value or 0.0 for value in seconds)
+
+    @property
+    def intervals(self) -> dict[str, AgreementIntervals]:
+        """Intervals of `events` and of `samples`, see `ictal.scoring.event_intervals.intervals_of`."""
+        counts: dict[str, list[tuple[float, float, float, float]]] = {
+            kind: [
+                (one.reference, one.hits, one.false_alarms, file.duration_s)
+                for file in self.files
+                for one in [getattr(file, kind)]
+            ]
+            for kind in ("events", "samples")
+        }
+        return {kind: intervals_of(rows, of_events=kind == "events") for kind, rows in counts.items()}
+
+    @property
+    def left_out(self) -> list[str]:
+        """Say which events are of no known type; a sentence each for the reference and for what is judged."""
+        total = {name: sum(getattr(file, name) for file in self.files) for name in IGNORED}
+        types = dict.fromkeys(name for file in self.files for name in file.ignored_types)
+        sentences = []
+        if total["n_ignored"]:
+            count = f"{total['n_ignored']} of {total['n_given']} events of the reference"
+            sentences.append(f"{count} are of unknown types and were left out: {listed(types)}")
+        if total["n_found_ignored"]:
+            sentences.append(f"Of the found events, {total['n_found_ignored']} left out: their types are unknown")
+        return sentences
+
+    def to_json(self) -> dict[str, Any]:
+        """Return plain numbers, lists and None."""
+        totals = {"n_files": len(self.files), "duration_s": self.duration_s, "rate_hz": RATE_HZ}
+        totals |= {name: sum(getattr(file, name) for file in self.files) for name in IGNORED}
+        content = asdict(self) | {"settings": self.settings.model_dump()} | totals
+        content["unscored_reference_s"] = self.unscored_reference_s
+        content["intervals"] = {name: ends.to_json() for name, ends in self.intervals.items()}
+        return {key: list(value) if isinstance(value, tuple) else value for key, value in content.items()}
+
+
+def _known(ratio: float) -> float | None:
+    return None if math.isnan(ratio) else float(ratio)
+
+
+def shown(value: float | None, interval: tuple[float, float] | None = None) -> str:
+    """Write a ratio for a reader, its interval on the line below to keep tables narrow: '–' where there is none."""
+    if value is None:
+        return "–"
+    return f"{value:.2f}\n{interval[0]:.2f}–{interval[1]:.2f}" if interval else f"{value:.2f}"
+
+
+def evaluate_events(
+    hypothesis: Iterable[Span],
+    reference: Reference,
+    duration_s: float | None = None,
+    pattern: str = "seizure",
+    settings: MatchSettings | None = None,
+    scored: Cover | None = None,
+) -> FileEvaluation:
+    """Compare the events of one pattern in one recording with a reference, by `timescoring`.
+
+    Parameters
+    ----------
+    hypothesis
+        Events of any patterns.
+    duration_s
+        Of the recording, gaps included; by default what the reference says.
+    scored
+        The time for which there are predictions, where it is known.
+
+    Raises
+    ------
+    TableError
+        If no duration is known, two durations disagree, or an event of either side starts or ends after the
+        recording.
+    """
+    spans = list(hypothesis)
+    raise_problems(reference.name, _problems(spans, duration_s, reference))
+    duration_s = _duration(duration_s, reference)
+    truth = _annotation(reference.events, pattern, duration_s)
+    found = _annotation(spans, pattern, duration_s)
+    by_event = EventScoring(truth, found, _parameters(settings or MatchSettings()))
+    by_sample = SampleScoring(truth, found, RATE_HZ)
+    seconds = [float(count) / RATE_HZ for count in (by_sample.refTrue, by_sample.tp, by_sample.fp)]
+    return FileEvaluation(
+        name=reference.name,
+        duration_s=duration_s,
+        events=Agreement.of(by_event.refTrue, by_event.tp, by_event.fp, duration_s),
+        samples=Agreement.of(seconds[0], seconds[1], seconds[2], duration_s),
+        unscored_reference_s=None if scored is None else _outside(scored, truth.events),
+        n_given=reference.n_given,
+        n_merged=reference.n_merged,
+        n_ignored=reference.n_ignored,
+        ignored_types=reference.ignored_types,
+    )
+
+
+def _outside(scored: Cover, spans: Iterable[tuple[float, float]]) -> float:
+    """Return how many seconds of disjoint spans are not covered."""
+    return sum(stop - start - float(scored.before(stop) - scored.before(start)) for start, stop in spans)
+
+
+def pool(
+    files: Sequence[FileEvaluation],
+    pattern: str = "seizure",
+    settings: MatchSettings | None = None,
+    without_scores: Sequence[str] = (),
+    without_reference: Sequence[str] = (),
+) -> EventEvaluation:
+    """Evaluate recordings together: counts are summed, so that a long recording weighs more than a short one."""
+    duration_s = sum(file.duration_s for file in files)
+    events = _sum([file.events for file in files], duration_s)
+    samples = _sum([file.samples for file in files], duration_s)
+    return EventEvaluation(
+        pattern=pattern,
+        settings=settings or MatchSettings(),
+        files=tuple(files),
+        events=events,
+        samples=samples,
+        without_scores=tuple(without_scores),
+        without_reference=tuple(without_reference),
+    )
+
+
+def _sum(parts: Sequence[Agreement], duration_s: float) -> Agreement:
+    return Agreement.of(
+        sum(part.reference for part in parts),
+        sum(part.hits for part in parts),
+        sum(part.false_alarms for part in parts),
+        duration_s,
+    )
+
+
+def evaluate_files(
+    scores_path: str | Path,
+    reference_path: str | Path,
+    pattern: str = "seizure",
+    settings: MatchSettings | None = None,
+    events: EventSettings | None = None,
+) -> EventEvaluation:
+    """Compare the events of scored recordings with a reference.
+
+    Parameters
+    ----------
+    scores_path
+        Scores (Parquet), events (BIDS events.tsv), or a folder of such files, in which scores take precedence over
+        events of the same recording.
+    reference_path
+        See `read_reference`.
+    events
+        How events are found in scores.
+
+    Raises
+    ------
+    TableError
+        With all problems: of a file, of the reference, of a recording that the reference does not name (of a folder:
+        if it names none of them), and those of `evaluate_events`.
+    UnknownNameError
+        If the pattern makes no events.
+    """
+    if pattern not in EVENT_PATTERNS:
+        raise UnknownNameError("pattern", pattern, EVENT_PATTERNS)
+    scored = _read_scored(Path(scores_path), events)
+    references = read_references(reference_path)
+    if LONE in references and len(scored) > 1:
+        raise TableError(f"{reference_path}: is of one recording, but {scores_path} has {len(scored)}")
+    pairs = {key: (one, found) for key, one in scored.items() if (found := pick(references, key))}
+    without = [key for key in scored if key not in pairs]
+    if not pairs:
+        raise TableError(f"{reference_path}: no reference for {listed(without)}; {names_of(references)}")
+    problems = [
+        f"{key}: {told}" for key, (one, ref) in pairs.items() for told in _problems(one.spans, one.duration_s, ref)
+    ]
+    raise_problems(str(reference_path), problems)
+    files = [
+        replace(
+            evaluate_events(one.spans, replace(reference, name=key), one.duration_s, pattern, settings, one.scored),
+            n_found_ignored=one.n_ignored,
+        )
+        for key, (one, reference) in pairs.items()
+    ]
+    lacking = [key for key in references if key not in {LONE, *scored}] if Path(scores_path).is_dir() else []
+    return pool(files, pattern, settings, lacking, without)
+
+
+@dataclass(frozen=True)
+class _Scored:
+    """One side of the comparison: the events of a recording, and what is known of it."""
+
+    name: str
+    spans: Sequence[Span]
+    duration_s: float | None
+    scored: Cover | None = None
+    n_ignored: int = 0
+
+
+def _read_scored(path: Path, settings: EventSettings | None) -> dict[str, _Scored]:
+    """Read one file, or all of a folder, by the names of their recordings without folder and suffix."""
+    if not path.is_dir():
+        return by_key(path, [_read_one(path, settings)])
+    scored = by_key(path, [_read_one(file, settings) for file in sorted(path.rglob("*.parquet"))])
+    files = [file for file in sorted(path.rglob("*_events.tsv")) if recording_key(file.name) not in scored]
+    scored |= by_key(path, [_read_one(file, settings) for file in files])
+    if not scored:
+        raise TableError(f"{path}: holds neither scores (*.parquet) nor events (*_events.tsv)")
+    return scored
+
+
+def _read_one(path: Path, settings: EventSettings | None) -> _Scored:
+    if path.suffix == ".parquet":
+        scores = Scores.read(path)
+        rows = scored_rows(scores.frame)
+        cover = Cover.of(rows["start_s"], rows["stop_s"])
+        return _Scored(scores.recording.name, scores.events(settings), scores.recording.span_s, cover)
+    events = read_reference(path)
+    return _Scored(events.name, events.events, events.duration_s, n_ignored=events.n_ignored)
+
+
+def _duration(given_s: float | None, reference: Reference) -> float:
+    """Return how long a recording lasts, by itself or else by its reference; 0 where neither tells."""
+    return (reference.duration_s or 0.0) if given_s is None else given_s
+
+
+def _problems(hypothesis: Iterable[Span], given_s: float | None, reference: Reference) -> list[str]:
+    """List why a recording and its reference cannot be of the same time."""
+    duration_s, told_s = _duration(given_s, reference), reference.duration_s
+    if given_s is None and told_s is None:
+        return ["neither the reference nor the scores tell how long the recording lasts"]
+    if round(duration_s * RATE_HZ) < 1:
+        return [f"the recording lasts {duration_s:g} s; allowed are {1 / RATE_HZ:g} s or more"]
+    if told_s is not None and abs(told_s - duration_s) > max(TOLERANCE_S, TOLERANCE_SHARE * duration_s):
+        return [f"the recording lasts {duration_s:g} s, but the reference says {told_s:g} s"]
+    return beyond(reference.events, duration_s) + beyond(hypothesis, duration_s, "found: ")
+
+
+def _annotation(spans: Iterable[Span], pattern: str, duration_s: float) -> Annotation:
+    """Return the spans of one pattern within a recording as `timescoring` takes them."""
+    cover = cover_of(spans, pattern)
+    times = np.stack([cover.starts, cover.stops], axis=1).clip(0, duration_s)
+    return Annotation([(a, b) for a, b in times.tolist() if b > a], RATE_HZ, round(duration_s * RATE_HZ))
+
+
+def _parameters(settings: MatchSettings) -> EventScoring.Parameters:
+    """Give the settings the names of `timescoring`.
+
+    It compares times as floats: without the slack an event from 0.2 to 600.2 s would count as three of at most 300 s,
+    and events that are 90 s apart, from 38.2 to 128.2 s, as one.
+    """
+    return EventScoring.Parameters(
+        toleranceStart=settings.before_s,
+        toleranceEnd=settings.after_s,
+        minOverlap=settings.min_overlap,
+        maxEventDuration=settings.split_s + ROUNDING_S,
+        minDurationBetweenEvents=settings.merge_s - ROUNDING_S,
+    )

@@ -1,0 +1,228 @@
+"""What can be known of a recording before it is scored."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+
+from ictal.core.montage import CHAINS, ELECTRODES, MONTAGES, Derivation, derivations_of
+from ictal.core.recording import Recording
+from ictal.core.windows import CENTRE_S, CENTRE_SAMPLES, RATE_HZ, Geometry
+from ictal.errors import ElectrodeError, IctalError
+from ictal.preprocessing.channel_graph import ChannelMapping
+from ictal.preprocessing.channel_mapping import (
+    bipolar_mapping,
+    map_channels,
+    reference_notes,
+    referential_electrodes,
+    widest_mapping,
+)
+from ictal.preprocessing.missing import flat_runs
+from ictal.preprocessing.resampling import runs_of
+from ictal.preprocessing.settings import FLAT_S, MIN_RATE_HZ
+from ictal.preprocessing.units import check_unit, rows_of
+from ictal.scoring.export_contract import Input, read_input
+
+VIEWS: dict[str, tuple[Derivation, ...]] = {
+    "8 long derivations (temporal)": derivations_of(MONTAGES["long_chains"]),
+    "4 chains (spatial)": derivations_of(CHAINS),
+    "double banana (symmetric, volume)": derivations_of(MONTAGES["double_banana"]),
+}
+"""What networks look at, and which of them."""
+DEFAULT = "default"
+"""The model that scores unless another is named."""
+FEW = 4
+"""To make more electrodes of the others is not hinted at."""
+
+
+@dataclass(frozen=True)
+class Info:
+    """What is known of a recording.
+
+    Attributes
+    ----------
+    name, start, span_s, duration_s, rate_hz, channels
+        Of the file; `duration_s` is without gaps.
+    kind
+        'referential', 'bipolar', or 'unusable'.
+    electrodes, missing, interpolated
+        Those against a reference; those of the 19 that the file lacks; those that would be made of others.
+    derivations
+        Of a bipolar file: channels that are voltages between electrodes of the 10-20 system.
+    ignored
+        Channels that are not looked at.
+    views
+        By view, how many of its derivations can be had, and how many there are.
+    amplitude_uv
+        Median over the electrodes of their median deviation.
+    flat
+        Electrodes, of a bipolar file channels, that do not move in any of the stretches looked at.
+    model
+        What would score it.
+    n_windows, window_s
+        How many windows a step of 10 s gives, and how much of each the model looks at.
+    n_annotations, gaps, notes
+        Of the file.
+    problem
+        Why the recording cannot be scored; '' if it can.
+    """
+
+    name: str
+    start: datetime | None
+    span_s: float
+    duration_s: float
+    rate_hz: float
+    channels: tuple[str, ...]
+    kind: str
+    electrodes: tuple[str, ...]
+    missing: tuple[str, ...]
+    interpolated: tuple[str, ...]
+    derivations: tuple[str, ...]
+    ignored: tuple[str, ...]
+    views: dict[str, tuple[int, int]]
+    amplitude_uv: float | None
+    flat: tuple[str, ...]
+    model: str
+    n_windows: int
+    window_s: float
+    n_annotations: int
+    gaps: tuple[tuple[float, float], ...]
+    notes: tuple[str, ...]
+    problem: str
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the same as plain values."""
+        views = {name: {"formed": formed, "of": of} for name, (formed, of) in self.views.items()}
+        return {**self.__dict__, "start": self.start.isoformat() if self.start else None, "views": views}
+
+
+def describe(recording: Recording, contract: Input | None = None, interpolate: int = 0) -> Info:
+    """Say what a recording holds and whether it can be scored.
+
+    Parameters
+    ----------
+    recording
+        Any.
+    contract
+        Of the model that is to score it; None: the one that ships with ictal and scores unless another is named.
+    interpolate
+        So many missing electrodes may be made of the others.
+    """
+    model = contract or read_input(DEFAULT)
+    geometry = model.needs.geometry(model.standardise.short)
+    found: ChannelMapping | None = None
+    problem = ""
+    electrodes: tuple[str, ...] = ()
+    try:
+        electrodes = referential_electrodes(recording)
+        found = map_channels(recording, model.looks_at, interpolate)
+    except ElectrodeError as error:
+        problem = str(error).removeprefix(f"{recording.name}: ") + _hint(recording, model, interpolate)
+        found = (
+            bipolar_mapping(recording)
+            or _of_several_references(recording)
+            or _electrodes_alone(recording, electrodes)
+        )
+    amplitude: float | None = None
+    flat: tuple[str, ...] = ()
+    if found and recording.n_samples:
+        try:
+            amplitude, flat = _amplitude(recording, found)
+        except IctalError as error:
+            problem = problem or str(error).removeprefix(f"{recording.name}: ")
+    wanted = {
+        name: (sum(found.forms(pair) for pair in pairs) if found else 0, len(pairs)) for name, pairs in VIEWS.items()
+    }
+    bipolar = found is not None and found.kind == "bipolar"
+    names = [recording.channels[row] for row in _scalp_rows(found)] if found else []
+    return Info(
+        name=recording.name,
+        start=recording.start,
+        span_s=recording.span_s,
+        duration_s=recording.duration_s,
+        rate_hz=recording.rate_hz,
+        channels=recording.channels,
+        kind=found.kind if found else "unusable",
+        electrodes=electrodes,
+        missing=() if bipolar else tuple(name for name in ELECTRODES if name not in electrodes),
+        interpolated=found.interpolated if found else (),
+        derivations=tuple(names) if bipolar else (),
+        ignored=found.ignored if found else recording.channels,
+        views=wanted,
+        amplitude_uv=amplitude,
+        flat=flat,
+        model=model.name,
+        n_windows=n_windows(recording, geometry),
+        window_s=model.seen_s,
+        n_annotations=len(recording.annotations),
+        gaps=tuple((gap.start_s, gap.duration_s) for gap in recording.gaps),
+        notes=(*recording.all_notes, *reference_notes(found)),
+        problem=problem or _too_slow_or_short(recording, geometry),
+    )
+
+
+def _electrodes_alone(recording: Recording, electrodes: Sequence[str]) -> ChannelMapping | None:
+    """Return the mapping of the electrodes that a recording has, where it lacks some; None for fewer than two."""
+    try:
+        return (
+            map_channels(recording, [Derivation(*pair) for pair in pairwise(electrodes)])
+            if len(electrodes) > 1
+            else None
+        )
+    except ElectrodeError:
+        return None
+
+
+def _hint(recording: Recording, model: Input, interpolate: int) -> str:
+    """Say how many electrodes must be made of others so that the recording can be scored; '' if none help."""
+    for more in range(interpolate + 1, FEW + 1):
+        try:
+            map_channels(recording, model.looks_at, more)
+        except ElectrodeError:
+            continue
+        return f"; with --interpolate {more} it can be scored"
+    return ""
+
+
+def _of_several_references(recording: Recording) -> ChannelMapping | None:
+    found = widest_mapping(recording)
+    return found if found and found.mixed else None
+
+
+def _scalp_rows(found: ChannelMapping) -> list[int]:
+    """Return the channels that electrodes are made of."""
+    return [found.rows[column] for column in np.flatnonzero(found.matrix[: len(ELECTRODES)].any(axis=0))]
+
+
+def _amplitude(recording: Recording, found: ChannelMapping) -> tuple[float, tuple[str, ...]]:
+    channels = rows_of(recording, found.rows)
+    samples = found.apply(channels)
+    check_unit(samples, recording.name)
+    samples = samples[[ELECTRODES.index(name) for name in found.known]]
+    centred = abs(samples - np.median(samples, axis=1, keepdims=True))
+    names = [recording.channels[row] for row in found.rows] if found.kind == "bipolar" else found.known
+    still = flat_runs(channels if found.kind == "bipolar" else samples, round(FLAT_S * recording.rate_hz)).all(axis=1)
+    flat = tuple(names[row] for row in np.flatnonzero(still))
+    return float(np.median(np.median(centred, axis=1))), flat
+
+
+def _too_slow_or_short(recording: Recording, geometry: Geometry) -> str:
+    if recording.rate_hz < MIN_RATE_HZ:
+        return f"{recording.rate_hz:g} Hz is too slow; needed are {MIN_RATE_HZ} Hz"
+    return "" if n_windows(recording, geometry) else too_short(recording, geometry)
+
+
+def n_windows(recording: Recording, geometry: Geometry) -> int:
+    """Return how many windows a step of 10 s gives."""
+    return sum(len(starts) for starts in geometry.starts(runs_of(recording), CENTRE_SAMPLES))
+
+
+def too_short(recording: Recording, geometry: Geometry) -> str:
+    """Say why a recording has no window."""
+    needed_s, n_runs = geometry.needed / RATE_HZ, len(recording.segments)
+    pieces = "" if n_runs == 1 else f" in {n_runs} pieces"
+    completed = f", or one piece of {CENTRE_S} s" if geometry.short != "refuse" and needed_s > CENTRE_S else ""
+    return f"lasts {recording.duration_s:g} s{pieces}; needed are {needed_s:g} s without a gap{completed}"

@@ -1,0 +1,205 @@
+"""One simulated EEG with its votes, as a function of the seed and its number alone."""
+
+from dataclasses import dataclass, replace
+from functools import lru_cache
+
+import numpy as np
+import numpy.typing as npt
+from pydantic import Field
+from scipy.fft import irfft, next_fast_len, rfft, rfftfreq
+
+from ictal.core.montage import CHANNELS, ELECTRODES
+from ictal.core.recording import Recording, Signal
+from ictal.core.settings import Settings
+from ictal.core.windows import RATE_HZ, WINDOW_S, WINDOW_SAMPLES
+from ictal.simulator.artifacts import add_artifacts, damage, draw_artifacts, electrocardiogram, heartbeats
+from ictal.simulator.background import background, draw_state
+from ictal.simulator.fitted_parameters import FEW_SIZES, KINDS, MANY_SIZES, Kind
+from ictal.simulator.head import EARS, SITES
+from ictal.simulator.noise import one_blas_thread
+from ictal.simulator.patient import Patient, draw_patient, draw_pattern
+from ictal.simulator.patterns import Pattern, render
+from ictal.simulator.raters import (
+    Evidence,
+    draw_votes,
+    look,
+    look_at_background,
+    relative_strength,
+    vote_distribution,
+)
+
+Floats = npt.NDArray[np.float64]
+
+FEW, MANY = 0, 1
+MOST_LIFTED = 2.5
+"""How much stronger a pattern may become because artifacts are large."""
+
+FAST_HZ = 2.2
+"""Rate from which a pattern is mostly a seizure, with which some patients move."""
+
+LARGEST_UV = 200
+"""RMS of the strongest pattern where it is largest."""
+HEAVY = 0.25
+"""Share of the EEGs with much movement; of those with a slower pattern, half of it."""
+
+LONGEST_S = 3600
+"""How long an EEG with one window may be; it is made in memory, whole."""
+
+
+class SimulationSettings(Settings):
+    """How much is simulated.
+
+    Attributes
+    ----------
+    patients, eegs_per_patient
+        Each EEG holds one window of 50 s.
+    eeg_s
+        How long each EEG lasts, the window being in its middle. None: 50 s, or the 600 s of a context where an arm
+        looks at contexts.
+    few_share
+        Share of the windows whose panel has fewer than 10 votes.
+    seed
+        Of the simulation; independent of the seed of training.
+    """
+
+    patients: int = Field(100, ge=2)
+    eegs_per_patient: int = Field(5, ge=1)
+    eeg_s: float | None = Field(None, ge=WINDOW_S, le=LONGEST_S)
+    few_share: float = Field(1 / 3, ge=0, le=1)
+    seed: int = Field(0, ge=0)
+
+
+@dataclass(frozen=True)
+class SimulatedEeg:
+    """A simulated EEG, and what is known of it that nobody knows of a real one.
+
+    Attributes
+    ----------
+    samples
+        [20, time], `CHANNELS` at 200 Hz, µV, referential.
+    votes
+        The panel's counts, [6].
+    probabilities
+        The distribution that the votes were drawn from, [6].
+    name
+        Says which it is.
+    kind, pattern, evidence
+        What was asked for, how it was expressed, and what can be seen of it; None in a control.
+    """
+
+    samples: Signal
+    votes: npt.NDArray[np.int64]
+    probabilities: Floats
+    name: str
+    kind: Kind | None = None
+    pattern: Pattern | None = None
+    evidence: Evidence | None = None
+
+    @property
+    def recording(self) -> Recording:
+        """The samples as a recording."""
+        return Recording.from_array(self.samples, CHANNELS, RATE_HZ, self.name)
+
+
+@lru_cache(maxsize=64)
+def patient_of(seed: int, patient: int) -> Patient:
+    """Return patient number `patient` of a simulation."""
+    return draw_patient(np.random.default_rng((seed, patient)))
+
+
+def simulate_eeg(
+    seed: int,
+    patient: int,
+    eeg: int,
+    few_share: float = 1 / 3,
+    kind: Kind | None = None,
+    eeg_s: float = WINDOW_S,
+) -> SimulatedEeg:
+    """Simulate EEG number `eeg` of patient number `patient`, with the window that the votes are of in its middle.
+
+    The result depends on the arguments alone, so any order, any worker and any size of the data set
+    give the same EEG.
+    """
+    with one_blas_thread():
+        return _simulate(seed, patient, eeg, few_share, kind, round(eeg_s * RATE_HZ))
+
+
+def _simulate(seed: int, patient: int, eeg: int, few_share: float, kind: Kind | None, n_samples: int) -> SimulatedEeg:
+    rng = np.random.default_rng((seed, patient, eeg + 1))
+    person = patient_of(seed, patient)
+    panel = FEW if rng.random() < few_share else MANY
+    drawn = KINDS[rng.choice(len(KINDS), p=person.kinds[panel])]
+    kind = kind or drawn
+    pattern = draw_pattern(rng, person, kind, WINDOW_S)
+    if pattern:  # drawn as it is within the window
+        before_s = (n_samples - WINDOW_SAMPLES) / 2 / RATE_HZ
+        pattern = replace(pattern, onset_s=pattern.onset_s + before_s, offset_s=pattern.offset_s + before_s)
+    samples, evidence = compose(rng, person, pattern, n_samples)
+    votes = draw_votes(rng, evidence, (FEW_SIZES, MANY_SIZES)[panel])
+    name = f"simulated patient {patient} EEG {eeg} (seed {seed})"
+    return SimulatedEeg(samples, votes, vote_distribution(evidence), name, kind, pattern, evidence)
+
+
+def compose(
+    rng: np.random.Generator, person: Patient, pattern: Pattern | None, n_samples: int
+) -> tuple[Signal, Evidence]:
+    """Return an EEG of one state of a patient, [20, time], and what can be seen of the pattern in its centre."""
+    state = draw_state(rng, suppression=None if pattern is None or rng.random() < 0.1 else "none")
+    disturbed = HEAVY if pattern is None or pattern.frequency_hz > FAST_HZ else HEAVY / 2
+    artifacts = draw_artifacts(rng, heavy=rng.random() < disturbed)
+    rest = background(rng, person.background, person.head, state, n_samples)
+    beats = heartbeats(rng, person.heart_hz, n_samples)
+    disturbance = add_artifacts(rng, artifacts, n_samples, beats)
+    total: Signal = rest + disturbance
+    if pattern is None:
+        evidence = look_at_background(total)
+    else:
+        rendered = render(rng, pattern, person.head, n_samples)
+        # As strong as asked for beside what disturbs; but no discharge outgrows a heavy artifact.
+        window = slice(max(0, n_samples - WINDOW_SAMPLES) // 2, (n_samples + WINDOW_SAMPLES) // 2)
+        presence = float(rendered.there[window].mean())
+        unit, full = relative_strength(rendered.signal[:, window], rest, total, presence=presence)
+        level = min(1 / max(full, 1e-6), MOST_LIFTED / max(unit, 1e-6))
+        signal: Signal = np.float32(min(pattern.strength * level, LARGEST_UV)) * rendered.signal
+        evidence = look(rendered, signal, total)
+        total = total + signal
+    samples = np.vstack([record(person, total), electrocardiogram(rng, beats)])
+    return damage(rng, artifacts, samples).astype(np.float32), evidence
+
+
+def record(person: Patient, total: Signal) -> Signal:
+    """Return what a patient's amplifier makes of the potentials at the 21 sites: filtered, against its reference.
+
+    Parameters
+    ----------
+    total
+        Against infinity, [21, time], µV.
+
+    Returns
+    -------
+    ndarray
+        [19, time], µV.
+    """
+    filtered = _amplifier(person, total)
+    return np.asarray(filtered[: len(ELECTRODES)] - _reference(person, filtered))
+
+
+def _reference(person: Patient, total: Signal) -> Signal:
+    if person.reference == "average":
+        return np.asarray(total[: len(ELECTRODES)].mean(axis=0))
+    if person.reference == "ears":
+        return np.asarray(total[EARS].mean(axis=0))
+    return np.asarray(0.5 * (total[SITES.index("Cz")] + total[SITES.index("Pz")]))  # halfway, as CPz
+
+
+def _amplifier(person: Patient, total: Signal) -> Signal:
+    """Filter as an amplifier does: a high-pass of first order and a low-pass of second."""
+    n_samples = total.shape[1]
+    length = next_fast_len(n_samples + 5 * RATE_HZ, real=True)
+    frequency = rfftfreq(length, 1 / RATE_HZ)
+    high = 1j * frequency / (person.high_pass_hz + 1j * frequency)
+    ratio = 1j * frequency / person.low_pass_hz
+    low = 1 / (1 + np.sqrt(2) * ratio + ratio**2)
+    padded = np.pad(total, ((0, 0), (0, length - n_samples)), mode="reflect")
+    filtered = rfft(padded, axis=1) * (high * low).astype(np.complex64)
+    return np.asarray(irfft(filtered, length, axis=1)[:, :n_samples])

@@ -1,0 +1,241 @@
+"""A patient: head, background, habits of the heart, and which patterns come, and how they look."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from ictal.simulator.background import BackgroundTraits, draw_background
+from ictal.simulator.fitted_parameters import FEW, MANY, Kind
+from ictal.simulator.head import Head, draw_head
+from ictal.simulator.noise import sigmoid
+from ictal.simulator.patterns import RANGES, Pattern, place_between
+from ictal.simulator.raters import (
+    EVOLUTION_LIMIT,
+    EVOLUTION_STEP,
+    IRREGULAR_LIMIT,
+    NAMED_LIMIT,
+    PREVALENCE_LIMIT,
+    PREVALENCE_STEP,
+    RATE_STEP,
+    REGULARITY_STEP,
+    STRENGTH_STEP,
+    seizure_limit_hz,
+)
+
+Floats = npt.NDArray[np.float64]
+
+FIDELITY = 1.6
+"""Concentration of a patient's kinds about the population's: 1.6 leaves most patients with two or three kinds."""
+LATERAL_PLACES = ("F3", "C3", "P3", "F7", "T3", "T5")
+MIDLINE_PLACES = ("Fz", "Cz", "F3", "F4", "C3", "C4")
+CLEAR, STRONG, FAINT, DOUBTFUL, UNSURE = (1.2, 3.2), (1.5, 4.6), (0.9, 0.7), (-0.5, 0.4), 0.2
+"""How far from a limit a clear window lies, and the spread about it of one that divides the panel, in units of
+the raters' coordinates (`ictal.simulator.raters`)."""
+RECRUITING, TURNING, MOST_GROWN = 0.3, 0.25, 1.2
+"""Of clear seizures: share with a fast rhythm of 4 to 11 Hz that mostly slows down, share that begins or ends in the
+centre, and the logarithm of how much stronger than other patterns they may be."""
+TRIPHASIC, USUAL_POLARITY = 3, 0.85
+"""Phases of a triphasic wave; share of the patterns whose main phase has the usual sign (`Pattern.polarity`)."""
+
+REFERENCES = {"average": 0.4, "ears": 0.35, "vertex": 0.25}
+"""What the amplifier measures against, with its share of patients."""
+
+
+@dataclass(frozen=True)
+class Patient:
+    """What stays the same over all EEGs of a patient.
+
+    Attributes
+    ----------
+    head, background
+        See there.
+    heart_hz
+        Heart rate.
+    reference
+        One of `REFERENCES`.
+    high_pass_hz, low_pass_hz
+        Of the amplifier.
+    kinds
+        Probability of each of `KINDS` among windows with few and with many votes, [2, 21].
+    side, place
+        Where a focal pattern of this patient comes from.
+    tempo, duration_s, phases, skew
+        How the patterns of this patient look: factor on their rate, and see `Pattern`.
+    """
+
+    head: Head
+    background: BackgroundTraits
+    heart_hz: float
+    reference: str
+    high_pass_hz: float
+    low_pass_hz: float
+    kinds: Floats
+    side: int
+    place: tuple[float, float, float]
+    tempo: float
+    duration_s: float
+    phases: int
+    skew: float
+
+
+def draw_patient(rng: np.random.Generator) -> Patient:
+    """Draw a patient."""
+    side = int(rng.choice((-1, 1)))
+    return Patient(
+        head=draw_head(rng),
+        background=draw_background(rng),
+        heart_hz=float(np.clip(rng.normal(1.4, 0.3), 0.8, 2.4)),
+        reference=str(rng.choice(list(REFERENCES), p=list(REFERENCES.values()))),
+        high_pass_hz=float(rng.choice([0.1, 0.3, 0.5, 1.0], p=[0.25, 0.2, 0.4, 0.15])),
+        low_pass_hz=float(rng.choice([35.0, 50.0, 70.0], p=[0.3, 0.3, 0.4])),
+        kinds=np.stack([_dirichlet(rng, FIDELITY * population) for population in (FEW, MANY)]),
+        side=side,
+        place=place_between(rng, side, LATERAL_PLACES),
+        tempo=float(np.exp(rng.normal(0, 0.15))),
+        duration_s=float(np.clip(np.exp(rng.normal(np.log(0.13), 0.5)), 0.05, 0.4)),
+        phases=int(rng.choice([1, 2, 3, 4], p=[0.15, 0.4, 0.35, 0.1])),
+        skew=float(rng.normal(0, 0.3)),
+    )
+
+
+def _dirichlet(rng: np.random.Generator, concentration: Floats) -> Floats:
+    # numpy's own underflows to NaN where all are small
+    gammas = np.array([rng.gamma(value) if value > 0 else 0.0 for value in concentration]) + 1e-12
+    gammas[concentration <= 0] = 0
+    return np.asarray(gammas / gammas.sum())
+
+
+def draw_pattern(rng: np.random.Generator, patient: Patient, kind: Kind, duration_s: float) -> Pattern | None:
+    """Draw how the pattern of a kind is expressed by a patient; None where there is nothing to see.
+
+    Each of the raters' decisions (is there a pattern, is it a seizure, lateralized, periodic) has a coordinate. Of
+    a kind of one pattern all are clear; of a kind of two patterns those in which the two differ lie about zero.
+    """
+    if kind == ("other", "other"):
+        return None
+    one, other = kind if kind[0] != "seizure" or kind[1] == "other" else kind[::-1]
+    at = _coordinates(rng, one)
+    if "other" in kind:
+        divided = []
+    elif "seizure" in kind:
+        divided = ["seizure"] if one != other else []
+    else:
+        beside = _coordinates(rng, other)
+        divided = [name for name in at if np.sign(at[name]) != np.sign(beside[name])]
+        if one != other:  # where experts doubt which pattern it is, some see none
+            at["named"] = float(rng.normal(*FAINT))
+    at |= {name: float(rng.normal(0, UNSURE)) for name in divided}
+    if "other" in kind:
+        at["named"] = float(rng.normal(*DOUBTFUL))
+    return _pattern(rng, patient, at, duration_s)
+
+
+def _coordinates(rng: np.random.Generator, pattern: str) -> dict[str, float]:
+    def drawn(sign: int) -> float:
+        return float(sign * rng.uniform(*CLEAR))
+
+    lateral = pattern in ("lpd", "lrda") or (pattern == "seizure" and rng.random() < 0.6)
+    periodic = pattern in ("lpd", "gpd") or (pattern == "seizure" and rng.random() < 0.4)
+    return {
+        "named": float(rng.uniform(*STRONG)),
+        "seizure": float(rng.uniform(*STRONG)) if pattern == "seizure" else float(-rng.uniform(2.0, 4.0)),
+        "lateral": drawn(1 if lateral else -1),
+        "periodic": drawn(1 if periodic else -1),
+    }
+
+
+def _pattern(rng: np.random.Generator, patient: Patient, at: dict[str, float], duration_s: float) -> Pattern:
+    named, seizure, lateral, periodic = (at[name] for name in ("named", "seizure", "lateral", "periodic"))
+    # What lacks for a pattern to be called so lies in its strength, its prevalence or its regularity.
+    strength, prevalence, jitter = (
+        NAMED_LIMIT * np.exp(STRENGTH_STEP * max(named, 0.8)),
+        1.0,
+        float(rng.uniform(0.03, 0.24) if periodic > 0 else rng.uniform(0.06, 0.42)),
+    )
+    lacking = rng.choice(["strength", "prevalence", "regularity"], p=[0.4, 0.3, 0.3])
+    if lacking == "strength":
+        strength = NAMED_LIMIT * np.exp(STRENGTH_STEP * named)
+    elif lacking == "prevalence" and named < 2:
+        prevalence = float(np.clip(PREVALENCE_LIMIT + PREVALENCE_STEP * named, 0.06, 0.9))
+    elif lacking == "regularity":
+        jitter = float(np.clip(IRREGULAR_LIMIT - REGULARITY_STEP * named, 0.05, 0.75))
+    strength *= np.exp(rng.normal(0, 0.15))
+    spread = float(rng.uniform(0.25, 0.75) if lateral > 0 else rng.uniform(0.6, 1.4))
+    contralateral = float(np.clip(1 - 0.33 * np.exp(0.4 * lateral), 0.02, 1))
+    mostly_periodic = float(sigmoid(0.8 + 0.4 * periodic + 0.35 * periodic**3))  # slow where experts doubt
+    trend = growth = 0.0
+    rate_hz = seizure_limit_hz(periodic) * np.exp(RATE_STEP * seizure)
+    if seizure < -1:
+        slowest, width = (0.5, 1.4 * rng.beta(1, 1.7)) if periodic > 0 else (0.7, 1.3 * rng.random())
+        rate_hz = min((slowest + width) * patient.tempo, rate_hz)
+    elif seizure > 1 and rng.random() < RECRUITING:
+        rate_hz = np.exp(rng.uniform(np.log(4), np.log(11)))
+        trend, growth = float(rng.uniform(-0.8, 0.2)), float(rng.uniform(0, 0.9))
+    elif rng.random() < 0.6:  # by evolution instead of rate
+        change = EVOLUTION_LIMIT + EVOLUTION_STEP * seizure + rng.normal(0, 0.05)
+        trend = float(rng.choice([-1, 1], p=[0.7, 0.3]) * np.clip(change, 0, 1.2))
+        growth = float(rng.uniform(0, 0.7))
+        rate_hz = 1.5 + 5 * rng.beta(1.2, 2) if seizure > 1 else rng.uniform(1.0, 1.5)
+    if seizure > 1:
+        strength *= np.exp(rng.uniform(0, MOST_GROWN))
+    onset_s, offset_s = _times(rng, seizure, duration_s)
+    duration = patient.duration_s * np.exp(rng.normal(0, 0.2))
+    # the more it is rhythmic, the more of its cycle a wave fills
+    duration = max(duration, 0.25 / rate_hz * (1 - mostly_periodic))
+    duration = min(duration, (0.15 if periodic > 1 else 0.3) / rate_hz)
+    if abs(periodic) < 1 and rng.random() < 0.5:  # or blunt discharges that leave little between them
+        mostly_periodic, duration = 1.0, rng.uniform(0.17, 0.36) / rate_hz
+    values = {
+        "strength": strength,
+        "frequency_hz": rate_hz,
+        "jitter": jitter,
+        "trend": trend,
+        "periodic": mostly_periodic if mostly_periodic > 0.05 else 0.0,
+        "duration_s": duration,
+        "after_wave": float(rng.uniform(0, 0.75)),
+        "skew": float(np.clip(patient.skew + rng.normal(0, 0.15), -0.8, 0.8)),
+        "harmonic": float(0.7 * rng.beta(1.2, 2.2)),
+        "irregular": float(rng.beta(1.5, 1.2 if seizure > 0 else 2)),
+        "amplitude_jitter": float(rng.uniform(0.05, 0.5)),
+        "prevalence": prevalence,
+        "bout_s": float(rng.uniform(1.5, 6)),
+        "contralateral": contralateral,
+        "spread_rad": spread,
+        "lag_s": float(rng.normal(0, 0.04)),
+        "fast": float(rng.uniform(0, 0.6)) if rng.random() < 0.25 else 0.0,
+        "rhythmic": float(rng.uniform(0.2, 1)) if rng.random() < 0.2 else 0.0,
+        "growth": growth,
+    }
+    limited = {name: float(np.clip(value, *RANGES[name])) for name, value in values.items()}
+    place = patient.place if lateral > 0 and rng.random() < 0.8 else place_between(rng, patient.side, LATERAL_PLACES)
+    if lateral < 0:
+        place = place_between(rng, patient.side, MIDLINE_PLACES if rng.random() < 0.6 else LATERAL_PLACES)
+    phases = patient.phases if rng.random() < 0.7 else int(rng.integers(1, 5))
+    usual = 1 if phases == TRIPHASIC else -1
+    return Pattern(
+        phases=phases,
+        polarity=usual if rng.random() < USUAL_POLARITY else -usual,
+        onset_s=onset_s,
+        offset_s=offset_s,
+        centre=place,
+        side=patient.side,
+        **limited,
+    )
+
+
+def _times(rng: np.random.Generator, seizure: float, duration_s: float) -> tuple[float, float]:
+    """Return onset and offset; most patterns were there before and go on, and all are there in the centre."""
+    middle = duration_s / 2
+    if seizure > 0:
+        onset, offset = float(rng.uniform(-40, middle - 6)), float(rng.uniform(middle + 6, duration_s + 40))
+        if seizure > 1 and rng.random() < TURNING:  # it begins, or ends, before the reader's eyes
+            at = middle + float(rng.uniform(-4, 1))
+            return (at, offset) if rng.random() < 0.5 else (onset, 2 * middle - at)
+        return onset, offset
+    onset, offset = -1e4, 1e4
+    if rng.random() < 0.15:
+        onset = float(rng.uniform(0, middle - 5))
+    elif rng.random() < 0.15:
+        offset = float(rng.uniform(middle + 5, duration_s))
+    return onset, offset

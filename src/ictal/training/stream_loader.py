@@ -1,0 +1,114 @@
+"""Streamed windows in batches, simulated by processes of their own while the network is trained."""
+
+import signal
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.utils.data import DataLoader, Dataset
+
+from ictal.core.windows import ShortPolicy, cut
+from ictal.data.simulated_stream import Stream
+from ictal.distributed import n_processors
+
+Batch = tuple[Tensor, Tensor | None, Tensor, Tensor]
+"""Windows [batch, 20, 10000], contexts [batch, 4, 100, 300] or None, votes [batch, 6] and weights [batch]."""
+
+Pieces = tuple[Tensor, list[int], Tensor]
+"""Signals of a batch one after the other [20, time], where they part, and targets [batch, 6]: what the processes hand
+over, a fourth of the windows' samples."""
+
+
+@contextmanager
+def few_threads() -> Iterator[None]:
+    """Keep torch from taking all processors within a block.
+
+    The processors are for the simulation, which takes most of the time, and threads of torch wait for each other at
+    every layer: on two processors, two threads beside the workers take three times the processor's time of one.
+    """
+    before = torch.get_num_threads()
+    torch.set_num_threads(max(1, n_processors() // 4))
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
+@dataclass(frozen=True)
+class Simulated(Dataset[Pieces]):
+    """The windows of one epoch of a stream."""
+
+    stream: Stream
+    epoch: int
+
+    def __getitems__(self, numbers: list[int]) -> Pieces:
+        """Simulate a batch."""
+        signals, targets = zip(*(self.stream.window(self.epoch, number) for number in numbers), strict=True)
+        ends = np.cumsum([signal.shape[1] for signal in signals])[:-1].tolist()
+        return torch.from_numpy(np.concatenate(signals, axis=1)), ends, torch.from_numpy(np.stack(targets))
+
+    def __getitem__(self, number: int) -> Pieces:
+        return self.__getitems__([number])
+
+
+@dataclass(frozen=True)
+class StreamLoader:
+    """Batches of some windows of an epoch; each time that it is gone through, processes begin and end.
+
+    Attributes
+    ----------
+    stream, epoch, numbers
+        Which windows, in their order.
+    batch_size
+        A last batch that is smaller is left out, unless it is the only one.
+    workers
+        How many processes simulate; with 0 the calling one does it.
+    """
+
+    stream: Stream
+    epoch: int
+    numbers: Sequence[int]
+    batch_size: int
+    workers: int
+
+    def __len__(self) -> int:
+        return max(1, len(self.numbers) // self.batch_size)
+
+    def __iter__(self) -> Iterator[Batch]:
+        size = self.batch_size
+        batches = [list(self.numbers[size * index : size * (index + 1)]) for index in range(len(self))]
+        loader = DataLoader(
+            Simulated(self.stream, self.epoch),
+            batch_sampler=batches,
+            num_workers=min(self.workers, len(batches)),
+            collate_fn=as_it_is,
+            worker_init_fn=_leave_interrupts_to_the_parent,
+        )
+        made = iter(loader)
+        for number in range(len(batches)):
+            pieces = next(made)
+            if number == len(batches) - 1:
+                next(made, None)  # ends the processes here, and not in a destructor, where Ctrl-C would be lost
+            yield _windows(pieces, self.stream.standardise.short)
+
+
+def _windows(pieces: Pieces, short: ShortPolicy) -> Batch:
+    """Cut a batch to windows."""
+    signals, ends, targets = pieces
+    parts = np.split(signals.numpy(), ends, axis=1)
+    windows = np.stack([cut(part, 0, short)[0] for part in parts])
+    return torch.from_numpy(windows), None, targets, torch.ones(len(targets))
+
+
+def _leave_interrupts_to_the_parent(worker: int) -> None:
+    """Do nothing on Ctrl-C, which reaches all processes: the one that trains ends its workers."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+
+def as_it_is(batch: Any) -> Any:
+    """Return a batch that is one already."""
+    return batch

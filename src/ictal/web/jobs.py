@@ -1,0 +1,133 @@
+"""Work that goes on behind the page: one thread that does one job after the other, and what scores recordings."""
+
+import logging
+import os
+import queue
+import threading
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+from ictal.errors import IctalError
+from ictal.models.hub import find_model
+from ictal.scoring.engine import Engine, open_engine
+from ictal.scoring.pipeline import score
+from ictal.scoring.scores import Scores
+from ictal.web.library import CONTENT, Item, names_other, places_of
+from ictal.web.worker_process import WAIT_S, Helper
+
+Job = Callable[[], None]
+log = logging.getLogger(__name__)
+
+
+class StopError(Exception):
+    """Ends a job whose result nobody waits for any more."""
+
+
+class Worker:
+    """A thread that does jobs in the order in which they come, and dies with the program."""
+
+    def __init__(self, name: str) -> None:
+        self._jobs: queue.SimpleQueue[Job] = queue.SimpleQueue()
+        self._stopped = threading.Event()
+        self._thread = threading.Thread(target=self._work, name=name, daemon=True)
+        self._begun = threading.Lock()
+
+    def do(self, job: Job) -> None:
+        """Do a job after those that came before."""
+        self._jobs.put(job)
+        with self._begun:
+            if not self._thread.is_alive() and not self._stopped.is_set():
+                self._thread.start()
+
+    def stop(self) -> None:
+        """Let the running job end at its next `check`, for which a moment is waited, and begin no other."""
+        self._stopped.set()
+        self._jobs.put(lambda: None)  # so that a thread that waits looks up
+        if self._thread.is_alive():
+            self._thread.join(WAIT_S)
+
+    def check(self) -> None:
+        """Raise a `StopError` where the worker was stopped; jobs call it now and then."""
+        if self._stopped.is_set():
+            raise StopError
+
+    def _work(self) -> None:
+        while not self._stopped.is_set():
+            job = self._jobs.get()
+            try:
+                job()
+            except StopError:
+                return
+            except Exception:
+                log.exception("a job in the background failed")
+
+
+class Scorer:
+    """Scores recordings with one model, which is opened when the first needs it.
+
+    Parameters
+    ----------
+    model
+        Folder of a model, or its name.
+    out
+        Folder of the results.
+    """
+
+    def __init__(self, model: str | Path, out: Path) -> None:
+        self.model, self.out = model, out
+        self._engine: Engine | None = None
+        self._exporter: Helper | None = None
+
+    def path(self, item: Item) -> Path:
+        """Return where the scores of a recording are kept: never in place of those of another one."""
+        usual, other = places_of(self.out, item.path)
+        try:
+            taken = usual.is_file() and names_other(Scores.read(usual), item.path)
+        except IctalError:
+            taken = False  # whatever it is, it is no longer a table of scores
+        return other if taken else usual
+
+    def score(self, item: Item, worker: Worker) -> None:
+        """Score a recording; rows appear as they come, and a failure is told in the item."""
+
+        def told(task: str, done: float, total: float) -> None:
+            worker.check()
+            item.told(task, done, total)
+
+        try:
+            item.state = "scoring"
+            engine = self._opened(worker)
+            contract = engine.contract
+            named = {"name": contract.name, "arm": contract.arm, "warnings": list(contract.warnings)}
+            item.model = named | {"seen_s": contract.seen_s}
+            scores = score(item.recording, engine, progress=told, on_scores=item.add)
+            scores = replace(scores, manifest=scores.manifest | {CONTENT: item.content})
+            scores.write(self.path(item))
+            item.finish(scores)
+        except IctalError as error:
+            item.fail(str(error))
+        except OSError as error:
+            item.fail(f"the scores could not be written: {error}")
+
+    def stop(self) -> None:
+        """End the process that exports the model, if there is one."""
+        if self._exporter is not None:
+            self._exporter.stop()
+
+    def _opened(self, worker: Worker) -> Engine:
+        if self._engine is None:
+            # Half of the machine is left to those who turn pages meanwhile.
+            threads = max(1, (os.cpu_count() or 2) // 2)
+            self._engine = open_engine(
+                find_model(self.model), threads=threads, on_export=worker.check, export=self._export
+            )
+        return self._engine
+
+    def _export(self, model: Path) -> None:
+        """Export a model in a process of its own: torch's exporter changes what all threads of a process share."""
+        self._exporter = Helper(model)
+        try:
+            self._exporter.ask("export")
+        finally:
+            self._exporter.stop()

@@ -1,0 +1,113 @@
+"""The models that made the scores which are shown, each found by the hash of its weights and asked about windows."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ictal.core.labels import PATTERNS
+from ictal.errors import IctalError
+from ictal.models.hub import About, find_model, read_card
+from ictal.report.clock import duration_in_words
+from ictal.scoring.scores import Scores
+from ictal.web.jobs import Worker
+from ictal.web.library import Item, Library, NotYetError
+from ictal.web.model_process import Mind, Voted
+from ictal.web.votes import Votes
+
+
+class Minds:
+    """Asks the model of each recording.
+
+    Parameters
+    ----------
+    model
+        Where to look first: a folder or a name.
+    library, votes
+        Windows that were voted on are among those that others may be like.
+    worker
+        Prepares what takes long.
+    """
+
+    def __init__(self, model: str | Path, library: Library, votes: Votes, worker: Worker) -> None:
+        self._model, self._library, self._votes, self._worker = model, library, votes, worker
+        self._minds: dict[str, Mind] = {}
+
+    def why(self, item: Item, number: int, pattern: str, method: str) -> dict[str, Any]:
+        """Return what in a window speaks for a pattern, see `ictal.web.explainer.Explainer.why`.
+
+        Raises
+        ------
+        NotYetError
+            If the model was not asked about the window, or is not here.
+        """
+        if item.frame["reason"].iloc[number]:
+            raise NotYetError(f"the model was not asked about this window: {item.frame['reason'].iloc[number]}")
+        return self._mind(item).why(item, number, pattern, method)
+
+    def similar(self, item: Item, number: int) -> tuple[list[dict[str, Any]], str]:
+        """Return similar windows, and how to read them or why there are none."""
+        if item.frame["reason"].iloc[number]:
+            return [], "There are none: the model was not asked about this window."
+        try:
+            mind, voted = self._mind(item), self._votes_by_window()
+            for recording, time_s in voted:
+                self._teach(mind, recording, time_s)
+            return mind.similar(item, number, voted)
+        except IctalError as error:
+            return [], f"There are none: {error}"
+
+    def stop(self) -> None:
+        """End the processes that hold models."""
+        for mind in self._minds.values():
+            mind.stop()
+
+    def _teach(self, mind: Mind, recording: str, time_s: float) -> None:
+        """Let a model see a window that was voted on, if it made the scores of that recording."""
+        item = self._library.of_content(recording)
+        if item is not None and item.scores is not None and made_by(item.scores)[0] == mind.weights:
+            number = item.window(time_s)
+            if number is not None:
+                mind.learn(item, number, time_s)
+
+    def _votes_by_window(self) -> Voted:
+        """Return what a window that was voted on is called, and the counts of its votes."""
+        found: dict[tuple[str, float], Any] = {}
+        for vote in self._votes.all():
+            name = f"{Path(vote.file).name} at {duration_in_words(vote.time_s)}"
+            counts = found.setdefault((vote.recording, vote.time_s), (name, np.zeros(len(PATTERNS))))[1]
+            counts[PATTERNS.index(vote.pattern)] += 1
+        return found
+
+    def _mind(self, item: Item) -> Mind:
+        """Return the model that made a recording's scores; raise a `NotYetError` where it or they are not here."""
+        if item.scores is None:
+            raise NotYetError(item.reason or "the recording is not scored to its end yet")
+        weights, name = made_by(item.scores)
+        if weights not in self._minds:
+            self._minds[weights] = Mind(self._folder_of(weights, name), weights, self._worker)
+        return self._minds[weights]
+
+    def _folder_of(self, weights: str, name: str) -> Path:
+        for model in (self._model, name):
+            try:
+                if weights_of(model) == weights:
+                    return find_model(model)
+            except IctalError:
+                continue
+        raise NotYetError(f"these scores were made by the model '{name}', which is not found; say where by --model")
+
+
+class _Hashed(About):
+    weights_sha256: str = ""
+
+
+def made_by(scores: Scores) -> tuple[str, str]:
+    """Return hash and name of the model that made scores."""
+    made = scores.manifest.get("model", {})
+    return str(made.get("weights_sha256", "")), str(made.get("name", "unknown"))
+
+
+def weights_of(model: str | Path) -> str:
+    """Return the SHA-256 of a model's weights, as its card states it; raise as `describe_model` does."""
+    return read_card(model, _Hashed)[1].weights_sha256

@@ -1,0 +1,110 @@
+"""What a model sees in windows of recordings: asked when somebody looks, kept, and prepared behind the page."""
+
+import threading
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from ictal.core.recording import Signal
+from ictal.core.windows import BEFORE_S
+from ictal.errors import IctalError
+from ictal.report.results_folder import window_of
+from ictal.web.cache import Kept
+from ictal.web.jobs import Worker
+from ictal.web.library import Item, middle_s
+from ictal.web.similar import Labelled, Neighbours, simulated_neighbours
+from ictal.web.worker_process import BusyError, Helper
+
+PREPARING = "The windows to compare with are being prepared, once for each model: it takes about a minute."
+READ = (
+    "The nearest of some simulated windows, whose votes are known, and of those that were voted on here, by what the "
+    "model's last layer sees. A small distance is no proof; two windows with nothing in common are about 1.4 apart."
+)
+Voted = Mapping[tuple[str, float], tuple[str, npt.NDArray[np.float64]]]
+
+
+class Mind:
+    """One model, which a process of its own loads when it is first asked.
+
+    Parameters
+    ----------
+    folder
+        Of the model.
+    weights
+        SHA-256 of its weights.
+    worker
+        Prepares what `similar` needs.
+    """
+
+    def __init__(self, folder: Path, weights: str, worker: Worker) -> None:
+        self.weights, self._worker, self._helper = weights, worker, Helper(folder)
+        self._neighbours: Neighbours | None = None
+        self._note, self._lock = "", threading.Lock()
+        self._answers, self._learnt = Kept(), set[tuple[str, float]]()
+
+    def why(self, item: Item, number: int, pattern: str, method: str) -> dict[str, Any]:
+        """Return what in a window speaks for a pattern, see `ictal.web.explainer.Explainer.why`."""
+
+        def make() -> dict[str, Any]:
+            start_s = float(item.frame["start_s"].iloc[number]) - BEFORE_S
+            found: dict[str, Any] = self._helper.ask("why", window_signal(item, number), start_s, pattern, method)
+            return found
+
+        return self._answers.get_or((item.id, number, pattern, method), make)
+
+    def similar(self, item: Item, number: int, voted: Voted) -> tuple[list[dict[str, Any]], str]:
+        """Return the windows most like one, and how to read them, or why there are none."""
+        if self._neighbours is None:
+            self._prepare()
+            return [], self._note
+        try:
+            features = self._features(item, number, wait=False)
+        except BusyError as error:
+            return [], f"There are none yet: {error}."
+        return self._neighbours.nearest(features, voted, (item.content, middle_s(item, number))), READ
+
+    def learn(self, item: Item, number: int, time_s: float) -> None:
+        """Let a window that was voted on, whose middle is `time_s`, be compared with others; in the background."""
+        neighbours, key = self._neighbours, (item.content, time_s)
+        if neighbours is None or key in self._learnt:
+            return
+        self._learnt.add(key)
+        self._worker.do(lambda: neighbours.add(key, self._features(item, number, wait=True)))
+
+    def stop(self) -> None:
+        """End the process that holds the model."""
+        self._helper.stop()
+
+    def _prepare(self) -> None:
+        """Make the simulated windows in the background, once."""
+        with self._lock:
+            begun, self._note = bool(self._note), self._note or PREPARING
+        if not begun:
+            self._worker.do(self._make)
+
+    def _make(self) -> None:
+        def some(numbers: range) -> Labelled:
+            self._worker.check()
+            found: Labelled = self._helper.ask("simulated", numbers)
+            return found
+
+        try:
+            self._neighbours = simulated_neighbours(some, self.weights)
+        except IctalError as error:
+            self._note = f"There are none: {error}"
+
+    def _features(self, item: Item, number: int, *, wait: bool) -> Signal:
+        def make() -> Signal:
+            found: Signal = self._helper.ask("features", [window_signal(item, number)], wait=wait)[0]
+            return found
+
+        return self._answers.get_or((item.id, number), make)
+
+
+def window_signal(item: Item, number: int) -> Signal:
+    """Return what the model was given of a window of a scored recording, [20, 10000] at 200 Hz, µV."""
+    assert item.scores is not None  # whoever asks has looked
+    return window_of(item.scores, item.recording, number)

@@ -1,0 +1,120 @@
+"""How raters agree with each other and with the model."""
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from itertools import combinations
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from ictal.core.labels import N_PATTERNS, PATTERNS
+from ictal.errors import TableError
+from ictal.evaluation.expert_labels import NOT_LABELLED, ExpertLabels
+from ictal.evaluation.experts import compare_with_experts
+from ictal.evaluation.metric_table import kappa_measured
+from ictal.evaluation.metrics import agreement_parts, kappa_of
+from ictal.evaluation.resampling import PatientBootstrap
+from ictal.web.votes import Vote
+
+MODEL = "model"
+FEWEST = 20
+"""Windows that two must have in common for an interval."""
+N_RESAMPLES = 1000
+
+Probabilities = Mapping[tuple[str, float], npt.NDArray[np.float64]]
+"""Of the model, by recording and time of the window."""
+
+
+def agreement(votes: Iterable[Vote], probabilities: Probabilities) -> dict[str, Any]:
+    """Return counts, the kappa of each pair of raters and of each with the model, and the model among the raters.
+
+    Parameters
+    ----------
+    votes
+        Of all raters.
+    probabilities
+        Of the windows of which the model says something; only they are compared with it.
+    """
+    given = list(votes)
+    windows = sorted({(vote.recording, vote.time_s) for vote in given})
+    raters = list(dict.fromkeys(sorted(vote.rater for vote in given)))
+    labels = np.full((len(windows), len(raters)), NOT_LABELLED, dtype=np.int8)
+    place = {window: row for row, window in enumerate(windows)}
+    for vote in given:
+        labels[place[vote.recording, vote.time_s], raters.index(vote.rater)] = PATTERNS.index(vote.pattern)
+    unknown = np.full(N_PATTERNS, np.nan)
+    model = np.array([probabilities.get(window, unknown) for window in windows]).reshape(len(windows), N_PATTERNS)
+    recordings = np.array([recording for recording, _ in windows], dtype=object)
+    panel, note = _panel(labels, raters, model, recordings)
+    return {
+        "raters": dict(sorted(Counter(vote.rater for vote in given).items())),
+        "n_windows": len(windows),
+        "pairs": _pairs(labels, raters, model, recordings),
+        "panel": panel,
+        "note": note,
+    }
+
+
+def _pairs(
+    labels: npt.NDArray[np.int8],
+    raters: list[str],
+    model: npt.NDArray[np.float64],
+    recordings: npt.NDArray[np.object_],
+) -> list[dict[str, Any]]:
+    known = np.asarray(np.isfinite(model).all(axis=1))
+    tops = np.where(known, np.where(known[:, None], model, 0).argmax(axis=1), NOT_LABELLED).astype(np.int8)
+    names, columns = [*raters, MODEL], [*labels.T, tops]
+    return [
+        {"a": names[one], "b": names[other], **_pair(columns[one], columns[other], recordings)}
+        for one, other in combinations(range(len(names)), 2)
+    ]
+
+
+def _pair(
+    one: npt.NDArray[np.int8], other: npt.NDArray[np.int8], recordings: npt.NDArray[np.object_]
+) -> dict[str, Any]:
+    """Return how two agree on the windows of both: share and Cohen's kappa, whose interval needs enough windows."""
+    both = (one != NOT_LABELLED) & (other != NOT_LABELLED)
+    n_windows = int(both.sum())
+    if not n_windows:
+        return {"n_windows": 0, "agreeing": None, "kappa": None, "interval": None}
+    parts = agreement_parts(np.eye(N_PATTERNS)[one[both]], other[both])
+    whose = _resampled(recordings[both])
+    bootstrap = PatientBootstrap(whose, np.ones(n_windows), N_RESAMPLES)
+    resampled = kappa_of(bootstrap.means(parts)) if n_windows >= FEWEST else np.full(1, np.nan)
+    value = float(kappa_of(parts.mean(axis=0)))
+    interval = kappa_measured(bootstrap, parts, value, resampled).estimate(bootstrap).interval
+    kappa = None if np.isnan(value) else value
+    return {"n_windows": n_windows, "agreeing": float(parts[:, 0].mean()), "kappa": kappa, "interval": interval}
+
+
+def _resampled(recordings: npt.NDArray[np.object_]) -> npt.NDArray[np.object_]:
+    """Return what is resampled: recordings, since windows of one are not independent; of one alone, its windows."""
+    return recordings if len(set(recordings)) > 1 else np.arange(len(recordings)).astype(object)
+
+
+def _panel(
+    labels: npt.NDArray[np.int8],
+    raters: list[str],
+    model: npt.NDArray[np.float64],
+    recordings: npt.NDArray[np.object_],
+) -> tuple[dict[str, Any] | None, str]:
+    """Return the model among the raters, see `ictal.evaluation.experts`, and how to read it or why it lacks."""
+    known = np.isfinite(model).all(axis=1)
+    several = (labels != NOT_LABELLED).sum(axis=1) > 1
+    rows = known & several
+    if rows.sum() < FEWEST:
+        return None, (
+            f"{rows.sum()} windows have votes of two raters and an opinion of the model; needed are {FEWEST} to put "
+            "the model in the place of each rater."
+        )
+    patients = recordings[rows] if len(set(recordings[rows])) > 1 else None
+    try:
+        found = compare_with_experts(
+            ExpertLabels(tuple(raters), labels[rows], model[rows], patients), min_others=1, n_resamples=N_RESAMPLES
+        )
+    except TableError as error:
+        return None, str(error)
+    what = "recordings" if patients is not None else "windows of one recording, which are not independent"
+    return found.to_json(), f"The model stands in the place of each rater in turn; intervals resample {what}."

@@ -1,0 +1,41 @@
+"""Votes as the manifest that `ictal ablate` reads."""
+
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+import pandas as pd
+
+from ictal.core.labels import PATTERNS, VOTE_COLUMNS
+from ictal.core.windows import CENTRE_S
+from ictal.data.label_table import CENTRE_COLUMN
+from ictal.data.manifest import MANIFEST_COLUMNS
+from ictal.web.votes import Vote
+
+
+def manifest_of(votes: Iterable[Vote], shown: Mapping[str, Path] | None = None) -> pd.DataFrame:
+    """Return a row per window that was voted on: file, when the voted 10 s begin, patient and the panel's counts.
+
+    Files are absolute paths, so that the manifest may lie anywhere on this machine. A file that was moved since it
+    was voted on is named where it is `shown`, by the id of its recording.
+    """
+    table = pd.DataFrame(list(votes), columns=list(Vote.__dataclass_fields__))
+    if table.empty:
+        return pd.DataFrame(columns=list(MANIFEST_COLUMNS))
+    counts = pd.crosstab([table["recording"], table["time_s"]], table["pattern"])
+    rows = counts.reindex(columns=PATTERNS, fill_value=0).set_axis(VOTE_COLUMNS, axis=1).reset_index()
+    voted = table.sort_values("at").groupby("recording")["file"].last()
+    files = {str(key): Path(file) for key, file in voted.items()}
+    there = {key: file if file.exists() else (shown or {}).get(key, file) for key, file in files.items()}
+    rows["file"] = [str(there[key]) for key in rows["recording"]]
+    rows[CENTRE_COLUMN] = (rows["time_s"] - CENTRE_S / 2).round(3)
+    rows["patient_id"] = [patient_of(Path(file)) for file in rows["file"]]
+    return rows[list(MANIFEST_COLUMNS)]
+
+
+def patient_of(path: Path) -> str:
+    """Return whose recording a file is: BIDS's subject where the name has one, else the file's own name.
+
+    Headers are not asked, since they may hold names.
+    """
+    entities = [part for part in path.name.split("_") if part.startswith("sub-")]
+    return entities[0] if entities else path.name.split(".")[0]

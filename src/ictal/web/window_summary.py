@@ -1,0 +1,61 @@
+"""What is said of a window in words, and of a recording in plain values."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from ictal.core.labels import PATTERN_TITLES, PATTERNS
+from ictal.core.montage import ELECTRODES
+from ictal.core.predictions import PROBABILITY_COLUMNS
+from ictal.scoring.quality import FLAWS
+
+PANEL = 10
+"""Experts of the panel whose votes are foretold."""
+NUMBERS = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten")
+
+
+def expected_votes(probabilities: Mapping[str, float]) -> dict[str, int]:
+    """Return how a panel of ten would most fairly split, whole votes that sum to ten (largest remainders)."""
+    shares = np.array([probabilities[name] for name in PATTERNS]) * PANEL
+    votes = np.floor(shares).astype(int)
+    order = np.argsort(votes - shares, kind="stable")
+    votes[order[: PANEL - votes.sum()]] += 1
+    return dict(zip(PATTERNS, votes.tolist(), strict=True))
+
+
+def expected_in_words(votes: Mapping[str, int]) -> str:
+    """Say how a panel would split."""
+    ranked = sorted((name for name in PATTERNS if votes[name]), key=lambda name: -votes[name])
+    first, *rest = [f"{NUMBERS[votes[name]]} {PATTERN_TITLES[name]}" for name in ranked]
+    split = f"{', '.join([first, *rest[:-1]])} and {rest[-1]}" if rest else first
+    return f"Of ten experts, about {split}."
+
+
+def flaws_in_words(row: "pd.Series[Any]") -> list[str]:
+    """Name the electrodes of a window that show each flaw, after the reason why it has no prediction, if so."""
+    marks = np.asarray(row["marks"]).tolist()
+    found = [str(row["reason"])] if row["reason"] else []
+    for bit, flaw in enumerate(FLAWS):
+        names = [name for name, mark in zip(ELECTRODES, marks, strict=True) if mark >> bit & 1]
+        found += [f"{flaw.replace('_', ' ')}: {', '.join(names)}"] if names else []
+    return found
+
+
+def window_in_values(number: int, row: "pd.Series[Any]") -> dict[str, Any]:
+    """Return what the scores say of one window, of which they concern the 10 s from `start_s`."""
+    start_s, stop_s = float(row["start_s"]), float(row["stop_s"])
+    values = [float(row[name]) for name in PROBABILITY_COLUMNS]
+    known = bool(np.isfinite(values).all())
+    probabilities = dict(zip(PATTERNS, values, strict=True)) if known else None
+    votes = expected_votes(probabilities) if probabilities else None
+    return {
+        "number": number,
+        "centre": (start_s, stop_s),
+        "probabilities": probabilities,
+        "spread": float(row["spread"]) if known else None,
+        "expected": votes and {"text": expected_in_words(votes), "votes": votes},
+        "usable": float(row["usable"]),
+        "reasons": flaws_in_words(row),
+    }

@@ -1,0 +1,158 @@
+"""What MNE-Python warns of reaches the user, and no text of Python's own does."""
+
+import logging
+import struct
+import warnings
+from dataclasses import replace
+
+import mne
+import numpy as np
+import pytest
+from typer.testing import CliRunner
+
+from ictal.cli import app
+from ictal.errors import ReadError
+from ictal.io import open_recording
+from ictal.io.mne_messages import Heard, listening
+from ictal.io.mne_reader import from_raw
+from ictal.scoring.pipeline import score
+from ictal.scoring.recording_info import describe
+from ictal.web.details import details
+from ictal.web.library import Item
+from tests.io.test_times import write_nihon
+
+MESSAGES = {
+    "No PNT file exists. Metadata will be blank": ["there is no .PNT file beside it, which would state the start"],
+    "Omitted 3 annotation(s) that were outside data range.": [
+        "3 of its annotations lie outside of its samples, and are left out"
+    ],
+    "FIF raw buffer could not be read, acquisition error likely: 100 samples set to zero": [
+        "100 samples could not be read, and are zero"
+    ],
+    "The data contains 'boundary' events, indicating data discontinuities. Be cautious.": [],
+    "Something else\nof v1.2. Nobody knows it. See the docs.": [
+        "MNE-Python, which reads it, says: Something else of v1.2"
+    ],
+}
+DOUBTS = {
+    "Could not find a.21E containing channel definitions; Default channel names are chosen.": "left and right may be",
+    "Channel names are not unique, found duplicates for: ['Fp1']. Applying running numbers.": "same name: 'Fp1'",
+    "Header information is incorrect for record length. Default record length set to 1.": "how long its records last",
+    "All EEG channels are not referenced to the same electrode.": "different references",
+}
+
+
+@pytest.mark.parametrize("message", MESSAGES)
+def test_a_warning_becomes_a_note_in_plain_words_once(message):
+    heard = Heard()
+    with listening("a", heard):
+        for _ in range(3):
+            warnings.warn(message, RuntimeWarning, stacklevel=1)
+    assert (heard.notes, heard.doubts) == (MESSAGES[message], [])
+
+
+@pytest.mark.parametrize("message", DOUBTS)
+def test_what_makes_sides_times_or_voltages_doubtful_is_a_doubt(message):
+    heard = Heard()
+    with listening("a", heard):
+        warnings.warn(message, RuntimeWarning, stacklevel=1)
+    assert heard.notes == []
+    assert DOUBTS[message] in heard.doubts[0]
+
+
+def test_what_is_logged_is_heard_too_and_what_concerns_programmers_is_not():
+    heard = Heard()
+    with listening("a", heard):
+        logging.getLogger("mne").warning("Logged %s", "here")
+        warnings.warn("old", DeprecationWarning, stacklevel=1)
+    assert heard.notes == ["MNE-Python, which reads it, says: Logged here"]
+    assert not any(
+        type(handler).__module__ == "ictal.io.mne_messages" for handler in logging.getLogger("mne").handlers
+    )
+
+
+# Nihon Kohden: names in a file of their own
+
+
+@pytest.fixture
+def nihon(tmp_path):
+    path = tmp_path / "a.EEG"
+    write_nihon(path, 100)
+    return path
+
+
+@pytest.mark.parametrize("suffix", [".21E", ".21e"])
+def test_names_of_channels_are_found_in_either_case(nihon, suffix):
+    nihon.with_suffix(".21E").rename(nihon.with_suffix(suffix))
+    made = open_recording(nihon)
+    assert made.channels == ("Fp1", "C3", "O2")
+    assert not made.doubts
+    assert np.isfinite(made.read()).all()
+
+
+def test_channels_without_names_are_refused_or_accepted_with_a_note(nihon):
+    nihon.with_suffix(".21E").unlink()
+    words = r"a\.EEG: the names of its channels are not known.*left and right may be exchanged\. .*--accept-doubtful"
+    with pytest.raises(ReadError, match=words):
+        open_recording(nihon)
+    made = open_recording(nihon, accept_doubtful=True)
+    assert made.notes[0].startswith("accepted although doubtful: the names of its channels are not known")
+    assert describe(made).notes == made.notes
+
+
+def test_the_commands_say_what_to_do_and_heed_it(nihon):
+    nihon.with_suffix(".21E").unlink()
+    refused = CliRunner().invoke(app, ["info", str(nihon)])
+    assert refused.exit_code != 0
+    accepted = CliRunner().invoke(app, ["info", "--accept-doubtful", str(nihon)])
+    assert accepted.exit_code == 0
+    for command in ("info", "score", "view", "score-archive"):
+        assert "--accept-doubtful" in CliRunner().invoke(app, [command, "--help"], env={"COLUMNS": "200"}).output
+
+
+def test_a_recording_handed_in_with_doubts_is_refused_by_score(nihon):
+    nihon.with_suffix(".21E").unlink()
+    doubtful = replace(open_recording(nihon, accept_doubtful=True), doubts=("its sides are not known",))
+    with pytest.raises(ReadError, match="its sides are not known"):
+        score(doubtful)
+
+
+# Warnings while samples are read
+
+
+class Warner(mne.io.RawArray):
+    def get_data(self, *args, **kwargs):
+        warnings.warn("FIF raw buffer could not be read: 7 samples set to zero", RuntimeWarning, stacklevel=1)
+        return super().get_data(*args, **kwargs)
+
+
+def test_a_warning_while_samples_are_read_is_a_note_of_the_recording_info_and_viewer():
+    names = ["Fp1", "F7", "T3", "T5", "O1"]
+    raw = Warner(
+        np.random.default_rng(0).normal(0, 5e-5, (5, 2000)), mne.create_info(names, 100, "eeg"), verbose="ERROR"
+    )
+    made = from_raw(raw)
+    assert made.all_notes == ()
+    made.read(0, 10)
+    said = ("7 samples could not be read, and are zero",)
+    assert made.all_notes == said
+    assert describe(made).notes == said
+    assert details(Item("0", None, made, "a"), withheld=False)["notes"] == list(said)
+
+
+# Errors
+
+
+@pytest.mark.parametrize(
+    "parse",
+    [lambda: {}["sfreq"], lambda: struct.unpack("<I", b""), lambda: int(""), lambda: [][0], lambda: np.zeros(3)[9]],
+)
+def test_errors_of_python_become_words(parse):
+    words = r"^a: cannot be read: it is damaged, cut off, or not what its suffix says$"
+    with pytest.raises(ReadError, match=words), listening("a", Heard()):
+        parse()
+
+
+def test_errors_that_mne_means_for_people_stay():
+    with pytest.raises(ReadError, match=r"^a: cannot be read: .*none_raw\.fif"), listening("a", Heard()):
+        mne.io.read_raw_fif("none_raw.fif", verbose="ERROR")
