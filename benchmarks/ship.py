@@ -29,6 +29,7 @@ from real_seizures import OTHERS, scored, told
 PROJECT = Path(__file__).resolve().parents[1]
 PAGE = PROJECT / "docs" / "default.md"
 BEGIN, END = "<!-- FIGURES: made by benchmarks/ship.py -->", "<!-- END OF FIGURES -->"
+VALUE = "value [95 % confidence interval by patient]"
 SUMMARY = (
     "How a panel of experts would vote on 10 s of scalp EEG of a patient in intensive care: seizure, LPD, GPD, LRDA, "
     "GRDA or other. For looking through recordings, and as a start for training on your own labelled data."
@@ -58,7 +59,7 @@ def by_length(predictions: Predictions) -> dict[str, Any]:
         there = seconds == length
         patients = frame["patient_id"].to_numpy(object)[there]
         bootstrap = PatientBootstrap(patients, np.ones(there.sum()), 10_000, 0, 0.95)
-        found[f"KL, the {there.sum()} segments of {length} s"] = bootstrap.mean(kl[there])
+        found[f"KL on the {there.sum()} segments of {length} s"] = bootstrap.mean(kl[there])
     return found
 
 
@@ -80,16 +81,16 @@ def figures(model: str) -> tuple[list[str], dict[str, float]]:
     rows = {
         "KL against the votes": evaluation.kl,
         **by_length(predictions),
-        "KL of the best constant": evaluation.constant_kl,
-        "model minus constant": evaluation.difference_to_constant,
-        "balanced accuracy over top-voted patterns": evaluation.balanced_accuracy,
-        "the same, any of several that tie being right": evaluation.measures["balanced_accuracy_any"],
-        "AUROC, lateralized against generalized": evaluation.measures["lateralized_auroc"],
-        "AUROC, periodic against rhythmic": evaluation.measures["periodic_auroc"],
-        "best temperature (below 1: not sure enough)": best_temperature(predictions),
+        "KL of the best constant prediction": evaluation.constant_kl,
+        "KL of the model minus that of the constant": evaluation.difference_to_constant,
+        "balanced accuracy for the top-voted pattern": evaluation.balanced_accuracy,
+        "the same, any tied pattern counted as correct": evaluation.measures["balanced_accuracy_any"],
+        "AUROC, lateralized versus generalized": evaluation.measures["lateralized_auroc"],
+        "AUROC, periodic versus rhythmic": evaluation.measures["periodic_auroc"],
+        "best temperature (below 1: underconfident)": best_temperature(predictions),
     }
-    title = "on 32 segments of 31 patients (bdsp-core, ODC-By 1.0), which the simulator was tuned on"
-    lines = [f"| {title} | value, 95 % interval by patient |", "|---|---|"]
+    title = "32 segments of 31 patients (bdsp-core, ODC-By 1.0), on which the simulator was tuned"
+    lines = [f"| {title} | {VALUE} |", "|---|---|"]
     lines += [f"| {name} | {value} |" for name, value in rows.items()]
     lines += ["", *of_patterns(evaluation)]
     metrics = {
@@ -97,17 +98,17 @@ def figures(model: str) -> tuple[list[str], dict[str, float]]:
         for name, value in rows.items()
     }
     seizures = told(model, scored(load_model(model), SHARED / "seizure"), 10_000, 0)
-    title = "AUROC of the probability of seizure, windows of 10 s (CHB-MIT, EEGMAT), which the simulator was tuned on"
-    lines += ["", f"| {title} | value, 95 % interval by patient |", "|---|---|"]
+    title = "AUROC of the probability of seizure, windows of 10 s (CHB-MIT, EEGMAT), on which the simulator was tuned"
+    lines += ["", f"| {title} | {VALUE} |", "|---|---|"]
     for name, words in OTHERS.items():
         value, (low, high) = seizures[f"auroc_{name}"], seizures[f"auroc_{name}_interval"]
-        lines.append(f"| seizures of 8 children against {words} | {value:.3f} [{low:.3f}, {high:.3f}] |")
+        lines.append(f"| seizures of 8 children versus {words} | {value:.3f} [{low:.3f}, {high:.3f}] |")
         metrics[f"AUROC of seizure against {words}, clips that the simulator was tuned on"] = round(value, 4)
     return lines, metrics
 
 
 def of_patterns(evaluation: Evaluation) -> list[str]:
-    lines = ["| top-voted pattern | segments | KL | accuracy | AUROC against the rest |", "|---|---|---|---|---|"]
+    lines = ["| top-voted pattern | segments | KL | accuracy | AUROC versus the rest |", "|---|---|---|---|---|"]
     for name in PATTERNS:
         group = evaluation.per_pattern[name]
         area = evaluation.measures[f"auroc_{name}"]

@@ -1,4 +1,4 @@
-"""Make the table of docs/formats.md anew: what becomes of every file of ../shared/data/edf."""
+"""Update the table of docs/formats.md: what happens when each file of ../shared/data/edf is opened."""
 
 from pathlib import Path
 
@@ -11,7 +11,7 @@ from ictal.preprocessing.channel_mapping import bipolar_mapping, referential_ele
 PAGE = Path(__file__).with_name("formats.md")
 FILES = PAGE.parents[2] / "shared" / "data" / "edf"
 BEGIN, END = "<!-- table: made by docs/formats.py -->\n", "<!-- end of table -->"
-HEAD = "| file | channels | found | Hz | seconds | gaps | what the reader says |\n|---|---|---|---|---|---|---|\n"
+HEAD = "| file | channels | found | Hz | seconds | gaps | messages of the reader |\n|---|---|---|---|---|---|---|\n"
 
 
 def found(recording: Recording) -> str:

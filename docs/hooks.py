@@ -19,13 +19,13 @@ PAGES = {
 """Files outside of docs/, and which page each becomes."""
 HEAD = """# Command line
 
-What `ictal --help` and `ictal COMMAND --help` say. [Outputs](outputs.md) says what a command writes to standard
-output and standard error, and which exit codes there are.
+This page shows the help of every command, as printed by `ictal --help` and `ictal COMMAND --help`.
+[Outputs](outputs.md) describes standard output, standard error and the exit codes.
 """
 
 
 def relinked(text: str) -> str:
-    """Return Markdown whose links, written for where the file lies in the project, lead to the pages of the site."""
+    """Return Markdown whose links, written for the file's place in the project, lead to the pages of the site."""
     for source, page in PAGES.items():
         text = text.replace(f"]({source}", f"]({page}")
     return text.replace("](../docs/", "](").replace("](docs/", "](")

@@ -1,4 +1,4 @@
-"""Draw the pictures of the pages on patterns and views, simulated all, into docs/images/."""
+"""Draw the pictures of the pages on patterns and views, all simulated, into docs/images/."""
 
 from pathlib import Path
 
