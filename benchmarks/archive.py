@@ -155,15 +155,15 @@ def needs(measured: Measured, hours: float = MILLION, days: float = DAYS) -> dic
     fed = BANDWIDTH_BITS / 8 / measured.bytes_read * measured.seconds
     served = measured.seconds * measured.recording_h / measured.dispatch_s
     return {
-        "core hours": (f"{core_h:,.0f}", f"{measured.seconds:.1f} s of one thread per hour, on this processor"),
-        f"cores for {days:g} days": (f"{cores:,.1f}", "one worker per core, always at work"),
+        "core hours": (f"{core_h:,.0f}", f"{measured.seconds:.1f} s of one thread per hour, on this CPU"),
+        f"cores for {days:g} days": (f"{cores:,.1f}", "one worker per core, always busy"),
         "memory": (f"{cores * measured.memory / 2**30:,.1f} GiB", f"{measured.memory / 2**20:.0f} MiB per worker"),
         "disk, read": (f"{read / 1e12:,.1f} TB", f"{measured.bytes_read / 1e6:.0f} MB per hour: 20 channels, 200 Hz"),
         "disk, written": (f"{written / 1e9:,.0f} GB", f"{measured.bytes_written / 1e3:.0f} kB per hour"),
         "files, written": (f"{n_files:,.0f}", f"3 per recording of {measured.recording_h:g} h"),
-        f"network for {days:g} days": (f"{8 * read / seconds / 1e6:,.0f} Mbit/s", "every file is read once, evenly"),
-        f"most cores at {BANDWIDTH_BITS / 1e9:g} Gbit/s": (f"{fed:,.0f}", "the network is all used, by nobody else"),
-        "most cores of one run": (f"{served:,.0f}", "dispatch takes turns all the while: the worst case"),
+        f"network for {days:g} days": (f"{8 * read / seconds / 1e6:,.0f} Mbit/s", "every file is read once, at a steady rate"),
+        f"most cores at {BANDWIDTH_BITS / 1e9:g} Gbit/s": (f"{fed:,.0f}", "the network is fully used, by nobody else"),
+        "most cores of one run": (f"{served:,.0f}", "recordings are dispatched one at a time: the worst case"),
     }
 
 
