@@ -161,8 +161,14 @@ def needs(measured: Measured, hours: float = MILLION, days: float = DAYS) -> dic
         "disk, read": (f"{read / 1e12:,.1f} TB", f"{measured.bytes_read / 1e6:.0f} MB per hour: 20 channels, 200 Hz"),
         "disk, written": (f"{written / 1e9:,.0f} GB", f"{measured.bytes_written / 1e3:.0f} kB per hour"),
         "files, written": (f"{n_files:,.0f}", f"3 per recording of {measured.recording_h:g} h"),
-        f"network for {days:g} days": (f"{8 * read / seconds / 1e6:,.0f} Mbit/s", "every file is read once, at a steady rate"),
-        f"most cores at {BANDWIDTH_BITS / 1e9:g} Gbit/s": (f"{fed:,.0f}", "the network is fully used, by nobody else"),
+        f"network for {days:g} days": (
+            f"{8 * read / seconds / 1e6:,.0f} Mbit/s",
+            "every file is read once, at a steady rate",
+        ),
+        f"most cores at {BANDWIDTH_BITS / 1e9:g} Gbit/s": (
+            f"{fed:,.0f}",
+            "the network is fully used, by nobody else",
+        ),
         "most cores of one run": (f"{served:,.0f}", "recordings are dispatched one at a time: the worst case"),
     }
 
