@@ -264,7 +264,7 @@ def draw(rows: Sequence[Row], path: Path) -> None:
         axes.invert_yaxis()
         axes.set_xscale("log")
         axes.axvline(1, color="#bbbbbb", linewidth=1, zorder=0)
-        axes.set_xlabel("other side / ictal; dots: medians; lines: range over rounds; bars: targets")
+        axes.set_xlabel("other side divided by ictal; bars: targets")
         path.parent.mkdir(exist_ok=True)
         figure.savefig(path, metadata={"Date": None})
 
