@@ -154,7 +154,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--model", default="default")
     parser.add_argument("--patients", default="5,10,20,40", help="labelled patients, separated by commas")
-    parser.add_argument("--eegs", type=int, default=4, help="per patient")
+    parser.add_argument("--eegs", type=int, default=4, help="EEGs per patient")
     parser.add_argument("--test-patients", type=int, default=60)
     parser.add_argument("--folds", type=int, default=8, help="folds of the real segments")
     parser.add_argument("--seed", type=int, default=0)

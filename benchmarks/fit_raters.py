@@ -105,7 +105,7 @@ def fit(
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--windows", type=int, default=150, help="per kind")
+    parser.add_argument("--windows", type=int, default=150, help="windows per kind")
     parser.add_argument("--seed", type=int, default=7)
     parser.add_argument("--votes", type=Path, default=REAL)
     parser.add_argument(
