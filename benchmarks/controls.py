@@ -2,7 +2,7 @@
 
 The sign of waves ('temporal') is visible in waveforms, but not in power. The place of a rhythm ('spatial') is at
 electrodes that are not in the eight derivations of the temporal network. On 'joint', the class is whether both
-agree. No average of networks that see only one of the two can recognize it; a network trained on both together can.
+agree. No average of networks that see only one of the two can recognise it; a network trained on both together can.
 """
 
 import argparse

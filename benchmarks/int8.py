@@ -1,4 +1,4 @@
-"""Measure how 8-bit integers, quantized by onnxruntime, would change the time and probabilities of scoring.
+"""Measure how 8-bit integers, quantised by onnxruntime, would change the time and probabilities of scoring.
 
 Ranges of values come from one simulated recording, and another is evaluated. Graphs that contain a view are left
 unchanged, because a spectrum spans more than the 48 dB of 8 bits.

@@ -88,7 +88,7 @@ PAIRS: dict[tuple[str, str], tuple[Pair, ...]] = {
             MS,
             "train spatial",
             5,
-            "Depthwise convolutions and batch normalization wait for memory.",
+            "Depthwise convolutions and batch normalisation wait for memory.",
         ),
         Pair(
             "training step: EfficientNet-B2, both on images of 512 x 512 x 3",
