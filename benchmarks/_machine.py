@@ -1,4 +1,4 @@
-"""What a figure was measured on: a machine, its memory, and real data that stand beside the project."""
+"""Describe what a figure was measured on: the machine, its memory, and real data next to the project."""
 
 import os
 import platform
@@ -9,11 +9,11 @@ SHARED = Path(__file__).resolve().parents[2] / "shared" / "data"
 
 
 INSTRUCTIONS = {"avx512f": "AVX-512", "avx512_vnni": "VNNI", "avx512_bf16": "AVX512-BF16", "amx_bf16": "AMX"}
-"""Those that networks gain most by, as Linux calls them."""
+"""CPU instructions that speed up networks most, by their name in Linux."""
 
 
 def machine() -> str:
-    """Return processor, count of processors and system in one line, and on Linux what its processor can do."""
+    """Return CPU, number of CPUs and system in one line, and on Linux the instructions of the CPU."""
     cpuinfo = Path("/proc/cpuinfo")
     if not cpuinfo.exists():
         return f"{platform.processor()}, {os.cpu_count()} processors, {platform.system()}"
@@ -27,7 +27,7 @@ def machine() -> str:
 
 
 def memory_of(pid: int) -> int:
-    """Return the bytes of a process and its children; what they share is counted once where the system tells it."""
+    """Return the bytes of a process and its children; shared memory counts once if the system reports it."""
     import psutil  # only some scripts need it
 
     total = 0

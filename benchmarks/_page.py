@@ -1,4 +1,4 @@
-"""Figures of scripts in the pages of the documentation."""
+"""Write the figures of scripts into pages of the documentation."""
 
 import json
 from collections.abc import Sequence
@@ -12,7 +12,7 @@ PAGE, FIGURE = DOCS / "side-by-side.md", DOCS / "images" / "side-by-side.svg"
 
 
 def publish(name: str, lines: Sequence[str], figures: Any, folder: Path, *, write: bool) -> None:
-    """Print lines, keep the figures as JSON, and put the lines into the page between the marks of this name."""
+    """Print lines, save the figures as JSON, and insert the lines into the page between the marks of this name."""
     print("\n".join(lines))
     folder.mkdir(parents=True, exist_ok=True)
     write_text(folder / f"{name}.json", json.dumps(figures, indent=1))
@@ -21,12 +21,12 @@ def publish(name: str, lines: Sequence[str], figures: Any, folder: Path, *, writ
 
 
 def filled(page: str, name: str, lines: Sequence[str]) -> str:
-    """Return a page with other lines between its marks of this name."""
+    """Return a page with new lines between its marks of this name."""
     return between(page, f"<!-- FIGURES of {name}.py -->", f"<!-- END of {name}.py -->", ["", *lines, ""])
 
 
 def between(page: str, begin: str, end: str, lines: Sequence[str]) -> str:
-    """Return a page with other lines between two marks."""
+    """Return a page with new lines between two marks."""
     before, found, rest = page.partition(begin)
     _, ended, after = rest.partition(end)
     if not found or not ended:

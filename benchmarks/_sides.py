@@ -1,4 +1,4 @@
-"""Sides that are measured in turns, each in a process of its own, on the same processors and threads."""
+"""Measure several sides in turn, each in its own process, on the same CPUs and with as many threads."""
 
 import os
 import re
@@ -21,16 +21,16 @@ import numpy.typing as npt
 
 @dataclass(frozen=True)
 class Setup:
-    """What all sides are given.
+    """What all sides receive.
 
     Attributes
     ----------
     folder
-        Holds the data, which all sides read alike.
+        Contains the data, which all sides read.
     threads
-        Of the processor.
+        CPU threads.
     batch
-        Windows of a training step.
+        Windows per training step.
     """
 
     folder: Path
@@ -38,21 +38,21 @@ class Setup:
     batch: int
 
     def windows(self) -> npt.NDArray[np.float32]:
-        """Return the windows of the recording, ready cut, [window, 20, 10000]."""
+        """Return the windows cut from the recording, [window, 20, 10000]."""
         return np.load(self.folder / "windows.npy")
 
     @property
     def n_windows(self) -> int:
-        """How many these are, without loading them."""
+        """Number of windows, without loading them."""
         return len(np.load(self.folder / "windows.npy", mmap_mode="r"))
 
 
 Measure = Callable[[], float]
-"""Does a thing once, and returns how many ms each unit of it took."""
+"""Does a task once, and returns the time per unit in ms."""
 
 
 def timed(call: Callable[[], object], n_units: float = 1) -> Measure:
-    """Return a measure of a call that does so many units."""
+    """Return a measure of a call that does this number of units."""
 
     def run() -> float:
         begun = time.perf_counter()
@@ -63,7 +63,7 @@ def timed(call: Callable[[], object], n_units: float = 1) -> Measure:
 
 
 def hold_to(threads: int) -> None:
-    """Hold this process, and those that it starts, to so many processors and threads."""
+    """Limit this process, and those that it starts, to this number of CPUs and threads."""
     for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS"):
         os.environ[name] = str(threads)
     os.environ |= {"TF_NUM_INTRAOP_THREADS": str(threads), "TF_NUM_INTEROP_THREADS": str(threads)}
@@ -73,9 +73,9 @@ def hold_to(threads: int) -> None:
 
 
 def peak_gib() -> float:
-    """Return the most memory that this process ever held.
+    """Return the peak memory of this process.
 
-    On Linux not by getrusage, whose figure starts with the memory of the process that started this one.
+    On Linux, getrusage would include the memory of the process that started this one.
     """
     status = Path("/proc/self/status")
     if status.exists():
@@ -88,12 +88,12 @@ def _serve(connection: Connection, module: str, setup: Setup) -> None:
     for asked in iter(connection.recv, None):
         if asked != name:
             measure, name = makers[asked](setup), asked
-            measure()  # what is done once: compiling, growing caches
+            measure()  # work that is done only once: compiling, filling caches
         connection.send(measure())
 
 
 class Side:
-    """A process that keeps one measure of a module ready, and does it when asked."""
+    """A process that keeps one measure of a module ready, and takes it on request."""
 
     def __init__(self, module: str, setup: Setup) -> None:
         context = get_context("spawn")
@@ -103,24 +103,24 @@ class Side:
         there.close()
 
     def ask(self, name: str) -> float:
-        """Return what the measure of this name gives now."""
+        """Take the measure of this name once, and return it."""
         self.here.send(name)
         return float(self.here.recv())
 
     def close(self) -> None:
-        """End the process, with all that it holds."""
+        """End the process."""
         with suppress(BrokenPipeError):
             self.here.send(None)
         self.process.join()
 
 
 def in_turns(measures: dict[str, tuple[str, str]], setup: Setup, rounds: int) -> dict[str, list[float]]:
-    """Return figures of so many rounds, in each of which every side is asked once, in turn.
+    """Return the figures of each side over several rounds, in each of which every side is measured once.
 
     Parameters
     ----------
     measures
-        By any label, the module and the name of its measure. A module asked for two measures gets two processes.
+        By label, a module and the name of its measure. Two measures of one module run in two processes.
     """
     sides = {label: Side(module, setup) for label, (module, _) in measures.items()}
     figures: dict[str, list[float]] = {label: [] for label in measures}
@@ -135,7 +135,7 @@ def in_turns(measures: dict[str, tuple[str, str]], setup: Setup, rounds: int) ->
 
 
 def alone(module: str, name: str, setup: Setup) -> dict[str, float]:
-    """Return wall time in s and peak memory in GiB of a new process that does one measure once."""
+    """Return wall time in s and peak memory in GiB of a new process that takes one measure once."""
     command = [sys.executable, __file__, module, name, setup.folder, setup.threads, setup.batch]
     begun = time.perf_counter()
     done = subprocess.run([*map(str, command)], check=True, capture_output=True, text=True)
@@ -143,10 +143,12 @@ def alone(module: str, name: str, setup: Setup) -> dict[str, float]:
 
 
 def options_of(parser: Any) -> None:
-    """Add the options that every script of `make bench` has."""
+    """Add the options that all scripts of `make bench` have."""
     parser.add_argument("--threads", type=int, default=2)
-    parser.add_argument("--rounds", type=int, default=5, help="repeats; figures are their medians")
-    parser.add_argument("--folder", type=Path, default=Path("runs/bench"), help="data, models and figures as JSON")
+    parser.add_argument("--rounds", type=int, default=5, help="repetitions; figures are their medians")
+    parser.add_argument(
+        "--folder", type=Path, default=Path("runs/bench"), help="folder for data, models and figures as JSON"
+    )
     parser.add_argument("--write", action="store_true", help="also write the figures into docs/side-by-side.md")
 
 

@@ -1,4 +1,4 @@
-"""Figures of several sides as a table: ratios with their spread, and exponents with their interval."""
+"""Tables of figures of several sides: ratios with their range, and exponents with their interval."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ from scipy.stats import linregress, t
 
 @dataclass(frozen=True)
 class Ratio:
-    """How many times more another side takes than ours: the median over rounds, the least and the largest."""
+    """Cost of another side divided by ours: the median over rounds, the smallest and the largest."""
 
     median: float
     low: float
@@ -18,9 +18,11 @@ class Ratio:
 
     @classmethod
     def of(cls, ours: Sequence[float], theirs: Sequence[float]) -> "Ratio":
-        """Divide round by round, so that what slows the machine for a while slows both."""
+        """Divide round by round, so that anything that slows the machine for a while affects both sides."""
         if len(ours) != len(theirs) or not ours:
-            raise ValueError(f"{len(ours)} and {len(theirs)} rounds; needed are as many of both, and at least one")
+            raise ValueError(
+                f"{len(ours)} and {len(theirs)} rounds; both sides need the same number, and at least one"
+            )
         ratios = np.asarray(theirs, dtype=float) / np.asarray(ours, dtype=float)
         return cls(float(np.median(ratios)), float(ratios.min()), float(ratios.max()))
 
@@ -39,9 +41,9 @@ class Row:
     ours, theirs
         A figure per round; smaller is better.
     target
-        The least ratio that is asked for; None: it is only told.
+        The smallest ratio that reaches the target. None: the ratio is only reported.
     why
-        What limits the ratio, told where it is missed.
+        What limits the ratio, reported if the target is missed.
     """
 
     name: str
@@ -58,12 +60,12 @@ class Row:
 
     @property
     def reached(self) -> bool | None:
-        """Whether the median reaches the target; None where there is none."""
+        """Whether the median reaches the target; None if there is no target."""
         return None if self.target is None else self.ratio.median >= self.target
 
     @property
     def verdict(self) -> str:
-        """The same in words."""
+        """Whether the target is reached, in words."""
         if self.target is None:
             return ""
         return f"{'reached' if self.reached else 'missed'}: at least {self.target:g}"
@@ -80,7 +82,7 @@ class Row:
 
 
 def markdown(header: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
-    """Return the lines of a table whose columns stand below each other also as plain text."""
+    """Return the lines of a table with columns aligned in plain text."""
     cells = [list(header), *map(list, rows)]
     widths = [max(len(row[column]) for row in cells) for column in range(len(header))]
     lines = [
@@ -90,9 +92,9 @@ def markdown(header: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
 
 
 def misses(rows: Sequence[Row]) -> list[str]:
-    """Return a sentence for each row that misses its target."""
+    """Return a line for each row that misses its target."""
     return [
-        f"- **{row.name}** misses {row.target:g} with {row.ratio.median:.3g}. {row.why}"
+        f"- **{row.name}**: {row.ratio.median:.3g}, target {row.target:g}. {row.why}"
         for row in rows
         if row.reached is False
     ]
@@ -100,7 +102,7 @@ def misses(rows: Sequence[Row]) -> list[str]:
 
 @dataclass(frozen=True)
 class Exponent:
-    """The slope of log y against log x with its 95 % interval: 1 is linear growth, 0 none."""
+    """Slope of log y against log x with its 95 % confidence interval: 1 is linear growth, 0 no growth."""
 
     value: float
     low: float
@@ -108,18 +110,18 @@ class Exponent:
 
     @classmethod
     def of(cls, x: npt.ArrayLike, y: npt.ArrayLike) -> "Exponent":
-        """Fit a line to logarithms by least squares; the interval is Student's, on points - 2 degrees of freedom.
+        """Fit a line to the logarithms by least squares; the interval uses Student's t with n - 2 degrees of freedom.
 
         Raises
         ------
         ValueError
-            If there are fewer than three points, values that are not above 0, or only one x.
+            If there are fewer than three points, values that are not above 0, or only one value of x.
         """
         x, y = np.asarray(x, dtype=float), np.asarray(y, dtype=float)
         if len(x) < 3 or len(set(x.tolist())) < 2 or min(x.min(), y.min()) <= 0:
-            raise ValueError(f"x {x.tolist()}, y {y.tolist()}; needed are three points above 0, not all of one x")
+            raise ValueError(f"x {x.tolist()}, y {y.tolist()}; give three points or more above 0, with different x")
         fit = linregress(np.log(x), np.log(y))
-        # Where all y are alike there is no scatter, and linregress divides by zero.
+        # If all y are equal, there is no scatter, and linregress divides by zero.
         reach = float(t.ppf(0.975, len(x) - 2) * np.nan_to_num(fit.stderr))
         return cls(float(fit.slope), float(fit.slope) - reach, float(fit.slope) + reach)
 

@@ -1,9 +1,9 @@
-"""Whether speed was bought with accuracy: ictal's recipe `paper` and the Keras reference on one simulated data set.
+"""Check that speed does not cost accuracy: ictal's recipe `paper` and the Keras reference on one simulated data set.
 
-Both train on the same folds, in the same epochs at the same rates, from random weights; of `ictal` nothing is changed
-but sizes. What is compared is the KL on windows of patients left out, by the bootstrap of `ictal compare`. Data and
-epochs are few, so that it ends in about 40 minutes on two cores: it can find a reference that is much better or
-worse, and the last column says how large a difference it would have seen.
+Both train from random weights on the same folds, for the same epochs at the same rates. Only sizes of ictal's recipe
+are changed. The Kullback-Leibler (KL) divergence on windows of held-out patients is compared by the bootstrap of
+`ictal compare`. With few data and epochs, it takes about 40 minutes on two cores. It can detect a reference that is
+much better or worse; the last column is the difference that it would have detected.
 """
 
 import argparse
@@ -34,7 +34,7 @@ HEADER = ("arm", "KL, Keras reference", "KL, ictal", "ictal minus Keras", "verdi
 
 
 def recipe_of(options: argparse.Namespace) -> Recipe:
-    """Return the recipe 'paper' at the size that was asked for."""
+    """Return the recipe 'paper' at the requested size."""
     rates = {"temporal": options.epochs[0] * [1e-3] + 2 * [1e-4], "spatial": options.epochs[1] * [1e-3] + 2 * [1e-4]}
     trained = [f"training.{arm}.learning_rates={list(value)}" for arm, value in rates.items()]
     batches = [f"training.{arm}.batch_size={options.batch}" for arm in rates]
@@ -44,7 +44,7 @@ def recipe_of(options: argparse.Namespace) -> Recipe:
 
 
 def reference_tables(recipe: Recipe, out: Path, image: str) -> dict[str, Predictions]:
-    """Train the reference on windows that nothing has filtered, and return its tables by arm."""
+    """Train the reference on unfiltered windows, and return its tables by arm."""
     plain = StandardiseSettings(band_hz=None, fill="mean")
     _, array = open_windows("sim", recipe.data, plain, False, ALL, out / "cache", lambda *_: None, folded=True)
     np.save(out / "windows.npy", array.signals)
@@ -62,7 +62,7 @@ def reference_tables(recipe: Recipe, out: Path, image: str) -> dict[str, Predict
 
 
 def compared(ours: Predictions, theirs: Predictions, out: Path) -> tuple[list[str], Difference]:
-    """Compare two tables as 'ictal compare' does; they stay in the folder for that."""
+    """Compare two tables as 'ictal compare' does, and keep them in the folder."""
     arm = theirs.arms[0]
     paths = {"Keras": out / f"keras-{arm}.parquet", "ictal": out / f"ictal-{arm}.parquet"}
     for path, table in zip(paths.values(), (theirs, ours), strict=True):
@@ -76,7 +76,7 @@ def compared(ours: Predictions, theirs: Predictions, out: Path) -> tuple[list[st
 
 
 def verdict(difference: Difference) -> str:
-    """Say what the interval of a difference of KL says."""
+    """Return the verdict on a difference of KL in words."""
     if not difference.estimate.excludes_zero:
         return "agree within the interval"
     return f"ictal is {'lower' if difference.estimate.value < 0 else 'higher'}, as trained here"
@@ -88,12 +88,17 @@ def main(asked: Sequence[str] | None = None) -> None:
     parser.add_argument("--folder", type=Path, default=Path("runs/bench"))
     parser.add_argument("--write", action="store_true", help="also write the figures into docs/side-by-side.md")
     parser.add_argument("--patients", type=int, default=60)
-    parser.add_argument("--eegs", type=int, default=3, help="of each patient")
+    parser.add_argument("--eegs", type=int, default=3, help="EEGs per patient")
     parser.add_argument("--folds", type=int, default=2)
-    parser.add_argument("--epochs", type=int, nargs=2, default=[6, 10], help="at 1e-3, of WaveNet and EfficientNet")
+    parser.add_argument(
+        "--epochs", type=int, nargs=2, default=[6, 10], help="epochs at 1e-3 of WaveNet and EfficientNet"
+    )
     parser.add_argument("--batch", type=int, default=8)
     parser.add_argument(
-        "--image", choices=("chains", "tiled"), default="chains", help="the reference's; tiled takes 8 x"
+        "--image",
+        choices=("chains", "tiled"),
+        default="chains",
+        help="image of the reference; tiled takes 8 times as long",
     )
     options = parser.parse_args(asked)
     hold_to(options.threads)

@@ -1,8 +1,8 @@
-"""Scoring an archive: throughput of one and two workers, dispatch, planning, what a million hours need; and faults.
+"""Measure how an archive is scored: throughput, dispatch, planning, the needs of a million hours, and faults.
 
-Recordings are copies of one simulated hour, since they cost the same. Runs with one and with two workers alternate;
-figures are medians. The first recording of each worker, which loads the model, is left out. So many workers get so
-many processors: one that finds a second idle reads ahead on it, and is 1.3 times as fast as with its own alone.
+Recordings are copies of one simulated hour, because they cost the same. Runs with one and with two workers alternate;
+figures are medians. The first recording of each worker, which loads the model, is left out. N workers get N CPUs,
+because a worker that finds a second CPU idle reads ahead on it, and is 1.3 times as fast as on one.
 """
 
 import argparse
@@ -32,13 +32,13 @@ from ictal.simulator import simulate_recording
 ROOT = Path(__file__).resolve().parents[1]
 MILLION = 1_000_000
 DAYS = 30
-"""In which a million hours are to be scored."""
+"""Days in which to score a million hours."""
 BANDWIDTH_BITS = 1e9
-"""Of the network to the storage, bits per second, as a hospital has it."""
+"""Bandwidth of the network to the storage, in bits per second, as in a hospital."""
 
 
 class Watch:
-    """Notes when recordings end, and how much memory workers take."""
+    """Records when recordings end, and the peak memory of workers."""
 
     def __init__(self) -> None:
         self.ended: dict[str, list[tuple[float, dict[str, Any]]]] = defaultdict(list)
@@ -46,7 +46,7 @@ class Watch:
         threading.Thread(target=self._look, daemon=True).start()
 
     def __call__(self, event: str, known: dict[str, Any]) -> None:
-        """Note the end of a recording."""
+        """Record the end of a recording."""
         if event == "done":
             self.ended[known["worker"]].append((time.perf_counter(), known))
 
@@ -60,7 +60,7 @@ class Watch:
 
 @dataclass(frozen=True)
 class Run:
-    """One run in figures: hours of EEG per second, s per hour of EEG, share and s of dispatch, bytes of memory."""
+    """Figures of a run: hours of EEG per second, s per hour of EEG, share and s of dispatch, bytes of memory."""
 
     rate: float
     seconds_per_hour: float
@@ -71,7 +71,7 @@ class Run:
 
 @dataclass(frozen=True)
 class Measured:
-    """What planning rests on, per hour of EEG."""
+    """The figures behind planning, per hour of EEG."""
 
     seconds: float
     bytes_read: float
@@ -102,7 +102,7 @@ def measure(source: Path, out: Path, workers: int, model: str) -> Run:
 
 @contextmanager
 def processors(number: int) -> Iterator[None]:
-    """Let this process, and those that it starts, have so many processors within a block."""
+    """Limit this process, and those that it starts, to this number of CPUs within a block."""
     every = sorted(os.sched_getaffinity(0))
     os.sched_setaffinity(0, every[:number])
     try:
@@ -130,7 +130,7 @@ def throughput(top: Path, options: argparse.Namespace) -> Measured:
     every = [*runs[1], *runs[2]]
     dispatch = statistics.median(run.dispatch for run in every)
     print(
-        f"throughput: {one * 3600:.0f} and {two * 3600:.0f} h of EEG per hour; ratio of a round "
+        f"throughput: {one * 3600:.0f} and {two * 3600:.0f} h of EEG per hour; ratio per round "
         f"{statistics.median(gains):.2f} ({gains[0]:.2f} to {gains[-1]:.2f}; at least 1.7)"
     )
     print(f"dispatch: {dispatch:.2%} of the time, recordings of {options.hours:g} h (below 5 % for one hour)")
@@ -147,7 +147,7 @@ def throughput(top: Path, options: argparse.Namespace) -> Measured:
 
 
 def needs(measured: Measured, hours: float = MILLION, days: float = DAYS) -> dict[str, tuple[str, str]]:
-    """Return what so many hours need, each with the assumption behind it."""
+    """Return what this number of hours needs, each with its assumption."""
     core_h = hours * measured.seconds / 3600
     cores, seconds = core_h / (24 * days), days * 86400
     n_files = 3 * hours / measured.recording_h
@@ -155,15 +155,21 @@ def needs(measured: Measured, hours: float = MILLION, days: float = DAYS) -> dic
     fed = BANDWIDTH_BITS / 8 / measured.bytes_read * measured.seconds
     served = measured.seconds * measured.recording_h / measured.dispatch_s
     return {
-        "core hours": (f"{core_h:,.0f}", f"{measured.seconds:.1f} s of one thread per hour, on this processor"),
-        f"cores for {days:g} days": (f"{cores:,.1f}", "one worker per core, always at work"),
+        "core hours": (f"{core_h:,.0f}", f"{measured.seconds:.1f} s of one thread per hour, on this CPU"),
+        f"cores for {days:g} days": (f"{cores:,.1f}", "one worker per core, always busy"),
         "memory": (f"{cores * measured.memory / 2**30:,.1f} GiB", f"{measured.memory / 2**20:.0f} MiB per worker"),
         "disk, read": (f"{read / 1e12:,.1f} TB", f"{measured.bytes_read / 1e6:.0f} MB per hour: 20 channels, 200 Hz"),
         "disk, written": (f"{written / 1e9:,.0f} GB", f"{measured.bytes_written / 1e3:.0f} kB per hour"),
         "files, written": (f"{n_files:,.0f}", f"3 per recording of {measured.recording_h:g} h"),
-        f"network for {days:g} days": (f"{8 * read / seconds / 1e6:,.0f} Mbit/s", "every file is read once, evenly"),
-        f"most cores at {BANDWIDTH_BITS / 1e9:g} Gbit/s": (f"{fed:,.0f}", "the network is all used, by nobody else"),
-        "most cores of one run": (f"{served:,.0f}", "dispatch takes turns all the while: the worst case"),
+        f"network for {days:g} days": (
+            f"{8 * read / seconds / 1e6:,.0f} Mbit/s",
+            "every file is read once, at a steady rate",
+        ),
+        f"most cores at {BANDWIDTH_BITS / 1e9:g} Gbit/s": (
+            f"{fed:,.0f}",
+            "the network is fully used, by nobody else",
+        ),
+        "most cores of one run": (f"{served:,.0f}", "recordings are dispatched one at a time: the worst case"),
     }
 
 
@@ -184,7 +190,7 @@ def print_planning(measured: Measured) -> None:
 
 
 def planning(top: Path, n: int) -> None:
-    """Print time and peak memory of a process that plans so many recordings, and does nothing else."""
+    """Print time and peak memory of a process that only plans this number of recordings."""
     for number in range(n):
         path = top / "many" / f"p{number % 100}" / f"{number}.edf"
         path.parent.mkdir(exist_ok=True, parents=True)
@@ -201,7 +207,7 @@ def planning(top: Path, n: int) -> None:
 
 
 def faults(top: Path, n: int) -> None:
-    """Run the storm of the tests, which sees that the ledger adds up."""
+    """Run the storm of the tests, which checks that the ledger adds up."""
     sys.path.insert(0, str(ROOT))
     from tests.archive.storm import storm
 
@@ -212,12 +218,14 @@ def faults(top: Path, n: int) -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--hours", type=float, default=1.0, help="of each recording")
+    parser.add_argument("--hours", type=float, default=1.0, help="length of each recording")
     parser.add_argument("--recordings", type=int, default=12)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--model", default="default")
-    parser.add_argument("--entries", type=int, default=10_000, help="that are planned")
-    parser.add_argument("--faults", type=int, metavar="N", help="all faults at once, on N recordings, instead")
+    parser.add_argument("--entries", type=int, default=10_000, help="number of recordings to plan")
+    parser.add_argument(
+        "--faults", type=int, metavar="N", help="instead, inject all faults at once into N recordings"
+    )
     options = parser.parse_args()
     print(machine())
     with tempfile.TemporaryDirectory() as folder:

@@ -1,8 +1,8 @@
-"""Time and memory of `ictal compare` on two tables of a million windows.
+"""Measure time and memory of `ictal compare` on two tables of a million windows.
 
     python benchmarks/compare.py --windows 1000000 --patients 2000 50000
 
-Each comparison runs as a user runs it, in a process of its own; memory is the most that process ever had (VmHWM).
+Each comparison runs in its own process, as for a user. Memory is the peak of that process (VmHWM).
 """
 
 import argparse
@@ -26,7 +26,7 @@ WINDOWS_PER_EEG = 10
 
 
 def write_tables(folder: Path, n_windows: int, n_patients: int, suffix: str) -> list[Path]:
-    """Write two tables of made predictions on the same windows, patients of very unequal sizes."""
+    """Write two tables of simulated predictions on the same windows, with patients of very unequal sizes."""
     rng = np.random.default_rng(0)
     sizes = rng.dirichlet(np.full(n_patients, 0.4))
     eeg = np.arange(n_windows) // WINDOWS_PER_EEG
@@ -60,7 +60,7 @@ finally:
 
 
 def used_s() -> float:
-    """Return how long processes that have ended kept a processor busy."""
+    """Return the CPU time of the processes that have ended."""
     of_children = resource.getrusage(resource.RUSAGE_CHILDREN)
     return of_children.ru_utime + of_children.ru_stime
 
@@ -70,10 +70,10 @@ def main() -> None:
     parser.add_argument("--windows", type=int, default=1_000_000)
     parser.add_argument("--patients", type=int, nargs="+", default=[2_000, 50_000])
     parser.add_argument("--suffixes", nargs="+", default=[".csv", ".parquet"])
-    parser.add_argument("--folder", type=Path, help="where the tables are kept for another run")
+    parser.add_argument("--folder", type=Path, help="folder to keep the tables in for another run")
     options = parser.parse_args()
     print(machine())
-    print("| file | windows | patients | seconds | of the processor | GB |\n|---|---|---|---|---|---|")
+    print("| file | windows | patients | seconds | CPU seconds | GB |\n|---|---|---|---|---|---|")
     environment = os.environ | {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
     with tempfile.TemporaryDirectory() as temporary:
         for suffix in options.suffixes:

@@ -1,8 +1,8 @@
-"""What the arms make of the four controls, in which it is known what each can see.
+"""Evaluate the arms on the four controls, for which it is known what each arm can see.
 
-The sign of waves ('temporal') is in waveforms and in no power; the place of a rhythm ('spatial') is in electrodes
-the temporal network's eight derivations leave out. On 'joint' the class is whether both agree: no average of
-networks that see one of the two can tell, and a network that is trained on both together can.
+The sign of waves ('temporal') is visible in waveforms, but not in power. The place of a rhythm ('spatial') is at
+electrodes that are not in the eight derivations of the temporal network. On 'joint', the class is whether both
+agree. No average of networks that see only one of the two can recognise it; a network trained on both together can.
 """
 
 import argparse
@@ -21,7 +21,7 @@ SEES = {
     "joint": ("fusion", "fusion-finetuned", "symmetric"),
     "null": (),
 }
-"""Arms that can solve a control; all others should stay at the prior, or fall behind it where they learn noise."""
+"""Arms that can solve each control. All others should stay at the prior, or be worse if they learn noise."""
 LONGER = (
     "training.temporal.learning_rates=[0.003,0.003,0.003,0.001,0.0005]",
     "models.spatial.spectrogram.n_mels=32",
@@ -35,9 +35,9 @@ LONGER = (
     "training.symmetric.learning_rates=[0.002,0.004,0.004,0.004,0.004,0.004,0.004,0.004,0.003,0.0015,0.0006,0.0003]",
     "training.symmetric.batch_size=8",
 )
-"""Waves under a background, and an exclusive or of two markers, take longer than the epochs of 'quick'. Of the
-exclusive or each branch of fusion must find its marker before either is of use, and the image network would rather
-learn the patients by heart: smaller images, augmentation and a low rate keep it from that."""
+"""Waves under a background, and an exclusive or of two markers, need more epochs than 'quick' has. For the exclusive
+or, each branch of fusion must find its marker before either helps. The image network tends to learn the patients by
+heart; smaller images, augmentation and a low rate prevent this."""
 
 
 def main() -> None:
@@ -49,7 +49,9 @@ def main() -> None:
     parser.add_argument("--arms", default=",".join(ARMS))
     parser.add_argument("--only", choices=CONTROLS, action="append", help="one control; may be repeated")
     parser.add_argument("--set", action="append", default=[], help="override a key of the recipe")
-    parser.add_argument("--out", type=Path, default=Path("runs/controls"), help="an interrupted run goes on there")
+    parser.add_argument(
+        "--out", type=Path, default=Path("runs/controls"), help="run folder; an interrupted run resumes"
+    )
     options = parser.parse_args()
     overrides = [
         f"data.sim.patients={options.patients}",

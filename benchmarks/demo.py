@@ -1,4 +1,4 @@
-"""Wall time and peak memory of the main job on the embedded data set, with an empty cache."""
+"""Measure wall time and peak memory of `ictal ablate` on the embedded data set, with an empty cache."""
 
 import resource
 import subprocess

@@ -1,8 +1,8 @@
-"""What a few labelled patients are worth: from scratch, and from the model that ships with ictal.
+"""Measure what a few labelled patients are worth: from scratch, and from the model that ships with ictal.
 
-The patients are simulated by another setting than any that the model was trained with: one amplifier and reference,
-half the voltage, and a panel whose limits lie elsewhere. They are judged on other patients of that clinic. With the
-real segments beside the project, the same is done in a cross-validation by patient.
+The patients are simulated with settings that the model was never trained with: one amplifier and reference, half the
+voltage, and a panel with other thresholds. The models are evaluated on other patients of that clinic. If the real
+segments are next to the project, the same is done with them in a cross-validation by patient.
 """
 
 import argparse
@@ -36,7 +36,7 @@ from ictal.simulator.raters import draw_votes, vote_distribution
 
 REAL = SHARED / "iiic"
 PLACE_OF_CLINIC = 7
-"""Enters the seeds, so that no patient of the clinic is one of 'sim'."""
+"""Part of the seeds, so that no patient of the clinic is one of 'sim'."""
 SCRATCH = (
     "calibration=none",
     *(
@@ -51,12 +51,12 @@ SCRATCH = (
         )
     ),
 )
-"""The same network as the shipped one; ten times the rate and three times the epochs of 'finetune'."""
+"""The network of the shipped model, with ten times the rate and three times the epochs of 'finetune'."""
 
 
 @dataclass(frozen=True)
 class Clinic(SimulatedDataset):
-    """Patients of one hospital, unlike those that the shipped model was trained on."""
+    """Patients of one hospital, unlike the patients that the shipped model was trained on."""
 
     def _simulate(self, patient: int, eeg: int) -> SimulatedEeg:
         person = draw_patient(np.random.default_rng((self.settings.seed, PLACE_OF_CLINIC, patient)))
@@ -65,14 +65,14 @@ class Clinic(SimulatedDataset):
         rng = np.random.default_rng((self.settings.seed, PLACE_OF_CLINIC, patient, eeg + 1))
         pattern = draw_pattern(rng, person, KINDS[rng.choice(len(KINDS), p=MANY)], WINDOW_S)
         samples, seen = compose(rng, person, pattern, WINDOW_SAMPLES)
-        # This panel calls slower patterns seizures and more patterns lateralized, and overlooks faint ones.
+        # This panel calls slower patterns seizures, calls more patterns lateralized, and overlooks faint ones.
         seen = replace(seen, seizure=seen.seizure + 1.5, lateral=seen.lateral + 1.0, strong=seen.strong - 0.7)
         name = f"patient {patient} EEG {eeg} of the clinic (seed {self.settings.seed})"
         return SimulatedEeg(samples, draw_votes(rng, seen, MANY_SIZES), vote_distribution(seen), name)
 
 
 def subset(folder: Path, patients: Sequence[str], out: Path) -> Path:
-    """Make a data set of some patients of another."""
+    """Make a data set of some patients of another data set."""
     table = pd.read_csv(folder / TABLE, dtype={"patient_id": str})
     out.mkdir(parents=True)
     table[table["patient_id"].isin(patients)].to_csv(out / TABLE, index=False)
@@ -81,7 +81,7 @@ def subset(folder: Path, patients: Sequence[str], out: Path) -> Path:
 
 
 def divergence(predictions: Predictions) -> pd.DataFrame:
-    """Return the KL of each window, with its patient."""
+    """Return the KL divergence of each window, with its patient."""
     frame = predictions.frame
     kl = kl_divergence(frame[list(VOTE_COLUMNS)].to_numpy(), frame[list(PROBABILITY_COLUMNS)].to_numpy())
     return pd.DataFrame({"window_id": frame["window_id"], "patient_id": frame["patient_id"], "kl": kl})
@@ -92,14 +92,14 @@ def judge(model: str | Path, data: Path, cache: Path, recipe: Recipe) -> pd.Data
 
 
 def interval(rows: pd.DataFrame, values: npt.ArrayLike, seed: int) -> str:
-    """Return a mean with its interval by resampling patients."""
+    """Return a mean with its patient-level bootstrap interval."""
     patients = rows["patient_id"].to_numpy(object)
     bootstrap = PatientBootstrap(patients, np.ones(len(rows)), 10_000, seed, 0.95)
     return str(bootstrap.mean(np.asarray(values, dtype=np.float64)))
 
 
 def on_clinic(place: Path, model: str, counts: Sequence[int], eegs: int, n_test: int, seed: int) -> list[dict]:
-    """Train on growing numbers of patients of the clinic, and judge on others."""
+    """Train on growing numbers of patients of the clinic, and evaluate on others."""
     n_patients = max(counts) + n_test
     settings = SimulationSettings(patients=n_patients, eegs_per_patient=eegs, seed=seed)
     write_folder(Clinic(settings), place / "clinic")
@@ -129,7 +129,7 @@ def on_clinic(place: Path, model: str, counts: Sequence[int], eegs: int, n_test:
 
 
 def on_real(place: Path, model: str, folds: int, seed: int) -> dict[str, str]:
-    """Fine-tune on the real segments of other patients, and judge each on what saw none of its patient."""
+    """Fine-tune on real segments in a cross-validation by patient, and evaluate on the patients left out."""
     table = pd.read_csv(REAL / TABLE, dtype={"patient_id": str})
     patients = table["patient_id"].to_numpy(object)
     fold_of = patient_folds(patients, folds, seed)
@@ -155,9 +155,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--model", default="default")
     parser.add_argument("--patients", default="5,10,20,40", help="labelled patients, separated by commas")
-    parser.add_argument("--eegs", type=int, default=4, help="per patient")
+    parser.add_argument("--eegs", type=int, default=4, help="EEGs per patient")
     parser.add_argument("--test-patients", type=int, default=60)
-    parser.add_argument("--folds", type=int, default=8, help="of the real segments")
+    parser.add_argument("--folds", type=int, default=8, help="folds of the real segments")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--json", type=Path)
     options = parser.parse_args()

@@ -1,7 +1,7 @@
-"""Fit the raters and the mix of kinds to the votes of a real panel; prints what `ictal.simulator.raters` holds.
+"""Fit the raters and the mix of kinds to the votes of a real panel, and print the values for `simulator.raters`.
 
-Simulates windows of each kind, then finds the weights of the kinds (non-negative least squares) for which pairs of
-raters agree and disagree as the real ones do, and the slope, bias and lapse for which the entropies fit.
+The script simulates windows of each kind. It then finds the weights of the kinds (by non-negative least squares) with
+which pairs of raters agree and disagree as real ones do, and the slope, bias and lapse that fit the entropies.
 """
 
 import argparse
@@ -24,33 +24,33 @@ from ictal.simulator.raters import N_RATERS, Evidence, rater_distributions
 REAL = SHARED / "iiic" / "votes_50697.csv.gz"
 QUANTILES = (0.1, 0.25, 0.5, 0.75, 0.9)
 LEAST = 0.002
-"""Of the windows, at least so many are of each kind, so that none is never seen."""
+"""Smallest share of windows of each kind, so that every kind occurs."""
 IMPORTANCE = np.array([2.0, 1, 1, 1, 1, 1])[:, None]
-"""Of what a second rater votes given the first one's vote: seizures are the rarest, and what matters most."""
+"""Weights in the fit of a second rater's vote given the first: seizures are the rarest, and matter most."""
 Floats = npt.NDArray[np.float64]
 
 
 def real_votes(path: Path) -> npt.NDArray[np.int64]:
-    """Return votes [segment, 6] of all panels of at least two."""
+    """Return votes [segment, 6] of all panels of two or more."""
     votes = pd.read_csv(path)[list(VOTE_COLUMNS)].to_numpy()
     return votes[votes.sum(axis=1) >= 2]
 
 
 def pairs(votes: Floats) -> Floats:
-    """Return how often two raters of one panel choose each pair of patterns, [6, 6], without bias by panel size."""
+    """Return how often two raters of a panel choose each pair of patterns, [6, 6], unbiased by panel size."""
     size = votes.sum(axis=1)
     together = np.einsum("si,sj->sij", votes, votes) - np.einsum("si,ij->sij", votes, np.eye(N_PATTERNS))
     return (together / (size * (size - 1))[:, None, None]).mean(axis=0)
 
 
 def entropy(votes: Floats) -> Floats:
-    """Return the entropy of each panel's votes, natural logarithm, [segment]."""
+    """Return the entropy of each panel's votes (natural logarithm), [segment]."""
     shares = votes / votes.sum(axis=1, keepdims=True)
     return -(shares * np.log(np.maximum(shares, 1e-12))).sum(axis=1)
 
 
 def simulate(per_kind: int, seed: int) -> npt.NDArray:
-    """Return the evidence of so many windows of each kind, [kind, window, coordinate]."""
+    """Return the evidence of this number of windows of each kind, [kind, window, coordinate]."""
     with ProcessPoolExecutor() as pool:
         rows = list(pool.map(_evidence, repeat(seed), range(len(KINDS) * per_kind), repeat(per_kind), chunksize=50))
     return np.array(rows).reshape(len(KINDS), per_kind, -1)
@@ -61,7 +61,7 @@ def _evidence(seed: int, number: int, per_kind: int) -> tuple[float, ...]:
 
 
 def panel_votes(raters: Floats, sizes: npt.NDArray, rng: np.random.Generator) -> Floats:
-    """Draw votes [window, 6] of a panel of each window, from the raters' distributions [window, rater, 6]."""
+    """Draw votes [window, 6] of a panel for each window, from the raters' distributions [window, rater, 6]."""
     votes = np.zeros((len(raters), N_PATTERNS))
     for row, (own, size) in enumerate(zip(raters, rng.choice(sizes, len(raters)), strict=True)):
         panel = own[rng.choice(N_RATERS, min(size, N_RATERS), replace=False)]
@@ -73,11 +73,11 @@ def panel_votes(raters: Floats, sizes: npt.NDArray, rng: np.random.Generator) ->
 def fit(
     evidence: npt.NDArray, real: Floats, by_entropy: bool, options: tuple[float, float, float]
 ) -> tuple[Floats, float]:
-    """Return the weights of the kinds for given slope, bias and lapse, and the misfit."""
+    """Return the weights of the kinds for a slope, bias and lapse, and the misfit."""
     rng = np.random.default_rng(0)
     sizes = real.sum(axis=1).astype(int)
     limits = np.quantile(entropy(real), QUANTILES)
-    # What is fitted is how a second rater votes given the first, so that rare patterns count as much as others.
+    # The fit is of a second rater's vote given the first, so that rare patterns count as much as others.
     target_pairs = pairs(real)
     rows_of = target_pairs.sum(axis=1, keepdims=True)
     columns = []
@@ -97,7 +97,7 @@ def fit(
         *rows_of[:, 0] * 3,
         *(np.array(reached) * 0.5 * by_entropy),
     ]
-    # A last row asks the weights to sum to one.
+    # The last row makes the weights sum to one.
     matrix = np.vstack([np.array(columns).T, np.full(len(KINDS), 3.0)])
     weights, residual = nnls(matrix, np.array([*target, 3.0]) - LEAST * matrix.sum(axis=1))
     return (weights + LEAST) / (weights + LEAST).sum(), residual
@@ -105,10 +105,12 @@ def fit(
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--windows", type=int, default=150, help="per kind")
+    parser.add_argument("--windows", type=int, default=150, help="windows per kind")
     parser.add_argument("--seed", type=int, default=7)
     parser.add_argument("--votes", type=Path, default=REAL)
-    parser.add_argument("--evidence", type=Path, help="keep the simulated evidence here (.npy), or take it from here")
+    parser.add_argument(
+        "--evidence", type=Path, help="file (.npy) to keep the simulated evidence in, or to read it from"
+    )
     arguments = parser.parse_args()
     print(machine())
     votes = real_votes(arguments.votes)
@@ -134,7 +136,7 @@ def main() -> None:
         "FEW_SIZES": {1: singles_share} | {k: v * (1 - singles_share) for k, v in _shares(size[few]).items()},
         "MANY_SIZES": _shares(size[many]),
     }
-    print("# paste into src/ictal/simulate/fitted.py")
+    print("# paste into src/ictal/simulator/fitted_parameters.py")
     for name, value in zip(("SLOPE", "BIAS", "LAPSE"), best, strict=True):
         print(f"{name} = {value}")
     for name, chosen in (("FEW_SHARES", few), ("MANY_SHARES", many)):

@@ -1,7 +1,7 @@
-"""Open thousands of damaged files: each must end in a recording or an IctalError, soon and with little memory.
+"""Open thousands of damaged files. Each must give a recording or an IctalError, quickly and with little memory.
 
-A case is settled by the seed and its number, so that `--only NUMBER` runs it again. Cases run in a worker process,
-which is started anew where one kills it. Prints what was found, and ends with 1 where a case broke the rule.
+The seed and the number determine a case, so `--only NUMBER` runs it again. Cases run in a worker process, which is
+restarted if a case kills it. The script prints the outcomes, and exits with code 1 if a case broke the rule.
 """
 
 import argparse
@@ -29,9 +29,9 @@ from ictal.preprocessing.channel_mapping import bipolar_mapping, map_channels
 REAL = SHARED / "edf"
 LARGEST_BYTES = 300_000
 TIMEOUT_S, HANG_S = 5, 30
-"""A case is stopped by a signal after the one, and its worker is killed after the other."""
+"""After the first, a signal stops the case; after the second, its worker is killed."""
 MEMORY_BYTES, ADDRESS_BYTES = 1 << 30, 1 << 34
-"""Resident memory that a case may add, and what the worker may ask for, that the machine stays alive."""
+"""Resident memory that a case may add, and the limit of the worker, which protects the machine."""
 PIECE = 5000
 N_SAMPLES = 2000
 NUMBERS = (
@@ -39,11 +39,11 @@ NUMBERS = (
     *("", "x", "1,5", "0x10", "1_0", "4294967", "2147483648", "--1", "3276.7"),
 )
 Files = dict[str, bytes]
-"""A recording's files by suffix; the first is opened."""
+"""The files of a recording by suffix; the first is opened."""
 
 
 class TooSlow(BaseException):
-    """A case took longer than `TIMEOUT_S`; no handler of Exception shall catch it."""
+    """A case took longer than `TIMEOUT_S`. It is no Exception, so that no handler of these catches it."""
 
 
 # The files that are damaged
@@ -55,7 +55,7 @@ def _noise() -> Recording:
 
 
 def _edf_plus(folder: Path, kind: str) -> Iterator[Files]:
-    """Give a plain, a continuous and a discontinuous file, and the real ones."""
+    """Yield a plain, a continuous and a discontinuous file, and the real ones."""
     import edfio
 
     is_edf = kind == "edf"
@@ -147,7 +147,7 @@ def _overwrite(content: bytearray, rng: np.random.Generator) -> None:
 
 
 def _number(content: bytearray, rng: np.random.Generator) -> None:
-    """Put a number where one stands, or where a field of eight bytes may begin."""
+    """Replace a number, or write one where a field of eight bytes may begin."""
     begin = _place(content, rng)
     begin = next((at for at in range(begin, min(begin + 64, len(content))) if content[at : at + 1].isdigit()), begin)
     begin = begin // 8 * 8 if rng.random() < 0.5 else begin
@@ -179,7 +179,7 @@ DAMAGES = (_flip, _overwrite, _number, _number, _cut, _remove, _insert, _swap)
 
 
 def _place(content: bytearray, rng: np.random.Generator) -> int:
-    """Return a place: mostly in the head or the tail, where what describes a file stands."""
+    """Return a place, mostly in the head or the tail, which contain the description of a file."""
     size = max(len(content), 1)
     reach = min(size, int(rng.choice([256, 4096, 16384])))
     kind = rng.random()
@@ -188,7 +188,7 @@ def _place(content: bytearray, rng: np.random.Generator) -> int:
 
 
 def damaged(samples: list[Files], seed: int, number: int) -> Files:
-    """Return case `number`: one of the files with up to four damages in one of its parts."""
+    """Return case `number`: one of the files, with up to four kinds of damage in one of its parts."""
     rng = np.random.default_rng((seed, number))
     files = dict(samples[int(rng.integers(len(samples)))])
     part = str(rng.choice([*files]))
@@ -209,7 +209,7 @@ def put(files: Files, folder: Path) -> Path:
 
 
 def use(path: Path) -> None:
-    """Open a file, read all of it, and look for its electrodes, as scoring does."""
+    """Open a file, read all of it, and find its electrodes, as scoring does."""
     recording = open_recording(path)
     count = len(recording.channels)
     if not (recording.rate_hz > 0 and np.isfinite(recording.rate_hz)):
@@ -224,13 +224,13 @@ def use(path: Path) -> None:
         stop = min(start + PIECE, recording.n_samples)
         samples = recording.read(start, stop)
         if samples.shape != (count, stop - start) or samples.dtype != np.float32:
-            raise AssertionError(f"{samples.shape} {samples.dtype}, and {(count, stop - start)} was asked for")
+            raise AssertionError(f"{samples.shape} {samples.dtype} instead of {(count, stop - start)}")
     bipolar_mapping(recording)
     map_channels(recording, derivations_of(MONTAGES["double_banana"]))
 
 
 def outcome(path: Path) -> str:
-    """Return 'recording', 'error: CLASS', or a word for what must not be with the traceback."""
+    """Return 'recording', 'error: CLASS', or a word for what broke the rule, with the traceback."""
     signal.alarm(TIMEOUT_S)
     try:
         use(path)
@@ -251,11 +251,11 @@ def _stop(*_: object) -> None:
 
 
 def work(connection: Connection, formats: list[str], seed: int) -> None:
-    """Run the cases whose numbers come through the connection."""
+    """Run the cases whose numbers arrive through the connection."""
     samples = samples_of(formats)
     with tempfile.TemporaryDirectory() as folder:
         signal.signal(signal.SIGALRM, _stop)
-        outcome(put(samples[0], Path(folder)))  # what is imported once counts for no case
+        outcome(put(samples[0], Path(folder)))  # imports count for no case
         begin = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
         resource.setrlimit(resource.RLIMIT_AS, (ADDRESS_BYTES, -1))
         while (number := connection.recv()) is not None:
@@ -265,14 +265,14 @@ def work(connection: Connection, formats: list[str], seed: int) -> None:
 
 
 class Worker:
-    """A process that runs cases one after the other, and is started anew after one that killed it."""
+    """A process that runs cases one by one, and is restarted if a case kills it."""
 
     def __init__(self, formats: list[str], seed: int) -> None:
         self.arguments = formats, seed
         self.start()
 
     def start(self) -> None:
-        """Start the process, or another one."""
+        """Start the process, or restart it."""
         context = multiprocessing.get_context("spawn")
         self.connection, theirs = context.Pipe()
         self.process = context.Process(target=work, args=(theirs, *self.arguments), daemon=True)
@@ -280,7 +280,7 @@ class Worker:
         theirs.close()
 
     def run(self, number: int) -> str:
-        """Return the outcome of a case; where it killed its process, how."""
+        """Return the outcome of a case, or how it killed its process."""
         try:
             self.connection.send(number)
             if self.connection.poll(HANG_S):
@@ -300,7 +300,7 @@ def main() -> None:
     parser.add_argument("--n", type=int, default=20_000)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--formats", default="edf,bdf,parquet")
-    parser.add_argument("--only", type=int, help="run this case alone")
+    parser.add_argument("--only", type=int, help="run only this case")
     parser.add_argument("--keep", type=Path, help="folder for the files that broke the rule")
     options = parser.parse_args()
     formats = options.formats.split(",")

@@ -1,7 +1,7 @@
-"""How the cost of scoring grows: time and memory against windows, hours, channels and workers, with the exponent.
+"""Measure how time and memory of scoring grow with windows, hours, channels and workers, as an exponent.
 
-Each point is a new process, from the shell's command to its end, so that start-up is a part of it. An exponent of 1
-is linear growth, 0 none; of workers, -1 would be ideal for time.
+Each point is a new process, from the shell command to its end, so it includes start-up. An exponent of 1 is linear
+growth, 0 is no growth. For workers, -1 would be ideal for time.
 """
 
 import argparse
@@ -31,14 +31,14 @@ from ictal.simulator import simulate_recording
 HEADER = ("cost of scoring", "against", "from", "to", "exponent, 95 % interval")
 HOURS, CHANNEL_COUNTS, STEPS_S = (1, 2, 4, 8), (19, 32, 64, 128), (10, 5, 2.5, 1)
 LOOK_S = 0.2
-"""How often memory is looked at."""
+"""Interval at which memory is measured."""
 N_RECORDINGS = 6
-"""Of an archive, to be shared by workers."""
+"""Number of recordings in the archive that the workers share."""
 
 
 @dataclass(frozen=True)
 class Wider:
-    """A recording with any number of channels: the electrodes, and differences of these."""
+    """A recording with any number of channels: the electrodes, then differences of them."""
 
     recording: Recording
     n_channels: int
@@ -52,13 +52,13 @@ class Wider:
 
 
 def wider(made: Recording, n_channels: int) -> Recording:
-    """Return a recording with other channels behind the electrodes."""
+    """Return a recording with further channels after the electrodes."""
     names = (*CHANNELS[: len(ELECTRODES)], *(f"X{number}" for number in range(n_channels - len(ELECTRODES))))
     return Recording(made.name, names, made.rate_hz, made.n_samples, Wider(made, n_channels), made.start)
 
 
 def watched(*arguments: object) -> tuple[float, float]:
-    """Return wall time in s and peak memory in GiB of a command of ictal, with all processes that it starts."""
+    """Return wall time in s and peak memory in GiB of an ictal command, including all processes that it starts."""
     begun, peak = time.perf_counter(), 0.0
     command = [sys.executable, "-m", "ictal", *map(str, arguments)]
     with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE) as process:
@@ -76,16 +76,16 @@ def watched(*arguments: object) -> tuple[float, float]:
 
 @dataclass(frozen=True)
 class Axis:
-    """What grows.
+    """A quantity that grows.
 
     Attributes
     ----------
     name
-        In words, with the unit.
+        What grows, in words.
     values
-        Along the axis.
+        Values along the axis.
     command
-        Of ictal, for a value and a folder for its output.
+        Return the arguments of ictal for a value and an output folder.
     """
 
     name: str
@@ -112,7 +112,7 @@ class Growth:
     gib: tuple[float, ...]
 
     def rows(self) -> list[list[str]]:
-        """Return two lines of the table, for time and memory."""
+        """Return two rows of the table, for time and memory."""
         return [self._row("time, s", self.seconds), self._row("memory, GiB", self.gib)]
 
     def _row(self, what: str, costs: Sequence[float]) -> list[str]:
@@ -125,7 +125,7 @@ class Growth:
 
 
 def axes(folder: Path, hours: Sequence[float]) -> list[Axis]:
-    """Write what is scored, where it is not there, and return the axes."""
+    """Write the recordings that do not exist yet, and return the axes."""
     archive, shortest = folder / "archive", min(hours)
     archive.mkdir(parents=True, exist_ok=True)
     for number in hours:
@@ -139,7 +139,7 @@ def axes(folder: Path, hours: Sequence[float]) -> list[Axis]:
     per_window = {shortest * 3600 / step: step for step in STEPS_S}
     workers = sorted({1, 2, n_processors()})
     with tempfile.TemporaryDirectory() as out:
-        watched("score", one, "--out", out)  # the first time, the model is exported
+        watched("score", one, "--out", out)  # the first run exports the model
     return [
         Axis("windows", tuple(per_window), lambda n, out: ("score", one, "--out", out, "--step", per_window[n])),
         Axis("hours of recording", tuple(hours), lambda n, out: ("score", folder / f"night{n:g}.edf", "--out", out)),
@@ -160,10 +160,10 @@ def _written(path: Path, recording: Recording) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     options_of(parser)
-    parser.add_argument("--hours", type=float, nargs="+", default=list(HOURS), help="lengths of recordings")
+    parser.add_argument("--hours", type=float, nargs="+", default=list(HOURS), help="lengths of the recordings")
     options = parser.parse_args()
     if options.rounds < 2:
-        parser.error("--rounds: of two numbers of workers, an exponent needs two rounds or more")
+        parser.error("--rounds: with two numbers of workers, an exponent needs two rounds or more")
     hold_to(options.threads)
     found = [axis.measure(options.rounds) for axis in axes(options.folder, options.hours)]
     lines = [

@@ -1,7 +1,7 @@
-"""What 8-bit integers would make of scoring: time and probabilities of exported networks, quantised by onnxruntime.
+"""Measure how 8-bit integers, quantised by onnxruntime, would change the time and probabilities of scoring.
 
-Ranges of values are taken from one simulated recording, and judged is another. Graphs that hold a view are left as
-they are: a spectrum spans more than the 48 dB of 8 bits.
+Ranges of values come from one simulated recording, and another is evaluated. Graphs that contain a view are left
+unchanged, because a spectrum spans more than the 48 dB of 8 bits.
 """
 
 import argparse
@@ -31,7 +31,7 @@ from ictal.scoring.export_contract import read_contract
 from ictal.simulator import simulate_recording
 
 SEEDS = (1, 2)
-"""Of the recording that ranges are taken from, and of that which is judged."""
+"""Seeds of the recording for the ranges and of the one that is evaluated."""
 N_WINDOWS, STEP = 32, 10 * RATE_HZ
 HEADER = (
     "model",
@@ -40,19 +40,19 @@ HEADER = (
     "int8",
     "times as fast",
     "largest change of a probability",
-    "median of windows",
+    "median over windows",
     "same top pattern",
 )
 NETWORK = {"frames": 0, "columns": 1}
-"""By what a part takes, which of its graphs holds the network and no view."""
+"""By the input of a part, which of its graphs contains the network and no view."""
 RANGES = {"percentile": CalibrationMethod.Percentile, "all": CalibrationMethod.MinMax}
-"""Whether 8 bits span 99.999 % of the values that a layer made, or all of them."""
+"""Whether 8 bits span 99.999 % of the values of a layer, or all of them."""
 
 Inputs = dict[str, list[dict[str, Signal]]]
 
 
 class Reader(CalibrationDataReader):
-    """Gives what a graph was fed."""
+    """Yields the recorded inputs of a graph."""
 
     def __init__(self, fed: list[dict[str, Signal]]) -> None:
         self.left: Iterator[dict[str, Signal]] = iter(fed)
@@ -70,7 +70,7 @@ def piece(seed: int, settings: StandardiseSettings) -> Piece:
 
 
 def fed(engine: ExportedEngine, to: Piece) -> Inputs:
-    """Return what each graph of an engine is fed for a piece."""
+    """Return the inputs of each graph of an engine for a piece."""
     found: Inputs = defaultdict(list)
 
     def listening(name: str, run: Run) -> Run:
@@ -85,7 +85,7 @@ def fed(engine: ExportedEngine, to: Piece) -> Inputs:
 
 
 def quantised(source: Path, inputs: list[dict[str, Signal]], ranges: str, folder: Path) -> Run:
-    """Return what runs a graph in 8 bits, see RANGES."""
+    """Return a function that runs a graph in 8 bits, see RANGES."""
     plain, made = folder / f"{source.stem}-plain.onnx", folder / source.name
     quant_pre_process(str(source), str(plain), skip_symbolic_shape=True)
     quantize_static(
@@ -105,21 +105,23 @@ def quantised(source: Path, inputs: list[dict[str, Signal]], ranges: str, folder
 
 
 def changes(exact: npt.NDArray[np.float64], rough: npt.NDArray[np.float64]) -> list[str]:
-    """Return how far probabilities are from others, in words of the table."""
+    """Return the differences between two sets of probabilities, as cells of the table."""
     off = abs(exact - rough).max(axis=1)
     same = (exact.argmax(axis=1) == rough.argmax(axis=1)).mean()
     return [f"{off.max():.3f}", f"{np.median(off):.3f}", f"{same:.0%}"]
 
 
 def row(model: Path, rounds: int, ranges: str, folder: Path) -> list[Any]:
-    """Measure a model, which must have a part whose views lie in a graph of their own."""
+    """Measure a model, which must have a part whose views are in a separate graph."""
     engine, found = open_engine(model), read_contract(model)
     assert isinstance(engine, ExportedEngine)
     assert found is not None
     contract = found[0]
     files = [part.files[NETWORK[part.takes]] for part in contract.parts if part.takes in NETWORK]
     if not files:
-        raise SystemExit(f"{model}: its views lie in the graphs of its networks; allowed are models that share work")
+        raise SystemExit(
+            f"{model}: its views are in the graphs of its networks; only models that share work can be measured"
+        )
     learned, judged = (piece(seed, contract.standardise) for seed in SEEDS)
     inputs = fed(engine, learned)
     rough = replace(
@@ -136,9 +138,13 @@ def row(model: Path, rounds: int, ranges: str, folder: Path) -> list[Any]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("models", type=Path, nargs="+", help="trained, so that the probabilities mean something")
+    parser.add_argument(
+        "models", type=Path, nargs="+", help="trained models, so that the probabilities are meaningful"
+    )
     parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--ranges", choices=RANGES, default="percentile", help="random weights need 'all'")
+    parser.add_argument(
+        "--ranges", choices=RANGES, default="percentile", help="ranges of values; random weights need 'all'"
+    )
     options = parser.parse_args()
     rows = []
     for model in options.models:

@@ -1,4 +1,4 @@
-"""Seconds to validate, group and fold a label table in the competition's layout."""
+"""Measure the time to validate, group and fold a label table in the layout of the competition."""
 
 import statistics
 import sys

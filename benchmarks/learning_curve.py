@@ -1,6 +1,6 @@
-"""KL against the number of training patients on simulated EEG, for the figure in docs/demo.md.
+"""Measure KL against the number of training patients on simulated EEG, for the figure in docs/demo.md.
 
-The recipe is 'quick', with more patients than the demo has, so that the curve shows where the demo stands on it.
+The recipe is 'quick', with more patients than the demo, so that the demo is a point on the curve.
 """
 
 import argparse
@@ -17,10 +17,10 @@ FIGURE = Path(__file__).resolve().parents[1] / "docs" / "images" / "learning-cur
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--arms", default="features")
-    parser.add_argument("--patients", type=int, default=240, help="with 6 EEGs each; a sixth is held out")
-    parser.add_argument("--out", type=Path, required=True, help="run folder; an interrupted run goes on there")
+    parser.add_argument("--patients", type=int, default=240, help="patients with 6 EEGs each; a sixth is held out")
+    parser.add_argument("--out", type=Path, required=True, help="run folder; an interrupted run resumes")
     parser.add_argument("--cache", type=Path)
-    parser.add_argument("--write", action="store_true", help="write the figure of the documentation")
+    parser.add_argument("--write", action="store_true", help="also write the figure of the documentation")
     options = parser.parse_args()
     arms = options.arms.split(",")
     recipe = load_recipe("quick", [f"data.sim.patients={options.patients}"])

@@ -1,10 +1,10 @@
-"""How close scoring comes to what the machine can do: arithmetic and bytes of the networks, and measured peaks.
+"""Compare the time for scoring and training with the limits of the machine: arithmetic and memory bandwidth.
 
-A product of two large matrices shows how fast the machine reckons, a large copy how fast it moves; both are
-measured here, in the same threads. Arithmetic is that of products and convolutions. Bytes are those of weights and
-of what each layer writes and the next one reads (in training once more for the gradient, which is written and read
-as well): what has to move if nothing stays in the processor's cache. Layers are torch's modules; what WaveNet
-computes between them is not counted, so its bytes are the least.
+The product of two large matrices measures arithmetic, and a large copy measures bandwidth, with the same threads.
+Arithmetic counts matrix products and convolutions. Bytes count weights, and what each layer writes and the next one
+reads, if nothing stays in the CPU cache. Training reads these outputs once more, and writes and reads their
+gradients. Layers are torch modules. What WaveNet computes between them is not counted, so its bytes are a lower
+bound.
 """
 
 import argparse
@@ -32,18 +32,18 @@ from scoring import settings_of
 from side_by_side import prepare
 from speed import median_ms, peak_gflops
 
-HEADER = ("per window", "GFLOP", "MB", "least ms by arithmetic", "least ms by memory", "ms", "% of peak")
+HEADER = ("per window", "GFLOP", "MB", "minimum ms, arithmetic", "minimum ms, memory", "measured ms", "% of peak")
 COPIED = 2**28
 TRAINED_GFLOP, TRAINED_MBYTES = 3, 2.5
-"""A training step against a forward pass: a product each for the gradients of inputs and of weights; and outputs,
-written and read, are read once more, and their gradient is written and read. Counting the backward pass itself would
-not do: torch takes the gradient of a depthwise convolution for that of a full one."""
-WAYS_TO_SCORE = "windows that share work, a smaller network, int8 where the processor multiplies it faster (VNNI)"
+"""Cost of a training step relative to a forward pass. Arithmetic: one more product each for the gradients of inputs
+and of weights. Bytes: outputs are read once more, and their gradients are written and read. The backward pass cannot
+be counted directly: torch counts the gradient of a depthwise convolution as that of a full one."""
+WAYS_TO_SCORE = "windows that share work, a smaller network, int8 where the CPU multiplies it faster (VNNI)"
 
 
 @dataclass(frozen=True)
 class Peak:
-    """What the machine can do: products in float32 and bfloat16, and a copy (read and written)."""
+    """Peak rates of the machine: products in float32 and bfloat16, and a copy (bytes read and written)."""
 
     gflops: float
     gflops_bf16: float
@@ -51,7 +51,7 @@ class Peak:
 
     @classmethod
     def measured(cls, repeats: int) -> "Peak":
-        """Measure it, as the best of some tries: other work makes it look smaller, nothing larger."""
+        """Measure the rates as the best of several tries: other load can only lower them."""
         one, other = torch.empty(COPIED // 4), torch.zeros(COPIED // 4)
         copies = [2 * COPIED / median_ms(lambda: one.copy_(other), 1, 3) / 1e6 for _ in range(repeats)]
         kinds = (torch.float32, torch.bfloat16)
@@ -60,22 +60,22 @@ class Peak:
 
 @dataclass(frozen=True)
 class Thing:
-    """What is held against the machine.
+    """A task that is compared with the peak of the machine.
 
     Attributes
     ----------
     name
-        In words.
+        What it is, in words.
     measure
-        Of `ours`.
+        Measure of the module `ours`.
     row
-        How the row of side_by_side.py begins that has the reference's figure.
+        How the row of side_by_side.py with the figure of the reference begins.
     reference_ms
-        That figure as it was measured once, where side_by_side.py has not run in this folder.
+        That figure as once measured, used if side_by_side.py has not run in this folder.
     asked
-        How many times the reference.
+        Target: how many times as fast as the reference.
     ways
-        To have less arithmetic, or more of it per second.
+        Ways to need less arithmetic, or to do more of it per second.
     """
 
     name: str
@@ -86,7 +86,7 @@ class Thing:
     ways: str = "a smaller network"
 
     def reference(self, folder: Path) -> float:
-        """Return the median of what the reference takes per window."""
+        """Return the median time of the reference per window."""
         path = folder / "side_by_side.json"
         if not path.exists():
             return self.reference_ms
@@ -107,7 +107,7 @@ THINGS = (
 
 @dataclass(frozen=True)
 class Work:
-    """What one window asks for, on average over those that share it."""
+    """Work for one window, averaged over the windows that share it."""
 
     gflop: float
     mbytes: float
@@ -116,12 +116,12 @@ class Work:
         return Work(self.gflop + other.gflop, self.mbytes + other.mbytes)
 
     def least_ms(self, peak: Peak) -> tuple[float, float]:
-        """Return how long it takes at the peak of arithmetic, and of memory."""
+        """Return the time it takes at the peak rate of arithmetic, and of memory."""
         return 1e3 * self.gflop / peak.gflops, self.mbytes / peak.gbytes
 
 
 def work_of(network: nn.Module, call: Callable[[], object], n_windows: int = 1) -> Work:
-    """Count what a call does for so many windows: arithmetic, and bytes of weights and layers' outputs."""
+    """Count the work of a call per window: arithmetic, and bytes of weights and layer outputs."""
     moved = [sum(weight.numel() * weight.element_size() for weight in network.parameters())]
 
     def look(_: nn.Module, __: object, output: object) -> None:
@@ -138,7 +138,7 @@ def work_of(network: nn.Module, call: Callable[[], object], n_windows: int = 1) 
 
 
 def scored(settings: ModelSettings) -> dict[str, Work]:
-    """Return the work of the networks of 'both' per window at a step of 10 s, as the engines divide it."""
+    """Return the work per window of the networks of 'both' at a step of 10 s, shared as the engines share it."""
     networks = [build(arm, settings, initial=False).network.eval() for arm in ("temporal", "spatial")]
     waves, picture = networks
     assert isinstance(waves, Wavenet)
@@ -157,41 +157,41 @@ def scored(settings: ModelSettings) -> dict[str, Work]:
 
 
 def trained(forward: Work) -> dict[str, Work]:
-    """Return the work of a training step of a network whose forward pass asks for so much."""
+    """Return the work of a training step, given that of the forward pass."""
     return {"forward and backward": Work(TRAINED_GFLOP * forward.gflop, TRAINED_MBYTES * forward.mbytes)}
 
 
 def works() -> list[dict[str, Work]]:
-    """Return the work of each of `THINGS`, by its parts."""
+    """Return the work of each of `THINGS`, by part."""
     paper, quick = (load_recipe(name).models for name in ("paper", "quick"))
     scoring = [scored(settings) for settings in (paper, settings_of("reference", 250), quick)]
     return [*scoring, *(trained(forward) for forward in scoring[0].values())]
 
 
 def in_words(thing: Thing, of_parts: dict[str, Work], ms: float, peak: Peak, reference: float) -> str:
-    """Say how far a thing is from the peak, and what would have to change for what is asked."""
+    """Describe how close a task is to the peak, and what would have to change to reach the target."""
     whole = sum(of_parts.values(), Work(0, 0))
     least, asked = whole.least_ms(peak)[0], reference / thing.asked
     shares = ", ".join(f"{part} {work.gflop:.2f}" for part, work in of_parts.items())
     said = (
-        f"- **{thing.name}**: {whole.gflop:.2f} GFLOP per window ({shares}). At the peak of this machine in float32 "
-        f"that is {least:.1f} ms, {reference / least:.1f} times the reference's {reference:.0f} ms; measured are "
-        f"{ms:.1f} ms, {reference / ms:.1f} times, {least / ms:.0%} of the peak. {thing.asked:g} times are "
-        f"{asked:.1f} ms"
+        f"- **{thing.name}**: {whole.gflop:.2f} GFLOP per window ({shares}). At the float32 peak of this machine, "
+        f"that takes {least:.1f} ms, {reference / least:.1f} times as fast as the reference ({reference:.0f} ms). "
+        f"Measured: {ms:.1f} ms, {reference / ms:.1f} times as fast, {least / ms:.0%} of the peak. The target of "
+        f"{thing.asked:g} times is {asked:.1f} ms"
     )
     if ms <= asked:
-        return said + ", which it reaches."
+        return said + ", which is reached."
     if least > asked:
         fewer = whole.gflop / (asked * peak.gflops / 1e3)
         return (
-            f"{said}: no code reaches that in float32. It needs {fewer:.1f} times less arithmetic, or as much more "
-            f"per second: {thing.ways}, or bfloat16 in hardware (here it has "
-            f"{peak.gflops_bf16 / peak.gflops:.2f} times the peak of float32)."
+            f"{said}. No float32 code can reach that: it needs {fewer:.1f} times less arithmetic, or that much more "
+            f"per second. The options are {thing.ways}, or bfloat16 in hardware (here it has "
+            f"{peak.gflops_bf16 / peak.gflops:.2f} times the float32 peak)."
         )
     return (
-        f"{said}: the arithmetic would allow it at {least / asked:.0%} of the peak. What is in the way is memory and "
-        f"elementwise work: {whole.mbytes:.0f} MB pass between layers, {whole.least_ms(peak)[1]:.1f} ms at the speed "
-        "of a copy, unless layers are fused."
+        f"{said}. The arithmetic would allow it at {least / asked:.0%} of the peak. Memory traffic and elementwise "
+        f"operations prevent it: {whole.mbytes:.0f} MB pass between layers, which takes "
+        f"{whole.least_ms(peak)[1]:.1f} ms at the speed of a copy, unless layers are fused."
     )
 
 
@@ -220,7 +220,7 @@ def main() -> None:
 
 
 def row(name: str, work: Work, ms: float, peak: Peak) -> list[str]:
-    """Return a line of the table."""
+    """Return a row of the table."""
     arithmetic, memory = work.least_ms(peak)
     numbers = [f"{value:.3g}" for value in (work.gflop, work.mbytes, arithmetic, memory, ms, 100 * arithmetic / ms)]
     return [name, *numbers]

@@ -1,8 +1,8 @@
-"""Which network learns most from the same stream of simulated windows: each is trained on it alike, and judged.
+"""Train several networks on the same stream of simulated windows, and evaluate which learns most.
 
-The figures are those on which the shipped model's network was chosen. They are of 32 real segments and 14 patients:
-a table to choose by, with intervals that are as wide as most differences. With --parts nothing is trained: the
-networks whose mean a model is are judged, each alone, those of each arm together, and all.
+These figures were used to choose the networks of the shipped model. They come from 32 real segments and 14 patients,
+so their intervals are as wide as most differences. With --parts, nothing is trained. Instead, the networks of an
+average are evaluated: each one alone, those of each arm together, and all.
 """
 
 import argparse
@@ -52,7 +52,7 @@ CANDIDATES: dict[str, tuple[str, dict[str, Any]]] = {
 
 
 def recipe_of(arm: str, models: dict[str, Any], n_windows: int, peak: float) -> Recipe:
-    """Return the recipe of the shipped model with another network and fewer windows."""
+    """Return the recipe of the shipped model, with another network and fewer windows."""
     content = load_recipe("default").model_dump(mode="json")
     settings = next(iter(content["training"].values()))
     settings["stream"]["windows"] = 2048
@@ -76,7 +76,7 @@ def judge(model: Path, cache: Path) -> dict[str, float]:
 
 
 def parts(model: str, cache: Path) -> list[dict[str, Any]]:
-    """Return the figures of the networks of an average, of those of each arm, and of all."""
+    """Return the figures of each network of an average, of those of each arm, and of all."""
     loaded = load_model(model)
     card = loaded.card
     arms = members(card.arm, card.seeds)
@@ -97,11 +97,13 @@ def parts(model: str, cache: Path) -> list[dict[str, Any]]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--windows", type=int, default=40_960, help="that each network is trained on")
-    parser.add_argument("--peak", type=float, default=2e-3, help="learning rate")
+    parser.add_argument("--windows", type=int, default=40_960, help="windows to train each network on")
+    parser.add_argument("--peak", type=float, default=2e-3, help="peak learning rate")
     parser.add_argument("--only", action="append", help="name of a candidate; may be repeated")
-    parser.add_argument("--parts", metavar="MODEL", help="judge the networks of this average; train none")
-    parser.add_argument("--out", type=Path, default=Path("runs/networks"), help="an interrupted run goes on there")
+    parser.add_argument("--parts", metavar="MODEL", help="evaluate the networks of this average, and train none")
+    parser.add_argument(
+        "--out", type=Path, default=Path("runs/networks"), help="run folder; an interrupted run resumes"
+    )
     options = parser.parse_args()
     print(machine())
     if options.parts:

@@ -1,12 +1,12 @@
-"""How often something is declared different where nothing is.
+"""Measure how often a difference is declared where there is none.
 
-First kind (--seeds): one arm, trained many times from different seeds on the same simulated patients. Some of these
-trainings are called arm A, others arm B; the two are the same arm, so a verdict about arms must declare them
-different in at most 5 % of draws. Also shown: how often two single trainings differ, which is why a verdict of one
-seed is about these trained networks only. With --work, an interrupted run resumes.
+First kind (--seeds): one arm is trained many times, from different seeds, on the same simulated patients. Some of
+these trainings are called arm A, others arm B. Both are the same arm, so a verdict about arms must declare them
+different in at most 5 % of draws. The script also shows how often two single trainings differ. This is why a verdict
+from one seed is only about the trained networks. With --work, an interrupted run resumes.
 
-Second kind (default): repeats of sim:null, each on new data, in which no EEG tells anything, so that no arm can be
-better than the prior.
+Second kind (default): repeats of sim:null, each on new data. The EEG contains no information about the votes, so no
+arm can be better than the prior.
 """
 
 import argparse
@@ -27,17 +27,17 @@ from ictal.recipes import load_recipe
 from ictal.training.run_folder import PREDICTIONS
 
 RESAMPLES = 500
-"""Of each draw: only the spread of the resampled values counts where there are several seeds."""
+"""Resamples per draw; with several seeds, only the spread of the resampled values is used."""
 
 
 def bound(count: int, repeats: int) -> str:
-    """Return a share with its upper bound (Clopper and Pearson)."""
+    """Return a share with its upper bound (Clopper-Pearson)."""
     most = beta.ppf(0.95, count + 1, repeats - count) if count < repeats else 1.0
     return f"{count} ({count / repeats:.1%}; 95 % upper bound {most:.1%})"
 
 
 def losses_of(folder: Path) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Return the KL of each seed and window, [seed, window], and patient and weight of each window."""
+    """Return the KL of each seed and window, [seed, window], and the patient and weight of each window."""
     frame = Predictions.read(folder / PREDICTIONS).average().select(split="cv").frame
     table = Predictions(frame.sort_values(["seed", "window_id"]).reset_index(drop=True))
     n_seeds = table.frame["seed"].nunique()
@@ -49,7 +49,7 @@ def losses_of(folder: Path) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
 def declared(
     kl: np.ndarray, patients: np.ndarray, weights: np.ndarray, n_seeds: int, rng: np.random.Generator
 ) -> bool:
-    """Return whether two sets of trainings of one arm, drawn from all of them, are declared different."""
+    """Return whether two sets of trainings, drawn from all trainings of one arm, are declared different."""
     drawn = rng.permutation(len(kl))[: 2 * n_seeds]
     one, other = kl[drawn[:n_seeds]].ravel(), kl[drawn[n_seeds:]].ravel()
     seeds = np.repeat(np.arange(n_seeds), kl.shape[1])
@@ -84,14 +84,14 @@ def same_arm(options: argparse.Namespace, work: Path) -> None:
             rng = np.random.default_rng((data, n_seeds))
             counts[n_seeds] += sum(declared(kl, patients, weights, n_seeds, rng) for _ in range(options.draws))
     repeats = options.draws * options.data_sets
-    print(f"\n{options.arm} against itself is declared different in so many of {repeats} draws:")
+    print(f"\nnumber of draws, of {repeats}, in which {options.arm} is declared different from itself:")
     for n_seeds in options.of_each:
         whom = "arms (at most 5 %)" if n_seeds >= FEWEST_SEEDS else "trained networks only"
-        print(f"  {n_seeds} seeds of each, a verdict about {whom}: {bound(counts[n_seeds], repeats)}")
+        print(f"  {n_seeds} seeds per side, a verdict about {whom}: {bound(counts[n_seeds], repeats)}")
 
 
 def nothing_to_learn(options: argparse.Namespace, work: Path) -> None:
-    """Train arms where no EEG tells anything, and count how often they beat the prior."""
+    """Train arms on EEG that is unrelated to the votes, and count how often they beat the prior."""
     arms = options.arms.split(",")
     better: Counter[str] = Counter()
     for repeat in range(options.repeats):
@@ -109,7 +109,7 @@ def nothing_to_learn(options: argparse.Namespace, work: Path) -> None:
         result = ablate("sim:null", recipe, arms, work / str(repeat), work / "cache").comparison
         better.update(d.a for d in result.differences if d.b == "prior" and d.decided and d.estimate.value < 0)
         print(f"{repeat + 1} of {options.repeats}: {dict(better)}", flush=True)
-    print(f"\ndeclared better than the prior in so many of {options.repeats} repeats:")
+    print(f"\nnumber of repeats, of {options.repeats}, in which an arm is declared better than the prior:")
     for arm in arms:
         print(f"  {arm:<18} {bound(better[arm], options.repeats)}")
 
@@ -117,20 +117,24 @@ def nothing_to_learn(options: argparse.Namespace, work: Path) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--patients", type=int, default=24)
-    parser.add_argument("--eegs", type=int, default=2, help="per patient")
+    parser.add_argument("--eegs", type=int, default=2, help="EEGs per patient")
     parser.add_argument("--recipe", default="quick")
     parser.add_argument("--set", action="append", default=[], help="override a key of the recipe")
-    parser.add_argument("--work", type=Path, help="folder to keep what is trained [default: a temporary one]")
-    parser.add_argument("--repeats", type=int, default=40, help="of sim:null")
-    parser.add_argument("--arms", default="temporal,spatial,both,fusion,symmetric", help="on sim:null")
-    parser.add_argument("--seeds", type=int, help="compare one arm, trained from so many seeds, with itself")
-    parser.add_argument("--arm", default="symmetric", help="with --seeds")
+    parser.add_argument("--work", type=Path, help="folder to keep trained networks in [default: a temporary one]")
+    parser.add_argument("--repeats", type=int, default=40, help="repeats of sim:null")
+    parser.add_argument("--arms", default="temporal,spatial,both,fusion,symmetric", help="arms to train on sim:null")
+    parser.add_argument(
+        "--seeds", type=int, help="train one arm from this number of seeds, and compare it with itself"
+    )
+    parser.add_argument("--arm", default="symmetric", help="arm to train, with --seeds")
     parser.add_argument("--data-sets", type=int, default=4, help="sets of patients, with --seeds")
-    parser.add_argument("--of-each", type=int, nargs="+", default=[1, 3, 5], help="seeds of each side, with --seeds")
-    parser.add_argument("--draws", type=int, default=250, help="per set of patients, with --seeds")
+    parser.add_argument("--of-each", type=int, nargs="+", default=[1, 3, 5], help="seeds per side, with --seeds")
+    parser.add_argument("--draws", type=int, default=250, help="draws per set of patients, with --seeds")
     options = parser.parse_args()
     if options.seeds and options.seeds < 2 * max(options.of_each):
-        parser.error(f"--seeds {options.seeds}: needed are twice the most of --of-each, {2 * max(options.of_each)}")
+        parser.error(
+            f"--seeds {options.seeds}: give at least twice the largest of --of-each, {2 * max(options.of_each)}"
+        )
     print(machine())
     with tempfile.TemporaryDirectory() as folder:
         (same_arm if options.seeds else nothing_to_learn)(options, options.work or Path(folder))

@@ -1,4 +1,4 @@
-"""What is measured of `ictal`, beside the reference and beside MNE-Python and braindecode."""
+"""The measures of ictal, to compare with the reference, MNE-Python and braindecode."""
 
 import tempfile
 import time
@@ -22,18 +22,18 @@ from ictal.preprocessing.standardise import standardise
 from ictal.scoring.engine import Piece, open_engine
 from ictal.scoring.pipeline import score
 
-# torch is imported where it is used: scoring starts without it, which is a part of what is measured.
+# torch is imported where it is used: scoring starts without it, and start-up is measured.
 
 STEP = 10 * RATE_HZ
 BATCH = 32
 N_STEPS = 2
-"""Of the optimizer in one measure of training; the first is left out."""
+"""Steps of the optimizer in one measure of training; the first is left out."""
 MIDDLE = ("models.symmetric.waveform.seconds=10.0",)
 RECIPE = ("training.temporal.learning_rates=[0.001]", "training.spatial.learning_rates=[0.001]")
 
 
 def _torch() -> Any:
-    """Return torch, with memory as `ictal` has it in training: freed blocks are kept, not asked for page by page."""
+    """Return torch with ictal's memory settings for training: freed blocks are kept for reuse."""
     from ictal.training.platform import keep_freed_memory
 
     keep_freed_memory()
@@ -60,7 +60,7 @@ def _preparation_views(setup: Setup) -> Measure:
 
 
 def _preparation(setup: Setup) -> Measure:
-    """Band-pass a recording once and make the views of its windows, as scoring does."""
+    """Band-pass a recording once and compute the views of its windows, as scoring does."""
     signal, views = open_recording(setup.folder / "short.edf").read(), _views(setup)
     starts = range(0, signal.shape[1] - WINDOW_SAMPLES + 1, STEP)
 
@@ -75,7 +75,7 @@ def _preparation(setup: Setup) -> Measure:
 
 
 def _train(arm: str, setup: Setup) -> Measure:
-    """Train an arm as the recipe 'paper' does, in batches of so many windows."""
+    """Train an arm as the recipe 'paper' does, with the batch size of the setup."""
     import pandas as pd
 
     from ictal.core.labels import VOTE_COLUMNS
@@ -108,7 +108,7 @@ def _train(arm: str, setup: Setup) -> Measure:
 
 
 def _train_image(setup: Setup) -> Measure:
-    """Train on the reference's own image, ready made."""
+    """Train on precomputed images of the reference."""
     import timm
 
     from speed import step

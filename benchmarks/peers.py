@@ -1,4 +1,4 @@
-"""What is measured of MNE-Python and braindecode, used by hand as their documentation shows."""
+"""The measures of MNE-Python and braindecode, used as their documentation shows."""
 
 import time
 from collections.abc import Callable
@@ -38,7 +38,7 @@ def _filter(setup: Setup) -> Measure:
 
 
 def network(name: str) -> nn.Module:
-    """Return a network of braindecode for that input; loss functions of today take its logits."""
+    """Return a braindecode network for that input; it returns logits."""
     size = {"n_chans": N_DERIVATIONS, "n_outputs": 6, "n_times": N_SAMPLES}
     return Deep4Net(**size, add_log_softmax=False) if name == "Deep4Net" else EEGNetv4(**size)
 

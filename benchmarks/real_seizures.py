@@ -1,7 +1,7 @@
-"""How well a model's probability of seizure tells real seizures from other EEG: after them, and of healthy adults.
+"""Measure how well a model distinguishes real seizures from post-ictal EEG and from EEG of healthy adults.
 
-Every window is judged as a recording of its own: 10 s are cut out of the file, standardised, and completed to 50 s by
-mirror images, so that the model knows of nothing else. Bipolar channels are used as they are.
+Each window is scored as a separate recording: 10 s are cut from the file, standardised, and padded to 50 s with
+mirror images, so that the model sees nothing else. Bipolar channels are used as they are.
 """
 
 import argparse
@@ -31,7 +31,7 @@ from ictal.scoring.export import derivations_seen
 
 REAL = SHARED / "seizure"
 HEALTHY = "eegmat"
-"""Files whose names begin so are of healthy adults at rest; all others are of patients with seizures."""
+"""Prefix of the files of healthy adults at rest; all other files are of patients with seizures."""
 OTHERS = {"after": "early post-ictal EEG of the same patients", "healthy": "healthy adults at rest"}
 STEP_S = 5
 BATCH = 32
@@ -41,9 +41,9 @@ Floats = npt.NDArray[np.float64]
 
 
 def kind_of(file: str, begin_s: float, end_s: float, seizure_s: tuple[float, float]) -> str | None:
-    """Return 'healthy', 'seizure' (wholly within it), 'after' (wholly outside), or None for what is partly within.
+    """Return 'healthy', 'seizure' (entirely within it), 'after' (entirely outside), or None if partly within.
 
-    `seizure_s` is NaN where a file has no seizure.
+    `seizure_s` is NaN if the file has no seizure.
     """
     if file.startswith(HEALTHY):
         return "healthy"
@@ -53,27 +53,27 @@ def kind_of(file: str, begin_s: float, end_s: float, seizure_s: tuple[float, flo
     return None if begin_s < offset_s and end_s > onset_s else "after"
 
 
-def window_of(recording: Recording, mapping: ChannelMapping, begin_s: float, settings: StandardiseSettings) -> Signal:
-    """Return 10 s of a recording as if they were all of it, completed to a window, [20, 10000]."""
+def window_of(recording: Recording, wiring: ChannelMapping, begin_s: float, settings: StandardiseSettings) -> Signal:
+    """Return 10 s of a recording as if it were the whole of it, padded to a window, [20, 10000]."""
     start = round(begin_s * recording.rate_hz)
     samples = recording.read(start, start + round(CENTRE_S * recording.rate_hz))
     alone = Recording.from_array(samples, recording.channels, recording.rate_hz, recording.name)
-    return cut(standardise(alone, settings, mapping).signal, 0, "reflect")[0]
+    return cut(standardise(alone, settings, wiring).signal, 0, "reflect")[0]
 
 
 def scored(model: Model, data: Path) -> pd.DataFrame:
-    """Return a row per window: file, patient, kind and the probability of seizure."""
+    """Return a row per window: file, patient, kind and probability of seizure."""
     derivations, settings = derivations_seen(model.network), model.card.standardise
     rows, windows = [], []
     for clip in pd.read_csv(data / "labels.csv").itertuples():
         recording = open_recording(data / str(clip.file))
-        mapping = map_channels(recording, derivations)
+        wiring = map_channels(recording, derivations)
         seizure_s = (float(clip.seizure_start_s), float(clip.seizure_end_s))
         for begin_s in np.arange(0, recording.duration_s - CENTRE_S + 1e-6, STEP_S):
             kind = kind_of(clip.file, begin_s, begin_s + CENTRE_S, seizure_s)
             if kind:
                 rows.append((clip.file, str(clip.patient_id), kind))
-                windows.append(window_of(recording, mapping, begin_s, settings))
+                windows.append(window_of(recording, wiring, begin_s, settings))
     frame = pd.DataFrame(rows, columns=["file", "patient", "kind"])
     frame["probability"] = model.predict(np.stack(windows), BATCH)[:, SEIZURE]
     return frame
@@ -86,11 +86,11 @@ class Pairs:
     Attributes
     ----------
     won
-        Pairs in which the first has the higher score, ties half, [patient, patient].
+        Number of pairs in which the first has the higher score; ties count half, [patient, patient].
     all
-        How many pairs there are, [patient, patient].
+        Number of pairs, [patient, patient].
     same
-        Whether both axes are the same patients, who are then drawn together.
+        Whether both axes are the same patients, who are then resampled together.
     """
 
     won: Floats
@@ -98,13 +98,13 @@ class Pairs:
     same: bool
 
     def auroc(self, first: Floats, second: Floats) -> Floats:
-        """Return the AUROC where patients count so often, [resample, patient] each; NaN where no pair is left."""
+        """Return the AUROC for the counts of patients, each [resample, patient]; NaN if no pair is left."""
         won, total = (((first @ pairs) * second).sum(axis=-1) for pairs in (self.won, self.all))
         return np.divide(won, total, out=np.full(np.shape(total), np.nan), where=total > 0)
 
 
 def pairs_of(frame: pd.DataFrame, first: str, second: str) -> Pairs:
-    """Return the pairs of two kinds of windows; patients are the same where any has both kinds."""
+    """Return the pairs of two kinds of windows; the axes are the same patients if any patient has both kinds."""
     names = [frame.loc[frame["kind"] == kind, "patient"].unique() for kind in (first, second)]
     same = bool({*names[0]} & {*names[1]})
     if same:
@@ -127,8 +127,8 @@ def _won(ours: Floats, theirs: Floats) -> float:
 def auroc_by_patient(pairs: Pairs, n_resamples: int = 10_000, seed: int = 0, confidence: float = 0.95) -> Estimate:
     """Return the AUROC over all pairs of windows, with an expanded percentile interval by resampling patients.
 
-    Patients of both kinds of windows are drawn together; where the kinds have different patients, each group is drawn
-    by itself. Where the interval reaches 0 or 1, that of Newcombe for as many patients takes its place.
+    Patients with both kinds of windows are resampled together. If the kinds have different patients, each group is
+    resampled separately. An interval that reaches 0 or 1 is replaced by Newcombe's for the same number of patients.
     """
     generator = np.random.default_rng(seed)
     first, second = (_draws(generator, n, n_resamples) for n in pairs.all.shape)
@@ -142,7 +142,7 @@ def auroc_by_patient(pairs: Pairs, n_resamples: int = 10_000, seed: int = 0, con
 
 
 def effective(windows: Floats) -> float:
-    """Return how many equal patients those with so many windows are worth."""
+    """Return the effective number of patients with these numbers of windows."""
     return float(windows.sum() ** 2 / (windows**2).sum())
 
 
@@ -151,7 +151,7 @@ def _draws(generator: np.random.Generator, n: int, n_resamples: int) -> Floats:
 
 
 def by_patient(frame: pd.DataFrame) -> pd.DataFrame:
-    """Return windows and mean probability of each kind by patient, and the AUROC within patients who have both."""
+    """Return windows and mean probability of each kind by patient, and the AUROC within patients with both kinds."""
     rows = []
     for patient, own in frame.groupby("patient"):
         row: dict[str, Any] = {"patient": patient}
@@ -194,8 +194,8 @@ def _number(value: float | None) -> str:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("model", help="folder of a model, or its name")
-    parser.add_argument("--data", type=Path, default=REAL, help="folder with labels.csv and its files")
+    parser.add_argument("model", help="name or folder of a model")
+    parser.add_argument("--data", type=Path, default=REAL, help="folder with labels.csv and its recordings")
     parser.add_argument("--resamples", type=int, default=10_000)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--json", action="store_true", help="print one JSON object instead of tables")

@@ -1,7 +1,7 @@
-"""How real the simulated EEG looks: features beside those of real segments, and a discriminator between them.
+"""Measure how real the simulated EEG is: compare its features with those of real segments, and train a discriminator.
 
-The discriminator is checked on two controls: noise, which it must tell from real EEG, and simulated EEG taken for
-real, which it must not.
+The discriminator is checked on two controls. It must distinguish noise from real EEG, and it must not distinguish
+simulated EEG from simulated EEG that is labelled as real.
 """
 
 import argparse
@@ -32,7 +32,7 @@ from ictal.simulator.noise import coloured_noise
 
 REAL = SHARED / "iiic"
 BAND_HZ = (0.5, 20.0)
-"""In which everything is compared: the real segments of 10 s come filtered to about 0.5 to 40 Hz."""
+"""Band in which everything is compared; the real segments of 10 s are already filtered to about 0.5 to 40 Hz."""
 
 BANANA = montage_matrix(derivations_of(MONTAGES["double_banana"]))
 DISTANCE = np.linalg.norm(POSITIONS[:19, None] - POSITIONS[None, :19], axis=2)
@@ -92,12 +92,12 @@ def _within(frequency: npt.NDArray, power: npt.NDArray, band: tuple[float, float
 
 
 def _sharpness(rows: npt.NDArray) -> float:
-    """Return the 99th percentile of the slope over the standard deviation, of the median row."""
+    """Return the 99th percentile of the slope divided by the standard deviation, in the median row."""
     return float(np.median(np.percentile(abs(np.diff(rows)), 99, axis=1) / (rows.std(axis=1) + 1e-6)))
 
 
 def _repetition(rows: npt.NDArray) -> tuple[float, float]:
-    """Return height and rate of the autocorrelation's best peak between 0.4 and 4 Hz, over the strongest rows."""
+    """Return height and rate of the best autocorrelation peak between 0.4 and 4 Hz, over the strongest rows."""
     n_samples = rows.shape[1]
     spectrum = abs(np.fft.rfft(rows - rows.mean(axis=1, keepdims=True), 2 * n_samples, axis=1)) ** 2
     correlation = np.fft.irfft(spectrum)[:, :n_samples].sum(axis=0)
@@ -118,7 +118,7 @@ def real_features() -> tuple[pd.DataFrame, npt.NDArray[np.int64]]:
 
 
 def simulated_features(n_windows: int, seed: int, of_pattern: npt.NDArray) -> tuple[pd.DataFrame, npt.NDArray]:
-    """Measure simulated windows, as many of each top-voted pattern, in shares, as there are real ones."""
+    """Measure simulated windows that have the same shares of top-voted patterns as the real ones."""
     wanted = np.round(of_pattern / of_pattern.sum() * n_windows).astype(int)
     rows, votes, patient = [], [], 0
     while wanted.sum() > 0 and patient < 20 * n_windows:
@@ -133,7 +133,7 @@ def simulated_features(n_windows: int, seed: int, of_pattern: npt.NDArray) -> tu
 
 
 def noise_features(n_windows: int) -> pd.DataFrame:
-    """Measure noise of about the amplitude and slope of EEG, alike at all electrodes and independent between them."""
+    """Measure noise with about the amplitude and slope of EEG, alike and independent at all electrodes."""
     rng = np.random.default_rng(0)
     rows = []
     for number in range(n_windows):
@@ -153,7 +153,7 @@ def table(real: pd.DataFrame, simulated: pd.DataFrame, names: Iterable[str] | No
 
 
 def discriminate(real: pd.DataFrame, simulated: pd.DataFrame, repeats: int = 5) -> tuple[float, pd.Series]:
-    """Return the AUC of telling real from simulated, patients kept apart, and what gives it away."""
+    """Return the AUC of distinguishing real from simulated, with patients kept apart, and what gives it away."""
     both = pd.concat([real, simulated], ignore_index=True)
     values, groups = both.drop(columns="patient"), both["patient"]
     is_real = np.arange(len(both)) < len(real)
@@ -205,8 +205,8 @@ def main(arguments: Iterable[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--windows", type=int, default=320)
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--figure", type=Path, help="also draw the table here, as SVG or PNG")
-    parser.add_argument("--out", type=Path, help="also write the table here, as CSV")
+    parser.add_argument("--figure", type=Path, help="also draw the table in this file (SVG or PNG)")
+    parser.add_argument("--out", type=Path, help="also write the table to this file (CSV)")
     options = parser.parse_args(arguments)
     real, votes = real_features()
     top = top_patterns(votes).astype(float)
@@ -226,14 +226,14 @@ def main(arguments: Iterable[str] | None = None) -> None:
     print(f"LPD and GPD: {theirs.sum()} real, {ours.sum()} simulated")
     print(result.round(2).to_string(index=False))
     area, gains = discriminate(real, simulated)
-    print(f"AUC of the discriminator: {area:.3f}\nwhat gives it away (loss of AUC when shuffled):")
+    print(f"AUC of the discriminator: {area:.3f}\nmost informative features (loss of AUC when shuffled):")
     print(gains.head(8).round(3).to_string())
     print(
         f"controls: {discriminate(real, noise_features(options.windows))[0]:.3f} for noise (must be near 1), ", end=""
     )
     n_taken = len(real)
     alike = discriminate(simulated.iloc[::10][:n_taken], simulated.drop(simulated.index[::10]))[0]
-    print(f"{alike:.3f} for simulated EEG taken for real (must be near 0.5)")
+    print(f"{alike:.3f} for simulated EEG labelled as real (must be near 0.5)")
     if options.figure:
         draw(result, options.figure)
     if options.out:

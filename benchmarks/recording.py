@@ -1,4 +1,4 @@
-"""Wall time and peak memory of a simulated recording of hours, written as EDF+."""
+"""Measure wall time and peak memory of simulating a recording of many hours and writing it as EDF+."""
 
 import argparse
 import resource

@@ -1,7 +1,8 @@
-"""How long a day of EEG takes to score, and how much memory: a simulated recording of 21 channels at 256 Hz.
+"""Measure time and memory of scoring a day of EEG: a simulated recording of 21 channels at 256 Hz.
 
-Weights are random, since they cost the same. Prints the whole of 'ictal score' from the shell, the start-up of the
-command line, the same windows one by one in torch, and how far a chunks is from one piece.
+Weights are random, because they cost the same. The script prints the cost of 'ictal score' from the shell, the
+start-up of the command line, the cost of the same windows one by one in torch, and the difference between scoring in
+pieces and in one piece.
 """
 
 import argparse
@@ -45,17 +46,17 @@ WAVENETS = {
     "quick": load_recipe("quick", []).models.temporal.wavenet,
     "reference": ModelSettings().temporal.wavenet.model_copy(update={"edges": "drop"}),
 }
-"""The temporal network of the recipe 'quick', and the reference's stronger variant with edges that are dropped."""
+"""The temporal network of the recipe 'quick', and the stronger variant of the reference with dropped edges."""
 
 
 @dataclass(frozen=True)
 class Faster:
-    """A simulated recording at 256 Hz with a 21st channel, a minute at a time."""
+    """A simulated recording at 256 Hz with a 21st channel, made minute by minute."""
 
     recording: Recording
 
     def read(self, start: int, stop: int, rows: Sequence[int] | None = None) -> Signal:
-        """Return samples `start` to `stop`, which begin and end at whole seconds."""
+        """Return samples `start` to `stop`, which must be at whole seconds."""
         slow = self.recording.read(start * RATE_HZ // RATE, stop * RATE_HZ // RATE)
         fast = resample_poly(slow, 32, 25, axis=1).astype(np.float32)
         return np.vstack([fast, fast[:1] - fast[1:2]])
@@ -108,14 +109,14 @@ def measure_whole(night: Path, model: Path, out: Path, engine: str, hours: float
     first_s = told["manifest"]["seconds"]["first_scores"]
     n_windows = round((hours * 3600 - 50) / 10) + 1
     print(
-        f"{hours:g} h, {engine}: {seconds:.1f} s in all ({seconds / n_windows * 1e3:.1f} ms per window), "
+        f"{hours:g} h, {engine}: {seconds:.1f} s in total ({seconds / n_windows * 1e3:.1f} ms per window), "
         f"{memory:.2f} GiB, first scores after {first_s:.1f} s of scoring"
     )
     return memory
 
 
 def measure_torch(night: Path, model: Path, n_windows: int = 24) -> None:
-    """Print what one window costs in torch and in each engine, which score the same span."""
+    """Print the cost of a window in torch and in each engine, over the same span."""
     recording = open_recording(night)
     engines = {name: open_engine(model, name) for name in ("torch", "onnxruntime", "openvino")}
     contract = engines["torch"].contract
@@ -145,16 +146,16 @@ def measure_pieces(night: Path, model: Path) -> None:
     whole = score(hour, model).frame
     columns = [name for name in whole if name.endswith("_probability")]
     off = abs(streamed[columns] - whole[columns]).max().max()
-    print(f"chunks against one piece: probabilities differ by {off:.1e}")
+    print(f"scored in pieces and in one piece: probabilities differ by {off:.1e}")
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--hours", type=float, nargs="+", default=[6, 24])
     parser.add_argument("--wavenet", choices=WAVENETS, default="quick")
-    parser.add_argument("--width", type=int, default=256, help="of the images; with 250 windows share columns")
+    parser.add_argument("--width", type=int, default=256, help="width of the images; with 250, windows share columns")
     parser.add_argument("--engine", default="onnxruntime")
-    parser.add_argument("--folder", type=Path, help="where recordings and model are kept for another run")
+    parser.add_argument("--folder", type=Path, help="folder to keep recordings and model in for another run")
     options = parser.parse_args()
     print(machine())
     with tempfile.TemporaryDirectory() as temporary:

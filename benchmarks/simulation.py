@@ -1,4 +1,4 @@
-"""Simulated windows of 50 s per second, on one core and on all; the median of repeated runs."""
+"""Measure how many windows of 50 s are simulated per second, on one core and on all, as medians of repeated runs."""
 
 import argparse
 import os
@@ -26,7 +26,7 @@ def main() -> None:
     for workers in (1, os.cpu_count() or 1):
         rates = []
         with ProcessPoolExecutor(workers) as pool:
-            list(pool.map(simulate, range(4 * workers)))  # imports, and the head's model
+            list(pool.map(simulate, range(4 * workers)))  # imports, and solves the model of the head
             for _ in range(options.repeats):
                 begin = time.perf_counter()
                 list(pool.map(simulate, range(options.windows), chunksize=20))

@@ -1,4 +1,4 @@
-"""Milliseconds per window of views, forward passes and training steps; medians of repeated runs."""
+"""Measure milliseconds per window of views, forward passes and training steps, as medians of repeated runs."""
 
 import argparse
 import json
@@ -56,7 +56,7 @@ def forward(network: nn.Module, windows: torch.Tensor, *, bf16: bool) -> Callabl
 
 
 def joint_training(settings: ModelSettings, windows: Callable[[int], torch.Tensor], repeats: int) -> dict[str, float]:
-    """Training steps of fusion and of its branches in turn, so that their ratio is of one time."""
+    """Time training steps of fusion and of its branches in turn, so that their ratio is of the same period."""
     batches = {"temporal": 4, "spatial": 16, "fusion": 8}
     steps = {arm: step(build(arm, settings).train(), windows(n), bf16=False) for arm, n in batches.items()}
     times: dict[str, list[float]] = {arm: [] for arm in batches}
@@ -73,7 +73,7 @@ def joint_training(settings: ModelSettings, windows: Callable[[int], torch.Tenso
 
 
 def symmetric(windows: Callable[[int], torch.Tensor], repeats: int) -> dict[str, float]:
-    """Training step, parameters and change by mirroring of the symmetric network, default and quick."""
+    """Measure training step, parameters and change by mirroring of the symmetric network, default and quick."""
     figures = {}
     for name, settings in (("default", ModelSettings()), ("quick", load_recipe("quick").models)):
         network = build("symmetric", settings).train()
@@ -92,7 +92,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--repeats", type=int, default=7)
-    parser.add_argument("--json", help="also write the figures here")
+    parser.add_argument("--json", help="also write the figures to this file")
     arguments = parser.parse_args()
     torch.set_num_threads(arguments.threads)
     paper = load_recipe("paper").models.model_dump()

@@ -1,7 +1,7 @@
 """Train the Keras reference on folds of windows; agreement.py runs it in a process without torch.
 
-Reads windows.npy [window, 20, 10000], labels.parquet (a row per window, with its fold) and training.json (by arm:
-rate of each epoch, windows of a batch; a seed) from a folder; writes a table keras-ARM.parquet for each arm.
+It reads windows.npy [window, 20, 10000], labels.parquet (a row per window, with its fold) and training.json (for each
+arm, the rate of each epoch and the batch size; a seed) from a folder. It writes a table keras-ARM.parquet per arm.
 """
 
 import json
@@ -23,7 +23,7 @@ from reference.side import RECIPE_SHAPE, TILED_SHAPE
 
 
 def chain_images(windows: Array) -> Array:
-    """Return the reference's mel images with a channel per chain, [window, 128, 256, 4]."""
+    """Return the mel images of the reference with a channel per chain, [window, 128, 256, 4]."""
     return np.stack([mel_image(window).transpose(1, 2, 0) for window in windows])
 
 
@@ -32,13 +32,13 @@ ARMS: dict[str, tuple[Callable[[], keras.Model], Callable[[Array], Array]]] = {
     "spatial": (partial(efficientnet, RECIPE_SHAPE), chain_images),
     "spatial, tiled": (partial(efficientnet, TILED_SHAPE), images),
 }
-"""By arm, what makes the network, and its input of windows."""
+"""For each arm, the functions that make the network and its input from windows."""
 
 
 def train(
     network: keras.Model, inputs: Array, labels: pd.DataFrame, rates: list[float], batch: int, seed: int
 ) -> None:
-    """Train a network for an epoch at each rate, on one window of each EEG, in random order."""
+    """Train a network for one epoch per rate, on one window of each EEG, in random order."""
     targets, rng = distribution(labels[list(VOTE_COLUMNS)].to_numpy()).astype(np.float32), np.random.default_rng(seed)
     ready = compiled(network)
     for rate in rates:
@@ -50,7 +50,7 @@ def train(
 
 
 def predictions(arm: str, windows: Array, labels: pd.DataFrame, known: dict[str, Any], seed: int) -> Predictions:
-    """Train on every fold, and return what the networks say of the windows left out."""
+    """Train on every fold, and return the predictions for the windows left out."""
     make, view = ARMS[arm]
     inputs, found = view(windows), np.zeros((len(labels), len(PROBABILITY_COLUMNS)))
     for fold in sorted(set(labels["fold"])):

@@ -1,4 +1,4 @@
-"""How fast the viewer is on a scored day, in the browser and its server alone, and how much memory it takes."""
+"""Measure how fast the viewer is on a scored day, in the browser and from its server alone, and its memory."""
 
 import argparse
 import json
@@ -25,7 +25,7 @@ ASKED = (("first why", "gradients"), ("next why", "gradients"), ("next why", "oc
 
 
 class Client:
-    """Asks a server that was just started."""
+    """A client of a server that was just started."""
 
     def __init__(self, line: str) -> None:
         found = re.match(r"Open ((http://[^/]+)/\?token=([\w-]+))", line)
@@ -33,13 +33,13 @@ class Client:
         self.page, self.base, self.token = found.groups()
 
     def get(self, path: str) -> bytes:
-        """Return what the server answers."""
+        """Return the response of the server."""
         request = urllib.request.Request(f"{self.base}/api{path}", headers={"X-Ictal-Token": self.token})
         with urllib.request.urlopen(request, timeout=300) as answer:
             return bytes(answer.read())
 
     def milliseconds(self, path: str) -> float:
-        """Return how long an answer takes."""
+        """Return the time that a response takes, in ms."""
         begin = time.perf_counter()
         self.get(path)
         return 1000 * (time.perf_counter() - begin)
@@ -51,32 +51,32 @@ def median_ms(client: Client, paths: list[str]) -> str:
 
 
 def megabytes(process: psutil.Process) -> str:
-    """Return what the server and the processes beside it take, MiB.
+    """Return the memory of the server and its model processes in MiB.
 
-    USS would be free if the process ended. PSS adds its part of what it shares with others, so that the sum of PSS is
-    what all take together; it is less on a machine where somebody else uses the same libraries.
+    USS is the memory that would be freed if the process ended. PSS adds the process's part of shared memory, so that
+    the sum of PSS is the total of all processes. PSS is lower if somebody else uses the same libraries.
     """
     every = [each.memory_full_info() for each in (process, *process.children(recursive=True))]
     libraries = sum(_of_cuda(each) for each in process.children(recursive=True)) >> 20
     each = [f"{found.uss >> 20} ({found.pss >> 20}, {found.rss >> 20})" for found in every]
-    told = f"USS (PSS, RSS): server {each[0]}, beside it {each[1:]}; PSS of all {sum(f.pss for f in every) >> 20} MiB"
+    told = f"USS (PSS, RSS): server {each[0]}, others {each[1:]}; PSS of all {sum(f.pss for f in every) >> 20} MiB"
     return f"{told}, of which libraries of CUDA {libraries}" if libraries else told
 
 
 def _of_cuda(process: psutil.Process) -> int:
-    """Return the PSS of libraries that torch loads where it was built for GPUs, and not where for CPUs alone."""
+    """Return the PSS of the libraries that only a torch built for GPUs loads."""
     return sum(found.pss for found in process.memory_maps() if "nvidia" in found.path or "cuda" in found.path)
 
 
 class Watch(threading.Thread):
-    """Keeps the largest PSS of the server and the processes beside it together."""
+    """Records the peak of the total PSS of the server and its model processes."""
 
     def __init__(self, process: psutil.Process) -> None:
         super().__init__(daemon=True)
         self.process, self.largest, self._ended = process, 0, threading.Event()
 
     def run(self) -> None:
-        """Look every tenth of a second."""
+        """Measure every tenth of a second."""
         while not self._ended.wait(0.1):
             self.largest = max(self.largest, memory_of(self.process.pid))
 
@@ -90,7 +90,7 @@ class Watch(threading.Thread):
 
 
 def in_browser(address: str, chromium: str) -> None:
-    """Print how long a page takes to its first traces, and to turn, by the marks that the page itself makes."""
+    """Print the time of a page to its first traces, and of a page turn, from marks that the page sets."""
     from playwright.sync_api import sync_playwright
 
     firsts: list[float] = []
@@ -105,25 +105,27 @@ def in_browser(address: str, chromium: str) -> None:
             page.keyboard.press("ArrowRight")
             turns = _marks(page, "ictal:page", "duration", turn)
         browser.close()
-    print(f"browser: first traces {', '.join(f'{first:.0f}' for first in firsts)} ms after the address (2000)")
+    print(
+        f"browser: first traces {', '.join(f'{first:.0f}' for first in firsts)} ms after opening the address (2000)"
+    )
     print(f"browser: page turn {statistics.median(turns):.0f} ms (largest {max(turns):.0f}; 150)")
 
 
 def _marks(page: Any, name: str, value: str, count: int) -> list[float]:
-    """Return values of a performance entry as soon as there are so many; the page's policy forbids other waiting."""
+    """Return the values of a performance entry once there are `count`; the page's policy forbids other waiting."""
     end = time.perf_counter() + 60
     while time.perf_counter() < end:
         found = page.evaluate(f"performance.getEntriesByName('{name}').map((entry) => entry.{value})")
         if len(found) >= count:
             return list(found)
         page.wait_for_timeout(5)
-    sys.exit(f"the page made no mark {name}")
+    sys.exit(f"the page set no mark {name}")
 
 
 def measure(client: Client, process: psutil.Process, why: bool) -> None:
     recording: dict[str, Any] = json.loads(client.get("/recordings"))[0]
     if recording["state"] != "scored":
-        sys.exit("score the recording first: the benchmark is of one that is scored")
+        sys.exit("score the recording first: the benchmark needs a scored recording")
     base, span_s = f"/recordings/{recording['id']}", float(recording["duration_s"])
     whole = f"start_s=0&stop_s={span_s}&width=1500"
     print(f"first overview of all: {client.milliseconds(f'{base}/overview?{whole}'):.0f} ms")
@@ -140,7 +142,7 @@ def measure(client: Client, process: psutil.Process, why: bool) -> None:
         print(f"{when}: overview of 10 min: {median_ms(client, zooms)}")
         print(f"{when}: memory: {megabytes(process)}")
 
-    tell("while traces are made")
+    tell("while traces are computed")
     begin = time.perf_counter()
     while not _complete(client.get(f"{base}/signal?{whole}")):
         time.sleep(0.5)
@@ -152,8 +154,8 @@ def measure(client: Client, process: psutil.Process, why: bool) -> None:
                 asked = f"{base}/why?time_s={at}&pattern=other&method={method}"
                 print(f"{name}, {method}: {client.milliseconds(asked):.0f} ms")
             print(f"similar windows: {client.milliseconds(f'{base}/similar?time_s={starts[0]}'):.0f} ms")
-        print(f"while why is asked: PSS of all at most {watch.largest >> 20} MiB; the limit is {LIMIT_MIB}")
-        print(f"after why: memory: {megabytes(process)}")
+        print(f"during explanations: PSS of all at most {watch.largest >> 20} MiB; the limit is {LIMIT_MIB}")
+        print(f"after explanations: memory: {megabytes(process)}")
 
 
 def _complete(answer: bytes) -> bool:
@@ -163,9 +165,13 @@ def _complete(answer: bytes) -> bool:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("file", type=Path)
-    parser.add_argument("--out", type=Path, required=True, help="folder of its scores")
-    parser.add_argument("--model", type=Path, help="that made them; without it no explanation is asked for")
-    parser.add_argument("--chromium", default="/usr/bin/chromium", help="where it is not, no browser is measured")
+    parser.add_argument("--out", type=Path, required=True, help="folder with the scores of the recording")
+    parser.add_argument("--model", type=Path, help="model of the scores; without it, explanations are not measured")
+    parser.add_argument(
+        "--chromium",
+        default="/usr/bin/chromium",
+        help="path of Chromium; if it does not exist, the browser is not measured",
+    )
     given = parser.parse_args()
     command = [sys.executable, "-m", "ictal", "view", str(given.file), "--out", str(given.out), "--no-browser"]
     command += ["--model", str(given.model)] if given.model else []

@@ -1,4 +1,4 @@
-"""The votes of simulated panels beside those of real ones: class shares, entropy, and which pairs are confused."""
+"""Compare the votes of simulated and real panels: class shares, entropy, and which pairs are confused."""
 
 import argparse
 from concurrent.futures import ProcessPoolExecutor
@@ -18,7 +18,7 @@ Floats = npt.NDArray[np.float64]
 
 
 def simulated_votes(n_windows: int, seed: int) -> npt.NDArray[np.int64]:
-    """Return votes [window, 6] of many-vote panels, each window of another patient."""
+    """Return votes [window, 6] of panels of ten and more, each window from a different patient."""
     with ProcessPoolExecutor() as pool:
         return np.stack(list(pool.map(_votes, repeat(seed), range(n_windows), chunksize=100)))
 
@@ -28,7 +28,7 @@ def _votes(seed: int, patient: int) -> npt.NDArray[np.int64]:
 
 
 def figures(votes: Floats) -> tuple[Floats, float, Floats]:
-    """Return class shares, median entropy, and the choice of a second rater given that of a first, [6, 6]."""
+    """Return class shares, median entropy, and the vote of a second rater given that of a first, [6, 6]."""
     shares = (votes / votes.sum(axis=1, keepdims=True)).mean(axis=0)
     together = pairs(votes)
     return shares, float(np.median(entropy(votes))), together / together.sum(axis=1, keepdims=True)

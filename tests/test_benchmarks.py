@@ -30,7 +30,7 @@ def test_a_ratio_is_of_rounds_and_not_of_medians():
 
 @pytest.mark.parametrize(("ours", "theirs"), [((), ()), ((1.0,), (1.0, 2.0))])
 def test_rounds_that_do_not_pair_are_refused(ours, theirs):
-    with pytest.raises(ValueError, match="needed are as many of both"):
+    with pytest.raises(ValueError, match="both sides need the same number"):
         _ = row(ours=ours, theirs=theirs).ratio
 
 
@@ -44,7 +44,7 @@ def test_only_rows_that_miss_are_named_with_their_reason():
     from _table import misses
 
     assert misses([row(), row(target=None), row(name="memory", target=40)]) == [
-        "- **memory** misses 40 with 25. Because."
+        "- **memory**: 25, target 40. Because."
     ]
 
 
@@ -76,7 +76,7 @@ def test_the_interval_of_an_exponent_holds_it_in_19_of_20_trials():
 def test_no_exponent_is_made_of_too_few_points_or_of_zeros(x, y):
     from _table import Exponent
 
-    with pytest.raises(ValueError, match="needed are three points above 0"):
+    with pytest.raises(ValueError, match="give three points or more above 0"):
         Exponent.of(x, y)
 
 

@@ -1,4 +1,4 @@
-"""The reference family of the field, written anew in Keras with librosa: what people run today.
+"""The reference: what public notebooks of the HMS competition run, rewritten in Keras with librosa.
 
-Its settings are those of the public notebooks of the HMS competition, see docs/side-by-side.md.
+The settings are those of the notebooks, see docs/side-by-side.md.
 """

@@ -1,4 +1,4 @@
-"""The reference's two networks in Keras, and the mean of both."""
+"""The two networks of the reference in Keras, and the mean of both."""
 
 from collections.abc import Sequence
 
@@ -10,11 +10,11 @@ from keras import layers
 from reference.pipeline import Array, images, raw_inputs
 
 WAVENET_PARAMETERS = 315_574
-"""Of the stronger variant, to which a test holds `wavenet`."""
+"""Number of parameters of the stronger variant; a test checks `wavenet` against it."""
 BLOCKS = ((8, 4, 6), (16, 4, 6), (32, 4, 6), (64, 4, 6))
-"""Filters, kernel and number of dilations of each wave block of the stronger variant."""
+"""Filters, kernel size and number of dilations of each wave block of the stronger variant."""
 BATCH = 32
-"""Of the notebooks."""
+"""Batch size of the notebooks."""
 
 
 def wave_block(signal: keras.KerasTensor, filters: int, kernel: int, n_dilations: int) -> keras.KerasTensor:
@@ -30,7 +30,7 @@ def wave_block(signal: keras.KerasTensor, filters: int, kernel: int, n_dilations
 
 
 def wavenet(blocks: Sequence[tuple[int, int, int]] = BLOCKS, n_samples: int = 2000) -> keras.Model:
-    """Return one sub-network for all eight differences, averaged over the two of a chain, under a dense head."""
+    """Return a sub-network for all eight differences, averaged over the two of a chain, with a dense head."""
     one = keras.Input((n_samples, 1))
     signal = one
     for block in blocks:
@@ -44,20 +44,20 @@ def wavenet(blocks: Sequence[tuple[int, int, int]] = BLOCKS, n_samples: int = 20
 
 
 def efficientnet(shape: tuple[int, int, int] = (512, 512, 3)) -> keras.Model:
-    """Return an EfficientNet-B2 with a softmax over the mean of its last feature map; its weights are random."""
+    """Return an EfficientNet-B2 with random weights, and a softmax over the mean of its last feature map."""
     base = keras.applications.EfficientNetB2(include_top=False, weights=None, input_shape=shape)
     pooled = layers.GlobalAveragePooling2D()(base.output)
     return keras.Model(base.input, layers.Dense(6, activation="softmax", dtype="float32")(pooled))
 
 
 def compiled(network: keras.Model, rate: float = 1e-3) -> keras.Model:
-    """Return a network ready to train, with Adam on KL."""
+    """Return a network ready to train, with Adam on the KL divergence."""
     network.compile(keras.optimizers.Adam(rate), keras.losses.KLDivergence())
     return network
 
 
 def both(waves: keras.Model, picture: keras.Model, windows: Array, batch: int = BATCH) -> npt.NDArray[np.float32]:
-    """Return the mean of both networks' probabilities of windows [window, 20, 10000], a batch at a time."""
+    """Return the mean of both networks' probabilities for windows [window, 20, 10000], batch by batch."""
     means = []
     for first in range(0, len(windows), batch):
         some = windows[first : first + batch]

@@ -1,4 +1,4 @@
-"""What the reference feeds its two networks: raw differences at 40 Hz, and a tiled mel image by librosa."""
+"""The inputs of the two networks of the reference: raw differences at 40 Hz, and a tiled mel image by librosa."""
 
 from itertools import pairwise
 
@@ -32,7 +32,7 @@ def raw_input(window: Array) -> Array:
 
 
 def mel_image(window: Array) -> Array:
-    """Return the mean mel spectrogram of each chain's four differences, [4, 128, 256]."""
+    """Return the mean mel spectrogram of the four differences of each chain, [4, 128, 256]."""
     return np.stack([np.mean([_mel(window, *pair) for pair in pairwise(chain)], axis=0) for chain in CHAINS])
 
 
@@ -47,7 +47,7 @@ def _mel(window: Array, one: str, other: str) -> Array:
 
 
 def tiled(image: Array) -> Array:
-    """Return the four chains one above the other, twice side by side, in three colours: [512, 512, 3]."""
+    """Return the four chains stacked, repeated twice side by side, in three colour channels, [512, 512, 3]."""
     tall = image.reshape(-1, image.shape[-1])
     return np.repeat(np.tile(tall, (1, 2))[..., None], 3, axis=2)
 

@@ -1,4 +1,4 @@
-"""What is measured of the reference."""
+"""The measures of the reference."""
 
 from collections.abc import Callable
 from functools import partial

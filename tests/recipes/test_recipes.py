@@ -200,6 +200,11 @@ def test_a_band_may_reach_half_of_the_rate_that_is_left(decimate, highest):
         load_recipe(TINY, [f"standardise.band_hz=[0.5, {highest + 0.1}]", keep])
 
 
+def test_recipes_that_differ_only_in_their_summary_are_the_same():
+    recipe = load_recipe("quick")
+    assert differences(recipe.model_copy(update={"summary": "In other words."}), recipe) == []
+
+
 def test_differences_say_which_value_stands_where():
     now, folder = load_recipe(TINY, ["data.folds=3"]), load_recipe(TINY, ["seed=4"])
     assert differences(now, folder) == ["data.folds: 2 in the folder, 3 now", "seed: 4 in the folder, 0 now"]

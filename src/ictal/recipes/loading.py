@@ -104,8 +104,8 @@ def to_yaml(recipe: Recipe) -> str:
 
 
 def differences(one: Recipe, other: Recipe) -> list[str]:
-    """List the keys in which two recipes differ, each with both values."""
-    first, second = _flat(one.model_dump(mode="json")), _flat(other.model_dump(mode="json"))
+    """List the keys in which two recipes differ, each with both values; the summary does not count."""
+    first, second = (_flat(recipe.model_dump(mode="json", exclude={"summary"})) for recipe in (one, other))
     return [
         f"{key}: {second.get(key, '(none)')} in the folder, {first.get(key, '(none)')} now"
         for key in sorted({*first, *second})
