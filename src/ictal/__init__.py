@@ -12,6 +12,7 @@ _PUBLIC = {
     "read": "ictal.io:open_recording",
     "score": "ictal.scoring.pipeline:score",
     "score_archive": "ictal.archive.run:score_archive",
+    "simulator": "ictal.simulator",
     "train": "ictal.experiments.train_model:train",
 }
 __all__ = [*_PUBLIC, "__version__"]

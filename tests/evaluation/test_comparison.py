@@ -9,9 +9,9 @@ import pytest
 from ictal.core.labels import VOTE_COLUMNS, distribution
 from ictal.core.predictions import PROBABILITY_COLUMNS, Predictions, concatenate
 from ictal.evaluation import Estimate, compare_arms, kl_divergence
-from ictal.evaluation.ablation import baseline
+from ictal.evaluation.arm_comparison import baseline
 from tests import helpers
-from tests.evaluation.test_ablation import table
+from tests.evaluation.test_arm_comparison import table
 
 N_RESAMPLES = 500
 COLUMNS = list(PROBABILITY_COLUMNS)

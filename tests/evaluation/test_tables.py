@@ -9,7 +9,7 @@ import pytest
 from ictal.core.labels import PANELS, PATTERNS, STRATA, VOTE_COLUMNS, distribution, strata
 from ictal.core.predictions import COLUMNS, PROBABILITY_COLUMNS, Predictions
 from ictal.evaluation import balanced_accuracy, evaluate, kl_divergence
-from tests.evaluation.test_ablation import table
+from tests.evaluation.test_arm_comparison import table
 
 N_RESAMPLES = 400
 

@@ -394,7 +394,7 @@ def test_a_full_disk_is_an_error_and_leaves_no_file(lacking, tmp_path):
 SLOW_COPY = """
 import sys, time
 from pathlib import Path
-from ictal.io.edf_copy import copy_edf_with_annotations
+from ictal.io.edf.annotated_copy import copy_edf_with_annotations
 def slow(task, done, total):
     print(done, total, flush=True)
     time.sleep(60)

@@ -10,7 +10,7 @@ from ictal.report.verdicts import (
     scope_in_words,
     verdict_of_arms,
 )
-from tests.evaluation.test_ablation import table
+from tests.evaluation.test_arm_comparison import table
 from tests.helpers import difference
 
 NAN = float("nan")

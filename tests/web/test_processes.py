@@ -52,7 +52,7 @@ def test_the_process_that_holds_a_model_ends_with_the_server(tmp_path, how, code
 PARSER = """
     import os, sys, time
     from pathlib import Path
-    from ictal.web import parse
+    from ictal.web import upload_parser as parse
 
     def never(path):
         Path(path).with_suffix(".pid").write_text(str(os.getpid()))

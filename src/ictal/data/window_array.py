@@ -32,7 +32,7 @@ from ictal.preprocessing.model_windows import contexts as contexts_around
 from ictal.preprocessing.regional_spectrogram import CONTEXT_S, CONTEXT_SHAPE, Context
 from ictal.preprocessing.runs import Stretch, stretches
 from ictal.preprocessing.settings import StandardiseSettings
-from ictal.preprocessing.units import check_unit, sample_of
+from ictal.preprocessing.voltage_check import check_unit, sample_of
 
 VERSION = 3
 """Raised whenever the same recording and settings give other windows."""

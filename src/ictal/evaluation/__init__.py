@@ -1,6 +1,7 @@
 """Evaluation: metrics, intervals by resampling patients, and the tables of the ablation."""
 
-from ictal.evaluation.ablation import ArmResult, Comparison, Interaction, Way, compare_arms
+from ictal.evaluation.arm_comparison import ArmResult, Comparison, Interaction, Way, compare_arms
+from ictal.evaluation.bootstrap import Estimate, PatientBootstrap
 from ictal.evaluation.calibration import Calibration, calibrate_out_of_fold, fit_calibration
 from ictal.evaluation.compare import (
     ColumnNames,
@@ -26,7 +27,6 @@ from ictal.evaluation.metrics import (
 from ictal.evaluation.permutation import holm, permutation_p
 from ictal.evaluation.ranking import CONTRASTS, auprc, auroc, contrast
 from ictal.evaluation.reliability import Reliability, expected_calibration_error, reliability_curve
-from ictal.evaluation.resampling import Estimate, PatientBootstrap
 from ictal.evaluation.tables import Evaluation, evaluate
 
 __all__ = [

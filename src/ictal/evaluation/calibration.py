@@ -10,8 +10,8 @@ from scipy.special import log_softmax, softmax
 
 from ictal.core.labels import N_PATTERNS, distribution
 from ictal.errors import TableError
+from ictal.evaluation.bootstrap import Estimate, PatientBootstrap
 from ictal.evaluation.metrics import FLOOR, kl_divergence
-from ictal.evaluation.resampling import Estimate, PatientBootstrap
 
 Floats = npt.NDArray[np.float64]
 

@@ -24,12 +24,12 @@ from ictal.core.predictions import (
 )
 from ictal.core.progress import Progress, silent
 from ictal.errors import TableError, UnknownNameError, listed, raise_problems
+from ictal.evaluation.bootstrap import Estimate, PatientBootstrap
 from ictal.evaluation.calibration import calibrated_kl, patient_folds
 from ictal.evaluation.differences import Difference, paired_differences
 from ictal.evaluation.ensemble import weigh
 from ictal.evaluation.metric_table import measure_table
 from ictal.evaluation.metrics import kl_divergence
-from ictal.evaluation.resampling import Estimate, PatientBootstrap
 from ictal.evaluation.tables import Evaluation, evaluate_votes
 
 Floats = npt.NDArray[np.float64]

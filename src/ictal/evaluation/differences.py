@@ -10,9 +10,9 @@ import numpy.typing as npt
 from scipy.optimize import brentq
 from scipy.stats import t
 
+from ictal.evaluation.bootstrap import Estimate, PatientBootstrap
 from ictal.evaluation.metric_table import Measured
 from ictal.evaluation.permutation import holm, least_p, permutation_p_values
-from ictal.evaluation.resampling import Estimate, PatientBootstrap
 
 Floats = npt.NDArray[np.float64]
 

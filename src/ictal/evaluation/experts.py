@@ -9,11 +9,11 @@ import numpy.typing as npt
 from ictal.core.intervals import bounded_mean
 from ictal.core.labels import distribution
 from ictal.errors import TableError
+from ictal.evaluation.bootstrap import Estimate, PatientBootstrap
 from ictal.evaluation.calibration import calibrated_kl, patient_folds
 from ictal.evaluation.expert_labels import NOT_LABELLED, ExpertLabels
 from ictal.evaluation.metric_table import Measured, kappa_measured
 from ictal.evaluation.metrics import agreement_parts, kappa_of, kl_divergence, pattern_shares
-from ictal.evaluation.resampling import Estimate, PatientBootstrap
 from ictal.evaluation.tables import estimate_json
 
 MIN_OTHERS = 3

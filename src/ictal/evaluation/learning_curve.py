@@ -9,8 +9,8 @@ import numpy.typing as npt
 import pandas as pd
 
 from ictal.core.predictions import Predictions
+from ictal.evaluation.bootstrap import Estimate, PatientBootstrap
 from ictal.evaluation.metrics import kl_divergence
-from ictal.evaluation.resampling import Estimate, PatientBootstrap
 
 Floats = npt.NDArray[np.float64]
 

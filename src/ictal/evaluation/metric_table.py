@@ -9,6 +9,7 @@ from scipy import sparse
 from ictal.core.intervals import EDGE, Bounded, bounded_mean, newcombe_auroc, square_and_add, wilson
 from ictal.core.labels import N_PATTERNS, PATTERN_TITLES, PATTERNS
 from ictal.evaluation.binning import bins_of_levels
+from ictal.evaluation.bootstrap import Estimate, PatientBootstrap
 from ictal.evaluation.metrics import (
     agreement_parts,
     brier_score,
@@ -19,7 +20,6 @@ from ictal.evaluation.metrics import (
 )
 from ictal.evaluation.ranking import CONTRASTS, Contrast, Levels, areas, contrast, levels_of, one_against_rest
 from ictal.evaluation.reliability import N_BINS, claims, expected_calibration_error, reliability_curve
-from ictal.evaluation.resampling import Estimate, PatientBootstrap
 
 Floats = npt.NDArray[np.float64]
 

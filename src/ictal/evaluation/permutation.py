@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from ictal.evaluation.resampling import CHUNK
+from ictal.evaluation.bootstrap import CHUNK
 
 
 def permutation_p(

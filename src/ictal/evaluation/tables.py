@@ -10,10 +10,10 @@ import pandas as pd
 
 from ictal.core.labels import PANELS, PATTERNS, STRATA, distribution, panels, strata
 from ictal.core.predictions import Predictions
+from ictal.evaluation.bootstrap import Estimate, PatientBootstrap
 from ictal.evaluation.metric_table import Measured, measure_table
 from ictal.evaluation.metrics import confusion_of_votes, correct, kl_divergence, pattern_shares
 from ictal.evaluation.ranking import CONTRASTS, Contrast, contrast
-from ictal.evaluation.resampling import Estimate, PatientBootstrap
 
 Floats = npt.NDArray[np.float64]
 

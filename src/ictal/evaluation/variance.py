@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from ictal.evaluation.resampling import PatientBootstrap
+from ictal.evaluation.bootstrap import PatientBootstrap
 
 Floats = npt.NDArray[np.float64]
 

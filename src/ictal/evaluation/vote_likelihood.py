@@ -8,8 +8,8 @@ import numpy.typing as npt
 from scipy.optimize import minimize_scalar
 from scipy.special import gammaln, xlogy
 
+from ictal.evaluation.bootstrap import Estimate, PatientBootstrap
 from ictal.evaluation.metrics import FLOOR
-from ictal.evaluation.resampling import Estimate, PatientBootstrap
 
 Floats = npt.NDArray[np.float64]
 

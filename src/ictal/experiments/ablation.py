@@ -20,7 +20,7 @@ from ictal.evaluation import Comparison, LearningCurve, compare_arms
 from ictal.evaluation.ensemble import weighted_mean
 from ictal.experiments.inputs import absolute_data, cache_folder, check_stream, needs_context, training_needs
 from ictal.experiments.learning_curve import curve_arms, curve_of, curve_units
-from ictal.experiments.manifest import keep_manifest, manifest_of
+from ictal.experiments.run_manifest import keep_manifest, manifest_of
 from ictal.experiments.units import UnitData, folds_of, limited_threads, open_windows, run_units_here, run_units_on
 from ictal.models.arms import ARMS, find_arm, trained_arms, weighted_averages
 from ictal.recipes import Recipe, load_recipe

@@ -14,7 +14,7 @@ from ictal.errors import RecipeError
 from ictal.evaluation import PatientBootstrap, calibrate_out_of_fold, fit_calibration, kl_divergence
 from ictal.evaluation.calibration import CALIBRATIONS, patient_folds
 from ictal.experiments.inputs import cache_folder, check_stream, needs_context, training_needs
-from ictal.experiments.manifest import manifest_of
+from ictal.experiments.run_manifest import manifest_of
 from ictal.experiments.units import open_windows
 from ictal.models.arms import (
     ARMS,

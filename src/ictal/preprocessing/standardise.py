@@ -10,7 +10,7 @@ from ictal.preprocessing.channel_graph import ChannelMapping
 from ictal.preprocessing.channel_mapping import map_channels
 from ictal.preprocessing.runs import Resampled, Standardised, filtered, stretches
 from ictal.preprocessing.settings import Fill, StandardiseSettings
-from ictal.preprocessing.units import check_unit
+from ictal.preprocessing.voltage_check import check_unit
 
 
 def standardise(

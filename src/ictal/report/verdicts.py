@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 
 from ictal.evaluation import ArmResult, Comparison, Difference, Interaction, LearningCurve, TableComparison, Way
+from ictal.evaluation.bootstrap import FEW_PATIENTS
 from ictal.evaluation.differences import FEWEST_SEEDS
-from ictal.evaluation.resampling import FEW_PATIENTS
 
 SPLITS = {"cv": "in cross-validation", "test": "on the held-out test patients"}
 

@@ -21,7 +21,7 @@ from ictal.models.hub import find_model
 from ictal.preprocessing.channel_graph import ChannelMapping
 from ictal.preprocessing.channel_mapping import map_channels
 from ictal.preprocessing.runs import Stretch, stretches
-from ictal.preprocessing.units import check_unit, sample_of
+from ictal.preprocessing.voltage_check import check_unit, sample_of
 from ictal.scoring.chunks import ahead, load, plans, score_piece
 from ictal.scoring.engine import Engine, EngineName, open_engine
 from ictal.scoring.quality import QualitySettings

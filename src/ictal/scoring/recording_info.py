@@ -23,7 +23,7 @@ from ictal.preprocessing.channel_mapping import (
 from ictal.preprocessing.missing import flat_runs
 from ictal.preprocessing.resampling import runs_of
 from ictal.preprocessing.settings import FLAT_S, MIN_RATE_HZ
-from ictal.preprocessing.units import check_unit, rows_of
+from ictal.preprocessing.voltage_check import check_unit, rows_of
 from ictal.scoring.export_contract import Input, read_input
 
 VIEWS: dict[str, tuple[Derivation, ...]] = {

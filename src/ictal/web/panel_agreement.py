@@ -10,11 +10,11 @@ import numpy.typing as npt
 
 from ictal.core.labels import N_PATTERNS, PATTERNS
 from ictal.errors import TableError
+from ictal.evaluation.bootstrap import PatientBootstrap
 from ictal.evaluation.expert_labels import NOT_LABELLED, ExpertLabels
 from ictal.evaluation.experts import compare_with_experts
 from ictal.evaluation.metric_table import kappa_measured
 from ictal.evaluation.metrics import agreement_parts, kappa_of
-from ictal.evaluation.resampling import PatientBootstrap
 from ictal.web.votes import Vote
 
 MODEL = "model"

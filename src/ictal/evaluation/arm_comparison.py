@@ -11,12 +11,12 @@ import pandas as pd
 
 from ictal.core.labels import N_PATTERNS, TRUE_COLUMNS, distribution
 from ictal.core.predictions import PROBABILITY_COLUMNS, SPLITS, Predictions
+from ictal.evaluation.bootstrap import Estimate, PatientBootstrap
 from ictal.evaluation.calibration import calibrated_kl
 from ictal.evaluation.differences import Difference, paired_differences
 from ictal.evaluation.metric_table import measure_table, reliability_estimates
 from ictal.evaluation.metrics import kl_divergence
 from ictal.evaluation.reliability import reliability_curve
-from ictal.evaluation.resampling import Estimate, PatientBootstrap
 from ictal.evaluation.tables import Evaluation, bootstrap_of, evaluate_with
 from ictal.evaluation.variance import VarianceSplit, split_variance
 from ictal.evaluation.vote_likelihood import PanelLikelihood, panel_likelihood
