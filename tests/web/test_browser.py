@@ -415,7 +415,7 @@ def test_raters_see_how_they_agree_with_each_other_and_with_the_model(new_reader
         pair = next(each for each in told["pairs"] if each["b"] == "Ben")
         reader.wait("#agreement-dialog tbody >> nth=0", f"{pair['kappa']:.2f}")
         n_better = told["panel"]["n_better"]["value"]
-        reader.wait("#agreement-dialog", f"In the place of {n_better:g} of 2 raters the model agrees better")
+        reader.wait("#agreement-dialog", f"For {n_better:g} of 2 raters, the model agrees better")
         reader.wait("#agreement-dialog tbody >> nth=1", f"{told['panel']['experts'][1]['model_kappa']['value']:.2f}")
         sync_api.expect(reader.page.locator(".interval-plot").first).to_be_visible()
         drawn = (

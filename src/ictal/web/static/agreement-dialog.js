@@ -61,7 +61,7 @@ function describePanel({ experts, expert, model, difference, n_better, left_out 
   const rows = experts.map((each) => (
     [each.expert, String(each.n_windows), ...[each.kappa, each.model_kappa, each.difference].map(estimate)]));
   const median = ["median", "", ...[expert, model, difference].map(estimate)];
-  const words = `In the place of ${n_better.value} of ${experts.length} raters, the model agrees better with the other `
+  const words = `For ${n_better.value} of ${experts.length} raters, the model agrees better with the other `
     + "raters than the rater does. Values are Cohen's kappa with the most frequent vote of the others.";
   const excluded = ` Excluded, with too few windows or only one pattern: ${left_out.join(", ")}.`;
   const drawn = experts.flatMap((each) => [
