@@ -7,10 +7,10 @@ import { KEYS } from "./keyboard.js";
 
 const READING = [
   "Negative is up. Blue traces are from the left side, red from the right, grey from the midline.",
-  "Votes are on the shaded 10 s. A model may also use the EEG around them.",
-  "Click on the page to select another 10 s. Hold and draw to measure duration, frequency and amplitude.",
-  "In the overview, click to go to a time, and draw or turn the wheel to zoom. "
-    + "With shift, the wheel moves; a double click shows the whole recording.",
+  "You vote on the shaded 10 s. A model may also use the EEG around them.",
+  "Click on the page to select another 10 s. Drag to measure duration, frequency and amplitude.",
+  "In the overview, click to go to a time; drag or turn the wheel to zoom. "
+    + "With shift, the wheel moves the overview; a double click shows the whole recording.",
   "Hatched: not recorded, or not scored. Triangles: annotations of the file.",
 ];
 

@@ -1,12 +1,13 @@
 /** Draws the whole recording in rows: events, votes, patterns, spectra, amplitude, asymmetry and quality over time. */
 
-/** @import { Borders, Column, Details, Interval, Overview, Spectrum, Vote } from "./answers.js" */
+/** @import { Borders, Column, Details, Interval, Overview, Vote } from "./answers.js" */
 /** @import { Area } from "./canvas.js" */
 /** @import { Clock } from "./clock.js" */
+/** @import { SpectrumImages } from "./overview-scales.js" */
 
 import { GUTTER, MARGIN, TimeAxis, clipToTime, hatch } from "./canvas.js";
 import { colour, patternColour } from "./colours.js";
-import { heatMap } from "./heat-map.js";
+import { USUAL_UV, aeegShare } from "./overview-scales.js";
 
 /**
  * What the overview shows; `overview` is null until it is fetched.
@@ -16,8 +17,6 @@ import { heatMap } from "./heat-map.js";
  * @property {Overview | null} overview
  * @property {Vote[]} votes
  */
-
-/** @typedef {{ left: OffscreenCanvas, right: OffscreenCanvas }} SpectrumImages */
 
 /**
  * How the overview is shown now.
@@ -61,12 +60,8 @@ export const AXIS = 17;
 /** Pixels between two ticks of the axis at least, and between two of its labels. */
 const TICK_SPACE = 90;
 const LABEL_SPACE = 8;
-/** Where the scale of the amplitude-integrated EEG (aEEG) ends for most recordings, and where else it may end. */
-export const USUAL_UV = 100;
-const LARGER_UV = [200, 500, 1000, 2000, 5000];
+/** Lines of the scale of the amplitude-integrated EEG (aEEG). */
 const AEEG_LINES_UV = [5, 10, 25, 50, 100, 250, 500, 1000];
-/** Shares of all spectral values that are as dark or as bright as can be. */
-const [DARKEST, BRIGHTEST] = [0.03, 0.997];
 
 /**
  * @param {Area} area
@@ -124,7 +119,7 @@ function drawTitles({ context, places, most_uv }, hasVotes) {
   }
   context.font = "9px system-ui, sans-serif";
   for (const value of most_uv > USUAL_UV ? [10, most_uv / 2] : [10, 50]) {
-    context.fillText(String(value), GUTTER - 8, aeegY(places.aeeg, most_uv, value));
+    context.fillText(String(value), GUTTER - 8, aeegY(places.aeeg, value, most_uv));
   }
   context.font = "11px system-ui, sans-serif";
 }
@@ -222,15 +217,11 @@ function drawSpectrum({ context, places }, side, spectrum, image, columns) {
 }
 
 /**
- * The scale of the aEEG: linear to 10 µV, logarithmic above.
  * @param {Place} place
- * @param {number} most_uv
  * @param {number} value
+ * @param {number} most_uv
  */
-function aeegY([top, height], most_uv, value) {
-  const above = () => Math.min(1, 0.5 + Math.log(value / 10) / Math.log(most_uv / 10) / 2);
-  return top + height * (1 - (value <= 10 ? Math.max(0, value) / 20 : above()));
-}
+const aeegY = ([top, height], value, most_uv) => top + height * (1 - aeegShare(value, most_uv));
 
 /**
  * @param {Scene} scene
@@ -240,7 +231,7 @@ function aeegY([top, height], most_uv, value) {
 function drawAeeg({ context, width, places, most_uv }, aeeg, columns) {
   const [top, height] = places.aeeg;
   /** @type {(value: number | null) => number} */
-  const y = (value) => aeegY(places.aeeg, most_uv, value ?? 0);
+  const y = (value) => aeegY(places.aeeg, value ?? 0, most_uv);
   context.fillStyle = colour("grid");
   for (const line of AEEG_LINES_UV) if (line < most_uv) context.fillRect(GUTTER, y(line), width, 1);
   for (const side of SIDES) {
@@ -355,34 +346,4 @@ function outline({ context, axis }, [top, height]) {
   context.strokeStyle = colour("line");
   context.lineWidth = 1;
   context.strokeRect(first + 0.5, Math.round(top) - 0.5, last - first - 1, height + 1);
-}
-
-/**
- * The end of the scale of the aEEG: the usual one, or a larger one where the recording needs it.
- * @param {Record<string, Borders>} aeeg
- */
-export function largestAmplitude({ left, right }) {
-  const most = Math.max(...[...left.high, ...right.high].map((value) => value ?? 0));
-  return [USUAL_UV, ...LARGER_UV].find((each) => each >= most) ?? most;
-}
-
-/**
- * The power of the darkest and the brightest colour: the same on both sides and at every zoom.
- * @param {Spectrum} spectrum
- * @returns {Interval | null}
- */
-export function decibelRange({ left, right }) {
-  const all = [...left, ...right].flat().filter((value) => value !== null).sort((a, b) => a - b);
-  if (!all.length) return null;
-  return [all[Math.floor(DARKEST * all.length)], all[Math.floor(BRIGHTEST * (all.length - 1))] + 1e-6];
-}
-
-/**
- * @param {Spectrum} spectrum
- * @param {Interval | null} range
- * @returns {SpectrumImages}
- */
-export function spectrumImages({ left, right }, range) {
-  const [low, high] = range ?? [0, 1];
-  return { left: heatMap(left, low, high), right: heatMap(right, low, high) };
 }

@@ -5,7 +5,8 @@
 
 import { GUTTER, MARGIN, TimeAxis, addCanvas, cleared, timePixels } from "./canvas.js";
 import { colour } from "./colours.js";
-import { AXIS, USUAL_UV, decibelRange, drawOverview, largestAmplitude, spectrumImages } from "./overview-drawing.js";
+import { AXIS, drawOverview } from "./overview-drawing.js";
+import { USUAL_UV, decibelRange, largestAmplitude, spectrumImages } from "./overview-scales.js";
 
 /** The shortest time that the plot shows. */
 const MIN_SPAN_S = 20;

@@ -112,7 +112,7 @@ export class WindowPanel {
   show(content) {
     const { clock, window, reason } = content;
     this.time.textContent = window ? window.centre.map((time_s) => clock.text(time_s)).join(" – ") : "No window here";
-    this.about.textContent = window ? `Window ${window.number + 1}: votes are on these 10 s` : reason;
+    this.about.textContent = window ? `Window ${window.number + 1}: the 10 s to vote on` : reason;
     this.showVote(content);
     this.showPrediction(window);
     this.showQuality(window);
