@@ -499,8 +499,9 @@ def test_screenshots(new_reader, url, tmp_path):
     as_rater(reader, "Reader B")
     reader.page.select_option("#high_hz", "30")
     reader.press("u", "6")
-    reader.wait("#progress", "1 of")
     reader.wait("#expected", "Of ten experts")
+    pressed = reader.page.locator("[data-pattern=other]")
+    sync_api.expect(pressed).to_have_attribute("aria-pressed", "true", timeout=WAIT_MS)
     shot(reader, folder / "viewer_vote.png")
     names = {f"viewer{what}_{scheme}.png" for what in ("", "_why") for scheme in ("light", "dark")}
     assert names | {"viewer_vote.png"} <= {path.name for path in folder.iterdir()}
