@@ -7,7 +7,7 @@ import { OverviewPlot } from "./overview-plot.js";
 import { preferences } from "./preferences.js";
 import { openDetail, state } from "./state.js";
 
-/** Patterns named at the pointer: at most so many, if at least so probable. */
+/** How many patterns are named at the pointer at most, and how probable each must be. */
 const MAX_NAMED = 3;
 const MIN_PROBABILITY = 0.1;
 
