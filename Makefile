@@ -2,8 +2,9 @@
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
+NODE_MODULES := node_modules/.package-lock.json
 
-.PHONY: demo test test-all install lint docs gallery bench clean
+.PHONY: demo test test-all install lint lint-js docs gallery bench clean
 
 demo: $(VENV)/.demo ## install, and run the main job on the embedded data set
 	$(BIN)/ictal ablate sim --recipe quick --out runs/demo
@@ -16,11 +17,16 @@ test-all: $(VENV)/.dev ## all tests, also the slow ones
 
 install: $(VENV)/.dev
 
-lint: $(VENV)/.dev ## style, types and import contracts
+lint: $(VENV)/.dev lint-js ## style, types and import contracts
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+lint-js: ## types and style of the viewer's JavaScript; skipped without npm, except in CI
+	@if command -v npm >/dev/null; then $(MAKE) --silent $(NODE_MODULES) && npm run --silent lint; \
+	elif [ -n "$$CI" ]; then echo "lint-js: npm is missing; it comes with node, https://nodejs.org" >&2; exit 1; \
+	else echo "lint-js: skipped, the viewer's JavaScript was not checked: npm is missing"; fi
 
 docs: $(VENV)/.docs ## build the manual into site/; a warning is an error
 	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict
@@ -53,5 +59,9 @@ $(VENV)/.bench: pyproject.toml | $(BIN)/python
 	$(BIN)/pip install --quiet --editable ".[bench]"
 	touch $@ $(VENV)/.demo
 
+$(NODE_MODULES): package.json package-lock.json
+	npm ci --silent
+	touch $@
+
 clean:
-	rm -rf $(VENV) dist build runs site
+	rm -rf $(VENV) node_modules dist build runs site

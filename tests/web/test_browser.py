@@ -32,7 +32,7 @@ HOURS = 0.3
 WAIT_MS = 30_000
 COLOURS = 256
 """Of a screenshot: enough for the eye, and a quarter of the bytes."""
-ANSWERED = "!['', 'The model is asked …'].includes(document.querySelector('#why-note').textContent)"
+ANSWERED = "!['', 'Asking the model …'].includes(document.querySelector('#why-note').textContent)"
 
 
 @pytest.fixture(scope="module")
@@ -382,7 +382,7 @@ def test_a_file_is_sent_to_an_empty_page_scored_and_shown_and_a_wrong_one_refuse
     with viewing("--upload", "--out", tmp_path / "out", "--model", night.model) as address:
         reader = new_reader(address)
         reader.page.goto(address)
-        reader.wait("#banner", "Nothing is shown yet. Add a file above.")
+        reader.wait("#banner", "No recording is shown yet. Add a file above.")
         reader.press("ArrowRight", "n", "1", "t", "z")  # do nothing, and no harm
         reader.page.set_input_files("#file", tmp_path / "notes.docx")
         reader.wait("#status", "'notes.docx': such files are not taken; allowed are .edf")
@@ -415,10 +415,12 @@ def test_raters_see_how_they_agree_with_each_other_and_with_the_model(new_reader
         pair = next(each for each in told["pairs"] if each["b"] == "Ben")
         reader.wait("#agreement-dialog tbody >> nth=0", f"{pair['kappa']:.2f}")
         n_better = told["panel"]["n_better"]["value"]
-        reader.wait("#agreement-dialog", f"In the place of {n_better:g} of 2 raters the model agrees better")
+        reader.wait("#agreement-dialog", f"For {n_better:g} of 2 raters, the model agrees better")
         reader.wait("#agreement-dialog tbody >> nth=1", f"{told['panel']['experts'][1]['model_kappa']['value']:.2f}")
-        sync_api.expect(reader.page.locator(".forest svg.main-svg").first).to_be_visible()
-        drawn = "[...document.querySelectorAll('.forest')].map((each) => each.querySelectorAll('.point').length)"
+        sync_api.expect(reader.page.locator(".interval-plot").first).to_be_visible()
+        drawn = (
+            "[...document.querySelectorAll('.interval-plot')].map((each) => each.querySelectorAll('.point').length)"
+        )
         assert reader.page.evaluate(drawn) == [3, 4]  # three pairs; two raters, and the model in the place of each
         shot(reader, artifacts(tmp_path) / f"viewer_agreement_{scheme}.png")
         reader.page.evaluate(axe)
@@ -475,7 +477,7 @@ def test_gaps_are_hatched_and_lost_connections_are_told_and_mended(new_reader, n
 def test_without_the_token_the_page_says_what_to_open(new_reader, url):
     reader = new_reader(url.split("?")[0])
     reader.page.goto(reader.url)
-    reader.wait("#banner", "The token is missing or old")
+    reader.wait("#banner", "The token is missing or out of date")
 
 
 def test_screenshots(new_reader, url, tmp_path):
@@ -497,8 +499,9 @@ def test_screenshots(new_reader, url, tmp_path):
     as_rater(reader, "Reader B")
     reader.page.select_option("#high_hz", "30")
     reader.press("u", "6")
-    reader.wait("#progress", "1 of")
     reader.wait("#expected", "Of ten experts")
+    pressed = reader.page.locator("[data-pattern=other]")
+    sync_api.expect(pressed).to_have_attribute("aria-pressed", "true", timeout=WAIT_MS)
     shot(reader, folder / "viewer_vote.png")
     names = {f"viewer{what}_{scheme}.png" for what in ("", "_why") for scheme in ("light", "dark")}
     assert names | {"viewer_vote.png"} <= {path.name for path in folder.iterdir()}

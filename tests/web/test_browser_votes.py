@@ -43,7 +43,7 @@ def test_every_window_is_voted_on_from_the_first_to_the_last(new_reader, tmp_pat
             reader.wait("#expected", "Of ten experts")
             given[middle_s] = PATTERNS[pattern]
         reader.press("u")
-        reader.wait("#status", "There is no window after this without your vote")
+        reader.wait("#status", "There is no later window without your vote")
         (shown,) = json.loads(ask(address, "recordings"))
         kept = json.loads(ask(address, f"recordings/{shown['id']}/votes"))
         assert {vote["time_s"]: vote["pattern"] for vote in kept} == given

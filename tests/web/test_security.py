@@ -53,7 +53,7 @@ class TestToken:
 
     def test_the_page_itself_holds_no_secret_and_needs_none(self, client):
         client.headers.pop("X-Ictal-Token")
-        for path in ("/", "/static/plotly.min.js"):
+        for path in ("/", "/static/app.js"):
             answer = client.get(path)
             assert answer.status_code == 200
             assert TOKEN not in answer.text

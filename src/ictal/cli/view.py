@@ -13,7 +13,7 @@ from ictal.errors import IctalError, ReadError, UsageError
 if TYPE_CHECKING:
     from ictal.web.viewer import Viewer
 
-NEEDED = ("fastapi", "uvicorn", "plotly", "python_multipart")
+NEEDED = ("fastapi", "uvicorn", "python_multipart")
 
 
 def view(

@@ -1,7 +1,6 @@
 """The server: requests in, a call of the viewer, what it said out."""
 
 from dataclasses import asdict
-from importlib.resources import files
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -23,7 +22,6 @@ from ictal.web.traces import Cuts
 from ictal.web.viewer import Viewer
 
 STATIC = Path(__file__).parent / "static"
-PLOTLY = "plotly.min.js"
 MOST_COLUMNS = 4000
 UPLOAD = "/api/upload"
 BINARY = "application/octet-stream"
@@ -74,10 +72,6 @@ def _add_page(app: FastAPI) -> None:
     @app.get("/", include_in_schema=False)
     def index() -> FileResponse:
         return FileResponse(STATIC / "index.html")
-
-    @app.get(f"/static/{PLOTLY}", include_in_schema=False)
-    def plotly() -> FileResponse:
-        return FileResponse(str(files("plotly") / "package_data" / PLOTLY), media_type="text/javascript")
 
     app.mount("/static", StaticFiles(directory=STATIC), name="static")
 

@@ -1,74 +1,200 @@
-/** The server's answers. Every call carries the token that the page was opened with. */
+/** Requests to the server, one function per address. Each carries the token with which the page was opened. */
+
+/**
+ * @import { About, Agreement, Ballot, Details, Explanation, ListedRecording, Overview, Rater } from "./answers.js"
+ * @import { ScoredWindow, Similar, Traces, TracesHeader, Uploaded, Vote } from "./answers.js"
+ */
+
+/** @typedef {Record<string, string | number | null | undefined>} Query */
+
+/**
+ * What to fetch for a page of EEG; an empty filter is off.
+ * @typedef {object} TracesQuery
+ * @property {number} start_s
+ * @property {number} stop_s
+ * @property {number} width
+ * @property {string} montage
+ * @property {number | ""} low_hz
+ * @property {number | ""} high_hz
+ * @property {number | ""} notch_hz
+ */
 
 const token = new URLSearchParams(location.search).get("token") ?? "";
 
-/** What the server refused or could not do, in words for a reader; status 0: it was not reached. */
+/** An error that the server reported, in words for the reader; its status is 0 if the server was not reached. */
 export class ApiError extends Error {
+  /**
+   * @param {number} status
+   * @param {string} message
+   */
   constructor(status, message) {
     super(message);
     this.status = status;
   }
 }
 
-async function ask(path, init = {}) {
-  let answer;
-  try {
-    answer = await fetch(path, { ...init, headers: { "X-Ictal-Token": token, ...init.headers } });
-  } catch (error) {
-    if (error.name === "AbortError") throw error;
-    throw new ApiError(0, "No connection to ictal. Is it still running?");
-  }
-  if (!answer.ok) throw new ApiError(answer.status, await reason(answer));
-  return answer;
+/** @returns {Promise<About>} */
+export const about = () => getJson("about");
+
+/** @returns {Promise<ListedRecording[]>} */
+export const recordings = () => getJson("recordings");
+
+/**
+ * @param {string} id
+ * @param {string} rater
+ * @returns {Promise<Details>}
+ */
+export const details = (id, rater) => getJson(`recordings/${id}`, { rater });
+
+/**
+ * @param {string} id
+ * @param {{ start_s: number, stop_s: number, width: number, rater: string }} query
+ * @returns {Promise<Overview>}
+ */
+export const overview = (id, query) => getJson(`recordings/${id}/overview`, query);
+
+/**
+ * @param {string} id
+ * @param {number} time_s
+ * @param {string} rater
+ * @returns {Promise<ScoredWindow>}
+ */
+export const scoredWindow = (id, time_s, rater) => getJson(`recordings/${id}/window`, { time_s, rater });
+
+/**
+ * @param {string} id
+ * @param {number} time_s
+ * @param {string} rater
+ * @returns {Promise<Similar>}
+ */
+export const similar = (id, time_s, rater) => getJson(`recordings/${id}/similar`, { time_s, rater });
+
+/**
+ * @param {string} id
+ * @param {{ time_s: number, pattern: string, method: string, rater: string }} query
+ * @returns {Promise<Explanation>}
+ */
+export const explanation = (id, query) => getJson(`recordings/${id}/why`, query);
+
+/**
+ * @param {string} id
+ * @param {string} rater
+ * @returns {Promise<Vote[]>}
+ */
+export const votes = (id, rater) => getJson(`recordings/${id}/votes`, { rater });
+
+/**
+ * @param {string} id
+ * @param {Ballot} ballot
+ * @returns {Promise<Vote>}
+ */
+export const giveVote = (id, ballot) => postJson(`recordings/${id}/votes`, ballot);
+
+/**
+ * @param {string} id
+ * @param {string} rater
+ * @param {number} time_s
+ */
+export async function removeVote(id, rater, time_s) {
+  await request(address(`recordings/${id}/votes`, { rater, time_s }), { method: "DELETE" });
 }
 
-async function reason(answer) {
-  if (answer.status === 401) return "The token is missing or old. Open the address that ictal view printed.";
-  const { detail } = await answer.json().catch(() => ({}));
-  const first = Array.isArray(detail) ? detail[0]?.msg?.replace("Value error, ", "") : detail;
-  return first ?? `ictal answered ${answer.status}`;
-}
+/** @returns {Promise<Rater[]>} */
+export const raters = () => getJson("raters");
 
-function query(values) {
-  const known = Object.entries(values).filter(([, value]) => value !== null && value !== undefined && value !== "");
-  return new URLSearchParams(known).toString();
-}
+/**
+ * @param {string} name
+ * @returns {Promise<Rater>}
+ */
+export const addRater = (name) => postJson("raters", { name });
 
-/** GET as JSON. */
-export async function get(path, values = {}, signal = undefined) {
-  return (await ask(`/api/${path}?${query(values)}`, { signal })).json();
-}
+/** @returns {Promise<Agreement>} */
+export const agreement = () => getJson("agreement");
 
-/** POST or DELETE; the body goes as JSON. */
-export async function send(method, path, body, values = {}) {
-  const init = { method, body: body && JSON.stringify(body), headers: body ? { "Content-Type": "application/json" } : {} };
-  const answer = await ask(`/api/${path}?${query(values)}`, init);
-  return answer.status === 204 ? null : answer.json();
-}
-
-/** Send a file. */
+/**
+ * @param {File} file
+ * @returns {Promise<Uploaded>}
+ */
 export async function upload(file) {
   const body = new FormData();
   body.append("file", file);
-  return (await ask("/api/upload", { method: "POST", body })).json();
+  return (await request("/api/upload", { method: "POST", body })).json();
 }
 
-/** Let the browser save what a path answers. */
-export async function save(path, name) {
+/**
+ * Download all votes.
+ * @param {string} name of the file
+ */
+export async function saveVotes(name) {
   const link = document.createElement("a");
-  link.href = URL.createObjectURL(await (await ask(`/api/${path}`)).blob());
+  link.href = URL.createObjectURL(await (await request("/api/export")).blob());
   link.download = name;
   link.click();
   setTimeout(() => URL.revokeObjectURL(link.href), 10_000);
 }
 
 /**
- * Traces: the header {rows, groups, n, kind, start_s, stop_s, rate_hz} and `values`, µV, [row][n] or [row][n][2];
- * NaN where the recording has none.
+ * The answer is binary: the length of a JSON header, the header, and the values from the next multiple of four bytes.
+ * @param {string} id
+ * @param {TracesQuery} query
+ * @returns {Promise<Traces>}
  */
-export async function signal(id, values) {
-  const bytes = await (await ask(`/api/recordings/${id}/signal?${query(values)}`)).arrayBuffer();
+export async function traces(id, query) {
+  const bytes = await (await request(address(`recordings/${id}/signal`, { ...query }))).arrayBuffer();
   const length = new DataView(bytes).getUint32(0, true);
+  /** @type {TracesHeader} */
   const header = JSON.parse(new TextDecoder().decode(new Uint8Array(bytes, 4, length)));
   return { ...header, values: new Float32Array(bytes, 4 * Math.ceil((4 + length) / 4)) };
+}
+
+/**
+ * @param {string} path
+ * @param {Query} query
+ */
+async function getJson(path, query = {}) {
+  return (await request(address(path, query))).json();
+}
+
+/**
+ * @param {string} path
+ * @param {object} body
+ */
+async function postJson(path, body) {
+  const headers = { "Content-Type": "application/json" };
+  return (await request(address(path), { method: "POST", body: JSON.stringify(body), headers })).json();
+}
+
+/**
+ * @param {string} path
+ * @param {Query} query - values that are empty are left out
+ */
+function address(path, query = {}) {
+  const known = new URLSearchParams();
+  for (const [name, value] of Object.entries(query)) {
+    if (value !== null && value !== undefined && value !== "") known.set(name, String(value));
+  }
+  return `/api/${path}?${known}`;
+}
+
+/**
+ * @param {string} url
+ * @param {{ method?: string, body?: BodyInit, headers?: Record<string, string> }} init
+ */
+async function request(url, init = {}) {
+  let answer;
+  try {
+    answer = await fetch(url, { ...init, headers: { "X-Ictal-Token": token, ...init.headers } });
+  } catch {
+    throw new ApiError(0, "No connection to ictal. Is it still running?");
+  }
+  if (!answer.ok) throw new ApiError(answer.status, await reason(answer));
+  return answer;
+}
+
+/** @param {Response} answer */
+async function reason(answer) {
+  if (answer.status === 401) return "The token is missing or out of date. Open the address that ictal view printed.";
+  const { detail } = await answer.json().catch(() => ({}));
+  const first = Array.isArray(detail) ? detail[0]?.msg?.replace("Value error, ", "") : detail;
+  return first ?? `ictal answered ${answer.status}`;
 }

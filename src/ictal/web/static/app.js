@@ -1,140 +1,174 @@
-/** The viewer: what each key, button and menu does, and how the page begins. */
+/** The viewer: what each key, button and menu does, and how the page starts. */
 
-import { showAgreement } from "./agreement.js";
-import { get, save } from "./api.js";
+/** @import { Action } from "./keyboard.js" */
+
+import { showAgreement } from "./agreement-dialog.js";
+import * as api from "./api.js";
 import { applyTheme } from "./colours.js";
-import { loadOverview, overview, showHover, showOverview } from "./day.js";
-import { $, press } from "./dom.js";
-import { listen, writeHelp } from "./keys.js";
-import { later } from "./later.js";
-import { addFile, loadList, pollLater, showState } from "./list.js";
-import { explain, findSimilar, showWindow, why } from "./looked.js";
-import { eeg, redraw } from "./page.js";
-import { keep, prefs } from "./prefs.js";
-import { open, refresh, showDetail, voteHere } from "./recording.js";
-import { CUTS_HZ, nextMontage, nextSensitivity, offer, setCut, setMontage, setPage, setSensitivity, setWhy } from "./settings.js";
+import { explain, findSimilar, panel, showWindow } from "./current-window.js";
+import { debounce } from "./debounce.js";
+import { eegPlot, redrawPage } from "./eeg-page.js";
+import { $, $dialog, $input, $select, press } from "./elements.js";
+import { showHelp } from "./help-dialog.js";
+import { listenToKeys } from "./keyboard.js";
+import { fail, say } from "./messages.js";
+import { goTo, goToEnd, goToEvent, goToUnvoted, moveBy, select, showAgain, showFrom } from "./navigation.js";
+import { describePointer, loadOverview, overviewPlot, redrawOverview } from "./overview.js";
+import { preferences, setPreference } from "./preferences.js";
+import { addFile, loadList, showScoring, startPolling } from "./recording-list.js";
+import { open, refresh, showDetail, voteForWindow } from "./recording.js";
 import { state } from "./state.js";
-import { fail, say } from "./status.js";
-import { goTo, select, toEvent, toLast, toUnvoted, turnAgain, turnBy, turnTo } from "./turning.js";
-import { addRater, chooseRater, loadRaters } from "./voting.js";
+import * as toolbar from "./toolbar.js";
+import { addRater, chooseRater, loadRaters } from "./votes.js";
 
-/** How long a reader rests before something is asked of the server. */
-const RESTED_MS = 120;
+/** How long a reader pauses before the server is asked. */
+const PAUSE_MS = 120;
 
-overview.act = { go: goTo, zoom: () => later("overview", () => loadOverview(), RESTED_MS), hover: showHover };
-eeg.act = { select, measured: say };
-why.act = { vote: voteHere, explain, findSimilar };
-
-const actions = {
-  pageAfter: () => turnBy(prefs.page_s),
-  pageBefore: () => turnBy(-prefs.page_s),
-  secondAfter: () => turnBy(1),
-  secondBefore: () => turnBy(-1),
-  first: () => turnTo(0),
-  last: toLast,
-  eventAfter: () => toEvent(1),
-  eventBefore: () => toEvent(-1),
-  larger: () => nextSensitivity(-1),
-  smaller: () => nextSensitivity(1),
-  montage: nextMontage,
-  why: () => setWhy(!prefs.why),
-  tint: () => why.tint.click(),
-  mel: () => why.mel.click(),
-  like: () => why.like.click(),
-  unvoted: toUnvoted,
-  zoomIn: () => overview.zoom(0.5),
-  zoomOut: () => overview.zoom(2),
-  zoomAll: () => overview.look(0, state.detail.duration_s),
-  earlier: () => overview.pan(-0.25),
-  later: () => overview.pan(0.25),
-  vote: (number) => voteHere(state.detail.patterns[number - 1].key),
-};
-const anyTime = {
-  agreement: () => showAgreement($("agreement-dialog")).catch(fail),
-  help: () => {
-    writeHelp($("help-dialog"), state.about);
-    $("help-dialog").showModal();
-  },
-};
-const BUTTONS = {
-  "page-before": "pageBefore", "page-after": "pageAfter", "event-before": "eventBefore", "event-after": "eventAfter",
-  "zoom-in": "zoomIn", "zoom-out": "zoomOut", "zoom-all": "zoomAll", "why-toggle": "why", agreement: "agreement", help: "help",
+/** @type {Record<Action, () => void>} */
+const ACTIONS = {
+  pageAfter: () => moveBy(preferences.page_s),
+  pageBefore: () => moveBy(-preferences.page_s),
+  secondAfter: () => moveBy(1),
+  secondBefore: () => moveBy(-1),
+  first: () => showFrom(0),
+  last: goToEnd,
+  eventAfter: () => goToEvent(1),
+  eventBefore: () => goToEvent(-1),
+  larger: () => toolbar.stepSensitivity(-1),
+  smaller: () => toolbar.stepSensitivity(1),
+  montage: toolbar.nextMontage,
+  panel: () => toolbar.setPanel(!preferences.why),
+  tint: () => panel.tintToggle.click(),
+  mel: () => panel.melToggle.click(),
+  similar: () => panel.similarToggle.click(),
+  unvoted: goToUnvoted,
+  zoomIn: () => overviewPlot.zoom(0.5),
+  zoomOut: () => overviewPlot.zoom(2),
+  zoomAll: () => overviewPlot.showAll(),
+  earlier: () => overviewPlot.pan(-0.25),
+  later: () => overviewPlot.pan(0.25),
+  agreement: () => showAgreement($dialog("agreement-dialog")).catch(fail),
+  help: () => showHelp($dialog("help-dialog"), state.about),
 };
 
-/** What a key or a button does; without a recording there are only help and agreement. */
-const act = (name, ...values) => (anyTime[name] ?? (state.detail ? actions[name] : () => {}))(...values);
+/**
+ * What works without a recording.
+ * @type {Action[]}
+ */
+const ALWAYS = ["agreement", "help"];
 
-/** Let a choice made by mouse give the keys back to the page; one made by keyboard keeps them. */
+/** @type {[id: string, Action][]} */
+const BUTTONS = [
+  ["page-before", "pageBefore"], ["page-after", "pageAfter"],
+  ["event-before", "eventBefore"], ["event-after", "eventAfter"],
+  ["zoom-in", "zoomIn"], ["zoom-out", "zoomOut"], ["zoom-all", "zoomAll"],
+  ["why-toggle", "panel"], ["agreement", "agreement"], ["help", "help"],
+];
+
+/** @param {Action} action */
+function act(action) {
+  if (state.detail || ALWAYS.includes(action)) ACTIONS[action]();
+}
+
+/** @param {number} number - of a pattern, from 1 */
+function voteByKey(number) {
+  if (state.detail) voteForWindow(state.detail.patterns[number - 1].key).catch(fail);
+}
+
+/**
+ * Act on a choice. After one by mouse the keys belong to the page again; one by keyboard keeps the focus.
+ * @param {string} id - of a menu
+ * @param {(value: string) => void} choose
+ */
 function onChoice(id, choose) {
-  const menu = $(id);
-  let byMouse = false;
-  menu.addEventListener("pointerdown", () => (byMouse = true));
-  menu.addEventListener("keydown", () => (byMouse = false));
+  const menu = $select(id);
+  let isByMouse = false;
+  menu.addEventListener("pointerdown", () => (isByMouse = true));
+  menu.addEventListener("keydown", () => (isByMouse = false));
   menu.addEventListener("change", () => {
     choose(menu.value);
-    if (byMouse && !document.querySelector("dialog[open]")) $("eeg").focus({ focusVisible: false });
+    if (isByMouse && !document.querySelector("dialog[open]")) focusPage();
   });
 }
 
-const refreshThen = (after) => () => state.detail && refresh().then(after).catch(fail);
+const focusPage = () => $("eeg").focus({ focusVisible: false });
 
-function wireMenus() {
-  offer();
-  onChoice("recording", (id) => open(id).then(showState).catch(fail));
-  onChoice("page_s", (text) => setPage(Number(text)));
-  onChoice("sensitivity", (text) => setSensitivity(Number(text)));
-  onChoice("montage", setMontage);
-  for (const name of Object.keys(CUTS_HZ)) onChoice(name, (text) => setCut(name, text));
-  onChoice("rater", (name) => chooseRater(name, refreshThen()));
-  $("rater-cancel").addEventListener("click", () => $("rater-dialog").close(""));
-  $("rater-dialog").addEventListener("close", () => addRater(refreshThen(() => $("eeg").focus())));
+function raterChanged() {
+  if (state.detail) refresh().catch(fail);
 }
 
-function wireButtons() {
-  for (const [id, name] of Object.entries(BUTTONS)) $(id).addEventListener("click", () => act(name));
-  $("file").addEventListener("change", () => addFile($("file")));
+function connectMenus() {
+  toolbar.fillMenus();
+  onChoice("recording", (id) => open(id).then(showScoring).catch(fail));
+  onChoice("page_s", (text) => toolbar.setPageLength(Number(text)));
+  onChoice("sensitivity", (text) => toolbar.setSensitivity(Number(text)));
+  onChoice("montage", toolbar.setMontage);
+  for (const [name] of toolbar.FILTERS_HZ) onChoice(name, (text) => toolbar.setFilter(name, text));
+  onChoice("rater", (name) => chooseRater(name, raterChanged));
+  $("rater-cancel").addEventListener("click", () => $dialog("rater-dialog").close(""));
+  $("rater-dialog").addEventListener("close", () => addRater(() => {
+    raterChanged();
+    $("eeg").focus();
+  }));
+}
+
+function connectButtons() {
+  for (const [id, action] of BUTTONS) $(id).addEventListener("click", () => act(action));
+  $("file").addEventListener("change", () => addFile($input("file")));
   $("theme").addEventListener("click", () => {
-    keep("theme", document.documentElement.dataset.theme === "dark" ? "light" : "dark");
-    setTheme();
+    setPreference("theme", document.documentElement.dataset.theme === "dark" ? "light" : "dark");
+    showTheme();
   });
   $("export").addEventListener("click", () => saveVotes().catch(fail));
-  matchMedia("(prefers-color-scheme: dark)").addEventListener("change", setTheme);
-  new ResizeObserver(() => later("resize", turnAgain, RESTED_MS)).observe($("eeg"));
+  matchMedia("(prefers-color-scheme: dark)").addEventListener("change", showTheme);
+  new ResizeObserver(() => debounce("resize", showAgain, PAUSE_MS)).observe($("eeg"));
+}
+
+function connectPlots() {
+  overviewPlot.onGo = goTo;
+  overviewPlot.onZoom = () => debounce("overview", loadOverview, PAUSE_MS);
+  overviewPlot.onHover = describePointer;
+  eegPlot.onSelect = select;
+  eegPlot.onMeasure = say;
+  panel.onVote = (pattern) => voteForWindow(pattern).catch(fail);
+  panel.onExplain = explain;
+  panel.onFindSimilar = findSimilar;
 }
 
 async function saveVotes() {
-  await save("export", "votes.csv");
+  await api.saveVotes("votes.csv");
   say("The votes were saved as votes.csv, which ictal ablate reads.");
 }
 
-function setTheme() {
-  press($("theme"), applyTheme(prefs.theme));
+function showTheme() {
+  press($("theme"), applyTheme(preferences.theme));
   if (!state.detail) return;
   showDetail();
-  showOverview();
+  redrawOverview();
   showWindow();
-  redraw();
+  redrawPage();
+}
+
+async function openFirst() {
+  [state.about] = await Promise.all([api.about(), loadRaters()]);
+  await loadList();
+  $("upload").hidden = !state.about.upload;
+  const [id, start_s] = location.hash.slice(1).split("/");
+  const chosen = state.recordings.find((each) => each.id === id) ?? state.recordings[0];
+  focusPage();
+  if (chosen) await open(chosen.id, Number(start_s) || 0);
+  showScoring();
 }
 
 async function start() {
-  setTheme();
-  setWhy(prefs.why);
-  wireMenus();
-  wireButtons();
-  listen(act);
-  try {
-    [state.about] = await Promise.all([get("about"), loadRaters()]);
-    await loadList();
-    $("upload").hidden = !state.about.upload;
-    const [id, at] = location.hash.slice(1).split("/");
-    const chosen = state.recordings.find((each) => each.id === id) ?? state.recordings[0];
-    $("eeg").focus({ focusVisible: false });
-    if (chosen) await open(chosen.id, Number(at) || 0);
-    showState();
-  } catch (error) {
-    fail(error);
-  }
-  pollLater();
+  showTheme();
+  toolbar.setPanel(preferences.why);
+  connectPlots();
+  connectMenus();
+  connectButtons();
+  listenToKeys(act, voteByKey);
+  await openFirst().catch(fail);
+  startPolling();
 }
 
 start();

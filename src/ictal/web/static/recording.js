@@ -1,76 +1,95 @@
-/** The recording that is shown: opened, asked for again when something has changed, and described in the header. */
+/** The open recording: opened, fetched again when something has changed, and described in the header. */
 
-import { get } from "./api.js";
+/** @import { Details, Pattern } from "./answers.js" */
+
+import * as api from "./api.js";
 import { Clock } from "./clock.js";
 import { patternColour } from "./colours.js";
-import { loadOverview, overview, showOverview } from "./day.js";
-import { $, el } from "./dom.js";
-import { loadWindow, why } from "./looked.js";
-import { prefs } from "./prefs.js";
-import { offerOf } from "./settings.js";
+import { loadWindow, panel } from "./current-window.js";
+import { $, $button, $select, el } from "./elements.js";
+import { say } from "./messages.js";
+import { showFrom } from "./navigation.js";
+import { loadOverview, overviewPlot, redrawOverview } from "./overview.js";
+import { preferences } from "./preferences.js";
 import { isUsual, sensitivityOf } from "./sensitivity.js";
-import { state } from "./state.js";
-import { say } from "./status.js";
-import { turnTo } from "./turning.js";
-import { loadVotes, vote } from "./voting.js";
+import { openDetail, state } from "./state.js";
+import { fillMenusOf } from "./toolbar.js";
+import { loadVotes, vote } from "./votes.js";
 
-let opening = null;
+let lastOpened = 0;
 
-/** Open a recording; of two that are asked for the later one is shown, and the list always names what is shown. */
+/**
+ * Open a recording. Of two requests the later one counts, and the menu always names the recording that is shown.
+ * @param {string} id
+ * @param {number} start_s
+ */
 export async function open(id, start_s = 0) {
-  const asked = (opening = {});
-  let detail;
+  const number = (lastOpened += 1);
+  let detail = null;
   try {
-    detail = await get(`recordings/${id}`, { rater: prefs.rater });
+    detail = await api.details(id, preferences.rater);
   } finally {
-    if (asked === opening) $("recording").value = (detail ?? state.detail)?.id ?? "";
+    if (number === lastOpened) $select("recording").value = (detail ?? state.detail)?.id ?? "";
   }
-  if (asked !== opening) return;
-  Object.assign(state, { detail, clock: new Clock(detail.start), whole: null, data: null, window: null, votes: [], signal: null });
+  if (number !== lastOpened) return;
+  const clock = new Clock(detail.start);
+  Object.assign(state, { detail, clock, overview: null, window: null, votes: [], traces: null });
   document.title = `${detail.name} – ictal`;
   showDetail();
-  tellNotes(detail);
-  turnTo(start_s);
-  await look();
+  sayNotes(detail);
+  showFrom(start_s);
+  await loadScores();
 }
 
-/** Ask again for what may have changed: scoring went on, a vote was given, or another rater looks. */
+/** Fetch again what may have changed: after scoring, after a vote, or for another rater. */
 export async function refresh() {
-  const { id } = state.detail;
-  const detail = await get(`recordings/${id}`, { rater: prefs.rater });
-  if (id !== state.detail.id) return;
+  const { id } = openDetail();
+  const detail = await api.details(id, preferences.rater);
+  if (id !== openDetail().id) return;
   state.detail = detail;
   showDetail();
-  await look();
+  await loadScores();
 }
 
-async function look() {
+async function loadScores() {
   await Promise.all([loadOverview(true), loadVotes()]);
-  if (overview.isZoomed) await loadOverview();
-  showOverview();
+  if (overviewPlot.isZoomed) await loadOverview();
+  redrawOverview();
   await loadWindow();
 }
 
 export function showDetail() {
-  const { detail } = state;
-  why.setPatterns(detail.patterns);
-  const chip = (pattern) => el("i", { className: "chip", colour: patternColour(pattern), "aria-hidden": "true" });
-  $("legend").replaceChildren(...detail.patterns.map((pattern) => el("span", {}, chip(pattern), pattern.title)));
-  offerOf(detail);
-  for (const id of ["event-before", "event-after"]) $(id).disabled = detail.withheld || !detail.events.length;
-  const { model, patient } = detail;
-  $("model").textContent = [patient, model && `${model.name} (${model.arm})`].filter(Boolean).join(", ");
+  const detail = openDetail();
+  const { model, patient, patterns } = detail;
+  panel.setPatterns(patterns);
+  $("legend").replaceChildren(...patterns.map(legendEntry));
+  fillMenusOf(detail);
+  for (const id of ["event-before", "event-after"]) $button(id).disabled = detail.withheld || !detail.events.length;
+  const facts = [patient, model && `${model.name} (${model.arm})`];
+  $("model").textContent = facts.filter(Boolean).join(", ");
 }
 
-/** Say what a reader must know of the model and the file; that it is no medical device always stands at the foot. */
-function tellNotes({ model, notes }) {
-  const warnings = (model?.warnings ?? []).filter((text) => text !== state.about.not_a_device);
-  const large = isUsual(state.detail) ? [] : [`Large amplitude: shown at ${sensitivityOf(state.detail)} µV/mm.`];
-  say([...warnings, ...notes, ...large].join(" · "));
+/** @param {Pattern} pattern */
+function legendEntry(pattern) {
+  const chip = el("i", { className: "chip", colour: patternColour(pattern), "aria-hidden": "true" });
+  return el("span", {}, chip, pattern.title);
 }
 
-/** Vote on what is looked at, also where the keys were faster than the server. */
-export async function voteHere(pattern) {
+/**
+ * Say what a reader must know of the model and the file; that it is no medical device is always at the bottom.
+ * @param {Details} detail
+ */
+function sayNotes(detail) {
+  const warnings = (detail.model?.warnings ?? []).filter((text) => text !== state.about?.not_a_device);
+  const large = isUsual(detail) ? [] : [`Large amplitude: shown at ${sensitivityOf(detail)} µV/mm.`];
+  say([...warnings, ...detail.notes, ...large].join(" · "));
+}
+
+/**
+ * Vote on the selected window, also where the key was pressed before the window was fetched.
+ * @param {string} pattern
+ */
+export async function voteForWindow(pattern) {
   if (!state.window) await loadWindow();
   await vote(pattern, refresh);
 }

@@ -1,31 +1,64 @@
-/** What is shown, and what follows from it. */
+/** What the page shows now, and what follows from it. */
 
-import { duration } from "./clock.js";
-import { prefs } from "./prefs.js";
+/** @import { About, Details, Event, Explanation, ListedRecording, Overview } from "./answers.js" */
+/** @import { ScoredWindow, Similar, Traces, Vote } from "./answers.js" */
+/** @import { TracesQuery } from "./api.js" */
+
+import { Clock, duration } from "./clock.js";
+import { preferences } from "./preferences.js";
+
+/** Seconds by which the times of a vote and of its window may differ. */
+const SAME_TIME_S = 0.05;
 
 /**
- * `whole` and `data`: the overview of everything, and as it is zoomed; `start_s`: where the page begins; `time_s`: what
- * is looked at; `window`: the scored window there, or null; `answer`: what speaks for a pattern in it; `similar`: windows
- * like it; `asked`: what a reader wants the model to be asked.
+ * @typedef {object} State
+ * @property {About | null} about
+ * @property {ListedRecording[]} recordings
+ * @property {Details | null} detail - the open recording
+ * @property {Clock} clock - of the open recording
+ * @property {Overview | null} overview - the part of the recording that the overview shows
+ * @property {Vote[]} votes - of the rater, on the open recording
+ * @property {number} start_s - where the page of EEG begins
+ * @property {number} time_s - the selected time
+ * @property {Traces | null} traces - of the page
+ * @property {ScoredWindow | null} window - the scored window at the selected time
+ * @property {Explanation | null} explanation - of the window
+ * @property {Similar | null} similar - windows like it
+ * @property {{ tint: boolean, mel: boolean, similar: boolean }} wanted - what the reader wants computed
+ * @property {boolean} offline
  */
+
+/** @type {State} */
 export const state = {
-  about: null, recordings: [], detail: null, clock: null, whole: null, data: null, votes: [], start_s: 0, time_s: 0,
-  signal: null, window: null, answer: null, similar: null, asked: { tint: false, mel: false, similar: false }, done: null, offline: false,
+  about: null, recordings: [], detail: null, clock: new Clock(null), overview: null, votes: [], start_s: 0, time_s: 0,
+  traces: null, window: null, explanation: null, similar: null, wanted: { tint: false, mel: false, similar: false },
+  offline: false,
 };
 
+/** The open recording; only for what cannot happen before one is open. */
+export function openDetail() {
+  if (!state.detail) throw new Error("no recording is open");
+  return state.detail;
+}
+
+/** @param {ScoredWindow} window */
 export const middle = (window) => (window.centre[0] + window.centre[1]) / 2;
 
-export const title = (key) => state.detail.patterns.find((pattern) => pattern.key === key)?.title ?? key;
+/** @param {string} key - of a pattern */
+export const title = (key) => openDetail().patterns.find((pattern) => pattern.key === key)?.title ?? key;
 
-/** The rater's vote on the window that is looked at. */
-export const votedHere = () => state.window && state.votes.find((vote) => Math.abs(vote.time_s - middle(state.window)) < 0.05);
+/** The rater's vote on the selected window. */
+export function voteHere() {
+  const { window, votes } = state;
+  return window && votes.find((vote) => Math.abs(vote.time_s - middle(window)) < SAME_TIME_S);
+}
 
-/** Whether there is a scored window whose centre holds a time. */
-export const isScored = (time_s) => windowAt(time_s) !== null;
-
-/** The middle of the scored window whose centre holds a time, the nearest where centres overlap; null where none does. */
+/**
+ * The middle of the scored window whose centre contains a time, the nearest where centres overlap; null if none does.
+ * @param {number} time_s
+ */
 export function windowAt(time_s) {
-  const { windows, centre_s, step_s } = state.detail;
+  const { windows, centre_s, step_s } = openDetail();
   for (const { start_s, n } of windows) {
     const number = Math.min(n - 1, Math.max(0, Math.round((time_s - start_s - centre_s / 2) / step_s)));
     const begin = start_s + number * step_s;
@@ -35,29 +68,42 @@ export function windowAt(time_s) {
 }
 
 /** The middles of all scored windows, in the order of time. */
-export function* middles() {
-  const { windows, centre_s, step_s } = state.detail;
-  for (const { start_s, n } of windows) for (let number = 0; number < n; number += 1) yield start_s + number * step_s + centre_s / 2;
+export function* windowMiddles() {
+  const { windows, centre_s, step_s } = openDetail();
+  for (const { start_s, n } of windows) {
+    for (let number = 0; number < n; number += 1) yield start_s + number * step_s + centre_s / 2;
+  }
 }
 
 /** How many windows are scored. */
-export const windowCount = () => state.detail.windows.reduce((sum, { n }) => sum + n, 0);
+export const windowCount = () => openDetail().windows.reduce((sum, { n }) => sum + n, 0);
 
-export function likeliest(probabilities) {
-  const keys = state.detail.patterns.map(({ key }) => key);
-  return keys.reduce((best, key) => ((probabilities?.[key] ?? 0) > (probabilities?.[best] ?? 0) ? key : best), keys[0]);
+/** @param {ScoredWindow} window */
+export function mostLikelyPattern({ probabilities }) {
+  const keys = openDetail().patterns.map(({ key }) => key);
+  return keys.reduce((best, key) => ((probabilities?.[key] ?? 0) > (probabilities?.[best] ?? 0) ? key : best));
 }
 
-/** What to ask for the page that begins at a time, `columns` pixels wide. */
-export function request(start_s, columns) {
-  const { montages, duration_s } = state.detail;
-  const montage = montages.includes(prefs.montage) ? prefs.montage : montages[0];
-  const stop_s = Math.min(duration_s, start_s + prefs.page_s);
-  return { start_s, stop_s, width: columns, montage, low_hz: prefs.low_hz, high_hz: prefs.high_hz, notch_hz: prefs.notch_hz };
+/** The montage that the reader chose, if the recording has it, else its first. */
+export function montageOf() {
+  const { montages } = openDetail();
+  return montages.includes(preferences.montage) ? preferences.montage : montages[0];
 }
 
-/** An event in words. */
-export function eventInWords({ number, pattern, start_s, stop_s, peak }) {
+/**
+ * What to fetch for the page that begins at a time.
+ * @param {number} start_s
+ * @param {number} width - pixels
+ * @returns {TracesQuery}
+ */
+export function tracesQuery(start_s, width) {
+  const { page_s, low_hz, high_hz, notch_hz } = preferences;
+  const stop_s = Math.min(openDetail().duration_s, start_s + page_s);
+  return { start_s, stop_s, width, montage: montageOf(), low_hz, high_hz, notch_hz };
+}
+
+/** @param {Event} event */
+export function describeEvent({ number, pattern, start_s, stop_s, peak }) {
   const when = `${state.clock.text(start_s)} to ${state.clock.text(stop_s)}, ${duration(stop_s - start_s)}`;
-  return `${title(pattern)}, event ${number} of ${state.detail.events.length}: ${when}, peak ${peak.toFixed(2)}`;
+  return `${title(pattern)}, event ${number} of ${openDetail().events.length}: ${when}, peak ${peak.toFixed(2)}`;
 }

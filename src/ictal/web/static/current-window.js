@@ -1,0 +1,127 @@
+/** The selected window: its scores, an explanation of them, and similar windows. */
+
+/** @import { Details } from "./answers.js" */
+
+import * as api from "./api.js";
+import { debounce } from "./debounce.js";
+import { redrawPage } from "./eeg-page.js";
+import { $ } from "./elements.js";
+import { fail } from "./messages.js";
+import { preferences } from "./preferences.js";
+import { middle, mostLikelyPattern, openDetail, state, voteHere, windowAt } from "./state.js";
+import { WindowPanel } from "./window-panel.js";
+
+/** How long a reader pauses before the model is asked. */
+const PAUSE_MS = 400;
+const ASKING = "Asking the model …";
+/** The share of usable EEG below which a window is marked. */
+const LOW_QUALITY = 0.8;
+
+export const panel = new WindowPanel($("why"));
+
+/**
+ * Select a time. What is known of another window no longer applies, and no vote may go to it.
+ * @param {number} time_s
+ */
+export function selectTime(time_s) {
+  state.time_s = time_s;
+  const { window } = state;
+  if (window && (time_s < window.centre[0] || time_s >= window.centre[1])) {
+    Object.assign(state, { window: null, explanation: null, similar: null });
+  }
+}
+
+export async function loadWindow() {
+  const { time_s } = state;
+  const { id } = openDetail();
+  try {
+    const window = windowAt(time_s) === null ? null : await api.scoredWindow(id, time_s, preferences.rater);
+    if (id !== openDetail().id || time_s !== state.time_s) return;
+    Object.assign(state, { window, explanation: null, similar: null });
+    panel.describe("");
+    showWindow();
+    redrawPage();
+    debounce("ask", askModel, PAUSE_MS);
+  } catch (error) {
+    fail(error);
+  }
+}
+
+export function showWindow() {
+  const { window } = state;
+  panel.show({
+    clock: state.clock,
+    window,
+    rater: preferences.rater,
+    vote: voteHere()?.pattern ?? null,
+    reason: reasonForNone(openDetail()),
+  });
+  panel.showSimilar(state.similar);
+  $("quality").textContent = window ? `${Math.round(100 * window.usable)} % usable` : "";
+  $("quality").className = window && window.usable < LOW_QUALITY ? "warn" : "";
+}
+
+/**
+ * Why there is no window at a time: the server says what is scored, and how much EEG the model needs.
+ * @param {Details} detail
+ */
+function reasonForNone({ state: scoring, model, centre_s }) {
+  if (scoring !== "scored") return "Not scored yet.";
+  const needed_s = Math.max(model?.seen_s ?? centre_s, centre_s);
+  return `Not scored: the model needs ${needed_s} s of EEG without a gap.`;
+}
+
+function askModel() {
+  explain();
+  findSimilar();
+}
+
+/** Ask for an explanation, if the reader wants one: it takes a second or more. */
+export async function explain() {
+  const { window, wanted } = state;
+  const isWanted = wanted.tint || wanted.mel;
+  state.explanation = null;
+  if (!isWanted || !window || window.withheld) {
+    panel.describe(isWanted && window?.withheld ? "Hidden until you have voted." : "");
+    redrawPage();
+    return;
+  }
+  panel.describe(ASKING);
+  try {
+    const explanation = await api.explanation(openDetail().id, {
+      time_s: middle(window),
+      pattern: panel.pattern.value || mostLikelyPattern(window),
+      method: panel.method.value,
+      rater: preferences.rater,
+    });
+    if (state.window !== window) return;
+    state.explanation = explanation;
+    panel.explain(explanation, window.centre);
+    redrawPage();
+  } catch (error) {
+    if (state.window === window) panel.describe(messageOf(error));
+    fail(error);
+  }
+}
+
+/** Ask for similar windows, if the reader wants them: the first answer of a model takes a minute. */
+export async function findSimilar() {
+  const { window, wanted } = state;
+  if (!wanted.similar || !preferences.why || !window) {
+    panel.showSimilar(null);
+    return;
+  }
+  panel.showSimilar({ windows: [], note: ASKING });
+  try {
+    const similar = await api.similar(openDetail().id, middle(window), preferences.rater);
+    if (state.window !== window) return;
+    state.similar = similar;
+    panel.showSimilar(similar);
+  } catch (error) {
+    if (state.window === window) panel.showSimilar({ windows: [], note: messageOf(error) });
+    fail(error);
+  }
+}
+
+/** @param {unknown} error */
+const messageOf = (error) => (error instanceof Error ? error.message : String(error));

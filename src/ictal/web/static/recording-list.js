@@ -1,0 +1,93 @@
+/** The list of recordings, the progress of scoring, and files that the reader adds; it is polled. */
+
+/** @import { ListedRecording } from "./answers.js" */
+
+import * as api from "./api.js";
+import { showPage } from "./eeg-page.js";
+import { $, $select, el, setOptions } from "./elements.js";
+import { banner, fail, say } from "./messages.js";
+import { open, refresh } from "./recording.js";
+import { openDetail, state } from "./state.js";
+
+const POLL_MS = 2000;
+
+/** The entries of the menu as they were last filled in. */
+let listed = "";
+/** @type {number | null} - how much of the open recording was scored at the last poll */
+let lastDone = null;
+
+export async function loadList() {
+  state.recordings = await api.recordings();
+  /** @type {[string, string][]} */
+  const options = state.recordings.map(
+    ({ id, name, state: scoring }) => [id, scoring === "scored" ? name : `${name} (${scoring})`]);
+  if (JSON.stringify(options) !== listed) {
+    setOptions($select("recording"), options, state.detail?.id ?? options[0]?.[0] ?? "");
+    listed = JSON.stringify(options);
+  }
+  showScoring();
+}
+
+const openRecording = () => state.recordings.find(({ id }) => id === state.detail?.id);
+
+export function showScoring() {
+  const recording = openRecording();
+  $("state").replaceChildren(...(recording ? scoringOf(recording) : []));
+  if (recording?.state === "failed") banner(`Not scored: ${recording.reason}`);
+  else banner(state.recordings.length ? "" : emptyHint());
+}
+
+/** @param {ListedRecording} recording */
+function scoringOf({ state: scoring, done, total }) {
+  const percent = Math.round((100 * done) / (total || 1));
+  if (scoring === "waiting") return ["waiting to be scored"];
+  if (scoring === "failed") return [el("span", { className: "bad" }, "not scored")];
+  if (scoring === "scored") return [];
+  return [el("progress", { value: percent, max: 100, "aria-label": "Scoring" }), `${percent} % scored`];
+}
+
+function emptyHint() {
+  return `No recording is shown yet. ${state.about?.upload ? "Add a file above." : "Start with: ictal view night.edf"}`;
+}
+
+export const startPolling = () => setTimeout(poll, POLL_MS);
+
+async function poll() {
+  try {
+    await loadList();
+    if (state.offline) await reconnect();
+    const now = openRecording();
+    if (!now && state.recordings.length) await open(state.recordings[0].id);
+    else if (now && (now.state !== openDetail().state || now.done !== (lastDone ?? now.done))) await refresh();
+    lastDone = now?.done ?? null;
+  } catch (error) {
+    fail(error);
+  }
+  startPolling();
+}
+
+async function reconnect() {
+  state.offline = false;
+  say("Connected again.");
+  if (state.detail) await Promise.all([showPage(), refresh()]);
+}
+
+/**
+ * Send the file that was chosen.
+ * @param {HTMLInputElement} input
+ */
+export async function addFile(input) {
+  const file = input.files?.[0];
+  if (!file) return;
+  say(`Sending ${file.name} …`);
+  try {
+    const { id, known } = await api.upload(file);
+    await open(id);
+    await loadList();
+    const same = `${file.name} has the same content as ${openDetail().name}, which is already in the list.`;
+    say(known ? same : `${file.name} was added.`);
+  } catch (error) {
+    fail(error);
+  }
+  input.value = ""; // so that the same file can be chosen again
+}
