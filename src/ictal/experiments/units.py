@@ -91,7 +91,7 @@ def open_windows(
         check_folds(dataset.outline, settings.folds, settings.test_share)
     missing = settings.context_missing
     array = prepare(
-        dataset, settings_of_input, cache, progress, needs=needs, with_context=with_context, context_missing=missing
+        dataset, settings_of_input, cache, progress, needs=needs, context_missing=missing if with_context else None
     )
     return dataset, array
 
