@@ -327,7 +327,7 @@ class _Eeg:
         return model_windows(self.runs, places, self.geometry, self.settings)
 
     def quality(self, excerpt: ModelWindow) -> dict[str, float | int | bool]:
-        """Return the `QUALITY_COLUMNS` of a window, for the electrodes of the EEG and the part that the model sees."""
+        """Return the `QUALITY_COLUMNS` of a window, for the EEG's electrodes and the part that the model sees."""
         known = [ELECTRODES.index(name) for name in self.mapping.known]
         shares = excerpt.missing[known].mean(axis=1)
         return {
