@@ -103,7 +103,7 @@ def main(asked: Sequence[str] | None = None) -> None:
     options = parser.parse_args(asked)
     hold_to(options.threads)
     recipe, out = recipe_of(options), options.folder / "agreement"
-    made = ablate("sim", recipe, ARMS, out / "ictal", out / "cache", threads=options.threads)
+    made = ablate("sim", recipe, ARMS, out / "ictal", cache=out / "cache", threads=options.threads)
     ours = Predictions.read(made.folder / "predictions.parquet")
     theirs = reference_tables(recipe, out, options.image)
     rows, differences = zip(*(compared(ours.select(arm=arm), theirs[arm], out) for arm in ARMS), strict=True)

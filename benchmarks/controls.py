@@ -67,7 +67,7 @@ def main() -> None:
     arms = options.arms.split(",")
     for control in options.only or CONTROLS:
         recipe = load_recipe("quick", overrides)
-        result = ablate(f"sim:{control}", recipe, arms, options.out / control, options.out / "cache").comparison
+        result = ablate(f"sim:{control}", recipe, arms, options.out / control, cache=options.out / "cache").comparison
         prior = result.baselines[0]
         to_prior = {d.a: d for d in result.differences if d.b == prior.name}
         print(f"\nsim:{control}   prior {prior.cv}   floor {result.floor.cv if result.floor else '–'}")

@@ -117,7 +117,7 @@ def on_clinic(place: Path, model: str, counts: Sequence[int], eegs: int, n_test:
                 "finetune" if begin_with else "default", [f"seed={seed}", *(() if begin_with else SCRATCH)]
             )
             out = place / f"{way} {count}".replace(" ", "_")
-            train(str(data), None, recipe, out, place / "cache", begin_with=begin_with)
+            train(str(data), None, recipe, out, cache=place / "cache", begin_with=begin_with)
             found[way] = judge(out, test, place / "cache", options)
             rows.append({"patients": count, "way": way, "KL": interval(found[way], found[way]["kl"], seed)})
             print(rows[-1], flush=True)
@@ -140,7 +140,7 @@ def on_real(place: Path, model: str, folds: int, seed: int) -> dict[str, str]:
         data = subset(REAL, sorted({*patients} - {*inside}), place / f"real{fold}")
         held = subset(REAL, inside, place / f"held{fold}")
         recipe = load_recipe("finetune", [f"seed={seed}"])
-        train(str(data), None, recipe, place / f"tuned{fold}", place / "cache", begin_with=model)
+        train(str(data), None, recipe, place / f"tuned{fold}", cache=place / "cache", begin_with=model)
         tuned.append(judge(place / f"tuned{fold}", held, place / "cache", options))
         before.append(judge(model, held, place / "cache", options))
     after, as_it_is = pd.concat(tuned), pd.concat(before)

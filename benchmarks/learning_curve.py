@@ -24,7 +24,7 @@ def main() -> None:
     options = parser.parse_args()
     arms = options.arms.split(",")
     recipe = load_recipe("quick", [f"data.sim.patients={options.patients}"])
-    run = ablate("sim", recipe, arms, options.out, options.cache, learning_curve=arms)
+    run = ablate("sim", recipe, arms, options.out, cache=options.cache, learning_curve=arms)
     assert run.learning_curve is not None
     print(machine())
     print(run.learning_curve.to_frame().round(3).to_string(index=False))

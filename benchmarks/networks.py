@@ -117,7 +117,9 @@ def main() -> None:
         told = place / "figures.json"
         if not told.exists():
             begun = time.perf_counter()
-            train("sim", arm, recipe_of(arm, models, options.windows, options.peak), place, options.out / "cache")
+            train(
+                "sim", arm, recipe_of(arm, models, options.windows, options.peak), place, cache=options.out / "cache"
+            )
             minutes = (time.perf_counter() - begun) / 60
             size = sum(weight.numel() for weight in load_model(place).network.parameters())
             told.write_text(

@@ -75,7 +75,7 @@ def same_arm(options: argparse.Namespace, work: Path) -> None:
             *options.set,
         ]
         begun, folder = perf_counter(), work / f"seeds-{data}"
-        ablate("sim", load_recipe(options.recipe, overrides), [options.arm], folder, work / "cache", threads=1)
+        ablate("sim", load_recipe(options.recipe, overrides), [options.arm], folder, cache=work / "cache", threads=1)
         kl, patients, weights = losses_of(folder)
         means = np.average(kl, axis=1, weights=weights)
         spread = f"KL of {len(kl)} trainings {means.min():.3f} to {means.max():.3f}, SD {means.std(ddof=1):.3f}"
@@ -106,7 +106,7 @@ def nothing_to_learn(options: argparse.Namespace, work: Path) -> None:
             *options.set,
         ]
         recipe = load_recipe(options.recipe, overrides)
-        result = ablate("sim:null", recipe, arms, work / str(repeat), work / "cache").comparison
+        result = ablate("sim:null", recipe, arms, work / str(repeat), cache=work / "cache").comparison
         better.update(d.a for d in result.differences if d.b == "prior" and d.decided and d.estimate.value < 0)
         print(f"{repeat + 1} of {options.repeats}: {dict(better)}", flush=True)
     print(f"\nnumber of repeats, of {options.repeats}, in which an arm is declared better than the prior:")

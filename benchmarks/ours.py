@@ -87,20 +87,20 @@ def _train(arm: str, setup: Setup) -> Measure:
 
     sized = f"training.{arm}.batch_size={setup.batch}"
     recipe = load_recipe("paper", [*RECIPE, sized, 'models.spatial.efficientnet.pretrained="no"'])
-    settings, n_windows = recipe.training_of(arm), N_STEPS * setup.batch
+    n_windows = N_STEPS * setup.batch
     signals = np.resize(setup.windows(), (n_windows, len(CHANNELS), WINDOW_SAMPLES))
     names = [str(number) for number in range(n_windows)]
     labels = pd.DataFrame({"window_id": names, "eeg_id": names, "patient_id": names, "start_s": 0.0})
     labels[list(VOTE_COLUMNS)] = np.random.default_rng(0).multinomial(20, np.full(6, 1 / 6), n_windows)
     array = WindowArray(labels, signals, labels[:0], "none")
     task = Task(arm, arm, np.arange(n_windows), np.arange(0), 0)
-    network, passes = build(arm, recipe.models), setup.batch // settings.per_pass
+    network, passes = build(arm, recipe.models), setup.batch // recipe.training_of(arm).per_pass
 
     def run() -> float:
         ends: list[float] = []
         with tempfile.TemporaryDirectory() as folder:
             told = lambda *_: ends.append(time.perf_counter())  # noqa: E731
-            fit(network, array, task, settings, recipe.trainer, Path(folder), told)
+            fit(network, array, task, recipe, Path(folder), told)
         steps = ends[passes - 1 :: passes]
         return 1e3 * (steps[-1] - steps[0]) / (setup.batch * (len(steps) - 1))
 

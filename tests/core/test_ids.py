@@ -71,7 +71,7 @@ def test_a_file_is_one_eeg_however_its_path_is_spelled(folder, other):
     rows = ("a/rec0.parquet", 0, "p0"), (other, 10, "p0")
     data = read_manifest(written(folder, *rows))
     assert data.labels["eeg_id"].unique().tolist() == ["a/rec0.parquet"]
-    with pytest.raises(TableError, match=r"lines 2, 3: window_id a/rec0\.parquet@0 stands 2 times"):
+    with pytest.raises(TableError, match=r"lines 2, 3: window_id a/rec0\.parquet@0 found 2 times"):
         read_manifest(written(folder, rows[0], (other, 0, "p0")))
     with pytest.raises(TableError, match=r"eeg_id 'a/rec0\.parquet' has several values of patient_id: p0, p9"):
         read_manifest(written(folder, rows[0], (other, 10, "p9")))

@@ -110,9 +110,7 @@ def test_contexts_are_those_that_scoring_gives_the_model(tmp_path):
     recording = RECORDINGS["seven minutes"]
     engine = Keeping(contract(derivations=NAMES, sees_context=True))
     frame = score(recording, engine).frame
-    made = prepared(
-        recording, frame["start_s"].tolist(), Needs(BANANA), tmp_path, with_context=True, context_missing=0.5
-    )
+    made = prepared(recording, frame["start_s"].tolist(), Needs(BANANA), tmp_path, context_missing=0.5)
     np.testing.assert_allclose(made.contexts, np.stack(engine.contexts), rtol=1e-4)
 
 

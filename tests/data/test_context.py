@@ -32,7 +32,7 @@ def long_sim(tmp_path_factory):
     """Return a simulated data set whose EEGs last ten minutes, and its windows with their contexts."""
     cache = tmp_path_factory.mktemp("long")
     dataset = SimulatedDataset(LONG)
-    return dataset, prepare(dataset, STANDARD, cache, with_context=True), cache
+    return dataset, prepare(dataset, STANDARD, cache, context_missing=0.0), cache
 
 
 def by_hand(dataset, eeg_id: str, *starts_s: float) -> np.ndarray:
@@ -135,7 +135,7 @@ def test_a_folder_of_long_simulated_eegs_keeps_windows_and_contexts(long_sim, tm
     dataset, made, _ = long_sim
     write_folder(dataset, tmp_path / "data")
     opened = open_dataset(str(tmp_path / "data"), DataSettings())
-    again = prepare(opened, STANDARD, tmp_path / "cache", with_context=True)
+    again = prepare(opened, STANDARD, tmp_path / "cache", context_missing=0.0)
     np.testing.assert_array_equal(again.signals, made.signals)
     np.testing.assert_array_equal(again.contexts, made.contexts)
 
@@ -151,7 +151,7 @@ def test_contexts_join_windows_which_stay_as_they_are(long_sim, tmp_path):
     assert alone.context_fingerprint is None
     (windows,) = finished(tmp_path)
     before = (windows / "signals.npy").stat().st_mtime_ns
-    joined = prepare(dataset, STANDARD, tmp_path, with_context=True)
+    joined = prepare(dataset, STANDARD, tmp_path, context_missing=0.0)
     np.testing.assert_array_equal(joined.contexts, made.contexts)
     assert (windows / "signals.npy").stat().st_mtime_ns == before
     for array in (alone, joined):
@@ -160,7 +160,7 @@ def test_contexts_join_windows_which_stay_as_they_are(long_sim, tmp_path):
         pd.testing.assert_frame_equal(array.labels, made.labels)
     fail = lambda *_: pytest.fail("was built again")  # noqa: E731
     for with_context in (True, False):
-        again = prepare(dataset, STANDARD, tmp_path, fail, with_context=with_context)
+        again = prepare(dataset, STANDARD, tmp_path, fail, context_missing=0.0 if with_context else None)
         assert (again.contexts is not None) == with_context
 
 
@@ -180,9 +180,9 @@ def eegs(tmp_path):
 def test_contexts_stay_with_their_windows_where_some_are_refused(eegs, tmp_path):
     windows_of = {"a.parquet": (0, 300), "c.parquet": (300,), "b.parquet": (560,)}
     expected = np.concatenate([by_hand(eegs, eeg, *starts) for eeg, starts in windows_of.items()])
-    whole = prepare(eegs, STANDARD, tmp_path / "one", with_context=True)
+    whole = prepare(eegs, STANDARD, tmp_path / "one", context_missing=0.0)
     shutil.copytree(tmp_path / "one" / whole.fingerprint, tmp_path / "two" / whole.fingerprint)
-    for made in (whole, prepare(eegs, STANDARD, tmp_path / "two", with_context=True)):
+    for made in (whole, prepare(eegs, STANDARD, tmp_path / "two", context_missing=0.0)):
         assert made.refused["window_id"].tolist() == ["c.parquet@30"]
         assert made.labels["window_id"].tolist() == [
             "a.parquet@0", "a.parquet@300", "c.parquet@300", "b.parquet@560"
@@ -201,12 +201,12 @@ def test_contexts_stay_with_their_windows_where_some_are_refused(eegs, tmp_path)
 def test_an_interrupted_build_leaves_nothing(eegs, tmp_path):
     cache, error = tmp_path / "cache", KeyboardInterrupt()
     with pytest.raises(KeyboardInterrupt):
-        prepare(eegs, STANDARD, cache, interrupt_after(1, error), with_context=True)
+        prepare(eegs, STANDARD, cache, interrupt_after(1, error), context_missing=0.0)
     assert finished(cache) == []
     prepare(eegs, STANDARD, cache)
     before = finished(cache)
     with pytest.raises(KeyboardInterrupt):
-        prepare(eegs, STANDARD, cache, interrupt_after(1, error), with_context=True)
+        prepare(eegs, STANDARD, cache, interrupt_after(1, error), context_missing=0.0)
     assert finished(cache) == before
 
 
@@ -214,10 +214,10 @@ def test_the_disk_must_hold_both_arrays(eegs, tmp_path, monkeypatch):
     windows, contexts = 5 * 20 * 10_000 * 4, 5 * 4 * 100 * 300 * 4
     monkeypatch.setattr(shutil, "disk_usage", lambda path: Usage(10**12, 0, 1.1 * windows))
     with pytest.raises(TableError, match=r"5 windows need 0\.0 GB"):
-        prepare(eegs, STANDARD, tmp_path / "cache", with_context=True)
+        prepare(eegs, STANDARD, tmp_path / "cache", context_missing=0.0)
     prepare(eegs, STANDARD, tmp_path / "cache")
     monkeypatch.setattr(shutil, "disk_usage", lambda path: Usage(10**12, 0, 1.1 * contexts))
-    assert prepare(eegs, STANDARD, tmp_path / "cache", with_context=True).contexts is not None
+    assert prepare(eegs, STANDARD, tmp_path / "cache", context_missing=0.0).contexts is not None
 
 
 def test_windows_without_a_context_are_counted_and_named_before_anything_is_read(tmp_path, monkeypatch):
@@ -227,15 +227,15 @@ def test_windows_without_a_context_are_counted_and_named_before_anything_is_read
     dataset = open_dataset(str(save(manifest(rows), tmp_path / "m.csv")), DataSettings())
     fail = lambda *_: pytest.fail("something was read")  # noqa: E731
     with pytest.raises(TableError) as caught:
-        prepare(dataset, STANDARD, tmp_path / "cache", fail, with_context=True)
+        prepare(dataset, STANDARD, tmp_path / "cache", fail, context_missing=0.0)
     for words in (
         "6 of 9 windows have no context", "b.parquet@0, b.parquet@10", "b.parquet lasts 90 s",
         "allowed are EEGs of 600 s or more", "data.context_missing", "train_spectrograms/", "data.sim.eeg_s",
     ):  # fmt: skip
         assert words in str(caught.value)
     with pytest.raises(TableError, match=r"3 of 9 .* allowed are EEGs of 300 s"):
-        prepare(dataset, STANDARD, tmp_path / "cache", with_context=True, context_missing=0.5)
-    made = prepare(dataset, STANDARD, tmp_path / "cache", with_context=True, context_missing=0.85)
+        prepare(dataset, STANDARD, tmp_path / "cache", context_missing=0.5)
+    made = prepare(dataset, STANDARD, tmp_path / "cache", context_missing=0.85)
     assert np.isfinite(made.contexts[3:6, 0, 0]).sum(axis=1).tolist() == [44, 44, 44]  # at odd seconds of 90
 
 
@@ -243,7 +243,7 @@ def test_a_simulation_that_is_too_short_is_told(tmp_path):
     with pytest.raises(
         TableError, match=r"2 of 2 windows have no context.*p0e0_0, p1e0_0.*lasts 50 s.*data\.sim\.eeg_s"
     ):
-        prepare(SimulatedDataset(SHORT), STANDARD, tmp_path, with_context=True)
+        prepare(SimulatedDataset(SHORT), STANDARD, tmp_path, context_missing=0.0)
 
 
 # Files in the layout of HMS
@@ -267,26 +267,26 @@ def hms(tmp_path) -> Path:
 
 def test_contexts_come_from_files_where_there_are_any_and_else_from_eeg(hms, tmp_path):
     dataset = open_dataset(str(hms), DataSettings())
-    made = prepare(dataset, STANDARD, tmp_path / "cache", with_context=True)
+    made = prepare(dataset, STANDARD, tmp_path / "cache", context_missing=0.0)
     whole = spectrogram_table(310).iloc[:, 1:].to_numpy().T.reshape(4, 100, 310)
     np.testing.assert_array_equal(made.contexts[0], whole[..., :300])
     np.testing.assert_array_equal(made.contexts[1], whole[..., 3:303])  # 7 s lie between two columns
     np.testing.assert_array_equal(made.contexts[2], by_hand(dataset, "2", 300)[0])
     thinned = open_dataset(str(hms), DataSettings(max_windows_per_eeg=1))
-    few = prepare(thinned, STANDARD, tmp_path / "cache", with_context=True)
+    few = prepare(thinned, STANDARD, tmp_path / "cache", context_missing=0.0)
     np.testing.assert_array_equal(few.contexts, made.contexts[[0, 2]])
 
 
 def test_contexts_are_those_of_the_files_as_they_are(hms, tmp_path):
-    first = prepare(open_dataset(str(hms), DataSettings()), STANDARD, tmp_path / "cache", with_context=True)
+    first = prepare(open_dataset(str(hms), DataSettings()), STANDARD, tmp_path / "cache", context_missing=0.0)
     spectrogram_table(310, seed=1).to_parquet(hms / "train_spectrograms" / "77.parquet")
-    second = prepare(open_dataset(str(hms), DataSettings()), STANDARD, tmp_path / "cache", with_context=True)
+    second = prepare(open_dataset(str(hms), DataSettings()), STANDARD, tmp_path / "cache", context_missing=0.0)
     assert first.fingerprint == second.fingerprint  # of the windows
     assert first.context_fingerprint != second.context_fingerprint
     assert not np.array_equal(first.contexts[0], second.contexts[0])
     (hms / "train_spectrograms" / "77.parquet").unlink()
     with pytest.raises(TableError, match=r"2 of 3 windows have no context.*1_0, 1_1"):
-        prepare(open_dataset(str(hms), DataSettings()), STANDARD, tmp_path / "cache", with_context=True)
+        prepare(open_dataset(str(hms), DataSettings()), STANDARD, tmp_path / "cache", context_missing=0.0)
 
 
 def test_wrong_offsets_and_files_are_told(hms, tmp_path):
@@ -305,7 +305,7 @@ def test_wrong_offsets_and_files_are_told(hms, tmp_path):
     with pytest.raises(
         Exception, match=r"77\.parquet: lasts 620 s, .* begin at 22 s; allowed is a start from 0 to 20 s"
     ):
-        prepare(open_dataset(str(hms), DataSettings()), STANDARD, tmp_path / "cache", with_context=True)
+        prepare(open_dataset(str(hms), DataSettings()), STANDARD, tmp_path / "cache", context_missing=0.0)
     for column in (SPECTROGRAM_COLUMN, SPECTROGRAM_OFFSET_COLUMN):
         save(table.drop(columns=column), hms / "train.csv")
         assert open_dataset(str(hms), DataSettings()).contexts == {}

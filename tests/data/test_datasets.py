@@ -342,11 +342,11 @@ def test_a_wrong_table_is_told_by_file_line_value_and_what_is_allowed(tables, la
     [
         ("folder", put(3, patient_id=1), "eeg_id '1' has several values of patient_id: 0, 1; allowed is one"),
         ("manifest", put(3, patient_id=1), "eeg_id '1.parquet' has several values of patient_id: 0, 1"),
-        ("folder", put(3, eeg_sub_id=0), "lines 2, 3: window_id 1_0 stands 2 times; allowed is once"),
+        ("folder", put(3, eeg_sub_id=0), "lines 2, 3: window_id 1_0 found 2 times; allowed is once"),
         (
             "manifest",
             put(3, start_s="0.0"),
-            "lines 2, 3: eeg_id and start_s ('1.parquet', 0.0) stands 2 times",
+            "lines 2, 3: eeg_id and start_s ('1.parquet', 0.0) found 2 times",
         ),
         (
             "folder",
@@ -558,7 +558,7 @@ def test_a_true_distribution_that_is_none_is_refused(tmp_path, values):
     table.loc[1, list(TRUE_COLUMNS[:2])] = [str(value) for value in values]
     save(table, tmp_path / "train.csv")
     with pytest.raises(
-        TableError, match=r"1 problem\n.*line 3: .*_true.* are no distribution; allowed are shares that sum"
+        TableError, match=r"1 problem\n.*line 3: .*_true.* are not a distribution; allowed are shares that sum"
     ):
         open_dataset(str(tmp_path), SETTINGS)
 

@@ -75,7 +75,7 @@ def test_a_finished_run_is_not_done_again(run, cache, monkeypatch):
 
 def test_a_run_on_the_written_folder_gives_the_same_table(run, cache, tmp_path):
     write_folder(SimulatedDataset(SimulationSettings(patients=9, eegs_per_patient=2)), tmp_path / "data")
-    other = ablate(str(tmp_path / "data"), TINY, ["temporal"], tmp_path / "run", cache)
+    other = ablate(str(tmp_path / "data"), TINY, ["temporal"], tmp_path / "run", cache=cache)
     # The ids differ, so the folds may: what must agree is what was read.
     assert other.manifest["windows_per_pattern"] == run.manifest["windows_per_pattern"]
     assert other.manifest["windows"] == run.manifest["windows"]
@@ -93,7 +93,7 @@ def test_windows_with_missing_samples_are_counted_or_refused_and_said(cache, tmp
     table = pd.read_parquet(folder / "train_eegs" / "3.parquet")
     table["C3"] = 12.0
     table.iloc[:2000].to_parquet(folder / "train_eegs" / "3.parquet")
-    made = ablate(str(folder), TINY, ["temporal"], tmp_path / "run", cache)
+    made = ablate(str(folder), TINY, ["temporal"], tmp_path / "run", cache=cache)
     windows = made.manifest["windows"]
     assert (windows["used"], windows["refused"], windows["refused_ids"]) == (17, 1, ["2_0"])
     assert (windows["with_missing_samples"], windows["with_flat_electrodes"]) == (2, 1)
@@ -110,14 +110,14 @@ def test_a_run_folder_of_another_recipe_or_data_is_refused(run, cache, tmp_path)
         assert part in str(caught.value)
     (tmp_path / "notes").mkdir()
     (tmp_path / "notes" / "mine.txt").write_text("not a run")
-    with pytest.raises(RunError, match="holds files but no run"):
+    with pytest.raises(RunError, match="contains files but no run"):
         ablate("sim", TINY, out=tmp_path / "notes", cache=cache)
     with pytest.raises(RunError, match="is a file"):
         ablate("sim", TINY, out=tmp_path / "notes" / "mine.txt", cache=cache)
 
 
 def test_what_cannot_be_is_said_before_anything_is_read(monkeypatch, tmp_path):
-    monkeypatch.setattr("ictal.experiments.units.prepare", lambda *_: pytest.fail("read the EEG"))
+    monkeypatch.setattr("ictal.experiments.data_source.prepare", lambda *_: pytest.fail("read the EEG"))
     with pytest.raises(UnknownNameError, match=r"unknown arm 'wave'; known are: temporal, spatial, both"):
         ablate("sim", TINY, ["wave"], tmp_path)
     with pytest.raises(RecipeError, match="no recipe 'fast'; known are default, finetune, paper, quick"):
@@ -129,7 +129,7 @@ def test_what_cannot_be_is_said_before_anything_is_read(monkeypatch, tmp_path):
 
 
 def test_a_trained_model_is_evaluated_as_its_parts_say(cache, tmp_path):
-    folder = train("sim", "both", TINY, tmp_path / "both", cache)
+    folder = train("sim", "both", TINY, tmp_path / "both", cache=cache)
     result, predictions = evaluate_model(folder, "sim", TINY, cache)
     assert result.n_windows == 18
     assert result.n_patients == 9
@@ -199,5 +199,5 @@ def test_a_run_that_was_stopped_goes_on_to_the_same_table(run, cache, tmp_path, 
 def test_two_processes_do_not_work_in_one_folder(run, cache):
     from filelock import FileLock
 
-    with FileLock(run.folder / ".lock"), pytest.raises(RunError, match="another process is at work"):
+    with FileLock(run.folder / ".lock"), pytest.raises(RunError, match="another process is using"):
         ablate("sim", TINY, out=run.folder, cache=cache)

@@ -22,7 +22,7 @@ RECIPE = load_recipe(TINY, ["data.sim.patients=12", "data.sim.eegs_per_patient=1
 @pytest.fixture(scope="module")
 def curved(tmp_path_factory, cache):
     folder = tmp_path_factory.mktemp("curve") / "run"
-    return ablate("sim", RECIPE, ["features", "temporal"], folder, cache, learning_curve=["features"])
+    return ablate("sim", RECIPE, ["features", "temporal"], folder, cache=cache, learning_curve=["features"])
 
 
 def test_fewer_patients_are_among_the_more_and_none_is_of_the_fold_or_the_test():
@@ -54,7 +54,7 @@ def test_units_of_the_curve_stay_out_of_the_table(curved, cache, tmp_path):
     predictions = Predictions.read(curved.folder / "predictions.parquet")
     assert predictions.arms == ["features", "temporal"]
     assert not predictions.frame.duplicated(["window_id", "arm", "fold"]).any()
-    plain = ablate("sim", RECIPE, ["features", "temporal"], tmp_path / "run", cache)
+    plain = ablate("sim", RECIPE, ["features", "temporal"], tmp_path / "run", cache=cache)
     assert plain.comparison.to_json() == curved.comparison.to_json()
     assert "Would more patients help?" not in (tmp_path / "run" / "report.html").read_text()
     own = RunFolder(curved.folder).predictions(Unit("features", 0, 2, 2)).frame
@@ -73,10 +73,10 @@ def test_a_curve_that_was_stopped_goes_on(curved, cache, monkeypatch):
 
     monkeypatch.setattr("ictal.training.unit.train_arm", stop)
     with pytest.raises(pytest.fail.Exception):
-        ablate("sim", RECIPE, ["features", "temporal"], curved.folder, cache, learning_curve=["features"])
+        ablate("sim", RECIPE, ["features", "temporal"], curved.folder, cache=cache, learning_curve=["features"])
     assert trained == [again.name]
     monkeypatch.undo()
-    same = ablate("sim", RECIPE, ["features", "temporal"], curved.folder, cache, learning_curve=["features"])
+    same = ablate("sim", RECIPE, ["features", "temporal"], curved.folder, cache=cache, learning_curve=["features"])
     assert same.learning_curve == curved.learning_curve
 
 
@@ -90,9 +90,9 @@ def test_the_command_line_prints_the_curve(curved, cache):
 
 def test_arms_without_a_curve_are_refused_with_those_that_have_one(cache, tmp_path, monkeypatch):
     assert curve_arms(["E", "spatial"], ["temporal", "spatial"]) == ["spatial"]
-    monkeypatch.setattr("ictal.experiments.units.prepare", lambda *_, **__: pytest.fail("read the EEG"))
+    monkeypatch.setattr("ictal.experiments.data_source.prepare", lambda *_, **__: pytest.fail("read the EEG"))
     for arm in ("both", "features"):
         with pytest.raises(RunError, match=rf"no learning curve of {arm}; allowed are .*: temporal, spatial"):
-            ablate("sim", TINY, ["both"], tmp_path / "run", cache, learning_curve=[arm])
+            ablate("sim", TINY, ["both"], tmp_path / "run", cache=cache, learning_curve=[arm])
     with pytest.raises(RunError, match=r"no learning curve of fusion-finetuned; allowed .*: temporal, spatial"):
-        ablate("sim", TINY, ["fusion-finetuned"], tmp_path / "run", cache, learning_curve=["fusion-finetuned"])
+        ablate("sim", TINY, ["fusion-finetuned"], tmp_path / "run", cache=cache, learning_curve=["fusion-finetuned"])

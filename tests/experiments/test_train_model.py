@@ -61,7 +61,7 @@ def recipe_file(tmp_path_factory) -> str:
 @pytest.fixture(scope="module")
 def streamed(tmp_path_factory, cache, recipe_file) -> Path:
     """A model that was trained on a stream and calibrated; nobody interrupted it."""
-    return train("sim", "temporal", recipe_file, tmp_path_factory.mktemp("streamed") / "model", cache)
+    return train("sim", "temporal", recipe_file, tmp_path_factory.mktemp("streamed") / "model", cache=cache)
 
 
 def wait_for(condition, seconds: float = 60) -> None:
@@ -94,7 +94,7 @@ def test_a_training_that_was_stopped_goes_on_to_the_same_model(streamed, cache, 
         assert "Repeat the same command" in said
         assert "Traceback" not in said
     told = []
-    train("sim", "temporal", recipe_file, out, cache, lambda *say: told.append(say))
+    train("sim", "temporal", recipe_file, out, cache=cache, progress=lambda *say: told.append(say))
     assert min(done for name, done, _ in told if name == "temporal") > 4  # the first epoch is not done again
     assert same_weights(out, streamed)
     assert (out / "card.json").read_text() == (streamed / "card.json").read_text()
@@ -103,7 +103,7 @@ def test_a_training_that_was_stopped_goes_on_to_the_same_model(streamed, cache, 
 def test_the_calibration_is_fitted_to_windows_that_the_stream_never_shows(streamed, cache, tmp_path, recipe_file):
     card = load_model(streamed).card
     plain = load_recipe(recipe_file, ["calibration=none"])
-    uncalibrated = train("sim", "temporal", plain, tmp_path / "plain", cache)
+    uncalibrated = train("sim", "temporal", plain, tmp_path / "plain", cache=cache)
     assert same_weights(uncalibrated, streamed)
     assert load_model(uncalibrated).card.models.calibration == CalibrationSettings()
     _, before = evaluate_model(uncalibrated, "sim", plain, cache)
@@ -137,7 +137,7 @@ def averaged(tmp_path_factory, cache, recipe_file) -> Path:
     recipe = load_recipe(
         recipe_file, ["seeds=2", "training.temporal.learning_rates={peak: 0.01, epochs: 2, warm_up: 1}"]
     )
-    return train("sim", "temporal", recipe, tmp_path_factory.mktemp("averaged") / "model", cache)
+    return train("sim", "temporal", recipe, tmp_path_factory.mktemp("averaged") / "model", cache=cache)
 
 
 def test_several_seeds_make_a_mean_of_networks_that_saw_other_windows(averaged, cache, recipe_file, tmp_path):
@@ -165,7 +165,7 @@ def test_a_mean_of_networks_is_exported_and_fine_tuned_as_one(averaged, cache, t
         answer = open_engine(averaged, "onnxruntime")(Piece(window, [0]))
         np.testing.assert_allclose(answer.probabilities[0], mean, atol=1e-4)
     still = load_recipe(TINY, STILL)
-    tuned = load_model(train("sim", None, still, tmp_path / "tuned", cache, begin_with=averaged))
+    tuned = load_model(train("sim", None, still, tmp_path / "tuned", cache=cache, begin_with=averaged))
     assert tuned.card.seeds == 2
     assert tuned.network.networks.keys() == {"temporal-seed0", "temporal-seed1"}
 
@@ -173,20 +173,22 @@ def test_a_mean_of_networks_is_exported_and_fine_tuned_as_one(averaged, cache, t
 def test_training_begins_with_a_saved_model_whose_card_says_how(streamed, cache, tmp_path):
     """At no rate at all weights stay as they are, and so do arm, view, input and calibration."""
     recipe = load_recipe(TINY, [*STILL, "models.lapse=0.3"])
-    folder = train("sim", None, recipe, tmp_path / "model", cache, begin_with=streamed)
+    folder = train("sim", None, recipe, tmp_path / "model", cache=cache, begin_with=streamed)
     ours, theirs = load_model(folder).card, load_model(streamed).card
     assert (ours.arm, ours.models, ours.standardise) == ("temporal", theirs.models, theirs.standardise)
     assert ours.begun_with.model_dump() == {"name": "model", "weights_sha256": theirs.weights_sha256}
     for name, tensor in tensors(folder).items():
         np.testing.assert_allclose(tensor, tensors(streamed)[name], atol=1e-9)
     with pytest.raises(RunError, match=r"began with: .*model.* in the folder, None now"):
-        train("sim", "temporal", recipe.model_copy(update={"models": ours.models}), folder, cache)
+        train("sim", "temporal", recipe.model_copy(update={"models": ours.models}), folder, cache=cache)
 
 
 def test_the_parts_of_an_average_begin_with_its_parts(cache, tmp_path):
     recipe = load_recipe(TINY, STILL)
-    both = train("sim", "both", recipe, tmp_path / "both", cache)
-    again = train("sim", "ER", recipe.model_copy(update={"seed": 5}), tmp_path / "again", cache, begin_with=both)
+    both = train("sim", "both", recipe, tmp_path / "both", cache=cache)
+    again = train(
+        "sim", "ER", recipe.model_copy(update={"seed": 5}), tmp_path / "again", cache=cache, begin_with=both
+    )
     before, after = tensors(both), tensors(again)
     assert before.keys() == after.keys()
     for name in before:
@@ -216,10 +218,10 @@ def test_a_stream_is_for_sim_alone(recipe_file, tmp_path, data):
 
 def test_a_calibration_needs_windows_that_were_not_trained_on(tmp_path):
     recipe = load_recipe(TINY, ["calibration=temperature"])
-    with pytest.raises(RecipeError, match=r"all windows are trained on.*allowed without a stream is 'none'"):
+    with pytest.raises(RecipeError, match=r"all windows are used for training.*allowed without a stream is 'none'"):
         train("sim", "temporal", recipe, tmp_path)
     half = load_recipe(TINY, ["calibration=temperature", "training.temporal.stream={windows: 8}"])
-    with pytest.raises(RecipeError, match="all windows are trained on"):
+    with pytest.raises(RecipeError, match="all windows are used for training"):
         train("sim", "both", half, tmp_path)
 
 
@@ -244,16 +246,16 @@ def test_seeds_by_arm_make_a_mean_of_different_networks_that_is_calibrated(cache
     content |= {"seeds": {"symmetric": 2}, "calibration": "temperature"}
     content["training"] = {"symmetric": small, "spatial": small}
     recipe = Recipe.model_validate(content)
-    model = load_model(train("sim", None, recipe, tmp_path / "model", cache))
+    model = load_model(train("sim", None, recipe, tmp_path / "model", cache=cache))
     assert (model.card.arm, model.card.seeds) == ("SE", {"symmetric": 2})
     assert [*model.network.networks] == ["symmetric-seed0", "symmetric-seed1", "spatial"]
     assert model.card.models.calibration.temperature != 1
     tuned = load_model(
-        train("sim", None, load_recipe(TINY, STILL), tmp_path / "tuned", cache, begin_with=tmp_path / "model")
+        train("sim", None, load_recipe(TINY, STILL), tmp_path / "tuned", cache=cache, begin_with=tmp_path / "model")
     )
     assert tuned.card.seeds == {"symmetric": 2}
-    with pytest.raises(RecipeError, match=r"an ablation compares arms on the same seeds; allowed is one number"):
-        ablate("sim", recipe, ["symmetric"], tmp_path / "run", cache)
+    with pytest.raises(RecipeError, match=r"an ablation trains all arms from the same seeds; allowed is one number"):
+        ablate("sim", recipe, ["symmetric"], tmp_path / "run", cache=cache)
     with pytest.raises(
         RecipeError, match=r"seeds: \['volume'\] are not trained; allowed are \['symmetric', 'spatial'\]"
     ):

@@ -22,7 +22,7 @@ ARMS = ("temporal", "volume", "fusion-finetuned")
 
 @pytest.fixture(scope="module")
 def here(tmp_path_factory, cache) -> Path:
-    return ablate("sim", TINY, ARMS, tmp_path_factory.mktemp("here") / "run", cache, threads=1).folder
+    return ablate("sim", TINY, ARMS, tmp_path_factory.mktemp("here") / "run", cache=cache, threads=1).folder
 
 
 @pytest.mark.slow
@@ -33,7 +33,7 @@ def test_workers_end_in_the_same_table_as_one_process(here, tmp_path, cache):
         if task == "all units":
             told.append((done, total))
 
-    there = ablate("sim", TINY, ARMS, tmp_path / "run", cache, tell, cluster=Cluster(workers=2)).folder
+    there = ablate("sim", TINY, ARMS, tmp_path / "run", cache=cache, progress=tell, cluster=Cluster(workers=2)).folder
     for name in ("predictions.parquet", "ablation.csv"):
         read = pd.read_parquet if name.endswith("parquet") else pd.read_csv
         pd.testing.assert_frame_equal(read(there / name), read(here / name), check_exact=True)
@@ -73,4 +73,6 @@ def wait_for(happens, running: subprocess.Popen, seconds: float = 120) -> None:
 
 def test_a_scheduler_that_is_not_there_is_one_error(tmp_path, cache):
     with pytest.raises(RunError, match=r"tcp://127.0.0.1:1: no Dask scheduler answers there"):
-        ablate("sim", TINY, ["temporal"], tmp_path / "run", cache, cluster=Cluster(scheduler="tcp://127.0.0.1:1"))
+        ablate(
+            "sim", TINY, ["temporal"], tmp_path / "run", cache=cache, cluster=Cluster(scheduler="tcp://127.0.0.1:1")
+        )

@@ -8,7 +8,7 @@ from ictal.core.labels import VOTE_COLUMNS, distribution
 from ictal.data import WindowArray
 from ictal.evaluation import kl_divergence
 from ictal.models.arms import ModelSettings, build
-from ictal.recipes import TrainingSettings
+from ictal.recipes import Recipe, TrainingSettings
 from ictal.recipes.schema import TrainerSettings
 from ictal.training.batches import draw_rows
 from ictal.training.losses import kl_loss
@@ -17,6 +17,7 @@ from ictal.training.trainer import fit
 
 N_EEGS = 12
 SETTINGS = TrainingSettings(learning_rates=(0.01, 0.005, 0.002), batch_size=4, precision="32", panel_weight=1)
+CPU = TrainerSettings(accelerator="cpu")
 MODELS = ModelSettings.model_validate(
     {"temporal": {"wavenet": {"filters": [4], "kernels": [3], "dilations": [2], "hidden": 8}}}
 )
@@ -35,6 +36,10 @@ def array() -> WindowArray:
 
 def task(seed: int = 0) -> Task:
     return Task("unit", "temporal", np.arange(16), np.arange(16, 24), seed)
+
+
+def recipe(settings: TrainingSettings = SETTINGS, trainer: TrainerSettings = CPU, arm: str = "temporal") -> Recipe:
+    return Recipe(name="test", training={arm: settings}, trainer=trainer)
 
 
 def network() -> nn.Module:
@@ -65,8 +70,7 @@ def test_rates_and_history_follow_the_epochs(array, tmp_path):
         network(),
         array,
         task(),
-        SETTINGS,
-        TrainerSettings(accelerator="cpu"),
+        recipe(),
         tmp_path,
         lambda *say: told.append(say),
     )
@@ -78,7 +82,7 @@ def test_rates_and_history_follow_the_epochs(array, tmp_path):
 
 
 def test_the_validation_kl_is_that_of_the_metric(array, tmp_path):
-    trained = fit(network(), array, task(), SETTINGS, TrainerSettings(accelerator="cpu"), tmp_path)
+    trained = fit(network(), array, task(), recipe(), tmp_path)
     with torch.inference_mode():
         probabilities = trained(torch.from_numpy(array.signals[16:])).softmax(1).numpy()
     expected = kl_divergence(array.labels[list(VOTE_COLUMNS)].to_numpy()[16:], probabilities).mean()
@@ -91,18 +95,17 @@ def state(model: nn.Module) -> list[torch.Tensor]:
 
 @pytest.mark.parametrize("error", [RuntimeError, KeyboardInterrupt])
 def test_training_that_broke_off_goes_on_to_the_same_weights(array, tmp_path, error):
-    trainer = TrainerSettings(accelerator="cpu")
-    whole = state(fit(network(), array, task(), SETTINGS, trainer, tmp_path / "whole"))
+    whole = state(fit(network(), array, task(), recipe(), tmp_path / "whole"))
 
     def break_off(name: str, done: float, total: float) -> None:
         if done == 4:  # in the midst of the second epoch
             raise error
 
     with pytest.raises(error):
-        fit(network(), array, task(), SETTINGS, trainer, tmp_path / "broken", break_off)
+        fit(network(), array, task(), recipe(), tmp_path / "broken", break_off)
     assert (tmp_path / "broken" / CHECKPOINT).is_file()
     told = []
-    again = fit(network(), array, task(), SETTINGS, trainer, tmp_path / "broken", lambda *say: told.append(say[1]))
+    again = fit(network(), array, task(), recipe(), tmp_path / "broken", lambda *say: told.append(say[1]))
     assert told[0] == 3  # the first epoch is not done again
     assert all(torch.equal(a, b) for a, b in zip(whole, state(again), strict=True))
     pd.testing.assert_frame_equal(
@@ -111,9 +114,8 @@ def test_training_that_broke_off_goes_on_to_the_same_weights(array, tmp_path, er
 
 
 def test_seeds_give_the_same_and_other_weights(array, tmp_path):
-    trainer = TrainerSettings(accelerator="cpu")
     one, same, other = (
-        state(fit(network(), array, task(seed), SETTINGS, trainer, tmp_path / name))
+        state(fit(network(), array, task(seed), recipe(), tmp_path / name))
         for name, seed in (("one", 0), ("same", 0), ("other", 1))
     )
     assert all(torch.equal(a, b) for a, b in zip(one, same, strict=True))
@@ -121,11 +123,10 @@ def test_seeds_give_the_same_and_other_weights(array, tmp_path):
 
 
 def test_micro_batches_add_up_to_the_batch(array, tmp_path):
-    trainer = TrainerSettings(accelerator="cpu")
     settings = SETTINGS.model_copy(update={"batch_size": 8, "clip_norm": None})
-    whole = state(fit(network(), array, task(), settings, trainer, tmp_path / "whole"))
+    whole = state(fit(network(), array, task(), recipe(settings), tmp_path / "whole"))
     micro = settings.model_copy(update={"micro_batch": 2})
-    parts = state(fit(network(), array, task(), micro, trainer, tmp_path / "parts"))
+    parts = state(fit(network(), array, task(), recipe(micro), tmp_path / "parts"))
     for a, b in zip(whole, parts, strict=True):
         # Adam divides by the gradient's own size, so rounding is seen in steps of the learning rate.
         torch.testing.assert_close(a, b, rtol=0, atol=1e-3)
@@ -139,7 +140,7 @@ def test_training_learns_what_can_be_learnt(array, tmp_path):
     signals[labels["seizure_vote"].to_numpy() > 0, 0] += 60  # Fp1 stands out, in every derivation that it is in
     clear = WindowArray(labels, signals, array.refused, "clear")
     settings = TrainingSettings(learning_rates=(0.02,) * 12, batch_size=4, precision="32")
-    fit(network(), clear, task(), settings, TrainerSettings(accelerator="cpu"), tmp_path)
+    fit(network(), clear, task(), recipe(settings), tmp_path)
     assert pd.read_csv(tmp_path / HISTORY)["valid_kl"].iloc[-1] < 0.2  # log 2 = 0.69 without looking
 
 
@@ -147,7 +148,7 @@ def test_training_learns_what_can_be_learnt(array, tmp_path):
 def test_two_processes_train_one_network(array, tmp_path):
     settings = TrainerSettings(accelerator="cpu", devices=2, strategy="ddp_spawn")
     before = network()
-    trained = fit(network(), array, task(), SETTINGS, settings, tmp_path)
+    trained = fit(network(), array, task(), recipe(SETTINGS, settings), tmp_path)
     assert len(pd.read_csv(tmp_path / HISTORY)) == 3
     assert not all(torch.equal(a, b) for a, b in zip(state(before), state(trained), strict=True))
 
@@ -158,7 +159,7 @@ def test_batch_normalisation_ends_with_the_statistics_of_the_training_windows(ar
     made = build("temporal", ModelSettings.model_validate(models))
     seen = []
     first = next(module for module in made.modules() if isinstance(module, nn.modules.batchnorm._BatchNorm))
-    fit(made, array, task(), SETTINGS, TrainerSettings(accelerator="cpu"), tmp_path)
+    fit(made, array, task(), recipe(), tmp_path)
     first.register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0].detach()))
     # one window of each of the eight EEGs, in two batches of four; which of two is drawn shifts noise a little
     with torch.no_grad():

@@ -15,10 +15,10 @@ from ictal.experiments.train_model import train
 from ictal.models.arms import ModelSettings, build_trained
 from ictal.models.checkpoint import predict
 from ictal.models.features import MOST
-from ictal.recipes import load_recipe
+from ictal.recipes import Recipe, load_recipe
 from ictal.recipes.regression import RegressionSettings
 from ictal.training.feature_fitting import PENALTIES, _log_concentration, fit_features
-from ictal.training.regression import choose_penalty, fit_regression
+from ictal.training.regression import Examples, choose_penalty, fit_regression
 from ictal.training.task import Task
 from tests.conftest import TINY
 
@@ -34,10 +34,18 @@ def made(n: int, seed: int = 0, strength: float = 2.0) -> tuple[np.ndarray, np.n
     return figures, np.stack([rng.multinomial(12, row) for row in shares]) / 12
 
 
+def examples(figures: np.ndarray, shares: np.ndarray, weights=None, patients=None) -> Examples:
+    n = len(figures)
+    weights = np.ones(n) if weights is None else weights
+    return Examples(
+        figures, shares, weights, np.ones(n), np.array(["p"] * n if patients is None else patients, object)
+    )
+
+
 def test_the_fit_is_the_least_penalised_kl():
     figures, shares = made(60)
     weights = np.random.default_rng(1).uniform(0.5, 2, 60)
-    found = fit_regression(figures, shares, weights, 5.0, MOST)
+    found = fit_regression(examples(figures, shares, weights), 5.0, MOST)
     inputs = np.vstack([((figures - found.centre) / found.spread).clip(-MOST, MOST), np.zeros(9)])
     targets, scaled = np.vstack([shares, np.full(6, 1 / 6)]), np.append(60 * weights / weights.sum(), 1)
 
@@ -56,10 +64,9 @@ def test_the_fit_is_the_least_penalised_kl():
 def test_a_strong_penalty_is_chosen_where_there_is_nothing_to_learn_and_a_weak_one_where_there_is():
     rng, patients = np.random.default_rng(0), [f"p{number // 4}" for number in range(120)]
     figures, shares = made(120, strength=4.0)
-    ones = np.ones(120)
-    learnt = choose_penalty(figures, shares, ones, ones, patients, SETTINGS, MOST, 0.0, np.random.default_rng(0))
-    nothing = choose_penalty(
-        figures, rng.permutation(shares), ones, ones, patients, SETTINGS, MOST, 0.0, np.random.default_rng(0)
+    learnt, nothing = (
+        choose_penalty(examples(figures, of, patients=patients), SETTINGS, MOST, 0.0, np.random.default_rng(0))
+        for of in (shares, rng.permutation(shares))
     )
     assert learnt.penalty < nothing.penalty == 1000
     assert min(learnt.kl) < 0.6 * min(nothing.kl)
@@ -73,10 +80,10 @@ def test_no_patient_is_judged_by_a_fit_that_saw_it():
     shares = np.repeat(np.eye(6)[rng.integers(0, 6, 30)], 4, axis=0)
     figures = np.repeat(np.eye(30), 4, axis=0) + 1e-3 * rng.normal(size=(120, 30))
     patients = [f"p{number // 4}" for number in range(120)]
-    ones = np.ones(120)
+    known = examples(figures, shares, patients=patients)
     settings = RegressionSettings(penalties=(0.01,), inner_folds=5)
-    found = choose_penalty(figures, shares, ones, ones, patients, settings, MOST, 0.05, np.random.default_rng(0))
-    seen = fit_regression(figures, shares, ones, 0.01, MOST).probabilities(figures)
+    found = choose_penalty(known, settings, MOST, 0.05, np.random.default_rng(0))
+    seen = fit_regression(known, 0.01, MOST).probabilities(figures)
     assert (seen * shares).sum(axis=1).mean() > 0.9
     assert (found.out_of_fold * shares).sum(axis=1).mean() < 0.3
 
@@ -86,14 +93,12 @@ def test_data_that_lack_a_pattern_or_a_second_patient_or_move_no_figure():
     shares[:, 2:] = 0
     shares[:, 0] = 1 - shares[:, 1]
     figures[:, 8] = 7.0
-    found = fit_regression(figures, shares, np.ones(20), 1.0, MOST)
+    found = fit_regression(examples(figures, shares), 1.0, MOST)
     probabilities = found.probabilities(figures)
     assert np.isfinite(probabilities).all()
     assert probabilities.min() > 0
     assert probabilities[:, 2:].max() < 0.1
-    alone = choose_penalty(
-        figures, shares, np.ones(20), np.ones(20), ["p"] * 20, SETTINGS, MOST, 0.0, np.random.default_rng(0)
-    )
+    alone = choose_penalty(examples(figures, shares), SETTINGS, MOST, 0.0, np.random.default_rng(0))
     assert (alone.penalty, alone.out_of_fold) == (1000, None)
 
 
@@ -117,7 +122,8 @@ def test_the_network_says_what_the_regression_does(votes, tmp_path):
     array, told = windows(24), []
     network = build_trained("features", ModelSettings(votes=votes, lapse=0.06))
     task = Task("unit", "features", np.arange(20), np.arange(20, 24), 0)
-    fit_features(network, array, task, SETTINGS, tmp_path, lambda *told_now: told.append(told_now))
+    recipe = Recipe(name="test", training={"features": SETTINGS})
+    fit_features(network, array, task, recipe, tmp_path, lambda *told_now: told.append(told_now))
     answer = predict(network, array.signals, task.valid)
     assert (answer.probabilities[[1, 3], 3] > 0.5).all()
     assert (answer.probabilities[[0, 2], 5] > 0.7).all()
@@ -130,7 +136,7 @@ def test_the_network_says_what_the_regression_does(votes, tmp_path):
     assert table.loc[table["chosen"], "inner_kl"].item() == table["inner_kl"].min()
     assert told[-1] == ("unit", 1, 1)
     again = build_trained("features", ModelSettings(votes=votes, lapse=0.06))
-    fit_features(again, array, task, SETTINGS, tmp_path)
+    fit_features(again, array, task, recipe, tmp_path)
     assert all(torch.equal(one, other) for one, other in zip(network.parameters(), again.parameters(), strict=True))
 
 
@@ -158,18 +164,18 @@ def test_a_recipe_says_penalties_for_a_regression_and_for_nothing_else():
 
 
 def test_what_a_regression_cannot_do_is_said_at_once(cache, tmp_path, monkeypatch):
-    model = train("sim", "features", TINY, tmp_path / "model", cache)
-    monkeypatch.setattr("ictal.experiments.ablation.open_windows", lambda *_, **__: pytest.fail("read the EEG"))
-    with pytest.raises(RecipeError, match=r"fitted to all windows at once.*--arm features without --from"):
-        train("sim", None, TINY, tmp_path / "other", cache, begin_with=model)
+    model = train("sim", "features", TINY, tmp_path / "model", cache=cache)
+    monkeypatch.setattr("ictal.experiments.data_source.DataSource.open", lambda *_, **__: pytest.fail("read the EEG"))
+    with pytest.raises(RecipeError, match=r"fitted to all windows at once.*--arm features and without --from"):
+        train("sim", None, TINY, tmp_path / "other", cache=cache, begin_with=model)
     with pytest.raises(UnknownNameError, match=r"unknown arm 'features\+mirror'"):
-        ablate("sim", TINY, ["features+mirror"], tmp_path / "run", cache)
-    with pytest.raises(RunError, match=r"augmentations .* one network that is trained by itself, and features"):
-        ablate("sim", TINY, ["features"], tmp_path / "run", cache, augmentations=True)
+        ablate("sim", TINY, ["features+mirror"], tmp_path / "run", cache=cache)
+    with pytest.raises(RunError, match=r"augmentations .* one arm with a network of its own, not for features"):
+        ablate("sim", TINY, ["features"], tmp_path / "run", cache=cache, augmentations=True)
 
 
 def test_a_trained_regression_is_a_model_like_any_other(cache, tmp_path):
-    folder = train("sim", "features", TINY, tmp_path / "model", cache)
+    folder = train("sim", "features", TINY, tmp_path / "model", cache=cache)
     assert {path.name for path in folder.glob("*.*")} >= {"model.safetensors", "card.json"}
     result, predictions = evaluate_model(folder, "sim", TINY, cache)
     assert predictions.arms == ["features"]

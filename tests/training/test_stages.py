@@ -21,9 +21,8 @@ from ictal.training.run_folder import Unit
 from ictal.training.task import HISTORY
 from ictal.training.trainer import fit
 from tests.conftest import TINY
-from tests.training.test_loop import MODELS, array, network, state, task  # noqa: F401 - a fixture
+from tests.training.test_loop import MODELS, array, network, recipe, state, task  # noqa: F401 - a fixture
 
-CPU = TrainerSettings(accelerator="cpu")
 FEW_THEN_MANY = TrainingSettings(
     population="few",
     learning_rates=(0.01, 0.01),
@@ -70,7 +69,7 @@ def test_stages_follow_each_other_with_their_rates_and_windows(panels_of_both_ki
         seen.append([index[value] for value in windows[:, 0, 0].tolist()] if trained.training else None),
         inner(windows, contexts),
     )[1]
-    fit(trained, made, task(), FEW_THEN_MANY, CPU, tmp_path)
+    fit(trained, made, task(), recipe(FEW_THEN_MANY), tmp_path)
     history = pd.read_csv(tmp_path / HISTORY)
     assert history["stage"].tolist() == [1, 1, 2]
     assert history["learning_rate"].tolist() == [0.01, 0.01, 0.001]
@@ -83,15 +82,15 @@ def test_a_run_that_broke_off_in_the_second_stage_goes_on_to_the_same_weights(pa
     settings = FEW_THEN_MANY.model_copy(
         update={"then": (Stage(population="many", learning_rates=(0.001, 0.001, 0.001)),)}
     )
-    whole = state(fit(network(), panels_of_both_kinds, task(), settings, CPU, tmp_path / "whole"))
+    whole = state(fit(network(), panels_of_both_kinds, task(), recipe(settings), tmp_path / "whole"))
 
     def break_off(name: str, done: float, total: float) -> None:
         if done == 4:
             raise RuntimeError
 
     with pytest.raises(RuntimeError):
-        fit(network(), panels_of_both_kinds, task(), settings, CPU, tmp_path / "broken", break_off)
-    again = state(fit(network(), panels_of_both_kinds, task(), settings, CPU, tmp_path / "broken"))
+        fit(network(), panels_of_both_kinds, task(), recipe(settings), tmp_path / "broken", break_off)
+    again = state(fit(network(), panels_of_both_kinds, task(), recipe(settings), tmp_path / "broken"))
     assert all(torch.equal(a, b) for a, b in zip(whole, again, strict=True))
 
 
@@ -99,8 +98,8 @@ def test_a_stage_without_windows_is_refused_before_training(array, tmp_path):  #
     labels = array.labels.copy()
     labels[list(VOTE_COLUMNS)] = np.eye(6, dtype=int)[0] * 3
     few = WindowArray(labels, array.signals, array.refused, "few")
-    with pytest.raises(RecipeError, match="windows of many votes, and none of the 16 training windows is one"):
-        fit(network(), few, task(), FEW_THEN_MANY, CPU, tmp_path)
+    with pytest.raises(RecipeError, match="windows with many votes, but none of the 16 training windows has many"):
+        fit(network(), few, task(), recipe(FEW_THEN_MANY), tmp_path)
     with pytest.raises(ValueError, match=r"mix is 0\.2; it needs the population"):
         Stage(mix=0.2)
 
@@ -123,13 +122,13 @@ def test_the_guard_tells_of_a_population_that_was_forgotten(panels_of_both_kinds
         then=(Stage(population="many", learning_rates=(0.02,) * 8),),
     )
     with pytest.warns(
-        ForgettingWarning, match=r"unit: stage 2, on windows of many votes, took the KL of those of few"
+        ForgettingWarning, match=r"unit: stage 2, on windows with many votes, raised the KL of windows with few"
     ):
-        fit(network(), made, task(), settings, CPU, tmp_path / "alone")
+        fit(network(), made, task(), recipe(settings), tmp_path / "alone")
     mixed = settings.model_copy(update={"then": (Stage(population="many", mix=0.5, learning_rates=(0.02,) * 8),)})
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ForgettingWarning)
-        fit(network(), made, task(), mixed, CPU, tmp_path / "mixed")
+        fit(network(), made, task(), recipe(mixed), tmp_path / "mixed")
     alone, kept = (pd.read_csv(tmp_path / name / HISTORY)["valid_kl_few"].iloc[-1] for name in ("alone", "mixed"))
     assert kept < alone
 
@@ -140,7 +139,7 @@ def test_a_stage_of_the_head_leaves_what_is_below_as_it_is(array, tmp_path):  # 
     made = build("temporal", type(MODELS).model_validate(models))
     before = {name: tensor.clone() for name, tensor in made.state_dict().items()}
     settings = TrainingSettings(learning_rates=(0.01,), batch_size=4, precision="32", trains="head")
-    trained = fit(made, array, task(), settings, CPU, tmp_path)
+    trained = fit(made, array, task(), recipe(settings), tmp_path)
     after = trained.state_dict()
     changed = {name for name in before if not torch.equal(before[name], after[name])}
     below = {name for name in changed if not name.startswith("network.head.")}
@@ -179,7 +178,7 @@ def test_the_dirichlet_head_learns_how_far_panels_stray(array, tmp_path):  # noq
     models = MODELS.model_copy(update={"votes": "dirichlet"})
     settings = TrainingSettings(learning_rates=(0.03,) * 30, batch_size=4, precision="32", likelihood_weight=0.3)
     torch.manual_seed(0)  # of the first weights, which other tests would move
-    trained = fit(build("temporal", models), made, task(), settings, CPU, tmp_path)
+    trained = fit(build("temporal", models), made, task(), recipe(settings), tmp_path)
     with torch.inference_mode():
         logits, concentration = trained.panel(torch.from_numpy(signals))
     assert logits.shape == (24, 6)
@@ -202,7 +201,7 @@ def test_the_name_of_an_arm_says_what_is_changed_in_its_augmentation():
     assert recipe.variants_of("context") == ["context+mirror", "context+reverse", "context+mixup"]
     assert "symmetric+mirror" not in recipe.variants_of("symmetric")
     one, other = Unit("temporal", 1, 2), Unit("temporal+reverse", 1, 2)
-    assert one.stream == other.stream == one.name != other.name
+    assert one.seed_name == other.seed_name == one.name != other.name
     names = recipe.variants_of("temporal")
     assert names[0] == "temporal+no-mirror"
     assert "temporal+mixup" in names
@@ -213,8 +212,8 @@ def test_the_name_of_an_arm_says_what_is_changed_in_its_augmentation():
 def test_a_stage_of_the_head_alone_needs_processes_that_do_not_wait_for_the_rest(array, tmp_path):  # noqa: F811
     settings = TrainingSettings(learning_rates=(0.01,), batch_size=4, trains="head")
     trainer = TrainerSettings(accelerator="cpu", devices=2, strategy="ddp_spawn")
-    with pytest.raises(RecipeError, match="allowed with it is ddp_spawn_find_unused_parameters_true"):
-        fit(network(), array, task(), settings, trainer, tmp_path)
+    with pytest.raises(RecipeError, match="allowed is ddp_spawn_find_unused_parameters_true"):
+        fit(network(), array, task(), recipe(settings, trainer), tmp_path)
 
 
 def test_parameters_beside_the_modules_are_held_with_what_is_below_the_head(array, tmp_path):  # noqa: F811
@@ -222,7 +221,7 @@ def test_parameters_beside_the_modules_are_held_with_what_is_below_the_head(arra
     small = {"volume": {"volume": {"n_mels": 8, "width": 40}, "network": {"widths": [4, 8]}}}
     made = build("volume", type(MODELS).model_validate(small))
     before = made.network.place.detach().clone()
-    trained = fit(made, array, replace(task(), arm="volume"), settings, CPU, tmp_path)
+    trained = fit(made, array, replace(task(), arm="volume"), recipe(settings, arm="volume"), tmp_path)
     assert torch.equal(trained.network.place, before)
 
 

@@ -24,7 +24,7 @@ from ictal.training.stream_loader import StreamLoader
 from ictal.training.task import CHECKPOINT, HISTORY
 from ictal.training.trainer import fit
 from tests.conftest import TINY
-from tests.training.test_loop import MODELS, array, network, state, task  # noqa: F401 - a fixture
+from tests.training.test_loop import MODELS, array, network, recipe, state, task  # noqa: F401 - a fixture
 
 SHORT = StreamSettings(windows=16, lengths_s=(10.0, 11.0), length_shares=(0.5, 0.5))
 STREAM = Stream(SHORT, StandardiseSettings())
@@ -65,7 +65,7 @@ def test_too_few_windows_for_a_batch_are_one_batch():
 def whole(array, tmp_path_factory):  # noqa: F811
     """A training that nobody interrupts: its weights, its folder, and the weights after each step."""
     folder, steps, trained = tmp_path_factory.mktemp("whole"), [], network()
-    fitted = fit(trained, array, task(), SETTINGS, CPU, folder, lambda *_: steps.append(state(trained)))
+    fitted = fit(trained, array, task(), recipe(SETTINGS, CPU), folder, lambda *_: steps.append(state(trained)))
     return state(fitted), folder, steps
 
 
@@ -85,7 +85,7 @@ def test_the_average_is_what_is_judged(whole, array):  # noqa: F811
     _, folder, _ = whole
     trained = network()
     other = TrainingSettings(**{**SETTINGS.model_dump(), "ema": 0})
-    fit(trained, array, task(), other, CPU, folder / "other")
+    fit(trained, array, task(), recipe(other, CPU), folder / "other")
     ours, theirs = (pd.read_csv(place / HISTORY) for place in (folder, folder / "other"))
     assert ours["train_loss"].tolist() == theirs["train_loss"].tolist()
     assert not np.allclose(ours["valid_kl"], theirs["valid_kl"], rtol=1e-6)
@@ -99,23 +99,23 @@ def test_a_stream_that_broke_off_goes_on_to_the_same_weights(whole, array, tmp_p
 
     trainer = CPU.model_copy(update={"workers": workers})
     with pytest.raises(error):
-        fit(network(), array, task(), SETTINGS, trainer, tmp_path, break_off)
+        fit(network(), array, task(), recipe(SETTINGS, trainer), tmp_path, break_off)
     assert not multiprocessing.active_children()
     assert (tmp_path / CHECKPOINT).is_file()
     told = []
-    again = fit(network(), array, task(), SETTINGS, trainer, tmp_path, lambda *say: told.append(say[1]))
+    again = fit(network(), array, task(), recipe(SETTINGS, trainer), tmp_path, lambda *say: told.append(say[1]))
     assert told == [3, 4, 5, 6]
     assert all(torch.equal(a, b) for a, b in zip(state(again), whole[0], strict=True))
     assert (tmp_path / HISTORY).read_text() == (whole[1] / HISTORY).read_text()
 
 
 def test_batch_normalisation_of_the_average_settles_on_windows_of_the_stream(array, tmp_path, monkeypatch):  # noqa: F811
-    monkeypatch.setattr("ictal.training.lightning_module.MOST_SETTLING", 12)
+    monkeypatch.setattr("ictal.training.lightning_module.MAX_BATCH_NORM_WINDOWS", 12)
     models = MODELS.model_dump()
     models["temporal"]["wavenet"]["norm"] = "batch"
     made = build("temporal", ModelSettings.model_validate(models))
     settings = SETTINGS.model_copy(update={"learning_rates": (0.01,), "batch_size": 4})
-    fit(made, array, replace(task(), valid=np.empty(0, dtype=np.int64)), settings, CPU, tmp_path)
+    fit(made, array, replace(task(), valid=np.empty(0, dtype=np.int64)), recipe(settings, CPU), tmp_path)
     first = next(module for module in made.modules() if isinstance(module, nn.modules.batchnorm._BatchNorm))
     seen = []
     first.register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0].detach()))
@@ -140,7 +140,7 @@ def test_one_cycle_is_that_of_torch_at_every_step(array, tmp_path, monkeypatch):
     settings = TrainingSettings(
         learning_rates=OneCycle(peak=0.02, epochs=4, warm_up=1), batch_size=2, precision="32", panel_weight=0
     )
-    fit(network(), array, task(), settings, CPU, tmp_path)
+    fit(network(), array, task(), recipe(settings, CPU), tmp_path)
     optimizer = torch.optim.SGD([torch.zeros(1)], lr=0.02)
     schedules = torch.optim.lr_scheduler
     up = schedules.LinearLR(optimizer, 0.01, 1.0, total_iters=4)

@@ -108,10 +108,10 @@ def test_a_recording_with_gaps_is_voted_on_evaluated_and_trained_on(of_ten_secon
     ours, theirs = (one[list(PROBABILITY_COLUMNS)] for one in (predictions.frame, frame))
     np.testing.assert_allclose(ours, theirs, atol=1e-4)
     recipe, cache = load_recipe(TINY), tmp_path / "cache"
-    tuned = train(str(manifest), None, recipe, tmp_path / "tuned", cache, begin_with=of_ten_seconds)
+    tuned = train(str(manifest), None, recipe, tmp_path / "tuned", cache=cache, begin_with=of_ten_seconds)
     assert load_model(tuned).card.seen_s == 10
     with pytest.raises(TableError) as caught:
-        train(str(manifest), "temporal", recipe, tmp_path / "new", cache)
+        train(str(manifest), "temporal", recipe, tmp_path / "new", cache=cache)
     lines = str(caught.value).splitlines()
     assert "for a model that sees 50 s (with views of 'seconds: 10' the voted 10 s are enough)" in lines[0]
     assert lines[0].endswith("8 problems")

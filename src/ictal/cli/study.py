@@ -85,8 +85,8 @@ def ablate(
             chosen,
             names,
             out,
-            cache,
-            progress,
+            cache=cache,
+            progress=progress,
             augmentations=augmentations,
             controls=controls,
             learning_curve=_listed(learning_curve or ""),
@@ -135,7 +135,7 @@ def train(
     chosen = _recipe(recipe or ("finetune" if begin_with else "quick"), overrides, seed)
     with bar() as progress:
         folder = train_model.train(
-            data, arm, chosen, out, cache, progress, begin_with=begin_with, overrides=overrides or ()
+            data, arm, chosen, out, cache=cache, progress=progress, begin_with=begin_with, overrides=overrides or ()
         )
     Results().show("Files:", *(f"  {folder / name}" for name in ("model.safetensors", "card.json")))
 

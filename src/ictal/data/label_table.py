@@ -1,4 +1,4 @@
-"""Label tables: read, and checked as a whole, so that one message lists all problems."""
+"""Read label tables and check them as a whole, so that one message lists all problems."""
 
 import zlib
 from collections.abc import Sequence
@@ -14,10 +14,10 @@ from ictal.core.windows import BEFORE_S
 from ictal.errors import TableError, listed, raise_problems, reason
 
 LABEL_COLUMNS = (*ID_COLUMNS, "start_s", *VOTE_COLUMNS)
-"""What every label table has: ids as text, start of the window's 50 s in true seconds from the start of the recording
-(it is negative where the voted 10 s, `BEFORE_S` later, are among the first 20 s), votes as counts."""
+"""The columns of every label table: ids as text, start of the 50 s window in true seconds from the start of the
+recording (negative where the labelled 10 s, `BEFORE_S` later, start within the first 20 s), votes as counts."""
 CENTRE_COLUMN = "centre_s"
-"""In place of `start_s`, where a table says when the voted 10 s begin."""
+"""Replaces `start_s` in tables that give the start of the labelled 10 s."""
 
 FOLD_COLUMN = "fold"
 """Optional: the fold of each row (0, 1, ...), or 'test'."""
@@ -25,18 +25,18 @@ FOLD_COLUMN = "fold"
 TEST_FOLD = "test"
 
 TRUTH_TOLERANCE = 1e-3
-"""How far the shares of a true distribution may be from a sum of one, because of rounding in the table."""
+"""How far the sum of a true distribution may be from one, because the table is rounded."""
 
 
 def read_csv(path: Path, columns: Sequence[str]) -> pd.DataFrame:
-    """Read a CSV file as text, its index being the line numbers of the file.
+    """Read a CSV file as text, indexed by line number.
 
     Parameters
     ----------
     path
-        May be compressed (.gz).
+        The file, optionally compressed (.gz).
     columns
-        Which must be there.
+        Required columns.
 
     Raises
     ------
@@ -44,7 +44,7 @@ def read_csv(path: Path, columns: Sequence[str]) -> pd.DataFrame:
         If the file is not a table, has no rows or lacks columns.
     """
     try:
-        # Blank lines are read, and dropped below, so that the line numbers of messages are those of the file.
+        # Blank lines are dropped only below, so that messages give the file's line numbers.
         frame = pd.read_csv(path, dtype=str, keep_default_na=False, skip_blank_lines=False, index_col=False)
     except (OSError, ValueError, EOFError, zlib.error) as error:
         raise TableError(f"{path}: cannot be read as a CSV table: {reason(error)}") from error
@@ -61,71 +61,86 @@ def read_csv(path: Path, columns: Sequence[str]) -> pd.DataFrame:
 
 
 def make_labels(frame: pd.DataFrame, path: Path) -> pd.DataFrame:
-    """Check a label table and give it its types.
+    """Check a label table and convert its columns.
 
     Parameters
     ----------
     frame
-        The columns `LABEL_COLUMNS` (in place of start_s perhaps `CENTRE_COLUMN`), and perhaps `FOLD_COLUMN` and
-        `TRUE_COLUMNS`, as text; others are left out. The index holds line numbers.
+        Text columns `LABEL_COLUMNS` (`CENTRE_COLUMN` may replace start_s), and optionally `FOLD_COLUMN` and
+        `TRUE_COLUMNS`; others are dropped. The index holds line numbers.
     path
-        Named in the message.
+        Of the table, for error messages.
 
     Returns
     -------
     DataFrame
-        Ids, in the spelling of `ictal.core.ids.tidy_id`, and fold as text; start_s as float, votes as int; the index
+        Ids and folds as text (ids spelt as `ictal.core.ids.tidy_id` does), start_s as float, votes as int; the index
         counts from 0.
 
     Raises
     ------
     TableError
-        With all problems: empty ids, starts that are no time, votes that are negative, not whole or all
-        zero, windows that stand twice, an EEG of two patients, patients whose ids differ by case alone, a patient
-        in two folds.
+        Listing all problems: empty ids, invalid times, votes that are negative, fractional or all zero, repeated
+        windows, an EEG of two patients, patient ids that differ only by case, a patient in two folds.
     """
-    with_fold = FOLD_COLUMN in frame.columns
     with_truth = all(column in frame.columns for column in TRUE_COLUMNS)
-    extra = [*([FOLD_COLUMN] if with_fold else []), *(TRUE_COLUMNS if with_truth else [])]
-    frame = with_whole_ids(frame, ID_COLUMNS, str(path))
+    extra = [*([FOLD_COLUMN] if FOLD_COLUMN in frame.columns else []), *(TRUE_COLUMNS if with_truth else [])]
     time = CENTRE_COLUMN if CENTRE_COLUMN in frame.columns else "start_s"
-    texts = frame[time]
-    times_s = pd.to_numeric(texts, errors="coerce").astype(float)
-    called = CENTRE_COLUMN if time == CENTRE_COLUMN else "the start"
-    problems = [
-        f"line {line}: {called} is '{text}'; allowed are seconds from 0"
-        for line, text in texts[~(times_s >= 0) | np.isinf(times_s)].items()
-    ]
+    frame = with_whole_ids(frame, ID_COLUMNS, str(path))
+    times_s = pd.to_numeric(frame[time], errors="coerce").astype(float)
+    problems = _time_problems(frame[time], times_s)
     frame = frame.assign(start_s=times_s if time == "start_s" else (times_s - BEFORE_S).round(6))
     frame = frame[[*LABEL_COLUMNS, *extra]].copy()
     for column in ID_COLUMNS[1:]:
-        empty = frame.index[frame[column] == ""]
-        problems += [f"line {line}: {column} is empty" for line in empty]
+        problems += [f"line {line}: {column} is empty" for line in frame.index[frame[column] == ""]]
     problems += check_votes(frame, "line")
-    named = frame.rename(columns={"start_s": time}).assign(**{time: times_s})
-    for keys in (["window_id"], ["eeg_id", time]):
-        doubled = named[named.duplicated(keys, keep=False)]
-        groups = doubled.groupby(keys if len(keys) > 1 else keys[0], sort=False).groups
-        problems += [
-            f"lines {listed(lines)}: {' and '.join(keys)} {key} stands {len(lines)} times; allowed is once"
-            for key, lines in groups.items()
-        ]
+    problems += _repeated_windows(frame.rename(columns={"start_s": time}).assign(**{time: times_s}), time)
     problems += one_per(frame, "eeg_id", "patient_id") + alike("patient_id", frame["patient_id"])
-    if with_fold:
-        frame[FOLD_COLUMN] = folds = whole_number(frame[FOLD_COLUMN])
-        odd = folds[~(folds.str.fullmatch(r"\d+") | (folds == TEST_FOLD))]
-        problems += [
-            f"line {line}: fold is '{fold}'; allowed are 0, 1, 2, ... and '{TEST_FOLD}'" for line, fold in odd.items()
-        ]
-        problems += one_per(frame, "patient_id", FOLD_COLUMN)
+    if FOLD_COLUMN in extra:
+        frame[FOLD_COLUMN] = whole_number(frame[FOLD_COLUMN])
+        problems += _fold_problems(frame)
     if with_truth:
         truth = frame[list(TRUE_COLUMNS)].apply(pd.to_numeric, errors="coerce").astype(float)
-        odd = frame.index[~((truth >= 0).all(axis=1) & ((truth.sum(axis=1) - 1).abs() <= TRUTH_TOLERANCE))]
-        problems += [
-            f"line {line}: the columns {listed(TRUE_COLUMNS)} are no distribution; allowed are shares that sum to 1"
-            for line in odd
-        ]
+        problems += _truth_problems(truth)
         frame[list(TRUE_COLUMNS)] = truth
     raise_problems(str(path), problems)
     votes = {column: pd.to_numeric(frame[column]).astype(int) for column in VOTE_COLUMNS}
     return frame.assign(**votes).reset_index(drop=True)
+
+
+def _time_problems(texts: "pd.Series[str]", times_s: "pd.Series[float]") -> list[str]:
+    name = CENTRE_COLUMN if texts.name == CENTRE_COLUMN else "the start"
+    return [
+        f"line {line}: {name} is '{text}'; allowed are seconds from 0"
+        for line, text in texts[~(times_s >= 0) | np.isinf(times_s)].items()
+    ]
+
+
+def _repeated_windows(frame: pd.DataFrame, time: str) -> list[str]:
+    """List windows that occur more than once, by id or by time within an EEG."""
+    problems = []
+    for keys in (["window_id"], ["eeg_id", time]):
+        repeated = frame[frame.duplicated(keys, keep=False)]
+        groups = repeated.groupby(keys if len(keys) > 1 else keys[0], sort=False).groups
+        problems += [
+            f"lines {listed(lines)}: {' and '.join(keys)} {key} found {len(lines)} times; allowed is once"
+            for key, lines in groups.items()
+        ]
+    return problems
+
+
+def _fold_problems(frame: pd.DataFrame) -> list[str]:
+    folds = frame[FOLD_COLUMN]
+    wrong = folds[~(folds.str.fullmatch(r"\d+") | (folds == TEST_FOLD))]
+    problems = [
+        f"line {line}: fold is '{fold}'; allowed are 0, 1, 2, ... and '{TEST_FOLD}'" for line, fold in wrong.items()
+    ]
+    return problems + one_per(frame, "patient_id", FOLD_COLUMN)
+
+
+def _truth_problems(truth: pd.DataFrame) -> list[str]:
+    is_distribution = (truth >= 0).all(axis=1) & ((truth.sum(axis=1) - 1).abs() <= TRUTH_TOLERANCE)
+    return [
+        f"line {line}: the columns {listed(TRUE_COLUMNS)} are not a distribution; allowed are shares that sum to 1"
+        for line in truth.index[~is_distribution]
+    ]

@@ -35,37 +35,37 @@ from ictal.preprocessing.settings import StandardiseSettings
 from ictal.preprocessing.voltage_check import check_unit, sample_of
 
 VERSION = 3
-"""Raised whenever the same recording and settings give other windows."""
+"""Incremented when the same recording and settings give different windows."""
 
 CONTEXT_VERSION = 2
-"""Raised whenever the same recording and settings give other contexts."""
+"""Incremented when the same recording and settings give different contexts."""
 
 WINDOW_SHAPE = (len(CHANNELS), WINDOW_SAMPLES)
 SIGNALS, CONTEXTS, TABLE = "signals.npy", "contexts.npy", "windows.parquet"
 
 QUALITY_COLUMNS = ("missing_share", "flat_electrodes", "made_up_share")
-"""Per window, of what the model sees: share of the samples of the electrodes that are missing or flat, how many
-electrodes are flat or missing throughout, and which share a short recording did not fill."""
+"""Per window, within the part that the model sees: share of electrode samples that are missing or flat, number of
+electrodes that are flat or missing throughout, and share that lies outside a short recording."""
 
 
 @dataclass(frozen=True)
 class WindowArray:
-    """All windows of a data set that take part.
+    """The windows of a data set, ready for a model.
 
     Attributes
     ----------
     labels
-        A row per window: `LABEL_COLUMNS`, `QUALITY_COLUMNS`, and perhaps 'fold' and `TRUE_COLUMNS`.
+        A row per window: `LABEL_COLUMNS`, `QUALITY_COLUMNS`, and optionally 'fold' and `TRUE_COLUMNS`.
     signals
-        [window, 20, 10000], float32, µV, mapped from disk.
+        [window, 20, 10000], float32, µV, memory-mapped.
     refused
-        The windows left out for missing samples, with their `QUALITY_COLUMNS`.
+        Windows left out because of missing samples, with their `QUALITY_COLUMNS`.
     fingerprint
-        Of data and settings; the same with and without contexts.
+        Hash of data and settings; the same with and without contexts.
     contexts
-        [window, 4, 100, 300], float32, µV²/Hz, see `regional_spectrogram`, mapped from disk; None if not needed.
+        [window, 4, 100, 300], float32, µV²/Hz, see `regional_spectrogram`, memory-mapped; None if not requested.
     context_fingerprint
-        Of all that the contexts depend on.
+        Hash of everything that the contexts depend on.
     """
 
     labels: pd.DataFrame
@@ -80,12 +80,12 @@ class WindowArray:
 
     @property
     def fingerprints(self) -> str:
-        """The fingerprint, and that of the contexts where there are some."""
+        """The fingerprint, followed by that of the contexts if there are any."""
         return "+".join(filter(None, (self.fingerprint, self.context_fingerprint)))
 
 
 def default_cache() -> Path:
-    """Return the folder in which arrays are kept unless the user names another."""
+    """Return the user's cache folder, where arrays are stored unless another folder is given."""
     return user_cache_path("ictal") / "windows"
 
 
@@ -96,51 +96,49 @@ def prepare(
     progress: Progress = silent,
     *,
     needs: Needs = ALL,
-    with_context: bool = False,
-    context_missing: float = 0.0,
+    context_missing: float | None = None,
 ) -> WindowArray:
-    """Return the windows of a data set, from the cache where they are there already.
+    """Return the windows of a data set, from the cache if they are already there.
 
     Parameters
     ----------
     dataset
         Checked labels, and EEG.
     settings
-        How recordings become input, and which share of missing samples refuses a window.
+        How recordings become input, and which share of missing samples excludes a window.
     cache
         A folder; None for `default_cache`.
     progress
-        Told about each EEG.
+        Called after each EEG.
     needs
-        What the model looks at, for which the data set was opened.
-    with_context
-        Whether each window comes with its context. They are kept beside the windows, which stay as they are.
+        The model's needs, for which the data set was opened.
     context_missing
-        See `DataSettings`.
+        The share of a context that may be missing, see `DataSettings`; None: windows come without contexts. Contexts
+        are stored in a folder of their own and leave the cached windows unchanged.
 
     Raises
     ------
     TableError
-        If no window is left, the disk is too small for the arrays, or windows have no context.
+        If no window is left, the arrays do not fit on the disk, or windows have no context.
     """
     cache = cache or default_cache()
     key = hash_of([VERSION, dataset.fingerprint(), settings.model_dump(), list(CHANNELS), needs.seen_s])
     folder = cache / key
-    context_key = _context_key(dataset, key, context_missing) if with_context else None
+    context_key = None if context_missing is None else _context_key(dataset, key, context_missing)
     context_folder = cache / context_key if context_key else None
-    if not _are_there(folder, context_folder):
+    if not _exist(folder, context_folder):
         cache.mkdir(parents=True, exist_ok=True)
         with FileLock(cache / f"{key}.lock"):
-            if not _are_there(folder, context_folder):
-                if context_folder:
+            if not _exist(folder, context_folder):
+                if context_missing is not None:
                     _check_durations(dataset, context_missing)
                 _build(dataset, settings, needs, folder, context_folder, progress)
     table = pd.read_parquet(folder / TABLE)
     refused = table["refused"].to_numpy()
     if refused.all():
         raise TableError(
-            f"{dataset.name}: all {len(table)} windows have more than {settings.max_missing:.0%} missing or "
-            "flat samples; allowed is what standardise.max_missing says"
+            f"{dataset.name}: all {len(table)} windows have more than {settings.max_missing:.0%} missing or flat "
+            "samples; standardise.max_missing sets this limit"
         )
     kept = _kept(table)
     signals = np.load(folder / SIGNALS, mmap_mode="r")[: len(kept)]
@@ -149,7 +147,7 @@ def prepare(
     return WindowArray(kept, signals, table, key, contexts, context_key)
 
 
-def _are_there(folder: Path, context_folder: Path | None) -> bool:
+def _exist(folder: Path, context_folder: Path | None) -> bool:
     return folder.exists() and (context_folder is None or context_folder.exists())
 
 
@@ -161,7 +159,7 @@ def _context_key(dataset: Dataset, key: str, context_missing: float) -> str:
 
 
 def _check_durations(dataset: Dataset, context_missing: float) -> None:
-    """Say which windows have no context, before anything is read."""
+    """Refuse windows without a context before any EEG is read."""
     labels = dataset.outline
     computed = labels[~labels["window_id"].isin(list(dataset.contexts))]
     durations = {eeg_id: dataset.duration_s(eeg_id) for eeg_id in computed["eeg_id"].unique()}
@@ -172,7 +170,7 @@ def _check_durations(dataset: Dataset, context_missing: float) -> None:
         raise TableError(
             f"{dataset.name}: {len(lacking)} of {len(labels)} windows have no context (the {CONTEXT_S} s around a "
             f"window): {listed(lacking)}. EEG {of} lasts {durations[of]:g} s; allowed are EEGs of {least_s:g} s or "
-            "more, or, in the HMS layout, spectrograms in train_spectrograms/. Leave out the arms that look at "
+            "more, or, in the HMS layout, spectrograms in train_spectrograms/. Leave out the arms that use "
             "contexts, or raise data.context_missing (for 'sim', data.sim.eeg_s)"
         )
 
@@ -185,13 +183,13 @@ def _build(
     context_folder: Path | None,
     progress: Progress,
 ) -> None:
-    """Make what is not there, in one pass over the EEGs, of which each may have to be simulated."""
+    """Make what is missing in one pass over the EEGs, since each may have to be simulated."""
     with_windows, with_context = not folder.exists(), context_folder is not None and not context_folder.exists()
     labels = dataset.outline if with_windows else _kept(pd.read_parquet(folder / TABLE))
     shapes = [WINDOW_SHAPE] * with_windows + [CONTEXT_SHAPE] * with_context
     _check_disk(dataset.name, len(labels), shapes, folder.parent)
     if (labels["eeg_id"] != labels["eeg_id"].shift()).sum() != labels["eeg_id"].nunique():
-        raise TableError(f"{dataset.name}: the rows of one EEG do not stand together")
+        raise TableError(f"{dataset.name}: the rows of one EEG are not adjacent")
     with ExitStack() as stack:
         geometry = needs.geometry(settings.short)
         windows = contexts = None
@@ -207,7 +205,7 @@ def _build(
         for done, (eeg_id, rows) in enumerate(groups, 1):
             source = None
             if windows or not all(window_id in dataset.contexts for window_id in rows["window_id"]):
-                source = _Source.of(dataset.recording(str(eeg_id)), needs, geometry, settings)
+                source = _Eeg.of(dataset.recording(str(eeg_id)), needs, geometry, settings)
             if windows and source:
                 rows = windows.add(source, rows)
             if contexts:
@@ -227,15 +225,15 @@ def _check_disk(name: str, n_windows: int, shapes: Sequence[tuple[int, ...]], ca
     if needed > 0.95 * free:
         raise TableError(
             f"{name}: {n_windows} windows need {needed / 1e9:.1f} GB in {cache}, which has "
-            f"{free / 1e9:.1f} GB free; name another folder by --cache, or set data.max_windows_per_eeg"
+            f"{free / 1e9:.1f} GB free; choose another folder with --cache, or set data.max_windows_per_eeg"
         )
 
 
 @contextmanager
 def _whole_folder(folder: Path) -> Iterator[Path]:
-    """Give a folder beside `folder` to write to, and rename it if the block ends without an error."""
+    """Yield a temporary folder to write to, and rename it to `folder` if the block ends without an error."""
     part = folder.with_name(f"{folder.name}.part")
-    shutil.rmtree(part, ignore_errors=True)  # of a killed run; the lock says that nobody else is at it
+    shutil.rmtree(part, ignore_errors=True)  # left by a killed run; the lock is held, so nobody else uses it
     part.mkdir(parents=True)
     try:
         yield part
@@ -246,14 +244,14 @@ def _whole_folder(folder: Path) -> Iterator[Path]:
 
 
 class _Windows:
-    """Writes the windows that are not refused, and the table of all."""
+    """Writes the windows that are not refused, and the table of all windows."""
 
     def __init__(self, folder: Path, signals: RowsFile, dataset: Dataset, settings: StandardiseSettings) -> None:
         self.folder, self.signals, self.dataset, self.settings = folder, signals, dataset, settings
         self.quality: list[dict[str, float | int | bool]] = []
 
-    def add(self, source: "_Source", rows: pd.DataFrame) -> pd.DataFrame:
-        """Write the windows of one EEG; return the rows of those that are kept."""
+    def add(self, source: "_Eeg", rows: pd.DataFrame) -> pd.DataFrame:
+        """Write the windows of one EEG; return the rows that are kept."""
         kept = []
         for excerpt in source.model_windows(source.places(rows, self.dataset.name)):
             row = source.quality(excerpt)
@@ -265,7 +263,7 @@ class _Windows:
         return rows[kept]
 
     def finish(self) -> None:
-        """Write the table, and what was made."""
+        """Write the table, and a note on data and settings."""
         labels = self.dataset.labels
         columns = [*LABEL_COLUMNS, *(name for name in (FOLD_COLUMN, *TRUE_COLUMNS) if name in labels.columns)]
         table = pd.concat([labels[columns], pd.DataFrame(self.quality)], axis=1)
@@ -281,8 +279,8 @@ class _Contexts:
     def __init__(self, contexts: RowsFile, dataset: Dataset, settings: StandardiseSettings) -> None:
         self.contexts, self.dataset, self.max_missing = contexts, dataset, settings.max_missing
 
-    def add(self, source: "_Source | None", rows: pd.DataFrame) -> None:
-        """Write the contexts of windows of one EEG: from files, as far as there are any, else from the EEG."""
+    def add(self, source: "_Eeg | None", rows: pd.DataFrame) -> None:
+        """Write the contexts of one EEG's windows: from files where there are any, else computed from the EEG."""
         kept_in = [self.dataset.contexts.get(window_id) for window_id in rows["window_id"]]
         own = np.zeros((len(rows), *CONTEXT_SHAPE), dtype=np.float32)
         for path in {file.path for file in kept_in if file}:
@@ -298,8 +296,8 @@ class _Contexts:
 
 
 @dataclass(frozen=True)
-class _Source:
-    """One EEG, of which windows are wanted."""
+class _Eeg:
+    """One EEG, from which windows are cut."""
 
     runs: list[Stretch]
     mapping: ChannelMapping
@@ -307,14 +305,14 @@ class _Source:
     settings: StandardiseSettings
 
     @classmethod
-    def of(cls, recording: Recording, needs: Needs, geometry: Geometry, settings: StandardiseSettings) -> "_Source":
+    def of(cls, recording: Recording, needs: Needs, geometry: Geometry, settings: StandardiseSettings) -> "_Eeg":
         mapping = needs.map_channels(recording)
         runs = list(stretches(recording, mapping, settings.fill))
         check_unit(sample_of(recording, mapping), recording.name)
         return cls(runs, mapping, geometry, settings)
 
     def places(self, rows: pd.DataFrame, name: str) -> list[Place]:
-        """Return where windows lie; those of files were found to have a place when the data set was opened."""
+        """Return the places of windows; for files, opening the data set has already checked that they exist."""
         found = []
         for eeg_id, start_s in zip(rows["eeg_id"], rows["start_s"], strict=True):
             place = self.geometry.place(self.runs, float(start_s) + BEFORE_S)
@@ -329,7 +327,7 @@ class _Source:
         return model_windows(self.runs, places, self.geometry, self.settings)
 
     def quality(self, excerpt: ModelWindow) -> dict[str, float | int | bool]:
-        """Return the `QUALITY_COLUMNS` of a window, over what the model sees of the electrodes that the EEG gives."""
+        """Return the `QUALITY_COLUMNS` of a window, for the EEG's electrodes and the part that the model sees."""
         known = [ELECTRODES.index(name) for name in self.mapping.known]
         shares = excerpt.missing[known].mean(axis=1)
         return {

@@ -8,13 +8,14 @@ import numpy as np
 from ictal.core.labels import VOTE_COLUMNS
 from ictal.core.predictions import ID_COLUMNS, PROBABILITY_COLUMNS, Predictions
 from ictal.core.progress import Progress, silent
+from ictal.data import WindowArray
 from ictal.errors import listed
 from ictal.evaluation import Evaluation, evaluate
-from ictal.experiments.inputs import cache_folder
-from ictal.experiments.units import open_windows
-from ictal.models.checkpoint import device, load_model
-from ictal.models.input_needs import needs_of
+from ictal.experiments.data_source import DataSource
+from ictal.models.checkpoint import Model, device, load_model
 from ictal.recipes import Recipe, load_recipe
+
+BATCH = 32
 
 
 def evaluate_model(
@@ -29,40 +30,51 @@ def evaluate_model(
     Parameters
     ----------
     model
-        A folder with `model.safetensors` and `card.json`.
-    data, cache, progress
+        Name of a model, or a folder with `model.safetensors` and `card.json`.
+    data
         As in `ablate`.
     recipe
-        Says which windows take part (and the size of 'sim'); how they are standardised, the model's card says.
+        Determines which windows are used, and the size of 'sim'. The model's card determines how they are
+        standardised.
+    cache
+        Folder of the prepared windows; None for the user's cache folder.
+    progress
+        Called with recordings and windows.
 
     Returns
     -------
     evaluation : Evaluation
-        With intervals by resampling patients.
+        Metrics with confidence intervals from a patient-level bootstrap.
     predictions : Predictions
         A row per window.
     """
     recipe = load_recipe(recipe) if isinstance(recipe, str) else recipe
     loaded = load_model(model)
     loaded.network.to(device(recipe.trainer.accelerator))
-    needs, settings = needs_of(loaded.network), (recipe.data, loaded.card.standardise)
-    dataset, array = open_windows(data, *settings, loaded.network.sees_context, needs, cache_folder(cache), progress)
+    source = DataSource.for_model(data, loaded, recipe.data, Path(cache) if cache else None)
+    dataset = source.open()
+    array = source.prepare(dataset, progress)
     if len(array.refused):
         warnings.warn(
-            f"{len(array.refused)} of {len(array.refused) + len(array)} windows are left out, since more than "
-            f"{loaded.card.standardise.max_missing:.0%} of what the model looks at is missing or flat: "
+            f"{len(array.refused)} of {len(array.refused) + len(array)} windows are left out, because more than "
+            f"{loaded.card.standardise.max_missing:.0%} of what the model uses is missing or flat: "
             f"{listed(array.refused['window_id'])}",
             stacklevel=2,
         )
-    frame = array.labels[[*ID_COLUMNS, *VOTE_COLUMNS]].copy()
-    frame["split"], frame["fold"], frame["arm"], frame["seed"] = "test", 0, loaded.card.arm, loaded.card.seed
-    probabilities = []
-    for begin in range(0, len(array), 32):
-        rows = slice(begin, begin + 32)
-        contexts = array.contexts[rows] if array.contexts is not None else None
-        probabilities.append(loaded.predict(array.signals[rows], contexts=contexts))
-        progress("predicting", min(begin + 32, len(array)), len(array))
-    frame[list(PROBABILITY_COLUMNS)] = np.concatenate(probabilities)
-    predictions = Predictions.make(frame, dataset.name)
+    predictions = _predict(loaded, array, dataset.name, progress)
     options = recipe.evaluation
     return evaluate(predictions, options.n_resamples, recipe.seed, options.confidence), predictions
+
+
+def _predict(model: Model, array: WindowArray, name: str, progress: Progress) -> Predictions:
+    """Return the predictions of a model for all windows."""
+    frame = array.labels[[*ID_COLUMNS, *VOTE_COLUMNS]].copy()
+    frame["split"], frame["fold"], frame["arm"], frame["seed"] = "test", 0, model.card.arm, model.card.seed
+    probabilities = []
+    for begin in range(0, len(array), BATCH):
+        rows = slice(begin, begin + BATCH)
+        contexts = array.contexts[rows] if array.contexts is not None else None
+        probabilities.append(model.predict(array.signals[rows], contexts=contexts))
+        progress("predicting", min(begin + BATCH, len(array)), len(array))
+    frame[list(PROBABILITY_COLUMNS)] = np.concatenate(probabilities)
+    return Predictions.make(frame, name)

@@ -1,4 +1,4 @@
-"""The manifest of a run: what made it, and on what data."""
+"""The manifest of a run: how, when and where it was made, and from which data."""
 
 import json
 import os
@@ -9,53 +9,36 @@ from collections.abc import Iterable
 from importlib import metadata
 from typing import Any
 
-import numpy as np
-import numpy.typing as npt
 import torch
 
 from ictal import __version__
 from ictal.core.atomic_files import write_json
 from ictal.core.labels import PANELS, PATTERNS, STRATA, VOTE_COLUMNS, panels, pattern_counts, strata
-from ictal.data import TEST, Dataset, WindowArray
-from ictal.experiments.units import (
-    UnitDone,
-)
-from ictal.recipes import Recipe
+from ictal.data import TEST
+from ictal.experiments.units import UnitDone
 from ictal.training.run_folder import MANIFEST, RunFolder
+from ictal.training.unit import RunSetup
 
 PACKAGES = ("torch", "torchvision", "timm", "lightning", "mne", "numpy", "scipy", "pandas", "pyarrow")
 
 
-def keep_manifest(running: Iterable[UnitDone], folder: RunFolder) -> dict[str, Any]:
-    """Write down seconds and warnings of each unit as it ends; return the manifest of the folder."""
-    manifest: dict[str, Any] = json.loads((folder.path / MANIFEST).read_text(encoding="utf-8"))
-    for done in running:
-        if done.seconds:
-            manifest["seconds"][done.unit.name] = round(done.seconds, 1)
-        manifest["warnings"] = sorted({*manifest["warnings"], *done.warnings})
-        write_json(folder.path / MANIFEST, manifest)
-    return manifest
-
-
-def manifest_of(
-    dataset: Dataset, array: WindowArray, folds: npt.NDArray[np.int64], recipe: Recipe, threads: int | None = None
-) -> dict[str, Any]:
-    """Return the manifest of a run before any unit is trained."""
-    labels = array.labels
+def new_manifest(setup: RunSetup) -> dict[str, Any]:
+    """Return the manifest of a run before its first unit is trained."""
+    recipe, array, folds = setup.recipe, setup.array, setup.folds
+    labels, in_test = array.labels, folds == TEST
     votes = labels[list(VOTE_COLUMNS)].to_numpy()
-    in_test = folds == TEST
     return {
         "ictal_version": __version__,
         "recipe": recipe.name,
         "seed": recipe.seed,
-        "data": dataset.name,
+        "data": setup.data,
         "data_fingerprint": array.fingerprints,
         "packages": {name: metadata.version(name) for name in PACKAGES},
         "machine": {
             "python": platform.python_version(),
             "system": platform.platform(),
             "processors": os.cpu_count(),
-            "threads": threads or torch.get_num_threads(),
+            "threads": torch.get_num_threads(),
             "gpus": torch.cuda.device_count(),
         },
         "created": time.strftime("%Y-%m-%dT%H:%M:%S%z"),
@@ -84,3 +67,14 @@ def manifest_of(
         "seconds": {},
         "warnings": [],
     }
+
+
+def record_units(running: Iterable[UnitDone], folder: RunFolder) -> dict[str, Any]:
+    """Add the seconds and warnings of each unit to the folder's manifest as the unit ends; return the manifest."""
+    manifest: dict[str, Any] = json.loads((folder.path / MANIFEST).read_text(encoding="utf-8"))
+    for done in running:
+        if done.seconds:
+            manifest["seconds"][done.unit.name] = round(done.seconds, 1)
+        manifest["warnings"] = sorted({*manifest["warnings"], *done.warnings})
+        write_json(folder.path / MANIFEST, manifest)
+    return manifest

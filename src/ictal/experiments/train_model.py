@@ -1,25 +1,21 @@
-"""Train one arm on all windows of a data set, and save it."""
+"""Train one arm on all windows of a data set, and save it as a model."""
 
-from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from ictal.core.labels import VOTE_COLUMNS
-from ictal.core.predictions import eeg_weights
 from ictal.core.progress import Progress, silent
+from ictal.core.settings import Settings
 from ictal.data import WindowArray
 from ictal.errors import RecipeError
-from ictal.evaluation import PatientBootstrap, calibrate_out_of_fold, fit_calibration, kl_divergence
-from ictal.evaluation.calibration import CALIBRATIONS, patient_folds
-from ictal.experiments.inputs import cache_folder, check_stream, needs_context, training_needs
-from ictal.experiments.run_manifest import manifest_of
-from ictal.experiments.units import open_windows
+from ictal.experiments.data_source import DataSource, check_stream
+from ictal.experiments.network_calibration import calibrate, check_calibration
+from ictal.experiments.run_manifest import new_manifest
 from ictal.models.arms import (
     ARMS,
     ArmNetwork,
-    CalibrationSettings,
     MeanOfArms,
     averaged,
     find_arm,
@@ -28,13 +24,32 @@ from ictal.models.arms import (
     refuse_weighted,
     trained_arms,
 )
-from ictal.models.checkpoint import Card, Model, Origin, load_model, predict, save_model
+from ictal.models.checkpoint import Card, Model, Origin, load_model, save_model
 from ictal.models.hub import find_model
 from ictal.recipes import Recipe, load_recipe
 from ictal.recipes.loading import OF_MODEL, recipe_of_model
 from ictal.training.run_folder import BEGUN_WITH, RunFolder
 from ictal.training.task import CHECKPOINT, Task
-from ictal.training.unit import make_card, train_arm
+from ictal.training.unit import InitialWeights, RunSetup, make_card, train_arm
+
+
+class TrainSettings(Settings):
+    """What a training starts from, beside data, arm and recipe.
+
+    Attributes
+    ----------
+    begin_with
+        Folder or name of a saved model whose weights the networks start from. Arm, networks, their number, views and
+        input are those of its card, not of the recipe.
+    overrides
+        What was set by hand in the recipe, as 'key=value'; with `begin_with`, it must agree with the card.
+    cache
+        Folder of the prepared windows; None for the user's cache folder.
+    """
+
+    begin_with: str | Path | None = None
+    overrides: tuple[str, ...] = ()
+    cache: Path | None = None
 
 
 def train(
@@ -42,35 +57,37 @@ def train(
     arm: str | None,
     recipe: Recipe | str,
     out: str | Path,
-    cache: str | Path | None = None,
-    progress: Progress = silent,
+    settings: TrainSettings | None = None,
     *,
-    begin_with: str | Path | None = None,
-    overrides: Sequence[str] = (),
+    progress: Progress = silent,
+    **changes: Any,
 ) -> Path:
     """Train one arm on all windows of a data set, or on a stream of simulated ones, and save it.
 
     Parameters
     ----------
-    data, recipe, cache, progress
-        As in `ablate`; the recipe's folds and test share play no part. With a stream, `data` is 'sim', and its
-        windows are for the KL after each epoch and the recipe's calibration alone.
+    data
+        As in `ablate`. With a stream, `data` is 'sim'; its windows are then used only for the KL after each epoch and
+        for the recipe's calibration.
     arm
-        For an arm that averages others, these are trained one after the other and saved as one model; so are the
-        networks of several seeds. None: that of the model to begin with, or the only one that the recipe trains, or
-        the average of all that it trains, or 'both'.
+        An average trains its parts one after the other and saves them as one model, and so does a recipe with several
+        seeds. None: the arm of the model to begin with, else the only arm that the recipe trains, the average of all
+        that it trains, or 'both'.
+    recipe
+        As in `ablate`; its folds and test share are not used.
     out
-        The model's folder. A part of the same training that it holds is not done again.
-    begin_with
-        Folder or name of a saved model whose weights the networks begin with. Arm, networks, their number, views and
-        input are those of its card, whatever the recipe says.
-    overrides
-        What was set by hand in the recipe, as 'key=value'; with `begin_with`, it must not disagree with the card.
+        The model's folder. If it contains part of the same training, the training is resumed.
+    settings
+        Options: the model to begin with, and the cache.
+    progress
+        Called with recordings, networks and batches.
+    **changes
+        Single fields of `settings`, for example ``begin_with="default"``.
 
     Returns
     -------
     Path
-        The folder, which holds `model.safetensors` and `card.json`.
+        The folder, which contains `model.safetensors` and `card.json`.
 
     Raises
     ------
@@ -78,130 +95,136 @@ def train(
         If the recipe cannot train the arm, has a stream and `data` is not 'sim', has a calibration and no stream, or
         disagrees with the model to begin with.
     """
+    settings = (settings or TrainSettings()).changed(changes)
     recipe = load_recipe(recipe) if isinstance(recipe, str) else recipe
-    first = load_model(begin_with) if begin_with else None
-    if first:
-        arm = _arm_of(first, str(begin_with), arm)
-        known = {name: getattr(first.card, name) for name in OF_MODEL}
-        recipe = recipe_of_model(recipe, str(begin_with), known, overrides)
-    arm = arm or _arm_of_recipe(recipe)
-    refuse_weighted(arm)
-    parts = list(find_arm(arm).parts or (arm,)) if first else trained_arms([arm])
-    if first and any(find_arm(part).fitted for part in parts):
-        raise RecipeError(
-            f"the model '{begin_with}' has the arm '{arm}', which is fitted to all windows at once and cannot go on "
-            f"from other weights; fit it to your data alone by --arm {arm} without --from"
-        )
-    check_stream(data, parts, recipe)
-    _check_calibration(parts, recipe)
-    folder = RunFolder(Path(out))
-    needs, settings = training_needs(parts, recipe), (recipe.data, recipe.standardise)
-    dataset, array = open_windows(data, *settings, needs_context(arm), needs, cache_folder(cache), progress)
-    everyone = np.zeros(len(array), dtype=np.int64)
-    origin = None
-    if first and begin_with:
-        origin = Origin(name=find_model(begin_with).resolve().name, weights_sha256=first.card.weights_sha256)
-    manifest = manifest_of(dataset, array, everyone, recipe) | {BEGUN_WITH: origin and origin.model_dump()}
-    with folder.claim(recipe, array.fingerprints, manifest):
-        trained: dict[str, ArmNetwork] = {}
-        cards: dict[str, Card] = {}
-        places = folder.path / "parts"
-        jobs = [(part, *one) for part in parts for one in enumerate(networks_of(part, recipe.seeds))]
-        for done, (part, number, name) in enumerate(jobs):
-            progress("parts", done, len(jobs))
-            own = recipe.of_seed(number)
-            below = {} if first else {one: networks_of(one, recipe.seeds) for one in find_arm(part).branches}
-            branches = {one: places / names[number % len(names)] for one, names in below.items()}
-            begun = _part_of(first, name) if first else None
-            trained[name] = train_arm(_task(part, array, own), array, own, places / name, progress, branches, begun)
-            cards[name] = make_card(part, own, array, dataset.name).model_copy(update={BEGUN_WITH: origin})
-            save_model(places / name, trained[name], cards[name])
-        networks = {name: trained[name] for name in members(arm, recipe.seeds)}
-        card = _card_of_mean([cards[name] for name in networks], arm, recipe)
-        if recipe.calibration != "none":
-            card = card.model_copy(update=_calibrate([*networks.values()], array, recipe, dataset.name))
-        save_model(folder.path, averaged(networks), card)
+    plan = _plan_from_model(arm, recipe, settings) if settings.begin_with else _plan_from_recipe(arm, recipe)
+    check_stream(data, plan.parts, plan.recipe)
+    check_calibration(plan.parts, plan.recipe)
+    source = DataSource.for_arms(data, plan.parts, plan.recipe, settings.cache)
+    dataset = source.open()
+    array = source.prepare(dataset, progress)
+    setup = RunSetup(array, np.zeros(len(array), np.int64), plan.recipe, RunFolder(Path(out)), dataset.name)
+    manifest = new_manifest(setup) | {BEGUN_WITH: plan.origin and plan.origin.model_dump()}
+    with setup.folder.claim(plan.recipe, array.fingerprints, manifest):
+        trained = _train_networks(plan, setup, progress)
+        _save_mean(plan, trained, setup)
         for name in trained:
-            (places / name / CHECKPOINT).unlink(missing_ok=True)
-        progress("parts", len(jobs), len(jobs))
-    return folder.path
+            (_place(setup, name) / CHECKPOINT).unlink(missing_ok=True)
+        progress("parts", len(trained), len(trained))
+    return setup.folder.path
 
 
-def _arm_of_recipe(recipe: Recipe) -> str:
-    """Return the arm that a recipe is for: the only one that it trains, or the average of all that it trains."""
-    trained = {*recipe.training}
-    if len(trained) == 1:
-        return trained.pop()
-    return next((arm.name for arm in ARMS.values() if {*arm.parts} == trained), "both")
+@dataclass(frozen=True)
+class _Plan:
+    """What is trained.
+
+    Attributes
+    ----------
+    arm
+        The arm of the model.
+    parts
+        The arms whose networks are trained.
+    recipe
+        How.
+    model, origin
+        The model to begin with and its entry in cards, or None.
+    """
+
+    arm: str
+    parts: tuple[str, ...]
+    recipe: Recipe
+    model: Model | None = None
+    origin: Origin | None = None
+
+    @property
+    def networks(self) -> list[tuple[str, str, int]]:
+        """The networks to train, in order: name, arm, and number among the arm's seeds."""
+        return [
+            (name, part, number)
+            for part in self.parts
+            for number, name in enumerate(networks_of(part, self.recipe.seeds))
+        ]
+
+    def initial_weights(self, name: str, part: str, number: int, setup: RunSetup) -> InitialWeights:
+        """Return the weights with which a network begins: those of the model, or of branches trained before."""
+        if self.model:
+            found = self.model.network
+            found = found.networks[name] if isinstance(found, MeanOfArms) else found  # type: ignore[assignment]
+            assert isinstance(found, ArmNetwork)
+            return InitialWeights(found)
+        branches = {arm: networks_of(arm, self.recipe.seeds) for arm in find_arm(part).branches}
+        return InitialWeights(
+            branches={arm: _place(setup, names[number % len(names)]) for arm, names in branches.items()}
+        )
 
 
-def _card_of_mean(cards: Sequence[Card], arm: str, recipe: Recipe) -> Card:
-    """Return the card of a model of one or several networks."""
-    known = {
-        "data": "; ".join(dict.fromkeys(card.data for card in cards)),
-        "data_fingerprint": "+".join(dict.fromkeys(card.data_fingerprint for card in cards)),
-    }
-    return cards[0].model_copy(update={"arm": arm, "seed": recipe.seed, "seeds": recipe.seeds, **known})
+def _plan_from_recipe(arm: str | None, recipe: Recipe) -> _Plan:
+    """Plan a training from random weights; by default of the arm that the recipe is for."""
+    if arm is None:
+        trained = {*recipe.training}
+        averages = (average.name for average in ARMS.values() if {*average.parts} == trained)
+        arm = next(iter(trained)) if len(trained) == 1 else next(averages, "both")
+    refuse_weighted(arm)
+    return _Plan(arm, tuple(trained_arms([arm])), recipe)
 
 
-def _arm_of(model: Model, name: str, asked: str | None) -> str:
-    """Return the arm of a model to begin with; another one cannot be asked for."""
-    arm = model.card.arm
-    if asked is not None and find_arm(asked).name != find_arm(arm).name:
-        raise RecipeError(f"training begins with the model '{name}', whose arm is '{arm}', not '{asked}'")
-    return arm
+def _plan_from_model(arm: str | None, recipe: Recipe, settings: TrainSettings) -> _Plan:
+    """Plan a training that begins with a saved model, which determines arm and networks."""
+    assert settings.begin_with
+    model, name = load_model(settings.begin_with), str(settings.begin_with)
+    own = model.card.arm
+    if arm is not None and find_arm(arm).name != find_arm(own).name:
+        raise RecipeError(f"training begins with the model '{name}', whose arm is '{own}', not '{arm}'")
+    known = {key: getattr(model.card, key) for key in OF_MODEL}
+    recipe = recipe_of_model(recipe, name, known, settings.overrides)
+    refuse_weighted(own)
+    parts = find_arm(own).parts or (own,)
+    if any(find_arm(part).fitted for part in parts):
+        raise RecipeError(
+            f"the model '{name}' has the arm '{own}', which is fitted to all windows at once and cannot start from "
+            f"other weights; fit it to your data alone with --arm {own} and without --from"
+        )
+    origin = Origin(name=find_model(settings.begin_with).resolve().name, weights_sha256=model.card.weights_sha256)
+    return _Plan(own, parts, recipe, model, origin)
 
 
-def _part_of(model: Model, part: str) -> ArmNetwork:
-    """Return the network of a part of a model, which may be all of it."""
-    network = model.network
-    found = network.networks[part] if isinstance(network, MeanOfArms) else network
-    assert isinstance(found, ArmNetwork)
-    return found
+def _place(setup: RunSetup, network: str) -> Path:
+    """Return the folder of one network of a model."""
+    return setup.folder.path / "parts" / network
+
+
+def _train_networks(plan: _Plan, setup: RunSetup, progress: Progress) -> dict[str, tuple[ArmNetwork, Card]]:
+    """Train and save each network of a model."""
+    trained = {}
+    for done, (name, part, number) in enumerate(plan.networks):
+        progress("parts", done, len(plan.networks))
+        recipe, place = plan.recipe.of_seed(number), _place(setup, name)
+        initial = plan.initial_weights(name, part, number, setup)
+        network = train_arm(_task(part, setup.array, recipe), setup.array, recipe, place, progress, initial)
+        card = make_card(part, recipe, setup.array, setup.data).model_copy(update={BEGUN_WITH: plan.origin})
+        save_model(place, network, card)
+        trained[name] = network, card
+    return trained
 
 
 def _task(part: str, array: WindowArray, recipe: Recipe) -> Task:
-    """Return what a part is trained on: all windows, or a stream, which leaves them all to tell the KL."""
-    everything = np.arange(len(array))
-    told = everything if recipe.training_of(part).stream else everything[:0]
-    return Task(part, part, everything, told, recipe.seed)
+    """Return the task of training on all windows, or on a stream; then all windows are for validation."""
+    rows = np.arange(len(array))
+    return Task(part, part, rows, rows if recipe.training_of(part).stream else rows[:0], recipe.seed)
 
 
-def _check_calibration(trained: Sequence[str], recipe: Recipe) -> None:
-    if recipe.calibration == "none":
-        return
-    if not all(recipe.training_of(arm).stream for arm in trained):
-        raise RecipeError(
-            f"calibration is '{recipe.calibration}', and all windows are trained on, of which a network is surer "
-            "than of others; allowed without a stream is 'none'"
-        )
-
-
-def _calibrate(networks: Sequence[ArmNetwork], array: WindowArray, recipe: Recipe, data: str) -> dict[str, Any]:
-    """Calibrate networks on windows that they have never seen; return what the card of their mean says of it.
-
-    All get what fits them best together. How good their mean is then, is judged on each half of the patients by a fit
-    to the other half; the fit that stays is to all of them.
-    """
-    n, labels, options = len(networks), array.labels, recipe.evaluation
-    votes, weights = labels[list(VOTE_COLUMNS)].to_numpy(), eeg_weights(labels["eeg_id"])
-    patients, with_bias = labels["patient_id"].to_numpy(object), CALIBRATIONS[recipe.calibration]
-    for network in networks:
-        network.calibration = CalibrationSettings()
-    rows, contexts = np.arange(len(array)), array.contexts
-    before = np.concatenate([predict(one, array.signals, rows, contexts=contexts).probabilities for one in networks])
-    known = np.tile(votes, (n, 1)), before, np.tile(weights, n)
-    halves = np.tile(patient_folds(patients, 2, recipe.seed), n)
-    after = calibrate_out_of_fold(*known, halves, with_bias=with_bias)
-    fitted = fit_calibration(*known, with_bias=with_bias)
-    calibration = CalibrationSettings(temperature=fitted.temperature, bias=tuple(fitted.bias.tolist()))
-    for network in networks:
-        network.calibration = calibration
-    bootstrap = PatientBootstrap(patients, weights, options.n_resamples, recipe.seed, options.confidence)
-    metrics: dict[str, float] = {}
-    judged = {"before calibration": before, "calibrated on the other half of the patients": after}
-    for when, probabilities in judged.items():
-        mean = probabilities.reshape(n, *votes.shape).mean(axis=0)
-        kl, title = bootstrap.mean(kl_divergence(votes, mean)), f"KL on {data}, {when}"
-        metrics |= {title: kl.value, f"{title}, {kl.confidence:.0%} from": kl.low, f"{title}, to": kl.high}
-    return {"models": recipe.models.model_copy(update={"calibration": calibration}), "metrics": metrics}
+def _save_mean(plan: _Plan, trained: dict[str, tuple[ArmNetwork, Card]], setup: RunSetup) -> None:
+    """Save the mean of the trained networks, calibrated if the recipe says so."""
+    recipe = plan.recipe
+    chosen = {name: trained[name] for name in members(plan.arm, recipe.seeds)}
+    networks, cards = {name: one for name, (one, _) in chosen.items()}, [card for _, card in chosen.values()]
+    known = {
+        "arm": plan.arm,
+        "seed": recipe.seed,
+        "seeds": recipe.seeds,
+        "data": "; ".join(dict.fromkeys(card.data for card in cards)),
+        "data_fingerprint": "+".join(dict.fromkeys(card.data_fingerprint for card in cards)),
+    }
+    if recipe.calibration != "none":
+        known |= calibrate([*networks.values()], setup)
+    save_model(setup.folder.path, averaged(networks), cards[0].model_copy(update=known))

@@ -1,182 +1,135 @@
-"""The units of an ablation: what each is trained on, one after the other in this process, or side by side on Dask."""
+"""Train the units of an ablation: one after the other in this process, or in parallel on Dask."""
 
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import lru_cache, partial
 from pathlib import Path
+from typing import Self
 
-import numpy as np
-import numpy.typing as npt
 import torch
 from filelock import FileLock
 
-from ictal.core.progress import Progress, silent
-from ictal.data import Dataset, DataSettings, WindowArray, assign_folds, check_folds, open_dataset, prepare
+from ictal.core.progress import Progress
 from ictal.distributed import Cluster, LostWorkerError, open_cluster, spread
-from ictal.errors import FoldError, RunError
+from ictal.errors import RunError
+from ictal.experiments.data_source import DataSource
 from ictal.models.arms import find_arm
-from ictal.preprocessing.input_needs import Needs
-from ictal.preprocessing.settings import StandardiseSettings
-from ictal.recipes import Recipe
-from ictal.recipes.loading import parse
+from ictal.recipes.loading import parse, to_yaml
 from ictal.training.run_folder import RunFolder, Unit
-from ictal.training.unit import run_unit
-
-Folds = npt.NDArray[np.int64]
-
-
-@dataclass(frozen=True)
-class UnitData:
-    """What the units of an ablation are trained on; a worker finds it again by these words.
-
-    Attributes
-    ----------
-    data
-        What the user calls DATA.
-    recipe
-        As YAML.
-    cache
-        Folder of the array of windows; a worker that does not share it makes its own.
-    with_context
-        Whether an arm looks at contexts.
-    needs
-        What the arms look at.
-    fingerprints
-        Of the array.
-    name
-        Of the data set, for cards.
-    run
-        The run folder, which all workers share.
-    threads
-        Of torch, per unit.
-    """
-
-    data: str
-    recipe: str
-    cache: Path
-    with_context: bool
-    needs: Needs
-    fingerprints: str
-    name: str
-    run: Path
-    threads: int
+from ictal.training.unit import RunSetup, run_unit
 
 
 @dataclass(frozen=True)
 class UnitDone:
-    """A unit that has ended: how many seconds it took, 0 where it was done before, and which warnings it raised."""
+    """A finished unit: its duration in seconds, 0 if it was done before, and the warnings that it raised."""
 
     unit: Unit
     seconds: float
     warnings: tuple[str, ...]
 
 
-def open_windows(
-    data: str,
-    settings: DataSettings,
-    settings_of_input: StandardiseSettings,
-    with_context: bool,
-    needs: Needs,
-    cache: Path,
-    progress: Progress,
-    *,
-    folded: bool = False,
-) -> tuple[Dataset, WindowArray]:
-    """Open a data set and make its windows; where they are to be folded, see first that they can be."""
-    needs, short = replace(needs, interpolate=settings.interpolate), settings_of_input.short
-    dataset = open_dataset(data, settings, with_context=with_context, needs=needs, short=short)
-    if folded:
-        check_folds(dataset.outline, settings.folds, settings.test_share)
-    missing = settings.context_missing
-    array = prepare(
-        dataset, settings_of_input, cache, progress, needs=needs, with_context=with_context, context_missing=missing
-    )
-    return dataset, array
-
-
-def folds_of(array: WindowArray, recipe: Recipe) -> Folds:
-    """Return the fold of each row of the array, after some windows may have been refused."""
-    settings = recipe.data
-    folds = assign_folds(array.labels, settings.folds, settings.test_share, recipe.seed)
-    empty = sorted(set(range(settings.folds)) - set(folds.tolist()))
-    if empty:
-        raise FoldError(f"folds {empty} have no windows; choose fewer folds (--folds)")
-    return folds
-
-
-def run_units_here(
-    units: Sequence[Unit],
-    array: WindowArray,
-    folds: Folds,
-    recipe: Recipe,
-    folder: RunFolder,
-    data: str,
-    progress: Progress,
-) -> Iterator[UnitDone]:
-    """Train units one after the other."""
+def run_units_here(units: Sequence[Unit], setup: RunSetup, progress: Progress) -> Iterator[UnitDone]:
+    """Train units one after the other in this process."""
     for done, unit in enumerate(units):
         with _recorded_warnings() as messages:
-            seconds = run_unit(unit, array, folds, recipe, folder, data, _within(progress, done, len(units)))
+            seconds = run_unit(unit, setup, _within(progress, done, len(units)))
         yield UnitDone(unit, seconds, tuple(messages))
     progress("all units", len(units), len(units))
 
 
-def run_units_on(cluster: Cluster, units: Sequence[Unit], known: UnitData, progress: Progress) -> Iterator[UnitDone]:
-    """Train units wherever a worker is free; those that begin with others come after them.
+@dataclass(frozen=True)
+class RunReference:
+    """All that a worker needs to open the windows, folds and recipe of a run again.
+
+    Attributes
+    ----------
+    source
+        Where the windows come from; a worker that does not share the cache prepares its own.
+    recipe
+        As YAML.
+    fingerprints
+        Of the window array.
+    data
+        Name of the data set, for model cards.
+    folder
+        The run folder, which all workers must share.
+    threads
+        Torch threads per unit.
+    """
+
+    source: DataSource
+    recipe: str
+    fingerprints: str
+    data: str
+    folder: Path
+    threads: int
+
+    @classmethod
+    def of(cls, setup: RunSetup, source: DataSource, threads: int) -> Self:
+        """Return a reference to a run; paths become absolute."""
+        folder, fingerprints = setup.folder.path.absolute(), setup.array.fingerprints
+        return cls(source.absolute(), to_yaml(setup.recipe), fingerprints, setup.data, folder, threads)
+
+
+def run_units_on(
+    cluster: Cluster, units: Sequence[Unit], reference: RunReference, progress: Progress
+) -> Iterator[UnitDone]:
+    """Train units on the workers of a cluster; units that start from the weights of others come second.
 
     Raises
     ------
     RunError
-        If the scheduler is lost, or a worker dies of a unit, every time it is tried.
+        If the scheduler is lost, or the worker of a unit dies in every attempt.
     """
-    folder = RunFolder(known.run)
-    left = [unit for unit in units if not folder.is_done(unit)]
-    waves = [[unit for unit in left if bool(find_arm(unit.arm).branches) == joined] for joined in (False, True)]
-    done = len(units) - len(left)
+    folder = RunFolder(reference.folder)
+    remaining = [unit for unit in units if not folder.is_done(unit)]
+    waves = [[unit for unit in remaining if bool(find_arm(unit.arm).branches) == later] for later in (False, True)]
+    done = len(units) - len(remaining)
     progress("all units", done, len(units))
-    with open_cluster(cluster) if left else nullcontext() as client:
-        for finished in (one for wave in waves if client for one in spread(client, partial(run_there, known), wave)):
+    with open_cluster(cluster) if remaining else nullcontext() as client:
+        for finished in (
+            one for wave in waves if client for one in spread(client, partial(run_there, reference), wave)
+        ):
             if isinstance(finished.error, LostWorkerError):
                 raise RunError(f"unit {finished.job.name}: {finished.error} ({finished.tries} tries)")
             if finished.result is None:
-                raise finished.error or RunError(f"unit {finished.job.name}: nothing came of it")
+                raise finished.error or RunError(f"unit {finished.job.name}: the worker returned no result")
             done += 1
             progress("all units", done, len(units))
             yield finished.result
 
 
-def run_there(known: UnitData, unit: Unit) -> UnitDone:
-    """Train a unit in the process of a worker, unless another worker has done it."""
-    torch.set_num_threads(known.threads)
-    recipe, array, folds = _found_again(known)
-    folder = RunFolder(known.run)
-    folder.unit(unit).mkdir(parents=True, exist_ok=True)
-    # A worker that was given up, since nobody could reach it, may still be at the unit.
-    with FileLock(folder.unit(unit) / ".lock"), _recorded_warnings() as messages:
-        seconds = run_unit(unit, array, folds, recipe, folder, known.name)
+def run_there(reference: RunReference, unit: Unit) -> UnitDone:
+    """Train a unit in a worker process, unless another worker has done it."""
+    torch.set_num_threads(reference.threads)
+    setup = _opened(reference)
+    folder = setup.folder.unit(unit)
+    folder.mkdir(parents=True, exist_ok=True)
+    # A worker that was given up because it could not be reached may still be training this unit.
+    with FileLock(folder / ".lock"), _recorded_warnings() as messages:
+        seconds = run_unit(unit, setup)
     return UnitDone(unit, seconds, tuple(messages))
 
 
 @lru_cache(maxsize=1)
-def _found_again(known: UnitData) -> tuple[Recipe, WindowArray, Folds]:
-    """Return recipe, windows and folds, opened once per process."""
-    if not known.run.is_dir():
-        raise RunError(f"{known.run}: is not there on a worker; a run must lie in a folder that all workers share")
-    recipe = parse(known.recipe, "the recipe of the run")
-    settings = recipe.data, recipe.standardise
-    _, array = open_windows(known.data, *settings, known.with_context, known.needs, known.cache, silent)
-    if array.fingerprints != known.fingerprints:
-        raise RunError(f"{known.data}: is another data set on a worker than where the run was started")
-    return recipe, array, folds_of(array, recipe)
+def _opened(reference: RunReference) -> RunSetup:
+    """Return the setup of a run, opened once per process."""
+    if not reference.folder.is_dir():
+        raise RunError(f"{reference.folder}: not found on a worker; a run needs a folder that all workers share")
+    recipe = parse(reference.recipe, "the recipe of the run")
+    array = reference.source.prepare(reference.source.open())
+    if array.fingerprints != reference.fingerprints:
+        raise RunError(f"{reference.source.data}: differs between a worker and the machine that started the run")
+    return RunSetup.divided(array, recipe, RunFolder(reference.folder), reference.data)
 
 
 @contextmanager
-def limited_threads(threads: int | None) -> Iterator[None]:
-    """Let torch take so many threads within a block; None: as many as it likes."""
+def limited_threads(threads: int) -> Iterator[None]:
+    """Set the number of torch threads within a block."""
     before = torch.get_num_threads()
-    torch.set_num_threads(threads or before)
+    torch.set_num_threads(threads)
     try:
         yield
     finally:
@@ -184,18 +137,18 @@ def limited_threads(threads: int | None) -> Iterator[None]:
 
 
 def _within(progress: Progress, done: int, total: int) -> Progress:
-    """Return a hook for one of so many units, which moves the bar of all units as well."""
+    """Return a progress hook for one unit, which also advances the progress of all units."""
 
-    def tell(task: str, batches: float, of_batches: float) -> None:
+    def report(task: str, batches: float, of_batches: float) -> None:
         progress(task, batches, of_batches)
         progress("all units", done + 0.99 * batches / of_batches, total)
 
-    return tell
+    return report
 
 
 @contextmanager
 def _recorded_warnings() -> Iterator[list[str]]:
-    """Collect the warnings that are raised, for the manifest and the report, and raise them again at the end."""
+    """Collect the warnings of a block for manifest and report, and raise them again at its end."""
     messages: list[str] = []
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always", UserWarning)

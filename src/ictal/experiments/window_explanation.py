@@ -30,18 +30,16 @@ def explain_window(
     methods: Sequence[MethodName] | None = None,
     recipe: Recipe | str = "quick",
 ) -> Explanation:
-    """Say what in one window of a data set speaks for a pattern.
+    """Explain which parts of one window of a data set support a pattern.
 
     Parameters
     ----------
-    model
-        A folder with `model.safetensors` and `card.json`.
-    data, recipe
+    model, data, recipe
         As in `evaluate_model`.
     window_id
-        Of the data set's labels.
+        Id of the window in the data set's labels.
     pattern, methods
-        See `ictal.explanations.methods.explain`.
+        As in `ictal.explanations.methods.explain`.
 
     Raises
     ------
@@ -62,7 +60,7 @@ def model_and_window(
 def _window_of(
     model: str | Path, data: str, window_id: str, recipe: Recipe | str
 ) -> tuple[Model, npt.NDArray[np.float32], npt.NDArray[np.bool_], tuple[Derivation, ...]]:
-    """Return a model, a window, which of its samples the recording lacks, and derivations that it cannot form."""
+    """Return a model, a window, which of its samples are missing, and the derivations that cannot be formed."""
     recipe = load_recipe(recipe) if isinstance(recipe, str) else recipe
     loaded = load_model(model)
     loaded.network.to(device(recipe.trainer.accelerator))
@@ -71,13 +69,13 @@ def _window_of(
     dataset = open_dataset(data, recipe.data, needs=needs, short=settings.short)
     if data.startswith("sim") and loaded.card.data.startswith("sim") and dataset.name != loaded.card.data:
         warnings.warn(
-            f"the model was trained on {loaded.card.data}; this is {dataset.name}, whose EEGs are others",
+            f"the model was trained on {loaded.card.data}; this is {dataset.name}, which has different EEGs",
             stacklevel=4,
         )
     rows = dataset.outline[dataset.outline["window_id"] == window_id]
     if rows.empty:
         known = listed(dataset.outline["window_id"])
-        raise TableError(f"{dataset.name}: there is no window '{window_id}'; it has {known}")
+        raise TableError(f"{dataset.name}: no window '{window_id}'; known are {known}")
     eeg_id, start_s = rows[["eeg_id", "start_s"]].iloc[0]
     recording, geometry = dataset.recording(eeg_id), needs.geometry(settings.short)
     runs = list(stretches(recording, needs.map_channels(recording), settings.fill))

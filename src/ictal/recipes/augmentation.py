@@ -52,5 +52,5 @@ AUGMENTATIONS = (
     "mixup",
 )
 """All augmentations by name, in the order in which they are applied."""
-OF_CONTEXT = ("mirror", "reverse", "mixup")
+CONTEXT_AUGMENTATIONS = ("mirror", "reverse", "mixup")
 """Those that change contexts as well."""

@@ -9,7 +9,7 @@ from ictal.data import DataSettings
 from ictal.errors import RecipeError, UnknownNameError
 from ictal.models.arms import ARMS, VARIANT, ModelSettings, Seeds, find_arm
 from ictal.preprocessing.settings import StandardiseSettings
-from ictal.recipes.augmentation import AUGMENTATIONS, OF_CONTEXT
+from ictal.recipes.augmentation import AUGMENTATIONS, CONTEXT_AUGMENTATIONS
 from ictal.recipes.regression import RegressionSettings
 from ictal.recipes.stages import ArmTraining, TrainingSettings
 from ictal.views import WaveformSettings
@@ -152,7 +152,7 @@ class Recipe(Settings):
         training = self.training_of(arm)
         assert isinstance(training, TrainingSettings)
         augment = training.augment
-        seen = OF_CONTEXT if find_arm(arm).sees_context else AUGMENTATIONS
+        seen = CONTEXT_AUGMENTATIONS if find_arm(arm).sees_context else AUGMENTATIONS
         names = [name for name in seen if (arm, name) != ("symmetric", "mirror")]  # for which both are the same
         return [f"{arm}{VARIANT}{WITHOUT if getattr(augment, name) else ''}{name}" for name in names]
 

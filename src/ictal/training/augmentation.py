@@ -1,6 +1,6 @@
-"""Augmentation: windows that a panel would have judged alike, made from those that it judged.
+"""Augmentation: change windows in ways that should not change a panel's votes.
 
-It acts on raw windows, before any view, so that every arm can have it; on the context only where it has a meaning.
+It acts on raw windows, before any view, so that every arm can use it, and on contexts where it is meaningful.
 """
 
 from collections.abc import Callable
@@ -12,16 +12,16 @@ from torch import Tensor
 
 from ictal.core.montage import CHANNELS, ELECTRODES, MIRROR, NEIGHBOURS
 from ictal.core.windows import RATE_HZ, WINDOW_SAMPLES
-from ictal.recipes.augmentation import OF_CONTEXT, AugmentSettings
+from ictal.recipes.augmentation import CONTEXT_AUGMENTATIONS, AugmentSettings
 
 MIRROR_REGIONS = (1, 0, 3, 2)
-"""Index map over the context's regions LL, RL, LP, RP: the mirrored context."""
+"""Order of the regions LL, RL, LP, RP in a mirrored context."""
 PAIRS = np.array([[CHANNELS.index(name) for name in pair] for pair in NEIGHBOURS])
-"""Rows of two electrodes that lie beside each other, [pair, 2]."""
+"""Channel indices of adjacent electrodes, [pair, 2]."""
 
 
 @dataclass(frozen=True)
-class Mixed:
+class AugmentedBatch:
     """A batch after augmentation.
 
     Attributes
@@ -31,8 +31,8 @@ class Mixed:
     contexts
         [batch, 4, 100, 300], or None.
     partner, share
-        The loss is `share` of that with each window's own votes, and the rest of that with the votes of window
-        `partner`; None and 1 without mixup.
+        With mixup, the loss is `share` times that for each window's own votes plus (1 - `share`) times that for the
+        votes of window `partner`; None and 1 without.
     """
 
     windows: Tensor
@@ -93,8 +93,8 @@ def _scale(windows: Tensor, settings: AugmentSettings, rng: np.random.Generator)
 def _band_stop(windows: Tensor, settings: AugmentSettings, rng: np.random.Generator) -> Tensor:
     low = torch.from_numpy(rng.uniform(0.5, 20 - settings.band_stop_hz, len(windows))).to(windows)
     hz = torch.fft.rfftfreq(WINDOW_SAMPLES, 1 / RATE_HZ, device=windows.device)
-    silent = (hz >= low[:, None]) & (hz <= low[:, None] + settings.band_stop_hz)
-    kept: Tensor = torch.fft.irfft(torch.fft.rfft(windows) * ~silent[:, None], n=WINDOW_SAMPLES)
+    stopped = (hz >= low[:, None]) & (hz <= low[:, None] + settings.band_stop_hz)
+    kept: Tensor = torch.fft.irfft(torch.fft.rfft(windows) * ~stopped[:, None], n=WINDOW_SAMPLES)
     return kept
 
 
@@ -108,42 +108,44 @@ CHANGES: dict[str, Change] = {
     "scale": _scale,
     "band_stop": _band_stop,
 }
-"""Changes of some windows of a batch, by the name of their probability, in the order of `AUGMENTATIONS`."""
+"""Functions that change some windows of a batch, by the setting of their probability, as in `AUGMENTATIONS`."""
 
 
-def augment(windows: Tensor, contexts: Tensor | None, settings: AugmentSettings, rng: np.random.Generator) -> Mixed:
-    """Change a batch.
+def augment(
+    windows: Tensor, contexts: Tensor | None, settings: AugmentSettings, rng: np.random.Generator
+) -> AugmentedBatch:
+    """Augment a batch.
 
     Parameters
     ----------
     windows, contexts
-        [batch, 20, 10000] in µV, and perhaps [batch, 4, 100, 300].
+        [batch, 20, 10000] in µV, and [batch, 4, 100, 300] or None.
     settings
         Probabilities and strengths.
     rng
-        Decides; the same state gives the same batch.
+        Source of random numbers; the same state gives the same batch.
     """
-    mixed = Mixed(windows, contexts)
+    mixed = AugmentedBatch(windows, contexts)
     for name, change in CHANGES.items():
         chosen = np.flatnonzero(rng.random(len(windows)) < getattr(settings, name))
         if len(chosen):
             rows = torch.from_numpy(chosen).to(windows.device)
             changed = mixed.windows.index_copy(0, rows, change(mixed.windows[rows], settings, rng))
-            mixed = Mixed(changed, _of_context(mixed.contexts, name, rows))
+            mixed = AugmentedBatch(changed, _augment_contexts(mixed.contexts, name, rows))
     if settings.mixup and rng.random() < settings.mixup:
         mixed = _mix(mixed, float(rng.beta(settings.mixup_alpha, settings.mixup_alpha)), rng)
     return mixed
 
 
-def _of_context(contexts: Tensor | None, name: str, rows: Tensor) -> Tensor | None:
-    """Mirror or turn round the contexts of the windows that were; nothing else has a meaning there."""
-    if contexts is None or name not in OF_CONTEXT:
+def _augment_contexts(contexts: Tensor | None, name: str, rows: Tensor) -> Tensor | None:
+    """Mirror or reverse the contexts of changed windows; other changes do not apply to contexts."""
+    if contexts is None or name not in CONTEXT_AUGMENTATIONS:
         return contexts
     chosen = contexts[rows]
     return contexts.index_copy(0, rows, chosen[:, list(MIRROR_REGIONS)] if name == "mirror" else chosen.flip(3))
 
 
-def _mix(mixed: Mixed, share: float, rng: np.random.Generator) -> Mixed:
+def _mix(mixed: AugmentedBatch, share: float, rng: np.random.Generator) -> AugmentedBatch:
     partner = torch.from_numpy(rng.permutation(len(mixed.windows))).to(mixed.windows.device)
     windows = share * mixed.windows + (1 - share) * mixed.windows[partner]
     contexts = mixed.contexts

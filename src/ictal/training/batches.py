@@ -1,4 +1,4 @@
-"""Which windows are trained on in each epoch, and their batches."""
+"""Choose the training windows of each epoch, and load them in batches."""
 
 import numpy as np
 import torch
@@ -13,7 +13,7 @@ from ictal.training.task import Rows, Task
 
 
 class Batches(Dataset[Batch]):
-    """Rows of the array in a given order, fetched a batch at a time."""
+    """Rows of the array in a given order, loaded a batch at a time."""
 
     def __init__(self, array: WindowArray, rows: Rows, panel_weight: float, *, with_context: bool) -> None:
         self.signals = array.signals
@@ -22,7 +22,7 @@ class Batches(Dataset[Batch]):
         votes = array.labels[list(VOTE_COLUMNS)].to_numpy()
         self.votes = torch.from_numpy(votes.astype(np.float32))
         weight = panel_size(votes).astype(float) ** panel_weight
-        # The mean over all training rows, and not the batch's, so that micro-batches add up to the batch.
+        # Normalised over all training rows, not over a batch, so that micro-batches add up to the batch.
         self.weight = torch.from_numpy(weight / weight[rows].mean()).float()
 
     def __len__(self) -> int:
@@ -40,7 +40,7 @@ class Batches(Dataset[Batch]):
 
 
 def draw_rows(array: WindowArray, rows: Rows, generator: np.random.Generator) -> Rows:
-    """Return one of the rows of each EEG, drawn at random, in random order."""
+    """Return one randomly drawn row per EEG, in random order."""
     shuffled = generator.permutation(rows)
     eegs = array.labels["eeg_id"].to_numpy()[shuffled]
     _, first = np.unique(eegs, return_index=True)
@@ -48,7 +48,7 @@ def draw_rows(array: WindowArray, rows: Rows, generator: np.random.Generator) ->
 
 
 def draw_epoch(array: WindowArray, rows: Rows, stage: Stage, generator: np.random.Generator) -> Rows:
-    """Return an epoch's rows in random order: one of each EEG of the stage's population, and what is mixed in."""
+    """Return an epoch's rows in random order: one per EEG of the stage's population, and those mixed in."""
     if stage.population == "all":
         return draw_rows(array, rows, generator)
     own = panels(array.labels[list(VOTE_COLUMNS)].to_numpy())[rows] == stage.population
@@ -61,11 +61,11 @@ def draw_epoch(array: WindowArray, rows: Rows, stage: Stage, generator: np.rando
 
 
 def count_windows(array: WindowArray, task: Task, stage: Stage) -> int:
-    """Return how many windows of the array an epoch of a stage has, or refuse a stage that has none."""
+    """Return the number of windows in an epoch of a stage, or refuse a stage without windows."""
     n_windows = len(draw_epoch(array, task.train, stage, np.random.default_rng(0)))
     if not n_windows:
         raise RecipeError(
-            f"training.{task.arm}: a stage trains on windows of {stage.population} votes, and none of the "
-            f"{len(task.train)} training windows is one; allowed are 'all' and the population that the data have"
+            f"training.{task.arm}: a stage trains on windows with {stage.population} votes, but none of the "
+            f"{len(task.train)} training windows has {stage.population}; allowed are 'all' and the data's population"
         )
     return n_windows

@@ -1,4 +1,4 @@
-"""Fitting the arm whose network is a regression on figures: all windows at once, no epochs."""
+"""Fit the regression of the arm 'features': all windows at once, without epochs."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -18,80 +18,69 @@ from ictal.models.arms import LOG_CONCENTRATION, ArmNetwork
 from ictal.models.checkpoint import device
 from ictal.models.features import MOST, FeatureNetwork
 from ictal.recipes.regression import RegressionSettings
+from ictal.recipes.schema import Recipe
 from ictal.simulator.noise import one_blas_thread
 from ictal.training.losses import panel_loss
-from ictal.training.regression import choose_penalty, fit_regression
+from ictal.training.regression import ChosenPenalty, Examples, Floats, Regression, choose_penalty, fit_regression
 from ictal.training.task import Task
 
 PENALTIES = "penalties.csv"
-"""Of a unit: the KL of each penalty in the inner cross-validation, and which was chosen."""
+"""File of a unit: the KL of each penalty in the inner cross-validation, and which penalty was chosen."""
 
 BATCH = 8
 
 
 def fit_features(
-    network: ArmNetwork,
-    array: WindowArray,
-    task: Task,
-    settings: RegressionSettings,
-    folder: Path,
-    progress: Progress = silent,
-    accelerator: str = "auto",
+    network: ArmNetwork, array: WindowArray, task: Task, recipe: Recipe, folder: Path, progress: Progress = silent
 ) -> ArmNetwork:
-    """Fit the regression of a network to the rows of a task; its weights are changed.
+    """Fit the regression of a network to the training rows of a task.
 
     Parameters
     ----------
     network
-        With a `FeatureNetwork`.
+        Contains a `FeatureNetwork`; its weights are changed.
     array, task
         The windows, and which of them to fit to.
-    settings
-        How.
+    recipe
+        How to fit the task's arm, and on which device features are computed.
     folder
-        Gets `penalties.csv`.
+        Where `penalties.csv` is written.
     progress
-        Told after each batch of windows.
-    accelerator
-        Where the figures are measured, see `device`.
+        Called after each batch of windows.
     """
-    inner = network.network
+    inner, settings = network.network, recipe.training_of(task.arm)
     assert isinstance(inner, FeatureNetwork)
+    assert isinstance(settings, RegressionSettings)
 
-    def told(done: int) -> None:
+    def on_batch(done: int) -> None:
         progress(task.name, done, len(task.train) + 1)
 
-    figures = measure(inner, array, task.train, told, accelerator)
+    features = compute_features(inner, array, task.train, on_batch, recipe.trainer.accelerator)
     labels = array.labels.iloc[task.train]
-    votes, judged = labels[list(VOTE_COLUMNS)].to_numpy(), eeg_weights(labels["eeg_id"])
-    shares, weights = distribution(votes), judged * panel_size(votes).astype(float) ** settings.panel_weight
-    patients, rng = labels["patient_id"].tolist(), np.random.default_rng(task.derive("inner folds"))
-    with one_blas_thread():  # for the same result however many threads there are
-        chosen = choose_penalty(figures, shares, weights, judged, patients, settings, MOST, network.lapse, rng)
-        found = fit_regression(figures, shares, weights, chosen.penalty, MOST)
-    state = {"centre": found.centre, "spread": found.spread, "head.weight": found.weights, "head.bias": found.bias}
+    votes, of_eegs = labels[list(VOTE_COLUMNS)].to_numpy(), eeg_weights(labels["eeg_id"])
+    weights = of_eegs * panel_size(votes).astype(float) ** settings.panel_weight
+    examples = Examples(features, distribution(votes), weights, of_eegs, labels["patient_id"].to_numpy(object))
+    rng = np.random.default_rng(task.derive("inner folds"))
+    with one_blas_thread():  # so that the result does not depend on the number of threads
+        chosen = choose_penalty(examples, settings, MOST, network.lapse, rng)
+        fitted = fit_regression(examples, chosen.penalty, MOST)
+    log_concentration = None
     if network.has_concentration:
         log_concentration = _log_concentration(chosen.out_of_fold, votes, weights)
-        state["head.weight"] = np.vstack([found.weights, np.zeros(found.weights.shape[1])])
-        state["head.bias"] = np.append(found.bias, log_concentration)
-    inner.load_state_dict({name: torch.from_numpy(value.astype(np.float32)) for name, value in state.items()})
-    folder.mkdir(parents=True, exist_ok=True)
-    table = pd.DataFrame({"penalty": settings.penalties, "inner_kl": chosen.kl})
-    table["chosen"] = table["penalty"] == chosen.penalty
-    with whole_file(folder / PENALTIES) as part:
-        table.to_csv(part, index=False)
+    _load(inner, fitted, log_concentration)
+    _write_penalties(settings, chosen, folder)
     progress(task.name, 1, 1)
     return network.eval()
 
 
-def measure(
+def compute_features(
     network: FeatureNetwork,
     array: WindowArray,
     rows: npt.NDArray[np.int64],
-    told: Callable[[int], None],
+    on_batch: Callable[[int], None],
     accelerator: str = "auto",
-) -> npt.NDArray[np.float64]:
-    """Return the figures of some windows, [row, feature]."""
+) -> Floats:
+    """Return the features of some windows, [row, feature]."""
     where = device(accelerator)
     network.to(where)
     found = []
@@ -99,17 +88,15 @@ def measure(
         for begin in range(0, len(rows), BATCH):
             windows = torch.from_numpy(array.signals[rows[begin : begin + BATCH]])
             found.append(network.view(windows.to(where)).cpu().double().numpy())
-            told(min(begin + BATCH, len(rows)))
+            on_batch(min(begin + BATCH, len(rows)))
     network.cpu()
     return np.concatenate(found)
 
 
-def _log_concentration(
-    probabilities: npt.NDArray[np.float64] | None, votes: npt.NDArray[np.int64], weights: npt.NDArray[np.float64]
-) -> float:
-    """Return the one concentration under which the votes are the most likely, given predictions out of fold."""
+def _log_concentration(probabilities: Floats | None, votes: npt.NDArray[np.int64], weights: Floats) -> float:
+    """Return the one concentration that makes the votes most likely, given out-of-fold predictions."""
     if probabilities is None:
-        return LOG_CONCENTRATION[1]  # nothing is known of how far panels stray
+        return LOG_CONCENTRATION[1]  # without out-of-fold predictions, the spread of panels is unknown
     logits, counts = torch.from_numpy(probabilities).log(), torch.from_numpy(votes.astype(np.float64))
 
     def loss(log_concentration: float) -> float:
@@ -117,3 +104,21 @@ def _log_concentration(
         return float(np.average(panel_loss(logits, concentration, counts).numpy(), weights=weights))
 
     return float(minimize_scalar(loss, bounds=LOG_CONCENTRATION, method="bounded").x)
+
+
+def _load(network: FeatureNetwork, fitted: Regression, log_concentration: float | None) -> None:
+    """Copy a fitted regression into a network, whose last output may be a constant concentration."""
+    weights, bias = fitted.weights, fitted.bias
+    if log_concentration is not None:
+        weights = np.vstack([weights, np.zeros(weights.shape[1])])
+        bias = np.append(bias, log_concentration)
+    state = {"centre": fitted.centre, "spread": fitted.spread, "head.weight": weights, "head.bias": bias}
+    network.load_state_dict({name: torch.from_numpy(value.astype(np.float32)) for name, value in state.items()})
+
+
+def _write_penalties(settings: RegressionSettings, chosen: ChosenPenalty, folder: Path) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    table = pd.DataFrame({"penalty": settings.penalties, "inner_kl": chosen.kl})
+    table["chosen"] = table["penalty"] == chosen.penalty
+    with whole_file(folder / PENALTIES) as part:
+        table.to_csv(part, index=False)

@@ -1,13 +1,12 @@
-"""The network in training: losses, learning rates, freezing, and the guard against forgetting."""
+"""The Lightning module: losses, learning rates, frozen layers, and a warning about forgetting."""
 
 import math
 import warnings
 from collections.abc import Iterable
 from functools import partial
-from pathlib import Path
 from typing import Any, cast
 
-import lightning as L  # noqa: N812 - the name that its users know
+import lightning as L  # noqa: N812 - the conventional alias
 import numpy as np
 import torch
 from torch import Tensor, nn
@@ -23,23 +22,37 @@ from ictal.recipes.stages import Stage, TrainingSettings
 from ictal.training.augmentation import augment
 from ictal.training.batches import Batches, draw_epoch
 from ictal.training.losses import kl_loss, mean_kl, panel_loss
-from ictal.training.stream_loader import Batch, StreamLoader, as_it_is
+from ictal.training.stream_loader import Batch, StreamLoader, identity
 from ictal.training.task import Task
 
 FORGETTING = 1.1
-"""A stage that raises the KL of a population by more than this factor is told of."""
+"""A stage that raises the KL of a population by more than this factor causes a warning."""
 HEADS = ("meeting", "head")
-"""Modules of a network that are trained in a stage of the head alone."""
-MOST_SETTLING = 256
-"""Windows whose statistics batch normalisation keeps after training."""
+"""Modules that are trained in a stage that trains only the head."""
+MAX_BATCH_NORM_WINDOWS = 256
+"""Largest number of windows from which batch normalisation takes its statistics after training."""
 
 
 class ForgettingWarning(UserWarning):
-    """A later stage spoilt what an earlier one had learnt of the other population."""
+    """A later stage raised the KL of a population that an earlier stage had learnt."""
 
 
 class Learner(L.LightningModule):
-    """A network with its loss, its optimizer and the order of its windows."""
+    """A network with its loss, its optimizer and the order of its windows.
+
+    Parameters
+    ----------
+    network
+        What is trained.
+    array, task
+        The windows, and which of them to train and validate on.
+    settings
+        How.
+    stream
+        Supplies simulated training windows in place of the array's.
+    workers
+        Processes that simulate them.
+    """
 
     def __init__(
         self,
@@ -47,61 +60,60 @@ class Learner(L.LightningModule):
         array: WindowArray,
         task: Task,
         settings: TrainingSettings,
-        folder: Path,
         stream: Stream | None = None,
         workers: int = 0,
     ) -> None:
         super().__init__()
         self.network = network
-        self.average = _average_of(network, settings.ema) if settings.ema else None
-        self.array, self.task, self.settings, self.folder = array, task, settings, folder
+        self.average = _moving_average(network, settings.ema) if settings.ema else None
+        self.array, self.task, self.settings = array, task, settings
         self.stream, self.workers = stream, workers
         self.history: list[dict[str, float]] = []
         self.losses: list[Tensor] = []
 
     @property
     def stage(self) -> Stage:
-        """The stage of the epoch that runs."""
-        # Lightning also asks before the first epoch and after the last.
+        """The stage of the current epoch."""
+        # Lightning also calls this before the first epoch and after the last.
         number, _ = self.settings.epochs[min(self.current_epoch, len(self.settings.epochs) - 1)]
         return self.settings.stages[number]
 
     @property
-    def judged(self) -> ArmNetwork:
-        """The network that is judged and saved: the average, or the one that is trained."""
+    def evaluated(self) -> ArmNetwork:
+        """The network that is evaluated and saved: the moving average if there is one, else the trained network."""
         return self.network if self.average is None else cast(ArmNetwork, self.average.module)
 
     def train_dataloader(self) -> Iterable[Batch]:
-        """Return this epoch's windows, which depend on the epoch alone: one per EEG in random order, or new ones."""
+        """Return this epoch's windows, which depend on the epoch only: one per EEG in random order, or a stream."""
         if self.stream:
             numbers = range(self.global_rank, self.stream.settings.windows, self.trainer.world_size)
             return self._streamed(self.current_epoch, numbers)
         return self._loader("order", self.current_epoch)
 
-    def _settling(self) -> Iterable[Batch]:
-        """Return the windows on which batch normalisation settles: some that are trained on, or new ones."""
-        if self.stream:  # of an epoch that is never trained on
-            return self._streamed(len(self.settings.epochs), range(MOST_SETTLING))
-        return self._loader("batch norm", most=MOST_SETTLING)
+    def _batch_norm_windows(self) -> Iterable[Batch]:
+        """Return windows for the statistics of batch normalisation: training windows, or newly streamed ones."""
+        if self.stream:  # an epoch that is never trained on
+            return self._streamed(len(self.settings.epochs), range(MAX_BATCH_NORM_WINDOWS))
+        return self._loader("batch norm", n_most=MAX_BATCH_NORM_WINDOWS)
 
     def _streamed(self, epoch: int, numbers: range) -> StreamLoader:
         assert self.stream is not None
         return StreamLoader(self.stream, epoch, numbers, self.settings.per_pass, self.workers)
 
-    def _loader(self, *purpose: object, most: int | None = None) -> DataLoader[Any]:
+    def _loader(self, *purpose: object, n_most: int | None = None) -> DataLoader[Any]:
         rows = draw_epoch(self.array, self.task.train, self.stage, np.random.default_rng(self.task.derive(*purpose)))
-        batches = Batches(self.array, rows[:most], self.stage.panel_weight, with_context=self.network.sees_context)
+        batches = Batches(self.array, rows[:n_most], self.stage.panel_weight, with_context=self.network.sees_context)
         micro = self.settings.per_pass
-        # A last batch of one window would break batch normalisation, and a torn one the gradient's scale.
-        return DataLoader(batches, micro, collate_fn=as_it_is, drop_last=len(batches) >= micro)
+        # A last batch of one window would break batch normalisation, an incomplete one the scale of the gradient.
+        return DataLoader(batches, micro, collate_fn=identity, drop_last=len(batches) >= micro)
 
     def on_train_epoch_start(self) -> None:
-        """Begin to collect the epoch's losses, and freeze what the stage does not train."""
+        """Reset the epoch's losses, and freeze what the stage does not train."""
         self.losses = []
         freeze_layers(self.network, below_head=self.stage.trains == "head")
 
     def on_train_batch_start(self, batch: Batch, batch_idx: int) -> None:
-        """Set the learning rate, which depends on epoch and batch alone, so that a resumed training has the same."""
+        """Set the learning rate from epoch and batch alone, so that a resumed training has the same rates."""
         stages = [number for number, _ in self.settings.epochs]
         before = stages.index(stages[self.current_epoch])
         rate = self.stage.rate(self.current_epoch - before + batch_idx / float(self.trainer.num_training_batches))
@@ -109,7 +121,7 @@ class Learner(L.LightningModule):
             group["lr"] = rate
 
     def optimizer_step(self, *args: Any, **kwargs: Any) -> None:
-        """Do a step, and take its weights into the average."""
+        """Step, and update the moving average."""
         super().optimizer_step(*args, **kwargs)
         if self.average is not None:
             self.average.update_parameters(self.network)
@@ -117,8 +129,8 @@ class Learner(L.LightningModule):
     def training_step(self, batch: Batch, index: int) -> Tensor:
         """Return the mean weighted loss of a batch."""
         windows, contexts, votes, weight = batch
-        # Neither dropout nor augmentation has a state of its own. Seeded by the step, they are the same after a
-        # resumption, and whatever else draws numbers between two steps.
+        # Dropout and augmentation are seeded by the step, so that they are the same when training is resumed and do
+        # not depend on other random numbers drawn between steps.
         step = (self.current_epoch, index, self.global_rank)
         rng = np.random.default_rng(self.task.derive("augment", *step))
         mixed = augment(windows, contexts, self.settings.augment, rng)
@@ -138,18 +150,18 @@ class Learner(L.LightningModule):
         return (loss * weight).mean()
 
     def configure_optimizers(self) -> Any:
-        """Adam or AdamW; `on_train_batch_start` sets the learning rate."""
+        """Return Adam or AdamW; `on_train_batch_start` sets the learning rate."""
         make = {"adam": torch.optim.Adam, "adamw": torch.optim.AdamW}[self.settings.optimizer]
         rate = self.settings.rate(0)
         return make(self.network.parameters(), lr=rate, weight_decay=self.settings.weight_decay)
 
-    def settle_batch_norm(self) -> None:
-        """Give batch normalisation the statistics of the training windows under the final weights.
+    def update_batch_norm(self) -> None:
+        """Compute the statistics of batch normalisation from training windows under the final weights.
 
-        Its running averages hold the last few batches only, under weights that still moved: with little data a
-        network then meets windows as if from elsewhere, and is sure of nonsense on some.
+        Its running averages cover only the last few batches, while the weights still changed. With little data these
+        averages fit so badly that the network makes confident errors on some windows.
         """
-        network = self.judged
+        network = self.evaluated
         for module, trained in zip(network.modules(), self.network.modules(), strict=True):
             module.training = trained.training
         norms = [
@@ -163,20 +175,19 @@ class Learner(L.LightningModule):
         for norm in norms:
             norm.reset_running_stats()
             norm.momentum = None  # a plain mean over all batches
-        torch.manual_seed(self.task.derive("batch norm"))  # of dropout
+        torch.manual_seed(self.task.derive("batch norm"))  # for dropout
         with torch.no_grad():
-            for windows, contexts, *_ in self._settling():
-                there = None if contexts is None else contexts.to(self.device)
-                network(windows.to(self.device), there)
+            for windows, contexts, *_ in self._batch_norm_windows():
+                network(windows.to(self.device), None if contexts is None else contexts.to(self.device))
         for norm, momentum in zip(norms, momenta, strict=True):
             norm.momentum = momentum
 
-    def note_epoch(self) -> None:
-        """Add the loss and the validation KL of the epoch that ends to the history."""
+    def record_epoch(self) -> None:
+        """Add loss and validation KL of the epoch that ends to the history."""
         epoch = self.current_epoch
         number, rate = self.settings.epochs[epoch]
         if self._ends_stage():
-            self.settle_batch_norm()
+            self.update_batch_norm()
         row = {
             "epoch": float(epoch + 1),
             "stage": float(number + 1),
@@ -185,29 +196,29 @@ class Learner(L.LightningModule):
             **self._valid_kl(),
         }
         self.history = [*self.history, row]
-        self._guard()
+        self._warn_if_forgotten()
 
     def _ends_stage(self) -> bool:
-        to_come = self.settings.epochs[self.current_epoch :]
-        return len(to_come) == 1 or to_come[0][0] != to_come[1][0]
+        remaining = self.settings.epochs[self.current_epoch :]
+        return len(remaining) == 1 or remaining[0][0] != remaining[1][0]
 
     def _valid_kl(self) -> dict[str, float]:
-        """Return the KL of the windows left out, each EEG weighing the same, and that of either population."""
+        """Return the KL of the validation windows, with equal weight per EEG, overall and for each population."""
         rows = self.task.valid
         if not len(rows):
             return {"valid_kl": math.nan} | {f"valid_kl_{panel}": math.nan for panel in PANELS}
         array, batch_size = self.array, self.settings.micro_batch or 32
-        probabilities = predict(self.judged, array.signals, rows, batch_size, array.contexts).probabilities
+        probabilities = predict(self.evaluated, array.signals, rows, batch_size, array.contexts).probabilities
         labels = array.labels.iloc[rows]
         of_panel = panels(labels[list(VOTE_COLUMNS)].to_numpy())
         found = {"valid_kl": mean_kl(labels, probabilities)}
         for panel in PANELS:
-            there = of_panel == panel
-            found[f"valid_kl_{panel}"] = mean_kl(labels, probabilities, there) if there.any() else math.nan
+            chosen = of_panel == panel
+            found[f"valid_kl_{panel}"] = mean_kl(labels, probabilities, chosen) if chosen.any() else math.nan
         return found
 
-    def _guard(self) -> None:
-        """Warn where a stage that ends has raised the KL of either population."""
+    def _warn_if_forgotten(self) -> None:
+        """Warn if a stage that ends has raised the KL of a population."""
         numbers = [number for number, _ in self.settings.epochs]
         number = numbers[self.current_epoch]
         if number == 0 or not self._ends_stage() or self.stage.population == "all":
@@ -217,34 +228,34 @@ class Learner(L.LightningModule):
             was, now = before[f"valid_kl_{panel}"], self.history[-1][f"valid_kl_{panel}"]
             if now > FORGETTING * was:
                 warnings.warn(
-                    f"{self.task.name}: stage {number + 1}, on windows of {self.stage.population} votes, took the KL "
-                    f"of those of {panel} from {was:.3f} to {now:.3f}; a share of them can be mixed in (mix)",
+                    f"{self.task.name}: stage {number + 1}, on windows with {self.stage.population} votes, raised "
+                    f"the KL of windows with {panel} votes from {was:.3f} to {now:.3f}; 'mix' adds a share of them",
                     ForgettingWarning,
                     stacklevel=2,
                 )
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Keep the history with the state."""
+        """Save the history with the state."""
         checkpoint["history"] = self.history
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Go on with the history that belongs to the state."""
+        """Restore the history that belongs to the state."""
         self.history = checkpoint["history"]
 
 
-def _average_of(network: ArmNetwork, most: float) -> AveragedModel:
-    """Return a copy of a network that becomes the average of its weights."""
-    return AveragedModel(network, avg_fn=partial(_averaged, most)).requires_grad_(False)
+def _moving_average(network: ArmNetwork, decay: float) -> AveragedModel:
+    """Return a copy of a network that becomes the exponential moving average of its weights."""
+    return AveragedModel(network, avg_fn=partial(_next_average, decay)).requires_grad_(False)
 
 
-def _averaged(most: float, average: Tensor, now: Tensor, n_averaged: Tensor | int) -> Tensor:
-    """Return the next average of a weight; at first it fades faster, since the first steps go far."""
+def _next_average(decay: float, average: Tensor, now: Tensor, n_averaged: Tensor | int) -> Tensor:
+    """Return the updated average of a weight; the decay starts small, since the first steps are large."""
     n_steps = int(n_averaged)
-    return average.lerp(now, 1 - min(most, (1 + n_steps) / (10 + n_steps)))
+    return average.lerp(now, 1 - min(decay, (1 + n_steps) / (10 + n_steps)))
 
 
 def freeze_layers(network: ArmNetwork, *, below_head: bool) -> None:
-    """Hold everything below the head as it is, its batch statistics as well, or let all go."""
+    """Freeze everything below the head, including batch statistics, or unfreeze everything."""
     for name, module in network.network.named_children():
         module.train(not below_head or name in HEADS)
     for name, parameter in network.network.named_parameters():

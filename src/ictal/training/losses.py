@@ -1,4 +1,4 @@
-"""Losses: KL divergence to the distribution of votes, and the likelihood of panels."""
+"""Losses: KL divergence to the distribution of votes, and the likelihood of a panel's votes."""
 
 import numpy as np
 import numpy.typing as npt
@@ -27,36 +27,38 @@ def kl_loss(logits: Tensor, target: Tensor) -> Tensor:
 def mean_kl(
     labels: pd.DataFrame, probabilities: npt.NDArray[np.float64], counted: npt.NDArray[np.bool_] | None = None
 ) -> float:
-    """Return the mean KL of windows, or of those that are counted, each EEG weighing the same.
+    """Return the mean KL of all windows, or of some, with equal weight per EEG.
 
     Parameters
     ----------
     labels
-        A row per window, with its votes and its EEG.
+        A row per window, with votes and eeg_id.
     probabilities
         [window, 6].
+    counted
+        Windows to include, [window]; None for all. The weights are those of all windows.
     """
     votes = labels[list(VOTE_COLUMNS)].to_numpy()
     logits = torch.from_numpy(probabilities).clamp(min=1e-15).log()
     kl = kl_loss(logits, torch.from_numpy(distribution(votes))).numpy()
     weight = eeg_weights(labels["eeg_id"])
-    there = np.ones(len(votes), dtype=bool) if counted is None else counted
-    return float(np.average(kl[there], weights=weight[there]))
+    chosen = np.ones(len(votes), dtype=bool) if counted is None else counted
+    return float(np.average(kl[chosen], weights=weight[chosen]))
 
 
 def panel_loss(logits: Tensor, concentration: Tensor, votes: Tensor) -> Tensor:
-    """Return the negative logarithm of the Dirichlet-multinomial likelihood of each panel's votes, [batch].
+    """Return the negative log-likelihood of each panel's votes under a Dirichlet-multinomial distribution, [batch].
 
-    Mosimann (*Biometrika* 1962;49:65-82), without the multinomial coefficient, which no parameter enters.
+    Mosimann (*Biometrika* 1962;49:65-82), without the multinomial coefficient, which does not depend on parameters.
 
     Parameters
     ----------
     logits, votes
         [batch, 6]; votes as counts.
     concentration
-        [batch]: the smaller, the further a panel may stray from the distribution.
+        [batch]; the smaller, the more a panel may deviate from the distribution.
     """
-    # Differences of large and nearly equal numbers, of which float32 keeps nothing.
+    # These are differences of large, nearly equal numbers, which float32 cannot represent.
     alpha = (concentration[:, None] * logits.softmax(dim=1)).double().clamp(min=1e-6)
     total = alpha.sum(dim=1)
     of_patterns = (torch.lgamma(alpha + votes) - torch.lgamma(alpha)).sum(dim=1)

@@ -1,4 +1,4 @@
-"""What training needs of the machine: precision, memory, interrupts, strategies."""
+"""Adapt training to the machine: strategy, precision, memory, interrupts, logging."""
 
 import ctypes
 import logging
@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-import lightning as L  # noqa: N812 - the name that its users know
+import lightning as L  # noqa: N812 - the conventional alias
 import torch
 from torch import nn
 
@@ -21,17 +21,17 @@ M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3
 
 
 def check_strategy(settings: TrainingSettings, strategy: str) -> None:
-    """Refuse a head alone where processes wait for the gradients of all weights."""
+    """Refuse to train only the head where processes wait for the gradients of all weights."""
     head_alone = any(stage.trains == "head" for stage in settings.stages)
     if head_alone and strategy.startswith("ddp") and "find_unused" not in strategy:
         raise RecipeError(
-            f"trainer.strategy is {strategy}, and a stage trains the head alone; allowed with it is "
+            f"trainer.strategy is {strategy}, but a stage trains only the head; allowed is "
             f"{strategy}_find_unused_parameters_true"
         )
 
 
 def precision_of(settings: TrainingSettings, network: nn.Module, accelerator: str) -> Any:
-    """Return Lightning's name of the precision in which a network is trained."""
+    """Return Lightning's name for the precision in which a network is trained."""
     if settings.precision != "auto":
         return {"32": "32-true", "bf16": "bf16-mixed"}[settings.precision]
     if accelerator != "cpu" and torch.cuda.is_available():
@@ -40,7 +40,7 @@ def precision_of(settings: TrainingSettings, network: nn.Module, accelerator: st
 
 
 def _has_bf16() -> bool:
-    """Tell whether the CPU has instructions for bfloat16; oneDNN also emulates them, which is slower than float32."""
+    """Return whether the CPU has bfloat16 instructions; oneDNN also emulates them, more slowly than float32."""
     if platform.machine().lower() in ("x86_64", "amd64"):
         asked = ("_is_avx512_bf16_supported", "_is_amx_tile_supported")
         return any(getattr(torch.cpu, name, lambda: False)() for name in asked)
@@ -50,8 +50,8 @@ def _has_bf16() -> bool:
 def keep_freed_memory() -> None:
     """Let glibc keep the memory of freed tensors for the next step.
 
-    By default it gives large blocks back to the system at once and asks for them again, page by page, in each step:
-    a sixth of the time of training on a CPU. Elsewhere than on glibc nothing is changed.
+    By default glibc returns large blocks to the system at once and requests them again, page by page, in each step.
+    This takes a sixth of the training time on a CPU. Without glibc, nothing is changed.
     """
     if platform.libc_ver()[0] == "glibc":
         libc = ctypes.CDLL(None)
@@ -61,7 +61,7 @@ def keep_freed_memory() -> None:
 
 @contextmanager
 def keyboard_interrupt(trainer: L.Trainer) -> Iterator[None]:
-    """Raise KeyboardInterrupt where Lightning, having seen one, exits and leaves Ctrl-C switched off."""
+    """Raise KeyboardInterrupt where Lightning would exit, and restore the handler of Ctrl-C."""
     before = signal.getsignal(signal.SIGINT)
     try:
         yield
@@ -76,7 +76,7 @@ def keyboard_interrupt(trainer: L.Trainer) -> Iterator[None]:
 
 @contextmanager
 def quiet_lightning() -> Iterator[None]:
-    """Keep Lightning's advice about hardware and workers, which is not the user's concern here, from the screen."""
+    """Hide Lightning's advice about hardware and workers, on which users of ictal cannot act."""
     logger = logging.getLogger("lightning.pytorch")
     level = logger.level
     logger.setLevel(logging.ERROR)

@@ -1,4 +1,4 @@
-"""Units (one arm, fold and seed), and the run folder that keeps what each has made."""
+"""Units (one arm, fold and seed), and the run folder that stores their results."""
 
 import json
 from collections.abc import Iterator
@@ -24,7 +24,7 @@ MANIFEST = "manifest.json"
 RECIPE = "recipe.yaml"
 PREDICTIONS = "predictions.parquet"
 BEGUN_WITH = "begun_with"
-"""Key of a manifest: the model whose weights a training begins with."""
+"""Key of a manifest and of a card: the model whose weights the training began with."""
 
 
 @dataclass(frozen=True)
@@ -34,9 +34,9 @@ class Unit:
     Attributes
     ----------
     arm, fold, seed
-        Which.
+        The arm, the fold left out, and the seed.
     patients
-        Of a learning curve: on how many of the patients, drawn by the seed; None: on all.
+        For a learning curve, the number of training patients, drawn by the seed; None for all.
     """
 
     arm: str
@@ -46,7 +46,7 @@ class Unit:
 
     @property
     def name(self) -> str:
-        """The name of its folder."""
+        """Name of its folder."""
         return f"{self.arm}{self._of_patients}-fold{self.fold}-seed{self.seed}"
 
     @property
@@ -54,14 +54,14 @@ class Unit:
         return "" if self.patients is None else f"-{self.patients}patients"
 
     @property
-    def stream(self) -> str:
-        """The name without what is changed in its training, so that a variant differs in nothing else."""
+    def seed_name(self) -> str:
+        """The name without changes of its training, so that a variant has the same random numbers."""
         return f"{self.arm.partition(VARIANT)[0]}{self._of_patients}-fold{self.fold}-seed{self.seed}"
 
     def training_rows(self, patients: npt.NDArray[np.object_], folds: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
         """Return the rows to train on, given patient and fold of each row.
 
-        Of one fold and seed, those of fewer patients are among those of more.
+        With the same fold and seed, a smaller set of patients is a subset of a larger one.
         """
         rows = np.flatnonzero((folds != self.fold) & (folds != TEST))
         if self.patients is None:
@@ -73,7 +73,7 @@ class Unit:
 
 @dataclass(frozen=True)
 class RunFolder:
-    """A folder that belongs to one recipe and one data set."""
+    """The folder of a run, which has one recipe and one data set."""
 
     path: Path
 
@@ -82,41 +82,41 @@ class RunFolder:
         return self.path / "units" / unit.name
 
     def is_done(self, unit: Unit) -> bool:
-        """Tell whether a unit has left its mark."""
+        """Return whether a unit is done."""
         return (self.unit(unit) / DONE).is_file()
 
     def predictions(self, unit: Unit) -> Predictions:
-        """Return what a finished unit predicted."""
+        """Return the predictions of a finished unit."""
         return Predictions.read(self.unit(unit) / PREDICTIONS)
 
     @contextmanager
     def claim(self, recipe: Recipe, fingerprint: str, manifest: dict[str, Any]) -> Iterator[None]:
-        """Take the folder for this recipe and data, alone, for as long as the block runs.
+        """Lock the folder for this recipe and data while the block runs.
 
         Raises
         ------
         RunError
-            If the folder holds a run of another recipe or data, or one that began with another model, or something
-            else; or another process is at work in it.
+            If the folder contains a run with another recipe, data set or initial model, or other files, or is in use
+            by another process.
         """
         if self.path.exists() and not self.path.is_dir():
             raise RunError(f"{self.path}: is a file; a run needs a folder")
-        held = (self.path / RECIPE).is_file() and (self.path / MANIFEST).is_file()
-        if not held and self.path.is_dir() and any(self.path.glob("[!.]*")):
-            raise RunError(f"{self.path}: holds files but no run; name a new or empty folder by --out")
+        has_run = (self.path / RECIPE).is_file() and (self.path / MANIFEST).is_file()
+        if not has_run and self.path.is_dir() and any(self.path.glob("[!.]*")):
+            raise RunError(f"{self.path}: contains files but no run; choose a new or empty folder with --out")
         self.path.mkdir(parents=True, exist_ok=True)
         try:
             with FileLock(self.path / ".lock", timeout=0):
                 for folder in (self.path, *self.path.glob("*/*/")):
                     remove_parts(folder)
-                if held:
+                if has_run:
                     self._check(recipe, fingerprint, manifest.get(BEGUN_WITH))
                 else:
                     write_json(self.path / MANIFEST, manifest)
                     write_text(self.path / RECIPE, to_yaml(recipe))
                 yield
         except Timeout as error:
-            raise RunError(f"{self.path}: another process is at work in this run folder") from error
+            raise RunError(f"{self.path}: another process is using this run folder") from error
 
     def _check(self, recipe: Recipe, fingerprint: str, begun_with: dict[str, str] | None) -> None:
         stored = parse((self.path / RECIPE).read_text(encoding="utf-8"), str(self.path / RECIPE))
@@ -130,6 +130,6 @@ class RunFolder:
         if changed:
             lines = "".join(f"\n  - {line}" for line in changed)
             raise RunError(
-                f"{self.path}: is a run of another recipe or of other data:{lines}\n"
-                "Name another folder by --out, or repeat the command that made this one"
+                f"{self.path}: is a run with another recipe or other data:{lines}\n"
+                "Choose another folder with --out, or repeat the command that created this one"
             )

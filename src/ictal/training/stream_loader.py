@@ -1,4 +1,4 @@
-"""Streamed windows in batches, simulated by processes of their own while the network is trained."""
+"""Batches of streamed windows, simulated by worker processes while the network is trained."""
 
 import signal
 from collections.abc import Iterator, Sequence
@@ -19,16 +19,16 @@ Batch = tuple[Tensor, Tensor | None, Tensor, Tensor]
 """Windows [batch, 20, 10000], contexts [batch, 4, 100, 300] or None, votes [batch, 6] and weights [batch]."""
 
 Pieces = tuple[Tensor, list[int], Tensor]
-"""Signals of a batch one after the other [20, time], where they part, and targets [batch, 6]: what the processes hand
-over, a fourth of the windows' samples."""
+"""What workers return: the signals of a batch, concatenated [20, time], their boundaries, and targets [batch, 6]. It
+has a quarter of the samples of the windows."""
 
 
 @contextmanager
 def few_threads() -> Iterator[None]:
-    """Keep torch from taking all processors within a block.
+    """Limit torch to a few threads within a block.
 
-    The processors are for the simulation, which takes most of the time, and threads of torch wait for each other at
-    every layer: on two processors, two threads beside the workers take three times the processor's time of one.
+    The simulation takes most of the time and needs the CPUs, while threads of torch wait for each other at every
+    layer: with the workers on two CPUs, two threads take three times the CPU time of one.
     """
     before = torch.get_num_threads()
     torch.set_num_threads(max(1, n_processors() // 4))
@@ -57,16 +57,16 @@ class Simulated(Dataset[Pieces]):
 
 @dataclass(frozen=True)
 class StreamLoader:
-    """Batches of some windows of an epoch; each time that it is gone through, processes begin and end.
+    """Batches of some windows of an epoch; each iteration starts and ends its own worker processes.
 
     Attributes
     ----------
     stream, epoch, numbers
-        Which windows, in their order.
+        The windows, in order.
     batch_size
-        A last batch that is smaller is left out, unless it is the only one.
+        An incomplete last batch is dropped, unless it is the only one.
     workers
-        How many processes simulate; with 0 the calling one does it.
+        Number of processes that simulate; 0: the calling process does.
     """
 
     stream: Stream
@@ -85,19 +85,19 @@ class StreamLoader:
             Simulated(self.stream, self.epoch),
             batch_sampler=batches,
             num_workers=min(self.workers, len(batches)),
-            collate_fn=as_it_is,
+            collate_fn=identity,
             worker_init_fn=_leave_interrupts_to_the_parent,
         )
         made = iter(loader)
         for number in range(len(batches)):
             pieces = next(made)
             if number == len(batches) - 1:
-                next(made, None)  # ends the processes here, and not in a destructor, where Ctrl-C would be lost
+                next(made, None)  # ends the workers here; in a destructor, Ctrl-C would be lost
             yield _windows(pieces, self.stream.standardise.short)
 
 
 def _windows(pieces: Pieces, short: ShortPolicy) -> Batch:
-    """Cut a batch to windows."""
+    """Cut the signals of a batch to windows."""
     signals, ends, targets = pieces
     parts = np.split(signals.numpy(), ends, axis=1)
     windows = np.stack([cut(part, 0, short)[0] for part in parts])
@@ -105,10 +105,10 @@ def _windows(pieces: Pieces, short: ShortPolicy) -> Batch:
 
 
 def _leave_interrupts_to_the_parent(worker: int) -> None:
-    """Do nothing on Ctrl-C, which reaches all processes: the one that trains ends its workers."""
+    """Ignore Ctrl-C, which reaches all processes, in a worker: the training process ends its workers."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
-def as_it_is(batch: Any) -> Any:
-    """Return a batch that is one already."""
+def identity(batch: Any) -> Any:
+    """Return a batch unchanged, since the data set already returns whole batches."""
     return batch

@@ -1,4 +1,4 @@
-"""What a network is trained on, and the names of the files that training keeps."""
+"""What a network is trained on, and the names of the files that training writes."""
 
 from dataclasses import dataclass
 
@@ -14,22 +14,22 @@ Rows = npt.NDArray[np.int64]
 
 @dataclass(frozen=True)
 class Task:
-    """What is trained: a name for seeds and progress, and rows of the array.
+    """One training: an arm, a seed, and rows of the window array.
 
     Attributes
     ----------
     name
-        Enters the random seeds, so that units differ.
+        Shown with progress; random seeds depend on it, so that units differ.
     arm
         Which network.
     train, valid
-        Rows to train on, unless there is a stream, and rows on which the KL is told after each epoch (nothing depends
-        on it).
+        Training rows (unused with a stream), and rows whose KL is recorded after each epoch. Nothing depends on that
+        KL.
     seed
-        Of the unit.
-    stream
-        Enters the random seeds in place of the name, where it is set: what has the same one begins with the same
-        weights and sees the same order of windows.
+        Seed of the unit.
+    seed_name
+        Replaces the name in random seeds. Tasks that share it start from the same weights and see windows in the same
+        order.
     """
 
     name: str
@@ -37,8 +37,8 @@ class Task:
     train: Rows
     valid: Rows
     seed: int
-    stream: str = ""
+    seed_name: str = ""
 
     def derive(self, *purpose: object) -> int:
-        """Return a seed that depends on the task and the purpose alone."""
-        return int(hash_of([self.stream or self.name, self.seed, *purpose]), 16) % 2**63
+        """Return a seed that depends only on the task and the purpose."""
+        return int(hash_of([self.seed_name or self.name, self.seed, *purpose]), 16) % 2**63

@@ -1,11 +1,14 @@
-"""Train and predict one unit: one arm on one fold with one seed."""
+"""Train one unit of a run (one arm, fold and seed), and predict its fold."""
 
 import time
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Self
 
 import numpy as np
 import numpy.typing as npt
+import pandas as pd
 import torch
 
 from ictal import __version__
@@ -13,8 +16,9 @@ from ictal.core.atomic_files import write_json
 from ictal.core.labels import VOTE_COLUMNS
 from ictal.core.predictions import CONCENTRATION, ID_COLUMNS, PROBABILITY_COLUMNS, Predictions
 from ictal.core.progress import Progress, silent
-from ictal.data import TEST, WindowArray
+from ictal.data import TEST, WindowArray, assign_folds
 from ictal.data.simulated_stream import Stream
+from ictal.errors import FoldError
 from ictal.models.arms import ArmNetwork, build_trained, find_arm
 from ictal.models.checkpoint import Card, device, load_model, predict, save_model
 from ictal.models.fusion import Fusion
@@ -23,59 +27,90 @@ from ictal.recipes.schema import Recipe
 from ictal.training.feature_fitting import fit_features
 from ictal.training.losses import mean_kl
 from ictal.training.run_folder import DONE, PREDICTIONS, RunFolder, Unit
-from ictal.training.task import CHECKPOINT, Task
+from ictal.training.task import CHECKPOINT, Rows, Task
 from ictal.training.trainer import fit
 
 
-def run_unit(
-    unit: Unit,
-    array: WindowArray,
-    folds: npt.NDArray[np.int64],
-    recipe: Recipe,
-    folder: RunFolder,
-    data: str,
-    progress: Progress = silent,
-) -> float:
-    """Train a unit and predict its fold, and but for learning curves the test windows, unless that is done already.
+@dataclass(frozen=True)
+class RunSetup:
+    """What all units of a run share.
+
+    Attributes
+    ----------
+    array
+        The windows.
+    folds
+        Fold of each row of the array, or `TEST`.
+    recipe
+        How each arm is trained.
+    folder
+        Where results are written.
+    data
+        Name of the data set, for model cards.
+    """
+
+    array: WindowArray
+    folds: Rows
+    recipe: Recipe
+    folder: RunFolder
+    data: str
+
+    @classmethod
+    def divided(cls, array: WindowArray, recipe: Recipe, folder: RunFolder, data: str) -> Self:
+        """Return the setup of a cross-validation, whose folds are those of the recipe.
+
+        Raises
+        ------
+        FoldError
+            If a fold has no windows, since some windows of the data set may have been refused.
+        """
+        settings = recipe.data
+        folds = assign_folds(array.labels, settings.folds, settings.test_share, recipe.seed)
+        if empty := sorted(set(range(settings.folds)) - set(folds.tolist())):
+            raise FoldError(f"folds {empty} have no windows; choose fewer folds (--folds)")
+        return cls(array, folds, recipe, folder, data)
+
+    @property
+    def patients(self) -> npt.NDArray[np.object_]:
+        """Patient of each row of the array."""
+        return self.array.labels["patient_id"].to_numpy(object)
+
+    def task(self, unit: Unit) -> Task:
+        """Return what a unit is trained on."""
+        train = unit.training_rows(self.patients, self.folds)
+        return Task(unit.name, unit.arm, train, np.flatnonzero(self.folds == unit.fold), unit.seed, unit.seed_name)
+
+
+def run_unit(unit: Unit, setup: RunSetup, progress: Progress = silent) -> float:
+    """Train a unit and predict its fold and the test windows, unless that is done already.
+
+    Units of a learning curve do not predict the test windows. The mark `done.json` is written last.
 
     Parameters
     ----------
-    unit, array, folds, recipe
-        What to train: `folds` has the fold of each row of the array, or `TEST`.
-    folder
-        Where the results go; the mark `done.json` comes last.
-    data
-        Name of the data set, for the card.
+    unit, setup
+        What to train.
     progress
-        Told after each batch.
+        Called after each batch.
 
     Returns
     -------
     float
-        Seconds that it took in this process; 0 where it was done already.
+        Seconds that this process took; 0 if the unit was done already.
     """
+    folder, recipe = setup.folder, setup.recipe
     if folder.is_done(unit):
         return 0.0
     begin = time.perf_counter()
-    place = folder.unit(unit)
-    train = unit.training_rows(array.labels["patient_id"].to_numpy(object), folds)
-    valid = np.flatnonzero(folds == unit.fold)
-    task = Task(unit.name, unit.arm, train, valid, unit.seed, unit.stream)
+    place, task = folder.unit(unit), setup.task(unit)
     branches = {arm: folder.unit(Unit(arm, unit.fold, unit.seed)) for arm in find_arm(unit.arm).branches}
-    network = train_arm(task, array, recipe, place, progress, branches).to(device(recipe.trainer.accelerator))
-    rows = np.concatenate([valid, np.flatnonzero((folds == TEST) & (unit.patients is None))])
-    batch = recipe.training_of(unit.arm).micro_batch or 32
-    answer = predict(network, array.signals, rows, batch, array.contexts)
-    frame = array.labels.iloc[rows][[*ID_COLUMNS, *VOTE_COLUMNS]].reset_index(drop=True)
-    frame["split"] = np.where(folds[rows] == TEST, "test", "cv")
-    frame["fold"], frame["arm"], frame["seed"] = unit.fold, unit.arm, unit.seed
-    frame[list(PROBABILITY_COLUMNS)] = answer.probabilities
-    if answer.concentrations is not None:
-        frame[CONCENTRATION] = answer.concentrations
-    Predictions.make(frame, unit.name).write(place / PREDICTIONS)
-    card = make_card(unit.arm, recipe, array, data)
-    valid_kl = mean_kl(array.labels.iloc[valid], answer.probabilities[: len(valid)])
-    metrics = {f"KL on fold {unit.fold} of {data}": valid_kl}
+    network = train_arm(task, setup.array, recipe, place, progress, InitialWeights(branches=branches))
+    predictions = _predict(network.to(device(recipe.trainer.accelerator)), unit, setup)
+    Predictions.make(predictions, unit.name).write(place / PREDICTIONS)
+    own = predictions[predictions["split"] == "cv"]
+    valid_kl = mean_kl(own, own[list(PROBABILITY_COLUMNS)].to_numpy())
+    metrics = {f"KL on fold {unit.fold} of {setup.data}": valid_kl}
+    card = make_card(unit.arm, recipe, setup.array, setup.data)
     save_model(place, network, card.model_copy(update={"seed": unit.seed, "metrics": metrics}))
     seconds = time.perf_counter() - begin
     write_json(place / DONE, {"unit": unit.name, "seconds_of_last_attempt": round(seconds, 3)})
@@ -83,14 +118,55 @@ def run_unit(
     return seconds
 
 
+def _predict(network: ArmNetwork, unit: Unit, setup: RunSetup) -> pd.DataFrame:
+    """Return the predictions for the fold of a unit, followed by those for the test windows."""
+    array, folds = setup.array, setup.folds
+    in_test = (folds == TEST) & (unit.patients is None)
+    rows = np.concatenate([np.flatnonzero(folds == unit.fold), np.flatnonzero(in_test)])
+    batch_size = setup.recipe.training_of(unit.arm).micro_batch or 32
+    answer = predict(network, array.signals, rows, batch_size, array.contexts)
+    frame = array.labels.iloc[rows][[*ID_COLUMNS, *VOTE_COLUMNS]].reset_index(drop=True)
+    frame["split"] = np.where(folds[rows] == TEST, "test", "cv")
+    frame["fold"], frame["arm"], frame["seed"] = unit.fold, unit.arm, unit.seed
+    frame[list(PROBABILITY_COLUMNS)] = answer.probabilities
+    if answer.concentrations is not None:
+        frame[CONCENTRATION] = answer.concentrations
+    return frame
+
+
+@dataclass(frozen=True)
+class InitialWeights:
+    """Trained weights with which a training begins; by default there are none.
+
+    Attributes
+    ----------
+    network
+        A network of the same arm and settings.
+    branches
+        Folders of the models that become the branches of a fusion, by arm.
+    """
+
+    network: ArmNetwork | None = None
+    branches: Mapping[str, Path] = field(default_factory=dict)
+
+    def copy_to(self, network: ArmNetwork) -> None:
+        """Copy the weights into a network."""
+        if self.network:
+            network.load_state_dict(self.network.state_dict())
+        for arm, folder in self.branches.items():
+            branch = load_model(folder).network
+            assert isinstance(branch, ArmNetwork)
+            assert isinstance(network.network, Fusion)
+            network.network.begin_with(arm, branch.network)
+
+
 def train_arm(
     task: Task,
     array: WindowArray,
     recipe: Recipe,
     place: Path,
-    progress: Progress,
-    branches: Mapping[str, Path] | None = None,
-    begin_with: ArmNetwork | None = None,
+    progress: Progress = silent,
+    initial: InitialWeights = InitialWeights(),
 ) -> ArmNetwork:
     """Make the network of an arm from the task's seed, and train it.
 
@@ -101,28 +177,19 @@ def train_arm(
     place
         Folder of its checkpoint.
     progress
-        Told after each batch.
-    branches
-        Folders of the models that the network begins with, by their arm.
-    begin_with
-        A network of the same arm and settings whose weights this one begins with.
+        Called after each batch.
+    initial
+        Weights to begin with.
     """
     resumed = (place / CHECKPOINT).exists()
     with torch.random.fork_rng():
         torch.manual_seed(task.derive("weights"))
-        network = build_trained(task.arm, recipe.models, initial=not resumed and begin_with is None)
-    if begin_with and not resumed:
-        network.load_state_dict(begin_with.state_dict())
-    if branches and not resumed:
-        assert isinstance(network.network, Fusion)
-        for arm, folder in branches.items():
-            trained = load_model(folder).network
-            assert isinstance(trained, ArmNetwork)
-            network.network.begin_with(arm, trained.network)
-    training = recipe.training_of(task.arm)
-    if isinstance(training, RegressionSettings):
-        return fit_features(network, array, task, training, place, progress, recipe.trainer.accelerator)
-    return fit(network, array, task, training, recipe.trainer, place, progress, recipe.standardise)
+        network = build_trained(task.arm, recipe.models, initial=not resumed and initial.network is None)
+    if not resumed:
+        initial.copy_to(network)
+    if isinstance(recipe.training_of(task.arm), RegressionSettings):
+        return fit_features(network, array, task, recipe, place, progress)
+    return fit(network, array, task, recipe, place, progress)
 
 
 def make_card(arm: str, recipe: Recipe, array: WindowArray, data: str) -> Card:
@@ -141,7 +208,7 @@ def make_card(arm: str, recipe: Recipe, array: WindowArray, data: str) -> Card:
 
 
 def _trained_on(arm: str, recipe: Recipe, array: WindowArray, data: str) -> tuple[str, str]:
-    """Return name and fingerprint of what an arm was trained on: the data set, or a stream."""
+    """Return name and fingerprint of an arm's training data: the data set, or a stream."""
     training = recipe.training_of(arm)
     if isinstance(training, RegressionSettings) or not training.stream:
         return data, array.fingerprints
