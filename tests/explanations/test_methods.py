@@ -22,7 +22,9 @@ from ictal.explanations.integrated_gradients import integrate_gradients
 from ictal.explanations.methods import explain
 from ictal.explanations.occlusion import QUIET, bridged, occlude, quietened
 from ictal.explanations.sanity import sanity
-from ictal.models.arms import ARMS, MeanOfArms, build
+from ictal.models.arm_network import MeanOfArms
+from ictal.models.arms import ARMS
+from ictal.models.build import build
 from ictal.models.checkpoint import Card, save_model
 from ictal.models.efficientnet import Efficientnet
 from ictal.preprocessing.settings import StandardiseSettings

@@ -16,20 +16,11 @@ from ictal.evaluation.calibration import CALIBRATIONS, patient_folds
 from ictal.experiments.inputs import cache_folder, check_stream, needs_context, training_needs
 from ictal.experiments.run_manifest import manifest_of
 from ictal.experiments.units import open_windows
-from ictal.models.arms import (
-    ARMS,
-    ArmNetwork,
-    CalibrationSettings,
-    MeanOfArms,
-    averaged,
-    find_arm,
-    members,
-    networks_of,
-    refuse_weighted,
-    trained_arms,
-)
+from ictal.models.arm_network import ArmNetwork, MeanOfArms, averaged
+from ictal.models.arms import ARMS, find_arm, members, networks_of, refuse_weighted, trained_arms
 from ictal.models.checkpoint import Card, Model, Origin, load_model, predict, save_model
 from ictal.models.hub import find_model
+from ictal.models.model_settings import CalibrationSettings
 from ictal.recipes import Recipe, load_recipe
 from ictal.recipes.loading import OF_MODEL, recipe_of_model
 from ictal.training.run_folder import BEGUN_WITH, RunFolder

@@ -13,7 +13,7 @@ from ictal.core.recording import Signal
 from ictal.errors import UnknownNameError
 from ictal.explanations.base import Floats, MethodName
 from ictal.explanations.methods import METHODS, Method
-from ictal.models.arms import MeanOfArms
+from ictal.models.arm_network import MeanOfArms
 
 NOTHING = 1e-4
 """What is below this share of the largest magnitude of a map counts as nothing, for it may be rounding."""

@@ -17,7 +17,7 @@ from ictal.explanations.base import METHOD_NAMES, Floats
 from ictal.explanations.gradcam import Gradcam, gradcam
 from ictal.explanations.integrated_gradients import Gradients, integrate_gradients
 from ictal.explanations.occlusion import occlude_cells
-from ictal.models.arms import ArmNetwork, parts_of
+from ictal.models.arm_network import ArmNetwork, parts_of
 from ictal.models.checkpoint import Model, load_model
 from ictal.report.derivation_evidence import LEAST_NATS, of_derivations
 from ictal.web.overview import numbers
