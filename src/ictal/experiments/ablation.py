@@ -259,9 +259,9 @@ def _compare(
     return compare_arms(
         predictions,
         reference or ("both" if "both" in arms else arms[-1]),
-        options.n_resamples,
-        recipe.seed,
-        options.confidence,
+        n_resamples=options.n_resamples,
+        seed=recipe.seed,
+        confidence=options.confidence,
         truth=array.labels.set_index("window_id") if TRUE_COLUMNS[0] in array.labels else None,
         averages={arm: ARMS[arm].parts for arm in arms if arm in ARMS and ARMS[arm].parts},
         joint={arm: average for arm, average in JOINT.items() if {arm, average} <= {*arms}},

@@ -55,7 +55,7 @@ class ArmNetwork(nn.Module):
 
 
 class MeanOfArms(nn.Module):
-    """The mean of several networks (arms or seeds) on the same windows: logits are the log of the mean probability."""
+    """The mean of several networks (arms or seeds) on the same windows: logits are the logarithm of the mean."""
 
     def __init__(self, networks: Mapping[str, ArmNetwork]) -> None:
         super().__init__()

@@ -83,7 +83,8 @@ class ModelSettings(Settings):
         See the classes.
     votes
         'distribution': predict the distribution of a panel's votes. 'dirichlet': predict also how much panels vary
-        around it; the votes of a panel are then Dirichlet-multinomial (Mosimann 1962), with a concentration per window.
+        around it; the votes of a panel are then Dirichlet-multinomial (Mosimann 1962), with a concentration per
+        window.
     lapse
         Share of each prediction that is spread evenly over the patterns, in training and afterwards, because experts
         lapse too. No pattern is then impossible, and no window costs more than log(6 / lapse). 0: none.
