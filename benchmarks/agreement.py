@@ -20,7 +20,7 @@ from _sides import hold_to
 from _table import markdown
 from ictal.core.atomic_files import write_json
 from ictal.core.predictions import Predictions, mean_of
-from ictal.evaluation.compare import ColumnNames, compare_tables, read_table
+from ictal.evaluation import ColumnNames, compare_tables, read_table
 from ictal.evaluation.differences import Difference
 from ictal.experiments.ablation import ablate
 from ictal.experiments.units import folds_of, open_windows

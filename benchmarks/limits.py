@@ -23,8 +23,9 @@ from _page import publish
 from _sides import Setup, hold_to, in_turns, options_of
 from _table import markdown
 from ictal.core.windows import CENTRE_SAMPLES, WINDOW_SAMPLES
-from ictal.models.arms import ModelSettings, build
+from ictal.models.build import build
 from ictal.models.efficientnet import Efficientnet
+from ictal.models.model_settings import ModelSettings
 from ictal.models.wavenet import Wavenet
 from ictal.recipes import load_recipe
 from ictal.scoring.engine import SHARING

@@ -17,7 +17,8 @@ import pandas as pd
 from _machine import SHARED, machine
 from ictal.experiments.model_evaluation import evaluate_model
 from ictal.experiments.train_model import train
-from ictal.models.arms import ArmNetwork, averaged, members, parts_of
+from ictal.models.arm_network import ArmNetwork, averaged, parts_of
+from ictal.models.arms import members
 from ictal.models.checkpoint import load_model, save_model
 from ictal.recipes import Recipe, load_recipe
 from real_seizures import scored, told

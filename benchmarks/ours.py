@@ -80,7 +80,7 @@ def _train(arm: str, setup: Setup) -> Measure:
 
     from ictal.core.labels import VOTE_COLUMNS
     from ictal.data import WindowArray
-    from ictal.models.arms import build
+    from ictal.models.build import build
     from ictal.recipes import load_recipe
     from ictal.training.task import Task
     from ictal.training.trainer import fit
@@ -121,7 +121,7 @@ def _train_image(setup: Setup) -> Measure:
 
 def _train_symmetric(recipe: str, setup: Setup) -> Measure:
     """Train on 18 derivations of the central 10 s."""
-    from ictal.models.arms import build
+    from ictal.models.build import build
     from ictal.recipes import load_recipe
     from speed import step
 

@@ -27,8 +27,9 @@ from ictal.core.recording import Recording, Signal
 from ictal.core.windows import RATE_HZ, WINDOW_SAMPLES
 from ictal.io import open_recording
 from ictal.io.edf.writer import write_edf
-from ictal.models.arms import ModelSettings, build
+from ictal.models.build import build
 from ictal.models.checkpoint import Card, save_model
+from ictal.models.model_settings import ModelSettings
 from ictal.preprocessing.channel_mapping import map_channels
 from ictal.preprocessing.runs import stretches
 from ictal.preprocessing.settings import StandardiseSettings

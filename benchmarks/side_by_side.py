@@ -188,7 +188,7 @@ def prepare(folder: Path, hours: float) -> None:
 
 def parameters() -> dict[str, tuple[int, int]]:
     """Return the numbers of parameters of each pair of networks, by our measure."""
-    from ictal.models.arms import build
+    from ictal.models.build import build
     from ictal.recipes import load_recipe
     from peers import network
 

@@ -11,7 +11,8 @@ from torch import nn
 
 from _machine import machine
 from ictal.core.montage import MIRROR
-from ictal.models.arms import ModelSettings, build
+from ictal.models.build import build
+from ictal.models.model_settings import ModelSettings
 from ictal.recipes import load_recipe
 from ictal.views import Spectrogram, Waveform
 

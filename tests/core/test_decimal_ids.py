@@ -10,8 +10,8 @@ from ictal.core.predictions import PROBABILITY_COLUMNS, Predictions
 from ictal.data.hms import read_hms_folder, read_hms_labels
 from ictal.data.manifest import read_manifest
 from ictal.errors import TableError
-from ictal.evaluation.compare import ColumnNames, read_patients, read_table
 from ictal.evaluation.expert_labels import read_expert_labels
+from ictal.evaluation.prediction_tables import ColumnNames, read_patients, read_table
 
 VOTES = dict(zip(VOTE_COLUMNS, (3, 0, 0, 0, 0, 1), strict=True))
 PROBABILITIES = dict.fromkeys(PROBABILITY_COLUMNS, 1 / 6)

@@ -14,7 +14,7 @@ from ictal.data import DataSettings, open_dataset
 from ictal.data.hms import read_hms_labels
 from ictal.data.manifest import read_manifest
 from ictal.errors import TableError
-from ictal.evaluation.compare import ColumnNames, read_patients, read_table
+from ictal.evaluation.prediction_tables import ColumnNames, read_patients, read_table
 from ictal.io.hms import write_hms
 from tests.helpers import manifest, recording
 

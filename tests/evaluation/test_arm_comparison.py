@@ -7,7 +7,7 @@ import pytest
 from ictal.core.labels import TRUE_COLUMNS, VOTE_COLUMNS, distribution
 from ictal.core.predictions import PROBABILITY_COLUMNS, Predictions, concatenate
 from ictal.evaluation import compare_arms, evaluate, kl_divergence
-from ictal.evaluation.arm_comparison import baseline
+from ictal.evaluation.baselines import baseline
 from ictal.report.verdicts import way_in_words
 
 

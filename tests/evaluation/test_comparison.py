@@ -9,7 +9,7 @@ import pytest
 from ictal.core.labels import VOTE_COLUMNS, distribution
 from ictal.core.predictions import PROBABILITY_COLUMNS, Predictions, concatenate
 from ictal.evaluation import Estimate, compare_arms, kl_divergence
-from ictal.evaluation.arm_comparison import baseline
+from ictal.evaluation.baselines import baseline
 from tests import helpers
 from tests.evaluation.test_arm_comparison import table
 
@@ -54,8 +54,8 @@ def test_a_difference_is_decided_where_its_interval_excludes_zero(low, high, dec
 
 def test_options_reach_every_figure():
     predictions = concatenate([table("a", 0.2), table("b", 0.4)])
-    comparison = compare_arms(predictions, "a", N_RESAMPLES, seed=0, confidence=0.6)
-    wide = compare_arms(predictions, "a", N_RESAMPLES, seed=0, confidence=0.95)
+    comparison = compare_arms(predictions, "a", n_resamples=N_RESAMPLES, seed=0, confidence=0.6)
+    wide = compare_arms(predictions, "a", n_resamples=N_RESAMPLES, seed=0, confidence=0.95)
     assert [d.a for d in comparison.differences if d.b == "a"] == ["b", "b"]
     for narrow, other in zip(comparison.arms, wide.arms, strict=True):
         for name in ("cv", "test", "difference"):
@@ -65,9 +65,9 @@ def test_options_reach_every_figure():
         assert narrow.evaluations["cv"].kl == narrow.cv
         assert narrow.evaluations["test"].kl == narrow.test
     assert all(d.estimate.confidence == 0.6 for d in comparison.differences)
-    again = compare_arms(predictions, "a", N_RESAMPLES, seed=0, confidence=0.6)
+    again = compare_arms(predictions, "a", n_resamples=N_RESAMPLES, seed=0, confidence=0.6)
     assert again.to_json() == comparison.to_json()
-    other_seed = compare_arms(predictions, "a", N_RESAMPLES, seed=1, confidence=0.6)
+    other_seed = compare_arms(predictions, "a", n_resamples=N_RESAMPLES, seed=1, confidence=0.6)
     assert other_seed.arms[0].cv.value == comparison.arms[0].cv.value
     assert other_seed.arms[0].cv.interval != comparison.arms[0].cv.interval
 

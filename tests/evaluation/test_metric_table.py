@@ -9,11 +9,11 @@ import pytest
 from ictal.core.intervals import expanded_tail
 from ictal.core.labels import PANELS, PATTERNS, STRATA, distribution
 from ictal.evaluation import PatientBootstrap, balanced_accuracy, evaluate, kl_divergence
+from ictal.evaluation.evaluate import evaluate_votes
 from ictal.evaluation.metric_table import MEASURES, SCORE_BINS, Measured, measure_table, reliability_estimates
 from ictal.evaluation.metrics import brier_score, cohen_kappa, top2_correct
 from ictal.evaluation.ranking import CONTRASTS, areas_under, auprc, auroc, contrast, positives
 from ictal.evaluation.reliability import expected_calibration_error, reliability_curve
-from ictal.evaluation.tables import evaluate_votes
 from tests.evaluation.test_tables import made
 
 N_RESAMPLES = 300

@@ -6,8 +6,11 @@ from torch import nn
 from torch.nn import functional as F  # noqa: N812 - the name that torch users know
 
 from ictal.errors import ModelError, UnknownNameError
-from ictal.models.arms import ARMS, ModelSettings, build, find_arm, members, parts_of, trained_arms
+from ictal.models.arm_network import parts_of
+from ictal.models.arms import ARMS, find_arm, members, trained_arms
+from ictal.models.build import build
 from ictal.models.efficientnet import EfficientnetSettings, PretrainedWeightsWarning
+from ictal.models.model_settings import ModelSettings
 from ictal.models.wavenet import WaveBlock, Wavenet, WavenetSettings
 from ictal.recipes import load_recipe
 from ictal.views import WaveformSettings

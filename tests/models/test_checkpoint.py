@@ -8,7 +8,8 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from ictal.errors import ModelError
-from ictal.models.arms import ARMS, build
+from ictal.models.arms import ARMS
+from ictal.models.build import build
 from ictal.models.checkpoint import Card, input_of_saved, load_model, save_model
 from ictal.models.input_needs import needs_of
 from ictal.preprocessing.settings import StandardiseSettings

@@ -11,7 +11,7 @@ from torch import nn
 
 from ictal.core.montage import CHANNELS
 from ictal.errors import ModelError, UnknownNameError
-from ictal.models.arms import build
+from ictal.models.build import build
 from ictal.models.checkpoint import load_model, predict, save_model
 from tests.models.test_arms import SMALL, spatial
 from tests.models.test_checkpoint import card, change_card, change_tensors

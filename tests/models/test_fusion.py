@@ -2,7 +2,8 @@ import pytest
 import torch
 from torch import nn
 
-from ictal.models.arms import build, build_trained, trained_arms
+from ictal.models.arms import trained_arms
+from ictal.models.build import build, build_trained
 from ictal.models.fusion import Fusion, FusionSettings
 from tests.models.test_arms import SMALL, windows
 

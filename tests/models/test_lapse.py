@@ -5,7 +5,9 @@ import torch
 from ictal.core.labels import N_PATTERNS
 from ictal.evaluation import Calibration
 from ictal.evaluation.calibration import CALIBRATIONS
-from ictal.models.arms import ArmNetwork, CalibrationSettings, ModelSettings, build
+from ictal.models.arm_network import ArmNetwork
+from ictal.models.build import build
+from ictal.models.model_settings import CalibrationSettings, ModelSettings
 from ictal.recipes import load_recipe
 from ictal.recipes.schema import Recipe
 from tests.conftest import TINY

@@ -9,9 +9,9 @@ from matplotlib.patches import Circle
 from ictal.core.labels import PATTERNS
 from ictal.core.montage import CHANNELS, ELECTRODES, Derivation
 from ictal.errors import ModelError, UnknownNameError
+from ictal.explanations.explanation import Explanation
 from ictal.explanations.gradcam import Gradcam
-from ictal.explanations.integrated_gradients import Gradients
-from ictal.explanations.methods import Explanation
+from ictal.explanations.integrated_gradients import IntegratedGradients
 from ictal.explanations.occlusion import Occlusion
 from ictal.report import explanation_figure as module
 from ictal.report.derivation_evidence import of_derivations
@@ -36,7 +36,7 @@ def explanation(gap: float = 0.01, difference: float = 1.0, heat: float = 1.0) -
     )  # fmt: skip
     return Explanation(
         "lpd", PROBABILITIES, noise(10_000) / 4, Occlusion(electrodes, seconds, grid, 2),
-        Gradients(attributions, 0.2, difference, gap, 32), cam, "fusion",
+        IntegratedGradients(attributions, 0.2, difference, gap, 32), cam, "fusion",
     )  # fmt: skip
 
 

@@ -12,7 +12,7 @@ import yaml
 from ictal.core.labels import PANELS, PATTERN_TITLES, PATTERNS, STRATA
 from ictal.core.predictions import Predictions, concatenate
 from ictal.evaluation import compare_arms
-from ictal.evaluation.arm_comparison import Comparison
+from ictal.evaluation.arm_results import Comparison
 from ictal.recipes import load_recipe
 from ictal.report.ablation_report import Report, ablation_figures, render
 from ictal.report.verdicts import difference_in_words, gap_in_words, verdict_of_arms

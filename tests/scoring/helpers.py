@@ -18,8 +18,10 @@ from torch import nn
 
 from ictal.core.montage import CHANNELS, MONTAGES, derivations_of
 from ictal.core.recording import Recording, Signal
-from ictal.models.arms import ArmNetwork, MeanOfArms, ModelSettings, build, parts_of
+from ictal.models.arm_network import ArmNetwork, MeanOfArms, parts_of
+from ictal.models.build import build
 from ictal.models.checkpoint import Card, save_model
+from ictal.models.model_settings import ModelSettings
 from ictal.preprocessing.settings import StandardiseSettings
 from ictal.scoring.engine import Answer, Piece
 from ictal.scoring.export import export_model

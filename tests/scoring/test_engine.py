@@ -10,9 +10,10 @@ from hypothesis import strategies as st
 
 from ictal.core.windows import CENTRE_SAMPLES
 from ictal.errors import ModelError, UnknownNameError
-from ictal.models.arms import ARMS, CalibrationSettings, ModelSettings
+from ictal.models.arms import ARMS
 from ictal.models.checkpoint import load_model, predict
 from ictal.models.fusion import FusionSettings
+from ictal.models.model_settings import CalibrationSettings, ModelSettings
 from ictal.models.wavenet import Wavenet, WavenetSettings
 from ictal.scoring import engine as engines
 from ictal.scoring import export

@@ -14,7 +14,8 @@ import torch
 from ictal.core.montage import CHAINS, CHANNELS, ELECTRODES, MONTAGES, derivations_of, montage_matrix
 from ictal.core.recording import Recording
 from ictal.errors import ElectrodeError, ModelError, WriteError
-from ictal.models.arms import ARMS, build
+from ictal.models.arms import ARMS
+from ictal.models.build import build
 from ictal.models.checkpoint import load_model
 from ictal.preprocessing.channel_mapping import map_channels
 from ictal.scoring import export as exports

@@ -8,7 +8,7 @@ from scipy import signal as sp
 
 from ictal.core.montage import MIRROR
 from ictal.core.windows import RATE_HZ
-from ictal.simulator.head import SITES, Head, forward_models, source_positions
+from ictal.simulator.head import SITES, HeadModel, forward_models, source_positions
 
 Floats = npt.NDArray[np.float64]
 
@@ -17,11 +17,11 @@ MIRRORED = (*MIRROR[:-1], SITES.index("A2"), SITES.index("A1"))
 
 
 @lru_cache
-def plain_head(skull: int = 1) -> Head:
+def plain_head(skull: int = 1) -> HeadModel:
     """Return the head whose electrodes are where they should be, with one of the solved conductivities."""
     gain = forward_models()[skull, 0]
     radial = np.einsum("esd,sd->es", gain, source_positions())
-    return Head(gain / np.median(radial.max(axis=1)))
+    return HeadModel(gain / np.median(radial.max(axis=1)))
 
 
 def power(rows: npt.ArrayLike, low_hz: float, high_hz: float) -> Floats:

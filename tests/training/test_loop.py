@@ -7,7 +7,8 @@ from torch import nn
 from ictal.core.labels import VOTE_COLUMNS, distribution
 from ictal.data import WindowArray
 from ictal.evaluation import kl_divergence
-from ictal.models.arms import ModelSettings, build
+from ictal.models.build import build
+from ictal.models.model_settings import ModelSettings
 from ictal.recipes import Recipe, TrainingSettings
 from ictal.recipes.schema import TrainerSettings
 from ictal.training.batches import draw_rows

@@ -12,9 +12,10 @@ from ictal.errors import RecipeError, RunError, UnknownNameError
 from ictal.experiments.ablation import ablate
 from ictal.experiments.model_evaluation import evaluate_model
 from ictal.experiments.train_model import train
-from ictal.models.arms import ModelSettings, build_trained
+from ictal.models.build import build_trained
 from ictal.models.checkpoint import predict
 from ictal.models.features import MOST
+from ictal.models.model_settings import ModelSettings
 from ictal.recipes import Recipe, load_recipe
 from ictal.recipes.regression import RegressionSettings
 from ictal.training.feature_fitting import PENALTIES, _log_concentration, fit_features

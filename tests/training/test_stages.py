@@ -10,7 +10,7 @@ import torch
 from ictal.core.labels import VOTE_COLUMNS, panel_size
 from ictal.data import WindowArray
 from ictal.errors import RecipeError, UnknownNameError
-from ictal.models.arms import build
+from ictal.models.build import build
 from ictal.recipes import TrainingSettings, load_recipe
 from ictal.recipes.schema import TrainerSettings
 from ictal.recipes.stages import Stage

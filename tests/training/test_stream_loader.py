@@ -14,7 +14,8 @@ from ictal.core.windows import cut
 from ictal.data.simulated_stream import Stream, StreamSettings
 from ictal.distributed import n_processors
 from ictal.errors import RecipeError
-from ictal.models.arms import ModelSettings, build
+from ictal.models.build import build
+from ictal.models.model_settings import ModelSettings
 from ictal.preprocessing.settings import StandardiseSettings
 from ictal.recipes import TrainingSettings, load_recipe
 from ictal.recipes.loading import OF_MODEL, recipe_of_model

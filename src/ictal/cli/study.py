@@ -11,7 +11,7 @@ from ictal.cli.screen import JSON, Results, bar, new_table, say
 
 if TYPE_CHECKING:
     from ictal.evaluation import Comparison, Estimate, Evaluation, LearningCurve, TableComparison
-    from ictal.evaluation.tables import Group
+    from ictal.evaluation.evaluate import Group
     from ictal.recipes import Recipe
 
 # Torch and its kin take seconds to import, so each command imports the library when it runs.

@@ -1,17 +1,11 @@
-"""Evaluation: metrics, intervals by resampling patients, and the tables of the ablation."""
+"""Metrics, confidence intervals by patient-level bootstrap, and comparisons of arms, tables and experts."""
 
-from ictal.evaluation.arm_comparison import ArmResult, Comparison, Interaction, Way, compare_arms
-from ictal.evaluation.bootstrap import Estimate, PatientBootstrap
+from ictal.evaluation.arm_comparison import ArmComparisonSettings, compare_arms
+from ictal.evaluation.arm_results import ArmResult, Comparison, Interaction, Way
+from ictal.evaluation.bootstrap import Estimate, PatientBootstrap, ResamplingSettings
 from ictal.evaluation.calibration import Calibration, calibrate_out_of_fold, fit_calibration
-from ictal.evaluation.compare import (
-    ColumnNames,
-    TableComparison,
-    TableResult,
-    compare_tables,
-    read_patients,
-    read_table,
-)
 from ictal.evaluation.differences import Difference, paired_differences
+from ictal.evaluation.evaluate import Evaluation, evaluate
 from ictal.evaluation.expert_labels import ExpertLabels, read_expert_labels
 from ictal.evaluation.experts import ExpertAgreement, PanelComparison, compare_with_experts
 from ictal.evaluation.learning_curve import CurvePoint, LearningCurve, learning_curve
@@ -25,13 +19,15 @@ from ictal.evaluation.metrics import (
     top2_correct,
 )
 from ictal.evaluation.permutation import holm, permutation_p
+from ictal.evaluation.prediction_tables import ColumnNames, read_patients, read_table
 from ictal.evaluation.ranking import CONTRASTS, auprc, auroc, contrast
 from ictal.evaluation.reliability import Reliability, expected_calibration_error, reliability_curve
-from ictal.evaluation.tables import Evaluation, evaluate
+from ictal.evaluation.table_comparison import TableComparison, TableComparisonSettings, TableResult, compare_tables
 
 __all__ = [
     "CONTRASTS",
     "MEASURES",
+    "ArmComparisonSettings",
     "ArmResult",
     "Calibration",
     "ColumnNames",
@@ -49,7 +45,9 @@ __all__ = [
     "PanelComparison",
     "PatientBootstrap",
     "Reliability",
+    "ResamplingSettings",
     "TableComparison",
+    "TableComparisonSettings",
     "TableResult",
     "Way",
     "auprc",

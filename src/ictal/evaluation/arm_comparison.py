@@ -1,287 +1,176 @@
-"""The ablation: every arm's KL in cross-validation and test, baselines, and paired differences."""
+"""Compare the arms of an ablation: the KL of each, baselines, and paired differences."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from itertools import combinations
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
+from pydantic import Field
 
-from ictal.core.labels import N_PATTERNS, TRUE_COLUMNS, distribution
-from ictal.core.predictions import PROBABILITY_COLUMNS, SPLITS, Predictions
-from ictal.evaluation.bootstrap import Estimate, PatientBootstrap
+from ictal.core.predictions import SPLITS, Predictions
+from ictal.evaluation.arm_results import ArmResult, Comparison, Interaction, Way
+from ictal.evaluation.baselines import FLOOR, PRIOR, UNIFORM, baseline, floor
+from ictal.evaluation.bootstrap import Estimate, PatientBootstrap, ResamplingSettings
 from ictal.evaluation.calibration import calibrated_kl
 from ictal.evaluation.differences import Difference, paired_differences
-from ictal.evaluation.metric_table import measure_table, reliability_estimates
+from ictal.evaluation.evaluate import bootstrap_of, evaluate_with
+from ictal.evaluation.metric_table import Measured, measure_table, reliability_estimates
 from ictal.evaluation.metrics import kl_divergence
 from ictal.evaluation.reliability import reliability_curve
-from ictal.evaluation.tables import Evaluation, bootstrap_of, evaluate_with
-from ictal.evaluation.variance import VarianceSplit, split_variance
-from ictal.evaluation.vote_likelihood import PanelLikelihood, panel_likelihood
+from ictal.evaluation.variance import split_variance
+from ictal.evaluation.vote_likelihood import panel_likelihood
 
 Floats = npt.NDArray[np.float64]
 
-PRIOR, UNIFORM, FLOOR = "prior", "uniform", "floor"
 
+class ArmComparisonSettings(ResamplingSettings):
+    """How arms are compared.
 
-@dataclass(frozen=True)
-class ArmResult:
-    """The figures of one arm.
-
-    Attributes
-    ----------
-    name
-        Of the arm or baseline.
-    cv, test
-        Mean KL; test is None where no patients are held out.
-    difference
-        Test minus cross-validation KL (the study's "CV score difference").
-    evaluations
-        Everything else, per split.
-    calibrated
-        Cross-validation KL after a calibration that was fitted on the other folds, by its name; empty for baselines.
-    variance, panel
-        Of cross-validation: where the uncertainty comes from, and the likelihood of the votes; None for baselines.
-    reliability
-        Of cross-validation: mean confidence in the most probable pattern and how often it was right, by bins.
-    """
-
-    name: str
-    cv: Estimate
-    test: Estimate | None
-    difference: Estimate | None
-    evaluations: dict[str, Evaluation]
-    calibrated: dict[str, Estimate] = field(default_factory=dict)
-    variance: VarianceSplit | None = None
-    panel: PanelLikelihood | None = None
-    reliability: tuple[tuple[float, Estimate], ...] = ()
-
-
-@dataclass(frozen=True)
-class Interaction:
-    """What joint training gains beyond averaging, in cross-validation.
+    All figures of a split use the same resamples of patients, so differences are paired.
 
     Attributes
     ----------
-    of_average, of_joint
-        How much lower the KL of the average, and that of the arm that is trained jointly, is than the branches' mean.
-    pair
-        The joint arm minus the average, as it stands among the differences: the branches cancel.
-    """
-
-    of_average: Estimate
-    of_joint: Estimate
-    pair: Difference
-
-    def to_json(self) -> dict[str, Any]:
-        """Return plain numbers, lists and None."""
-        return {
-            "joint": self.pair.a,
-            "average": self.pair.b,
-            "gain_of_average": [self.of_average.value, self.of_average.interval],
-            "gain_of_joint": [self.of_joint.value, self.of_joint.interval],
-            "joint_minus_average": self.pair.to_json(),
-        }
-
-
-@dataclass(frozen=True)
-class Way:
-    """How much of the way from the prior's KL to the floor an arm has gone: 0 at the prior, 1 at the floor.
-
-    There is no estimate where the data do not tell prior and floor apart, so that there is no way to go.
-    """
-
-    arm: str
-    split: str
-    estimate: Estimate | None
-
-
-@dataclass(frozen=True)
-class Comparison:
-    """The ablation's tables.
-
-    Attributes
-    ----------
-    arms, baselines
-        Figures of each.
-    differences
-        Of pairs of arms, which are one family of tests per split, and of the arms to the baselines, another one.
-    reference
-        The arm that reports compare the others with.
-    interactions
-        One per arm that is trained jointly.
+    averages
+        The parts of each arm that is a plain average.
+    joint
+        For each arm that is trained jointly, the average that it is compared with. This must be the reference or all
+        pairs must be compared, and the parts of the average must be among the arms.
     ensembles
-        Of each weighted average, the weights of its parts in each fold.
-    floor, ways
-        Where the distribution behind the votes is known: the figures of a predictor that answers with it, which none
-        can beat but by luck, and how near each arm comes.
+        The fitted weights of each weighted average, by fold; they are copied to the result.
+    all_pairs
+        Compare all pairs of arms instead of each arm with the reference only.
+    n_resamples, seed, confidence
+        See `ResamplingSettings`.
     """
 
-    arms: tuple[ArmResult, ...]
-    baselines: tuple[ArmResult, ...]
-    differences: tuple[Difference, ...]
-    reference: str
-    interactions: tuple[Interaction, ...] = ()
-    ensembles: dict[str, dict[str, list[float]]] = field(default_factory=dict)
-    floor: ArmResult | None = None
-    ways: tuple[Way, ...] = ()
-
-    @property
-    def rows(self) -> tuple[ArmResult, ...]:
-        """Arms, baselines and floor, as a table lists them."""
-        return (*self.arms, *self.baselines, *([self.floor] if self.floor else []))
-
-    def between(self, split: str = "cv") -> tuple[Difference, ...]:
-        """Return the differences of pairs of arms."""
-        names = {arm.name for arm in self.arms}
-        return tuple(d for d in self.differences if d.split == split and d.b in names)
-
-    def to_reference(self, split: str) -> tuple[Difference, ...]:
-        """Return the differences of the arms to the reference."""
-        return tuple(d for d in self.between(split) if d.b == self.reference)
-
-    def to_json(self) -> dict[str, Any]:
-        """Return plain numbers, lists and None."""
-        return {
-            "arms": [_arm_json(arm) for arm in self.arms],
-            "baselines": [_arm_json(arm) for arm in self.baselines],
-            "floor": _arm_json(self.floor) if self.floor else None,
-            "way_to_floor": [
-                {
-                    "arm": way.arm,
-                    "split": way.split,
-                    "share": way.estimate.value if way.estimate else None,
-                    "interval": way.estimate.interval if way.estimate else None,
-                }
-                for way in self.ways
-            ],
-            "reference": self.reference,
-            "differences": [difference.to_json() for difference in self.differences],
-            "interactions": [interaction.to_json() for interaction in self.interactions],
-            "ensembles": self.ensembles,
-        }
+    averages: dict[str, tuple[str, ...]] = Field(default_factory=dict)
+    joint: dict[str, str] = Field(default_factory=dict)
+    ensembles: dict[str, dict[str, list[float]]] = Field(default_factory=dict)
+    all_pairs: bool = True
 
 
 def compare_arms(
     predictions: Predictions,
     reference: str | None = None,
-    n_resamples: int = 10_000,
-    seed: int = 0,
-    confidence: float = 0.95,
+    settings: ArmComparisonSettings | None = None,
+    *,
     truth: pd.DataFrame | None = None,
-    averages: Mapping[str, Sequence[str]] | None = None,
-    joint: Mapping[str, str] | None = None,
-    ensembles: Mapping[str, dict[str, list[float]]] | None = None,
-    all_pairs: bool = True,
+    **changes: Any,
 ) -> Comparison:
-    """Make the tables of an ablation.
+    """Compare arms on the same windows and seeds.
 
     Parameters
     ----------
     predictions
-        All arms on the same windows and seeds: a row per window of split 'cv', and a row per window and fold of
-        'test', which are averaged (their mean is what is judged). With several seeds, what is judged is a model of
-        one seed, on average.
+        All arms: a row per window of split 'cv', and a row per window and fold of 'test'. The folds of 'test' are
+        averaged, and their mean is evaluated. With several seeds, a figure is the average over models of one seed.
     reference
         The arm that all others are compared with; the last one if None.
-    n_resamples, seed, confidence
-        Of the intervals. All figures of a split use the same resamples of patients, so differences are paired.
+    settings
+        How they are compared; defaults if None.
     truth
-        The distribution behind the votes of each window, where it is known: `TRUE_COLUMNS`, by window_id.
-    averages
-        The parts of arms that are plain averages.
-    joint
-        The average to which an arm that is trained jointly is compared, which must be the reference; its parts must
-        be among the arms.
-    ensembles
-        Of averages whose weights were fitted, these weights by fold; they go into the result as they are.
-    all_pairs
-        Whether all pairs of arms are compared, or each arm with the reference alone.
+        The distribution behind the votes of each window, if it is known: `TRUE_COLUMNS`, by window_id.
+    **changes
+        Single fields of `settings` to change.
     """
+    settings = (settings or ArmComparisonSettings()).changed(changes)
     averaged = predictions.average()
     names = averaged.arms
     reference = reference or names[-1]
     tables = {name: averaged.select(arm=name) for name in names}
-    tables |= {name: baseline(tables[names[0]], name) for name in (PRIOR, UNIFORM)}
+    first = tables[names[0]]
+    tables |= {name: baseline(first, name) for name in (PRIOR, UNIFORM)}
     if truth is not None:
-        tables[FLOOR] = _floor(tables[names[0]], truth)
-    splits = [split for split in SPLITS if (averaged.frame["split"] == split).any()]
-    # Rows in one order for all arms, so that differences are of the same windows.
-    parts = {(name, split): _sorted(tables[name].select(split=split)) for name in tables for split in splits}
-    losses = {key: kl_divergence(part.votes, part.probabilities) for key, part in parts.items()}
-    bootstraps = {split: bootstrap_of(parts[PRIOR, split], n_resamples, seed, confidence) for split in splits}
-    measured = {key: measure_table(bootstraps[key[1]], part.votes, part.probabilities) for key, part in parts.items()}
-    results = {}
-    for name in tables:
-        evaluations = {
-            split: evaluate_with(bootstraps[split], parts[name, split], measured[name, split]) for split in splits
-        }
-        of_split = {split: evaluation.kl for split, evaluation in evaluations.items()}
-        difference = None
-        if "test" in splits:
-            # Test patients are others than those of cross-validation, so the two are resampled apart: one is
-            # turned round, or the same seed would tie them together.
-            cv, test = (measured[name, split]["kl"].resampled for split in SPLITS)
-            value = of_split["test"].value - of_split["cv"].value
-            difference = bootstraps["test"].estimate(value, test[::-1] - cv)
-        more = _of_arm(bootstraps["cv"], parts[name, "cv"], losses[name, "cv"]) if name in names else {}
-        results[name] = ArmResult(name, of_split["cv"], of_split.get("test"), difference, evaluations, **more)
-    differences = [
-        difference
-        for split in splits
-        for pairs in (
-            _pairs(names, reference, all_pairs),
-            [(name, other) for other in (PRIOR, UNIFORM) for name in names],
-        )
-        for difference in paired_differences(
-            pairs,
-            {name: losses[name, split] for name in tables},
-            {name: measured[name, split] for name in tables},
-            bootstraps[split],
-            split,
-            parts[names[0], split].seeds,
-        )
-    ]
-    interactions = [
-        _interaction(bootstraps["cv"], pair, {name: losses[name, "cv"] for name in names}, averages[pair.b])
-        for pair in differences
-        if pair.split == "cv" and (joint or {}).get(pair.a) == pair.b and averages and {*averages[pair.b]} <= {*names}
-    ]
-    ways = [
-        Way(name, split, _way(bootstraps[split], *(losses[key, split] for key in (name, PRIOR, FLOOR))))
-        for split in splits
-        for name in names
-        if truth is not None
-    ]
-    arms, baselines = ([results[name] for name in chosen] for chosen in (names, (PRIOR, UNIFORM)))
+        tables[FLOOR] = floor(first, truth)
+    present = [split for split in SPLITS if (averaged.frame["split"] == split).any()]
+    splits = {split: _measure_split(split, tables, settings) for split in present}
+    results = {name: _result(name, splits, is_arm=name in names) for name in tables}
+    pairs = _pairs(names, reference, settings.all_pairs)
+    to_baselines = [(name, other) for other in (PRIOR, UNIFORM) for name in names]
+    # Each list of pairs is a family of tests of its own.
+    differences = [d for split in splits.values() for family in (pairs, to_baselines) for d in split.compare(family)]
     return Comparison(
-        tuple(arms),
-        tuple(baselines),
-        tuple(differences),
-        reference,
-        tuple(interactions),
-        dict(ensembles or {}),
-        results.get(FLOOR),
-        tuple(ways),
+        arms=tuple(results[name] for name in names),
+        baselines=tuple(results[name] for name in (PRIOR, UNIFORM)),
+        differences=tuple(differences),
+        reference=reference,
+        interactions=_interactions(splits["cv"], differences, settings),
+        ensembles=settings.ensembles,
+        floor=results.get(FLOOR),
+        ways=tuple(Way(name, key, split.way(name)) for key, split in splits.items() for name in names)
+        if truth is not None
+        else (),
     )
 
 
-def _pairs(names: Sequence[str], reference: str, all_pairs: bool) -> list[tuple[str, str]]:
-    """Return every pair of arms once; those with the reference have it second, others the earlier one."""
-    if not all_pairs:
-        return [(name, reference) for name in names if name != reference]
-    return [(b, a) if a == reference else (a, b) if b == reference else (b, a) for a, b in combinations(names, 2)]
+@dataclass(frozen=True)
+class _Split:
+    """One split: resamples that all figures share, and the tables, losses and measures of each predictor.
+
+    Rows have the same order for all predictors, so that differences are of the same windows.
+    """
+
+    name: str
+    bootstrap: PatientBootstrap
+    tables: Mapping[str, Predictions]
+    losses: Mapping[str, Floats]
+    measured: Mapping[str, Mapping[str, Measured]]
+
+    def compare(self, pairs: Sequence[tuple[str, str]]) -> tuple[Difference, ...]:
+        """Return the differences of pairs, which are one family of tests."""
+        seeds = next(iter(self.tables.values())).seeds
+        return paired_differences(pairs, self.losses, self.measured, self.bootstrap, self.name, seeds)
+
+    def way(self, arm: str) -> Estimate | None:
+        """Return the share of the way from the prior's KL to the floor; None if the data cannot tell these apart."""
+        prior, floor = self.losses[PRIOR], self.losses[FLOOR]
+        whole = self.bootstrap.mean(prior - floor)
+        if not whole.low > 0:
+            return None
+        gain = prior - self.losses[arm]
+        resampled = self.bootstrap.means(np.stack([gain, prior - floor], axis=1))
+        share = self.bootstrap.mean(gain).value / whole.value
+        return self.bootstrap.estimate(share, resampled[:, 0] / resampled[:, 1])
 
 
-def _of_arm(bootstrap: PatientBootstrap, table: Predictions, losses: Floats) -> dict[str, Any]:
-    """Return what else is asked of an arm in cross-validation."""
+def _measure_split(split: str, tables: Mapping[str, Predictions], settings: ResamplingSettings) -> _Split:
+    parts = {name: _sorted(table.select(split=split)) for name, table in tables.items()}
+    bootstrap = bootstrap_of(parts[PRIOR], settings.n_resamples, settings.seed, settings.confidence)
+    losses = {name: kl_divergence(part.votes, part.probabilities) for name, part in parts.items()}
+    measured = {name: measure_table(bootstrap, part.votes, part.probabilities) for name, part in parts.items()}
+    return _Split(split, bootstrap, parts, losses, measured)
+
+
+def _sorted(table: Predictions) -> Predictions:
+    return Predictions(table.frame.sort_values(["window_id", "seed"]).reset_index(drop=True))
+
+
+def _result(name: str, splits: Mapping[str, _Split], *, is_arm: bool) -> ArmResult:
+    evaluations = {
+        key: evaluate_with(split.bootstrap, split.tables[name], split.measured[name]) for key, split in splits.items()
+    }
+    kl = {key: evaluation.kl for key, evaluation in evaluations.items()}
+    difference = None
+    if "test" in splits:
+        # Test patients differ from those of cross-validation, so the two are resampled independently: one is
+        # reversed, because the same seed would pair them.
+        cv, test = (splits[key].measured[name]["kl"].resampled for key in SPLITS)
+        difference = splits["test"].bootstrap.estimate(kl["test"].value - kl["cv"].value, test[::-1] - cv)
+    details = _details(splits["cv"], name) if is_arm else {}
+    return ArmResult(name, kl["cv"], kl.get("test"), difference, evaluations, **details)
+
+
+def _details(split: _Split, name: str) -> dict[str, Any]:
+    """Return the further figures of an arm in cross-validation; baselines have none."""
+    bootstrap, table = split.bootstrap, split.tables[name]
     folds, votes, probabilities = table.folds, table.votes, table.probabilities
     several = len(np.unique(folds)) > 1
     return {
         "calibrated": calibrated_kl(bootstrap, votes, probabilities, folds),
-        "variance": split_variance(losses, table.seeds, folds, bootstrap),
+        "variance": split_variance(split.losses[name], table.seeds, folds, bootstrap),
         "panel": panel_likelihood(bootstrap, votes, probabilities, folds, table.concentrations) if several else None,
         "reliability": tuple(
             zip(
@@ -293,74 +182,23 @@ def _of_arm(bootstrap: PatientBootstrap, table: Predictions, losses: Floats) -> 
     }
 
 
-def _interaction(
-    bootstrap: PatientBootstrap, pair: Difference, losses: Mapping[str, Floats], branches: Sequence[str]
-) -> Interaction:
-    of_branches = np.mean([losses[branch] for branch in branches], axis=0)
-    of_average, of_joint = (bootstrap.mean(of_branches - losses[arm]) for arm in (pair.b, pair.a))
-    return Interaction(of_average, of_joint, pair)
+def _pairs(names: Sequence[str], reference: str, all_pairs: bool) -> list[tuple[str, str]]:
+    """Return every pair of arms once: the reference is second; without it, the arm that is named first."""
+    if not all_pairs:
+        return [(name, reference) for name in names if name != reference]
+    return [(b, a) if a == reference else (a, b) if b == reference else (b, a) for a, b in combinations(names, 2)]
 
 
-def _way(bootstrap: PatientBootstrap, arm: Floats, prior: Floats, floor: Floats) -> Estimate | None:
-    """Return the share of the way from prior to floor, by the losses of each window."""
-    whole = bootstrap.mean(prior - floor)
-    if not whole.low > 0:
-        return None
-    gone = bootstrap.mean(prior - arm)
-    resampled = bootstrap.means(np.stack([prior - arm, prior - floor], axis=1))
-    return bootstrap.estimate(gone.value / whole.value, resampled[:, 0] / resampled[:, 1])
-
-
-def _floor(table: Predictions, truth: pd.DataFrame) -> Predictions:
-    """Return what a predictor would say that knows the distribution behind the votes."""
-    frame = table.frame.copy()
-    frame[list(PROBABILITY_COLUMNS)] = truth.loc[frame["window_id"], list(TRUE_COLUMNS)].to_numpy()
-    frame["arm"] = FLOOR
-    return Predictions(frame)
-
-
-def _sorted(table: Predictions) -> Predictions:
-    return Predictions(table.frame.sort_values(["window_id", "seed"]).reset_index(drop=True))
-
-
-def baseline(table: Predictions, name: str) -> Predictions:
-    """Return predictions that do not look at the EEG, for the windows of a table.
-
-    Parameters
-    ----------
-    table
-        One arm, a row per window, with the folds of split 'cv'.
-    name
-        'uniform': one sixth each; 'prior': the mean distribution of votes, each EEG weighing the same, over the
-        cross-validation windows of the other folds (for 'test': of all folds), with one more window of
-        one sixth each, so that no pattern has probability zero.
-    """
-    frame = table.frame.copy()
-    probabilities = np.full((len(frame), N_PATTERNS), 1 / N_PATTERNS)
-    if name == PRIOR:
-        shares = distribution(table.votes) * table.weights[:, None]
-        cv, fold = (frame["split"] == "cv").to_numpy(), frame["fold"].to_numpy()
-        for own in {*fold[cv], None}:  # None: the test windows, which no fold has seen
-            judged = ~cv if own is None else cv & (fold == own)
-            total = shares[cv & ~judged].sum(axis=0) + 1 / N_PATTERNS
-            probabilities[judged] = total / total.sum()
-    frame[list(PROBABILITY_COLUMNS)] = probabilities
-    frame["arm"] = name
-    return Predictions(frame)
-
-
-def _arm_json(arm: ArmResult) -> dict[str, Any]:
-    return {
-        "name": arm.name,
-        "cv_kl": arm.cv.value,
-        "cv_kl_interval": arm.cv.interval,
-        "test_kl": arm.test.value if arm.test else None,
-        "test_kl_interval": arm.test.interval if arm.test else None,
-        "test_minus_cv": arm.difference.value if arm.difference else None,
-        "test_minus_cv_interval": arm.difference.interval if arm.difference else None,
-        "calibrated_kl": {name: [row.value, row.interval] for name, row in arm.calibrated.items()},
-        "variance": arm.variance.to_json() if arm.variance else None,
-        "reliability": [[confidence, right.value, right.interval] for confidence, right in arm.reliability],
-        "panel_log_likelihood": arm.panel.to_json() if arm.panel else None,
-        "per_split": {split: evaluation.to_json() for split, evaluation in arm.evaluations.items()},
-    }
+def _interactions(
+    split: _Split, differences: Sequence[Difference], settings: ArmComparisonSettings
+) -> tuple[Interaction, ...]:
+    """Return an interaction for each arm that is trained jointly and whose average's parts are all present."""
+    found = []
+    for pair in differences:
+        parts = settings.averages.get(pair.b)
+        joint = pair.split == split.name and settings.joint.get(pair.a) == pair.b
+        if joint and parts and {*parts} <= {*split.losses}:
+            branches = np.mean([split.losses[part] for part in parts], axis=0)
+            of_average, of_joint = (split.bootstrap.mean(branches - split.losses[arm]) for arm in (pair.b, pair.a))
+            found.append(Interaction(of_average, of_joint, pair))
+    return tuple(found)

@@ -7,8 +7,10 @@ from functools import cached_property
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
+from pydantic import Field
 
 from ictal.core.intervals import Bounded, Interval, bounded_mean, expanded_tail
+from ictal.core.settings import Settings
 
 Floats = npt.NDArray[np.float64]
 
@@ -20,6 +22,24 @@ MOST_DRAWN = 2000
 """Of more patients, groups are drawn, see `PatientBootstrap.draws`."""
 FEW_PATIENTS = 20
 """With fewer effective patients, intervals and tests are not to be relied on."""
+
+
+class ResamplingSettings(Settings):
+    """How confidence intervals are calculated.
+
+    Attributes
+    ----------
+    n_resamples
+        Resamples of patients.
+    seed
+        Seed for resamples and permutations.
+    confidence
+        Two-sided confidence level.
+    """
+
+    n_resamples: int = Field(10_000, ge=1)
+    seed: int = Field(0, ge=0)
+    confidence: float = Field(0.95, gt=0, lt=1)
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,6 @@
-"""A model among the experts: does it agree with the others of a panel as well as each expert does."""
+"""Compare a model with experts: whether it agrees with the rest of a panel as well as each expert does."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -11,13 +11,15 @@ from ictal.core.labels import distribution
 from ictal.errors import TableError
 from ictal.evaluation.bootstrap import Estimate, PatientBootstrap
 from ictal.evaluation.calibration import calibrated_kl, patient_folds
+from ictal.evaluation.evaluate import estimate_json
 from ictal.evaluation.expert_labels import NOT_LABELLED, ExpertLabels
 from ictal.evaluation.metric_table import Measured, kappa_measured
 from ictal.evaluation.metrics import agreement_parts, kappa_of, kl_divergence, pattern_shares
-from ictal.evaluation.tables import estimate_json
+
+Floats = npt.NDArray[np.float64]
 
 MIN_OTHERS = 3
-"""So many other experts are the least whose majority is asked for."""
+"""Smallest number of other experts whose majority counts as a reference."""
 
 
 @dataclass(frozen=True)
@@ -27,15 +29,15 @@ class ExpertAgreement:
     Attributes
     ----------
     n_windows
-        That this expert and enough others labelled.
+        Windows that this expert and enough others labelled.
     kappa, model_kappa
-        Cohen's kappa with the top vote of the others; a window whose top votes tie counts in part for each.
+        Cohen's kappa with the top vote of the others; a window with a tie counts in equal parts for each pattern.
     difference
         Model minus expert.
     agreeing, model_agreeing
-        Share of windows that agree with the top vote; of a tie of m, 1 / m.
+        Share of windows in agreement with the top vote; 1 / m in a tie of m patterns.
     vote_share, model_vote_share
-        Mean share of the others' votes that are for the same pattern.
+        Mean share of the others' votes for the same pattern.
     """
 
     expert: str
@@ -50,32 +52,33 @@ class ExpertAgreement:
 
 
 FIGURES = tuple(ExpertAgreement.__dataclass_fields__)[2:]
-"""The estimates of each expert, in the order in which they are reckoned."""
+"""The estimates of each expert, in the order in which they are calculated."""
 
 
 @dataclass(frozen=True)
 class PanelComparison:
-    """The model among the experts.
+    """A model compared with a panel of experts.
 
     Attributes
     ----------
     rows
-        Per expert.
+        One per expert.
     expert, model
         Median over experts of `kappa` and of `model_kappa`.
     difference
         Median over experts of model minus expert.
     n_better
-        In how many experts' places the model agrees better than the expert.
+        Number of experts whom the model outperforms in their place.
     whole_panel
-        The model's kappa with the top vote of all experts. No expert has such a figure, since each is part of it.
+        The model's kappa with the top vote of all experts. Experts have no such figure, since each is part of the
+        panel.
     kl, calibrated
-        Mean KL of all votes from the model's probabilities, as they are and after each calibration that was fitted on
-        the other half of the patients (or windows).
+        Mean KL divergence of the model's probabilities from all votes, as they are and after each calibration that
+        was fitted on the other half of the patients (or windows).
     left_out
-        Experts without a window, or with one label only, for whom there is no kappa.
+        Experts without kappa: they labelled no window, or all with one pattern.
     min_others, resampled, n_effective
-        Least number of other votes; what was resampled, 'patients' or 'windows', and their effective number.
+        Smallest number of other votes; what was resampled, 'patients' or 'windows'; and their effective number.
     """
 
     rows: tuple[ExpertAgreement, ...]
@@ -116,20 +119,20 @@ def compare_with_experts(
     seed: int = 0,
     confidence: float = 0.95,
 ) -> PanelComparison:
-    """Put the model in the place of each expert in turn, and ask who agrees better with all the others.
+    """Put the model in the place of each expert in turn, and compare how well the two agree with all the others.
 
-    The panel that an expert is compared with must not hold the expert's own vote, and the model must not be compared
-    with a larger panel than the expert is, or with easier windows.
+    An expert's own vote is not part of the panel that the expert is compared with. The model is compared with the
+    same panel on the same windows, so neither a larger panel nor easier windows favour it.
 
     Parameters
     ----------
     labels
-        Of every expert, and the model's probabilities.
+        Labels of every expert, and the model's probabilities.
     min_others
-        Windows with fewer votes of other experts are left out of an expert's row.
+        Windows with fewer votes of other experts are excluded from an expert's row.
     n_resamples, seed, confidence
-        Of the intervals. Patients are resampled, or windows where patients are not known, which takes windows of
-        one patient as independent and makes intervals too narrow.
+        See `ResamplingSettings`. If patients are unknown, windows are resampled; this treats windows of one patient
+        as independent and makes intervals too narrow.
 
     Raises
     ------
@@ -139,8 +142,8 @@ def compare_with_experts(
     if min_others < 1:
         raise TableError(f"min_others is {min_others}; allowed are whole numbers from 1")
     n_windows = len(labels.labels)
-    whose = np.arange(n_windows).astype(object) if labels.patients is None else labels.patients
-    bootstrap = PatientBootstrap(whose, np.ones(n_windows), n_resamples, seed, confidence)
+    units = np.arange(n_windows).astype(object) if labels.patients is None else labels.patients
+    bootstrap = PatientBootstrap(units, np.ones(n_windows), n_resamples, seed, confidence)
     places = {
         name: found
         for number, name in enumerate(labels.experts)
@@ -150,28 +153,14 @@ def compare_with_experts(
         raise TableError(
             f"no expert has a kappa: none labelled several patterns in windows with {min_others} other votes or more"
         )
-    medians = {name: _median([place.figures[name] for place in places.values()]) for name in FIGURES[:3]}
-    gains = [place.figures["difference"] for place in places.values()]
-    n_better = Measured(
-        float(sum(gain.value > 0 for gain in gains)),
-        np.sum([gain.resampled > 0 for gain in gains], axis=0, dtype=np.float64),
-        min(gain.n_effective for gain in gains),
-    )
-    model = labels.probabilities.argmax(axis=1)
-    votes, n_votes = labels.votes, labels.votes.sum(axis=1)
-    enough, voted = n_votes >= min_others, n_votes > 0
-    panel = PatientBootstrap(whose[voted], np.ones(voted.sum()), n_resamples, seed, confidence)
-    one_half = len(set(whose[voted])) < 2  # which has no other half to be fitted on
-    halves = np.zeros(voted.sum()) if one_half else patient_folds(whose[voted], 2, seed)
+    votes, model = labels.votes, labels.probabilities.argmax(axis=1)
+    kl, calibrated = _divergence(bootstrap, votes, labels.probabilities)
     return PanelComparison(
         rows=tuple(place.row(name, bootstrap) for name, place in places.items()),
-        expert=medians["kappa"].estimate(bootstrap),
-        model=medians["model_kappa"].estimate(bootstrap),
-        difference=medians["difference"].estimate(bootstrap),
-        n_better=n_better.estimate(bootstrap),
-        whole_panel=_agreement(bootstrap, votes, model, enough)[0].estimate(bootstrap),
-        kl=panel.mean(kl_divergence(votes[voted], labels.probabilities[voted])),
-        calibrated=calibrated_kl(panel, votes[voted], labels.probabilities[voted], halves),
+        **_summary(bootstrap, list(places.values())),
+        whole_panel=_agreement(bootstrap, votes, model, votes.sum(axis=1) >= min_others)[0].estimate(bootstrap),
+        kl=kl,
+        calibrated=calibrated,
         left_out=tuple(name for name in labels.experts if name not in places),
         min_others=min_others,
         resampled="windows" if labels.patients is None else "patients",
@@ -181,7 +170,7 @@ def compare_with_experts(
 
 @dataclass(frozen=True)
 class _Place:
-    """The figures of one expert and of the model in the expert's place, by the names of `FIGURES`."""
+    """The figures of one expert and of the model in the expert's place, by the names in `FIGURES`."""
 
     n_windows: int
     figures: dict[str, Measured]
@@ -192,7 +181,7 @@ class _Place:
 
 
 def _in_place_of(bootstrap: PatientBootstrap, labels: ExpertLabels, number: int, min_others: int) -> _Place | None:
-    """Return the figures in the place of one expert; None where expert or model has no kappa."""
+    """Return the figures in the place of one expert; None if expert or model has no kappa."""
     own = labels.labels[:, number]
     labelled = own != NOT_LABELLED
     others = labels.votes
@@ -214,7 +203,7 @@ def _agreement(
     chosen: npt.NDArray[np.integer],
     there: npt.NDArray[np.bool_],
 ) -> tuple[Measured, Measured, Measured]:
-    """Return kappa, share agreeing with the top vote, and share of votes, over the windows that are there."""
+    """Return kappa, the share in agreement with the top vote, and the share of votes, over the marked windows."""
     of_window = agreement_parts(pattern_shares(votes[there]), chosen[there])
     share = np.take_along_axis(distribution(votes[there]), chosen[there, None], axis=1)
     parts = np.zeros((len(there), of_window.shape[1] + 1))
@@ -232,11 +221,37 @@ def _agreement(
     return found[0].settled(bootstrap), found[1].settled(bootstrap), found[2].settled(bootstrap)
 
 
+def _summary(bootstrap: PatientBootstrap, places: list[_Place]) -> dict[str, Estimate]:
+    """Return the medians over experts, and in how many experts' places the model is better."""
+    kappa, model_kappa, difference = (_median([place.figures[name] for place in places]) for name in FIGURES[:3])
+    gains = [place.figures["difference"] for place in places]
+    n_better = Measured(
+        float(sum(gain.value > 0 for gain in gains)),
+        np.sum([gain.resampled > 0 for gain in gains], axis=0, dtype=np.float64),
+        min(gain.n_effective for gain in gains),
+    )
+    figures = {"expert": kappa, "model": model_kappa, "difference": difference, "n_better": n_better}
+    return {name: figure.estimate(bootstrap) for name, figure in figures.items()}
+
+
 def _median(figures: list[Measured]) -> Measured:
-    """Return the median over experts, in each resample over those whom it does not lack."""
+    """Return the median over experts; in each resample, over those with a defined figure."""
     resampled = np.stack([figure.resampled for figure in figures], axis=1)
     medians = np.full(len(resampled), np.nan)
     defined = np.isfinite(resampled).any(axis=1)
     medians[defined] = np.nanmedian(resampled[defined], axis=1)
     value = float(np.median([figure.value for figure in figures]))
     return Measured(value, medians, min(figure.n_effective for figure in figures))
+
+
+def _divergence(
+    bootstrap: PatientBootstrap, votes: npt.NDArray[np.int64], probabilities: Floats
+) -> tuple[Estimate, dict[str, Estimate]]:
+    """Return the mean KL divergence over windows with votes, and the same after each calibration."""
+    voted = votes.sum(axis=1) > 0
+    panel = replace(bootstrap, patients=bootstrap.patients[voted], weights=bootstrap.weights[voted])
+    votes, probabilities = votes[voted], probabilities[voted]
+    # A single patient leaves no other half to fit on.
+    halves = np.zeros(len(votes)) if panel.n_patients() < 2 else patient_folds(panel.patients, 2, panel.seed)
+    kl = panel.mean(kl_divergence(votes, probabilities))
+    return kl, calibrated_kl(panel, votes, probabilities, halves)

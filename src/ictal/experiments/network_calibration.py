@@ -11,8 +11,9 @@ from ictal.core.predictions import eeg_weights
 from ictal.errors import RecipeError
 from ictal.evaluation import PatientBootstrap, calibrate_out_of_fold, fit_calibration, kl_divergence
 from ictal.evaluation.calibration import CALIBRATIONS, patient_folds
-from ictal.models.arms import ArmNetwork, CalibrationSettings
+from ictal.models.arm_network import ArmNetwork
 from ictal.models.checkpoint import predict
+from ictal.models.model_settings import CalibrationSettings
 from ictal.recipes import Recipe
 from ictal.training.unit import RunSetup
 

@@ -13,17 +13,8 @@ from ictal.errors import RecipeError
 from ictal.experiments.data_source import DataSource, check_stream
 from ictal.experiments.network_calibration import calibrate, check_calibration
 from ictal.experiments.run_manifest import new_manifest
-from ictal.models.arms import (
-    ARMS,
-    ArmNetwork,
-    MeanOfArms,
-    averaged,
-    find_arm,
-    members,
-    networks_of,
-    refuse_weighted,
-    trained_arms,
-)
+from ictal.models.arm_network import ArmNetwork, MeanOfArms, averaged
+from ictal.models.arms import ARMS, find_arm, members, networks_of, refuse_weighted, trained_arms
 from ictal.models.checkpoint import Card, Model, Origin, load_model, save_model
 from ictal.models.hub import find_model
 from ictal.recipes import Recipe, load_recipe

@@ -13,7 +13,7 @@ from ictal.core.windows import BEFORE_S
 from ictal.data import open_dataset
 from ictal.errors import TableError, listed
 from ictal.explanations.base import MethodName
-from ictal.explanations.methods import Explanation, explain
+from ictal.explanations.explanation import Explanation, explain
 from ictal.models.checkpoint import Model, device, load_model
 from ictal.models.input_needs import needs_of
 from ictal.preprocessing.channel_mapping import lost_derivations
@@ -39,7 +39,7 @@ def explain_window(
     window_id
         Id of the window in the data set's labels.
     pattern, methods
-        As in `ictal.explanations.methods.explain`.
+        See `ictal.explanations.explanation.explain`.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""What all methods share: the log-probabilities of a network, and checks of its input."""
+"""Shared by all methods: the log-probabilities of a network, and checks of its input."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -28,7 +28,7 @@ def log_softmax(logits: Tensor) -> Tensor:
 
 
 def log_probabilities(network: nn.Module, windows: Iterator[Signal], batch_size: int) -> Floats:
-    """Return log p of every pattern, [window, 6], of windows that are made as they are needed."""
+    """Return log p of every pattern, [window, 6]; windows are taken from the iterator one batch at a time."""
     where, parts = device_of(network), []
     with evaluating(network), torch.inference_mode():
         while batch := list(islice(windows, batch_size)):
@@ -38,12 +38,17 @@ def log_probabilities(network: nn.Module, windows: Iterator[Signal], batch_size:
 
 @contextmanager
 def evaluating(network: nn.Module) -> Iterator[None]:
-    """Put a network that looks at the window into evaluation mode for a while, its weights held fast.
+    """Put a network into evaluation mode and freeze its weights, for the duration of a `with` block.
 
-    What a gradient of the weights would need is most of what a pass keeps in memory, and nobody asks for it.
+    Gradients of the weights are not needed, and what they require would be most of the memory of a forward pass.
+
+    Raises
+    ------
+    ModelError
+        If the network reads contexts instead of windows.
     """
     if getattr(network, "sees_context", False):
-        raise ModelError("this network looks at the ten minutes around a window, which no method here explains")
+        raise ModelError("this network reads the ten minutes around a window, which none of the methods can explain")
     training, learning = network.training, [each for each in network.parameters() if each.requires_grad]
     network.eval().requires_grad_(False)
     try:
@@ -55,14 +60,17 @@ def evaluating(network: nn.Module) -> Iterator[None]:
 
 
 def checked_window(window: Signal) -> Signal:
-    """Return a window, or raise a `ValueError` for another shape or samples that are not finite."""
+    """Return a window as float32, or raise a `ValueError` for a wrong shape or samples that are not finite."""
     if window.shape != (N_CHANNELS, WINDOW_SAMPLES) or not np.isfinite(window).all():
-        raise ValueError(f"a window is [{N_CHANNELS}, {WINDOW_SAMPLES}] finite numbers, not {window.shape} or NaN")
+        raise ValueError(
+            f"a window must be [{N_CHANNELS}, {WINDOW_SAMPLES}] finite numbers; this one has the shape "
+            f"{list(window.shape)} or samples that are not finite"
+        )
     return np.asarray(window, dtype=np.float32)
 
 
 def pattern_index(pattern: str) -> int:
-    """Return the position of a pattern, or raise an `UnknownNameError`."""
+    """Return the index of a pattern, or raise an `UnknownNameError`."""
     if pattern not in PATTERNS:
         raise UnknownNameError("pattern", pattern, PATTERNS)
     return PATTERNS.index(pattern)

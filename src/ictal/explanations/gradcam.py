@@ -1,4 +1,4 @@
-"""Grad-CAM: where in the spectrogram the last feature map supports a pattern."""
+"""Grad-CAM: which places of the spectrogram support a pattern, by the last feature map."""
 
 from dataclasses import dataclass, field
 from typing import Any
@@ -28,16 +28,16 @@ from ictal.views.spectrogram import Spectrogram, hz_to_mel, mel_to_hz
 
 @dataclass(frozen=True)
 class Gradcam:
-    """Where in the image a network's last feature map speaks for a pattern; one map for the four chains together.
+    """Where in the spectrogram the last feature map supports a pattern; one map for all four chains.
 
     Attributes
     ----------
     heat
-        [mel band, frame], not negative, in no unit: the cells, interpolated to the image.
+        The cells, interpolated to the image, [mel band, frame]; not negative, without unit.
     cells
-        The same at the resolution of the feature map, [row, column].
+        The map at the resolution of the feature map, [row, column].
     images
-        What the network saw, [chain, mel band, frame], dB.
+        The spectrogram of each chain, [chain, mel band, frame], dB.
     hertz, seconds
         Centres of the bands and of the frames.
     """
@@ -49,19 +49,19 @@ class Gradcam:
     seconds: Floats = field(repr=False)
 
     def to_json(self) -> dict[str, Any]:
-        """Return the cells, and the image's axes from the centre of its first pixel to that of its last."""
+        """Return the cells, and the range of both axes, from the centre of the first pixel to that of the last."""
         axes = {"hertz": rounded(self.hertz[[0, -1]]), "seconds": rounded(self.seconds[[0, -1]])}
         return {"cells": rounded(self.cells), **axes}
 
 
 def gradcam(network: nn.Module, window: Signal, pattern: str) -> Gradcam:
-    """Weigh the last feature map of an EfficientNet by how log p depends on it (Selvaraju et al. 2017).
+    """Weight the last feature map of an EfficientNet by the gradient of log p (Selvaraju et al. 2017).
 
     Raises
     ------
     ModelError
-        If the network does not hold exactly one EfficientNet beside its spectrogram view, which it asks once per
-        window.
+        If the network does not contain exactly one EfficientNet with a spectrogram view, or runs it more than once
+        per window.
     """
     view, images = _image_network(network)
     whole = torch.from_numpy(checked_window(window)).to(device_of(network))[None]
@@ -73,7 +73,7 @@ def gradcam(network: nn.Module, window: Signal, pattern: str) -> Gradcam:
     finally:
         hook.remove()
     if len(maps) != 1 or len(maps[0]) != 1:
-        raise ModelError("Grad-CAM needs a network that makes one feature map per window; this one makes several")
+        raise ModelError("Grad-CAM needs a network that has one feature map per window; this one has several")
     (slope,) = torch.autograd.grad(score, maps[0])
     weighed = (slope.mean(dim=(2, 3), keepdim=True) * maps[0].detach()).sum(dim=1, keepdim=True).relu()
     settings = view.settings
@@ -95,7 +95,7 @@ def _image_network(network: nn.Module) -> tuple[Spectrogram, Any]:
 
 
 def image_networks_of(network: nn.Module) -> dict[str, tuple[Spectrogram, Any]]:
-    """Return every EfficientNet that stands in one module with a spectrogram view, by that module's name."""
+    """Return every EfficientNet that shares a parent module with one spectrogram view, by the name of the parent."""
     found = {}
     for name, module in network.named_modules():
         views = [child for child in module.children() if isinstance(child, Spectrogram)]

@@ -1,4 +1,4 @@
-"""Integrated gradients of log p between silence and a window."""
+"""Integrated gradients: the share of each sample in the difference in log p between silence and the window."""
 
 from dataclasses import dataclass, field
 from typing import Any
@@ -23,29 +23,29 @@ from ictal.explanations.base import (
 )
 
 GAP_TOLERANCE = 0.05
-"""By how much integrated gradients may miss the difference that they share out, in nats (5 % of a probability), or as
-a share of it where it is larger than one nat."""
+"""Largest allowed error of the sum of attributions: in nats (5 % of a probability), or relative to the difference if
+that exceeds one nat."""
 PATH = 12.0
-"""Logarithm of how much closer the points of integrated gradients lie at silence than at the window: the 100 dB that
-a spectrogram without a limit may show."""
+"""Logarithm of how much denser the steps are near silence than near the window: the 100 dB that a spectrogram without
+a limit can span."""
 
 
 @dataclass(frozen=True)
-class Gradients:
+class IntegratedGradients:
     """Integrated gradients of log p between a window of zeros and the window.
 
     Attributes
     ----------
     attributions
-        Share of each sample in the difference, [20, 10000], nats; above zero: it speaks for the pattern.
+        Share of each sample in the difference, [20, 10000], nats; positive where it supports the pattern.
     silence
-        Probability of the pattern in a window of zeros.
+        Probability of the pattern in the baseline, a window of zeros.
     difference
-        log p of the window less log p of zeros, which the attributions add up to.
+        log p of the window minus log p of the baseline. The attributions should add up to it.
     gap
-        By how much they miss it, because the integral is a sum of finitely many steps.
+        Sum of the attributions minus `difference`: the error of approximating the integral by a sum.
     n_steps
-        How many.
+        Number of steps of that sum.
     """
 
     attributions: Floats = field(repr=False)
@@ -61,7 +61,7 @@ class Gradients:
 
     @property
     def readable(self) -> bool:
-        """Whether the shares are complete, and of a gain: silence is not more like it than the window."""
+        """Whether the map may be interpreted: it is complete, and the pattern is less probable in silence."""
         return self.complete and self.difference > 0
 
     @property
@@ -72,11 +72,11 @@ class Gradients:
 
     @property
     def magnitude(self) -> Floats:
-        """How much each electrode and second matters, whether for or against, [19, 50], nats."""
+        """Size of the effect of each electrode and second, for or against the pattern, [19, 50], nats."""
         return np.abs(self.grid)
 
     def to_json(self) -> dict[str, Any]:
-        """Return the grid, electrodes by name, and the check of completeness."""
+        """Return the grid by electrode, and the check of completeness."""
         numbers = {name: round(getattr(self, name), 6) for name in ("silence", "difference", "gap")}
         grid = dict(zip(ELECTRODES, rounded(self.grid), strict=True))
         return {"grid": grid, **numbers, "n_steps": self.n_steps, "readable": self.readable}
@@ -84,22 +84,22 @@ class Gradients:
 
 def integrate_gradients(
     network: nn.Module, window: Signal, pattern: str, n_steps: int = 32, most_steps: int = 256, batch_size: int = 8
-) -> Gradients:
-    """Share the difference in log p between zeros and the window out over its samples (Sundararajan et al. 2017).
+) -> IntegratedGradients:
+    """Attribute the difference in log p between zeros and the window to its samples (Sundararajan et al. 2017).
 
-    A network on derivations does not see what all electrodes have in common. So that the reference does not
-    decide who gets a share, that of a sample is its distance from the electrodes' mean times its gradient, and the
-    mean times the mean gradient, which adds up to the same.
+    A network on derivations does not see the mean of all electrodes. The mean's contribution is therefore shared
+    evenly among the electrodes, so that attributions do not depend on the reference: a sample gets its deviation from
+    the mean times its gradient, plus the mean times the mean gradient. The sum stays the same.
 
     Parameters
     ----------
     network, window, pattern
         As in `explain`.
     n_steps, most_steps
-        Of the sum that stands for the integral; they are doubled until the shares add up within `GAP_TOLERANCE`, or
-        there would be too many.
+        Steps of the sum that approximates the integral; they are doubled until the sum of attributions is within
+        `GAP_TOLERANCE`, or until doubling would exceed `most_steps`.
     batch_size
-        Steps per pass.
+        Steps per forward pass.
     """
     column = pattern_index(pattern)
     ends = log_probabilities(network, iter([checked_window(window), np.zeros_like(window)]), 2)[:, column]
@@ -108,17 +108,17 @@ def integrate_gradients(
         gradient = _mean_gradient(network, window, column, n_steps, batch_size)
         attributions = _shares(window.astype(np.float64), gradient)
         gap = float(attributions.sum()) - difference
-        found = Gradients(attributions, silence, difference, gap, n_steps)
+        found = IntegratedGradients(attributions, silence, difference, gap, n_steps)
         if found.complete or 2 * n_steps > most_steps:
             return found
         n_steps *= 2
 
 
 def _mean_gradient(network: nn.Module, window: Signal, column: int, n_steps: int, batch_size: int) -> Floats:
-    """Return the gradient of log p, [20, time], averaged over the straight way alpha * window from zeros.
+    """Return the gradient of log p, [20, time], averaged over the straight path alpha * window from zeros.
 
-    Its points are alpha = (exp(kt) - 1) / (exp(k) - 1), k = `PATH`, in the middle of even steps of t, each with the
-    weight of its step: a network that sees decibels sees the logarithm of alpha, which changes most near zero.
+    The points are alpha = (exp(kt) - 1) / (exp(k) - 1) with k = `PATH`, at the midpoints of equal steps of t, each
+    weighted by its step of alpha. A network on decibels sees the logarithm of alpha, which changes most near zero.
     """
     path = np.expm1(np.linspace(0, PATH, 2 * n_steps + 1)) / np.expm1(PATH)
     alphas, weights = torch.from_numpy(path[1::2]).float(), torch.from_numpy(np.diff(path[::2]))
@@ -135,7 +135,7 @@ def _mean_gradient(network: nn.Module, window: Signal, column: int, n_steps: int
 
 
 def _shares(window: Floats, gradient: Floats) -> Floats:
-    """Return window * gradient, [20, time], with the electrodes' mean shared out evenly over the electrodes."""
+    """Return window * gradient, [20, time], with the electrodes' mean shared evenly among the electrodes."""
     shares = window * gradient
     common = window[:N_ELECTRODES].mean(axis=0)
     shares[:N_ELECTRODES] -= common * (gradient[:N_ELECTRODES] - gradient[:N_ELECTRODES].mean(axis=0))

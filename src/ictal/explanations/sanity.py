@@ -1,7 +1,7 @@
-"""Sanity checks: whether explanations change when the weights are randomised."""
+"""Sanity check: whether explanations change when the weights of the network are randomised."""
 
 import copy
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,25 +12,37 @@ from torch import nn
 from ictal.core.recording import Signal
 from ictal.errors import UnknownNameError
 from ictal.explanations.base import Floats, MethodName
-from ictal.explanations.methods import METHODS, Method
-from ictal.models.arms import MeanOfArms
+from ictal.explanations.gradcam import gradcam
+from ictal.explanations.integrated_gradients import integrate_gradients
+from ictal.explanations.occlusion import occlude
+from ictal.models.arm_network import MeanOfArms
 
-NOTHING = 1e-4
-"""What is below this share of the largest magnitude of a map counts as nothing, for it may be rounding."""
-ALIKE = 0.5
-"""Rank correlation from which explanations of two networks count as alike: a quarter of the variance is shared."""
+NEGLIGIBLE = 1e-4
+"""Values below this share of the largest magnitude of a map count as zero: they may be rounding errors."""
+SIMILAR = 0.5
+"""Rank correlation from which maps of two networks count as similar: they share a quarter of the variance."""
+
+Method = Callable[[nn.Module, Signal, str], Floats]
+"""Returns a map of any shape for a network, a window and a pattern."""
+
+METHODS: dict[MethodName, Method] = {
+    "occlusion": lambda network, window, pattern: np.asarray(occlude(network, window, pattern, stretch_s=5).grid),
+    "gradients": lambda network, window, pattern: integrate_gradients(network, window, pattern).grid,
+    "gradcam": lambda network, window, pattern: gradcam(network, window, pattern).cells,
+}
+"""The map of each method that is compared."""
 
 
 @dataclass(frozen=True)
 class Sanity:
-    """Whether explanations change when what the network has learned is taken from it.
+    """How similar explanations stay while a network loses what it has learned.
 
     Attributes
     ----------
     shares
-        Which share of the layers, from the head down, has random weights at each step; the last is all.
+        Share of the layers with random weights at each step, starting at the head; the last is 1.
     correlations
-        Spearman's correlation of the magnitudes with those of the trained network, mean over the windows.
+        Spearman's correlation of the magnitudes with those of the trained network at each step, mean over windows.
     """
 
     shares: tuple[float, ...]
@@ -38,8 +50,8 @@ class Sanity:
 
     @property
     def differs(self) -> bool:
-        """Whether the explanations of a random network are others, so that the method explains what was learned."""
-        return self.correlations[-1] < ALIKE
+        """Whether a random network gives different explanations, so that the method explains what was learned."""
+        return self.correlations[-1] < SIMILAR
 
 
 def sanity(
@@ -52,22 +64,22 @@ def sanity(
 ) -> Sanity:
     """Compare explanations with those of the same network after its weights are made random (Adebayo et al. 2018).
 
-    Weights become random from the head down, in the reverse order of their definition, more of them at each step
-    and all at the last. Only what either map shows is compared. A map that stays the same does not explain what the
+    Layers are randomised from the head down, in the reverse order of their definition: more at each step, and all at
+    the last. Cells that are negligible in both maps are left out. A map that stays the same does not explain what the
     network has learned.
 
     Parameters
     ----------
     network
-        Is not changed.
+        A trained network; it is not changed.
     windows, pattern
-        As in `explain`; several windows, over which the correlations are averaged.
+        As in `explain`; correlations are averaged over the windows.
     method
-        A name, or a function that makes a map.
+        A name, or a function that returns a map.
     seed
-        Of the random weights.
+        Seed for the random weights.
     n_steps
-        Of the cascade.
+        Number of steps.
     """
     if isinstance(method, str) and method not in METHODS:
         raise UnknownNameError("method", method, METHODS)
@@ -86,20 +98,20 @@ def sanity(
 
 @torch.no_grad()
 def _randomise(layer: nn.Module, generator: torch.Generator) -> None:
-    """Draw weights from a normal distribution of their own size, so that signals neither die nor explode."""
+    """Draw weights from a normal distribution of the same size, so that signals neither vanish nor explode."""
     for parameter in layer.parameters(recurse=False):
         noise = torch.randn(parameter.shape, generator=generator).to(parameter)
         parameter.copy_(noise * parameter.square().mean().sqrt())
 
 
 def _rank_correlation(one: Floats, other: Floats) -> float:
-    """Return Spearman's correlation of magnitudes where either map has any; 0 where one is the same everywhere.
+    """Return Spearman's correlation of magnitudes where either map is not negligible; 0 if one of them is constant.
 
-    Cells that no network of this kind can see, as electrodes outside of its montage, are nothing in both and would
-    make any two maps alike.
+    Cells that no such network can see, for example electrodes outside its montage, are zero in both maps and would
+    make any two maps similar.
     """
     sizes = np.abs(np.stack([one.ravel(), other.ravel()]))
-    seen = (sizes > NOTHING * sizes.max(axis=1, keepdims=True)).any(axis=0)
+    seen = (sizes > NEGLIGIBLE * sizes.max(axis=1, keepdims=True)).any(axis=0)
     first, second = rankdata(sizes[:, seen], axis=1)
     if min(np.ptp(first), np.ptp(second)) == 0:
         return 0.0
@@ -107,7 +119,7 @@ def _rank_correlation(one: Floats, other: Floats) -> float:
 
 
 def _layer_groups(network: nn.Module, n_steps: int) -> list[list[nn.Module]]:
-    """Return the layers with weights in so many groups from the head down; parts that are averaged go in step."""
+    """Return the layers with weights in groups, from the head down; networks that are averaged advance together."""
     means = [module for module in network.modules() if isinstance(module, MeanOfArms)]
     steps: list[list[nn.Module]] = [[] for _ in range(n_steps)]
     for part in means[0].networks.values() if means else [network]:

@@ -18,9 +18,12 @@ from ictal.core.montage import CHANNELS
 from ictal.core.settings import Settings
 from ictal.core.windows import RATE_HZ, WINDOW_S
 from ictal.errors import ModelError, listed
-from ictal.models.arms import ArmNetwork, MeanOfArms, ModelSettings, Seeds, build
+from ictal.models.arm_network import ArmNetwork, MeanOfArms
+from ictal.models.arms import Seeds
+from ictal.models.build import build
 from ictal.models.hub import CARD, WEIGHTS, About, read_card
 from ictal.models.input_needs import derivations_seen, seconds_seen
+from ictal.models.model_settings import ModelSettings
 from ictal.preprocessing.settings import StandardiseSettings
 
 

@@ -9,7 +9,9 @@ from torch import Tensor, nn
 
 from ictal.core.montage import CHAINS, CHANNELS, N_CHANNELS, Derivation, derivations_of
 from ictal.core.windows import WINDOW_S
-from ictal.models.arms import ArmNetwork, MeanOfArms, ModelSettings, build_trained, parts_of
+from ictal.models.arm_network import ArmNetwork, MeanOfArms, parts_of
+from ictal.models.build import build_trained
+from ictal.models.model_settings import ModelSettings
 from ictal.preprocessing.input_needs import Needs, needs_of_all
 from ictal.views.middle import MiddleSettings
 

@@ -7,7 +7,8 @@ from pydantic import Field, field_validator, model_validator
 from ictal.core.settings import Settings
 from ictal.data import DataSettings
 from ictal.errors import RecipeError, UnknownNameError
-from ictal.models.arms import ARMS, VARIANT, ModelSettings, Seeds, find_arm
+from ictal.models.arms import ARMS, VARIANT, Seeds, find_arm
+from ictal.models.model_settings import ModelSettings
 from ictal.preprocessing.settings import StandardiseSettings
 from ictal.recipes.augmentation import AUGMENTATIONS, CONTEXT_AUGMENTATIONS
 from ictal.recipes.regression import RegressionSettings

@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 
 from ictal.core.labels import PANELS, PATTERN_TITLES, PATTERNS, STRATA
 from ictal.evaluation import ArmResult, Comparison, Difference, Estimate, LearningCurve
-from ictal.evaluation.tables import Group
+from ictal.evaluation.evaluate import Group
 from ictal.report.drawing import FAINT, INK, STYLE, to_svg
 
 COLOURS = ("#1b6ca8", "#d1495b", "#3a7d44", "#8f5fa8", "#c77d0a", "#00798c", "#6b705c")

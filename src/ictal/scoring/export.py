@@ -16,7 +16,7 @@ from ictal.core.atomic_files import hash_of, remove_parts, whole_file, write_jso
 from ictal.core.montage import CHAINS, N_CHANNELS
 from ictal.core.windows import WINDOW_SAMPLES
 from ictal.errors import ModelError
-from ictal.models.arms import ArmNetwork, MeanOfArms
+from ictal.models.arm_network import ArmNetwork, MeanOfArms
 from ictal.models.checkpoint import Model, load_model
 from ictal.models.efficientnet import Efficientnet
 from ictal.models.hub import CARD

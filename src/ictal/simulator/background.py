@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ictal.core.windows import RATE_HZ
-from ictal.simulator.head import N_SITES, POSITIONS, SITES, Head, source_positions
+from ictal.simulator.head import N_SITES, POSITIONS, SITES, HeadModel, source_positions
 from ictal.simulator.noise import band_noise, coloured_noise, envelope, smooth, switch
 
 Floats = npt.NDArray[np.float64]
@@ -135,7 +135,7 @@ def draw_state(rng: np.random.Generator, *, suppression: str | None = None) -> S
 
 
 def background(
-    rng: np.random.Generator, traits: BackgroundTraits, head: Head, state: State, n_samples: int
+    rng: np.random.Generator, traits: BackgroundTraits, head: HeadModel, state: State, n_samples: int
 ) -> Signal:
     """Return the ongoing EEG at the 21 sites against infinity, [21, time], µV at 200 Hz."""
     # float32 throughout: its rounding is far below the amplifier's noise, and it halves the time.
@@ -165,7 +165,7 @@ def background(
 
 
 @lru_cache(maxsize=16)
-def _mixing(head: Head, smooth_rad: float, common: float) -> Signal:
+def _mixing(head: HeadModel, smooth_rad: float, common: float) -> Signal:
     """Return the [21, 21] matrix that gives independent noises the field of sources spread over the cortex.
 
     Parameters

@@ -72,7 +72,7 @@ LOWEST_SOURCE = -0.45
 
 
 @dataclass(frozen=True, eq=False)
-class Head:
+class HeadModel:
     """The head of one patient; equal only to itself, so that what follows from it can be kept.
 
     Attributes
@@ -117,7 +117,7 @@ def source_positions() -> Floats:
     return np.stack([ring * np.cos(azimuth), ring * np.sin(azimuth), z], axis=1)
 
 
-def draw_head(rng: np.random.Generator) -> Head:
+def draw_head(rng: np.random.Generator) -> HeadModel:
     """Draw a patient's head: conductivity of the skull, and where the electrodes were really put."""
     gains = forward_models()
     place = rng.uniform(0, len(SKULL_S_PER_M) - 1)
@@ -126,7 +126,7 @@ def draw_head(rng: np.random.Generator) -> Head:
     shifts = rng.normal(0, 0.06, (2, N_SITES)) / SHIFT_RAD
     moved = gain[0] + np.einsum("ke,kesd->esd", shifts, gain[1:] - gain[0])
     radial = np.einsum("esd,sd->es", moved, source_positions())
-    return Head(moved / np.median(radial.max(axis=1)))
+    return HeadModel(moved / np.median(radial.max(axis=1)))
 
 
 @lru_cache(maxsize=1)

@@ -7,7 +7,7 @@ import numpy.typing as npt
 
 from ictal.simulator.background import BackgroundTraits, draw_background
 from ictal.simulator.fitted_parameters import FEW, MANY, Kind
-from ictal.simulator.head import Head, draw_head
+from ictal.simulator.head import HeadModel, draw_head
 from ictal.simulator.noise import sigmoid
 from ictal.simulator.patterns import RANGES, Pattern, place_between
 from ictal.simulator.raters import (
@@ -64,7 +64,7 @@ class Patient:
         How the patterns of this patient look: factor on their rate, and see `Pattern`.
     """
 
-    head: Head
+    head: HeadModel
     background: BackgroundTraits
     heart_hz: float
     reference: str
@@ -132,7 +132,9 @@ def draw_pattern(rng: np.random.Generator, patient: Patient, kind: Kind, duratio
 
 
 def _coordinates(rng: np.random.Generator, pattern: str) -> dict[str, float]:
-    def drawn(sign: int) -> float:
+    """Return the coordinates of a window that clearly shows a pattern."""
+
+    def clear(sign: int) -> float:
         return float(sign * rng.uniform(*CLEAR))
 
     lateral = pattern in ("lpd", "lrda") or (pattern == "seizure" and rng.random() < 0.6)
@@ -140,59 +142,28 @@ def _coordinates(rng: np.random.Generator, pattern: str) -> dict[str, float]:
     return {
         "named": float(rng.uniform(*STRONG)),
         "seizure": float(rng.uniform(*STRONG)) if pattern == "seizure" else float(-rng.uniform(2.0, 4.0)),
-        "lateral": drawn(1 if lateral else -1),
-        "periodic": drawn(1 if periodic else -1),
+        "lateral": clear(1 if lateral else -1),
+        "periodic": clear(1 if periodic else -1),
     }
 
 
 def _pattern(rng: np.random.Generator, patient: Patient, at: dict[str, float], duration_s: float) -> Pattern:
-    named, seizure, lateral, periodic = (at[name] for name in ("named", "seizure", "lateral", "periodic"))
-    # What lacks for a pattern to be called so lies in its strength, its prevalence or its regularity.
-    strength, prevalence, jitter = (
-        NAMED_LIMIT * np.exp(STRENGTH_STEP * max(named, 0.8)),
-        1.0,
-        float(rng.uniform(0.03, 0.24) if periodic > 0 else rng.uniform(0.06, 0.42)),
-    )
-    lacking = rng.choice(["strength", "prevalence", "regularity"], p=[0.4, 0.3, 0.3])
-    if lacking == "strength":
-        strength = NAMED_LIMIT * np.exp(STRENGTH_STEP * named)
-    elif lacking == "prevalence" and named < 2:
-        prevalence = float(np.clip(PREVALENCE_LIMIT + PREVALENCE_STEP * named, 0.06, 0.9))
-    elif lacking == "regularity":
-        jitter = float(np.clip(IRREGULAR_LIMIT - REGULARITY_STEP * named, 0.05, 0.75))
-    strength *= np.exp(rng.normal(0, 0.15))
+    """Draw a pattern whose visible features give the raters these coordinates."""
+    seizure, lateral, periodic = (at[name] for name in ("seizure", "lateral", "periodic"))
+    strength, prevalence, jitter = _presence(rng, at["named"], periodic)
     spread = float(rng.uniform(0.25, 0.75) if lateral > 0 else rng.uniform(0.6, 1.4))
-    contralateral = float(np.clip(1 - 0.33 * np.exp(0.4 * lateral), 0.02, 1))
-    mostly_periodic = float(sigmoid(0.8 + 0.4 * periodic + 0.35 * periodic**3))  # slow where experts doubt
-    trend = growth = 0.0
-    rate_hz = seizure_limit_hz(periodic) * np.exp(RATE_STEP * seizure)
-    if seizure < -1:
-        slowest, width = (0.5, 1.4 * rng.beta(1, 1.7)) if periodic > 0 else (0.7, 1.3 * rng.random())
-        rate_hz = min((slowest + width) * patient.tempo, rate_hz)
-    elif seizure > 1 and rng.random() < RECRUITING:
-        rate_hz = np.exp(rng.uniform(np.log(4), np.log(11)))
-        trend, growth = float(rng.uniform(-0.8, 0.2)), float(rng.uniform(0, 0.9))
-    elif rng.random() < 0.6:  # by evolution instead of rate
-        change = EVOLUTION_LIMIT + EVOLUTION_STEP * seizure + rng.normal(0, 0.05)
-        trend = float(rng.choice([-1, 1], p=[0.7, 0.3]) * np.clip(change, 0, 1.2))
-        growth = float(rng.uniform(0, 0.7))
-        rate_hz = 1.5 + 5 * rng.beta(1.2, 2) if seizure > 1 else rng.uniform(1.0, 1.5)
+    rate_hz, trend, growth = _rhythm(rng, patient.tempo, seizure, periodic)
     if seizure > 1:
         strength *= np.exp(rng.uniform(0, MOST_GROWN))
     onset_s, offset_s = _times(rng, seizure, duration_s)
-    duration = patient.duration_s * np.exp(rng.normal(0, 0.2))
-    # the more it is rhythmic, the more of its cycle a wave fills
-    duration = max(duration, 0.25 / rate_hz * (1 - mostly_periodic))
-    duration = min(duration, (0.15 if periodic > 1 else 0.3) / rate_hz)
-    if abs(periodic) < 1 and rng.random() < 0.5:  # or blunt discharges that leave little between them
-        mostly_periodic, duration = 1.0, rng.uniform(0.17, 0.36) / rate_hz
+    mostly_periodic, wave_s = _discharges(rng, patient.duration_s, periodic, rate_hz)
     values = {
         "strength": strength,
         "frequency_hz": rate_hz,
         "jitter": jitter,
         "trend": trend,
         "periodic": mostly_periodic if mostly_periodic > 0.05 else 0.0,
-        "duration_s": duration,
+        "duration_s": wave_s,
         "after_wave": float(rng.uniform(0, 0.75)),
         "skew": float(np.clip(patient.skew + rng.normal(0, 0.15), -0.8, 0.8)),
         "harmonic": float(0.7 * rng.beta(1.2, 2.2)),
@@ -200,7 +171,7 @@ def _pattern(rng: np.random.Generator, patient: Patient, at: dict[str, float], d
         "amplitude_jitter": float(rng.uniform(0.05, 0.5)),
         "prevalence": prevalence,
         "bout_s": float(rng.uniform(1.5, 6)),
-        "contralateral": contralateral,
+        "contralateral": float(np.clip(1 - 0.33 * np.exp(0.4 * lateral), 0.02, 1)),
         "spread_rad": spread,
         "lag_s": float(rng.normal(0, 0.04)),
         "fast": float(rng.uniform(0, 0.6)) if rng.random() < 0.25 else 0.0,
@@ -208,9 +179,7 @@ def _pattern(rng: np.random.Generator, patient: Patient, at: dict[str, float], d
         "growth": growth,
     }
     limited = {name: float(np.clip(value, *RANGES[name])) for name, value in values.items()}
-    place = patient.place if lateral > 0 and rng.random() < 0.8 else place_between(rng, patient.side, LATERAL_PLACES)
-    if lateral < 0:
-        place = place_between(rng, patient.side, MIDLINE_PLACES if rng.random() < 0.6 else LATERAL_PLACES)
+    place = _place(rng, patient, lateral)
     phases = patient.phases if rng.random() < 0.7 else int(rng.integers(1, 5))
     usual = 1 if phases == TRIPHASIC else -1
     return Pattern(
@@ -222,6 +191,61 @@ def _pattern(rng: np.random.Generator, patient: Patient, at: dict[str, float], d
         side=patient.side,
         **limited,
     )
+
+
+def _presence(rng: np.random.Generator, named: float, periodic: float) -> tuple[float, float, float]:
+    """Return strength, prevalence and jitter of the rate.
+
+    One of the three is at fault where raters hesitate to call it a pattern.
+    """
+    strength = NAMED_LIMIT * np.exp(STRENGTH_STEP * max(named, 0.8))
+    prevalence = 1.0
+    jitter = float(rng.uniform(0.03, 0.24) if periodic > 0 else rng.uniform(0.06, 0.42))
+    at_fault = rng.choice(["strength", "prevalence", "regularity"], p=[0.4, 0.3, 0.3])
+    if at_fault == "strength":
+        strength = NAMED_LIMIT * np.exp(STRENGTH_STEP * named)
+    elif at_fault == "prevalence" and named < 2:
+        prevalence = float(np.clip(PREVALENCE_LIMIT + PREVALENCE_STEP * named, 0.06, 0.9))
+    elif at_fault == "regularity":
+        jitter = float(np.clip(IRREGULAR_LIMIT - REGULARITY_STEP * named, 0.05, 0.75))
+    return strength * np.exp(rng.normal(0, 0.15)), prevalence, jitter
+
+
+def _rhythm(rng: np.random.Generator, tempo: float, seizure: float, periodic: float) -> tuple[float, float, float]:
+    """Return rate in Hz, trend of the rate, and growth; seizures differ from other patterns by rate or evolution."""
+    limit_hz = seizure_limit_hz(periodic) * np.exp(RATE_STEP * seizure)
+    if seizure < -1:
+        slowest, width = (0.5, 1.4 * rng.beta(1, 1.7)) if periodic > 0 else (0.7, 1.3 * rng.random())
+        return min((slowest + width) * tempo, limit_hz), 0.0, 0.0
+    if seizure > 1 and rng.random() < RECRUITING:
+        rate_hz = np.exp(rng.uniform(np.log(4), np.log(11)))
+        return rate_hz, float(rng.uniform(-0.8, 0.2)), float(rng.uniform(0, 0.9))
+    if rng.random() < 0.6:  # by evolution instead of rate
+        change = EVOLUTION_LIMIT + EVOLUTION_STEP * seizure + rng.normal(0, 0.05)
+        trend = float(rng.choice([-1, 1], p=[0.7, 0.3]) * np.clip(change, 0, 1.2))
+        growth = float(rng.uniform(0, 0.7))
+        return 1.5 + 5 * rng.beta(1.2, 2) if seizure > 1 else rng.uniform(1.0, 1.5), trend, growth
+    return limit_hz, 0.0, 0.0
+
+
+def _discharges(rng: np.random.Generator, usual_s: float, periodic: float, rate_hz: float) -> tuple[float, float]:
+    """Return the share of periodic discharges in the pattern, and their duration in seconds."""
+    share = float(sigmoid(0.8 + 0.4 * periodic + 0.35 * periodic**3))  # changes slowly where raters are in doubt
+    duration = usual_s * np.exp(rng.normal(0, 0.2))
+    # The more rhythmic the pattern, the more of its cycle a wave fills.
+    duration = max(duration, 0.25 / rate_hz * (1 - share))
+    duration = min(duration, (0.15 if periodic > 1 else 0.3) / rate_hz)
+    if abs(periodic) < 1 and rng.random() < 0.5:  # or blunt discharges with little space between them
+        return 1.0, rng.uniform(0.17, 0.36) / rate_hz
+    return share, duration
+
+
+def _place(rng: np.random.Generator, patient: Patient, lateral: float) -> tuple[float, float, float]:
+    """Return the centre of the pattern on the scalp, a unit vector."""
+    place = patient.place if lateral > 0 and rng.random() < 0.8 else place_between(rng, patient.side, LATERAL_PLACES)
+    if lateral < 0:
+        return place_between(rng, patient.side, MIDLINE_PLACES if rng.random() < 0.6 else LATERAL_PLACES)
+    return place
 
 
 def _times(rng: np.random.Generator, seizure: float, duration_s: float) -> tuple[float, float]:

@@ -13,7 +13,7 @@ from scipy.interpolate import PchipInterpolator
 
 from ictal.core.windows import RATE_HZ
 from ictal.errors import SimulationError
-from ictal.simulator.head import POSITIONS, SITES, Head
+from ictal.simulator.head import POSITIONS, SITES, HeadModel
 from ictal.simulator.noise import band_noise, delayed, smooth, switch
 
 Floats = npt.NDArray[np.float64]
@@ -160,7 +160,7 @@ class Rendered:
     course: Signal
 
 
-def render(rng: np.random.Generator, pattern: Pattern, head: Head, n_samples: int) -> Rendered:
+def render(rng: np.random.Generator, pattern: Pattern, head: HeadModel, n_samples: int) -> Rendered:
     """Let a pattern run for so many samples at 200 Hz."""
     duration_s = n_samples / RATE_HZ
     begin, end = max(pattern.onset_s, -60.0), min(pattern.offset_s, duration_s + 60.0)
@@ -296,7 +296,7 @@ def _irregular(rng: np.random.Generator, pattern: Pattern, wave: Floats) -> Floa
     return np.asarray(0.8 * pattern.irregular * (1 - 0.6 * pattern.periodic) * noise * size)
 
 
-def _project(rng: np.random.Generator, pattern: Pattern, head: Head, waves: Floats, growing: Floats) -> Signal:
+def _project(rng: np.random.Generator, pattern: Pattern, head: HeadModel, waves: Floats, growing: Floats) -> Signal:
     """Bring the waves of six patches, [6, time], to the sites: three from front to back, delayed, on both sides."""
     centre = np.array(pattern.centre)
     front = np.array([0.0, 1.0, 0.0]) - centre[1] * centre

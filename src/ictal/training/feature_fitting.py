@@ -14,7 +14,7 @@ from ictal.core.labels import VOTE_COLUMNS, distribution, panel_size
 from ictal.core.predictions import eeg_weights
 from ictal.core.progress import Progress, silent
 from ictal.data import WindowArray
-from ictal.models.arms import LOG_CONCENTRATION, ArmNetwork
+from ictal.models.arm_network import LOG_CONCENTRATION, ArmNetwork
 from ictal.models.checkpoint import device
 from ictal.models.features import MOST, FeatureNetwork
 from ictal.recipes.regression import RegressionSettings

@@ -16,7 +16,7 @@ from torch.utils.data import DataLoader
 from ictal.core.labels import PANELS, VOTE_COLUMNS, panels
 from ictal.data import WindowArray
 from ictal.data.simulated_stream import Stream
-from ictal.models.arms import ArmNetwork
+from ictal.models.arm_network import ArmNetwork
 from ictal.models.checkpoint import predict
 from ictal.recipes.stages import Stage, TrainingSettings
 from ictal.training.augmentation import augment

@@ -13,7 +13,7 @@ from ictal.core.progress import Progress, silent
 from ictal.data import WindowArray
 from ictal.data.simulated_stream import Stream
 from ictal.distributed import n_processors
-from ictal.models.arms import ArmNetwork
+from ictal.models.arm_network import ArmNetwork
 from ictal.recipes.schema import Recipe
 from ictal.recipes.stages import TrainingSettings
 from ictal.training.batches import count_windows

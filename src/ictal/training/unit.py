@@ -19,7 +19,9 @@ from ictal.core.progress import Progress, silent
 from ictal.data import TEST, WindowArray, assign_folds
 from ictal.data.simulated_stream import Stream
 from ictal.errors import FoldError
-from ictal.models.arms import ArmNetwork, build_trained, find_arm
+from ictal.models.arm_network import ArmNetwork
+from ictal.models.arms import find_arm
+from ictal.models.build import build_trained
 from ictal.models.checkpoint import Card, device, load_model, predict, save_model
 from ictal.models.fusion import Fusion
 from ictal.recipes.regression import RegressionSettings

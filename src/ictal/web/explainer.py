@@ -15,9 +15,9 @@ from ictal.core.windows import WINDOW_S
 from ictal.errors import ModelError, UnknownNameError
 from ictal.explanations.base import METHOD_NAMES, Floats
 from ictal.explanations.gradcam import Gradcam, gradcam
-from ictal.explanations.integrated_gradients import Gradients, integrate_gradients
+from ictal.explanations.integrated_gradients import IntegratedGradients, integrate_gradients
 from ictal.explanations.occlusion import occlude_cells
-from ictal.models.arms import ArmNetwork, parts_of
+from ictal.models.arm_network import ArmNetwork, parts_of
 from ictal.models.checkpoint import Model, load_model
 from ictal.report.derivation_evidence import LEAST_NATS, of_derivations
 from ictal.web.overview import numbers
@@ -136,7 +136,7 @@ def _features(arm: ArmNetwork, batch: torch.Tensor) -> torch.Tensor:
     return features(batch)
 
 
-def _of_gradients(found: Gradients, title: str) -> str:
+def _of_gradients(found: IntegratedGradients, title: str) -> str:
     if not found.complete:
         return f"Do not read this map: its shares miss what they should add up to by {abs(found.gap):.2f} nats."
     if not found.readable:

@@ -272,7 +272,7 @@ def test_the_best_weights_are_fitted_on_other_patients(two):
     kl = {row.name: row.kl.value for row in result.tables}
     assert kl["weighted"] < kl["mean"]
     one_patient = {"good": two["good"].assign(patient_id="a")}
-    with pytest.raises(TableError, match="one patient alone"):
+    with pytest.raises(TableError, match="there is only one"):
         compare_tables(one_patient, weighted=True)
     assert compare_tables(one_patient).tables[0].calibrated == {}
 

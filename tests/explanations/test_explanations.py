@@ -17,12 +17,14 @@ from ictal.core.windows import RATE_HZ, WINDOW_S
 from ictal.errors import ModelError, UnknownNameError
 from ictal.explanations import occlusion as occlusion_module
 from ictal.explanations import sanity as checks
+from ictal.explanations.explanation import explain
 from ictal.explanations.gradcam import gradcam
 from ictal.explanations.integrated_gradients import integrate_gradients
-from ictal.explanations.methods import explain
 from ictal.explanations.occlusion import QUIET, bridged, occlude, quietened
 from ictal.explanations.sanity import sanity
-from ictal.models.arms import ARMS, MeanOfArms, build
+from ictal.models.arm_network import MeanOfArms
+from ictal.models.arms import ARMS
+from ictal.models.build import build
 from ictal.models.checkpoint import Card, save_model
 from ictal.models.efficientnet import Efficientnet
 from ictal.preprocessing.settings import StandardiseSettings
@@ -315,7 +317,7 @@ def test_grad_cam_refuses_networks_without_one_efficientnet(spatial):
         def forward(self, windows: torch.Tensor) -> torch.Tensor:
             return self.network(windows) + self.network(-windows)
 
-    with pytest.raises(ModelError, match="makes several"):
+    with pytest.raises(ModelError, match="this one has several"):
         gradcam(Twice(), WINDOW, "lpd")
     assert not spatial.network.bn2._forward_hooks
 

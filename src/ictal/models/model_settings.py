@@ -1,0 +1,109 @@
+"""Settings of the views and networks of all arms."""
+
+from typing import Literal
+
+from pydantic import Field
+
+from ictal.core.labels import N_PATTERNS
+from ictal.core.settings import Settings
+from ictal.models.efficientnet import EfficientnetSettings
+from ictal.models.fusion import FusionSettings
+from ictal.models.symmetric import WAVEFORM, SymmetricSettings
+from ictal.models.volume import VolumeNetworkSettings
+from ictal.models.wavenet import WavenetSettings
+from ictal.views.context import ContextSettings
+from ictal.views.features import FeaturesSettings
+from ictal.views.spectrogram import SpectrogramSettings
+from ictal.views.volume import VolumeSettings
+from ictal.views.waveform import WaveformSettings
+
+
+class TemporalSettings(Settings):
+    """View and network of the arm 'temporal'."""
+
+    waveform: WaveformSettings = WaveformSettings()
+    wavenet: WavenetSettings = WavenetSettings()
+
+
+class SpatialSettings(Settings):
+    """View and network of the arm 'spatial'."""
+
+    spectrogram: SpectrogramSettings = SpectrogramSettings()
+    efficientnet: EfficientnetSettings = EfficientnetSettings()
+
+
+class VolumeArmSettings(Settings):
+    """View and network of the arm 'volume'."""
+
+    volume: VolumeSettings = VolumeSettings()
+    network: VolumeNetworkSettings = VolumeNetworkSettings()
+
+
+class SymmetricArmSettings(Settings):
+    """View and network of the arm 'symmetric'."""
+
+    waveform: WaveformSettings = WAVEFORM
+    symmetric: SymmetricSettings = SymmetricSettings()
+
+
+class FeaturesArmSettings(Settings):
+    """View of the arm 'features'; the settings of its regression are in the recipe, under `training`."""
+
+    features: FeaturesSettings = FeaturesSettings()
+
+
+class ContextArmSettings(Settings):
+    """View and network of the arm 'context'."""
+
+    context: ContextSettings = ContextSettings()
+    efficientnet: EfficientnetSettings = EfficientnetSettings()
+
+
+class CalibrationSettings(Settings):
+    """A calibration that was fitted after training: probabilities become softmax(log p / temperature + bias).
+
+    Attributes
+    ----------
+    temperature
+        Above 1 if the probabilities were overconfident (Guo et al. 2017).
+    bias
+        One per pattern.
+    """
+
+    temperature: float = Field(1.0, gt=0)
+    bias: tuple[float, ...] = Field((0.0,) * N_PATTERNS, min_length=N_PATTERNS, max_length=N_PATTERNS)
+
+
+class ModelSettings(Settings):
+    """Views and networks of all arms.
+
+    Attributes
+    ----------
+    temporal, spatial, features, volume, symmetric, context, fusion
+        See the classes.
+    votes
+        'distribution': predict the distribution of a panel's votes. 'dirichlet': predict also how much panels vary
+        around it; the votes of a panel are then Dirichlet-multinomial (Mosimann 1962), with a concentration per
+        window.
+    lapse
+        Share of each prediction that is spread evenly over the patterns, in training and afterwards, because experts
+        lapse too. No pattern is then impossible, and no window costs more than log(6 / lapse). 0: none.
+    calibration
+        Of the probabilities after the lapse, for each network separately.
+    """
+
+    temporal: TemporalSettings = TemporalSettings()
+    spatial: SpatialSettings = SpatialSettings()
+    features: FeaturesArmSettings = FeaturesArmSettings()
+    volume: VolumeArmSettings = VolumeArmSettings()
+    symmetric: SymmetricArmSettings = SymmetricArmSettings()
+    context: ContextArmSettings = ContextArmSettings()
+    fusion: FusionSettings = FusionSettings()
+    votes: Literal["distribution", "dirichlet"] = "distribution"
+    lapse: float = Field(0.0, ge=0, lt=1)
+    calibration: CalibrationSettings = CalibrationSettings()
+
+    @property
+    def n_outputs(self) -> int:
+        """Outputs of a network: a logit per pattern and, with 'dirichlet', the logarithm of the concentration."""
+        return N_PATTERNS + (self.votes == "dirichlet")
