@@ -150,10 +150,10 @@ def place(tmp_path_factory, cache):
 
 @pytest.fixture
 def shell(place, cache, monkeypatch, capfd):
-    """Return a function that runs a command, and gives its exit code and what reached either stream, as a shell sees it.
+    """Return a function that runs a command, and gives its exit code and what it wrote to either stream.
 
-    The command runs in this process, since starting one takes longer than most commands; the streams are redirected
-    below Python, so that what libraries and worker processes write is seen as well.
+    The command runs in this process, because starting one takes longer than most commands. The streams are captured
+    below Python, so that what libraries and worker processes write is included.
     """
     monkeypatch.chdir(place)
     monkeypatch.setenv("COLUMNS", "40")

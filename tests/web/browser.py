@@ -2,7 +2,6 @@
 
 import os
 import re
-import shutil
 import signal
 import subprocess
 import sys
@@ -27,17 +26,9 @@ from ictal.simulator import simulate_recording
 from ictal.simulator.timeline import timeline
 from tests.scoring.helpers import exported
 
-BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
 FLAGS = ["--no-sandbox", "--disable-gpu"]
 SEED = 1
 TITLES = {title: name for name, title in PATTERN_TITLES.items()}
-
-
-def chromium_path() -> Path | None:
-    """Return the browser that `$ICTAL_CHROMIUM` names, else one on the PATH; None: Playwright's own."""
-    named = [os.environ[name] for name in ("ICTAL_CHROMIUM",) if name in os.environ]
-    found = next(filter(None, map(shutil.which, named or BROWSERS)), None)
-    return Path(found) if found else None
 
 
 @dataclass(frozen=True)

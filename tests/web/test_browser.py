@@ -19,9 +19,9 @@ from ictal.simulator import simulate_recording
 from ictal.web.library import middles_of
 from ictal.web.votes import FILE as VOTES
 from ictal.web.votes import Votes
-from tests.helpers import noise
+from tests.helpers import chromium_path, noise
 from tests.io.test_edf_file import Made, tals, write
-from tests.web.browser import FLAGS, Night, artifacts, ask, axe_source, chromium_path, make_night, viewing
+from tests.web.browser import FLAGS, Night, artifacts, ask, axe_source, make_night, viewing
 
 sync_api = pytest.importorskip("playwright.sync_api", reason="the browser tests need playwright")
 

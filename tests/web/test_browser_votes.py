@@ -1,7 +1,6 @@
 """In a real browser: every window of a clip and of a longer file is voted on, exported, and evaluated."""
 
 import json
-from pathlib import Path
 
 import pandas as pd
 import pytest
