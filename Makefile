@@ -3,17 +3,21 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 NODE_MODULES := node_modules/.package-lock.json
+# One process per core; a file of tests stays in one process, which makes its models and recordings once.
+PYTEST := $(BIN)/python -m pytest --numprocesses logical --maxprocesses 8 --dist loadfile --no-loadscope-reorder
 
-.PHONY: demo test test-all install lint lint-js docs gallery bench clean
+.PHONY: demo test test-slow test-all install lint lint-js docs gallery bench clean
 
 demo: $(VENV)/.demo ## install, and run the main job on the embedded data set
 	$(BIN)/ictal ablate sim --recipe quick --out runs/demo
 
-test: $(VENV)/.dev ## install, and run the tests
-	$(BIN)/python -m pytest -m "not slow"
+test: $(VENV)/.dev ## install, and run the tests (a few minutes)
+	$(PYTEST) -m "not slow"
 
-test-all: $(VENV)/.dev ## all tests, also the slow ones
-	$(BIN)/python -m pytest
+test-slow: $(VENV)/.dev ## the slow tests alone
+	$(PYTEST) -m slow
+
+test-all: test test-slow ## all tests
 
 install: $(VENV)/.dev
 

@@ -2,8 +2,10 @@
 
 import argparse
 import json
+import os
 import random
 import re
+import shutil
 import statistics
 import subprocess
 import sys
@@ -169,8 +171,8 @@ def main() -> None:
     parser.add_argument("--model", type=Path, help="model of the scores; without it, explanations are not measured")
     parser.add_argument(
         "--chromium",
-        default="/usr/bin/chromium",
-        help="path of Chromium; if it does not exist, the browser is not measured",
+        default=os.environ.get("ICTAL_CHROMIUM") or shutil.which("chromium"),
+        help="path of Chromium (default: $ICTAL_CHROMIUM, or the one on the PATH); without it no browser is measured",
     )
     given = parser.parse_args()
     command = [sys.executable, "-m", "ictal", "view", str(given.file), "--out", str(given.out), "--no-browser"]
@@ -180,7 +182,7 @@ def main() -> None:
         try:
             client = Client((run.stderr or sys.stdin).readline())
             print(f"{machine()}\nstarted in {time.perf_counter() - begin:.1f} s")
-            if Path(given.chromium).exists():
+            if given.chromium and shutil.which(given.chromium):
                 in_browser(client.page, given.chromium)
             measure(client, psutil.Process(run.pid), given.model is not None)
         finally:

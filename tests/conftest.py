@@ -1,4 +1,4 @@
-"""What every test shares: quiet hypothesis, a sandboxed cache, and the folder of real data."""
+"""What every test shares: fixed Hypothesis settings, a cache, one finished run, and the folder of real data."""
 
 import signal
 from pathlib import Path
@@ -11,7 +11,7 @@ from ictal.experiments.ablation import Ablation, ablate
 TINY = str(Path(__file__).with_name("tiny.yaml"))
 SHARED_DATA = Path(__file__).resolve().parents[1].parent / "shared" / "data"
 
-# A shell switches Ctrl-C off for what it runs in the background, and so for all programs that the tests start.
+# A shell ignores Ctrl-C in what it runs in the background, and so do all programs that the tests start there.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # Derandomised, so that a run of the suite is a fact about the commit and not about the day.

@@ -1,5 +1,7 @@
 """Small makers of input, used by several test modules."""
 
+import os
+import shutil
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -17,6 +19,7 @@ from ictal.evaluation import Difference, Estimate
 
 EDF_STEPS = 2**16 - 1
 BDF_STEPS = 2**24 - 1
+BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
 
 panels = st.lists(st.integers(0, 20), min_size=N_PATTERNS, max_size=N_PATTERNS).filter(any)
 """Strategy: the votes of one panel, at least one."""
@@ -71,3 +74,10 @@ def save(table: pd.DataFrame, path: Path) -> Path:
 def difference(a: str, b: str, split: str, estimate: Estimate, p_holm: float = 0.001, **more: Any) -> Difference:
     """Return a difference whose test agrees with what is asked for."""
     return Difference(a, b, estimate, p_holm, p_holm, 0.1, {}, split, **more)
+
+
+def chromium_path() -> Path | None:
+    """Return the browser that `$ICTAL_CHROMIUM` names, else one that is on the PATH."""
+    named = os.environ.get("ICTAL_CHROMIUM")
+    found = next(filter(None, map(shutil.which, [named] if named else BROWSERS)), None)
+    return Path(found) if found else None

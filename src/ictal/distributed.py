@@ -21,6 +21,8 @@ Result = TypeVar("Result")
 
 TRIES = 3
 """So often is a job tried whose worker dies, or that raises an error which may pass."""
+ANSWER_S = 10.0
+"""How long a scheduler may take to answer."""
 POLL_S = 1.0
 """How often it is seen whether workers came or went while nothing ends."""
 LEAST_MEMORY = 512 * 2**20
@@ -131,7 +133,7 @@ def open_cluster(place: Cluster, say: Callable[[str], None] = lambda _: None) ->
         stack.enter_context(_quiet())
         if place.scheduler:
             try:
-                client = Client(place.scheduler, timeout="10s")
+                client = Client(place.scheduler, timeout=ANSWER_S)
             except (OSError, ValueError) as error:
                 raise RunError(f"{place.scheduler}: no Dask scheduler answers there: {error}") from error
         else:

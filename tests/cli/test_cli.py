@@ -83,10 +83,12 @@ def test_simulate_train_evaluate_from_the_command_line(cache, tmp_path):
 
 
 def test_an_error_is_one_message_without_a_traceback(tmp_path):
-    command = [sys.executable, "-m", "ictal", "ablate", str(tmp_path)]
+    path = tmp_path / "none.edf"
+    command = [sys.executable, "-m", "ictal", "info", str(path)]
     result = subprocess.run(command, capture_output=True, text=True, check=False)
     assert result.returncode == 1
-    assert result.stderr.strip().startswith(f"Error: {tmp_path}: has no train.csv")
+    assert result.stderr.strip().startswith(f"Error: {path}")
+    assert len(result.stderr.strip().splitlines()) == 1
     assert "Traceback" not in result.stderr
 
 

@@ -148,16 +148,26 @@ def place(tmp_path_factory, cache):
     return folder
 
 
-def ran(place, cache, command, words):
-    """Run a command as a shell does that sends its output to files; return the exit code and both texts."""
-    for name, value in (("MODEL", exported()), ("TINY", TINY), ("CACHE", cache)):
-        words = re.sub(rf"\b{name}\b", str(value), words)
-    out, err = place / "out.txt", place / "err.txt"
-    narrow = os.environ | {"COLUMNS": "40", "PYTHONIOENCODING": "utf-8"}
-    with out.open("wb") as told, err.open("wb") as said:
-        arguments = [sys.executable, "-m", "ictal", *command.split(), *words.split()]
-        done = subprocess.run(arguments, stdout=told, stderr=said, cwd=place, env=narrow, check=False)
-    return done.returncode, out.read_text("utf-8"), err.read_text("utf-8")
+@pytest.fixture
+def shell(place, cache, monkeypatch, capfd):
+    """Return a function that runs a command, and gives its exit code and what it wrote to either stream.
+
+    The command runs in this process, because starting one takes longer than most commands. The streams are captured
+    below Python, so that what libraries and worker processes write is included.
+    """
+    monkeypatch.chdir(place)
+    monkeypatch.setenv("COLUMNS", "40")
+
+    def ran(command: str, words: str) -> tuple[int, str, str]:
+        for name, value in (("MODEL", exported()), ("TINY", TINY), ("CACHE", cache)):
+            words = re.sub(rf"\b{name}\b", str(value), words)
+        monkeypatch.setattr(sys, "argv", ["ictal", *command.split(), *words.split()])
+        capfd.readouterr()
+        with pytest.raises(SystemExit) as left:
+            cli.main()
+        return left.value.code, *capfd.readouterr()
+
+    return ran
 
 
 def test_every_command_has_a_case():
@@ -165,9 +175,9 @@ def test_every_command_has_a_case():
 
 
 @pytest.mark.parametrize("command", [one for one in COMMANDS if one.id != "view"])
-def test_results_go_to_standard_output_and_progress_does_not(place, cache, command):
+def test_results_go_to_standard_output_and_progress_does_not(shell, command):
     case = CASES[command]
-    code, out, err = ran(place, cache, command, case.right)
+    code, out, err = shell(command, case.right)
     assert code == 0, err
     for line in case.results:
         assert re.search(line, out, re.MULTILINE), out
@@ -180,9 +190,9 @@ def test_results_go_to_standard_output_and_progress_does_not(place, cache, comma
 
 
 @pytest.mark.parametrize("command", COMMANDS)
-def test_a_failure_writes_nothing_to_standard_output_and_has_a_code(place, cache, command):
+def test_a_failure_writes_nothing_to_standard_output_and_has_a_code(shell, command):
     case = CASES[command]
-    code, out, err = ran(place, cache, command, case.wrong)
+    code, out, err = shell(command, case.wrong)
     assert (code, out) == (case.wrong_code, ""), err
     assert re.match(r"Error: ", err), err
     assert "Traceback" not in err

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from ictal.core import hashing
-from ictal.core.hashing import CHUNK, content_hash, content_hashes, remembered_hash, same_file
+from ictal.core.hashing import CHUNK, content_hash, content_hashes, new_digest, remembered_hash, same_file
 
 
 @pytest.fixture(autouse=True)
@@ -35,8 +35,7 @@ def test_any_byte_counts(tmp_path, size):
 def test_a_file_is_read_once_and_again_when_it_has_changed(tmp_path, monkeypatch):
     path, read = tmp_path / "a.bin", []
     path.write_bytes(b"one")
-    reading = hashing._read
-    monkeypatch.setattr(hashing, "_read", lambda path: read.append(path) or reading(path))
+    monkeypatch.setattr(hashing, "new_digest", lambda: read.append(path) or new_digest())
     assert remembered_hash(path) is None
     first = content_hash(path)
     assert (content_hash(path), remembered_hash(path), read) == (first, first, [path])

@@ -71,7 +71,8 @@ def wait_for(happens, running: subprocess.Popen, seconds: float = 120) -> None:
         time.sleep(0.05)
 
 
-def test_a_scheduler_that_is_not_there_is_one_error(tmp_path, cache):
+def test_a_scheduler_that_is_not_there_is_one_error(tmp_path, cache, monkeypatch):
+    monkeypatch.setattr("ictal.distributed.ANSWER_S", 0.5)
     with pytest.raises(RunError, match=r"tcp://127.0.0.1:1: no Dask scheduler answers there"):
         ablate(
             "sim", TINY, ["temporal"], tmp_path / "run", cache=cache, cluster=Cluster(scheduler="tcp://127.0.0.1:1")

@@ -24,6 +24,7 @@ from ictal.report.recording_figures import GAP, scores_figure, semilog, semilog_
 from ictal.report.recording_report import render_recording, top_windows
 from ictal.report.recording_words import coverage_in_words, findings_in_words
 from ictal.scoring.events import EVENT_PATTERNS, EventSettings, find_events
+from tests.helpers import chromium_path
 from tests.report.scored import made_up_scores, made_up_signal
 from tests.report.test_ablation_report import Page
 
@@ -119,9 +120,9 @@ def test_a_heading_and_the_figure_that_it_heads_are_one_block(page):
 
 @pytest.mark.slow
 def test_on_paper_no_caption_is_torn_from_its_figure_and_no_row_is_folded_away(tmp_path):
-    browser, reader = shutil.which("chromium"), shutil.which("pdftotext")
+    browser, reader = chromium_path(), shutil.which("pdftotext")
     if not browser or not reader:
-        pytest.skip("chromium and pdftotext are not installed")
+        pytest.skip("Chromium and pdftotext are needed: name a browser in $ICTAL_CHROMIUM")
     scores = made_up_scores(3 * 3600)
     hot = np.arange(len(scores.frame)) % 12 < 3
     scores = replace(scores, frame=scores.frame.assign(seizure_probability=np.where(hot, 0.95, 0.01)))

@@ -1,4 +1,4 @@
-"""A recording with scores, the viewer as a program of its own, and Debian's Chromium to look at it."""
+"""A recording with scores, the viewer as a program of its own, and a Chromium to look at it."""
 
 import os
 import re
@@ -26,7 +26,6 @@ from ictal.simulator import simulate_recording
 from ictal.simulator.timeline import timeline
 from tests.scoring.helpers import exported
 
-CHROMIUM = "/usr/bin/chromium"
 FLAGS = ["--no-sandbox", "--disable-gpu"]
 SEED = 1
 TITLES = {title: name for name, title in PATTERN_TITLES.items()}

@@ -1,4 +1,4 @@
-"""The page in a real browser: what a reader sees, does by mouse and keys, and how fast it is."""
+"""The page in a real browser: what a reader sees, and does by mouse and keys; benchmarks/viewer.py says how fast."""
 
 import json
 import re
@@ -19,15 +19,12 @@ from ictal.simulator import simulate_recording
 from ictal.web.library import middles_of
 from ictal.web.votes import FILE as VOTES
 from ictal.web.votes import Votes
-from tests.helpers import noise
+from tests.helpers import chromium_path, noise
 from tests.io.test_edf_file import Made, tals, write
-from tests.web.browser import CHROMIUM, FLAGS, Night, artifacts, ask, axe_source, make_night, viewing
+from tests.web.browser import FLAGS, Night, artifacts, ask, axe_source, make_night, viewing
 
 sync_api = pytest.importorskip("playwright.sync_api", reason="the browser tests need playwright")
-pytestmark = pytest.mark.skipif(not Path(CHROMIUM).exists(), reason=f"no browser at {CHROMIUM}")
 
-FIRST_TRACES_MS = 2000
-TURN_MS = 150
 HOURS = 0.3
 WAIT_MS = 30_000
 COLOURS = 256
@@ -49,7 +46,10 @@ def url(night):
 @pytest.fixture(scope="module")
 def browser():
     with sync_api.sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        path = chromium_path() or Path(playwright.chromium.executable_path)
+        if not path.exists():
+            pytest.skip("no Chromium: name one in $ICTAL_CHROMIUM, or run 'playwright install chromium'")
+        chromium = playwright.chromium.launch(executable_path=path, args=FLAGS)
         yield chromium
         chromium.close()
 
@@ -132,22 +132,20 @@ def as_rater(reader, name):
     reader.wait("#progress", "voted")
 
 
-def test_traces_stand_within_two_seconds_and_a_page_turns_in_150_ms(new_reader, url):
-    firsts = []
-    for _ in range(3):
-        reader = new_reader(url).open()
-        firsts.append(reader.page.evaluate("performance.getEntriesByName('ictal:traces')[0].startTime"))
-        assert reader.ink("#eeg", "0.1, 0, 0.9, 1") > 2000
-    for turn in range(1, 21):
+def test_traces_are_drawn_and_each_page_is_fetched_before_it_is_turned_to(reader):
+    assert reader.ink("#eeg", "0.1, 0, 0.9, 1") > 2000
+    asked = []
+
+    def note(request):
+        if found := re.search(r"/signal\?.*\bstart_s=(\d+)", request.url):
+            asked.append(int(found[1]))
+
+    reader.page.on("request", note)
+    for turn in range(1, 6):
         reader.press("ArrowRight")
-        reader.until(f"performance.getEntriesByName('ictal:page').length > {turn}")
-    turns = reader.page.evaluate("performance.getEntriesByName('ictal:page').map((entry) => entry.duration)")[1:]
-    print(f"first traces {np.median(firsts):.0f} ms, page turn {np.median(turns):.0f} ms (at most {max(turns):.0f})")
-    assert np.median(firsts) < FIRST_TRACES_MS
-    assert len(turns) == 20
-    assert np.median(turns) < TURN_MS
-    assert reader.text("#clock") == "00:03:20"
-    assert reader.wrong == []
+        reader.until(f"performance.getEntriesByName('ictal:page').length >= {turn}")
+    assert reader.text("#clock") == "00:00:50"
+    assert asked == [20, 30, 40, 50, 60]  # the next page each time, and none twice
 
 
 def test_events_are_jumped_to_by_key_and_shown_with_what_a_panel_would_say(reader, night):
@@ -480,6 +478,7 @@ def test_without_the_token_the_page_says_what_to_open(new_reader, url):
     reader.wait("#banner", "The token is missing or out of date")
 
 
+@pytest.mark.slow
 def test_screenshots(new_reader, url, tmp_path):
     """Kept as artifacts; with ICTAL_SCREENSHOTS=docs/images they are those of the documentation."""
     folder = artifacts(tmp_path)

@@ -12,13 +12,10 @@ from ictal.core.montage import CHANNELS
 from ictal.core.recording import ArraySource, Recording
 from ictal.io.edf.writer import write_edf
 from tests.scoring.helpers import eeg, exported
-from tests.web.browser import CHROMIUM, ask, viewing
+from tests.web.browser import ask, viewing
 from tests.web.test_browser import browser, new_reader, sync_api  # noqa: F401 - fixtures
 
-pytestmark = [
-    pytest.mark.slow,
-    pytest.mark.skipif(not Path(CHROMIUM).exists(), reason=f"no browser at {CHROMIUM}"),
-]
+pytestmark = pytest.mark.slow
 MIDNIGHT = datetime(2030, 1, 2, 23, 59, 50)
 LABELS = """
   window.written = [];

@@ -1,22 +1,18 @@
 """In a real browser: every window of a clip and of a longer file is voted on, exported, and evaluated."""
 
 import json
-from pathlib import Path
 
 import pandas as pd
 import pytest
 
 from ictal.core.labels import PATTERNS, VOTE_COLUMNS
 from ictal.data.manifest import read_manifest
-from tests.web.browser import CHROMIUM, ask, viewing
+from tests.web.browser import ask, viewing
 from tests.web.conftest import wait_for
 from tests.web.test_browser import as_rater, browser, new_reader  # noqa: F401 - fixtures
 from tests.web.test_browser_opening import write_clip
 
-pytestmark = [
-    pytest.mark.slow,
-    pytest.mark.skipif(not Path(CHROMIUM).exists(), reason=f"no browser at {CHROMIUM}"),
-]
+pytestmark = pytest.mark.slow
 CENTRE_S = 10
 SCORING_S = 600
 """The default model may have to be exported first."""

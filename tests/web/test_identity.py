@@ -147,18 +147,22 @@ class TestLocalFiles:
         copy = viewer.show(tmp_path / "copy.edf")
         assert [len(viewer.votes.all(item.content)) for item in (one, other, copy)] == [1, 0, 1]
 
-    def test_the_traces_do_not_wait_for_the_hash_and_a_vote_does(self, viewer, twins, monkeypatch):
-        go_on, hashing = threading.Event(), identity.recording_hash
-        monkeypatch.setattr(identity, "recording_hash", lambda path: go_on.wait(60) and hashing(path))
-        item, client, votes = viewer.show(twins[0]), client_of(viewer), []
+    def test_the_traces_do_not_wait_for_the_hash_and_a_vote_does(self, viewer, twins, tmp_path, monkeypatch):
+        large, go_on, hashing = tmp_path / "large.edf", threading.Event(), identity.recording_hash
+        large.write_bytes(twins[0].read_bytes())  # its hash is not remembered
+        monkeypatch.setattr(identity, "SMALL_BYTES", 0)
+        monkeypatch.setattr(identity, "recording_hash", lambda path: hashing(path) if go_on.wait(60) else None)
+        item, client, votes = viewer.show(large), client_of(viewer), []
         assert samples(client, item.id).size
         assert client.get(f"/api/recordings/{item.id}").json()["montages"]
         asking = threading.Thread(target=lambda: votes.append(client.get(f"/api/recordings/{item.id}/votes").json()))
         asking.start()
+        assert item.identity.known is None
         assert votes == []
         go_on.set()
         asking.join(60)
         assert votes == [[]]
+        assert item.identity.known == hashing(large)
 
     def test_a_file_that_has_changed_is_neither_shown_nor_voted_on(self, viewer, twins, tmp_path):
         path = tmp_path / "current.edf"

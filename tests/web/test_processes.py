@@ -97,9 +97,17 @@ def test_a_viewer_that_stops_ends_the_parser(tmp_path, monkeypatch):
     from ictal.errors import ReadError
     from ictal.web import upload
 
-    popen, parsers, said = subprocess.Popen, upload.Parsers(), []
-    never = [sys.executable, "-c", "import time; time.sleep(600)"]
-    monkeypatch.setattr(upload.subprocess, "Popen", lambda _, **more: popen(never, **more))
+    parsers, said, waits = upload.Parsers(), [], threading.Event()
+
+    class Endless(subprocess.Popen):
+        def __init__(self, _, **more) -> None:
+            super().__init__([sys.executable, "-c", "import time; time.sleep(600)"], **more)
+
+        def communicate(self, *args, **more):
+            waits.set()
+            return super().communicate(*args, **more)
+
+    monkeypatch.setattr(upload.subprocess, "Popen", Endless)
 
     def parse() -> None:
         with pytest.raises(ReadError) as caught:
@@ -108,7 +116,7 @@ def test_a_viewer_that_stops_ends_the_parser(tmp_path, monkeypatch):
 
     parsing = threading.Thread(target=parse)
     parsing.start()
-    wait_for(lambda: parsers._running)
+    assert waits.wait(60)
     parsers.stop()
     parsing.join(30)
     assert "'a.edf': cannot be read" in said[0]
