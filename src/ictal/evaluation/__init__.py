@@ -5,12 +5,11 @@ from ictal.evaluation.bootstrap import Estimate, PatientBootstrap
 from ictal.evaluation.calibration import Calibration, calibrate_out_of_fold, fit_calibration
 from ictal.evaluation.compare import (
     ColumnNames,
-    TableComparison,
-    TableResult,
     compare_tables,
     read_patients,
     read_table,
 )
+from ictal.evaluation.compare_files import compare
 from ictal.evaluation.differences import Difference, paired_differences
 from ictal.evaluation.expert_labels import ExpertLabels, read_expert_labels
 from ictal.evaluation.experts import ExpertAgreement, PanelComparison, compare_with_experts
@@ -27,6 +26,7 @@ from ictal.evaluation.metrics import (
 from ictal.evaluation.permutation import holm, permutation_p
 from ictal.evaluation.ranking import CONTRASTS, auprc, auroc, contrast
 from ictal.evaluation.reliability import Reliability, expected_calibration_error, reliability_curve
+from ictal.evaluation.table_comparison import TableComparison, TableResult
 from ictal.evaluation.tables import Evaluation, evaluate
 
 __all__ = [
@@ -58,6 +58,7 @@ __all__ = [
     "brier_score",
     "calibrate_out_of_fold",
     "cohen_kappa",
+    "compare",
     "compare_arms",
     "compare_tables",
     "compare_with_experts",

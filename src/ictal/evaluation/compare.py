@@ -4,7 +4,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -24,13 +23,14 @@ from ictal.core.predictions import (
 )
 from ictal.core.progress import Progress, silent
 from ictal.errors import TableError, UnknownNameError, listed, raise_problems
-from ictal.evaluation.bootstrap import Estimate, PatientBootstrap
+from ictal.evaluation.bootstrap import PatientBootstrap
 from ictal.evaluation.calibration import calibrated_kl, patient_folds
-from ictal.evaluation.differences import Difference, paired_differences
+from ictal.evaluation.differences import paired_differences
 from ictal.evaluation.ensemble import weigh
 from ictal.evaluation.metric_table import measure_table
 from ictal.evaluation.metrics import kl_divergence
-from ictal.evaluation.tables import Evaluation, evaluate_votes
+from ictal.evaluation.table_comparison import TableComparison, TableResult
+from ictal.evaluation.tables import evaluate_votes
 
 Floats = npt.NDArray[np.float64]
 Rows = npt.NDArray[np.intp]
@@ -74,84 +74,6 @@ class ColumnNames:
                 raise TableError(
                     f"the columns of {name} are {listed(columns)}; needed are six, in the order {', '.join(PATTERNS)}"
                 )
-
-
-@dataclass(frozen=True)
-class TableResult:
-    """The figures of one table.
-
-    Attributes
-    ----------
-    evaluation
-        Of the windows that are compared.
-    calibrated
-        KL after a calibration that was fitted on other patients, by its name.
-    n_windows_all, kl_all
-        Over all common windows, also those whose patient is not known; the KL is None where patients weigh the same.
-    """
-
-    name: str
-    evaluation: Evaluation
-    calibrated: dict[str, Estimate]
-    n_windows_all: int
-    kl_all: float | None
-
-    @property
-    def n_windows(self) -> int:
-        """How many are compared."""
-        return self.evaluation.n_windows
-
-    @property
-    def n_patients(self) -> int:
-        """Of whom they are."""
-        return self.evaluation.n_patients
-
-    @property
-    def kl(self) -> Estimate:
-        """Mean KL with its interval."""
-        return self.evaluation.kl
-
-
-@dataclass(frozen=True)
-class TableComparison:
-    """Tables, differences of all pairs, and what was left out (sentences).
-
-    `ensemble` has the weights of the table named 'weighted', in each group of patients that it was not fitted on.
-    """
-
-    tables: tuple[TableResult, ...]
-    differences: tuple[Difference, ...]
-    ensemble: dict[str, list[float]]
-    weight: str
-    left_out: tuple[str, ...]
-    n_resamples: int
-    seed: int
-
-    def to_json(self) -> dict[str, Any]:
-        """Return plain numbers, lists and None."""
-        return {
-            "weight": self.weight,
-            "n_resamples": self.n_resamples,
-            "seed": self.seed,
-            "left_out": list(self.left_out),
-            "tables": [
-                {
-                    "name": table.name,
-                    "n_windows": table.n_windows,
-                    "n_patients": table.n_patients,
-                    "n_effective_patients": table.evaluation.n_effective,
-                    "kl": table.kl.value,
-                    "kl_interval": table.kl.interval,
-                    "calibrated_kl": {name: [row.value, row.interval] for name, row in table.calibrated.items()},
-                    "evaluation": table.evaluation.to_json(),
-                    "n_windows_all": table.n_windows_all,
-                    "kl_all": table.kl_all,
-                }
-                for table in self.tables
-            ],
-            "ensemble": self.ensemble,
-            "differences": [difference.to_json() for difference in self.differences],
-        }
 
 
 def read_table(path: Path, names: ColumnNames) -> pd.DataFrame:

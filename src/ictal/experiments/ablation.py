@@ -13,6 +13,7 @@ from ictal.core.atomic_files import whole_file, write_json, write_text
 from ictal.core.labels import TRUE_COLUMNS
 from ictal.core.predictions import Predictions, concatenate, mean_of
 from ictal.core.progress import Progress, silent
+from ictal.core.summary_table import SummaryTable, html_of
 from ictal.data import WindowArray, check_folds, open_dataset
 from ictal.distributed import Cluster
 from ictal.errors import RecipeError, RunError
@@ -26,6 +27,7 @@ from ictal.models.arms import ARMS, find_arm, trained_arms, weighted_averages
 from ictal.recipes import Recipe, load_recipe
 from ictal.recipes.loading import to_yaml
 from ictal.report.ablation_report import Report, render
+from ictal.report.verdicts import verdict_of_arms
 from ictal.simulator import CONTROLS
 from ictal.training.run_folder import PREDICTIONS, RunFolder, Unit
 from ictal.training.task import HISTORY
@@ -59,6 +61,13 @@ class Ablation:
     manifest: dict[str, Any]
     controls: dict[str, Comparison] = field(default_factory=dict)
     learning_curve: LearningCurve | None = None
+
+    def summary(self) -> SummaryTable:
+        """Return the table of arms, baselines and floor."""
+        return self.comparison.summary(f"KL on {self.manifest['data']}, networks as trained here (lower is better)")
+
+    def _repr_html_(self) -> str:
+        return html_of(self.summary(), verdict_of_arms(self.comparison), f"Report: {self.folder / 'report.html'}")
 
     def to_frame(self) -> pd.DataFrame:
         """Return the table of arms and baselines, a row each."""
