@@ -7,9 +7,9 @@ import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from ictal.cli.study import _overall
 from sklearn.metrics import roc_auc_score
 
-from ictal.cli.study import _overall
 from ictal.core.labels import PATTERNS, VOTE_COLUMNS, distribution
 from ictal.data import DataSettings, open_dataset
 from ictal.evaluation import CONTRASTS, balanced_accuracy, contrast, evaluate, kl_divergence

@@ -271,7 +271,11 @@ def test_the_command_makes_the_recording_of_a_patient_and_says_what_it_is(tmp_pa
         ("a.edf", ("--hours", 0), "hours is 0; allowed is more than 0 and at most 168"),
         ("a.edf", ("--hours", "nan"), "hours is nan"),
         ("a.edf", ("--hours", 1, "--patients", 3), "patients cannot be combined with hours"),
-        ("a.edf", ("--hours", 1, "--patients", 3, "--eegs", 2), "patients and eegs_per_patient cannot be combined with hours"),
+        (
+            "a.edf",
+            ("--hours", 1, "--patients", 3, "--eegs", 2),
+            "patients and eegs_per_patient cannot be combined with hours",
+        ),
         ("a", ("--patient", 3), "patient .* needs hours"),
     ],
 )

@@ -122,7 +122,7 @@ TYPE = re.compile(r" <[^<>]*>$")
 
 
 class Command(TyperCommand):
-    """A command that accepts the old names of its options, and whose help has words in place of Python types and ranges."""
+    """A command that accepts old names of options, and whose help has no Python types and no inequalities."""
 
     def format_options(self, ctx: Any, formatter: Any) -> None:
         """Write arguments and options without their types, such as <list[Path]>."""
