@@ -152,7 +152,7 @@ def test_ctrl_c_ends_promptly_and_the_same_command_goes_on(source, recordings, t
         said = running.communicate(timeout=60)[1]
     assert running.returncode == 130, said
     assert time.monotonic() - asked < 20
-    assert "Interrupted. Repeat the same command to go on where it stopped." in said
+    assert "Interrupted. Repeat the same command to resume." in said
     assert "Traceback" not in said
     assert run(arguments).returncode == 0
     check_adds_up(out, recordings, set())
