@@ -1,5 +1,6 @@
-"""ictal: read critical-care EEG the way a panel of experts does. For research, not for clinical use."""
+"""Predict how a panel of experts would label critical-care EEG. For research, not for clinical use."""
 
+import warnings
 from importlib import import_module
 from typing import Any
 
@@ -7,19 +8,38 @@ __version__ = "0.1.0"
 
 _PUBLIC = {
     "ablate": "ictal.experiments.ablation:ablate",
-    "evaluate_model": "ictal.experiments.model_evaluation:evaluate_model",
+    "archive_status": "ictal.archive.status:archive_status",
+    "compare": "ictal.evaluation.compare_files:compare",
+    "compare_with_experts": "ictal.evaluation.experts:compare_with_experts",
+    "describe_model": "ictal.models.hub:describe_model",
+    "evaluate": "ictal.experiments.model_evaluation:evaluate_model",
+    "evaluate_events": "ictal.scoring.event_scoring:evaluate_files",
+    "explain": "ictal.experiments.window_explanation:explain_window",
+    "info": "ictal.scoring.recording_info:info",
+    "list_models": "ictal.models.hub:list_models",
     "load_model": "ictal.models.checkpoint:load_model",
-    "read": "ictal.io:open_recording",
+    "query_archive": "ictal.archive.query:query_archive",
+    "read": "ictal.io.open:open_recording",
+    "retry_archive": "ictal.archive.run:retry_archive",
     "score": "ictal.scoring.pipeline:score",
     "score_archive": "ictal.archive.run:score_archive",
+    "simulate": "ictal.data.simulation_files:simulate",
     "simulator": "ictal.simulator",
     "train": "ictal.experiments.train_model:train",
+    "view": "ictal.web.view:view",
 }
+"""Where each public name is; the stub beside this file lists the same, with types."""
+_DEPRECATED = {"evaluate_model": "evaluate"}
+"""Former names, which still work, and those of today."""
 __all__ = [*_PUBLIC, "__version__"]
 
 
 def __getattr__(name: str) -> Any:
-    """Import what is asked for, and not before: torch alone takes seconds."""
+    """Import a public name when it is first used, because torch alone takes seconds."""
+    if name in _DEPRECATED:
+        today = _DEPRECATED[name]
+        warnings.warn(f"ictal.{name} is deprecated; use ictal.{today}", DeprecationWarning, stacklevel=2)
+        name = today
     if name not in _PUBLIC:
         raise AttributeError(f"module 'ictal' has no attribute '{name}'")
     module, _, attribute = _PUBLIC[name].partition(":")
@@ -28,5 +48,5 @@ def __getattr__(name: str) -> Any:
 
 
 def __dir__() -> list[str]:
-    """Return the public names, also those that are not imported yet, beside what every module has."""
+    """Return the public names, including those that are not imported yet."""
     return sorted({*globals(), *__all__})

@@ -11,7 +11,7 @@ import pytest
 from typer.testing import CliRunner
 
 from ictal import cli
-from ictal.cli.archive import SHOWN
+from ictal.cli.archive_query import SHOWN
 from ictal.errors import RunError, UnknownNameError
 from tests.archive.helpers import make_source
 from tests.scoring.helpers import exported

@@ -149,7 +149,7 @@ def test_after_ctrl_c_the_same_command_goes_on(source, recordings, tmp_path):
         os.killpg(running.pid, signal.SIGINT)  # as a terminal does: to the workers, too
         said = running.communicate(timeout=60)[1]
     assert running.returncode == 130, said
-    assert "Interrupted. Repeat the same command to go on where it stopped." in said
+    assert "Interrupted. Repeat the same command to resume." in said
     assert "Traceback" not in said
     assert run(arguments).returncode == 0
     check_adds_up(out, recordings, set())

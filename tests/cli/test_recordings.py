@@ -118,7 +118,7 @@ def test_info_says_what_is_there_and_what_a_model_makes_of_it(night):
     assert "can be scored by the model 'default': 7 times 10 s" in result.stderr
     again = call("info", night, "--model", exported(), "--json", "-")
     assert json.loads(again.stdout)["n_windows"] == 3
-    assert "3 times 10 s, of which the model sees 50 s around the middle" in again.stderr
+    assert "3 times 10 s; for each, the model uses 50 s around the middle" in again.stderr
 
 
 def test_info_knows_what_a_model_that_is_not_exported_looks_at(night, tmp_path):
@@ -168,7 +168,7 @@ def test_ctrl_c_ends_the_command_and_leaves_nothing_half_written(tmp_path):
         running.send_signal(signal.SIGINT)
         _, rest = running.communicate(timeout=60)
     assert running.returncode == 130, rest
-    assert "Interrupted. Repeat the same command to score anew." in rest
+    assert "Interrupted. Repeat the same command to score again from the start." in rest
     assert "Traceback" not in rest
     assert not (tmp_path / "out").exists()
 

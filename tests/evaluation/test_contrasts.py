@@ -9,7 +9,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sklearn.metrics import roc_auc_score
 
-from ictal.cli.study import _overall
 from ictal.core.labels import PATTERNS, VOTE_COLUMNS, distribution
 from ictal.data import DataSettings, open_dataset
 from ictal.evaluation import CONTRASTS, balanced_accuracy, contrast, evaluate, kl_divergence
@@ -99,8 +98,8 @@ def test_without_windows_of_one_kind_there_is_no_figure_and_the_counts_say_why()
     # LPD and GRDA: of the four, none is lateralized and rhythmic, but both contrasts have both kinds.
     assert evaluated([BY_HAND[0], BY_HAND[5]]).contrasts == {LATERALIZED: (1, 1), PERIODIC: (1, 1)}
     result = evaluated([BY_HAND[0], BY_HAND[6]])
-    said = [list(column.cells)[-2] for column in _overall(result).columns]
-    assert said == ["AUROC, lateralized against generalized", "– (none generalized)", "2 : 0"]
+    said = result.summary()[0].rows[-2]
+    assert said == ("AUROC, lateralized against generalized", "– (none generalized)", "2 : 0")
     told = result.to_json()
     assert (told["lateralized_auroc"], told["lateralized_auroc_interval"]) == (None, None)
     assert told["lateralized_auroc_windows"] == [2, 0]

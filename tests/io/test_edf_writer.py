@@ -266,13 +266,17 @@ def test_the_command_makes_the_recording_of_a_patient_and_says_what_it_is(tmp_pa
 @pytest.mark.parametrize(
     ("name", "arguments", "message"),
     [
-        ("a.csv", ("--hours", 1), r"a\.csv: with --hours, --out is the file to make, and its name must end in \.edf"),
+        ("a.csv", ("--hours", 1), r"a\.csv: with hours, the result is an EDF file, and its name must end in \.edf"),
         ("old.edf", ("--hours", 1), r"old\.edf: exists; name another"),
         ("a.edf", ("--hours", 0), "hours is 0; allowed is more than 0 and at most 168"),
         ("a.edf", ("--hours", "nan"), "hours is nan"),
-        ("a.edf", ("--hours", 1, "--patients", 3), "--patients cannot go with --hours"),
-        ("a.edf", ("--hours", 1, "--patients", 3, "--eegs", 2), "--patients and --eegs cannot go with --hours"),
-        ("a", ("--patient", 3), "--patient .* needs --hours"),
+        ("a.edf", ("--hours", 1, "--patients", 3), "patients cannot be combined with hours"),
+        (
+            "a.edf",
+            ("--hours", 1, "--patients", 3, "--eegs", 2),
+            "patients and eegs_per_patient cannot be combined with hours",
+        ),
+        ("a", ("--patient", 3), "patient .* needs hours"),
     ],
 )
 def test_what_the_command_cannot_do_is_refused(name, arguments, message, tmp_path):

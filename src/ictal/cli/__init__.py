@@ -1,31 +1,47 @@
-"""The command line: arguments in, a call of the library, what it said out."""
+"""The command line: a file per command, each of which calls the library and prints the result."""
 
 import logging
 import sys
+from collections.abc import Callable
 from io import TextIOWrapper
 from typing import Annotated
 
 import typer
 
 from ictal import __version__
-from ictal.cli.archive import archive, score_archive
-from ictal.cli.models import models
-from ictal.cli.recordings import evaluate_events, info, score
+from ictal.cli import (
+    ablate,
+    archive_query,
+    archive_retry,
+    archive_status,
+    compare,
+    evaluate,
+    evaluate_events,
+    experts,
+    explain,
+    info,
+    models,
+    score,
+    score_archive,
+    simulate,
+    train,
+    view,
+)
+from ictal.cli.options import Command
 from ictal.cli.screen import EXIT_CODES, FAILED, WRONG_USAGE, say_error
-from ictal.cli.study import ablate, compare, evaluate, experts, explain, simulate, train
-from ictal.cli.view import view
 from ictal.core.atomic_files import reason_of
 from ictal.errors import IctalError, UnknownNameError, UsageError
 
 app = typer.Typer(
     name="ictal",
-    help="Predict how experts' votes spread over the six patterns of critical-care EEG. For research only.",
+    help="Predict how experts' votes on critical-care EEG are distributed over six patterns. For research only.",
     epilog=EXIT_CODES,
     no_args_is_help=True,
-    add_completion=False,
+    context_settings={"max_content_width": 120},
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
+archive = typer.Typer(name="archive", help="Check, retry or search a scored archive.", no_args_is_help=True)
 
 
 def _version(asked: bool) -> None:
@@ -43,18 +59,24 @@ def _main(
     pass
 
 
-for command in (
-    *(ablate, train, evaluate, compare, experts, explain, simulate),
-    *(info, score, score_archive, evaluate_events, models, view),
-):
-    app.command()(command)
+COMMANDS: tuple[Callable[..., None], ...] = (
+    *(info.info, score.score, view.view, evaluate_events.evaluate_events, models.models),
+    score_archive.score_archive,
+    *(simulate.simulate, train.train, evaluate.evaluate, ablate.ablate, explain.explain),
+    *(compare.compare, experts.experts),
+)
+ARCHIVE_COMMANDS: tuple[Callable[..., None], ...] = (archive_status.status, archive_retry.retry, archive_query.query)
+for command in COMMANDS:
+    app.command(cls=Command)(command)
+for command in ARCHIVE_COMMANDS:
+    archive.command(cls=Command)(command)
 app.add_typer(archive)
 
 
 def main() -> None:
-    """Run the command line: an error of the user's or of the system is one message, without a traceback."""
+    """Run the command line; an error of the user or the system is one message, without a traceback."""
     for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, TextIOWrapper):  # a redirected file of an old code page knows no '–'
+        if isinstance(stream, TextIOWrapper):  # a redirected file in an old code page cannot encode '–'
             stream.reconfigure(errors="replace")
     logging.basicConfig(level=logging.WARNING, format="%(name)s: %(message)s")
     try:

@@ -1,54 +1,54 @@
-"""The command on models that have a name: which there are, and what each is."""
+"""The command that lists and describes models."""
 
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ictal.cli.screen import JSON, PARTLY_FAILED, Results, new_table, say_error
+from ictal.cli.completion import complete_model
+from ictal.cli.options import JSON
+from ictal.cli.screen import PARTLY_FAILED, Results, new_table, say_error
 
 if TYPE_CHECKING:
+    from ictal.errors import ModelError
     from ictal.models.hub import NamedModel
 
 
 def models(
-    name: Annotated[str | None, typer.Argument(help="Print the card of this model: its name, or its folder.")] = None,
+    name: Annotated[
+        str | None,
+        typer.Argument(
+            metavar="MODEL",
+            help="Print the card of this model: its name, or its folder.",
+            autocompletion=complete_model,
+        ),
+    ] = None,
     json_file: Annotated[str | None, JSON] = None,
 ) -> None:
-    """List the models that can be called by a name, or print the card of one. For research only.
+    """List the models, or print the card of one.
+
+    The models are for research only.
 
     Example: ictal models default
     """
-    from ictal.models.hub import describe_model
+    from ictal.models.hub import describe_model, list_models
 
     results = Results(json_file)
-    if name is None:
-        found, wrong = _all()
-        _show_models(results, found)
-        results.give_json({"models": [model.to_json() for model in found]})
-        if wrong:
-            raise typer.Exit(PARTLY_FAILED)
+    if name is not None:
+        model = describe_model(name)
+        results.show(model.text.rstrip())
+        results.give_json(model.to_json() | {"text": model.text})
         return
-    model = describe_model(name)
-    results.show(model.text.rstrip())
-    results.give_json(model.to_json() | {"text": model.text})
+    errors: list[ModelError] = []
+    found = list_models(errors.append)
+    for error in errors:
+        say_error(error)
+    _show(results, found)
+    results.give_json({"models": [model.to_json() for model in found]})
+    if errors:
+        raise typer.Exit(PARTLY_FAILED)
 
 
-def _all() -> "tuple[list[NamedModel], int]":
-    """Return every model that can be read, and how many cannot; say of these what is wrong."""
-    from ictal.errors import ModelError
-    from ictal.models.hub import describe_model, named_folders
-
-    found, wrong = [], 0
-    for folder in named_folders():
-        try:
-            found.append(describe_model(folder))
-        except ModelError as error:
-            say_error(error)
-            wrong += 1
-    return found, wrong
-
-
-def _show_models(results: Results, found: "list[NamedModel]") -> None:
+def _show(results: Results, found: "list[NamedModel]") -> None:
     from ictal.models.hub import models_folder
 
     shown = new_table("model", "arm", "parameters", "MB")
@@ -64,4 +64,4 @@ def _show_models(results: Results, found: "list[NamedModel]") -> None:
     for model in found:
         for warning in model.about.warnings[:1]:
             results.show(f"{model.name}: {warning}")
-    results.show(f"Models of your own are called by the names of their folders in {models_folder()}.")
+    results.show(f"Models of your own have the names of their folders in {models_folder()}.")

@@ -1,4 +1,4 @@
-"""What every command says things with: results on standard output; progress, notes and errors on standard error."""
+"""What every command prints with: results on standard output; progress, notes and errors on standard error."""
 
 import contextlib
 import json
@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from threading import Event
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import typer
 from rich.box import SIMPLE_HEAD
@@ -16,37 +16,54 @@ from rich.console import Console
 from rich.table import Table
 
 from ictal.core.progress import Progress
+from ictal.core.summary_table import SummaryTable
+
+if TYPE_CHECKING:
+    from rich.progress import Progress as Bars
+    from rich.progress import TaskID
 
 screen = Console(stderr=True)
 """Standard error: for progress, notes and errors."""
 
 FAILED, WRONG_USAGE, PARTLY_FAILED, INTERRUPTED = 1, 2, 3, 130
-"""Exit codes; docs/outputs.md says when a command ends with which."""
+"""Exit codes; docs/outputs.md describes them."""
 EXIT_CODES = (
-    "Exit codes: 0 all right; 1 an error; 2 wrong usage; 3 finished, but some of several inputs failed; "
+    "Exit codes: 0 success; 1 an error; 2 wrong usage; 3 finished, but some of several inputs failed; "
     "130 interrupted."
 )
 WIDE = 10_000
-"""Characters to a line where no terminal sets a width, so that a redirected table is never cut."""
-
-JSON = typer.Option("--json", help="Write what was measured as one JSON object; '-' for standard output.")
+"""Characters per line if no terminal sets a width, so that a redirected table is never cut."""
 
 
 @contextlib.contextmanager
-def bar(again: str = "go on where it stopped", more: Callable[[], str] = str) -> Iterator[Progress]:
-    """Give a progress hook that draws a bar per task with its time left, and takes it away when done.
+def bar(again: str = "resume", more: Callable[[], str] = str) -> Iterator[Progress]:
+    """Give a progress hook that draws a bar per task with the time left, and removes it when done.
 
-    `again` says what the same command does after it was interrupted; `more` gives what else stands beside the bars.
+    Parameters
+    ----------
+    again
+        What the same command does after it was interrupted.
+    more
+        Returns what else to show beside the bars.
     """
-    from rich.progress import (
-        BarColumn,
-        ProgressColumn,
-        Task,
-        TaskID,
-        TextColumn,
-        TimeElapsedColumn,
-        TimeRemainingColumn,
-    )
+    bars = _bars(more)
+    ids: dict[str, TaskID] = {}
+    with _interrupts(again) as check:
+
+        def progress(task: str, done: float, total: float) -> None:
+            check()
+            if task not in ids:
+                ids[task] = bars.add_task(task, total=total)
+            bars.update(ids[task], completed=done, total=total)
+            if done >= total:
+                bars.remove_task(ids.pop(task))
+
+        with bars:
+            yield progress
+
+
+def _bars(more: Callable[[], str]) -> "Bars":
+    from rich.progress import BarColumn, ProgressColumn, Task, TextColumn, TimeElapsedColumn, TimeRemainingColumn
     from rich.progress import Progress as Bars
     from rich.text import Text
 
@@ -63,32 +80,30 @@ def bar(again: str = "go on where it stopped", more: Callable[[], str] = str) ->
         TimeRemainingColumn(),
         More(),
     )
-    bars = Bars(*columns, console=screen, transient=True, disable=not screen.is_terminal)
-    ids: dict[str, TaskID] = {}
+    return Bars(*columns, console=screen, transient=True, disable=not screen.is_terminal)
+
+
+@contextlib.contextmanager
+def _interrupts(again: str) -> Iterator[Callable[[], None]]:
+    """Turn Ctrl-C into an exit code; give a function to call often, which raises it again if it was lost."""
     asked_to_stop = Event()
 
     def stop(*_: Any) -> None:
         asked_to_stop.set()
         raise KeyboardInterrupt
 
-    def tell(task: str, done: float, total: float) -> None:
-        # Python drops a KeyboardInterrupt that meets a destructor or a callback of C code; the wish stands.
+    def check() -> None:
+        # Python drops a KeyboardInterrupt that occurs in a destructor or a callback of C code.
         if asked_to_stop.is_set():
             raise KeyboardInterrupt
-        if task not in ids:
-            ids[task] = bars.add_task(task, total=total)
-        bars.update(ids[task], completed=done, total=total)
-        if done >= total:
-            bars.remove_task(ids.pop(task))
 
     before = signal.getsignal(signal.SIGINT)
     if before is not signal.SIG_IGN:  # as in a background job, which the terminal's Ctrl-C does not concern
         signal.signal(signal.SIGINT, stop)
     try:
-        with bars:
-            yield tell
+        yield check
     except BaseException:
-        # C code in which it falls may end with an error of its own: torch.save, "unexpected pos".
+        # C code that is interrupted may end with an error of its own: torch.save, "unexpected pos".
         if not asked_to_stop.is_set():
             raise
         say(f"Interrupted. Repeat the same command to {again}.")
@@ -98,11 +113,24 @@ def bar(again: str = "go on where it stopped", more: Callable[[], str] = str) ->
 
 
 def new_table(first: str, *others: str, title: str | None = None, min_width: int | None = None) -> Table:
-    """Return a table whose first column is text and whose others are numbers, close enough for 80 characters."""
+    """Return a table whose first column is text and whose others are numbers.
+
+    In a narrow terminal, cells continue on the next line, so that nothing is cut.
+    """
     table = Table(title=title, title_justify="left", box=SIMPLE_HEAD, padding=0)
-    table.add_column(first, no_wrap=True, min_width=min_width)
+    table.add_column(first, overflow="fold", min_width=min_width)
     for name in others:
-        table.add_column(name, justify="right", no_wrap=True, min_width=min_width)
+        table.add_column(name, justify="right", overflow="fold", min_width=min_width)
+    return table
+
+
+def _drawn(summary: SummaryTable) -> Table:
+    first, *others = summary.columns
+    table = new_table(first, *others, title=summary.title or None, min_width=summary.min_width)
+    for number, row in enumerate(summary.rows):
+        if number in summary.rules:
+            table.add_section()
+        table.add_row(*row, style="dim" if number in summary.minor else None)
     return table
 
 
@@ -110,21 +138,21 @@ def new_table(first: str, *others: str, title: str | None = None, min_width: int
 class Results:
     """Where the results of a command go.
 
-    They go to standard output. Where that is to hold something else, as JSON, they go to standard error.
+    They go to standard output; to standard error if standard output has other content, such as JSON.
 
     Attributes
     ----------
     json_file
         Where the user wants JSON: a path, '-' for standard output, or None.
     taken
-        Whether something else than JSON stands on standard output.
+        Whether standard output has other content than JSON.
     """
 
     json_file: str | None = None
     taken: bool = False
 
-    def show(self, *parts: str | Table) -> None:
-        """Show lines of text, and tables: as wide as the terminal, or, where there is none, as they need."""
+    def show(self, *parts: str | Table | SummaryTable) -> None:
+        """Show lines of text, and tables: as wide as the terminal, or in a file as wide as needed."""
         stream = sys.stderr if self.taken or self.json_file == "-" else sys.stdout
         if stream.isatty():
             _print(Console(file=stream), parts)
@@ -145,16 +173,43 @@ class Results:
             write_json(Path(self.json_file), content)
 
 
-def _print(console: Console, parts: Sequence[str | Table]) -> None:
+def _print(console: Console, parts: Sequence[str | Table | SummaryTable]) -> None:
     for part in parts:
-        console.print(part, markup=False, highlight=False, soft_wrap=isinstance(part, str))
+        shown = _drawn(part) if isinstance(part, SummaryTable) else part
+        console.print(shown, markup=False, highlight=False, soft_wrap=isinstance(part, str))
+
+
+def for_each(files: Sequence[Path], work: Callable[[Path], dict[str, Any]], results: Results) -> None:
+    """Do something with each file and write the JSON; an error in one of several files does not stop the others.
+
+    Parameters
+    ----------
+    work
+        Does it, shows the results, and returns them.
+    """
+    from ictal.errors import IctalError
+
+    if len(files) == 1:
+        results.give_json(work(files[0]))
+        return
+    found, failed = [], []
+    for file in files:
+        try:
+            found.append(work(file))
+        except IctalError as error:
+            failed.append(str(error))
+            say_error(error)
+    results.give_json({"recordings": found, "failed": failed})
+    if failed:
+        say(f"{len(failed)} of {len(files)} recordings failed.")
+        raise typer.Exit(PARTLY_FAILED)
 
 
 def say(text: str) -> None:
-    """Say a line of progress, or a note, on standard error."""
+    """Print a line of progress, or a note, on standard error."""
     screen.print(text, markup=False, highlight=False, soft_wrap=True)
 
 
 def say_error(error: object) -> None:
-    """Say on standard error what went wrong."""
+    """Print an error on standard error."""
     screen.print(f"Error: {error}", style="bold red", markup=False, highlight=False, soft_wrap=True)

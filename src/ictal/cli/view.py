@@ -2,82 +2,79 @@
 
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
-from ictal.cli.recordings import ACCEPT_DOUBTFUL
-from ictal.cli.screen import PARTLY_FAILED, say, say_error
-from ictal.errors import IctalError, ReadError, UsageError
-
-if TYPE_CHECKING:
-    from ictal.web.viewer import Viewer
+from ictal.cli.completion import complete_model
+from ictal.cli.options import ACCEPT_DOUBTFUL
+from ictal.cli.screen import PARTLY_FAILED, say
+from ictal.errors import IctalError
 
 NEEDED = ("fastapi", "uvicorn", "python_multipart")
 
 
 def view(
     files: Annotated[
-        list[Path] | None, typer.Argument(help="Recordings; none are needed with --upload.", show_default=False)
+        list[Path] | None,
+        typer.Argument(metavar="FILES", help="Recordings; not needed with --upload.", show_default=False),
     ] = None,
     model: Annotated[
         Path | None,
-        typer.Option(help="Folder of a model, or its name [default: whatever scored it, else 'default']."),
+        typer.Option(
+            metavar="MODEL",
+            help="Name of a model, or its folder.",
+            show_default="the one that made existing scores, else default",
+            autocompletion=complete_model,
+        ),
     ] = None,
     out: Annotated[
         Path | None,
-        typer.Option(help="Folder of scores and votes [default: ictal_NAME beside you; of several or none, ictal]."),
+        typer.Option(
+            metavar="FOLDER",
+            help="Folder of scores and votes.",
+            show_default="ictal_NAME in the current folder; ictal for several or no recordings",
+        ),
     ] = None,
-    port: Annotated[int, typer.Option(min=0, max=65535, help="0: any that is free.")] = 0,
+    port: Annotated[int, typer.Option(min=0, max=65535, metavar="N", help="Port; 0 for any free one.")] = 0,
     host: Annotated[
-        str, typer.Option(help="Address to listen at; any but the default lets others in.")
+        str,
+        typer.Option(
+            metavar="ADDRESS",
+            help="Address to listen on; any other than the default lets other machines connect.",
+        ),
     ] = "127.0.0.1",
     browser: Annotated[bool, typer.Option("--browser/--no-browser", help="Open a browser.")] = True,
     blind: Annotated[
-        bool, typer.Option("--blind/--not-blind", help="Tell raters what the model says only after they voted.")
+        bool, typer.Option("--blind/--not-blind", help="Hide the model's answer until a rater has voted.")
     ] = True,
-    upload: Annotated[bool, typer.Option("--upload", help="Let the page send files.")] = False,
+    upload: Annotated[bool, typer.Option("--upload", help="Let the page upload files.")] = False,
     accept_doubtful: Annotated[bool, ACCEPT_DOUBTFUL] = False,
     show_patient: Annotated[
         bool, typer.Option("--show-patient", help="Show the patient field of EDF files.")
     ] = False,
 ) -> None:
-    """Look at recordings in a browser: EEG, what the model says and why; and vote. For research only.
+    """Show recordings and scores in a browser, and vote.
+
+    The page shows the EEG, what the model predicts and why. For research only.
 
     Example: ictal view night.edf
     """
     check_installed()
-    from ictal.report.results_folder import check_names, results_folder
-    from ictal.web.serve import serve
-    from ictal.web.settings import ViewerSettings
-    from ictal.web.viewer import Viewer
+    from ictal.web.settings import ServerSettings
+    from ictal.web.view import view as show
 
-    shown = files or []
-    if not shown and not upload:
-        raise UsageError("name at least one recording, 'ictal view night.edf', or let the page send some: --upload")
-    check_names(shown)
-    settings = ViewerSettings(blind=blind, upload=upload, show_patient=show_patient, accept_doubtful=accept_doubtful)
-    viewer = Viewer(out or results_folder(shown), model, settings)
-    failed = _show_all(viewer, shown)
-    serve(viewer, host, port, browser=browser, say=say)
-    if failed:
+    settings = ServerSettings(
+        host=host,
+        port=port,
+        browser=browser,
+        blind=blind,
+        upload=upload,
+        show_patient=show_patient,
+        accept_doubtful=accept_doubtful,
+    )
+    if show(files or (), model, out, settings, say=say):
         raise typer.Exit(PARTLY_FAILED)
-
-
-def _show_all(viewer: "Viewer", files: list[Path]) -> int:
-    """Add files to the viewer; say which cannot be read, and return how many. A single one is an error."""
-    failed = 0
-    for file in files:
-        try:
-            viewer.show(file)
-        except ReadError as error:
-            if len(files) == 1:
-                raise
-            say_error(error)
-            failed += 1
-    if failed and failed == len(files):
-        raise ReadError("none of the recordings can be read")
-    return failed
 
 
 def check_installed() -> None:

@@ -4,6 +4,7 @@ from ictal.evaluation.arm_comparison import ArmComparisonSettings, compare_arms
 from ictal.evaluation.arm_results import ArmResult, Comparison, Interaction, Way
 from ictal.evaluation.bootstrap import Estimate, PatientBootstrap, ResamplingSettings
 from ictal.evaluation.calibration import Calibration, calibrate_out_of_fold, fit_calibration
+from ictal.evaluation.compare_files import compare
 from ictal.evaluation.differences import Difference, paired_differences
 from ictal.evaluation.evaluate import Evaluation, evaluate
 from ictal.evaluation.expert_labels import ExpertLabels, read_expert_labels
@@ -22,7 +23,8 @@ from ictal.evaluation.permutation import holm, permutation_p
 from ictal.evaluation.prediction_tables import ColumnNames, read_patients, read_table
 from ictal.evaluation.ranking import CONTRASTS, auprc, auroc, contrast
 from ictal.evaluation.reliability import Reliability, expected_calibration_error, reliability_curve
-from ictal.evaluation.table_comparison import TableComparison, TableComparisonSettings, TableResult, compare_tables
+from ictal.evaluation.table_comparison import TableComparisonSettings, compare_tables
+from ictal.evaluation.table_results import TableComparison, TableResult
 
 __all__ = [
     "CONTRASTS",
@@ -56,6 +58,7 @@ __all__ = [
     "brier_score",
     "calibrate_out_of_fold",
     "cohen_kappa",
+    "compare",
     "compare_arms",
     "compare_tables",
     "compare_with_experts",

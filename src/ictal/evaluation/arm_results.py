@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 from typing import Any
 
+from ictal.core.summary_table import SummaryTable, html_of
 from ictal.evaluation.bootstrap import Estimate
 from ictal.evaluation.differences import Difference
 from ictal.evaluation.evaluate import Evaluation
@@ -116,6 +117,19 @@ class Comparison:
     def rows(self) -> tuple[ArmResult, ...]:
         """Arms, baselines and floor, as a table lists them."""
         return (*self.arms, *self.baselines, *([self.floor] if self.floor else []))
+
+    def summary(self, title: str = "KL (lower is better)", *, with_test: bool = True) -> SummaryTable:
+        """Return the table of arms, baselines and floor."""
+        rows = []
+        for arm in self.rows:
+            gap = f"{arm.difference.value:+.3f}" if arm.difference else "–"
+            rows.append((arm.name, str(arm.cv), *((str(arm.test or "–"), gap) if with_test else ())))
+        columns = ("arm", "cross-validation", *(("held-out test", "test − c.-v.") if with_test else ()))
+        minor = frozenset(range(len(self.arms), len(rows)))
+        return SummaryTable(columns, tuple(rows), title, minor, min_width=9)
+
+    def _repr_html_(self) -> str:
+        return html_of(self.summary())
 
     def between(self, split: str = "cv") -> tuple[Difference, ...]:
         """Return the differences of pairs of arms."""

@@ -10,6 +10,7 @@ import pandas as pd
 
 from ictal.core.labels import PANELS, PATTERNS, STRATA, distribution, panels, strata
 from ictal.core.predictions import Predictions
+from ictal.core.summary_table import SummaryTable, html_of
 from ictal.evaluation.bootstrap import Estimate, PatientBootstrap
 from ictal.evaluation.metric_table import Measured, measure_table
 from ictal.evaluation.metrics import confusion_of_votes, correct, kl_divergence, pattern_shares
@@ -36,6 +37,11 @@ class Group:
     n_patients: int
     kl: Estimate | None
     accuracy: Estimate | None
+
+    def cells(self) -> tuple[str, str, str]:
+        """Return number of windows, KL and accuracy as text."""
+        accuracy = f"{self.accuracy:.2f}" if self.accuracy else "–"
+        return str(self.n_windows), f"{self.kl}" if self.kl else "–", accuracy
 
 
 @dataclass(frozen=True)
@@ -81,6 +87,42 @@ class Evaluation:
     panel_confusion: Floats
     measures: dict[str, Estimate]
 
+    def summary(self) -> tuple[SummaryTable, SummaryTable]:
+        """Return the table of overall figures, and that of patterns and strata."""
+        return self._overall(), self._by_group()
+
+    def _repr_html_(self) -> str:
+        return html_of(
+            f"{self.n_windows} windows of {self.n_eegs} EEGs of {self.n_patients} patients", *self.summary()
+        )
+
+    def _overall(self) -> SummaryTable:
+        windows = str(self.n_windows)
+        rows = [
+            ("KL", f"{self.kl}", windows),
+            ("KL of the best constant", f"{self.constant_kl}", windows),
+            ("model minus constant", f"{self.difference_to_constant:+.3f}", windows),
+            ("balanced accuracy", f"{self.balanced_accuracy}", windows),
+            ("... any tied pattern right", f"{self.measures['balanced_accuracy_any']}", windows),
+        ]
+        for one, other in (("lateralized", "generalized"), ("periodic", "rhythmic")):
+            name = f"{one}_auroc"
+            counts = self.contrasts[name]
+            lacking = [side for side, count in zip((one, other), counts, strict=True) if not count]
+            auroc = f"– (none {' or '.join(lacking)})" if lacking else f"{self.measures[name]}"
+            rows.append((f"AUROC, {one} against {other}", auroc, f"{counts[0]} : {counts[1]}"))
+        return SummaryTable(("figure", "with interval", "of windows"), tuple(rows), minor=frozenset({1, 4}))
+
+    def _by_group(self) -> SummaryTable:
+        rows = [
+            (name, *group.cells(), _or_dash(self.measures[f"auroc_{name}"]))
+            for name, group in self.per_pattern.items()
+        ]
+        rules = frozenset({len(rows)})
+        rows += [(name, *group.cells(), "") for name, group in self.per_stratum.items()]
+        columns = ("windows by", "n", "KL", "accuracy", "AUROC against the rest")
+        return SummaryTable(columns, tuple(rows), rules=rules)
+
     def to_json(self) -> dict[str, Any]:
         """Return the figures as plain numbers, lists and None."""
         overall = {
@@ -109,6 +151,10 @@ class Evaluation:
 def estimate_json(estimate: Estimate) -> dict[str, Any]:
     """Return value and interval as plain numbers and None."""
     return {"value": _number(estimate.value), "interval": estimate.interval}
+
+
+def _or_dash(estimate: Estimate) -> str:
+    return "–" if np.isnan(estimate.value) else f"{estimate:.2f}"
 
 
 def _number(value: float) -> float | None:

@@ -1,6 +1,7 @@
 """Compare a model with experts: whether it agrees with the rest of a panel as well as each expert does."""
 
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -8,11 +9,12 @@ import numpy.typing as npt
 
 from ictal.core.intervals import bounded_mean
 from ictal.core.labels import distribution
+from ictal.core.summary_table import SummaryTable, html_of
 from ictal.errors import TableError
 from ictal.evaluation.bootstrap import Estimate, PatientBootstrap
 from ictal.evaluation.calibration import calibrated_kl, patient_folds
 from ictal.evaluation.evaluate import estimate_json
-from ictal.evaluation.expert_labels import NOT_LABELLED, ExpertLabels
+from ictal.evaluation.expert_labels import NOT_LABELLED, ExpertLabels, read_expert_labels
 from ictal.evaluation.metric_table import Measured, kappa_measured
 from ictal.evaluation.metrics import agreement_parts, kappa_of, kl_divergence, pattern_shares
 
@@ -94,6 +96,19 @@ class PanelComparison:
     resampled: str
     n_effective: float = float("nan")
 
+    def summary(self) -> SummaryTable:
+        """Return the table of experts."""
+        columns = ("expert", "windows", "kappa", "model's kappa", "agree", "model agrees")
+        rows = []
+        for row in self.rows:
+            figures = (row.kappa, row.model_kappa, row.agreeing, row.model_agreeing)
+            rows.append((row.expert, str(row.n_windows), *(f"{one.value:.3f}" for one in figures)))
+        return SummaryTable(columns, tuple(rows))
+
+    def _repr_html_(self) -> str:
+        medians = f"Median kappa of the experts with the others: {self.expert}; of the model there: {self.model}."
+        return html_of(self.summary(), medians)
+
     def to_json(self) -> dict[str, Any]:
         """Return plain numbers, lists and None."""
         names = ("expert", "model", "difference", "n_better", "whole_panel", "kl")
@@ -113,7 +128,7 @@ class PanelComparison:
 
 
 def compare_with_experts(
-    labels: ExpertLabels,
+    labels: ExpertLabels | str | Path,
     min_others: int = MIN_OTHERS,
     n_resamples: int = 1000,
     seed: int = 0,
@@ -127,7 +142,7 @@ def compare_with_experts(
     Parameters
     ----------
     labels
-        Labels of every expert, and the model's probabilities.
+        Labels of every expert, and the model's probabilities; or the path of such a table, see `read_expert_labels`.
     min_others
         Windows with fewer votes of other experts are excluded from an expert's row.
     n_resamples, seed, confidence
@@ -139,6 +154,7 @@ def compare_with_experts(
     TableError
         If `min_others` is below 1 or no expert has a kappa.
     """
+    labels = labels if isinstance(labels, ExpertLabels) else read_expert_labels(Path(labels))
     if min_others < 1:
         raise TableError(f"min_others is {min_others}; allowed are whole numbers from 1")
     n_windows = len(labels.labels)

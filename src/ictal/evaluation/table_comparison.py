@@ -15,13 +15,14 @@ from ictal.core.labels import PATTERNS, VOTE_COLUMNS
 from ictal.core.predictions import PROBABILITY_COLUMNS, eeg_weights
 from ictal.core.progress import Progress, silent
 from ictal.errors import TableError, UnknownNameError, listed, raise_problems
-from ictal.evaluation.bootstrap import Estimate, PatientBootstrap, ResamplingSettings
+from ictal.evaluation.bootstrap import PatientBootstrap, ResamplingSettings
 from ictal.evaluation.calibration import calibrated_kl, patient_folds
-from ictal.evaluation.differences import Difference, paired_differences
+from ictal.evaluation.differences import paired_differences
 from ictal.evaluation.ensemble import weigh
-from ictal.evaluation.evaluate import Evaluation, evaluate_votes
+from ictal.evaluation.evaluate import evaluate_votes
 from ictal.evaluation.metric_table import measure_table
 from ictal.evaluation.metrics import kl_divergence
+from ictal.evaluation.table_results import TableComparison, TableResult
 
 Floats = npt.NDArray[np.float64]
 Marks = npt.NDArray[np.bool_]
@@ -67,91 +68,6 @@ class TableComparisonSettings(ResamplingSettings):
         if value not in WEIGHTS:
             raise UnknownNameError("weight", value, WEIGHTS)
         return value
-
-
-@dataclass(frozen=True)
-class TableResult:
-    """The figures of one table.
-
-    Attributes
-    ----------
-    evaluation
-        All figures, over the compared windows.
-    calibrated
-        KL divergence after calibrations that were fitted on other patients, by name of the calibration.
-    n_windows_all, kl_all
-        Over all common windows, including those of unknown patients; `kl_all` is None if patients have equal weight.
-    """
-
-    name: str
-    evaluation: Evaluation
-    calibrated: dict[str, Estimate]
-    n_windows_all: int
-    kl_all: float | None
-
-    @property
-    def n_windows(self) -> int:
-        """Number of compared windows."""
-        return self.evaluation.n_windows
-
-    @property
-    def n_patients(self) -> int:
-        """Number of patients of the compared windows."""
-        return self.evaluation.n_patients
-
-    @property
-    def kl(self) -> Estimate:
-        """Mean KL divergence with its confidence interval."""
-        return self.evaluation.kl
-
-
-@dataclass(frozen=True)
-class TableComparison:
-    """The figures of all tables, and the differences of all pairs.
-
-    Attributes
-    ----------
-    ensemble
-        The weights of the table 'weighted' for each group of patients; they were fitted on the other groups.
-    weight
-        One of `WEIGHTS`.
-    left_out
-        Sentences about windows that were left out.
-    """
-
-    tables: tuple[TableResult, ...]
-    differences: tuple[Difference, ...]
-    ensemble: dict[str, list[float]]
-    weight: str
-    left_out: tuple[str, ...]
-    n_resamples: int
-    seed: int
-
-    def to_json(self) -> dict[str, Any]:
-        """Return plain numbers, lists and None."""
-        return {
-            "weight": self.weight,
-            "n_resamples": self.n_resamples,
-            "seed": self.seed,
-            "left_out": list(self.left_out),
-            "tables": [
-                {
-                    "name": table.name,
-                    "n_windows": table.n_windows,
-                    "n_patients": table.n_patients,
-                    "n_effective_patients": table.evaluation.n_effective,
-                    "kl": table.kl.value,
-                    "kl_interval": table.kl.interval,
-                    "calibrated_kl": {name: [row.value, row.interval] for name, row in table.calibrated.items()},
-                    "evaluation": table.evaluation.to_json(),
-                    "n_windows_all": table.n_windows_all,
-                    "kl_all": table.kl_all,
-                }
-                for table in self.tables
-            ],
-            "ensemble": self.ensemble,
-            "differences": [difference.to_json() for difference in self.differences],
-        }
 
 
 def compare_tables(

@@ -10,6 +10,7 @@ import torch
 
 from ictal.core.atomic_files import whole_file, write_json, write_text
 from ictal.core.progress import Progress, silent
+from ictal.core.summary_table import SummaryTable, html_of
 from ictal.data import check_folds
 from ictal.evaluation import Comparison, LearningCurve
 from ictal.experiments.ablation_plan import AblationPlan, AblationSettings, plan_ablation
@@ -17,10 +18,17 @@ from ictal.experiments.ablation_tables import arms_frame, collect, compare, hist
 from ictal.experiments.data_source import DataSource
 from ictal.experiments.learning_curve import curve_of, curve_units
 from ictal.experiments.run_manifest import new_manifest, record_units
-from ictal.experiments.units import RunReference, UnitDone, limited_threads, run_units_here, run_units_on
+from ictal.experiments.units import (
+    RunReference,
+    UnitDone,
+    limited_threads,
+    run_units_here,
+    run_units_on,
+)
 from ictal.models.arms import find_arm
 from ictal.recipes import Recipe, load_recipe
 from ictal.report.ablation_report import Report, render
+from ictal.report.verdicts import verdict_of_arms
 from ictal.simulator import CONTROLS
 from ictal.training.run_folder import PREDICTIONS, RunFolder, Unit
 from ictal.training.unit import RunSetup
@@ -49,6 +57,13 @@ class Ablation:
     manifest: dict[str, Any]
     controls: dict[str, Comparison] = field(default_factory=dict)
     learning_curve: LearningCurve | None = None
+
+    def summary(self) -> SummaryTable:
+        """Return the table of arms, baselines and floor."""
+        return self.comparison.summary(f"KL on {self.manifest['data']}, networks as trained here (lower is better)")
+
+    def _repr_html_(self) -> str:
+        return html_of(self.summary(), verdict_of_arms(self.comparison), f"Report: {self.folder / 'report.html'}")
 
     def to_frame(self) -> pd.DataFrame:
         """Return a table with one row per arm and baseline."""

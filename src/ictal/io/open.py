@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from ictal.core.atomic_files import beside, reason_of
 from ictal.core.recording import Recording
@@ -11,7 +12,7 @@ from ictal.io.bids import add_sidecars, recording_in, sidecar_units
 from ictal.io.edf.header import BDF_MAGIC, EDF_MAGIC
 from ictal.io.edf.reader import read_edf
 from ictal.io.hms import MAGIC, read_hms
-from ictal.io.mne_reader import MNE_SUFFIXES, read_with_mne
+from ictal.io.mne_reader import MNE_SUFFIXES, from_raw, read_with_mne
 from ictal.io.persyst import read_persyst
 
 Reader = Callable[[Path], Recording]
@@ -74,6 +75,14 @@ def open_recording(path: str | Path, *, accept_doubtful: bool = False) -> Record
         return add_sidecars(_read(path).settled(accept_doubtful=accept_doubtful), path)
     except OSError as error:
         raise ReadError(f"{path}: cannot be read: {reason_of(error)}") from error
+
+
+def as_recording(recording: "str | Path | Recording | Any", *, accept_doubtful: bool = False) -> Recording:
+    """Return a recording that is given as a path (see `open_recording`), a `Recording`, or an `mne.io.Raw`."""
+    if isinstance(recording, str | Path):
+        return open_recording(recording, accept_doubtful=accept_doubtful)
+    opened = recording if isinstance(recording, Recording) else from_raw(recording)
+    return opened.settled(accept_doubtful=accept_doubtful)
 
 
 def format_of(path: Path) -> str:

@@ -1,5 +1,7 @@
 """Models that have a name: those that ship with ictal, and the user's own. Read without torch."""
 
+import warnings
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
@@ -115,6 +117,26 @@ def is_shipped(model: Path) -> bool:
 def named_folders() -> list[Path]:
     """Return the folder of every model that has a name: those that ship with ictal, then the user's."""
     return [folder for place in (SHIPPED, models_folder()) for folder in _folders(place).values()]
+
+
+def list_models(on_error: Callable[[ModelError], None] | None = None) -> list[NamedModel]:
+    """Return every model that has a name: those that ship with ictal, then the user's.
+
+    Parameters
+    ----------
+    on_error
+        Called with the error of each model that cannot be read, which is left out. By default, it becomes a warning.
+    """
+    found = []
+    for folder in named_folders():
+        try:
+            found.append(describe_model(folder))
+        except ModelError as error:
+            if on_error is None:
+                warnings.warn(str(error), stacklevel=2)
+            else:
+                on_error(error)
+    return found
 
 
 def describe_model(name: str | Path) -> NamedModel:

@@ -1,10 +1,14 @@
 """The tables in words: what an interval says, and what it does not."""
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from ictal.evaluation import ArmResult, Comparison, Difference, Interaction, LearningCurve, TableComparison, Way
 from ictal.evaluation.bootstrap import FEW_PATIENTS
 from ictal.evaluation.differences import FEWEST_SEEDS
+
+if TYPE_CHECKING:
+    from ictal.explanations.sanity import Sanity  # which needs torch
 
 SPLITS = {"cv": "in cross-validation", "test": "on the held-out test patients"}
 
@@ -184,3 +188,13 @@ def gap_in_words(arm: ArmResult) -> str:
     if low <= 0 <= high:
         return f"{text}, within what other patients alone would do ({low:+.3f} to {high:+.3f})."
     return f"{text}, more than other patients alone would do ({low:+.3f} to {high:+.3f})."
+
+
+def sanity_in_words(sanity: "Sanity") -> str:
+    """Say whether an explanation changes when the weights are randomised."""
+    verdict = (
+        "it changes with the weights, as it should"
+        if sanity.differs
+        else "it hardly changes, so it may show the EEG and not the model"
+    )
+    return f"Rank correlation with an explanation under random weights {sanity.correlations[-1]:+.2f}: {verdict}."

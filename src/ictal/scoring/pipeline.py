@@ -15,8 +15,7 @@ from ictal.core.progress import Progress, silent
 from ictal.core.recording import Recording
 from ictal.core.windows import CENTRE_S, RATE_HZ, WINDOW_S, Geometry
 from ictal.errors import ReadError, RecipeError
-from ictal.io import open_recording
-from ictal.io.mne_reader import from_raw
+from ictal.io import as_recording
 from ictal.models.hub import find_model
 from ictal.preprocessing.channel_graph import ChannelMapping
 from ictal.preprocessing.channel_mapping import map_channels
@@ -85,7 +84,7 @@ def score(
     begun = time.perf_counter()
     _check_step(step_s)
     quality = quality or QualitySettings()
-    opened = _opened(recording, accept_doubtful=accept_doubtful)
+    opened = as_recording(recording, accept_doubtful=accept_doubtful)
     running = open_engine(find_model(model), engine, threads) if isinstance(model, str | Path) else model
     contract = running.contract
     mapping = map_channels(opened, contract.looks_at, interpolate)
@@ -119,13 +118,6 @@ def _check_step(step_s: float) -> None:
         raise RecipeError(
             f"the step is {step_s:g} s; allowed are multiples of {STEP_UNIT_S:g} from {STEP_UNIT_S:g} to {WINDOW_S}"
         )
-
-
-def _opened(recording: Any, *, accept_doubtful: bool) -> Recording:
-    if isinstance(recording, str | Path):
-        return open_recording(recording, accept_doubtful=accept_doubtful)
-    opened = recording if isinstance(recording, Recording) else from_raw(recording)
-    return opened.settled(accept_doubtful=accept_doubtful)
 
 
 def _notes(mapping: ChannelMapping, pieces: Sequence[Stretch], frame: pd.DataFrame, geometry: Geometry) -> list[str]:

@@ -4,14 +4,17 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import pairwise
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from ictal.core.montage import CHAINS, ELECTRODES, MONTAGES, Derivation, derivations_of
 from ictal.core.recording import Recording
+from ictal.core.summary_table import SummaryTable
 from ictal.core.windows import CENTRE_S, CENTRE_SAMPLES, RATE_HZ, Geometry
 from ictal.errors import ElectrodeError, IctalError
+from ictal.io import as_recording
 from ictal.preprocessing.channel_graph import ChannelMapping
 from ictal.preprocessing.channel_mapping import (
     bipolar_mapping,
@@ -93,6 +96,27 @@ class Info:
     notes: tuple[str, ...]
     problem: str
 
+    def _repr_html_(self) -> str:
+        formed = (f"{name}: {formed} of {of}" for name, (formed, of) in self.views.items())
+        known = {
+            "start": str(self.start or "unknown"),
+            "hours": f"{self.span_s / 3600:.2f}",
+            "channels": f"{len(self.channels)} at {self.rate_hz:g} Hz",
+            "derivations": ", ".join(self.derivations),
+            "electrodes": ", ".join(self.electrodes),
+            "missing": ", ".join(self.missing),
+            "interpolated": ", ".join(self.interpolated),
+            "derivations that can be formed": "\n".join(formed),
+            "median amplitude": "" if self.amplitude_uv is None else f"{self.amplitude_uv:.3g} µV",
+            "flat": ", ".join(self.flat),
+            "gaps": str(len(self.gaps)),
+            "annotations": str(self.n_annotations),
+            "notes": "\n".join(self.notes),
+            f"model '{self.model}'": self.problem or f"can score it: {self.n_windows} windows",
+        }
+        rows = tuple((name, text) for name, text in known.items() if text)
+        return SummaryTable(("recording", self.name), rows).to_html()
+
     def to_json(self) -> dict[str, Any]:
         """Return the same as plain values."""
         views = {name: {"formed": formed, "of": of} for name, (formed, of) in self.views.items()}
@@ -162,6 +186,35 @@ def describe(recording: Recording, contract: Input | None = None, interpolate: i
         notes=(*recording.all_notes, *reference_notes(found)),
         problem=problem or _too_slow_or_short(recording, geometry),
     )
+
+
+def info(
+    recording: "str | Path | Recording | Any",
+    model: str | Path | Input = DEFAULT,
+    interpolate: int = 0,
+    *,
+    accept_doubtful: bool = False,
+) -> Info:
+    """Describe a recording, and say whether a model can score it, before any scoring.
+
+    Parameters
+    ----------
+    recording
+        A path (see `ictal.read`), a `Recording`, or an `mne.io.Raw`.
+    model
+        Folder of a model, its name, or its contract.
+    interpolate
+        How many missing electrodes may be interpolated from the others.
+    accept_doubtful
+        See `ictal.read`.
+
+    Raises
+    ------
+    IctalError
+        If the file cannot be read, or there is no such model.
+    """
+    contract = model if isinstance(model, Input) else read_input(model)
+    return describe(as_recording(recording, accept_doubtful=accept_doubtful), contract, interpolate)
 
 
 def _electrodes_alone(recording: Recording, electrodes: Sequence[str]) -> ChannelMapping | None:

@@ -29,3 +29,21 @@ class ViewerSettings(Settings):
     show_patient: bool = False
     accept_doubtful: bool = False
     max_upload_mb: int = Field(2048, ge=1)
+
+
+class ServerSettings(ViewerSettings):
+    """How recordings are shown, and where.
+
+    Attributes
+    ----------
+    host
+        Address to listen on; any other than the default lets other machines connect.
+    port
+        0 for any free port.
+    browser
+        Whether to open a browser.
+    """
+
+    host: str = "127.0.0.1"
+    port: int = Field(0, ge=0, le=65535)
+    browser: bool = True

@@ -1,0 +1,45 @@
+from ictal import simulator
+from ictal.archive.query import query_archive
+from ictal.archive.run import retry_archive, score_archive
+from ictal.archive.status import archive_status
+from ictal.data.simulation_files import simulate
+from ictal.evaluation.compare_files import compare
+from ictal.evaluation.experts import compare_with_experts
+from ictal.experiments.ablation import ablate
+from ictal.experiments.model_evaluation import evaluate_model as evaluate
+from ictal.experiments.train_model import train
+from ictal.experiments.window_explanation import explain_window as explain
+from ictal.io.open import open_recording as read
+from ictal.models.checkpoint import load_model
+from ictal.models.hub import describe_model, list_models
+from ictal.scoring.event_scoring import evaluate_files as evaluate_events
+from ictal.scoring.pipeline import score
+from ictal.scoring.recording_info import info
+from ictal.web.view import view
+
+__version__: str
+__all__ = [
+    "__version__",
+    "ablate",
+    "archive_status",
+    "compare",
+    "compare_with_experts",
+    "describe_model",
+    "evaluate",
+    "evaluate_events",
+    "explain",
+    "info",
+    "list_models",
+    "load_model",
+    "query_archive",
+    "read",
+    "retry_archive",
+    "score",
+    "score_archive",
+    "simulate",
+    "simulator",
+    "train",
+    "view",
+]
+
+evaluate_model = evaluate  # deprecated

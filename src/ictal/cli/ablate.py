@@ -1,0 +1,140 @@
+"""The command that compares arms."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from ictal.cli.completion import complete_arms
+from ictal.cli.options import CACHE, DATA, JSON, RECIPE, SCHEDULER, SEED_OF_RECIPE, SET, names_in
+from ictal.cli.recipe import recipe_of
+from ictal.cli.screen import Results, bar, new_table, say
+
+if TYPE_CHECKING:
+    from ictal.evaluation import Comparison, LearningCurve
+    from ictal.experiments.ablation import Ablation
+
+MAX_ARMS = 4
+"""With more arms, only the verdict is printed, and not each comparison."""
+FILES = ("report.html", "ablation.csv", "predictions.parquet")
+
+
+def ablate(
+    data: Annotated[str, DATA] = "sim",
+    recipe: Annotated[str, RECIPE] = "quick",
+    arms: Annotated[
+        str | None,
+        typer.Option(
+            metavar="ARMS",
+            help="Arms to compare, separated by commas, or all.",
+            show_default="temporal,spatial,both,features",
+            autocompletion=complete_arms,
+        ),
+    ] = None,
+    augmentations: Annotated[
+        bool, typer.Option("--augmentations", help="Measure the effect of each augmentation, for one arm.")
+    ] = False,
+    controls: Annotated[
+        bool, typer.Option("--controls", help="Check the arms on the simulator's controls as well (slow).")
+    ] = False,
+    learning_curve: Annotated[
+        str | None,
+        typer.Option(
+            metavar="ARMS",
+            help="Arms to train on fewer patients as well, separated by commas: would more patients help?",
+            autocompletion=complete_arms,
+        ),
+    ] = None,
+    folds: Annotated[
+        int | None,
+        typer.Option(
+            min=2, metavar="N", help="Folds of cross-validation, by patient.", show_default="that of the recipe"
+        ),
+    ] = None,
+    seed: Annotated[int | None, SEED_OF_RECIPE] = None,
+    workers: Annotated[
+        int | None,
+        typer.Option(
+            min=1, metavar="N", help="Processes that train units side by side.", show_default="units run one by one"
+        ),
+    ] = None,
+    scheduler: Annotated[str | None, SCHEDULER] = None,
+    threads: Annotated[
+        int | None,
+        typer.Option(min=1, metavar="N", help="CPU threads per unit.", show_default="all; one with --workers"),
+    ] = None,
+    out: Annotated[Path, typer.Option(metavar="FOLDER", help="Run folder; an interrupted run resumes there.")] = Path(
+        "runs/ablation"
+    ),
+    cache: Annotated[Path | None, CACHE] = None,
+    overrides: Annotated[list[str] | None, SET] = None,
+    json_file: Annotated[str | None, JSON] = None,
+) -> None:
+    """Train arms on every fold, and compare them.
+
+    A verdict about arms, and not only about these trained networks, needs --set seeds=3 or more.
+
+    Example: ictal ablate sim --recipe quick --out runs/demo
+    """
+    from ictal.distributed import Cluster
+    from ictal.experiments import ablation
+
+    with bar() as progress:
+        result = ablation.ablate(
+            data,
+            recipe_of(recipe, overrides, seed, folds),
+            None if arms is None else names_in(arms),
+            out,
+            cache=cache,
+            progress=progress,
+            augmentations=augmentations,
+            controls=controls,
+            learning_curve=names_in(learning_curve or ""),
+            cluster=Cluster(workers, scheduler) if workers or scheduler else None,
+            threads=threads,
+        )
+    _show(Results(json_file), result)
+
+
+def _show(results: Results, result: "Ablation") -> None:
+    results.give_json(result.to_json())
+    results.show(result.summary())
+    _show_comparison(results, result.comparison)
+    if result.learning_curve:
+        _show_curve(results, result.learning_curve)
+    for name, control in result.controls.items():
+        results.show(control.summary(f"KL on sim:{name}", with_test=False))
+    results.show("Files:", *(f"  {result.folder / name}" for name in FILES))
+
+
+def _show_comparison(results: Results, comparison: "Comparison") -> None:
+    from ictal.report.verdicts import (
+        difference_in_words,
+        few_patients_in_words,
+        patients_in_words,
+        verdict_of_arms,
+        way_in_words,
+    )
+
+    judged = comparison.arms[0].evaluations["cv"]
+    patients = patients_in_words(judged.n_patients, judged.n_effective)
+    results.show(f"Cross-validation: {judged.n_windows} windows of {patients}.")
+    results.show(verdict_of_arms(comparison))
+    if warning := few_patients_in_words(judged.n_effective):
+        say(f"Warning: {warning}")
+    if len(comparison.arms) > MAX_ARMS:
+        return  # the report has the rest, with figures
+    for way in comparison.ways:
+        results.show(way_in_words(way))
+    for difference in comparison.differences:
+        if difference.b in (comparison.reference, "prior"):
+            results.show(difference_in_words(difference))
+
+
+def _show_curve(results: Results, curve: "LearningCurve") -> None:
+    from ictal.report.verdicts import curve_in_words
+
+    table = new_table("arm", "training patients", "KL, cross-validation", "gain")
+    for point in curve.points:
+        table.add_row(point.arm, str(point.n_patients), f"{point.kl}", f"{point.gain}" if point.gain else "–")
+    results.show(table, *curve_in_words(curve))

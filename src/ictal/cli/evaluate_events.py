@@ -1,0 +1,61 @@
+"""The command that compares events with a reference."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from ictal.cli.options import JSON, PATTERN
+from ictal.cli.screen import Results, new_table
+
+if TYPE_CHECKING:
+    from ictal.scoring.event_scoring import EventEvaluation
+
+
+def evaluate_events(
+    scores: Annotated[
+        Path,
+        typer.Argument(
+            metavar="SCORES", help="Scores (Parquet), events (BIDS events.tsv), or a folder of such files."
+        ),
+    ],
+    events: Annotated[
+        Path,
+        typer.Argument(
+            metavar="REFERENCE", help="BIDS events.tsv, a folder of such files, or a table with a row per recording."
+        ),
+    ],
+    pattern: Annotated[str, PATTERN] = "seizure",
+    json_file: Annotated[str | None, JSON] = None,
+) -> None:
+    """Compare events with a reference, by the rules of SzCORE.
+
+    Example: ictal evaluate-events ictal_night night_reference_events.tsv
+    """
+    from ictal.scoring.event_scoring import evaluate_files
+
+    result, results = evaluate_files(scores, events, pattern), Results(json_file)
+    results.give_json(result.to_json())
+    _show(results, result)
+
+
+def _show(results: Results, result: "EventEvaluation") -> None:
+    from ictal.scoring.event_intervals import FIGURES
+    from ictal.scoring.event_scoring import shown as cell
+
+    results.show(f"{result.pattern}: {len(result.files)} recordings, {result.duration_s / 3600:.2f} h")
+    table = new_table("", "reference", "found", "false", "sensitivity", "precision", "F1", "false per day")
+    for name, one in (("events", result.events), ("seconds", result.samples)):
+        counts = (f"{one.reference:g}", f"{one.hits:g}", f"{one.false_alarms:g}")
+        intervals = result.intervals["events" if name == "events" else "samples"]
+        ratios = (cell(getattr(one, figure), getattr(intervals, figure)) for figure in FIGURES)
+        table.add_row(name, *counts, *ratios)
+    results.show(table)
+    for sentence in result.left_out:
+        results.show(f"{sentence}.")
+    if result.unscored_reference_s:
+        results.show(f"{result.unscored_reference_s:g} s of reference events have no prediction and cannot be found.")
+    if result.without_reference:
+        results.show(f"Left out, because the reference lacks them: {', '.join(result.without_reference)}.")
+    if result.without_scores:
+        results.show(f"In the reference, but not scored: {', '.join(result.without_scores)}.")

@@ -1,0 +1,60 @@
+"""The command that explains a prediction."""
+
+from pathlib import Path
+from typing import Annotated, Any, cast
+
+import typer
+
+from ictal.cli.completion import complete_method, complete_page
+from ictal.cli.options import DATA, JSON, MODEL_ARGUMENT, PATTERN, RECIPE, SET
+from ictal.cli.screen import Results
+
+
+def explain(
+    model: Annotated[Path, MODEL_ARGUMENT],
+    data: Annotated[str, DATA],
+    window: Annotated[str, typer.Option(metavar="ID", help="Id of the window.")],
+    out: Annotated[Path, typer.Option(metavar="FILE", help="Figure to write (.svg or .png).")],
+    pattern: Annotated[str | None, PATTERN] = None,
+    method: Annotated[
+        str,
+        typer.Option(metavar="METHOD", help="occlusion, gradients or gradcam.", autocompletion=complete_method),
+    ] = "occlusion",
+    check: Annotated[
+        bool, typer.Option("--check", help="Test whether the explanation changes with random weights.")
+    ] = False,
+    page: Annotated[
+        str,
+        typer.Option(
+            metavar="PART",
+            help="Traces to draw: the 10 s in the centre, or the whole window.",
+            autocompletion=complete_page,
+        ),
+    ] = "centre",
+    recipe: Annotated[str, RECIPE] = "quick",
+    overrides: Annotated[list[str] | None, SET] = None,
+    json_file: Annotated[str | None, JSON] = None,
+) -> None:
+    """Draw which parts of a window support a pattern.
+
+    Without --pattern, the most probable one is explained.
+
+    Example: ictal explain models/both sim --window p3e1_0 --out why.svg
+    """
+    from ictal.experiments.window_explanation import explain_window
+    from ictal.explanations.sanity import sanity
+    from ictal.models.checkpoint import load_model
+    from ictal.recipes import load_recipe
+    from ictal.report.explanation_figure import explanation_figure, save_figure
+    from ictal.report.verdicts import sanity_in_words
+
+    chosen = load_recipe(recipe, overrides or ())
+    found = explain_window(model, data, window, pattern, cast(Any, (method,)), chosen)
+    save_figure(explanation_figure(found, cast(Any, method), cast(Any, page), f"window {window}"), out)
+    content, results = found.to_json(), Results(json_file)
+    if check:
+        checked = sanity(load_model(model).network, [found.window], found.pattern, cast(Any, method))
+        content["correlation_with_random_weights"] = checked.correlations[-1]
+        results.show(sanity_in_words(checked))
+    results.show(f"{found.pattern}, probability {found.probability:.2f}", f"Figure: {out}")
+    results.give_json(content)

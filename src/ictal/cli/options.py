@@ -1,0 +1,152 @@
+"""Options and arguments that several commands share."""
+
+import re
+from typing import Any
+
+import typer
+from typer.core import TyperCommand
+
+from ictal.cli.completion import complete_data, complete_engine, complete_model, complete_pattern, complete_recipe
+
+RECIPES = "A recipe that ships with ictal (quick, default, paper or finetune), or a YAML file"
+
+MODEL = typer.Option(
+    "--model",
+    metavar="MODEL",
+    help="Name of a model (see 'ictal models'), or its folder.",
+    autocompletion=complete_model,
+)
+MODEL_ARGUMENT = typer.Argument(
+    metavar="MODEL",
+    help="Name of a model (see 'ictal models'), its folder, or that of a unit of an ablation.",
+    autocompletion=complete_model,
+)
+DATA = typer.Argument(
+    metavar="DATA",
+    help="'sim', a control (sim:temporal, sim:spatial, sim:joint, sim:null), a folder in HMS layout (train.csv, "
+    "train_eegs/), or a manifest CSV.",
+    autocompletion=complete_data,
+)
+RECORDINGS = typer.Argument(
+    metavar="FILES", help="Recordings, or folders of a BIDS data set with one recording each."
+)
+RECIPE = typer.Option("--recipe", metavar="RECIPE", help=f"{RECIPES}.", autocompletion=complete_recipe)
+SET = typer.Option(
+    "--set",
+    metavar="KEY=VALUE",
+    help="Override a key of the recipe, such as data.test_share=0; can be repeated.",
+)
+SEED_OF_RECIPE = typer.Option(
+    "--seed",
+    min=0,
+    metavar="N",
+    help="Seed for folds, initial weights and order.",
+    show_default="that of the recipe",
+)
+SEED = typer.Option("--seed", min=0, metavar="N", help="Seed of the random numbers.")
+CACHE = typer.Option(
+    "--cache", metavar="FOLDER", help="Folder for the prepared windows.", show_default="the user's cache folder"
+)
+PATTERN = typer.Option(
+    "--pattern",
+    metavar="PATTERN",
+    help="seizure, lpd, gpd, lrda, grda or other.",
+    autocompletion=complete_pattern,
+)
+JSON = typer.Option("--json", metavar="FILE", help="Write the results as one JSON object; '-' for standard output.")
+
+STEP = typer.Option("--step", metavar="SECONDS", help="Time from one window to the next, in seconds.")
+ENGINE = typer.Option(
+    "--engine",
+    metavar="ENGINE",
+    help="What runs the model: auto, onnxruntime, openvino or torch.",
+    autocompletion=complete_engine,
+)
+INTERPOLATE = typer.Option(
+    "--interpolate",
+    min=0,
+    metavar="N",
+    help="Interpolate up to N missing electrodes from the others, by spherical splines.",
+)
+ACCEPT_DOUBTFUL = typer.Option(
+    "--accept-doubtful", help="Read recordings whose channel names, times or voltages are in doubt, with a note."
+)
+THREADS = typer.Option("--threads", min=1, metavar="N", help="CPU threads.", show_default="all")
+
+WORKERS = typer.Option(
+    "--workers", min=1, metavar="N", help="Processes on this machine, one thread each.", show_default="one per CPU"
+)
+SCHEDULER = typer.Option(
+    "--scheduler", metavar="ADDRESS", help="Dask scheduler to use instead of --workers, such as tcp://host:8786."
+)
+MEMORY = typer.Option(
+    "--memory",
+    metavar="SIZE",
+    help="Memory of each worker, such as 2GiB.",
+    show_default="an equal share of the machine's",
+)
+ARCHIVE = typer.Argument(metavar="FOLDER", help="Folder of an archive that 'ictal score-archive' made.")
+PARTITION = typer.Option(
+    "--model",
+    metavar="NAME",
+    help="Which model's results, named as by 'status'.",
+    show_default="those of the last run",
+)
+LOG = typer.Option(
+    "--log", metavar="FILE", help="Append a line of JSON per event to a file; '-' for standard output."
+)
+
+
+OLD_NAMES = {
+    "compare": {
+        "--window": "--window-columns",
+        "--eeg": "--eeg-column",
+        "--patient": "--patient-column",
+        "--votes": "--vote-columns",
+        "--probabilities": "--probability-columns",
+    },
+    "experts": {"--least": "--min-others"},
+}
+"""By command, options that had another name in 0.1.0, which still works."""
+
+
+IN_WORDS = {
+    r"\[default: \((.*?)\)([];])": r"[default: \1\2",
+    r"; x>=0\]": "]",
+    r"  \[x>=0\]": "",
+    r"x>=(\d+)": r"at least \1",
+    r"(\d+)<=x<=(\d+)": r"\1 to \2",
+}
+"""How the notes that typer makes of defaults and ranges become words."""
+TYPE = re.compile(r" <[^<>]*>$")
+
+
+class Command(TyperCommand):
+    """A command that accepts old names of options, and whose help has no Python types and no inequalities."""
+
+    def format_options(self, ctx: Any, formatter: Any) -> None:
+        """Write arguments and options without their types, such as <list[Path]>."""
+        write = formatter.write_dl
+
+        def write_names(rows: list[tuple[str, str]], *settings: Any) -> None:
+            write([(TYPE.sub("", name), _in_words(text)) for name, text in rows], *settings)
+
+        formatter.write_dl = write_names
+        super().format_options(ctx, formatter)
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Parse arguments after giving options their names of today."""
+        names = OLD_NAMES.get(self.name or "", {})
+        words = [word.partition("=") for word in args]
+        return super().parse_args(ctx, [f"{names.get(name, name)}{equals}{value}" for name, equals, value in words])
+
+
+def _in_words(text: str) -> str:
+    for pattern, words in IN_WORDS.items():
+        text = re.sub(pattern, words, text)
+    return text
+
+
+def names_in(text: str) -> list[str]:
+    """Return the names in a text that separates them by commas."""
+    return [name.strip() for name in text.split(",") if name.strip()]

@@ -1,0 +1,144 @@
+"""The command that scores recordings."""
+
+from datetime import timedelta
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, cast
+
+import typer
+
+from ictal.cli.completion import complete_formats
+from ictal.cli.options import (
+    ACCEPT_DOUBTFUL,
+    ENGINE,
+    INTERPOLATE,
+    JSON,
+    MODEL,
+    RECORDINGS,
+    STEP,
+    THREADS,
+    names_in,
+)
+from ictal.cli.screen import Results, bar, for_each, new_table, say
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from ictal.scoring.scores import Scores
+
+# Scoring needs neither torch nor matplotlib; what it needs is imported when the command runs.
+
+MAX_EVENTS = 12
+"""Events that are printed; the others are counted."""
+
+
+def score(
+    files: Annotated[list[Path], RECORDINGS],
+    model: Annotated[Path, MODEL] = Path("default"),
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FOLDER",
+            help="Folder of the results.",
+            show_default="ictal_NAME in the current folder; ictal for several recordings",
+        ),
+    ] = None,
+    formats: Annotated[
+        str,
+        typer.Option(
+            metavar="NAMES",
+            help="Any of parquet, csv, bids, json, report, edf, separated by commas; or all.",
+            autocompletion=complete_formats,
+        ),
+    ] = "parquet,csv,bids,json,report",
+    step: Annotated[float, STEP] = 10.0,
+    engine: Annotated[str, ENGINE] = "auto",
+    interpolate: Annotated[int, INTERPOLATE] = 0,
+    threads: Annotated[int | None, THREADS] = None,
+    accept_doubtful: Annotated[bool, ACCEPT_DOUBTFUL] = False,
+    json_file: Annotated[str | None, JSON] = None,
+) -> None:
+    """Score recordings: probabilities, events and a report.
+
+    A window of 10 s gets six probabilities, one per pattern. For research only.
+
+    Example: ictal score night.edf
+    """
+    from ictal.models.hub import find_model
+    from ictal.report import results_folder
+    from ictal.scoring.engine import open_engine
+
+    names = list(results_folder.FORMATS) if formats == "all" else names_in(formats)
+    results_folder.check_formats(names)
+    results_folder.check_names(files)
+    folder, saved = out or results_folder.results_folder(files), find_model(model)
+    announce = partial(say, f"Exporting model {saved}: this takes some seconds, and is done once.")
+    opened = open_engine(saved, cast(Any, engine), threads, announce)
+    results = Results(json_file)
+
+    def show(file: Path) -> dict[str, Any]:
+        with bar("score again from the start") as progress:
+            scored = results_folder.score_file(
+                file,
+                opened,
+                folder,
+                names,
+                step_s=step,
+                interpolate=interpolate,
+                progress=progress,
+                on_scores=_First(),
+                accept_doubtful=accept_doubtful,
+            )
+        _show_scores(results, scored.scores)
+        results.show("Files:", *(f"  {path}" for path in scored.files))
+        return results_folder.summary(scored.scores)
+
+    for_each(files, show, results)
+
+
+class _First:
+    """Says the first scores of a recording as soon as they are known."""
+
+    def __init__(self) -> None:
+        self.said = False
+
+    def __call__(self, frame: "pd.DataFrame") -> None:
+        from ictal.core.predictions import PROBABILITY_COLUMNS
+
+        given = frame[frame["reason"] == ""]
+        if self.said or not len(given):
+            return
+        self.said = True
+        row = given.iloc[0]
+        column = max(PROBABILITY_COLUMNS, key=lambda name: row[name])
+        pattern = column.removesuffix("_probability")
+        say(f"First scores: {row['start_s']:.0f} to {row['stop_s']:.0f} s: {pattern} {row[column]:.2f}")
+
+
+def _show_scores(results: Results, scores: "Scores") -> None:
+    from ictal.core.labels import PATTERN_TITLES
+    from ictal.report.clock import duration_in_words
+
+    frame, events = scores.frame, scores.events()
+    refused = int((frame["reason"] != "").sum())
+    seconds = scores.manifest["seconds"]["all"]
+    results.show(
+        f"{scores.recording.name}: {duration_in_words(scores.recording.span_s)} scored in {seconds:.1f} s; "
+        f"{len(frame)} windows, {refused} without a prediction"
+    )
+    for note in scores.recording.notes:
+        say(f"Note: {note}.")
+    if not events:
+        results.show("No events.")
+        return
+    shown = new_table("event", "from", "duration", "peak")
+    for event in events[:MAX_EVENTS]:
+        shown.add_row(
+            PATTERN_TITLES[event.pattern],
+            str(timedelta(seconds=round(event.start_s))),
+            duration_in_words(event.duration_s),
+            f"{event.peak:.2f}",
+        )
+    results.show(shown)
+    if len(events) > MAX_EVENTS:
+        results.show(f"... and {len(events) - MAX_EVENTS} more events.")

@@ -1,0 +1,63 @@
+"""The command that trains a model."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from ictal.cli.completion import complete_arm, complete_model, complete_recipe
+from ictal.cli.options import CACHE, DATA, RECIPES, SEED_OF_RECIPE, SET
+from ictal.cli.recipe import recipe_of
+from ictal.cli.screen import Results, bar
+
+
+def train(
+    data: Annotated[str, DATA],
+    arm: Annotated[
+        str | None,
+        typer.Option(
+            metavar="ARM",
+            help="Arm to train.",
+            show_default="that of the model in --from, or the only one in the recipe, or both",
+            autocompletion=complete_arm,
+        ),
+    ] = None,
+    recipe: Annotated[
+        str | None,
+        typer.Option(
+            "--recipe",
+            metavar="RECIPE",
+            help=f"{RECIPES}.",
+            show_default="quick; finetune with --from",
+            autocompletion=complete_recipe,
+        ),
+    ] = None,
+    begin_with: Annotated[
+        str | None,
+        typer.Option(
+            "--from", metavar="MODEL", help="Fine-tune this model: its name or folder.", autocompletion=complete_model
+        ),
+    ] = None,
+    seed: Annotated[int | None, SEED_OF_RECIPE] = None,
+    out: Annotated[Path, typer.Option(metavar="FOLDER", help="Folder of the model.")] = Path("models/model"),
+    cache: Annotated[Path | None, CACHE] = None,
+    overrides: Annotated[list[str] | None, SET] = None,
+) -> None:
+    """Train one arm on a data set, and save it as a model.
+
+    Some recipes train on a stream of simulated windows instead. An interrupted training resumes.
+
+    Example: ictal train sim --arm both --out models/both
+
+    Example: ictal train sim --recipe default --out models/mine
+
+    Example: ictal train data/hms --from default --out models/hms
+    """
+    from ictal.experiments import train_model
+
+    chosen = recipe_of(recipe or ("finetune" if begin_with else "quick"), overrides, seed)
+    with bar() as progress:
+        folder = train_model.train(
+            data, arm, chosen, out, cache=cache, progress=progress, begin_with=begin_with, overrides=overrides or ()
+        )
+    Results().show("Files:", *(f"  {folder / name}" for name in ("model.safetensors", "card.json")))

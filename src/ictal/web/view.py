@@ -1,0 +1,76 @@
+"""Open the viewer on recordings."""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from ictal.errors import ReadError, UsageError
+from ictal.report.results_folder import check_names, results_folder
+from ictal.web.serve import serve
+from ictal.web.settings import ServerSettings
+from ictal.web.viewer import Viewer
+
+
+def view(
+    files: Sequence[str | Path] = (),
+    model: str | Path | None = None,
+    out: str | Path | None = None,
+    settings: ServerSettings = ServerSettings(),  # noqa: B008 (frozen)
+    *,
+    say: Callable[[str], None] = print,
+    **changes: Any,
+) -> int:
+    """Show recordings in a browser until Ctrl-C.
+
+    Parameters
+    ----------
+    files
+        Recordings; none are needed with ``upload=True``.
+    model
+        Folder or name of the model that scores; None: the one that made existing scores, else 'default'.
+    out
+        Folder of scores and votes; None: see `results_folder`.
+    settings
+        What the viewer may do, and where it listens.
+    say
+        Called with the address to open, and with the error of each recording that cannot be read.
+    **changes
+        Single fields of `settings`, such as ``port=8000``.
+
+    Returns
+    -------
+    int
+        How many recordings could not be read.
+
+    Raises
+    ------
+    UsageError
+        If there is nothing to show.
+    ReadError
+        If no recording can be read.
+    """
+    chosen = settings.changed(changes)
+    paths = [Path(file) for file in files]
+    if not paths and not chosen.upload:
+        raise UsageError("name at least one recording, 'ictal view night.edf', or let the page send some: --upload")
+    check_names(paths)
+    viewer = Viewer(Path(out) if out else results_folder(paths), model, chosen)
+    failed = _add_all(viewer, paths, say)
+    serve(viewer, chosen.host, chosen.port, browser=chosen.browser, say=say)
+    return failed
+
+
+def _add_all(viewer: Viewer, files: Sequence[Path], say: Callable[[str], None]) -> int:
+    """Add files to the viewer, and return how many cannot be read. A single one is an error."""
+    failed = 0
+    for file in files:
+        try:
+            viewer.show(file)
+        except ReadError as error:
+            if len(files) == 1:
+                raise
+            say(f"Error: {error}")
+            failed += 1
+    if failed and failed == len(files):
+        raise ReadError("none of the recordings can be read")
+    return failed
