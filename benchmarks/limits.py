@@ -27,7 +27,7 @@ from ictal.models.arms import ModelSettings, build
 from ictal.models.efficientnet import Efficientnet
 from ictal.models.wavenet import Wavenet
 from ictal.recipes import load_recipe
-from ictal.scoring.engine import SHARING
+from ictal.scoring.engines import SHARING
 from scoring import settings_of
 from side_by_side import prepare
 from speed import median_ms, peak_gflops

@@ -83,7 +83,7 @@ def test_an_unknown_name_lists_those_that_there_are(places):
 def test_a_name_that_both_have_is_refused_and_the_message_says_what_to_do(places):
     ships, own = places
     default, mine = model(ships / "default"), model(own / "default")
-    with pytest.raises(ModelError, match="a model that ships with ictal and of one of yours") as told:
+    with pytest.raises(ModelError, match="both a model that ships with ictal and one of yours") as told:
         find_model("default")
     assert str(default) in str(told.value)
     assert str(mine) in str(told.value)

@@ -1,6 +1,5 @@
 """The command that opens the viewer."""
 
-from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -8,12 +7,10 @@ import typer
 
 from ictal.cli.recordings import ACCEPT_DOUBTFUL
 from ictal.cli.screen import PARTLY_FAILED, say, say_error
-from ictal.errors import IctalError, ReadError, UsageError
+from ictal.errors import ReadError, UsageError, require
 
 if TYPE_CHECKING:
     from ictal.web.viewer import Viewer
-
-NEEDED = ("fastapi", "uvicorn", "plotly", "python_multipart")
 
 
 def view(
@@ -46,7 +43,7 @@ def view(
 
     Example: ictal view night.edf
     """
-    check_installed()
+    require("web", "the viewer")
     from ictal.report.results_folder import check_names, results_folder
     from ictal.web.serve import serve
     from ictal.web.settings import ViewerSettings
@@ -78,9 +75,3 @@ def _show_all(viewer: "Viewer", files: list[Path]) -> int:
     if failed and failed == len(files):
         raise ReadError("none of the recordings can be read")
     return failed
-
-
-def check_installed() -> None:
-    """Raise an error that says what to install, where the extra of the viewer is missing."""
-    if missing := [name for name in NEEDED if find_spec(name) is None]:
-        raise IctalError(f"the viewer needs {', '.join(missing)}; install them by: pip install 'ictal[web]'")
