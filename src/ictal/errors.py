@@ -4,7 +4,8 @@ import gzip
 import struct
 import zipfile
 import zlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from importlib.util import find_spec
 from itertools import islice
 
@@ -135,6 +136,18 @@ def require(extra: str, purpose: str, *modules: str) -> None:
         raise MissingExtraError(
             f"{purpose} needs {', '.join(missing)}; install {it} with: pip install 'ictal[{extra}]'"
         )
+
+
+@contextmanager
+def naming_extras(purpose: str) -> Iterator[None]:
+    """Raise a `MissingExtraError` where an import in the block fails for lack of an extra; see `require`."""
+    try:
+        yield
+    except ModuleNotFoundError as error:
+        for extra, modules in EXTRAS.items():
+            if str(error.name).partition(".")[0] in modules:
+                require(extra, purpose)
+        raise
 
 
 def _installed(module: str) -> bool:
