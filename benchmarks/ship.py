@@ -1,7 +1,7 @@
 """Evaluate a model from 'ictal train sim --recipe default', and put it into the package with its card.
 
 The script writes src/ictal/models/weights/NAME (weights, card.json, CARD.md, and the ONNX export, which is scored
-without torch) and the figures in docs/default.md. With --export, it only makes the shipped model's export again, which
+without torch) and the figures in docs/default.md. With --export, it only makes the shipped export again, which
 is needed after a change of card.json. With --check, it writes nothing and compares the weights with the shipped ones,
 and the shipped export with torch.
 """

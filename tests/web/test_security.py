@@ -26,7 +26,7 @@ from ictal.web.settings import ViewerSettings
 from ictal.web.upload import Parsers, keep, title_of
 from ictal.web.viewer import Viewer
 from tests.scoring.helpers import eeg, recording_of
-from tests.web.conftest import TOKEN, client_of, wait_for
+from tests.web.clients import TOKEN, client_of, wait_for
 
 GUARD = Guard(lambda *_: None, TOKEN)
 OURS = {"host": "127.0.0.1:8000", "x-ictal-token": TOKEN}
