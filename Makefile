@@ -48,7 +48,7 @@ $(BIN)/python:
 
 # torch, torchvision and timm are left to pip together: only so do their versions fit.
 $(VENV)/.demo: pyproject.toml | $(BIN)/python
-	$(BIN)/pip install --quiet --editable .
+	$(BIN)/pip install --quiet --editable ".[train]"
 	touch $@
 
 $(VENV)/.dev: pyproject.toml | $(BIN)/python
@@ -57,7 +57,7 @@ $(VENV)/.dev: pyproject.toml | $(BIN)/python
 
 $(VENV)/.docs: pyproject.toml | $(BIN)/python
 	$(BIN)/pip install --quiet --editable ".[docs]"
-	touch $@ $(VENV)/.demo
+	touch $@
 
 $(VENV)/.bench: pyproject.toml | $(BIN)/python
 	$(BIN)/pip install --quiet --editable ".[bench]"

@@ -20,10 +20,11 @@ from _sides import hold_to
 from _table import markdown
 from ictal.core.atomic_files import write_json
 from ictal.core.predictions import Predictions, mean_of
+from ictal.data import assign_folds
 from ictal.evaluation import ColumnNames, compare_tables, read_table
 from ictal.evaluation.differences import Difference
 from ictal.experiments.ablation import ablate
-from ictal.experiments.units import folds_of, open_windows
+from ictal.experiments.data_source import DataSource
 from ictal.preprocessing.input_needs import ALL
 from ictal.preprocessing.settings import StandardiseSettings
 from ictal.recipes import Recipe, load_recipe
@@ -46,9 +47,11 @@ def recipe_of(options: argparse.Namespace) -> Recipe:
 def reference_tables(recipe: Recipe, out: Path, image: str) -> dict[str, Predictions]:
     """Train the reference on unfiltered windows, and return its tables by arm."""
     plain = StandardiseSettings(band_hz=None, fill="mean")
-    _, array = open_windows("sim", recipe.data, plain, False, ALL, out / "cache", lambda *_: None, folded=True)
+    source = DataSource("sim", recipe.data, plain, ALL, False, out / "cache")
+    array = source.prepare(source.open())
+    folds = assign_folds(array.labels, recipe.data.folds, recipe.data.test_share, recipe.seed)
     np.save(out / "windows.npy", array.signals)
-    array.labels.assign(fold=folds_of(array, recipe)).to_parquet(out / "labels.parquet")
+    array.labels.assign(fold=folds).to_parquet(out / "labels.parquet")
     keras_arms = {"temporal": "temporal", "spatial": "spatial, tiled" if image == "tiled" else "spatial"}
     training = {arm: recipe.training_of(arm) for arm in keras_arms}
     arms = {

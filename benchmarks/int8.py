@@ -26,7 +26,8 @@ from ictal.core.windows import RATE_HZ, WINDOW_SAMPLES
 from ictal.models.checkpoint import load_model
 from ictal.preprocessing.settings import StandardiseSettings
 from ictal.preprocessing.standardise import standardise
-from ictal.scoring.engine import ExportedEngine, Piece, Run, open_engine
+from ictal.scoring.engines import ExportedEngine, WindowBatch, open_engine
+from ictal.scoring.engines.exported import Run
 from ictal.scoring.export_contract import read_contract
 from ictal.simulator import simulate_recording
 
@@ -62,14 +63,14 @@ class Reader(CalibrationDataReader):
         return next(self.left, None)
 
 
-def piece(seed: int, settings: StandardiseSettings) -> Piece:
+def piece(seed: int, settings: StandardiseSettings) -> WindowBatch:
     """Return overlapping windows of a simulated recording."""
     length = WINDOW_SAMPLES + (N_WINDOWS - 1) * STEP
     signal = standardise(simulate_recording(seed, 0, length / RATE_HZ / 3600), settings).signal
-    return Piece(signal[:, :length], range(0, N_WINDOWS * STEP, STEP))
+    return WindowBatch(signal[:, :length], range(0, N_WINDOWS * STEP, STEP))
 
 
-def fed(engine: ExportedEngine, to: Piece) -> Inputs:
+def fed(engine: ExportedEngine, to: WindowBatch) -> Inputs:
     """Return the inputs of each graph of an engine for a piece."""
     found: Inputs = defaultdict(list)
 

@@ -28,7 +28,7 @@ from ictal.models.efficientnet import Efficientnet
 from ictal.models.model_settings import ModelSettings
 from ictal.models.wavenet import Wavenet
 from ictal.recipes import load_recipe
-from ictal.scoring.engine import SHARING
+from ictal.scoring.engines.exported import SHARING
 from scoring import settings_of
 from side_by_side import prepare
 from speed import median_ms, peak_gflops

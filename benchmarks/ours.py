@@ -19,7 +19,7 @@ from ictal.io import open_recording
 from ictal.preprocessing.filtering import band_pass
 from ictal.preprocessing.settings import StandardiseSettings
 from ictal.preprocessing.standardise import standardise
-from ictal.scoring.engine import Piece, open_engine
+from ictal.scoring.engines import WindowBatch, open_engine
 from ictal.scoring.pipeline import score
 
 # torch is imported where it is used: scoring starts without it, and start-up is measured.
@@ -138,7 +138,7 @@ def _score(model: str, setup: Setup) -> Measure:
 def _ready(setup: Setup) -> Measure:
     engine = open_engine(setup.folder / "paper", threads=setup.threads)
     one = np.load(setup.folder / "windows.npy", mmap_mode="r")[0]
-    return timed(lambda: engine(Piece(one, [0])))
+    return timed(lambda: engine(WindowBatch(one, [0])))
 
 
 def _hours(recording: Recording) -> float:

@@ -35,8 +35,7 @@ from ictal.preprocessing.runs import stretches
 from ictal.preprocessing.settings import StandardiseSettings
 from ictal.recipes import load_recipe
 from ictal.scoring import chunks
-from ictal.scoring import engine as engines_module
-from ictal.scoring.engine import Piece, open_engine
+from ictal.scoring.engines import WindowBatch, exported, open_engine
 from ictal.scoring.export import export_model
 from ictal.scoring.pipeline import score
 from ictal.simulator import simulate_recording
@@ -124,7 +123,7 @@ def measure_torch(night: Path, model: Path, n_windows: int = 24) -> None:
     stretch = next(iter(stretches(recording, map_channels(recording, contract.looks_at), contract.standardise.fill)))
     starts = [number * 10 * RATE_HZ for number in range(n_windows)]
     signal = stretch.standardised(0, starts[-1] + WINDOW_SAMPLES, contract.standardise)[0].signal
-    piece, answers, times = Piece(signal, starts), {}, {name: [] for name in engines}
+    piece, answers, times = WindowBatch(signal, starts), {}, {name: [] for name in engines}
     for _ in range(4):
         for name, engine in engines.items():
             begun = time.perf_counter()
@@ -143,7 +142,7 @@ def measure_pieces(night: Path, model: Path) -> None:
     whole_recording = open_recording(night)
     hour = Recording.from_array(whole_recording.read(0, 1800 * RATE), whole_recording.channels, RATE)
     streamed = score(hour, model).frame
-    chunks.FIRST_WINDOWS = engines_module.SHARING = 10**6
+    chunks.FIRST_WINDOWS = exported.SHARING = 10**6
     whole = score(hour, model).frame
     columns = [name for name in whole if name.endswith("_probability")]
     off = abs(streamed[columns] - whole[columns]).max().max()

@@ -1,12 +1,15 @@
 """Evaluate a model from 'ictal train sim --recipe default', and put it into the package with its card.
 
-The script writes src/ictal/models/weights/NAME (weights, card.json, CARD.md) and the figures in docs/default.md. With
---check, it writes nothing, and compares the weights with the shipped ones.
+The script writes src/ictal/models/weights/NAME (weights, card.json, CARD.md, and the ONNX export, which is scored
+without torch) and the figures in docs/default.md. With --export, it only makes the shipped export again, which
+is needed after a change of card.json. With --check, it writes nothing and compares the weights with the shipped ones,
+and the shipped export with torch.
 """
 
 import argparse
 import shutil
 import subprocess
+import tempfile
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -16,6 +19,7 @@ import pandas as pd
 
 from _machine import SHARED, machine
 from _page import between
+from _shared_weights import share_weights
 from ictal.core.atomic_files import write_json, write_text
 from ictal.core.labels import PATTERN_TITLES, PATTERNS, VOTE_COLUMNS
 from ictal.core.predictions import PROBABILITY_COLUMNS, Predictions
@@ -24,6 +28,10 @@ from ictal.experiments.model_evaluation import evaluate_model
 from ictal.models.arms import members
 from ictal.models.checkpoint import Card, load_model
 from ictal.models.hub import CARD, CARD_TEXT, SHIPPED, WEIGHTS
+from ictal.scoring.export import export_model
+from ictal.scoring.export_contract import CONTRACT, Contract, sha256_of
+from ictal.scoring.pipeline import score
+from ictal.simulator import simulate_recording
 from real_seizures import OTHERS, scored, told
 
 PROJECT = Path(__file__).resolve().parents[1]
@@ -169,23 +177,51 @@ def ship(model: Path, name: str) -> None:
     write_json(place / CARD, card.model_dump(mode="json"))
     write_text(place / CARD_TEXT, card_text(name, card, lines))
     write_text(PAGE, between(PAGE.read_text(encoding="utf-8"), BEGIN, END, lines))
+    export(place)
     print("\n".join(lines))
 
 
+def export(place: Path) -> None:
+    """Write the graphs of a shipped model, which read their weights from `model.safetensors`, and their contract."""
+    for old in place.glob("*.onnx"):
+        old.unlink()
+    with tempfile.TemporaryDirectory() as folder:
+        made = export_model(place, Path(folder))
+        contract = Contract.model_validate_json((made / CONTRACT).read_text(encoding="utf-8"))
+        for name in contract.graphs:
+            shutil.copy(made / name, place / name)
+            share_weights(place / name, place / WEIGHTS)
+    graphs = {name: sha256_of(place / name) for name in contract.graphs}
+    write_json(place / CONTRACT, contract.model_copy(update={"graphs": graphs}).model_dump(mode="json"))
+
+
 def check(model: Path, name: str) -> None:
-    """Print the largest difference between the weights of two models."""
+    """Print how far the shipped weights are from those of a model, and the shipped export from torch."""
     one, other = (load_model(folder).network.state_dict() for folder in (model, SHIPPED / name))
     off = max(float((one[key].double() - other[key].double()).abs().max()) for key in one)
     print(f"largest difference from a shipped weight: {off:.3g}")
+    recording = simulate_recording(seed=0, patient=0, hours=0.1)
+    exported, in_torch = (
+        score(recording, SHIPPED / name, engine=engine).frame[list(PROBABILITY_COLUMNS)].to_numpy()
+        for engine in ("onnxruntime", "torch")
+    )
+    off = float(np.nanmax(abs(exported - in_torch)))
+    print(f"largest difference of a probability of the shipped export from torch: {off:.3g}")
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("model", type=Path, help="folder from 'ictal train'")
+    parser.add_argument("model", type=Path, nargs="?", help="folder from 'ictal train'")
     parser.add_argument("--name", default="default")
     parser.add_argument("--check", action="store_true")
+    parser.add_argument("--export", action="store_true")
     options = parser.parse_args()
     print(machine())
+    if options.export:
+        export(SHIPPED / options.name)
+        return
+    if options.model is None:
+        parser.error("name the folder of the model, or --export")
     (check if options.check else ship)(options.model, options.name)
 
 

@@ -14,8 +14,8 @@ import dask
 import pytest
 from distributed import Client
 
-from ictal.distributed import Cluster, LostWorkerError, open_cluster, require, spread
-from ictal.errors import RunError
+from ictal.distributed import Cluster, LostWorkerError, open_cluster, spread
+from ictal.errors import MissingExtraError, RunError
 
 
 def double(job: int) -> int:
@@ -178,6 +178,8 @@ def test_what_cannot_be_is_said(values, told):
         Cluster(**values)
 
 
-def test_a_library_that_is_not_installed_is_named_with_its_extra():
-    with pytest.raises(RunError, match=r"this needs Dask, which is not installed; pip install 'ictal\[archive\]'"):
-        require("no_such_module", "Dask")
+def test_without_dask_the_extra_is_named(monkeypatch):
+    monkeypatch.setattr("ictal.errors.find_spec", lambda name: None)
+    message = r"needs dask, distributed; install them with: pip install 'ictal\[archive\]'"
+    with pytest.raises(MissingExtraError, match=message), open_cluster(Cluster(1)):
+        pass

@@ -9,7 +9,7 @@ import pytest
 from ictal.core.labels import PATTERNS, VOTE_COLUMNS
 from ictal.core.predictions import PROBABILITY_COLUMNS, Predictions
 from ictal.models.hub import find_model
-from ictal.scoring.engine import open_engine
+from ictal.scoring.engines import open_engine
 from ictal.scoring.pipeline import score
 from tests.cli.test_cli import call
 

@@ -4,6 +4,8 @@ import warnings
 from importlib import import_module
 from typing import Any
 
+from ictal.errors import naming_extras
+
 __version__ = "0.1.0"
 
 _PUBLIC = {
@@ -43,7 +45,8 @@ def __getattr__(name: str) -> Any:
     if name not in _PUBLIC:
         raise AttributeError(f"module 'ictal' has no attribute '{name}'")
     module, _, attribute = _PUBLIC[name].partition(":")
-    found = import_module(module)
+    with naming_extras(f"ictal.{name}"):
+        found = import_module(module)
     return getattr(found, attribute) if attribute else found
 
 

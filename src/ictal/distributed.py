@@ -8,10 +8,9 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
-from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
-from ictal.errors import IctalError, RunError
+from ictal.errors import IctalError, RunError, require
 
 if TYPE_CHECKING:
     from distributed import Client, Future, WorkerPlugin
@@ -122,10 +121,12 @@ def open_cluster(place: Cluster, say: Callable[[str], None] = lambda _: None) ->
 
     Raises
     ------
+    MissingExtraError
+        If Dask is not installed.
     RunError
-        If Dask is not installed, or there is no scheduler at the address.
+        If there is no scheduler at the address.
     """
-    require("distributed", "dask")
+    require("archive", "running jobs side by side", "dask", "distributed")
     import dask
     from distributed import Client, LocalCluster
 
@@ -196,19 +197,13 @@ def _quiet() -> Iterator[None]:
 
 
 def _bytes_of(memory: str) -> int:
-    require("dask", "dask")
+    require("archive", "limiting the memory of workers", "dask")
     from dask.utils import parse_bytes
 
     try:
         return int(parse_bytes(memory))
     except ValueError as error:
         raise RunError(f"memory per worker is '{memory}'; allowed are amounts as 2GiB or 800MB") from error
-
-
-def require(module: str, what: str) -> None:
-    """Raise a `RunError` where a library of the extra `archive` is not installed."""
-    if find_spec(module) is None:
-        raise RunError(f"this needs {what}, which is not installed; pip install 'ictal[archive]'")
 
 
 def spread(

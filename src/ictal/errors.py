@@ -4,11 +4,21 @@ import gzip
 import struct
 import zipfile
 import zlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from importlib.util import find_spec
 from itertools import islice
 
 MAX_SHOWN = 20
 """How many problems one message lists before it only counts the rest."""
+
+EXTRAS = {
+    "train": ("torch", "torchvision", "timm", "lightning", "onnx", "onnxscript", "safetensors", "sklearn"),
+    "openvino": ("openvino",),
+    "web": ("fastapi", "uvicorn", "python_multipart"),
+    "archive": ("dask", "distributed", "duckdb", "fsspec"),
+}
+"""Modules that each extra of pyproject.toml adds."""
 
 
 class IctalError(Exception):
@@ -53,6 +63,10 @@ class ModelError(IctalError):
 
 class UsageError(IctalError):
     """A command was called with options or arguments that do not go together."""
+
+
+class MissingExtraError(IctalError, ImportError):
+    """Something needs libraries of an extra that is not installed."""
 
 
 class UnknownNameError(IctalError):
@@ -102,3 +116,42 @@ def raise_problems(title: str, problems: Sequence[str], error: type[IctalError] 
     if len(problems) > MAX_SHOWN:
         lines.append(f"  ... and {len(problems) - MAX_SHOWN} more")
     raise error("\n".join(lines))
+
+
+def require(extra: str, purpose: str, *modules: str) -> None:
+    """Raise a `MissingExtraError` that says what to install, unless the modules of an extra are installed.
+
+    Parameters
+    ----------
+    extra
+        Name of the extra.
+    purpose
+        What needs it: the subject of the message.
+    modules
+        Those that are needed; by default, all of the extra.
+    """
+    missing = [name for name in modules or EXTRAS[extra] if not _installed(name)]
+    if missing:
+        it = "them" if len(missing) > 1 else "it"
+        raise MissingExtraError(
+            f"{purpose} needs {', '.join(missing)}; install {it} with: pip install 'ictal[{extra}]'"
+        )
+
+
+@contextmanager
+def naming_extras(purpose: str) -> Iterator[None]:
+    """Raise a `MissingExtraError` where an import in the block fails for lack of an extra; see `require`."""
+    try:
+        yield
+    except ModuleNotFoundError as error:
+        for extra, modules in EXTRAS.items():
+            if str(error.name).partition(".")[0] in modules:
+                require(extra, purpose)
+        raise
+
+
+def _installed(module: str) -> bool:
+    try:
+        return find_spec(module) is not None
+    except (ImportError, ValueError):  # it is blocked
+        return False

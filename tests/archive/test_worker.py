@@ -16,7 +16,7 @@ from ictal.archive.source import Entry, plan
 from ictal.archive.worker import FetchError, Scoring, score_entry
 from ictal.scoring import scores as scores_module
 from ictal.scoring.burden import burden
-from ictal.scoring.engine import open_engine
+from ictal.scoring.engines import open_engine
 from ictal.scoring.pipeline import score
 from ictal.scoring.scores import Scores
 from tests.archive.helpers import edf

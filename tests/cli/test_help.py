@@ -19,7 +19,7 @@ from ictal.explanations.base import METHOD_NAMES
 from ictal.models.arms import ARMS, weighted_averages
 from ictal.recipes import recipe_names
 from ictal.report.results_folder import FORMATS
-from ictal.scoring.engine import ENGINES
+from ictal.scoring.engines import ENGINES
 from ictal.simulator import CONTROLS
 from tests.cli.test_streams import all_commands
 from tests.test_docs import GROUP

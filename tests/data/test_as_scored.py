@@ -15,8 +15,9 @@ from ictal.data.dataset import FileDataset
 from ictal.data.window_array import WindowArray
 from ictal.errors import TableError
 from ictal.io.edf.writer import write_edf
+from ictal.models.output import ModelOutput
 from ictal.preprocessing.input_needs import Needs
-from ictal.scoring.engine import Answer, Piece
+from ictal.scoring.engines import WindowBatch
 from ictal.scoring.pipeline import score
 from tests.helpers import save
 from tests.scoring.helpers import contract, eeg, recording_of
@@ -34,10 +35,10 @@ class Keeping:
     contexts: list[np.ndarray] = field(default_factory=list)
     described: dict = field(default_factory=lambda: {"engine": "keeping"})
 
-    def __call__(self, piece: Piece) -> Answer:
+    def __call__(self, piece: WindowBatch) -> ModelOutput:
         self.windows += list(piece.windows)
         self.contexts += [] if piece.contexts is None else list(piece.contexts)
-        return Answer(np.full((len(piece.starts), 6), 1 / 6))
+        return ModelOutput(np.full((len(piece.starts), 6), 1 / 6))
 
 
 @dataclass(frozen=True)

@@ -27,7 +27,7 @@ from ictal.models.model_settings import CalibrationSettings
 from ictal.recipes import load_recipe
 from ictal.recipes.loading import to_yaml
 from ictal.recipes.schema import Recipe
-from ictal.scoring.engine import Piece, open_engine
+from ictal.scoring.engines import WindowBatch, open_engine
 from tests.conftest import TINY
 
 STREAMED = [
@@ -163,7 +163,7 @@ def test_a_mean_of_networks_is_exported_and_fine_tuned_as_one(averaged, cache, t
     windows = np.random.default_rng(1).normal(0, 20, (2, 20, 10_000)).astype(np.float32)
     expected = load_model(averaged).predict(windows)
     for window, mean in zip(windows, expected, strict=True):
-        answer = open_engine(averaged, "onnxruntime")(Piece(window, [0]))
+        answer = open_engine(averaged, "onnxruntime")(WindowBatch(window, [0]))
         np.testing.assert_allclose(answer.probabilities[0], mean, atol=1e-4)
     still = load_recipe(TINY, STILL)
     tuned = load_model(train("sim", None, still, tmp_path / "tuned", cache=cache, begin_with=averaged))

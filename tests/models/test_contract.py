@@ -56,7 +56,7 @@ def test_tensors_of_another_arm_or_none_at_all_are_refused(saved):
     garbage = b"no tensors"
     (saved / "model.safetensors").write_bytes(garbage)
     change_card(saved, arm="temporal", weights_sha256=hashlib.sha256(garbage).hexdigest())
-    with pytest.raises(ModelError, match="is no file of tensors"):
+    with pytest.raises(ModelError, match="is not a safetensors file"):
         load_model(saved)
 
 

@@ -22,8 +22,9 @@ from ictal.models.arm_network import ArmNetwork, MeanOfArms, parts_of
 from ictal.models.build import build
 from ictal.models.checkpoint import Card, save_model
 from ictal.models.model_settings import ModelSettings
+from ictal.models.output import ModelOutput
 from ictal.preprocessing.settings import StandardiseSettings
-from ictal.scoring.engine import Answer, Piece
+from ictal.scoring.engines import WindowBatch
 from ictal.scoring.export import export_model
 from ictal.scoring.export_contract import Contract
 from tests.conftest import TINY
@@ -69,12 +70,12 @@ def recording_of(samples: npt.NDArray[np.floating], rate_hz: float = 200, **more
     return Recording(made.name, made.channels, made.rate_hz, made.n_samples, made.source, **more)
 
 
-def windows_of(n: int, step: int = 2000, seed: int = 0) -> Piece:
+def windows_of(n: int, step: int = 2000, seed: int = 0) -> WindowBatch:
     """Return a piece with so many windows, and contexts of which some columns are missing."""
     signal = eeg((10_000 + step * (n - 1)) / 200, seed=seed)
     contexts = np.random.default_rng(seed).normal(0, 2, (n, 4, 100, 300)).cumsum(axis=3) / 8
     contexts[::2, 1, :, :120] = np.nan
-    return Piece(signal, [step * number for number in range(n)], np.exp(contexts).astype(np.float32))
+    return WindowBatch(signal, [step * number for number in range(n)], np.exp(contexts).astype(np.float32))
 
 
 def network_of(arm: str, settings: ModelSettings, seed: int = 0) -> ArmNetwork | MeanOfArms:
@@ -157,7 +158,7 @@ class Loudness:
     asked: list[int] = field(default_factory=list)
     described: dict[str, Any] = field(default_factory=lambda: {"engine": "loudness"})
 
-    def __call__(self, piece: Piece) -> Answer:
+    def __call__(self, piece: WindowBatch) -> ModelOutput:
         """Return a share of seizure that grows with amplitude, and one of LPD that grows with the context's power."""
         self.asked.append(len(piece.starts))
         found = np.full((len(piece.starts), 6), 0.1)
@@ -169,4 +170,4 @@ class Loudness:
                 found[number, 1] += (
                     np.nanmean(np.log1p(piece.contexts[number])) + np.isnan(piece.contexts[number]).mean()
                 )
-        return Answer(found / found.sum(axis=1, keepdims=True))
+        return ModelOutput(found / found.sum(axis=1, keepdims=True))

@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 from ictal.core.windows import WINDOW_SAMPLES
 from ictal.models.efficientnet import Efficientnet, EfficientnetSettings
 from ictal.preprocessing.settings import StandardiseSettings
-from ictal.scoring.engine import ExportedEngine, Piece
-from ictal.scoring.export import Columns
+from ictal.scoring.engines import ExportedEngine, WindowBatch
+from ictal.scoring.export import ImageColumns
 from ictal.scoring.export_contract import Contract, Part
 from ictal.views.spectrogram import Spectrogram, SpectrogramSettings
 from tests.helpers import noise
@@ -23,7 +23,7 @@ class Seen:
 
     def __init__(self, chosen: SpectrogramSettings) -> None:
         self.view = Spectrogram(chosen)
-        self.columns, self.images, self.n_samples = Columns(self.view), [], 0
+        self.columns, self.images, self.n_samples = ImageColumns(self.view), [], 0
         sizes = {"every": chosen.hop, "frame": chosen.frame, "width": chosen.width}
         part = Part(name="spatial", takes="columns", files=("columns", "images"), **sizes)
         names = ("name", "arm", "data", "weights_sha256", "card", "torch_version", "onnx_version")
@@ -58,7 +58,7 @@ def test_images_of_a_piece_are_those_of_each_window(width, frame, steps, unit):
     seen = Seen(SpectrogramSettings(n_mels=N_MELS, width=width, frame=frame))
     starts = [0, *np.cumsum(np.multiply(steps, unit) % 6000).tolist()]
     signal = noise(starts[-1] + WINDOW_SAMPLES)
-    seen.engine(Piece(signal, starts))
+    seen.engine(WindowBatch(signal, starts))
     windows = np.stack([signal[:, start : start + WINDOW_SAMPLES] for start in starts])
     expected = seen.view(torch.from_numpy(windows)).numpy()
     np.testing.assert_allclose(np.concatenate(seen.images), expected, rtol=0, atol=1e-3)
@@ -68,7 +68,7 @@ def test_images_of_a_piece_are_those_of_each_window(width, frame, steps, unit):
 def test_what_windows_share_is_computed_once(width, least):
     seen = Seen(SpectrogramSettings(n_mels=N_MELS, width=width))
     starts = [2000 * number for number in range(32)]
-    seen.engine(Piece(noise(starts[-1] + WINDOW_SAMPLES), starts))
+    seen.engine(WindowBatch(noise(starts[-1] + WINDOW_SAMPLES), starts))
     alone = len(starts) * WINDOW_SAMPLES
     assert least < alone / seen.n_samples
     assert (alone / seen.n_samples > 1.1) == (width == 250)

@@ -9,15 +9,18 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ictal.core.windows import CENTRE_SAMPLES
-from ictal.errors import ModelError, UnknownNameError
+from ictal.errors import MissingExtraError, ModelError, UnknownNameError
 from ictal.models.arms import ARMS
 from ictal.models.checkpoint import load_model, predict
 from ictal.models.fusion import FusionSettings
 from ictal.models.model_settings import CalibrationSettings, ModelSettings
+from ictal.models.output import ModelOutput
 from ictal.models.wavenet import Wavenet, WavenetSettings
-from ictal.scoring import engine as engines
 from ictal.scoring import export
-from ictal.scoring.engine import Answer, CheckedEngine, ExportedEngine, Piece, open_engine
+from ictal.scoring.engines import ExportedEngine, WindowBatch, open_engine
+from ictal.scoring.engines import exported as exported_engine
+from ictal.scoring.engines.base import BATCH
+from ictal.scoring.engines.openvino import BF16_AGREES, CheckedEngine
 from ictal.scoring.export_contract import Part, exported_folder
 from ictal.views.waveform import WaveformSettings
 from tests.scoring.helpers import SHARING, SMALL, contract, exported, save, windows_of, with_wavenet
@@ -31,11 +34,11 @@ DIRICHLET = SMALL.model_copy(update={"votes": "dirichlet", "lapse": 0.05})
 @given(steps=st.lists(st.integers(100, 12_000), max_size=80), takes=st.sampled_from(["frames", "columns", "windows"]))
 def test_jobs_are_short_and_leave_no_window_out(steps, takes):
     starts = [0, *np.cumsum(steps).tolist()]
-    ends = list(engines._groups(starts, Part(name="one", takes=takes, files=())))
+    ends = list(exported_engine._groups(starts, Part(name="one", takes=takes, files=())))
     assert [number for begin, end in ends for number in range(begin, end)] == list(range(len(starts)))
     for begin, end in ends:
-        assert 0 < end - begin <= (engines.BATCH if takes == "windows" else engines.SHARING)
-        assert takes == "windows" or starts[end - 1] - starts[begin] < engines.SHARING * CENTRE_SAMPLES
+        assert 0 < end - begin <= (BATCH if takes == "windows" else exported_engine.SHARING)
+        assert takes == "windows" or starts[end - 1] - starts[begin] < exported_engine.SHARING * CENTRE_SAMPLES
 
 
 def fusion(head: str, base: ModelSettings = SMALL) -> ModelSettings:
@@ -94,14 +97,14 @@ def params() -> list[object]:
     return [*FAST, *(pytest.param(name, marks=pytest.mark.slow) for name in SLOW)]
 
 
-def of_torch(folder: Path, piece: Piece) -> Answer:
+def of_torch(folder: Path, piece: WindowBatch) -> ModelOutput:
     """Return what the saved network says of each window, handed to it alone."""
     windows = np.stack([piece.window(number) for number in range(len(piece.starts))])
     found = predict(load_model(folder).network, windows, np.arange(len(windows)), 1, piece.contexts)
-    return Answer(found.probabilities, found.concentrations)
+    return ModelOutput(found.probabilities, found.concentrations)
 
 
-def assert_agree(found: Answer, expected: Answer, allowed: float = AGREE) -> None:
+def assert_agree(found: ModelOutput, expected: ModelOutput, allowed: float = AGREE) -> None:
     np.testing.assert_allclose(found.probabilities, expected.probabilities, atol=allowed, rtol=0)
     np.testing.assert_allclose(found.probabilities.sum(axis=1), 1, atol=1e-9)
     assert (found.concentrations is None) == (expected.concentrations is None)
@@ -120,15 +123,15 @@ def test_every_engine_says_of_every_arm_what_torch_says(name, engine):
     exact = runs.exact if isinstance(runs, CheckedEngine) else runs
     assert exact.described["engine"] == engine
     for n in (1, 3, 5):
-        some = Piece(piece.signal, piece.starts[:n], piece.contexts[:n])
-        part = Answer(
+        some = WindowBatch(piece.signal, piece.starts[:n], piece.contexts[:n])
+        part = ModelOutput(
             expected.probabilities[:n], None if expected.concentrations is None else expected.concentrations[:n]
         )
         assert_agree(exact(some), part)
     apart = windows_of(3, step=1900, seed=3)
     assert_agree(exact(apart), of_torch(folder, apart))
     if runs is not exact:
-        assert_agree(runs(piece), expected, 2 * engines.BF16_AGREES)
+        assert_agree(runs(piece), expected, 2 * BF16_AGREES)
         assert runs.described["precision"] in ("bfloat16", "float32")
         assert runs.described["bfloat16_differs_by"] >= 0
 
@@ -233,8 +236,8 @@ def test_windows_between_two_frames_are_refused():
 def test_unknown_engines_and_those_that_are_not_installed(monkeypatch):
     with pytest.raises(UnknownNameError, match="unknown engine 'tensorrt'; known are: auto, onnxruntime, openvino"):
         open_engine(exported(), "tensorrt")
-    monkeypatch.setattr(engines, "find_spec", lambda name: None)
-    with pytest.raises(ModelError, match=r"pip install 'ictal\[openvino\]'"):
+    monkeypatch.setattr("ictal.errors.find_spec", lambda name: None)
+    with pytest.raises(MissingExtraError, match=r"'openvino' needs openvino; .* pip install 'ictal\[openvino\]'"):
         open_engine(exported(), "openvino")
 
 

@@ -20,7 +20,7 @@ from ictal.models.checkpoint import load_model
 from ictal.preprocessing.channel_mapping import map_channels
 from ictal.scoring import export as exports
 from ictal.scoring import export_contract as contracts
-from ictal.scoring.engine import open_engine
+from ictal.scoring.engines import open_engine
 from ictal.scoring.export import derivations_seen, export_model
 from ictal.scoring.export_contract import exported_folder, read_contract, sha256_of
 from tests.scoring.helpers import SMALL, exported, network_of, save, windows_of

@@ -20,7 +20,8 @@ from ictal.io.edf.writer import write_edf
 from ictal.models.checkpoint import load_model
 from ictal.preprocessing.settings import StandardiseSettings
 from ictal.preprocessing.standardise import standardise
-from ictal.scoring import chunks, engine
+from ictal.scoring import chunks
+from ictal.scoring.engines import exported as exported_engine
 from ictal.scoring.pipeline import score
 from ictal.scoring.quality import FLAWS
 from ictal.scoring.scores import AEEG_COLUMNS, COLUMNS, SPECTRUM_COLUMNS, Scores
@@ -68,7 +69,7 @@ def test_a_stream_is_the_whole_taken_piece_by_piece(monkeypatch, rate_hz, step_s
     assert whole["seizure_probability"].isna().any()
     assert whole[list(PROBABILITY_COLUMNS)].std().max() > 0.03, "windows alike prove nothing"
     sizes(monkeypatch, 4, 8)
-    monkeypatch.setattr(engine, "SHARING", 3)
+    monkeypatch.setattr(exported_engine, "SHARING", 3)
     told: list[pd.DataFrame] = []
     pieces = score(recording, exported(), step_s=step_s, on_scores=told.append).frame
     assert len(told) > 2

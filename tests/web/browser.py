@@ -19,7 +19,7 @@ from ictal.core.labels import PATTERN_TITLES, PATTERNS
 from ictal.core.predictions import PROBABILITY_COLUMNS
 from ictal.io import open_recording
 from ictal.io.edf.writer import write_edf
-from ictal.scoring.engine import open_engine
+from ictal.scoring.engines import open_engine
 from ictal.scoring.pipeline import score
 from ictal.scoring.scores import Scores
 from ictal.simulator import simulate_recording

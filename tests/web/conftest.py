@@ -1,7 +1,6 @@
-"""A recording that the viewer itself has scored, and clients that know its token."""
+"""A recording that the viewer itself has scored, and a client of it."""
 
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -13,22 +12,12 @@ pytest.importorskip("fastapi", reason="the viewer's server needs pip install 'ic
 from starlette.testclient import TestClient
 
 from ictal.io.edf.writer import write_edf
-from ictal.web.app import create_app
 from ictal.web.settings import ViewerSettings
 from ictal.web.viewer import Viewer
 from tests.scoring.helpers import eeg, exported, recording_of
+from tests.web.clients import client_of, wait_for
 
-TOKEN = "a-token-of-the-tests"
 SECONDS = 420
-
-
-def wait_for(fact: Callable[[], Any], seconds: float = 60) -> Any:
-    """Return what a function gives as soon as it is true; fail where it never is."""
-    end = time.monotonic() + seconds
-    while not (found := fact()):
-        assert time.monotonic() < end, "it never came"
-        time.sleep(0.02)
-    return found
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -77,13 +66,6 @@ def viewer(night, model, out, tmp_path) -> Iterator[Viewer]:
 @pytest.fixture
 def client(viewer) -> TestClient:
     return client_of(viewer)
-
-
-def client_of(viewer: Viewer, **more: Any) -> TestClient:
-    """Return a client that knows the token and calls the server by its address."""
-    return TestClient(
-        create_app(viewer, TOKEN), base_url="http://127.0.0.1:8000", headers={"X-Ictal-Token": TOKEN}, **more
-    )
 
 
 @pytest.fixture

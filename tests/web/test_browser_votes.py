@@ -8,7 +8,7 @@ import pytest
 from ictal.core.labels import PATTERNS, VOTE_COLUMNS
 from ictal.data.manifest import read_manifest
 from tests.web.browser import ask, viewing
-from tests.web.conftest import wait_for
+from tests.web.clients import wait_for
 from tests.web.test_browser import as_rater, browser, new_reader  # noqa: F401 - fixtures
 from tests.web.test_browser_opening import write_clip
 

@@ -17,7 +17,8 @@ from ictal.web.settings import ViewerSettings
 from ictal.web.viewer import Viewer
 from ictal.web.votes import FILE, Votes
 from tests.scoring.helpers import eeg, recording_of
-from tests.web.conftest import client_of, unpacked, wait_for
+from tests.web.clients import client_of, wait_for
+from tests.web.conftest import unpacked
 
 FORMER_SCHEMA = """
 create table rater (name text primary key collate nocase) strict;

@@ -3,7 +3,7 @@
 import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 
-from tests.web.conftest import TOKEN
+from tests.web.clients import TOKEN
 
 schemathesis = pytest.importorskip("schemathesis")
 

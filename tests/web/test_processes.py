@@ -10,7 +10,7 @@ from urllib.request import urlopen
 
 import pytest
 
-from tests.web.conftest import wait_for
+from tests.web.clients import wait_for
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="signals are those of POSIX")
 

@@ -26,7 +26,7 @@ from ictal.web.settings import ViewerSettings
 from ictal.web.upload import Parsers, keep, title_of
 from ictal.web.viewer import Viewer
 from tests.scoring.helpers import eeg, recording_of
-from tests.web.conftest import TOKEN, client_of, wait_for
+from tests.web.clients import TOKEN, client_of, wait_for
 
 GUARD = Guard(lambda *_: None, TOKEN)
 OURS = {"host": "127.0.0.1:8000", "x-ictal-token": TOKEN}
@@ -209,10 +209,8 @@ class TestBinding:
             serve.bound("127.0.0.1", taken.getsockname()[1])
 
     def test_without_the_extra_it_is_said_what_installs_it(self, monkeypatch, night):
-        monkeypatch.setattr(
-            sys.modules["ictal.cli.view"], "find_spec", lambda name: None if name == "uvicorn" else object()
-        )
-        with pytest.raises(IctalError, match=r"needs uvicorn; install them by: pip install 'ictal\[web\]'"):
+        monkeypatch.setattr("ictal.errors.find_spec", lambda name: None if name == "uvicorn" else object())
+        with pytest.raises(IctalError, match=r"needs uvicorn; install it with: pip install 'ictal\[web\]'"):
             CliRunner().invoke(app, ["view", str(night)], catch_exceptions=False)
 
     def test_it_prints_its_address_and_ends_at_ctrl_c(self, night, out):

@@ -35,7 +35,8 @@ from ictal.web.window_summary import expected_in_words, expected_votes
 from ictal.web.worker_process import Helper
 from tests.report.scored import made_up_scores
 from tests.scoring.helpers import SHARING, SMALL, eeg, recording_of, save
-from tests.web.conftest import SECONDS, client_of, unpacked, wait_for
+from tests.web.clients import client_of, wait_for
+from tests.web.conftest import SECONDS, unpacked
 from tests.web.dying import die_at_the_second_question
 
 DAY = made_up_scores(7200)

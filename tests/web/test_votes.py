@@ -22,7 +22,7 @@ from ictal.web.vote_export import manifest_of, patient_of
 from ictal.web.votes import Vote, Votes
 from tests.conftest import TINY
 from tests.scoring.helpers import eeg, recording_of
-from tests.web.conftest import client_of
+from tests.web.clients import client_of
 
 
 @pytest.fixture

@@ -29,7 +29,7 @@ from tests.data.test_as_scored import BANANA, NAMES, RECORDINGS, Keeping
 from tests.helpers import noise
 from tests.io.test_edf_file import Made, tals, write
 from tests.scoring.helpers import SHARING, contract, eeg, exported, recording_of
-from tests.web.conftest import client_of, wait_for
+from tests.web.clients import client_of, wait_for
 
 
 @pytest.fixture(scope="session")

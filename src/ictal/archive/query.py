@@ -9,8 +9,7 @@ import pandas as pd
 from ictal.archive.ledger import STATES, ledger_table, read_ledger
 from ictal.archive.partition import PARTITION
 from ictal.core.labels import PATTERNS
-from ictal.distributed import require
-from ictal.errors import RunError, UnknownNameError
+from ictal.errors import RunError, UnknownNameError, require
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection, DuckDBPyRelation
@@ -45,7 +44,7 @@ def query_archive(folder: str | Path, question: str, table: Table = "burden") ->
     RunError
         If the folder is no archive, or the question cannot be understood.
     """
-    require("duckdb", "DuckDB")
+    require("archive", "querying an archive", "duckdb")
     import duckdb
 
     if table not in TABLES:

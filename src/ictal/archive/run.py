@@ -17,7 +17,7 @@ from ictal.core.progress import Progress, silent
 from ictal.core.windows import CENTRE_S
 from ictal.distributed import Cluster, Finished, LostWorkerError, open_cluster, spread
 from ictal.errors import RunError, WriteError
-from ictal.scoring.engine import EngineName
+from ictal.scoring.engines import EngineName
 
 Tell = Callable[[str, dict[str, Any]], None]
 """Told what has happened: the name of an event, and what is known of it."""

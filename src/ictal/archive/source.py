@@ -14,8 +14,7 @@ import pandas as pd
 from ictal.archive.folders import files_below
 from ictal.core.atomic_files import hash_of, reason_of
 from ictal.data.label_table import read_csv
-from ictal.distributed import require
-from ictal.errors import ReadError, TableError, listed
+from ictal.errors import ReadError, TableError, listed, require
 from ictal.io.bids import ENDING, NOT_RAW
 from ictal.io.open import COMPANIONS, FOLDERS, READERS
 
@@ -85,7 +84,7 @@ def plan(source: str) -> list[Entry]:
     ReadError, TableError
         If there is no such source, or it holds no recording.
     """
-    require("fsspec", "fsspec")
+    require("archive", "reading an archive", "fsspec")
     _check(source)
     root = source if is_url(source) else str(Path(source).absolute())
     files, path = _file_system(root)

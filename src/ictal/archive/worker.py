@@ -20,7 +20,7 @@ from ictal.core.atomic_files import hash_of
 from ictal.core.settings import Settings
 from ictal.errors import IctalError, ModelError, ReadError, WriteError
 from ictal.models.hub import find_model
-from ictal.scoring.engine import Engine, EngineName, open_engine
+from ictal.scoring.engines import Engine, EngineName, open_engine
 from ictal.scoring.export_contract import Contract
 from ictal.scoring.pipeline import score
 

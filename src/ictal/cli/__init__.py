@@ -30,7 +30,7 @@ from ictal.cli import (
 from ictal.cli.options import Command
 from ictal.cli.screen import EXIT_CODES, FAILED, WRONG_USAGE, say_error
 from ictal.core.atomic_files import reason_of
-from ictal.errors import IctalError, UnknownNameError, UsageError
+from ictal.errors import IctalError, UnknownNameError, UsageError, naming_extras
 
 app = typer.Typer(
     name="ictal",
@@ -80,7 +80,8 @@ def main() -> None:
             stream.reconfigure(errors="replace")
     logging.basicConfig(level=logging.WARNING, format="%(name)s: %(message)s")
     try:
-        app(standalone_mode=True)
+        with naming_extras("this command"):
+            app(standalone_mode=True)
     except (UsageError, UnknownNameError) as error:
         say_error(error)
         sys.exit(WRONG_USAGE)

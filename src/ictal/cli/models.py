@@ -55,13 +55,13 @@ def _show(results: Results, found: "list[NamedModel]") -> None:
     for title in ("trained on", "licence", "from"):
         shown.add_column(title, overflow="fold")
     for model in found:
-        about = model.about
-        count = "–" if about.n_parameters is None else f"{about.n_parameters:,}"
+        card = model.card
+        count = "–" if card.n_parameters is None else f"{card.n_parameters:,}"
         origin = "ictal" if model.ships else "you"
-        shown.add_row(model.name, about.arm, count, f"{model.megabytes:.1f}", about.data, about.licence, origin)
+        shown.add_row(model.name, card.arm, count, f"{model.megabytes:.1f}", card.data, card.licence, origin)
     if found:
         results.show(shown)
     for model in found:
-        for warning in model.about.warnings[:1]:
+        for warning in model.card.warnings[:1]:
             results.show(f"{model.name}: {warning}")
     results.show(f"Models of your own have the names of their folders in {models_folder()}.")

@@ -66,7 +66,7 @@ def score(
     """
     from ictal.models.hub import find_model
     from ictal.report import results_folder
-    from ictal.scoring.engine import open_engine
+    from ictal.scoring.engines import open_engine
 
     names = list(results_folder.FORMATS) if formats == "all" else names_in(formats)
     results_folder.check_formats(names)

@@ -1,6 +1,5 @@
 """The command that opens the viewer."""
 
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated
 
@@ -9,9 +8,7 @@ import typer
 from ictal.cli.completion import complete_model
 from ictal.cli.options import ACCEPT_DOUBTFUL
 from ictal.cli.screen import PARTLY_FAILED, say
-from ictal.errors import IctalError
-
-NEEDED = ("fastapi", "uvicorn", "python_multipart")
+from ictal.errors import require
 
 
 def view(
@@ -60,7 +57,7 @@ def view(
 
     Example: ictal view night.edf
     """
-    check_installed()
+    require("web", "the viewer")
     from ictal.web.settings import ServerSettings
     from ictal.web.view import view as show
 
@@ -75,9 +72,3 @@ def view(
     )
     if show(files or (), model, out, settings, say=say):
         raise typer.Exit(PARTLY_FAILED)
-
-
-def check_installed() -> None:
-    """Raise an error that says what to install, where the extra of the viewer is missing."""
-    if missing := [name for name in NEEDED if find_spec(name) is None]:
-        raise IctalError(f"the viewer needs {', '.join(missing)}; install them by: pip install 'ictal[web]'")

@@ -21,42 +21,45 @@ from ictal.errors import ModelError, listed
 from ictal.models.arm_network import ArmNetwork, MeanOfArms
 from ictal.models.arms import Seeds
 from ictal.models.build import build
-from ictal.models.hub import CARD, WEIGHTS, About, read_card
+from ictal.models.hub import CARD, WEIGHTS, ModelSummary, read_card
 from ictal.models.input_needs import derivations_seen, seconds_seen
 from ictal.models.model_settings import ModelSettings
+from ictal.models.output import ModelOutput
 from ictal.preprocessing.settings import StandardiseSettings
 
 
 class Origin(Settings):
-    """The model whose weights a training began with."""
+    """The model whose weights the training started from."""
 
     name: str
     weights_sha256: str
 
 
-class Card(About):
-    """What a model is, what it needs and where it comes from; the part for people is that of `About`.
+class Card(ModelSummary):
+    """What a model is, what it needs and where it comes from.
+
+    `ModelSummary` is the part that people read.
 
     Attributes
     ----------
     models
         The settings of the arm's views and networks.
     standardise
-        How recordings must become input.
+        How recordings become input.
     electrodes, rate_hz, window_s, patterns
-        The contract of input and output.
+        Format of input and output.
     derivations, seen_s
-        What the networks look at: voltages, and how much of the middle of a window. Old cards do not say.
+        Input of the networks: voltages, and seconds in the middle of a window. Missing in old cards.
     data_fingerprint
-        Of what it was trained on.
+        Hash of the training data.
     recipe, seed, ictal_version
-        What made it.
+        How it was made.
     seeds
-        How many networks of each arm it averages, which were trained from as many seeds.
+        Networks of each arm that it averages, each trained with a seed of its own.
     begun_with
-        The model whose weights the training began with, where there was one.
+        The model whose weights the training started from, if any.
     weights_sha256
-        Of the tensors' file.
+        SHA-256 of `model.safetensors`.
     """
 
     model_config = ConfigDict(extra="forbid")
@@ -79,29 +82,13 @@ class Card(About):
 
 
 def device(accelerator: str = "auto") -> torch.device:
-    """Return where a network predicts: on the GPU where there is one and the accelerator is not 'cpu'."""
+    """Return the GPU if there is one and the accelerator is not 'cpu', else the CPU."""
     return torch.device("cuda" if torch.cuda.is_available() and accelerator != "cpu" else "cpu")
 
 
 @dataclass(frozen=True)
-class Answer:
-    """What a network says of some windows.
-
-    Attributes
-    ----------
-    probabilities
-        [window, 6].
-    concentrations
-        [window], where it predicts how far a panel strays from them.
-    """
-
-    probabilities: npt.NDArray[np.float64]
-    concentrations: npt.NDArray[np.float64] | None
-
-
-@dataclass(frozen=True)
 class Model:
-    """A network that is ready to predict, with its card."""
+    """A trained network with its card."""
 
     network: ArmNetwork | MeanOfArms
     card: Card
@@ -117,7 +104,7 @@ class Model:
         Raises
         ------
         ModelError
-            If the model looks at contexts [window, 4, 100, 300] and none are given.
+            If the model needs contexts [window, 4, 100, 300] and none are given.
         """
         return predict(self.network, windows, np.arange(len(windows)), batch_size, contexts).probabilities
 
@@ -128,12 +115,12 @@ def predict(
     rows: npt.NDArray[np.int64],
     batch_size: int = 32,
     contexts: npt.NDArray[np.float32] | None = None,
-) -> Answer:
-    """Return what a network says of these rows of an array of windows, and of contexts where it looks at them."""
+) -> ModelOutput:
+    """Return what a network predicts for these rows of an array of windows (and of contexts, if it uses them)."""
     if not network.sees_context:
         contexts = None
     elif contexts is None:
-        raise ModelError("this model looks at the ten minutes around each window, and no contexts were given")
+        raise ModelError("this model needs the ten minutes around each window, and no contexts were given")
     device = next(network.parameters()).device
     training = network.training
     network.eval()
@@ -146,7 +133,7 @@ def predict(
             probabilities.append(logits.cpu().double().softmax(1).numpy())
             concentrations += [] if concentration is None else [concentration.cpu().double().numpy()]
     network.train(training)
-    return Answer(
+    return ModelOutput(
         np.concatenate(probabilities) if probabilities else np.empty((0, len(PATTERNS))),
         np.concatenate(concentrations) if concentrations else None,
     )
@@ -155,12 +142,12 @@ def predict(
 def save_model(folder: Path, network: ArmNetwork | MeanOfArms, card: Card) -> None:
     """Write a model as `model.safetensors` and `card.json`.
 
-    The card comes last, with the tensors' hash, the number of parameters, and what the networks look at.
+    The card is written last. The tensors' hash, the number of parameters and the networks' input are added to it.
     """
     tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in network.state_dict().items()}
     content = save(tensors)
     with whole_file(folder / WEIGHTS) as part:
-        part.write_bytes(content)  # safetensors' own `save_file` makes files that nobody else may read
+        part.write_bytes(content)  # safetensors' own `save_file` makes files that only the user can read
     known = {
         "weights_sha256": hashlib.sha256(content).hexdigest(),
         "n_parameters": sum(parameter.numel() for parameter in network.parameters()),
@@ -171,7 +158,7 @@ def save_model(folder: Path, network: ArmNetwork | MeanOfArms, card: Card) -> No
 
 
 def input_of_saved(path: str | Path) -> tuple[tuple[str, ...], float]:
-    """Return derivations and seconds that a saved model looks at; its weights are not read."""
+    """Return the derivations and seconds that a saved model uses; its weights are not read."""
     _, card = read_card(path, Card)
     network = build(card.arm, card.models, seeds=card.seeds, initial=False)
     return tuple(str(pair) for pair in derivations_seen(network)), seconds_seen(network)
@@ -190,20 +177,19 @@ def load_model(path: str | Path) -> Model:
     UnknownNameError
         If there is no such model.
     ModelError
-        If one of the two is missing or a link out of the folder, the hash is wrong, the weights are anything but
-        tensors (nothing in a model's folder is ever unpickled), or a tensor is missing, extra, or of another shape or
-        type.
+        If a file is missing or a link out of the folder, the hash is wrong, the weights are not tensors (nothing in a
+        model's folder is ever unpickled), or a tensor is missing, extra, or of another shape or type.
     """
     folder, card = read_card(path, Card)
     _check_contract(card, folder)
-    content = (folder / WEIGHTS).read_bytes()  # once, so that what is loaded is what was checked
+    content = (folder / WEIGHTS).read_bytes()  # read once: what is loaded is what was checked
     if hashlib.sha256(content).hexdigest() != card.weights_sha256:
         raise ModelError(f"{folder / WEIGHTS}: is not the file that the card describes (its hash differs)")
     network = build(card.arm, card.models, seeds=card.seeds, initial=False)
     try:
         tensors = load(content)
     except SafetensorError as error:
-        raise ModelError(f"{folder / WEIGHTS}: is no file of tensors (safetensors): {error}") from error
+        raise ModelError(f"{folder / WEIGHTS}: is not a safetensors file: {error}") from error
     needed = network.state_dict()
     wrong = [f"'{name}' is missing" for name in needed if name not in tensors]
     wrong += [f"'{name}' is not part of it" for name in tensors if name not in needed]

@@ -1,4 +1,4 @@
-"""Models that have a name: those that ship with ictal, and the user's own. Read without torch."""
+"""Find saved models by name, and read what their cards say, without torch."""
 
 import warnings
 from collections.abc import Callable
@@ -16,32 +16,32 @@ CARD = "card.json"
 CARD_TEXT = "CARD.md"
 WEIGHTS = "model.safetensors"
 SHIPPED = Path(__file__).parent / "weights"
-"""Where the models stand that ship with the package, a folder each."""
+"""Models that ship with the package, a folder each."""
 MEGABYTE = 1_000_000
 NOT_A_DEVICE = "For research. Not a medical device: not for diagnosis or treatment."
 
 
-class About(Settings):
-    """The part of a model's card that people read; `ictal.models.Card` has the rest.
+class ModelSummary(Settings):
+    """The part of a model's card that people read; `ictal.models.checkpoint.Card` has the rest.
 
     Attributes
     ----------
     arm
-        Which network it is.
+        Name of the network.
     data
         What it was trained on.
     summary
         What it is for, in a sentence or two.
     n_parameters
-        How many numbers were fitted; None in cards of before this was counted.
+        Number of fitted parameters; None in old cards.
     metrics
-        Figures, each named with the data that it was measured on.
+        Measured figures; each name includes the data.
     known_failures
-        Where it is known to be wrong, a sentence each.
+        Known failures, a sentence each.
     licence
         Of the weights.
     warnings
-        What a user must know.
+        What users must know.
     """
 
     model_config = ConfigDict(extra="ignore")
@@ -56,66 +56,66 @@ class About(Settings):
     warnings: tuple[str, ...] = (NOT_A_DEVICE,)
 
 
-AnyCard = TypeVar("AnyCard", bound=About)
+AnyCard = TypeVar("AnyCard", bound=ModelSummary)
 
 
 @dataclass(frozen=True)
 class NamedModel:
-    """A saved model, as people ask for it.
+    """A saved model with a name.
 
     Attributes
     ----------
     name
-        Of its folder.
+        That of its folder.
     folder
-        With `model.safetensors`, `card.json` and perhaps `CARD.md`.
-    about
-        What `card.json` says of it.
+        Holds `model.safetensors`, `card.json` and perhaps `CARD.md`.
+    card
+        The part of `card.json` that people read.
     """
 
     name: str
     folder: Path
-    about: About
+    card: ModelSummary
 
     @property
     def ships(self) -> bool:
-        """Whether it came with ictal."""
+        """Whether it ships with ictal."""
         return is_shipped(self.folder)
 
     @property
     def megabytes(self) -> float:
-        """Size of the weights, in millions of bytes."""
+        """Size of the weights in MB (millions of bytes)."""
         return (self.folder / WEIGHTS).stat().st_size / MEGABYTE
 
     @property
     def text(self) -> str:
-        """The card for people: `CARD.md`, or where there is none, what `card.json` says."""
+        """The card as text: `CARD.md`, or else what `card.json` says."""
         written = self.folder / CARD_TEXT
-        return written.read_text(encoding="utf-8") if written.is_file() else card_in_words(self.name, self.about)
+        return written.read_text(encoding="utf-8") if written.is_file() else card_in_words(self.name, self.card)
 
     def to_json(self) -> dict[str, Any]:
-        """Return what is known of it as plain numbers, strings, lists and None."""
+        """Return its card, size and folder as plain values."""
         return {
             "name": self.name,
             "ships_with_ictal": self.ships,
             "folder": str(self.folder),
             "megabytes": self.megabytes,
-            **self.about.model_dump(mode="json"),
+            **self.card.model_dump(mode="json"),
         }
 
 
 def models_folder() -> Path:
-    """Return where the user's models stand that are called by a name."""
+    """Return the folder of the user's own models."""
     return user_data_path("ictal") / "models"
 
 
 def is_shipped(model: Path) -> bool:
-    """Say whether a model's folder is part of the package."""
+    """Return whether a model's folder is part of the package."""
     return model.absolute().parent.resolve() == SHIPPED.resolve()
 
 
 def named_folders() -> list[Path]:
-    """Return the folder of every model that has a name: those that ship with ictal, then the user's."""
+    """Return the folders of all models with a name: those that ship with ictal, then the user's."""
     return [folder for place in (SHIPPED, models_folder()) for folder in _folders(place).values()]
 
 
@@ -140,7 +140,7 @@ def list_models(on_error: Callable[[ModelError], None] | None = None) -> list[Na
 
 
 def describe_model(name: str | Path) -> NamedModel:
-    """Return what is known of a model that is named as in `find_model`, without its weights.
+    """Return what the card of a model says; `name` is as in `find_model`.
 
     Raises
     ------
@@ -149,12 +149,12 @@ def describe_model(name: str | Path) -> NamedModel:
     ModelError
         If its folder lacks a file, or `card.json` is not the card of a model.
     """
-    folder, about = read_card(name, About)
-    return NamedModel(folder.absolute().name, folder, about)
+    folder, card = read_card(name, ModelSummary)
+    return NamedModel(folder.absolute().name, folder, card)
 
 
 def read_card(name: str | Path, kind: type[AnyCard]) -> tuple[Path, AnyCard]:
-    """Return the folder of a model that is named as in `find_model`, and its card, or the part that is asked for.
+    """Return the folder and the card of a model; `name` is as in `find_model`, `kind` the part of the card to read.
 
     Raises
     ------
@@ -171,15 +171,14 @@ def read_card(name: str | Path, kind: type[AnyCard]) -> tuple[Path, AnyCard]:
 
 
 def check_files(folder: Path) -> None:
-    """Refuse a folder that is no saved model: one that lacks a file, or whose files are links to elsewhere.
+    """Refuse a folder that is not a saved model: a file is missing, or is a link to elsewhere.
 
-    A model may come from anybody, and what it says of itself is what lies in its folder: a link could show a file of
-    the reader's as the model's card.
+    A model may come from anybody: a link could show one of the reader's own files as the model's card.
 
     Raises
     ------
     ModelError
-        That names the file.
+        Names the file.
     """
     missing = [file for file in (CARD, WEIGHTS) if not (folder / file).is_file()]
     if missing:
@@ -188,24 +187,23 @@ def check_files(folder: Path) -> None:
         target = (folder / file).resolve()
         if not target.is_relative_to(folder.resolve()):
             raise ModelError(
-                f"{folder / file}: is a link out of the model's folder, to {target}; a model is not read through "
+                f"{folder / file}: is a link out of the model's folder, to {target}; models are not read through "
                 "links. If you trust it, copy the file into the folder"
             )
 
 
 def find_model(name: str | Path) -> Path:
-    """Return the folder of a model, given by its path or by its name.
+    """Return the folder of a model, given its path or its name.
 
-    A path to a model is taken as it is. Else the name is that of a model that ships with ictal, or of one in
-    `models_folder`. A name that both have is refused, so that neither a new version of ictal nor a model of one's own
-    ever takes the place of the other unnoticed.
+    A name is that of a model that ships with ictal or of one in `models_folder`. A name that both have is refused, so
+    that neither replaces the other unnoticed, for example after an update of ictal.
 
     Raises
     ------
     UnknownNameError
-        If there is no such model; the message lists the names that there are.
+        If there is no such model; the message lists the known names.
     ModelError
-        If the name is that of two models.
+        If two models have the name.
     """
     path = Path(name)
     if (path / CARD).is_file():
@@ -214,25 +212,25 @@ def find_model(name: str | Path) -> Path:
     found = [folders[str(name)] for folders in (shipped, own) if str(name) in folders]
     if len(found) == 2:
         raise ModelError(
-            f"'{name}' is the name of a model that ships with ictal and of one of yours; rename yours, {found[1]}, "
-            f"or give a path: {found[0]} is the one that ships"
+            f"'{name}' is both a model that ships with ictal and one of yours; rename yours, {found[1]}, "
+            f"or give a path: {found[0]} is the shipped one"
         )
     if found:
         return found[0]
     if path.is_dir():
-        return path  # whoever opens it says what it lacks
+        return path  # opening it reports what it lacks
     known = [*shipped, *(f"{one} (yours)" for one in own)]
     raise UnknownNameError("model", name, [*known, "the folder of any model that 'ictal train' made"])
 
 
-def card_in_words(name: str, about: About) -> str:
-    """Return a card for people, in Markdown: what a model is, what it was trained on, figures, and what to know."""
-    facts = {"Arm": about.arm, "Trained on": about.data, "Licence": about.licence}
+def card_in_words(name: str, card: ModelSummary) -> str:
+    """Return a card as Markdown: what the model is, its training data, figures and warnings."""
+    facts = {"Arm": card.arm, "Trained on": card.data, "Licence": card.licence}
     sections = {
-        about.summary or f"A model of the arm {about.arm}.": [f"{title}: {fact}" for title, fact in facts.items()],
-        "## Figures": [f"{figure}: {value:.3f}" for figure, value in about.metrics.items()],
-        "## Known failures": about.known_failures,
-        "## Warnings": about.warnings,
+        card.summary or f"A model of the arm {card.arm}.": [f"{title}: {fact}" for title, fact in facts.items()],
+        "## Figures": [f"{figure}: {value:.3f}" for figure, value in card.metrics.items()],
+        "## Known failures": card.known_failures,
+        "## Warnings": card.warnings,
     }
     parts = ["\n".join([title, "", *(f"- {line}" for line in lines)]) for title, lines in sections.items() if lines]
     return "\n\n".join([f"# {name}", *parts]) + "\n"

@@ -18,7 +18,7 @@ from ictal.preprocessing.channel_mapping import lost_derivations, map_channels
 from ictal.preprocessing.model_windows import model_windows
 from ictal.preprocessing.runs import Standardised, stretches
 from ictal.preprocessing.settings import StandardiseSettings
-from ictal.scoring.engine import Engine
+from ictal.scoring.engines import Engine
 from ictal.scoring.pipeline import OnScores, score
 from ictal.scoring.scores import Scores
 from ictal.scoring.writers import WRITERS, stem, stem_of, summary
@@ -91,7 +91,7 @@ def score_file(
     path
         Of the recording.
     engine
-        See `ictal.scoring.engine.open_engine`.
+        See `ictal.scoring.engines.open_engine`.
     out
         Folder of the results.
     formats

@@ -17,7 +17,7 @@ from ictal.core.windows import BEFORE_SAMPLES, CENTRE_S, CENTRE_SAMPLES, RATE_HZ
 from ictal.preprocessing.model_windows import contexts_at
 from ictal.preprocessing.runs import Stretch
 from ictal.preprocessing.settings import StandardiseSettings
-from ictal.scoring.engine import Engine, Piece
+from ictal.scoring.engines import Engine, WindowBatch
 from ictal.scoring.quality import (
     FLAWS,
     FRAME,
@@ -64,7 +64,7 @@ class Plan:
 
 
 @dataclass(frozen=True)
-class Loaded(Piece):
+class Loaded(WindowBatch):
     """The windows of a plan, with everything that is known of them but for what the model says.
 
     Attributes

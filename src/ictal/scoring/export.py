@@ -1,4 +1,4 @@
-"""Export a model once as ONNX: whole, and in parts that share what overlapping windows have in common."""
+"""Export a model as ONNX: whole, and in parts that share what overlapping windows have in common."""
 
 import json
 import warnings
@@ -36,35 +36,35 @@ from ictal.scoring.export_contract import (
 from ictal.views.spectrogram import Spectrogram
 
 AGREE = 1e-4
-"""How far a probability of the exported model may be from torch's, in float32."""
+"""Largest allowed difference of a probability from torch's, in float32."""
 CHECKED = 3
-"""Windows on which an export is compared with torch: more than one, and another number than it was traced with."""
+"""Windows on which an export is compared with torch: not as many as it was traced with."""
 SCALES = {"windows": 20.0, "electrodes": 20.0, "contexts": 2.0, "means": 1.0, "images": 1.0}
-"""Spread of the noise on which they are compared: µV, logarithms of power, and features."""
+"""Standard deviations of the noise on which they are compared: µV, logarithms of power, features."""
 
 
 class WholeModel(nn.Module):
-    """Windows, or their contexts, or both, to probabilities [batch, 6] and perhaps concentrations [batch]."""
+    """Windows, contexts or both to probabilities [batch, 6] and perhaps concentrations [batch]."""
 
     def __init__(self, network: ArmNetwork | MeanOfArms) -> None:
         super().__init__()
         self.network = network
 
     def forward(self, windows: Tensor, contexts: Tensor | None = None) -> tuple[Tensor, ...]:
-        """Return what there is of both."""
-        return _told(*self.network.panel(windows, contexts))
+        """Return probabilities, and concentrations if the network predicts them."""
+        return _outputs(*self.network.panel(windows, contexts))
 
 
 class ContextModel(WholeModel):
-    """Contexts alone to the same."""
+    """Contexts alone to what `WholeModel` returns."""
 
     def forward(self, contexts: Tensor) -> tuple[Tensor, ...]:  # type: ignore[override]
-        """Return what there is of both."""
+        """Return probabilities, and concentrations if the network predicts them."""
         return super().forward(contexts, contexts)
 
 
-class Frames(nn.Module):
-    """A piece of a recording [1, 20, time] to what a WaveNet makes of it over time, [filters x chain, time]."""
+class WavenetFrames(nn.Module):
+    """A piece of a recording [1, 20, time] to the features of a WaveNet over time, [filters x chain, time]."""
 
     def __init__(self, network: Wavenet) -> None:
         super().__init__()
@@ -75,7 +75,7 @@ class Frames(nn.Module):
         return self.network.over_time(windows)[0].flatten(0, 1)
 
 
-class Head(nn.Module):
+class WavenetHead(nn.Module):
     """Means over the frames of windows [batch, filters x chain] to what `WholeModel` returns."""
 
     def __init__(self, network: ArmNetwork, wavenet: Wavenet) -> None:
@@ -86,11 +86,11 @@ class Head(nn.Module):
     def forward(self, means: Tensor) -> tuple[Tensor, ...]:
         """Return probabilities, and perhaps concentrations."""
         features = means.reshape(means.shape[0], -1, self.n_chains).transpose(1, 2).flatten(1)
-        return _told(*self.arm.of_outputs(self.head(features)))
+        return _outputs(*self.arm.of_outputs(self.head(features)))
 
 
-class Columns(nn.Module):
-    """Pieces of a recording [batch, 20, time] to the columns of the images of them, [batch, 4, n_mels, column]."""
+class ImageColumns(nn.Module):
+    """Pieces of a recording [batch, 20, time] to the columns of their images, [batch, 4, n_mels, column]."""
 
     def __init__(self, view: Spectrogram) -> None:
         super().__init__()
@@ -101,7 +101,7 @@ class Columns(nn.Module):
         return self.view.columns(electrodes)
 
 
-class OfImages(nn.Module):
+class ImageModel(nn.Module):
     """Images [batch, 4, n_mels, width] to what `WholeModel` returns."""
 
     def __init__(self, network: ArmNetwork, efficientnet: Efficientnet) -> None:
@@ -110,12 +110,12 @@ class OfImages(nn.Module):
 
     def forward(self, images: Tensor) -> tuple[Tensor, ...]:
         """Return probabilities, and perhaps concentrations."""
-        return _told(*self.arm.of_outputs(self.efficientnet.of_images(images)))
+        return _outputs(*self.arm.of_outputs(self.efficientnet.of_images(images)))
 
 
-def _told(logits: Tensor, concentrations: Tensor | None) -> tuple[Tensor, ...]:
-    found = (logits.softmax(dim=1),)
-    return found if concentrations is None else (*found, concentrations)
+def _outputs(logits: Tensor, concentrations: Tensor | None) -> tuple[Tensor, ...]:
+    probabilities = logits.softmax(dim=1)
+    return (probabilities,) if concentrations is None else (probabilities, concentrations)
 
 
 @dataclass(frozen=True)
@@ -126,34 +126,36 @@ class _Graph:
 
 
 def export_model(path: Path, folder: Path | None = None) -> Path:
-    """Export a saved model as ONNX, unless that is done; return the folder.
+    """Export a saved model as ONNX, unless it has an export; return the folder.
 
     Parameters
     ----------
     path
         Folder of the model.
     folder
-        Where to; None: see `ictal.scoring.export_contract.exported_folder`.
+        Where to write; None: see `ictal.scoring.export_contract.exported_folder`.
 
     Returns
     -------
     Path
         A folder with `model.onnx` (views and network in one graph, any number of windows), the graphs of parts, and
-        `contract.json`. All appear at once, when the last graph was made and checked.
+        `contract.json`. All appear at once, after the last graph was checked.
 
     Raises
     ------
     ModelError
-        If what was exported does not agree with torch within `AGREE`.
+        If the export does not agree with torch within `AGREE`.
     WriteError
         If the folder cannot be written.
     """
     if folder is not None:
         return _export_to(path, folder)
+    if found := read_contract(path):
+        return found[1]
     out = exported_folder(path)
     with writing(out):
         out.mkdir(parents=True, exist_ok=True)
-        with FileLock(out / ".lock"):  # of many that begin at once, one exports and the others wait
+        with FileLock(out / ".lock"):  # of several processes, one exports and the others wait
             remove_parts(out)
             return out if read_contract(path) else _export_to(path, out)
 
@@ -162,7 +164,7 @@ def _export_to(path: Path, out: Path) -> Path:
     model = load_model(path)
     graphs, parts = _graphs(model)
     with ExitStack() as files:
-        # Renamed in the reverse order: the contract last, so that it never speaks of graphs that are not there.
+        # Files are renamed in reverse order: the contract last, so that its graphs always exist.
         contract_file = files.enter_context(whole_file(out / CONTRACT))
         made = {graph.file: files.enter_context(whole_file(out / graph.file)) for graph in graphs}
         for graph in graphs:
@@ -192,51 +194,62 @@ def _contract(path: Path, model: Model, parts: list[Part], hashes: dict[str, str
 
 
 def _graphs(model: Model) -> tuple[list[_Graph], list[Part]]:
-    # Networks only look at the shapes of these: what is compared with torch is noise.
-    windows, contexts = torch.zeros(2, N_CHANNELS, WINDOW_SAMPLES), torch.ones(2, *CONTEXT_SHAPE)
-    both = {"windows": windows, "contexts": contexts}
+    """Return the graph of the whole model and those of its parts, and what the parts are."""
     network = model.network.cpu().eval()
-    whole = _Graph(WHOLE, WholeModel(network), both if network.sees_context else {"windows": windows})
+    windows, contexts = _examples()
+    inputs = {"windows": windows, "contexts": contexts} if network.sees_context else {"windows": windows}
+    graphs, parts = [_Graph(WHOLE, WholeModel(network), inputs)], []
     if isinstance(network, ArmNetwork):
         members: dict[str, nn.Module] = {model.card.arm: network}
     else:
         members = dict(network.networks.items())
-    graphs, parts = [whole], []
     for name, member in members.items():
         assert isinstance(member, ArmNetwork)
-        inner = member.network
-        if isinstance(inner, Wavenet) and inner.shares and ALIGNED % inner.view.settings.decimate == 0:
-            frames, head = f"{name}-frames.onnx", f"{name}-head.onnx"
-            graphs.append(_Graph(frames, Frames(inner), {"windows": windows[:1]}))
-            graphs.append(_Graph(head, Head(member, inner), {"means": torch.zeros(2, inner.n_features)}))
-            parts.append(Part(name=name, takes="frames", files=(frames, head), every=inner.view.settings.decimate))
-        elif isinstance(inner, Efficientnet) and inner.shares:
-            columns, images = f"{name}-columns.onnx", f"{name}-images.onnx"
-            view = cast(Spectrogram, inner.view)
-            chosen = view.settings
-            piece, image = windows[..., :1000], torch.zeros(2, len(CHAINS), chosen.n_mels, chosen.width)
-            graphs.append(_Graph(columns, Columns(view), {"electrodes": piece}))
-            graphs.append(_Graph(images, OfImages(member, inner), {"images": image}))
-            sizes = {"every": chosen.hop, "frame": chosen.frame, "width": chosen.width}
-            parts.append(Part(name=name, takes="columns", files=(columns, images), **sizes))
-        elif member.sees_context:
-            graphs.append(_Graph(f"{name}.onnx", ContextModel(member), {"contexts": contexts}))
-            parts.append(Part(name=name, takes="contexts", files=(f"{name}.onnx",)))
-        else:
-            alone = len(members) == 1
-            file = WHOLE if alone else f"{name}.onnx"
-            graphs += [] if alone else [_Graph(file, WholeModel(member), {"windows": windows})]
-            parts.append(Part(name=name, takes="windows", files=(file,)))
+        part, own = _part(name, member)
+        if len(members) == 1 and part.takes == "windows":  # the whole model is its only part
+            part, own = part.model_copy(update={"files": (WHOLE,)}), []
+        graphs += own
+        parts.append(part)
     return graphs, parts
+
+
+def _part(name: str, member: ArmNetwork) -> tuple[Part, list[_Graph]]:
+    """Return what one network of a model takes, and its graphs."""
+    inner = member.network
+    windows, contexts = _examples()
+    if isinstance(inner, Wavenet) and inner.shares and ALIGNED % inner.view.settings.decimate == 0:
+        files = (f"{name}-frames.onnx", f"{name}-head.onnx")
+        frames = _Graph(files[0], WavenetFrames(inner), {"windows": windows[:1]})
+        head = _Graph(files[1], WavenetHead(member, inner), {"means": torch.zeros(2, inner.n_features)})
+        return Part(name=name, takes="frames", files=files, every=inner.view.settings.decimate), [frames, head]
+    if isinstance(inner, Efficientnet) and inner.shares:
+        files = (f"{name}-columns.onnx", f"{name}-images.onnx")
+        view = cast(Spectrogram, inner.view)
+        chosen = view.settings
+        image = torch.zeros(2, len(CHAINS), chosen.n_mels, chosen.width)
+        columns = _Graph(files[0], ImageColumns(view), {"electrodes": windows[..., :1000]})
+        images = _Graph(files[1], ImageModel(member, inner), {"images": image})
+        sizes = {"every": chosen.hop, "frame": chosen.frame, "width": chosen.width}
+        return Part(name=name, takes="columns", files=files, **sizes), [columns, images]
+    file = f"{name}.onnx"
+    if member.sees_context:
+        graph = _Graph(file, ContextModel(member), {"contexts": contexts})
+        return Part(name=name, takes="contexts", files=(file,)), [graph]
+    return Part(name=name, takes="windows", files=(file,)), [_Graph(file, WholeModel(member), {"windows": windows})]
+
+
+def _examples() -> tuple[Tensor, Tensor]:
+    """Return two windows and their contexts. Only their shapes matter; the comparison with torch uses noise."""
+    return torch.zeros(2, N_CHANNELS, WINDOW_SAMPLES), torch.ones(2, *CONTEXT_SHAPE)
 
 
 def _export(graph: _Graph, part: Path) -> None:
     """Write one graph and compare it with torch on other inputs than it was traced with."""
     batch = torch.export.Dim("batch", min=1, max=4096)
     shapes = {name: {0: batch} for name in graph.inputs}
-    if isinstance(graph.module, Columns):
+    if isinstance(graph.module, ImageColumns):
         shapes = {"electrodes": {0: batch, 2: torch.export.Dim("time", min=graph.module.view.settings.frame)}}
-    if isinstance(graph.module, Frames):
+    if isinstance(graph.module, WavenetFrames):
         every = graph.module.network.view.settings.decimate
         shapes = {"windows": {2: every * torch.export.Dim("time", min=WINDOW_SAMPLES // every, max=10_000_000)}}
     module = graph.module.eval()
@@ -272,12 +285,12 @@ def _compare(module: nn.Module, graph: _Graph, part: Path) -> None:
 
 
 def _noise(graph: _Graph) -> dict[str, Tensor]:
-    """Return inputs of another shape than the graph was traced with: more windows, or a longer piece."""
+    """Return noise of another shape than the graph was traced with: more windows, or a longer piece."""
     generator = torch.Generator().manual_seed(0)
     found = {}
     for name, example in graph.inputs.items():
         longer = (1, N_CHANNELS, WINDOW_SAMPLES + 10 * ALIGNED)
-        shape = longer if isinstance(graph.module, Frames | Columns) else (CHECKED, *example.shape[1:])
+        shape = longer if isinstance(graph.module, WavenetFrames | ImageColumns) else (CHECKED, *example.shape[1:])
         found[name] = torch.randn(shape, generator=generator) * SCALES[name]
         if name == "contexts":  # powers, of which some are missing
             found[name] = found[name].exp()

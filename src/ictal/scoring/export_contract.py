@@ -1,8 +1,7 @@
-"""What an exported model needs and gives: read without torch, which takes seconds to start."""
+"""The contract of an exported model: its input, its output and its graphs. Read without torch."""
 
 import hashlib
 import json
-from importlib import import_module
 from pathlib import Path
 from typing import Literal
 
@@ -13,8 +12,8 @@ from ictal.core.atomic_files import hash_of
 from ictal.core.montage import Derivation, derivation
 from ictal.core.settings import Settings
 from ictal.core.windows import WINDOW_S
-from ictal.errors import ModelError
-from ictal.models.hub import CARD, WEIGHTS, About, check_files, find_model, read_card
+from ictal.errors import ModelError, require
+from ictal.models.hub import CARD, WEIGHTS, ModelSummary, check_files, find_model, is_shipped, read_card
 from ictal.preprocessing.input_needs import Needs
 from ictal.preprocessing.settings import StandardiseSettings
 
@@ -22,7 +21,7 @@ CONTRACT = "contract.json"
 WHOLE = "model.onnx"
 EXPORTED = "exported"
 ALIGNED = 100
-"""Samples at 200 Hz: windows begin at multiples of this, so that they can share frames."""
+"""Samples at 200 Hz: windows begin at multiples of this, so they can share frames."""
 
 
 class Part(Settings):
@@ -31,16 +30,17 @@ class Part(Settings):
     Attributes
     ----------
     name
-        Of the arm.
+        That of the arm.
     takes
         'windows' [batch, 20, 10000]; 'contexts' [batch, 4, 100, 300]; or any length of a recording: 'frames', which
-        are averaged over each window; 'columns', which are each window's image.
+        are averaged over each window, or 'columns', which form each window's image.
     files
-        One graph; of frames and columns, two: from a piece to them, and from their mean or image to probabilities.
+        One graph; for frames and columns two: from a recording to them, and from their mean or image to
+        probabilities.
     every
         Samples at 200 Hz from one frame or column to the next.
     frame, width
-        Samples that a column looks at, and columns of an image.
+        Samples per column, and columns per image.
     """
 
     name: str
@@ -52,18 +52,18 @@ class Part(Settings):
 
 
 class Input(Settings):
-    """What a model must be given.
+    """The input that a model needs.
 
     Attributes
     ----------
     name
-        What the model is called: the name of its folder.
+        Name of the model: that of its folder.
     standardise
         How recordings become input.
     derivations
-        Voltages of which everything is made that the model looks at.
+        Voltages that the model's input is computed from.
     seen_s
-        How much of the middle of a window it looks at.
+        Seconds in the middle of a window that it uses.
     """
 
     name: str
@@ -73,7 +73,7 @@ class Input(Settings):
 
     @property
     def looks_at(self) -> list[Derivation]:
-        """The derivations."""
+        """The derivations, parsed."""
         return [derivation(name) for name in self.derivations]
 
     @property
@@ -83,22 +83,22 @@ class Input(Settings):
 
 
 class Contract(Input):
-    """What is known of an exported model.
+    """An exported model: its input, its graphs and its origin.
 
     Attributes
     ----------
     arm, data, warnings
-        Of the model's card.
+        From the model's card.
     weights_sha256, card
-        Which model it was made of.
+        Hashes of the weights and the card that it was made from.
     sees_context
-        Whether it looks at the ten minutes around a window.
+        Whether it uses the ten minutes around a window.
     parts
         See `Part`.
     graphs
-        SHA-256 of each file, so that one that is damaged, or of another export, is never run.
+        SHA-256 of each file: one that is damaged or from another export is never run.
     ictal_version, torch_version, onnx_version
-        What exported it.
+        Versions that exported it.
     """
 
     arm: str
@@ -115,16 +115,57 @@ class Contract(Input):
 
 
 def exported_folder(model: Path) -> Path:
-    """Return where the export of a model stands: in the user's cache, under its weights and card.
+    """Return where in the user's cache a model's export is kept: under the hashes of its weights and card.
 
-    Never in the model's own folder: that may come from somebody else, and nothing in it could vouch for graphs that
-    are not those of its weights. What stands in the cache was made here, of the weights in its name.
+    It is never the model's own folder, which may come from somebody else: nothing there could prove that graphs are
+    those of the weights. Exports in the cache were made here.
 
     Raises
     ------
     ModelError
-        If the folder holds no model, or other weights than its card says.
+        If the folder is not a model, or its weights are not those of its card.
     """
+    return _cached(*_hashes(model))
+
+
+def read_contract(model: Path) -> tuple[Contract, Path] | None:
+    """Return the contract of a model's export and its folder, or None if it has to be made, or made again.
+
+    Models that ship with ictal bring their export; others have theirs in the user's cache.
+
+    Raises
+    ------
+    ModelError
+        See `exported_folder`.
+    """
+    sha, card = _hashes(model)
+    found = _read(model, sha, card) if is_shipped(model) else None
+    if found is None:
+        found = _read(_cached(sha, card), sha, card)
+        if found is None or found[0].ictal_version != __version__:
+            return None
+    contract, folder = found
+    # A model is named by its folder, and there may be copies.
+    return contract.model_copy(update={"name": model.resolve().name}), folder
+
+
+def _read(folder: Path, weights_sha256: str, card: str) -> tuple[Contract, Path] | None:
+    """Return the contract in a folder if it is that of these weights and this card, and its graphs are intact."""
+    try:
+        contract = Contract.model_validate_json((folder / CONTRACT).read_text(encoding="utf-8"))
+        intact = all(sha256_of(folder / name) == known for name, known in contract.graphs.items())
+    except (OSError, ValueError):
+        return None
+    fits = (contract.weights_sha256, contract.card) == (weights_sha256, card)
+    return (contract, folder) if intact and fits else None
+
+
+def _cached(weights_sha256: str, card: str) -> Path:
+    return user_cache_path("ictal") / EXPORTED / f"{weights_sha256[:32]}-{card}"
+
+
+def _hashes(model: Path) -> tuple[str, str]:
+    """Return the hashes of a model's weights and card; raise a `ModelError` if they do not belong together."""
     check_files(model)
     try:
         card = json.loads((model / CARD).read_text(encoding="utf-8"))
@@ -134,30 +175,11 @@ def exported_folder(model: Path) -> Path:
     sha = sha256_of(model / WEIGHTS)
     if sha != expected:
         raise ModelError(f"{model / WEIGHTS}: is not the file that the card describes (its hash differs)")
-    return user_cache_path("ictal") / EXPORTED / f"{sha[:32]}-{hash_of(card)}"
+    return sha, hash_of(card)
 
 
-def read_contract(model: Path) -> tuple[Contract, Path] | None:
-    """Return the contract of a model's export and its folder, or None where it is yet to be made, or made anew.
-
-    Raises
-    ------
-    ModelError
-        See `exported_folder`.
-    """
-    folder = exported_folder(model)
-    try:
-        contract = Contract.model_validate_json((folder / CONTRACT).read_text(encoding="utf-8"))
-        whole = all(sha256_of(folder / name) == known for name, known in contract.graphs.items())
-    except (OSError, ValueError):
-        return None
-    # The name of a model is that of its folder, of which there may be copies.
-    known = contract.model_copy(update={"name": model.resolve().name})
-    return (known, folder) if whole and contract.ictal_version == __version__ else None
-
-
-class _InputCard(About):
-    """The part of a card that says what a model must be given; old cards lack some of it."""
+class _InputCard(ModelSummary):
+    """The part of a card that describes a model's input; old cards lack some of it."""
 
     standardise: StandardiseSettings
     derivations: tuple[str, ...] = ()
@@ -165,9 +187,9 @@ class _InputCard(About):
 
 
 def read_input(model: str | Path) -> Input:
-    """Return what a model must be given, exported or not; raise as `find_model` and `read_contract` do.
+    """Return the input that a model needs, exported or not; raise as `find_model` and `read_contract` do.
 
-    Cards of before they said so need torch, which takes seconds.
+    Old cards do not describe it, and then the network must be built, with torch.
     """
     found = read_contract(find_model(model))
     if found is not None:
@@ -175,7 +197,10 @@ def read_input(model: str | Path) -> Input:
     folder, card = read_card(model, _InputCard)
     derivations, seen_s = card.derivations, card.seen_s
     if not derivations or seen_s is None:
-        derivations, seen_s = import_module("ictal.models.checkpoint").input_of_saved(folder)
+        require("train", f"reading the input of {folder} from its network, since its card does not describe it,")
+        from ictal.models.checkpoint import input_of_saved
+
+        derivations, seen_s = input_of_saved(folder)
     name = folder.resolve().name
     return Input(name=name, standardise=card.standardise, derivations=derivations, seen_s=seen_s)
 

@@ -22,7 +22,7 @@ from ictal.preprocessing.channel_mapping import map_channels
 from ictal.preprocessing.runs import Stretch, stretches
 from ictal.preprocessing.voltage_check import check_unit, sample_of
 from ictal.scoring.chunks import ahead, load, plans, score_piece
-from ictal.scoring.engine import Engine, EngineName, open_engine
+from ictal.scoring.engines import Engine, EngineName, open_engine
 from ictal.scoring.quality import QualitySettings
 from ictal.scoring.recording_info import too_short
 from ictal.scoring.scores import RecordingInfo, Scores
@@ -59,7 +59,7 @@ def score(
         Seconds from one window to the next, a multiple of 0.5 from 0.5 to 50. The scores of a window concern 10 s;
         how much the model sees around them is its own affair.
     engine, threads
-        See `ictal.scoring.engine.open_engine`.
+        See `ictal.scoring.engines.open_engine`.
     interpolate
         So many missing electrodes may be made of the others; it is refused by default.
     quality

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from ictal.errors import IctalError
 from ictal.models.hub import find_model
-from ictal.scoring.engine import Engine, open_engine
+from ictal.scoring.engines import Engine, open_engine
 from ictal.scoring.pipeline import score
 from ictal.scoring.scores import Scores
 from ictal.web.library import CONTENT, Item, names_other, places_of

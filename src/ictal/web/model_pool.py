@@ -7,7 +7,7 @@ import numpy as np
 
 from ictal.core.labels import PATTERNS
 from ictal.errors import IctalError
-from ictal.models.hub import About, find_model, read_card
+from ictal.models.hub import ModelSummary, find_model, read_card
 from ictal.report.clock import duration_in_words
 from ictal.scoring.scores import Scores
 from ictal.web.jobs import Worker
@@ -98,7 +98,7 @@ class Minds:
         raise NotYetError(f"these scores were made by the model '{name}', which is not found; say where by --model")
 
 
-class _Hashed(About):
+class _Hashed(ModelSummary):
     weights_sha256: str = ""
 
 

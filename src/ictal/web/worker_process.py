@@ -9,7 +9,7 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
-from ictal.errors import IctalError
+from ictal.errors import IctalError, require
 from ictal.web.parent_watch import end_with_parent
 
 IDLE_S = 120.0
@@ -45,8 +45,9 @@ class Helper:
         BusyError
             If another question is being answered and this one is not to wait.
         IctalError
-            What the method raised, or that the process died.
+            What the method raised, or that the process died, or that torch is not installed.
         """
+        require("train", "asking the model why")
         if not self._one_at_a_time.acquire(blocking=wait):
             raise BusyError("the model is busy with another question; ask again in a moment")
         try:

@@ -1,0 +1,83 @@
+"""Engines: what runs a model over windows. The exported graphs need no torch."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Literal
+
+from ictal.errors import ModelError, UnknownNameError, require
+from ictal.scoring.engines.base import Engine, WindowBatch
+from ictal.scoring.engines.exported import ExportedEngine
+from ictal.scoring.export_contract import Contract, read_contract
+
+__all__ = ["ENGINES", "Engine", "EngineName", "ExportedEngine", "WindowBatch", "open_engine"]
+
+EngineName = Literal["auto", "onnxruntime", "openvino", "torch"]
+ENGINES: tuple[EngineName, ...] = ("auto", "onnxruntime", "openvino", "torch")
+
+
+def open_engine(
+    model: Path,
+    name: EngineName = "auto",
+    threads: int | None = None,
+    on_export: Callable[[], None] = lambda: None,
+    export: Callable[[Path], object] | None = None,
+) -> Engine:
+    """Return an engine for a saved model. A model without an export is exported first, which needs torch.
+
+    Parameters
+    ----------
+    model
+        Folder of the model.
+    name
+        'onnxruntime'; 'openvino' (pip install 'ictal[openvino]'); 'torch' (pip install 'ictal[train]'); or 'auto',
+        which is 'onnxruntime'.
+    threads
+        CPU threads; None: as many as there are.
+    on_export
+        Called before the model is exported, which takes some seconds.
+    export
+        What exports it; None: `ictal.scoring.export.export_model`, in this process.
+
+    Raises
+    ------
+    UnknownNameError, ModelError
+        If there is no such engine or model.
+    MissingExtraError
+        If the engine, or exporting the model, needs an extra that is not installed.
+    """
+    if name not in ENGINES:
+        raise UnknownNameError("engine", name, ENGINES)
+    if name == "openvino":
+        require("openvino", "the engine 'openvino'")
+    if name == "torch":
+        require("train", "the engine 'torch'")
+    contract, folder = read_contract(model) or _exported(model, on_export, export)
+    if name == "torch":
+        from ictal.scoring.engines.torch import TorchEngine  # torch takes seconds to import
+
+        return TorchEngine.open(contract, model, threads)
+    graphs = {file: folder / file for part in contract.parts for file in part.files}
+    if name == "openvino":
+        from ictal.scoring.engines.openvino import open_openvino
+
+        return open_openvino(contract, graphs, threads)
+    from ictal.scoring.engines.onnx import open_onnxruntime
+
+    return open_onnxruntime(contract, graphs, threads)
+
+
+def _exported(
+    model: Path, on_export: Callable[[], None], export: Callable[[Path], object] | None
+) -> tuple[Contract, Path]:
+    """Export a model, and return its contract and the folder of the graphs."""
+    require("train", f"scoring with {model}, which must be exported as ONNX once,")
+    on_export()
+    if export is None:
+        from ictal.scoring.export import export_model  # torch takes seconds to import
+
+        export = export_model
+    export(model)
+    found = read_contract(model)
+    if found is None:
+        raise ModelError(f"{model}: another program changed the export while it was made; try again")
+    return found

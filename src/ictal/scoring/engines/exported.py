@@ -1,0 +1,149 @@
+"""Score windows with the graphs of an exported model; any library may run them."""
+
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from ictal.core.recording import Signal
+from ictal.core.windows import CENTRE_SAMPLES, WINDOW_SAMPLES
+from ictal.errors import ModelError, listed
+from ictal.models.output import ModelOutput
+from ictal.scoring.engines.base import BATCH, WindowBatch
+from ictal.scoring.export_contract import Contract, Part
+
+SHARING = 16
+"""Windows whose frames or columns are computed together; each group computes those of its first 40 s anew."""
+
+Run = Callable[[dict[str, Signal]], list[Signal]]
+"""Run one graph: inputs by name to outputs."""
+
+
+@dataclass
+class ExportedEngine:
+    """Runs the graphs of an exported model; what overlapping windows share is computed once.
+
+    Attributes
+    ----------
+    contract
+        Of the export.
+    described
+        See `Engine`.
+    runs
+        What runs each graph, by file name.
+    workers
+        Jobs that run at once. Graphs side by side on one thread each are faster than one graph on several threads,
+        which wait for each other at every layer.
+    """
+
+    contract: Contract
+    described: dict[str, Any]
+    runs: dict[str, Run]
+    workers: int = 1
+
+    def __call__(self, batch: WindowBatch) -> ModelOutput:
+        """Return what the model predicts: the mean over its parts."""
+        parts = self.contract.parts
+        jobs = [(part, batch.some(range(*ends))) for part in parts for ends in _groups(batch.starts, part)]
+        with ThreadPoolExecutor(self.workers) as pool:
+            outputs = list(pool.map(lambda job: self._part(*job), jobs))
+        found = [
+            _joined([output for (owner, _), output in zip(jobs, outputs, strict=True) if owner is part])
+            for part in parts
+        ]
+        mean = np.mean([output.probabilities for output in found], axis=0)
+        return ModelOutput(mean, found[0].concentrations if len(found) == 1 else None)
+
+    def _part(self, part: Part, batch: WindowBatch) -> ModelOutput:
+        if part.takes == "frames":
+            return self._frames(part, batch)
+        if part.takes == "columns":
+            return self._columns(part, batch)
+        run = self.runs[part.files[0]]
+        if part.takes == "contexts":
+            return _output(run({"contexts": _contexts(batch)}))
+        return _output(run({"windows": batch.windows}))
+
+    def _frames(self, part: Part, batch: WindowBatch) -> ModelOutput:
+        """Score windows by the means of their frames, each of which is computed once.
+
+        The network drops the edges of its input, so a window's frames are those of the whole signal at its place, and
+        their mean is a difference of two sums.
+        """
+        frames_file, head_file = part.files
+        if any(start % part.every for start in batch.starts):
+            raise ValueError(
+                f"windows begin at {listed(batch.starts)}; allowed are multiples of {part.every} samples"
+            )
+        length = batch.signal.shape[1] // part.every * part.every
+        frames = self.runs[frames_file]({"windows": batch.signal[None, :, :length]})[0]
+        dropped = length // part.every - frames.shape[1]
+        n_frames = WINDOW_SAMPLES // part.every - dropped
+        sums = np.pad(np.cumsum(frames, axis=1, dtype=np.float64), ((0, 0), (1, 0)))
+        first = np.asarray(batch.starts) // part.every
+        means = ((sums[:, first + n_frames] - sums[:, first]) / n_frames).T.astype(np.float32)
+        return _output(self.runs[head_file]({"means": np.ascontiguousarray(means)}))
+
+    def _columns(self, part: Part, batch: WindowBatch) -> ModelOutput:
+        """Score windows by their images, each of whose columns is computed once.
+
+        A column that extends beyond its window sees zeros there, so the first and last columns are each window's own.
+        """
+        half, every = part.frame // 2, part.every
+        first, last = -(-half // every), (WINDOW_SAMPLES - half) // every + 1
+        if any(start % every for start in batch.starts):
+            first, last = part.width, part.width
+        run, found = self.runs[part.files[0]], []
+        shared = run({"electrodes": batch.signal[None, :, first * every - half :]})[0][0] if first < last else None
+        for begin in range(0, len(batch.starts), BATCH):
+            numbers = range(begin, min(begin + BATCH, len(batch.starts)))
+            windows = batch.some(numbers).windows
+            images = [run({"electrodes": _lengthened(windows, 0, first, part)})[0]]
+            if shared is not None:
+                places = [batch.starts[number] // every for number in numbers]
+                images.append(np.stack([shared[..., place : place + last - first] for place in places]))
+            if last < part.width:
+                images.append(run({"electrodes": _lengthened(windows, last, part.width, part)})[0])
+            found.append(self.runs[part.files[1]]({"images": np.concatenate(images, axis=-1)}))
+        return _output([np.concatenate(outputs) for outputs in zip(*found, strict=True)])
+
+
+def _lengthened(windows: Signal, first: int, last: int, part: Part) -> Signal:
+    """Return the input of columns `first` to `last` of each window, with zeros beyond the windows."""
+    begin, end = first * part.every - part.frame // 2, (last - 1) * part.every + part.frame - part.frame // 2
+    inner = windows[..., max(begin, 0) : min(end, WINDOW_SAMPLES)]
+    return np.pad(inner, ((0, 0), (0, 0), (max(-begin, 0), max(end - WINDOW_SAMPLES, 0))))
+
+
+def _groups(starts: Sequence[int], part: Part) -> Iterator[tuple[int, int]]:
+    """Divide windows into jobs (first, last + 1) that are short, so that they need little memory."""
+    shares = part.takes in ("frames", "columns")
+    size, begin = SHARING if shares else BATCH, 0
+    for number, start in enumerate(starts):
+        if number - begin == size or (shares and start - starts[begin] >= size * CENTRE_SAMPLES):
+            yield begin, number
+            begin = number
+    yield begin, len(starts)
+
+
+def _joined(outputs: list[ModelOutput]) -> ModelOutput:
+    """Concatenate the outputs of consecutive windows."""
+    concentrations = [output.concentrations for output in outputs if output.concentrations is not None]
+    return ModelOutput(
+        np.concatenate([output.probabilities for output in outputs]),
+        np.concatenate(concentrations) if concentrations else None,
+    )
+
+
+def _output(outputs: list[Signal]) -> ModelOutput:
+    probabilities = outputs[0].astype(np.float64)
+    probabilities /= probabilities.sum(axis=1, keepdims=True)
+    return ModelOutput(probabilities, outputs[1].astype(np.float64) if len(outputs) > 1 else None)
+
+
+def _contexts(batch: WindowBatch) -> Signal:
+    if batch.contexts is None:
+        raise ModelError("this model needs the ten minutes around each window, and no contexts were given")
+    return batch.contexts

@@ -1,0 +1,70 @@
+"""Run exported graphs with OpenVINO, in bfloat16 where that agrees with float32."""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import openvino
+
+from ictal.models.output import ModelOutput
+from ictal.scoring.engines.base import BATCH, WindowBatch
+from ictal.scoring.engines.exported import ExportedEngine, Run
+from ictal.scoring.export_contract import Contract
+
+BF16_AGREES = 0.01
+"""Largest allowed difference of a probability in bfloat16 from float32, on the first windows of a recording."""
+
+
+def open_openvino(contract: Contract, graphs: dict[str, Path], threads: int | None) -> ExportedEngine:
+    """Return an engine that runs graphs, by file name, on the CPU."""
+    core = openvino.Core()
+    limits = {"INFERENCE_NUM_THREADS": threads} if threads else {}
+
+    def compiled(precision: str) -> dict[str, Run]:
+        hint = {"INFERENCE_PRECISION_HINT": precision, **limits}
+        return {name: _run(core.compile_model(str(path), "CPU", hint)) for name, path in graphs.items()}
+
+    described = {"engine": "openvino", "version": openvino.__version__, "precision": "float32"}
+    exact = ExportedEngine(contract, described, compiled("f32"))
+    if "BF16" not in core.get_property("CPU", "OPTIMIZATION_CAPABILITIES"):
+        return exact
+    return CheckedEngine(contract, described, compiled("bf16"), exact=exact)
+
+
+def _run(graph: Any) -> Run:
+    return lambda inputs: [np.array(output) for output in graph(inputs).values()]
+
+
+@dataclass
+class CheckedEngine(ExportedEngine):
+    """Runs in bfloat16 if that agrees with float32 on the first windows of a recording, else in float32.
+
+    Attributes
+    ----------
+    exact
+        The same model in float32.
+    checked
+        Whether the two were compared.
+    """
+
+    exact: ExportedEngine = field(kw_only=True)
+    checked: bool = False
+
+    def __call__(self, batch: WindowBatch) -> ModelOutput:
+        """Return what the model predicts; the first time, also decide the precision."""
+        if self.checked:
+            return super().__call__(batch)
+        self.checked = True
+        contexts = None if batch.contexts is None else batch.contexts[:BATCH]
+        few = WindowBatch(batch.signal, batch.starts[:BATCH], contexts)
+        off = float(abs(super().__call__(few).probabilities - self.exact(few).probabilities).max())
+        agrees = off <= BF16_AGREES
+        self.described = {
+            **self.described,
+            "precision": "bfloat16" if agrees else "float32",
+            "bfloat16_differs_by": off,
+        }
+        if not agrees:
+            self.runs = self.exact.runs
+        return super().__call__(batch)
