@@ -1,8 +1,8 @@
 """List the files of ictal whose functions run on the way from an EDF file to its first probabilities.
 
-A profile hook sees every Python function of ictal that is called, in all threads, from `ictal.score("x.edf")` until the
-engine first returns. Imports are left out: they run no step of the way. Files that run only while the model is found
-and opened are listed apart, since no sample passes through them.
+A profile hook sees every Python function of ictal that is called, in all threads, from `ictal.score("x.edf")` until
+the engine first returns. Imports are left out: they run no step of the way. Files that run while the model is found and
+opened are listed apart, since no sample passes through them.
 """
 
 import argparse
@@ -46,6 +46,7 @@ class Tracer:
     _local: threading.local = field(default_factory=threading.local)
 
     def __call__(self, frame: FrameType, event: str, _: Any) -> None:
+        """Count a call; see `sys.setprofile`."""
         if self.done or event not in ("call", "return"):
             return
         file, name = frame.f_code.co_filename, frame.f_code.co_qualname

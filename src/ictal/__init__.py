@@ -9,6 +9,7 @@ _PUBLIC = {
     "ablate": "ictal.experiments.ablation:ablate",
     "evaluate_model": "ictal.experiments.model_evaluation:evaluate_model",
     "load_model": "ictal.models.checkpoint:load_model",
+    "plot_scores": "ictal.report.recording_figures:scores_figure",
     "read": "ictal.io:open_recording",
     "score": "ictal.scoring.pipeline:score",
     "score_archive": "ictal.archive.run:score_archive",

@@ -13,7 +13,8 @@ from ictal.core.predictions import PROBABILITY_COLUMNS
 from ictal.core.recording import Signal
 from ictal.core.windows import RATE_HZ
 from ictal.scoring.quality import FLAWS, SPECTRUM_HZ
-from ictal.scoring.scores import COLUMNS, RecordingInfo, Scores
+from ictal.scoring.scored_recording import RecordingInfo
+from ictal.scoring.scores import COLUMNS, Scores
 
 EDGE_S = 20
 START = datetime(2030, 3, 14, 21, 37, 12)

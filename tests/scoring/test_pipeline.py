@@ -1,6 +1,7 @@
 import json
+import re
 import threading
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -12,6 +13,7 @@ import pyarrow.parquet as pq
 import pytest
 
 import ictal
+from ictal.core.labels import PATTERN_TITLES
 from ictal.core.montage import CHANNELS, ELECTRODES, MONTAGES, derivations_of, montage_matrix
 from ictal.core.predictions import PROBABILITY_COLUMNS
 from ictal.core.recording import Annotation, Gap, Recording
@@ -21,6 +23,7 @@ from ictal.models.checkpoint import load_model
 from ictal.preprocessing.settings import StandardiseSettings
 from ictal.preprocessing.standardise import standardise
 from ictal.scoring import chunks, engine
+from ictal.scoring.events import Events
 from ictal.scoring.pipeline import score
 from ictal.scoring.quality import FLAWS
 from ictal.scoring.scores import AEEG_COLUMNS, COLUMNS, SPECTRUM_COLUMNS, Scores
@@ -318,16 +321,44 @@ def test_scores_of_one_recording_do_what_they_promise(scores, night, tmp_path):
     assert texts["eyes"] == 33.0
     assert texts["ictal: Seizure"] == pytest.approx(event.start_s)
     np.testing.assert_array_equal(annotated.signals[4].digital, edfio.read_edf(night).signals[4].digital)
-    figure = scores.plot()
-    assert len(figure.axes) > 2
-    import matplotlib.pyplot as plt
+    assert len(ictal.plot_scores(scores).axes) > 2
 
-    plt.close(figure)
+
+def test_events_become_annotations_that_mne_puts_where_they_are(scores, night):
+    events = scores.events()
+    raw = mne.io.read_raw_edf(night, verbose="error")
+    made = scores.to_annotations()
+    np.testing.assert_allclose(made.onset, [event.start_s for event in events])
+    np.testing.assert_allclose(made.duration, [event.duration_s for event in events])
+    assert made.orig_time == raw.info["meas_date"]
+    raw.set_annotations(made)
+    assert list(raw.annotations.description) == [f"ictal: {PATTERN_TITLES[event.pattern]}" for event in events]
+    (inside,) = [raw.copy().crop(event.start_s, event.stop_s) for event in events if event.pattern == "seizure"][:1]
+    assert inside.annotations.onset[0] == pytest.approx(events[0].start_s)
+    undated = replace(scores, recording=scores.recording.model_copy(update={"start": None}))
+    assert undated.to_annotations().orig_time is None
+
+
+def test_a_notebook_shows_scores_and_events_as_tables_without_scripts(scores):
+    odd = replace(scores, recording=scores.recording.model_copy(update={"name": "<a&b>.edf"}))
+    page, events = odd._repr_html_(), scores.events()
+    assert "&lt;a&amp;b&gt;.edf" in page
+    assert f"{len(scores.frame)} windows" in page
+    row = re.search(r"<tr>\s*<td>Seizure</td>.*?</tr>", page, re.DOTALL)[0]
+    cells = re.findall(r"<td>(.*?)</td>", row)
+    own = [event.duration_s for event in events if event.pattern == "seizure"]
+    assert cells[2:] == [str(len(own)), f"{sum(own):.0f}", f"{max(own):.0f}"]
+    shown = events._repr_html_()
+    assert shown.count("<tr") == len(events) + 1
+    assert f"<td>{events[0].start_s:.1f}</td>" in shown
+    assert not any("<script" in text for text in (page, shown))
+    assert Events()._repr_html_() == "<p>No events.</p>"
+    assert list(events.to_frame()["pattern"]) == [event.pattern for event in events]
 
 
 def test_scores_of_no_file_have_no_annotated_copy(tmp_path):
     scores = score(recording_of(eeg(60)), Loudness())
-    with pytest.raises(IctalError, match="made: is not there, or never was a file"):
+    with pytest.raises(IctalError, match="made: there is no such file"):
         scores.to_edf(tmp_path)
 
 

@@ -13,7 +13,7 @@ from ictal.cli.screen import JSON, PARTLY_FAILED, Results, bar, new_table, say, 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from ictal.scoring.event_scoring import EventEvaluation
+    from ictal.scoring.event_agreement import EventEvaluation
     from ictal.scoring.recording_info import Info
     from ictal.scoring.scores import Scores
 
@@ -248,8 +248,8 @@ def _show_scores(results: Results, scores: "Scores") -> None:
 
 
 def _show_evaluation(results: Results, result: "EventEvaluation") -> None:
+    from ictal.scoring.event_agreement import shown as told
     from ictal.scoring.event_intervals import FIGURES
-    from ictal.scoring.event_scoring import shown as told
 
     results.show(f"{result.pattern}: {len(result.files)} recordings, {result.duration_s / 3600:.2f} h")
     shown = new_table("", "reference", "found", "false", "sensitivity", "precision", "F1", "false per day")

@@ -20,8 +20,9 @@ from ictal.preprocessing.runs import Standardised, stretches
 from ictal.preprocessing.settings import StandardiseSettings
 from ictal.scoring.engine import Engine
 from ictal.scoring.pipeline import OnScores, score
+from ictal.scoring.scored_recording import stem_of
 from ictal.scoring.scores import Scores
-from ictal.scoring.writers import WRITERS, stem, stem_of, summary
+from ictal.scoring.writers import WRITERS, summary
 
 __all__ = ["DEFAULT_FORMATS", "FORMATS", "check_formats", "score_file", "signal_of", "summary"]
 
@@ -127,7 +128,7 @@ def score_file(
 def _write_report(scores: Scores, recording: Recording, folder: Path) -> list[Path]:
     from ictal.report.recording_report import render_recording  # matplotlib takes a second
 
-    path = folder / f"{stem(scores)}_report.html"
+    path = folder / f"{scores.recording.stem}_report.html"
     seen = _Seen(scores, recording)
     page = render_recording(scores, seen.recorded, lost=seen.lost)
     with writing(path):

@@ -26,7 +26,8 @@ from ictal.scoring.chunks import ahead, load, plans, score_piece
 from ictal.scoring.engine import Engine, EngineName, open_engine
 from ictal.scoring.quality import QualitySettings
 from ictal.scoring.recording_info import too_short
-from ictal.scoring.scores import RecordingInfo, Scores
+from ictal.scoring.scored_recording import RecordingInfo
+from ictal.scoring.scores import Scores
 
 STEP_UNIT_S = 0.5
 """Steps are multiples of this, so that the frames of every network can be shared."""

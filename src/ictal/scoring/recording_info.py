@@ -113,29 +113,14 @@ def describe(recording: Recording, contract: Input | None = None, interpolate: i
     """
     model = contract or read_input(DEFAULT)
     geometry = model.needs.geometry(model.standardise.short)
-    found: ChannelMapping | None = None
-    problem = ""
-    electrodes: tuple[str, ...] = ()
-    try:
-        electrodes = referential_electrodes(recording)
-        found = map_channels(recording, model.looks_at, interpolate)
-    except ElectrodeError as error:
-        problem = str(error).removeprefix(f"{recording.name}: ") + _hint(recording, model, interpolate)
-        found = (
-            bipolar_mapping(recording)
-            or _of_several_references(recording)
-            or _electrodes_alone(recording, electrodes)
-        )
+    electrodes, found, problem = _mapped(recording, model, interpolate)
     amplitude: float | None = None
     flat: tuple[str, ...] = ()
     if found and recording.n_samples:
         try:
             amplitude, flat = _amplitude(recording, found)
         except IctalError as error:
-            problem = problem or str(error).removeprefix(f"{recording.name}: ")
-    wanted = {
-        name: (sum(found.forms(pair) for pair in pairs) if found else 0, len(pairs)) for name, pairs in VIEWS.items()
-    }
+            problem = problem or _without_name(error, recording)
     bipolar = found is not None and found.kind == "bipolar"
     names = [recording.channels[row] for row in _scalp_rows(found)] if found else []
     return Info(
@@ -151,7 +136,7 @@ def describe(recording: Recording, contract: Input | None = None, interpolate: i
         interpolated=found.interpolated if found else (),
         derivations=tuple(names) if bipolar else (),
         ignored=found.ignored if found else recording.channels,
-        views=wanted,
+        views={name: (sum(map(found.forms, pairs)) if found else 0, len(pairs)) for name, pairs in VIEWS.items()},
         amplitude_uv=amplitude,
         flat=flat,
         model=model.name,
@@ -162,6 +147,26 @@ def describe(recording: Recording, contract: Input | None = None, interpolate: i
         notes=(*recording.all_notes, *reference_notes(found)),
         problem=problem or _too_slow_or_short(recording, geometry),
     )
+
+
+def _mapped(
+    recording: Recording, model: Input, interpolate: int
+) -> tuple[tuple[str, ...], ChannelMapping | None, str]:
+    """Return the electrodes against a reference, the mapping of the channels, and why it does not suit the model."""
+    electrodes: tuple[str, ...] = ()
+    try:
+        electrodes = referential_electrodes(recording)
+        return electrodes, map_channels(recording, model.looks_at, interpolate), ""
+    except ElectrodeError as error:
+        problem = _without_name(error, recording) + _hint(recording, model, interpolate)
+    found = (
+        bipolar_mapping(recording) or _of_several_references(recording) or _electrodes_alone(recording, electrodes)
+    )
+    return electrodes, found, problem
+
+
+def _without_name(error: IctalError, recording: Recording) -> str:
+    return str(error).removeprefix(f"{recording.name}: ")
 
 
 def _electrodes_alone(recording: Recording, electrodes: Sequence[str]) -> ChannelMapping | None:
