@@ -1,8 +1,8 @@
 """List the files of ictal whose functions run on the way from an EDF file to its first probabilities.
 
 A profile hook sees every Python function of ictal that is called, in all threads, from `ictal.score("x.edf")` until
-the engine first returns. Imports are left out: they run no step of the way. Files that run while the model is found and
-opened are listed apart, since no sample passes through them.
+the engine first returns. Imports are left out: they run no step of the way. Files that run while the model is found
+and opened are listed apart, since no sample passes through them.
 """
 
 import argparse

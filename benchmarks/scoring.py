@@ -30,7 +30,7 @@ from ictal.io.edf.writer import write_edf
 from ictal.models.arms import ModelSettings, build
 from ictal.models.checkpoint import Card, save_model
 from ictal.preprocessing.channel_mapping import map_channels
-from ictal.preprocessing.runs import stretches
+from ictal.preprocessing.runs import recorded_runs
 from ictal.preprocessing.settings import StandardiseSettings
 from ictal.recipes import load_recipe
 from ictal.scoring import chunks
@@ -120,9 +120,10 @@ def measure_torch(night: Path, model: Path, n_windows: int = 24) -> None:
     recording = open_recording(night)
     engines = {name: open_engine(model, name) for name in ("torch", "onnxruntime", "openvino")}
     contract = engines["torch"].contract
-    stretch = next(iter(stretches(recording, map_channels(recording, contract.looks_at), contract.standardise.fill)))
+    mapping = map_channels(recording, contract.looks_at)
+    run = recorded_runs(recording, mapping, contract.standardise.fill)[0]
     starts = [number * 10 * RATE_HZ for number in range(n_windows)]
-    signal = stretch.standardised(0, starts[-1] + WINDOW_SAMPLES, contract.standardise)[0].signal
+    signal = run.standardised(0, starts[-1] + WINDOW_SAMPLES, contract.standardise)[0].signal
     piece, answers, times = Piece(signal, starts), {}, {name: [] for name in engines}
     for _ in range(4):
         for name, engine in engines.items():

@@ -93,20 +93,13 @@ def score(
     announce = partial(say, f"Exporting model {saved}: this takes some seconds, and is done once.")
     running = open_engine(saved, cast(Any, engine), threads, announce)
     results = Results(json_file)
+    settings = results_folder.ResultsSettings(
+        step_s=step, interpolate=interpolate, accept_doubtful=accept_doubtful, formats=tuple(names)
+    )
 
     def told(file: Path) -> dict[str, Any]:
         with bar("score anew") as progress:
-            done = results_folder.score_file(
-                file,
-                running,
-                folder,
-                names,
-                step_s=step,
-                interpolate=interpolate,
-                progress=progress,
-                on_scores=_First(),
-                accept_doubtful=accept_doubtful,
-            )
+            done = results_folder.score_file(file, running, folder, settings, progress=progress, on_scores=_First())
         _show_scores(results, done.scores)
         results.show("Files:", *(f"  {path}" for path in done.files))
         return results_folder.summary(done.scores)

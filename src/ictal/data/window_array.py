@@ -30,9 +30,8 @@ from ictal.preprocessing.input_needs import ALL, Needs
 from ictal.preprocessing.model_windows import ModelWindow, model_windows
 from ictal.preprocessing.model_windows import contexts as contexts_around
 from ictal.preprocessing.regional_spectrogram import CONTEXT_S, CONTEXT_SHAPE, Context
-from ictal.preprocessing.runs import Stretch, stretches
+from ictal.preprocessing.runs import RecordedRun, check_unit, recorded_runs, sample_of
 from ictal.preprocessing.settings import StandardiseSettings
-from ictal.preprocessing.voltage_check import check_unit, sample_of
 
 VERSION = 3
 """Raised whenever the same recording and settings give other windows."""
@@ -301,7 +300,7 @@ class _Contexts:
 class _Source:
     """One EEG, of which windows are wanted."""
 
-    runs: list[Stretch]
+    runs: list[RecordedRun]
     mapping: ChannelMapping
     geometry: Geometry
     settings: StandardiseSettings
@@ -309,7 +308,7 @@ class _Source:
     @classmethod
     def of(cls, recording: Recording, needs: Needs, geometry: Geometry, settings: StandardiseSettings) -> "_Source":
         mapping = needs.map_channels(recording)
-        runs = list(stretches(recording, mapping, settings.fill))
+        runs = recorded_runs(recording, mapping, settings.fill)
         check_unit(sample_of(recording, mapping), recording.name)
         return cls(runs, mapping, geometry, settings)
 

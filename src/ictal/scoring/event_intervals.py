@@ -19,7 +19,7 @@ FIGURES = ("sensitivity", "precision", "f1", "false_alarms_per_day")
 
 @dataclass(frozen=True)
 class AgreementIntervals:
-    """Confidence intervals of the figures in `ictal.scoring.event_agreement.EventAgreement`; None where there is none.
+    """Confidence intervals of the figures in `ictal.scoring.event_agreement.EventAgreement`; None if there is none.
 
     Attributes
     ----------

@@ -20,10 +20,9 @@ from ictal.preprocessing.channel_mapping import (
     referential_electrodes,
     widest_mapping,
 )
-from ictal.preprocessing.missing import flat_runs
-from ictal.preprocessing.resampling import runs_of
+from ictal.preprocessing.filtering import flat_runs
+from ictal.preprocessing.runs import check_unit, rows_of, run_extents
 from ictal.preprocessing.settings import FLAT_S, MIN_RATE_HZ
-from ictal.preprocessing.voltage_check import check_unit, rows_of
 from ictal.scoring.export_contract import Input, read_input
 
 VIEWS: dict[str, tuple[Derivation, ...]] = {
@@ -216,18 +215,18 @@ def _amplitude(recording: Recording, found: ChannelMapping) -> tuple[float, tupl
 
 def _too_slow_or_short(recording: Recording, geometry: Geometry) -> str:
     if recording.rate_hz < MIN_RATE_HZ:
-        return f"{recording.rate_hz:g} Hz is too slow; needed are {MIN_RATE_HZ} Hz"
+        return f"{recording.rate_hz:g} Hz is too slow; at least {MIN_RATE_HZ} Hz are needed"
     return "" if n_windows(recording, geometry) else too_short(recording, geometry)
 
 
 def n_windows(recording: Recording, geometry: Geometry) -> int:
     """Return how many windows a step of 10 s gives."""
-    return sum(len(starts) for starts in geometry.starts(runs_of(recording), CENTRE_SAMPLES))
+    return sum(len(starts) for starts in geometry.starts(run_extents(recording), CENTRE_SAMPLES))
 
 
 def too_short(recording: Recording, geometry: Geometry) -> str:
     """Say why a recording has no window."""
-    needed_s, n_runs = geometry.needed / RATE_HZ, len(recording.segments)
+    needed_s, n_runs = geometry.needed / RATE_HZ, len(recording.runs)
     pieces = "" if n_runs == 1 else f" in {n_runs} pieces"
     completed = f", or one piece of {CENTRE_S} s" if geometry.short != "refuse" and needed_s > CENTRE_S else ""
     return f"lasts {recording.duration_s:g} s{pieces}; needed are {needed_s:g} s without a gap{completed}"

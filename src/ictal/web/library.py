@@ -45,7 +45,7 @@ class Item:
     path
         Of the file.
     recording
-        Opened; its samples are read by segment.
+        Opened; its samples are read in chunks.
     title
         What people call it.
     state, done, total, reason
