@@ -314,7 +314,8 @@ marks = hnp.arrays(bool, (len(FLAWS), 19, 25), elements=st.booleans())
 
 def made(flaws: Array, used: Array | None = None) -> QualityFrames:
     spectra = np.ones((2, len(SPECTRUM_HZ), flaws.shape[-1]), dtype=np.float32)
-    return QualityFrames(flaws, spectra, np.ones(19, dtype=bool) if used is None else used)
+    used = np.ones(19, dtype=bool) if used is None else used
+    return QualityFrames(flaws, spectra, used, flaws.shape[-1] * FRAME)
 
 
 @given(marks, st.floats(0, 1), st.floats(0.01, 1))
