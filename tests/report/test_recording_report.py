@@ -247,7 +247,7 @@ def test_what_was_found_is_said_in_words():
         "No events of LPD, GPD, LRDA or GRDA.",
     ]
     assert findings_in_words(more)[0] == (
-        "Seizure: 2 events, 2 min 40 s in all, the longest 2 min 10 s, the first at 0:00:30; "
+        "Seizure: 2 events, 2 min 40 s in total, the longest 2 min 10 s, the first at 0:00:30; "
         "burden at most 1 % in an hour (0:00–1:00)."
     )
     assert findings_in_words(of_rows([np.nan] * 3)) == ["Nothing could be scored."]
@@ -257,8 +257,8 @@ def test_what_was_not_scored_is_said_with_its_reasons():
     flaws = {"flat": 12, "missing": 0, "clipped": 0, "implausible": 0}
     lost = of_rows([0, 0, np.nan, np.nan, np.nan, 0], span_s=160, gaps=((100, 60),), **flaws)
     assert coverage_in_words(lost) == (
-        "30 s of 2 min 40 s were scored. Not scored: 1 min in 1 gap; 30 s for lack of quality (of 19 electrodes on "
-        "average 12 flat); 40 s at the edges, which no window's centre reaches."
+        "30 s of 2 min 40 s were scored. Not scored: 1 min in 1 gap; 30 s because of low quality (of 19 electrodes "
+        "on average 12 flat); 40 s at the edges, outside every window's centre."
     )
     whole = of_rows([0] * 6, span_s=60)
     assert coverage_in_words(whole) == "1 min of 1 min were scored."
@@ -360,7 +360,7 @@ def test_nothing_is_clipped_or_overlaps_at_any_length(span_s):
 def test_a_recording_without_any_window_has_a_page():
     text = words(render_recording(made_up_scores(45, start=None), made_up_signals))
     assert "Nothing could be scored" in text
-    assert "No named pattern was likely anywhere" in text
+    assert "No pattern has events or a probability of at least one half" in text
     assert "0 s of 45 s were scored" in text
 
 

@@ -1,4 +1,4 @@
-"""One HTML page that stands alone: no script, no font and no picture from elsewhere."""
+"""The report of an ablation: one self-contained HTML page, without scripts, fonts or pictures from elsewhere."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -13,27 +13,27 @@ from ictal.report import ablation_figures, verdicts
 from ictal.report.html_page import page
 
 MOST_BESIDE = 4
-"""Arms whose intervals can be told apart beside each other in one row of a figure."""
+"""At most this many arms are drawn side by side in one row of a figure."""
 
 
 @dataclass(frozen=True)
 class Report:
-    """What the report is made of.
+    """The content of a report.
 
     Attributes
     ----------
     comparison
         The tables.
     manifest, recipe
-        What made them, as plain values.
+        How they were made, as plain values.
     summaries
         Each arm in one line.
     histories
-        Loss and KL by epoch, per unit.
+        Loss and KL per epoch, for each unit.
     controls
-        The tables of the simulator's controls, by their name.
+        The tables of the simulator's controls, by name.
     learning_curve
-        KL against the number of training patients, where it was asked for.
+        KL against the number of training patients, if it was computed.
     """
 
     comparison: Comparison
@@ -118,7 +118,7 @@ def _figures(
 
 
 def _stages(histories: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
-    """Return the KL of either population at the end of each stage, the mean over units, of arms of several stages."""
+    """Return the KL by panel size at the end of each stage, averaged over units, for arms with several stages."""
     ends = []
     for unit, history in histories.items():
         if "stage" in history and history["stage"].max() > 1:
