@@ -31,10 +31,10 @@ from ictal.models.build import build
 from ictal.models.checkpoint import Card, save_model
 from ictal.models.model_settings import ModelSettings
 from ictal.preprocessing.channel_mapping import map_channels
-from ictal.preprocessing.runs import stretches
+from ictal.preprocessing.runs import recorded_runs
 from ictal.preprocessing.settings import StandardiseSettings
 from ictal.recipes import load_recipe
-from ictal.scoring import chunks
+from ictal.scoring import pipeline
 from ictal.scoring.engines import WindowBatch, exported, open_engine
 from ictal.scoring.export import export_model
 from ictal.scoring.pipeline import score
@@ -120,9 +120,10 @@ def measure_torch(night: Path, model: Path, n_windows: int = 24) -> None:
     recording = open_recording(night)
     engines = {name: open_engine(model, name) for name in ("torch", "onnxruntime", "openvino")}
     contract = engines["torch"].contract
-    stretch = next(iter(stretches(recording, map_channels(recording, contract.looks_at), contract.standardise.fill)))
+    mapping = map_channels(recording, contract.looks_at)
+    run = recorded_runs(recording, mapping, contract.standardise.fill)[0]
     starts = [number * 10 * RATE_HZ for number in range(n_windows)]
-    signal = stretch.standardised(0, starts[-1] + WINDOW_SAMPLES, contract.standardise)[0].signal
+    signal = run.standardised(0, starts[-1] + WINDOW_SAMPLES, contract.standardise)[0].signal
     piece, answers, times = WindowBatch(signal, starts), {}, {name: [] for name in engines}
     for _ in range(4):
         for name, engine in engines.items():
@@ -142,7 +143,7 @@ def measure_pieces(night: Path, model: Path) -> None:
     whole_recording = open_recording(night)
     hour = Recording.from_array(whole_recording.read(0, 1800 * RATE), whole_recording.channels, RATE)
     streamed = score(hour, model).frame
-    chunks.FIRST_WINDOWS = exported.SHARING = 10**6
+    pipeline.FIRST_WINDOWS = exported.SHARING = 10**6
     whole = score(hour, model).frame
     columns = [name for name in whole if name.endswith("_probability")]
     off = abs(streamed[columns] - whole[columns]).max().max()

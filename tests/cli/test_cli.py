@@ -70,7 +70,7 @@ def test_simulate_train_evaluate_from_the_command_line(cache, tmp_path):
     assert str(model) in call("train", data, "--arm", "temporal", "--out", model, *recipe).stdout
     out = tmp_path / "predictions.csv"
     evaluated = call("evaluate", model, data, *recipe, "--json", "-", "--out", out)
-    assert "3.0 effective patients; below 20 do not rely on them" in " ".join(evaluated.stderr.split())
+    assert "3.0 effective patients; below 20, do not rely on them" in " ".join(evaluated.stderr.split())
     told = json.loads(evaluated.stdout)
     assert told["n_effective_patients"] == pytest.approx(3)
     assert {"n_windows", "n_patients", "kl", "kl_interval", "balanced_accuracy", "per_pattern", "per_stratum"} <= set(

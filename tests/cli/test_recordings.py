@@ -89,7 +89,7 @@ def test_an_error_is_one_message_and_exit_code_1(night, tmp_path, monkeypatch, c
 
 def test_what_cannot_be_done_is_said_before_anything_is_scored(night, tmp_path):
     (tmp_path / "file").write_text("")
-    with pytest.raises(WriteError, match="is a file and no folder"):
+    with pytest.raises(WriteError, match="is a file, not a folder"):
         call("score", night, "--model", exported(), "--out", tmp_path / "file")
     with pytest.raises(UnknownNameError, match="unknown format 'pdf'; known are: parquet"):
         call("score", night, "--model", exported(), "--formats", "csv,pdf")

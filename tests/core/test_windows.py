@@ -15,7 +15,7 @@ from ictal.core.windows import (
     completed,
     cut,
 )
-from ictal.preprocessing.resampling import Span
+from ictal.preprocessing.runs import RunExtent
 from tests.helpers import noise
 
 short_lengths = st.integers(1, WINDOW_SAMPLES - 1)
@@ -85,11 +85,11 @@ def test_a_window_that_cannot_be_cut_is_an_error(n_samples, start, policy, words
 recordings = st.lists(st.tuples(st.floats(0.1, 200), st.floats(0.1, 50)), min_size=1, max_size=4)
 
 
-def runs_of(pieces: list[tuple[float, float]]) -> list[Span]:
+def runs_of(pieces: list[tuple[float, float]]) -> list[RunExtent]:
     """Return runs of so many seconds, each with a gap after it."""
     runs, onset_s = [], 0.0
     for seconds, gap_s in pieces:
-        runs.append(Span(onset_s, round(seconds * RATE_HZ)))
+        runs.append(RunExtent(onset_s, round(seconds * RATE_HZ)))
         onset_s += runs[-1].n_samples / RATE_HZ + gap_s
     return runs
 

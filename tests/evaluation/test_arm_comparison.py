@@ -175,4 +175,4 @@ def test_where_the_eeg_says_nothing_there_is_no_way_to_go(two):
     flat = truth(two).assign(**dict.fromkeys(TRUE_COLUMNS, 1 / 6))
     comparison = compare_arms(two, n_resamples=500, truth=flat)
     assert [way.estimate for way in comparison.ways if way.split == "cv"] == [None, None]
-    assert "too near to each other" in way_in_words(comparison.ways[0])
+    assert "too close to each other" in way_in_words(comparison.ways[0])

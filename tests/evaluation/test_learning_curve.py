@@ -74,7 +74,7 @@ def test_intervals_hold_the_luck_of_the_draw_and_of_the_patients():
 def test_a_curve_in_words_says_whether_it_still_falls():
     falls = learning_curve({("a", 2): table(constant(0.3)), ("a", 8): table(constant(0.6))}, 200)
     (words,) = curve_in_words(falls)
-    assert words.startswith("From 2 to 8 training patients the KL of a changes by -0.693 (95 % interval")
+    assert words.startswith("From 2 to 8 training patients the KL of a changes by -0.693 (95 % confidence interval")
     assert "still falls" in words
     rng = np.random.default_rng(0)
     flat = learning_curve({("a", n): table(rng.uniform(0.3, 0.7, (40, 3))) for n in (2, 8)}, 500)
@@ -88,5 +88,5 @@ def test_the_figure_has_each_arm_and_the_lines(run):
         {(arm, n): table(constant(0.1 * n), arm) for arm in ("temporal", "x") for n in (2, 4)}, 200
     )
     svg = curve_figure(curve, run.comparison)
-    for words in ("temporal", "x", "prior", "floor", "patients trained on, per fold"):
+    for words in ("temporal", "x", "prior", "floor", "training patients per fold"):
         assert f">{words}<" in svg

@@ -177,7 +177,7 @@ def test_gaps_and_segments_are_those_of_the_records(tmp_path_factory, gaps, firs
         datetime(2024, 2, 29, 23, 59, 58, tzinfo=UTC).timestamp() + first_s, UTC
     )
     assert {note.onset_s for note in made.annotations} == {0.5 - first_s}
-    times = np.concatenate([s.onset_s + np.arange(s.stop - s.start) / RATE_HZ for s in made.segments])
+    times = np.concatenate([s.onset_s + np.arange(s.stop - s.start) / RATE_HZ for s in made.runs])
     expected = (onsets[:, None] - first_s + np.arange(RATE_HZ) / RATE_HZ).ravel()
     np.testing.assert_allclose(times, expected, rtol=0, atol=1e-9)
 

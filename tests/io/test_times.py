@@ -192,8 +192,8 @@ def check(made: Recording, name: str, pause_s: float, *, knows_start: bool) -> N
     (gap,) = made.gaps
     assert (gap.start_s, gap.duration_s) == pytest.approx((BEFORE_S, pause_s), abs=near)
     assert made.span_s == pytest.approx(BEFORE_S + pause_s + AFTER_S, abs=near)
-    assert [(part.start, part.stop) for part in made.segments] == [(0, 8000), (8000, 14_000)]
-    assert [part.onset_s for part in made.segments] == pytest.approx([0, BEFORE_S + pause_s], abs=near)
+    assert [(part.start, part.stop) for part in made.runs] == [(0, 8000), (8000, 14_000)]
+    assert [part.onset_s for part in made.runs] == pytest.approx([0, BEFORE_S + pause_s], abs=near)
     assert made.start == (START if knows_start else None)
     found = [(note.text, note.onset_s, note.duration_s) for note in made.annotations]
     expected = [("early, with a comma", EARLY_S, 0.0), ("late", BEFORE_S + pause_s + LATE_S, form.lasts_s)]

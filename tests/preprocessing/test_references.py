@@ -25,7 +25,7 @@ from ictal.io import open_recording
 from ictal.io.edf.annotated_copy import write_annotated_edf
 from ictal.preprocessing.channel_mapping import map_channels, reference_notes, widest_mapping
 from ictal.preprocessing.standardise import resample
-from ictal.scoring.quality import QualitySettings, amplitude_integrated, look_at
+from ictal.scoring.quality import QualitySettings, amplitude_integrated, measure_quality
 from ictal.scoring.recording_info import describe
 from ictal.web.montages import AVERAGE, RECORDED, REFERENTIAL, montages_of
 from tests.helpers import noise
@@ -226,7 +226,7 @@ def test_quality_and_amplitude_know_the_references():
     assert np.isnan(envelopes["left"]).all()
     # The ears' waves have 1000 µV from peak to peak, the noise an rms of 6 µV per electrode.
     assert envelopes["right"][1000:].max() < 50
-    spectrum = look_at(piece, mapping, QualitySettings()).spectrum(0)
+    spectrum = measure_quality(piece, mapping, QualitySettings()).spectrum(0)
     assert spectrum.shape == (2, 40)
     assert spectrum.max() < 10 * np.log10(10 * 2 * 2 * 6**2 / RATE_HZ)  # ten times that of two electrodes' noise
 
@@ -238,7 +238,7 @@ def test_mains_of_one_ear_are_no_flaw_of_an_electrode():
     names = tuple(f"{name}-{IPSILATERAL[name]}" for name in ELECTRODES)
     recording = Recording.from_array(samples, names, RATE_HZ)
     mapping = map_channels(recording, SIDES)
-    frames = look_at(resample(recording, "linear", mapping), mapping, QualitySettings())
+    frames = measure_quality(resample(recording, "linear", mapping), mapping, QualitySettings())
     assert not frames.flaws[[3, 4]].any()
 
 

@@ -12,8 +12,8 @@ from ictal.core.montage import CHANNELS
 from ictal.core.recording import Gap, Recording
 from ictal.core.windows import RATE_HZ
 from ictal.preprocessing.channel_mapping import map_channels
-from ictal.preprocessing.resampling import EXACT, resampler
-from ictal.preprocessing.runs import Stretch, stretches
+from ictal.preprocessing.filtering import EXACT, resampler
+from ictal.preprocessing.runs import RecordedRun, recorded_runs
 
 DAY_S = 24 * 3600
 RIPPLE = 10 ** (-54 / 20)
@@ -41,10 +41,10 @@ class OfTime:
         return np.tile(100 * course(time_s), (len(CHANNELS if rows is None else rows), 1)).astype(np.float32)
 
 
-def of(rate_hz: float, seconds: float) -> Stretch:
+def of(rate_hz: float, seconds: float) -> RecordedRun:
     recording = Recording("made", CHANNELS, rate_hz, round(seconds * rate_hz), OfTime(rate_hz))
-    (stretch,) = stretches(recording, map_channels(recording), "linear")
-    return stretch
+    (run,) = recorded_runs(recording, map_channels(recording), "linear")
+    return run
 
 
 rates = st.one_of(
@@ -66,10 +66,10 @@ rates = st.one_of(
 @example(19_999.3)
 @example(256.0)
 def test_times_are_true_at_the_end_of_a_day(rate_hz):
-    stretch = of(rate_hz, DAY_S)
-    assert abs(stretch.n_samples - DAY_S * RATE_HZ) <= 1
-    start = stretch.n_samples - 3 * RATE_HZ
-    made = stretch.resampled(start, start + 2 * RATE_HZ).signal
+    run = of(rate_hz, DAY_S)
+    assert abs(run.n_samples - DAY_S * RATE_HZ) <= 1
+    start = run.n_samples - 3 * RATE_HZ
+    made = run.resampled(start, start + 2 * RATE_HZ).signal
     expected = 100 * course(np.arange(start, start + 2 * RATE_HZ) / RATE_HZ)
     # Half a sample of 200 Hz would be 27 of 100 at 17 Hz. Two waves ripple, and float32 rounds.
     np.testing.assert_allclose(made, np.tile(expected, (20, 1)), rtol=0, atol=100 * len(HERTZ) * RIPPLE)
@@ -77,11 +77,11 @@ def test_times_are_true_at_the_end_of_a_day(rate_hz):
 
 @settings(max_examples=20)
 @given(rate_hz=rates, cuts=st.lists(st.integers(0, 60 * RATE_HZ), min_size=1, max_size=4))
-def test_pieces_are_those_of_the_whole(rate_hz, cuts):
-    stretch = of(rate_hz, 60)
-    whole = stretch.resampled(0, stretch.n_samples)
-    places = sorted({0, *(min(cut, stretch.n_samples) for cut in cuts), stretch.n_samples})
-    pieces = [stretch.resampled(*ends).signal for ends in pairwise(places)]
+def test_chunks_are_those_of_the_whole(rate_hz, cuts):
+    run = of(rate_hz, 60)
+    whole = run.resampled(0, run.n_samples)
+    places = sorted({0, *(min(cut, run.n_samples) for cut in cuts), run.n_samples})
+    pieces = [run.resampled(*ends).signal for ends in pairwise(places)]
     np.testing.assert_allclose(np.concatenate(pieces, axis=1), whole.signal, rtol=0, atol=1e-3)
 
 
@@ -101,8 +101,8 @@ def test_what_the_new_rate_cannot_hold_is_not_folded_into_the_eeg(rate_hz):
     time_s = np.arange(round(20 * rate_hz)) / rate_hz
     wave = np.tile(100 * np.sin(2 * np.pi * 205 * time_s), (len(CHANNELS), 1))
     recording = Recording.from_array(wave, CHANNELS, rate_hz)
-    (stretch,) = stretches(recording, map_channels(recording), "linear")
-    inner = stretch.resampled(RATE_HZ, stretch.n_samples - RATE_HZ).signal
+    (run,) = recorded_runs(recording, map_channels(recording), "linear")
+    inner = run.resampled(RATE_HZ, run.n_samples - RATE_HZ).signal
     assert abs(inner).max() < 1.5 * 100 * RIPPLE
 
 
@@ -124,7 +124,7 @@ def test_the_samples_after_a_gap_have_the_times_of_that_gap():
     source = OfTime(rate_hz, ((0, 0.0), (hour, onset_s)))
     plain = Recording("made", CHANNELS, rate_hz, 2 * hour, source)
     recording = replace(plain, gaps=(Gap(hour / rate_hz, 100.123),))
-    *_, after = stretches(recording, map_channels(recording), "linear")
+    *_, after = recorded_runs(recording, map_channels(recording), "linear")
     start = after.n_samples - 3 * RATE_HZ
     made = after.resampled(start, start + RATE_HZ).signal[0]
     expected = 100 * course(onset_s + np.arange(start, start + RATE_HZ) / RATE_HZ)

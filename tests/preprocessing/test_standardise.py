@@ -17,7 +17,7 @@ from ictal.errors import ElectrodeError, ReadError
 from ictal.io import open_recording
 from ictal.preprocessing.channel_mapping import map_channels
 from ictal.preprocessing.filtering import band_pass
-from ictal.preprocessing.runs import Standardised, stretches
+from ictal.preprocessing.runs import Standardised, recorded_runs
 from ictal.preprocessing.settings import StandardiseSettings
 from ictal.preprocessing.standardise import resample, standardise
 from tests.helpers import noise, recording
@@ -282,7 +282,7 @@ def test_large_artefacts_offsets_and_a_wild_ekg_are_no_reason_to_refuse():
 
 def test_a_rate_below_100_hz_is_refused():
     standardise(recording(1000, 100), DEFAULT)
-    with pytest.raises(ReadError, match=r"slow\.edf: 99\.9 Hz is too slow; needed are 100 Hz"):
+    with pytest.raises(ReadError, match=r"slow\.edf: 99\.9 Hz is too slow; at least 100 Hz are needed"):
         standardise(recording(1000, 99.9, name="slow.edf"), DEFAULT)
 
 
@@ -350,14 +350,14 @@ def flawed(n_samples: int, rate_hz: float, seed: int) -> Recording:
 )
 @settings(max_examples=3)
 @given(seed=st.integers(0, 1000), cuts=st.lists(st.floats(0, 1), min_size=1, max_size=3))
-def test_pieces_are_those_of_the_whole(rate_hz, fill, seed, cuts):
+def test_chunks_are_those_of_the_whole(rate_hz, fill, seed, cuts):
     made = flawed(round(400 * rate_hz), rate_hz, seed)
     chosen = StandardiseSettings(fill=fill)
-    (stretch,) = stretches(made, map_channels(made), fill)
+    (run,) = recorded_runs(made, map_channels(made), fill)
     whole, plain = standardise(made, chosen), resample(made, fill)
-    assert stretch.n_samples == whole.signal.shape[1]
-    places = sorted({0, *(round(cut * stretch.n_samples) for cut in cuts), stretch.n_samples})
-    pieces = [stretch.standardised(start, stop, chosen) for start, stop in pairwise(places) if stop > start]
+    assert run.n_samples == whole.signal.shape[1]
+    places = sorted({0, *(round(cut * run.n_samples) for cut in cuts), run.n_samples})
+    pieces = [run.standardised(start, stop, chosen) for start, stop in pairwise(places) if stop > start]
     # float32 holds a step of 18000 µV to within 2^-10 µV; what lies beyond the margin is worth e^-24 of it
     signal = np.concatenate([one.signal for one, _ in pieces], axis=1)
     np.testing.assert_allclose(signal, whole.signal, rtol=0, atol=4 * 2**-10)

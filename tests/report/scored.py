@@ -1,5 +1,6 @@
 """Made-up scores of a recording, as a patient's day looks: no model is run for them."""
 
+from collections.abc import Sequence
 from datetime import datetime
 
 import numpy as np
@@ -13,7 +14,8 @@ from ictal.core.predictions import PROBABILITY_COLUMNS
 from ictal.core.recording import Signal
 from ictal.core.windows import RATE_HZ
 from ictal.scoring.quality import FLAWS, SPECTRUM_HZ
-from ictal.scoring.scores import COLUMNS, RecordingInfo, Scores
+from ictal.scoring.scored_recording import RecordingInfo
+from ictal.scoring.scores import COLUMNS, Scores
 
 EDGE_S = 20
 START = datetime(2030, 3, 14, 21, 37, 12)
@@ -127,3 +129,8 @@ def made_up_signal(start_s: float, stop_s: float) -> Signal:
     walk[-1] += 500 * np.exp(-(((time * 1.2) % 1 - 0.5) ** 2) / 0.0006)
     band = butter(4, (0.5, 20), "bandpass", fs=RATE_HZ, output="sos")
     return sosfiltfilt(band, walk, axis=1).astype(np.float32)
+
+
+def made_up_signals(times: Sequence[tuple[float, float]]) -> list[Signal]:
+    """Return the same for several pairs of times."""
+    return [made_up_signal(*pair) for pair in times]

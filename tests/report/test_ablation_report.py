@@ -78,4 +78,4 @@ def test_an_interval_in_words(low, high, words):
     estimate = Estimate((low + high) / 2 if low == low else 0.1, low, high, 0.9)
     said = difference_in_words(difference("a", "b", "cv", estimate))
     assert words in said
-    assert low != low or f"90 % interval {low:+.3f} to {high:+.3f}" in said
+    assert low != low or f"90 % confidence interval {low:+.3f} to {high:+.3f}" in said

@@ -25,7 +25,7 @@ from ictal.report.recording_report import render_recording, top_windows
 from ictal.report.recording_words import coverage_in_words, findings_in_words
 from ictal.scoring.events import EVENT_PATTERNS, EventSettings, find_events
 from tests.helpers import chromium_path
-from tests.report.scored import made_up_scores, made_up_signal
+from tests.report.scored import made_up_scores, made_up_signal, made_up_signals
 from tests.report.test_ablation_report import Page
 
 TITLES = tuple(PATTERN_TITLES[pattern] for pattern in EVENT_PATTERNS)
@@ -51,7 +51,7 @@ def day():
 
 @pytest.fixture(scope="module")
 def page(day):
-    return render_recording(day, made_up_signal)
+    return render_recording(day, made_up_signals)
 
 
 @pytest.fixture(scope="module")
@@ -127,7 +127,7 @@ def test_on_paper_no_caption_is_torn_from_its_figure_and_no_row_is_folded_away(t
     hot = np.arange(len(scores.frame)) % 12 < 3
     scores = replace(scores, frame=scores.frame.assign(seizure_probability=np.where(hot, 0.95, 0.01)))
     report, paper = tmp_path / "report.html", tmp_path / "report.pdf"
-    report.write_text(render_recording(scores, made_up_signal))
+    report.write_text(render_recording(scores, made_up_signals))
     options = ("--headless", "--no-sandbox", "--disable-gpu", "--no-pdf-header-footer")
     subprocess.run([browser, *options, f"--print-to-pdf={paper}", report.as_uri()], check=True, capture_output=True)
     told = subprocess.run([reader, "-layout", paper, "-"], check=True, capture_output=True, text=True).stdout
@@ -156,19 +156,21 @@ def test_every_event_and_hour_is_in_a_table(page, day):
 def test_the_clearest_windows_are_drawn_from_the_recording_best_first(day):
     asked = []
 
-    def signal_of(start_s, stop_s):
-        asked.append((start_s, stop_s))
-        return made_up_signal(start_s, stop_s)
+    def signals_of(times):
+        asked.append(times)
+        return made_up_signals(times)
 
-    text = words(render_recording(day, signal_of, top=2))
+    text = words(render_recording(day, signals_of, top=2))
     shown = [float(value) for value in re.findall(r"[12]\. \w+, probability (0\.\d\d), at", text)]
-    assert len(asked) == len(shown) == 10
-    for number, pattern in enumerate(EVENT_PATTERNS):
-        first, second = asked[2 * number : 2 * number + 2]
+    expected, starts = [], set()
+    for pattern in EVENT_PATTERNS:
         values = day.frame.set_index("start_s")[f"{pattern}_probability"]
-        assert first == (values.idxmax(), values.idxmax() + 10)
-        assert second[0] == values.drop(first[0]).idxmax()
-        assert shown[2 * number : 2 * number + 2] == [round(values[start], 2) for start in (first[0], second[0])]
+        first = values.idxmax()
+        best = [first, values.drop(first).idxmax()]
+        expected += [round(values[start], 2) for start in best]
+        starts |= {*best}
+    assert shown == expected
+    assert asked == [[(start, start + 10) for start in sorted(starts)]], "all at once, in order of time"
 
 
 def test_without_the_recording_the_page_says_that_it_shows_no_traces():
@@ -224,7 +226,7 @@ def test_nothing_at_all_is_drawn_of_a_window_that_was_not_recorded():
 def test_flawed_electrodes_are_named_beside_a_window():
     scores = made_up_scores(60)
     frame = scores.frame.assign(marks=[np.array([0b1, 0b10001, *[0] * 17], dtype=np.uint8)] * 2)
-    assert "(flat: Fp1, F3; muscle: F3)" in words(render_recording(replace(scores, frame=frame), made_up_signal))
+    assert "(flat: Fp1, F3; muscle: F3)" in words(render_recording(replace(scores, frame=frame), made_up_signals))
 
 
 def of_rows(seizure, span_s=None, gaps=(), **columns):
@@ -246,7 +248,7 @@ def test_what_was_found_is_said_in_words():
         "No events of LPD, GPD, LRDA or GRDA.",
     ]
     assert findings_in_words(more)[0] == (
-        "Seizure: 2 events, 2 min 40 s in all, the longest 2 min 10 s, the first at 0:00:30; "
+        "Seizure: 2 events, 2 min 40 s in total, the longest 2 min 10 s, the first at 0:00:30; "
         "burden at most 1 % in an hour (0:00–1:00)."
     )
     assert findings_in_words(of_rows([np.nan] * 3)) == ["Nothing could be scored."]
@@ -256,8 +258,8 @@ def test_what_was_not_scored_is_said_with_its_reasons():
     flaws = {"flat": 12, "missing": 0, "clipped": 0, "implausible": 0}
     lost = of_rows([0, 0, np.nan, np.nan, np.nan, 0], span_s=160, gaps=((100, 60),), **flaws)
     assert coverage_in_words(lost) == (
-        "30 s of 2 min 40 s were scored. Not scored: 1 min in 1 gap; 30 s for lack of quality (of 19 electrodes on "
-        "average 12 flat); 40 s at the edges, which no window's centre reaches."
+        "30 s of 2 min 40 s were scored. Not scored: 1 min in 1 gap; 30 s because of low quality (of 19 electrodes "
+        "on average 12 flat); 40 s at the edges, outside every window's centre."
     )
     whole = of_rows([0] * 6, span_s=60)
     assert coverage_in_words(whole) == "1 min of 1 min were scored."
@@ -357,9 +359,9 @@ def test_nothing_is_clipped_or_overlaps_at_any_length(span_s):
 
 
 def test_a_recording_without_any_window_has_a_page():
-    text = words(render_recording(made_up_scores(45, start=None), made_up_signal))
+    text = words(render_recording(made_up_scores(45, start=None), made_up_signals))
     assert "Nothing could be scored" in text
-    assert "No named pattern was likely anywhere" in text
+    assert "No pattern has events or a probability of at least one half" in text
     assert "0 s of 45 s were scored" in text
 
 

@@ -123,7 +123,7 @@ def test_figures_differ_from_page_to_page_only_in_their_ids(two):
 def test_the_page_says_what_made_it_and_what_was_left_out(two):
     page = page_of(two, warnings=["starting from random weights"])
     for words in (
-        *("hospital/train.csv (fingerprint 0123456789abcdef)", "seed 5, ictal 9.8.7, begun 2030-01-02T03:04:05"),
+        *("hospital/train.csv (fingerprint 0123456789abcdef)", "seed 5, ictal 9.8.7, started 2030-01-02T03:04:05"),
         *("24 of 23 EEGs of 12 patients", "patients per fold: 5, 4; held out for the test: 3"),
         *("3 windows (more than 50% of the samples missing or flat)", "2 windows had missing or flat samples"),
         *(
@@ -133,7 +133,7 @@ def test_the_page_says_what_made_it_and_what_was_left_out(two):
             "Linux-x, 2 processors",
         ),
         *("Warning during training: starting from random weights", "For research. Not a medical device"),
-        *("The folds share training data", "p is corrected over the pairs of arms that are compared"),
+        *("The folds share training data", "p is corrected for all pairs of arms that are compared"),
     ):
         assert words in page, words
     for pattern in PATTERNS:
@@ -148,8 +148,8 @@ def test_the_recipe_in_the_page_is_the_recipe(two):
 
 def test_the_confidence_is_named_as_it_was_set():
     page = page_of(comparison(confidence=0.8), ("evaluation.confidence=0.8", "evaluation.n_resamples=4321"))
-    assert "with 80 % intervals over patients" in page
-    assert "80 % interval" in page
+    assert "with 80 % confidence intervals over patients" in page
+    assert "80 % confidence interval" in page
     assert "95 %" not in page
     assert "The intervals come from 4321 resamples of patients" in page
 

@@ -23,10 +23,30 @@ def arm(test: Estimate | None, difference: Estimate | None) -> ArmResult:
 @pytest.mark.parametrize(
     ("value", "low", "high", "words"),
     [
-        (0.2, 0.1, 0.3, "a: 0.200 higher on the test than in cross-validation, more than other patients"),
-        (-0.2, -0.3, -0.1, "a: 0.200 lower on the test than in cross-validation, more than other patients"),
-        (0.1, -0.1, 0.3, "a: 0.100 higher on the test than in cross-validation, within what other patients"),
-        (-0.1, -0.3, 0.1, "a: 0.100 lower on the test than in cross-validation, within what other patients"),
+        (
+            0.2,
+            0.1,
+            0.3,
+            "a: 0.200 higher on the test patients than in cross-validation, more than the variation between patients",
+        ),
+        (
+            -0.2,
+            -0.3,
+            -0.1,
+            "a: 0.200 lower on the test patients than in cross-validation, more than the variation between patients",
+        ),
+        (
+            0.1,
+            -0.1,
+            0.3,
+            "a: 0.100 higher on the test patients than in cross-validation, within the variation between patients",
+        ),
+        (
+            -0.1,
+            -0.3,
+            0.1,
+            "a: 0.100 lower on the test patients than in cross-validation, within the variation between patients",
+        ),
     ],
 )
 def test_a_gap_in_words(value, low, high, words):
@@ -45,7 +65,9 @@ def test_a_test_on_one_patient_is_not_called_no_test():
     assert "0.200 higher" in said
 
 
-@pytest.mark.parametrize(("confidence", "words"), [(0.95, "95 % interval"), (0.5, "50 %"), (0.999, "99.9 %")])
+@pytest.mark.parametrize(
+    ("confidence", "words"), [(0.95, "95 % confidence interval"), (0.5, "50 %"), (0.999, "99.9 %")]
+)
 def test_the_confidence_is_the_one_that_was_asked_for(confidence, words):
     said = difference_in_words(difference("a", "b", "test", Estimate(-0.2, -0.3, -0.1, confidence), 1e-4))
     assert said.startswith(
@@ -75,7 +97,7 @@ def test_an_interval_without_zero_decides_nothing_if_the_corrected_test_does_not
 def test_a_difference_says_whether_it_is_of_arms_or_of_these_networks(n_seeds, words):
     found = difference("a", "b", "cv", Estimate(-0.2, -0.3, -0.1), n_seeds=n_seeds)
     assert f"a, {words} has a lower KL than b" in difference_in_words(found)
-    assert ("these trained networks only" in scope_in_words(n_seeds)) == (n_seeds < 3)
+    assert ("only for these trained networks" in scope_in_words(n_seeds)) == (n_seeds < 3)
     assert ("A verdict about arms needs 3 seeds or more" in scope_in_words(n_seeds)) == (n_seeds < 3)
 
 
@@ -106,7 +128,7 @@ def test_a_verdict_of_five_patients_names_no_difference_that_would_have_been_see
     made = compared(5, 1)
     assert not any(pair.decided for pair in made.differences)
     said = verdict_of_arms(made)
-    assert "This decides nothing: 5 effective patients are too few for any verdict." in said
+    assert "There is no verdict: 5 effective patients are too few for any verdict." in said
     assert "would have been detected" not in said
     assert "That is lower" not in said
 

@@ -7,8 +7,9 @@ import pytest
 from scipy import stats
 
 from ictal.core.intervals import wilson
+from ictal.scoring.event_agreement import EventEvaluation, shown
 from ictal.scoring.event_intervals import FIGURES, intervals_of
-from ictal.scoring.event_scoring import EventEvaluation, evaluate_events, pool, shown
+from ictal.scoring.event_scoring import evaluate_events, pool
 from ictal.scoring.reference_events import Reference
 
 DAY_S = 86_400

@@ -1,6 +1,7 @@
 import json
+import re
 import threading
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -12,6 +13,7 @@ import pyarrow.parquet as pq
 import pytest
 
 import ictal
+from ictal.core.labels import PATTERN_TITLES
 from ictal.core.montage import CHANNELS, ELECTRODES, MONTAGES, derivations_of, montage_matrix
 from ictal.core.predictions import PROBABILITY_COLUMNS
 from ictal.core.recording import Annotation, Gap, Recording
@@ -20,8 +22,9 @@ from ictal.io.edf.writer import write_edf
 from ictal.models.checkpoint import load_model
 from ictal.preprocessing.settings import StandardiseSettings
 from ictal.preprocessing.standardise import standardise
-from ictal.scoring import chunks
+from ictal.scoring import pipeline
 from ictal.scoring.engines import exported as exported_engine
+from ictal.scoring.events import Events
 from ictal.scoring.pipeline import score
 from ictal.scoring.quality import FLAWS
 from ictal.scoring.scores import AEEG_COLUMNS, COLUMNS, SPECTRUM_COLUMNS, Scores
@@ -35,8 +38,8 @@ ALL_AT_ONCE = 10**6
 
 
 def sizes(monkeypatch, first: int, others: int) -> None:
-    monkeypatch.setattr(chunks, "FIRST_WINDOWS", first)
-    monkeypatch.setattr(chunks, "WINDOWS", others)
+    monkeypatch.setattr(pipeline, "FIRST_WINDOWS", first)
+    monkeypatch.setattr(pipeline, "WINDOWS", others)
 
 
 def assert_alike(found: pd.DataFrame, expected: pd.DataFrame, onset_s: float = 0) -> None:
@@ -113,7 +116,7 @@ def test_what_lies_between_gaps_is_scored_as_a_recording_of_its_own():
     assert begun == len(frame)
     assert scores.recording.gaps == ((100.0, 1000.5), (1120.5, 3.0))
     assert scores.recording.span_s == 300 + 1003.5
-    assert "1 pieces of 20 s in all, between gaps, are too short to be scored" in " ".join(scores.recording.notes)
+    assert "too short to be scored: 1 run between gaps, 20 s in all" in " ".join(scores.recording.notes)
     for gap in gaps:
         # A window begins 20 s before its centre, and ends 20 s after it.
         inside = (frame["start_s"] - 20 < gap.start_s + gap.duration_s) & (frame["stop_s"] + 20 > gap.start_s)
@@ -129,7 +132,7 @@ def test_a_recording_shorter_than_a_window_gives_one_for_its_middle(seconds):
     assert row["made_up_s"] == pytest.approx(50 - seconds, abs=0.005)
     assert row["reason"] == ""
     assert 0 < row["seizure_probability"] < 1
-    assert "of what the model sees are made up" in " ".join(scores.recording.notes)
+    assert "of what the model sees are filled in" in " ".join(scores.recording.notes)
 
 
 def test_what_is_too_short_or_too_slow_is_refused_in_words():
@@ -137,7 +140,7 @@ def test_what_is_too_short_or_too_slow_is_refused_in_words():
         score(recording_of(eeg(9.9)), Loudness())
     with pytest.raises(ReadError, match=r"lasts 60 s in 2 pieces"):
         score(recording_of(eeg(60), gaps=(Gap(30.0, 5.0),)), Loudness())
-    with pytest.raises(ReadError, match="99 Hz is too slow; needed are 100 Hz"):
+    with pytest.raises(ReadError, match="99 Hz is too slow; at least 100 Hz are needed"):
         score(recording_of(eeg(60, 99), 99), Loudness())
     with pytest.raises(ReadError, match="holds no samples"):
         score(recording_of(np.zeros((20, 0))), Loudness())
@@ -157,7 +160,6 @@ def test_steps_that_no_frame_can_follow_are_refused(step_s):
 def test_a_recording_of_nothing_gives_reasons_and_no_prediction(value):
     runs = Loudness()
     scores = score(recording_of(np.full((20, 20_000), value)), runs)
-    assert runs.asked == []
     assert len(scores.frame) == 6
     assert scores.frame[list(PROBABILITY_COLUMNS)].isna().all(axis=None)
     assert scores.frame["reason"].str.startswith("only 0% of the EEG is usable: of 19 electrodes 19 ").all()
@@ -206,7 +208,7 @@ def test_missing_electrodes_are_refused_or_made_and_then_said():
         score(made, exported())
     scores = score(made, exported(), interpolate=1)
     assert scores.recording.interpolated == ("T3",)
-    assert "made of other electrodes by spherical splines: T3" in scores.recording.notes
+    assert "interpolated from other electrodes by spherical splines: T3" in scores.recording.notes
     assert scores.manifest["settings"]["interpolate"] == 1
 
 
@@ -228,7 +230,7 @@ class Failing:
     error: BaseException
 
     def read(self, start, stop, rows=None):
-        if threading.current_thread().name == "reading" and stop > self.after:
+        if threading.current_thread().name.startswith("reading") and stop > self.after:
             raise self.error
         return self.samples[list(rows), start:stop]
 
@@ -319,16 +321,44 @@ def test_scores_of_one_recording_do_what_they_promise(scores, night, tmp_path):
     assert texts["eyes"] == 33.0
     assert texts["ictal: Seizure"] == pytest.approx(event.start_s)
     np.testing.assert_array_equal(annotated.signals[4].digital, edfio.read_edf(night).signals[4].digital)
-    figure = scores.plot()
-    assert len(figure.axes) > 2
-    import matplotlib.pyplot as plt
+    assert len(ictal.plot_scores(scores).axes) > 2
 
-    plt.close(figure)
+
+def test_events_become_annotations_that_mne_puts_where_they_are(scores, night):
+    events = scores.events()
+    raw = mne.io.read_raw_edf(night, verbose="error")
+    made = scores.to_annotations()
+    np.testing.assert_allclose(made.onset, [event.start_s for event in events])
+    np.testing.assert_allclose(made.duration, [event.duration_s for event in events])
+    assert made.orig_time == raw.info["meas_date"]
+    raw.set_annotations(made)
+    assert list(raw.annotations.description) == [f"ictal: {PATTERN_TITLES[event.pattern]}" for event in events]
+    (inside,) = [raw.copy().crop(event.start_s, event.stop_s) for event in events if event.pattern == "seizure"][:1]
+    assert inside.annotations.onset[0] == pytest.approx(events[0].start_s)
+    undated = replace(scores, recording=scores.recording.model_copy(update={"start": None}))
+    assert undated.to_annotations().orig_time is None
+
+
+def test_a_notebook_shows_scores_and_events_as_tables_without_scripts(scores):
+    odd = replace(scores, recording=scores.recording.model_copy(update={"name": "<a&b>.edf"}))
+    page, events = odd._repr_html_(), scores.events()
+    assert "&lt;a&amp;b&gt;.edf" in page
+    assert f"{len(scores.frame)} windows" in page
+    row = re.search(r"<tr>\s*<td>Seizure</td>.*?</tr>", page, re.DOTALL)[0]
+    cells = re.findall(r"<td>(.*?)</td>", row)
+    own = [event.duration_s for event in events if event.pattern == "seizure"]
+    assert cells[2:] == [str(len(own)), f"{sum(own):.0f}", f"{max(own):.0f}"]
+    shown = events._repr_html_()
+    assert shown.count("<tr") == len(events) + 1
+    assert f"<td>{events[0].start_s:.1f}</td>" in shown
+    assert not any("<script" in text for text in (page, shown))
+    assert Events()._repr_html_() == "<p>No events.</p>"
+    assert list(events.to_frame()["pattern"]) == [event.pattern for event in events]
 
 
 def test_scores_of_no_file_have_no_annotated_copy(tmp_path):
     scores = score(recording_of(eeg(60)), Loudness())
-    with pytest.raises(IctalError, match="made: is not there, or never was a file"):
+    with pytest.raises(IctalError, match="made: there is no such file"):
         scores.to_edf(tmp_path)
 
 

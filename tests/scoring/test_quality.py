@@ -15,18 +15,18 @@ from ictal.core.windows import CENTRE_SAMPLES, RATE_HZ, WINDOW_SAMPLES
 from ictal.errors import ElectrodeError
 from ictal.io import open_recording
 from ictal.preprocessing.channel_mapping import map_channels
-from ictal.preprocessing.runs import stretches
+from ictal.preprocessing.runs import recorded_runs
 from ictal.scoring.quality import (
     FLAWS,
     FRAME,
     SPECTRUM_HZ,
     SPOILING,
-    Frames,
+    QualityFrames,
     QualitySettings,
     amplitude_band,
     amplitude_integrated,
     left_right,
-    look_at,
+    measure_quality,
     reason_in_words,
 )
 from ictal.simulator import simulate_recording
@@ -40,14 +40,14 @@ WIDE = (-5000.0, 5000.0)
 Array = np.ndarray
 
 
-def look(recording: Recording, settings: QualitySettings = DEFAULT) -> Frames:
-    """Look at the first stretch of a recording, wired for what it has."""
+def look(recording: Recording, settings: QualitySettings = DEFAULT) -> QualityFrames:
+    """Return the quality of a recording without gaps, with the channels that it has."""
     try:
         mapping = map_channels(recording)
     except ElectrodeError:
         mapping = map_channels(recording, BANANA)
-    (stretch,) = stretches(recording, mapping, "linear")
-    return look_at(stretch.resampled(0, stretch.n_samples), mapping, settings)
+    (run,) = recorded_runs(recording, mapping, "linear")
+    return measure_quality(run.resampled(0, run.n_samples), mapping, settings)
 
 
 def of(samples: Array, channels: tuple[str, ...] = CHANNELS, **more: object) -> Recording:
@@ -64,7 +64,7 @@ def eeg(patient: int = 0) -> Array:
 CLEAN = eeg()
 
 
-def shown(frames: Frames, start: int) -> set[tuple[str, str]]:
+def shown(frames: QualityFrames, start: int) -> set[tuple[str, str]]:
     """Return what a window shows: pairs of electrode and flaw."""
     shares = frames.window(start)
     return {(ELECTRODES[electrode], FLAWS[flaw]) for flaw, electrode in np.argwhere(shares >= DEFAULT.shown)}
@@ -141,10 +141,10 @@ def test_electrodes_that_a_file_lacks_count_neither_for_nor_against_it():
     rows = [row for row, name in enumerate(CHANNELS) if name not in ("Fz", "Cz", "Pz")]
     recording = of(CLEAN[rows], tuple(CHANNELS[row] for row in rows))
     mapping = map_channels(recording, [*SIDES["left"], *SIDES["right"]])
-    (stretch,) = stretches(recording, mapping, "linear")
-    piece = stretch.resampled(0, stretch.n_samples)
+    (run,) = recorded_runs(recording, mapping, "linear")
+    piece = run.resampled(0, run.n_samples)
     piece.flat[CHANNELS.index("F7")] = piece.missing[CHANNELS.index("F7")] = True
-    frames = look_at(piece, mapping, DEFAULT)
+    frames = measure_quality(piece, mapping, DEFAULT)
     assert frames.used.sum() == 16
     assert frames.usable(0) == pytest.approx(15 / 16)
     assert shown(frames, 0) == {("F7", "flat")}
@@ -243,9 +243,9 @@ def test_what_one_side_lacks_is_unknown_and_not_silent():
     names = tuple(str(pair) for pair in SIDES["left"])
     recording = of(montage_matrix(SIDES["left"]) @ CLEAN, names)
     mapping = map_channels(recording, SIDES["left"])
-    (stretch,) = stretches(recording, mapping, "linear")
-    piece = stretch.resampled(0, stretch.n_samples)
-    spectrum = look_at(piece, mapping, DEFAULT).spectrum(0)
+    (run,) = recorded_runs(recording, mapping, "linear")
+    piece = run.resampled(0, run.n_samples)
+    spectrum = measure_quality(piece, mapping, DEFAULT).spectrum(0)
     np.testing.assert_allclose(spectrum[0], welch_db(CLEAN, SIDES["left"], 0), atol=0.01)
     assert np.isnan(spectrum[1]).all()
     assert np.isnan(left_right(spectrum))
@@ -312,9 +312,10 @@ def test_the_borders_of_an_amplitude_are_its_percentiles():
 marks = hnp.arrays(bool, (len(FLAWS), 19, 25), elements=st.booleans())
 
 
-def made(flaws: Array, used: Array | None = None) -> Frames:
+def made(flaws: Array, used: Array | None = None) -> QualityFrames:
     spectra = np.ones((2, len(SPECTRUM_HZ), flaws.shape[-1]), dtype=np.float32)
-    return Frames(flaws, spectra, np.ones(19, dtype=bool) if used is None else used)
+    used = np.ones(19, dtype=bool) if used is None else used
+    return QualityFrames(flaws, spectra, used, flaws.shape[-1] * FRAME)
 
 
 @given(marks, st.floats(0, 1), st.floats(0.01, 1))

@@ -14,12 +14,11 @@ from ictal.core.windows import CENTRE_SAMPLES, Geometry
 from ictal.errors import ElectrodeError, ReadError
 from ictal.io import open_recording
 from ictal.preprocessing.channel_mapping import map_channels
-from ictal.preprocessing.runs import stretches
+from ictal.preprocessing.runs import recorded_runs
 from ictal.preprocessing.settings import StandardiseSettings
 from ictal.preprocessing.standardise import resample
-from ictal.scoring.chunks import plans
 from ictal.scoring.export_contract import Input
-from ictal.scoring.pipeline import score
+from ictal.scoring.pipeline import plan_chunks, score
 from ictal.scoring.recording_info import VIEWS, Info, describe
 from tests.helpers import noise
 from tests.scoring.helpers import Loudness, contract
@@ -100,8 +99,8 @@ def test_the_windows_are_those_that_scoring_plans(lengths, rate_hz, seen_s):
         onset_s += count / rate_hz + 5
     source = ArraySource(np.zeros((len(CHANNELS), sum(counts)), dtype=np.float32))
     recording = Recording("a.edf", CHANNELS, rate_hz, sum(counts), source, gaps=tuple(gaps))
-    pieces = list(stretches(recording, map_channels(recording), "linear"))
-    planned = sum(len(plan.starts) for plan in plans(pieces, CENTRE_SAMPLES, Geometry(seen_s)))
+    runs = recorded_runs(recording, map_channels(recording), "linear")
+    planned = sum(len(chunk.starts) for chunk in plan_chunks(runs, CENTRE_SAMPLES, Geometry(seen_s)))
     info = describe(recording, looks_at(BANANA, seen_s))
     assert info.n_windows == planned
     assert (info.problem == "") == (planned > 0)
@@ -112,7 +111,7 @@ def test_the_windows_are_those_that_scoring_plans(lengths, rate_hz, seen_s):
     [
         (made(seconds=9.9), r"lasts 9\.9 s; needed are 10 s without a gap$"),
         (made(seconds=18, gaps=(Gap(9, 1),)), r"lasts 18 s in 2 pieces; needed are 10 s without a gap$"),
-        (made(rate_hz=99), r"99 Hz is too slow; needed are 100 Hz"),
+        (made(rate_hz=99), r"99 Hz is too slow; at least 100 Hz are needed"),
         (made(seconds=0), r"lasts 0 s"),
         (made(("SaO2", "EMG1-EMG2")), r"no channel for Fp1, F3, .*this file has SaO2, EMG1-EMG2"),
         (

@@ -12,10 +12,12 @@ from timescoring.scoring import EventScoring, SampleScoring
 
 from ictal.errors import IctalError, TableError, UnknownNameError
 from ictal.scoring.burden import Cover
-from ictal.scoring.event_scoring import MatchSettings, evaluate_events, evaluate_files, pool, shown
+from ictal.scoring.event_agreement import MatchSettings, shown
+from ictal.scoring.event_scoring import evaluate_events, evaluate_files, pool
 from ictal.scoring.events import Span
 from ictal.scoring.reference_events import TUSZ_SEIZURES, Reference, pattern_of, read_reference, recording_key
-from ictal.scoring.scores import COLUMNS, RecordingInfo, Scores
+from ictal.scoring.scored_recording import RecordingInfo
+from ictal.scoring.scores import COLUMNS, Scores
 from tests.scoring.test_events import NAN, scores
 
 

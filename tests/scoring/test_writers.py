@@ -15,20 +15,13 @@ from ictal.core.labels import PATTERNS
 from ictal.core.predictions import PROBABILITY_COLUMNS
 from ictal.errors import IctalError
 from ictal.io.edf.writer import write_edf
+from ictal.scoring.event_files import HED_TAGS, TRIAL_TYPES, events_table
 from ictal.scoring.events import Event
 from ictal.scoring.quality import FLAWS
 from ictal.scoring.reference_events import read_reference
-from ictal.scoring.scores import COLUMNS, RecordingInfo, Scores
-from ictal.scoring.writers import (
-    HED_TAGS,
-    LIST_COLUMNS,
-    TRIAL_TYPES,
-    WRITERS,
-    clock_time,
-    events_table,
-    stem,
-    summary,
-)
+from ictal.scoring.scored_recording import RecordingInfo
+from ictal.scoring.scores import COLUMNS, Scores
+from ictal.scoring.writers import LIST_COLUMNS, WRITERS, summary
 from tests.helpers import recording
 
 START = datetime(2019, 7, 1, 23, 59, 50, 250_000)
@@ -149,7 +142,7 @@ def test_scores_without_windows_events_or_predictions_are_written_too(name, tabl
     ],
 )
 def test_files_are_called_after_the_recording(name, expected):
-    assert stem(scores(name)) == expected
+    assert scores(name).recording.stem == expected
 
 
 # Tables
@@ -182,7 +175,7 @@ def test_csv_has_all_numbers_and_the_clock(tmp_path):
 def test_a_start_that_is_not_known_leaves_the_clock_empty_and_a_zone_does_not_move_it(tmp_path):
     (path,) = WRITERS["csv"](scores(start=None), tmp_path)
     assert pd.read_csv(path)["clock_time"].isna().all()
-    assert clock_time(scores(start=START.replace(tzinfo=UTC)), 9.75) == "2019-07-02 00:00:00.000"
+    assert scores(start=START.replace(tzinfo=UTC)).recording.clock_time(9.75) == "2019-07-02 00:00:00.000"
 
 
 # BIDS and SzCORE
@@ -241,7 +234,7 @@ def test_the_sidecar_explains_every_column_and_every_level_that_occurs(night, tm
 def test_times_of_events_are_kept_to_the_microsecond(monkeypatch):
     given = scores()
     monkeypatch.setattr(Scores, "events", lambda self: [Event(86_400.123456, 86_500.6543217, "gpd", 1.0, 0.123456)])
-    row = events_table(given).iloc[0]
+    row = events_table(given.events(), given.recording).iloc[0]
     assert (row["onset"], row["duration"], row["confidence"]) == (86_400.123456, 100.530866, 0.1235)
 
 
@@ -294,7 +287,7 @@ def test_an_edf_of_another_suffix_is_copied_as_any_edf(suffix, tmp_path):
 
 
 def test_without_the_recording_there_is_no_copy(tmp_path):
-    with pytest.raises(IctalError, match="array: is not there, or never was a file"):
+    with pytest.raises(IctalError, match="array: there is no such file"):
         WRITERS["edf"](scores("array"), tmp_path)
     assert not names(tmp_path)
 

@@ -231,7 +231,7 @@ class TestBinding:
         with pytest.raises(IctalError, match="is not a saved model"):
             Viewer(tmp_path, tmp_path)
         (tmp_path / "file").write_text("no folder")
-        with pytest.raises(IctalError, match="a file and no folder"):
+        with pytest.raises(IctalError, match="a file, not a folder"):
             Viewer(tmp_path / "file" / "out")
 
 

@@ -145,7 +145,7 @@ def test_what_is_explained_is_what_was_scored_also_near_ends_and_beside_gaps(nam
 
 def test_scores_of_another_recording_are_not_explained():
     scores = score(RECORDINGS["seven minutes"], Keeping(contract(derivations=NAMES, seen_s=10)))
-    with pytest.raises(ReadError, match="has no EEG at 410 s, which was scored; score it anew"):
+    with pytest.raises(ReadError, match="has no EEG at 410 s, which was scored; score the recording again"):
         window_of(scores, RECORDINGS["clip"], 41)
 
 

@@ -9,7 +9,7 @@ from ictal.cli.options import JSON, PATTERN
 from ictal.cli.screen import Results, new_table
 
 if TYPE_CHECKING:
-    from ictal.scoring.event_scoring import EventEvaluation
+    from ictal.scoring.event_agreement import EventEvaluation
 
 
 def evaluate_events(
@@ -40,8 +40,8 @@ def evaluate_events(
 
 
 def _show(results: Results, result: "EventEvaluation") -> None:
+    from ictal.scoring.event_agreement import shown as cell
     from ictal.scoring.event_intervals import FIGURES
-    from ictal.scoring.event_scoring import shown as cell
 
     results.show(f"{result.pattern}: {len(result.files)} recordings, {result.duration_s / 3600:.2f} h")
     table = new_table("", "reference", "found", "false", "sensitivity", "precision", "F1", "false per day")

@@ -69,7 +69,9 @@ def score(
     from ictal.scoring.engines import open_engine
 
     names = list(results_folder.FORMATS) if formats == "all" else names_in(formats)
-    results_folder.check_formats(names)
+    settings = results_folder.ResultsSettings(
+        step_s=step, interpolate=interpolate, accept_doubtful=accept_doubtful, formats=tuple(names)
+    )
     results_folder.check_names(files)
     folder, saved = out or results_folder.results_folder(files), find_model(model)
     announce = partial(say, f"Exporting model {saved}: this takes some seconds, and is done once.")
@@ -78,17 +80,7 @@ def score(
 
     def show(file: Path) -> dict[str, Any]:
         with bar("score again from the start") as progress:
-            scored = results_folder.score_file(
-                file,
-                opened,
-                folder,
-                names,
-                step_s=step,
-                interpolate=interpolate,
-                progress=progress,
-                on_scores=_First(),
-                accept_doubtful=accept_doubtful,
-            )
+            scored = results_folder.score_file(file, opened, folder, settings, progress=progress, on_scores=_First())
         _show_scores(results, scored.scores)
         results.show("Files:", *(f"  {path}" for path in scored.files))
         return results_folder.summary(scored.scores)

@@ -14,7 +14,7 @@ Signal = npt.NDArray[np.float32]
 
 
 class Source(Protocol):
-    """Where samples come from: a file that is read by segment, or an array."""
+    """Where samples come from: a file that is read in chunks, or an array."""
 
     def read(self, start: int, stop: int, rows: Sequence[int] | None = None) -> Signal:
         """Return samples `start` to `stop`, [channel, time], µV, of these channels or all; missing ones are NaN."""
@@ -30,8 +30,8 @@ class Gap:
 
 
 @dataclass(frozen=True)
-class Segment:
-    """Samples that follow each other without a gap.
+class FileRun:
+    """A run of a recording: samples that follow each other without a gap.
 
     Attributes
     ----------
@@ -170,14 +170,14 @@ class Recording:
         return self.duration_s + sum(gap.duration_s for gap in self.gaps)
 
     @property
-    def segments(self) -> tuple[Segment, ...]:
-        """What lies between the gaps, in the order of time."""
-        segments, start, onset_s = [], 0, 0.0
+    def runs(self) -> tuple[FileRun, ...]:
+        """The gapless runs, ordered by time."""
+        runs, start, onset_s = [], 0, 0.0
         for gap in self.gaps:
             stop = start + round((gap.start_s - onset_s) * self.rate_hz)
-            segments.append(Segment(start, stop, onset_s))
+            runs.append(FileRun(start, stop, onset_s))
             start, onset_s = stop, gap.start_s + gap.duration_s
-        return (*segments, Segment(start, self.n_samples, onset_s))
+        return (*runs, FileRun(start, self.n_samples, onset_s))
 
     def read(self, start: int = 0, stop: int | None = None, rows: Sequence[int] | None = None) -> Signal:
         """Return samples `start` to `stop` of these channels or of all, [channel, time], µV; missing ones are NaN."""

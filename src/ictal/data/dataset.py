@@ -18,8 +18,7 @@ from ictal.io.recording_files import hashes_with_sidecars
 from ictal.io.regional_spectrogram import ContextFile
 from ictal.preprocessing.channel_mapping import has_all_electrodes
 from ictal.preprocessing.input_needs import Needs
-from ictal.preprocessing.resampling import runs_of
-from ictal.preprocessing.runs import check_rate
+from ictal.preprocessing.runs import check_rate, run_extents
 from ictal.simulator import SimulationSettings
 
 TOLERANCE_S = 0.0025
@@ -173,7 +172,7 @@ class FileDataset:
             except IctalError as error:
                 problems.append(f"eeg_id {eeg_id}: {error}")
                 continue
-            runs = runs_of(recording)
+            runs = run_extents(recording)
             for window_id, start_s in zip(rows["window_id"], rows["start_s"], strict=True):
                 starts[window_id] = found_s = self._start_s(start_s, runs)
                 if geometry.place(runs, found_s + BEFORE_S) is None:

@@ -30,9 +30,8 @@ from ictal.preprocessing.input_needs import ALL, Needs
 from ictal.preprocessing.model_windows import ModelWindow, model_windows
 from ictal.preprocessing.model_windows import contexts as contexts_around
 from ictal.preprocessing.regional_spectrogram import CONTEXT_S, CONTEXT_SHAPE, Context
-from ictal.preprocessing.runs import Stretch, stretches
+from ictal.preprocessing.runs import RecordedRun, check_unit, recorded_runs, sample_of
 from ictal.preprocessing.settings import StandardiseSettings
-from ictal.preprocessing.voltage_check import check_unit, sample_of
 
 VERSION = 3
 """Incremented when the same recording and settings give different windows."""
@@ -299,7 +298,7 @@ class _Contexts:
 class _Eeg:
     """One EEG, from which windows are cut."""
 
-    runs: list[Stretch]
+    runs: list[RecordedRun]
     mapping: ChannelMapping
     geometry: Geometry
     settings: StandardiseSettings
@@ -307,7 +306,7 @@ class _Eeg:
     @classmethod
     def of(cls, recording: Recording, needs: Needs, geometry: Geometry, settings: StandardiseSettings) -> "_Eeg":
         mapping = needs.map_channels(recording)
-        runs = list(stretches(recording, mapping, settings.fill))
+        runs = recorded_runs(recording, mapping, settings.fill)
         check_unit(sample_of(recording, mapping), recording.name)
         return cls(runs, mapping, geometry, settings)
 

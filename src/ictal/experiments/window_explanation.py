@@ -18,7 +18,7 @@ from ictal.models.checkpoint import Model, device, load_model
 from ictal.models.input_needs import needs_of
 from ictal.preprocessing.channel_mapping import lost_derivations
 from ictal.preprocessing.model_windows import model_windows
-from ictal.preprocessing.runs import stretches
+from ictal.preprocessing.runs import recorded_runs
 from ictal.recipes import Recipe, load_recipe
 
 
@@ -78,7 +78,7 @@ def _window_of(
         raise TableError(f"{dataset.name}: no window '{window_id}'; known are {known}")
     eeg_id, start_s = rows[["eeg_id", "start_s"]].iloc[0]
     recording, geometry = dataset.recording(eeg_id), needs.geometry(settings.short)
-    runs = list(stretches(recording, needs.map_channels(recording), settings.fill))
+    runs = recorded_runs(recording, needs.map_channels(recording), settings.fill)
     place = geometry.place(runs, start_s + BEFORE_S)
     if place is None:
         raise TableError(f"{dataset.name}: window '{window_id}': {geometry.why_not(runs, start_s + BEFORE_S)}")

@@ -8,7 +8,7 @@ from typing import Any
 from ictal.core.atomic_files import beside, reason_of
 from ictal.core.recording import Recording
 from ictal.errors import ReadError, listed
-from ictal.io.bids import add_sidecars, recording_in, sidecar_units
+from ictal.io.bids import ENDING, add_sidecars, recording_in, sidecar_units
 from ictal.io.edf.header import BDF_MAGIC, EDF_MAGIC
 from ictal.io.edf.reader import read_edf
 from ictal.io.hms import MAGIC, read_hms
@@ -19,7 +19,7 @@ Reader = Callable[[Path], Recording]
 
 
 def _read_edf(path: Path) -> Recording:
-    return read_edf(path, sidecar_units(path))
+    return read_edf(path, sidecar_units(path) if _has_bids_name(path) else None)
 
 
 READERS: dict[str, Reader] = {
@@ -46,7 +46,7 @@ FOLDERS = (".mff",)
 
 
 def open_recording(path: str | Path, *, accept_doubtful: bool = False) -> Recording:
-    """Open an EEG recording; its samples are read later, by segment.
+    """Open an EEG recording; its samples are read later, in chunks.
 
     Where the first bytes say what a file is, they count and not its suffix. BIDS sidecars beside a file are heeded.
 
@@ -72,7 +72,8 @@ def open_recording(path: str | Path, *, accept_doubtful: bool = False) -> Record
     try:
         if path.is_dir() and path.suffix.lower() not in FOLDERS:
             path = recording_in(path, READERS)
-        return add_sidecars(_read(path).settled(accept_doubtful=accept_doubtful), path)
+        recording = _read(path).settled(accept_doubtful=accept_doubtful)
+        return add_sidecars(recording, path) if _has_bids_name(path) else recording
     except OSError as error:
         raise ReadError(f"{path}: cannot be read: {reason_of(error)}") from error
 
@@ -111,6 +112,10 @@ def _read(path: Path) -> Recording:
     if suffix not in READERS:
         raise ReadError(f"{path}: '{path.suffix}' is not a known format; known are {listed(READERS, 20)}")
     return READERS[suffix](path)
+
+
+def _has_bids_name(path: Path) -> bool:
+    return path.name.split(".")[0].endswith(ENDING)
 
 
 def _suffix(path: Path) -> str:

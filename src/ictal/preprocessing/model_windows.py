@@ -1,4 +1,4 @@
-"""Windows of a recording as models are given them: for training, evaluation and explanation alike."""
+"""Windows of a recording as models receive them: for training, evaluation and explanation."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -9,30 +9,30 @@ import numpy.typing as npt
 from ictal.core.recording import Signal
 from ictal.core.windows import RATE_HZ, WINDOW_SAMPLES, Geometry, Place, completed
 from ictal.preprocessing.regional_spectrogram import CONTEXT_S, Context, contexts_of
-from ictal.preprocessing.runs import Stretch
+from ictal.preprocessing.runs import RecordedRun
 from ictal.preprocessing.settings import MARGIN_S, StandardiseSettings
 
 CONTEXT_MARGIN_S = 30
-"""How far beyond a context's ten minutes its high-pass (0.5 Hz) looks."""
+"""How far beyond a context's ten minutes its high-pass (0.5 Hz) reaches."""
 TOGETHER = 1000 * RATE_HZ
-"""Windows that begin within so many samples are read together, so that memory has a bound."""
+"""At most this many samples are read at once, so that memory is bounded."""
 APART = 2 * MARGIN_S * RATE_HZ
-"""Windows that begin this far apart are read apart: what lies between would be read for nothing."""
+"""Windows that begin further apart than this are read separately, without the samples between them."""
 
 
 @dataclass(frozen=True)
 class ModelWindow:
-    """One window, and what is known of it.
+    """One window, and what is known about it.
 
     Attributes
     ----------
     window
         [20, 10000], standardised, completed where the recording does not fill it.
     made_up
-        How many samples of what the model sees are made up.
+        How many samples that the model sees were filled in, since the recording does not have them.
     gone, start
-        [20, time]: which samples of a piece of the recording are missing or flat; and the sample of it with which the
-        window begins, which may be before the piece.
+        [20, time]: which samples of a chunk of the recording are missing or flat; and the sample of the chunk at
+        which the window begins, which may be negative.
     geometry
         What the model sees of the window.
     """
@@ -45,40 +45,40 @@ class ModelWindow:
 
     @property
     def missing(self) -> npt.NDArray[np.bool_]:
-        """Which samples of what the model sees are missing or flat, [20, time]."""
+        """Which samples that the model sees are missing or flat, [20, time]."""
         first = self.start + self.geometry.unseen
         return self.gone[:, max(0, first) : first + self.geometry.needed]
 
     @property
     def unrecorded(self) -> npt.NDArray[np.bool_]:
-        """Which samples of the window the recording does not hold, [20, 10000]."""
+        """Which samples of the window are not in the recording, [20, 10000]."""
         return np.asarray(completed((~self.gone).astype(np.float32), self.start, "zero") == 0)
 
 
 def model_windows(
-    runs: Sequence[Stretch], places: Sequence[Place], geometry: Geometry, settings: StandardiseSettings
+    runs: Sequence[RecordedRun], places: Sequence[Place], geometry: Geometry, settings: StandardiseSettings
 ) -> Iterator[ModelWindow]:
     """Give the windows at some places, in their order; neighbours are read together."""
-    for run, starts in _together(places):
-        stretch = runs[run]
-        begin, stop = max(0, starts[0]), min(stretch.n_samples, starts[-1] + WINDOW_SAMPLES)
-        piece, _ = stretch.standardised(begin, stop, settings)
+    for number, starts in _together(places):
+        run = runs[number]
+        begin, stop = max(0, starts[0]), min(run.n_samples, starts[-1] + WINDOW_SAMPLES)
+        chunk, _ = run.standardised(begin, stop, settings)
         for start in starts:
-            window = completed(piece.signal, start - begin, geometry.short)
-            yield ModelWindow(window, geometry.made_up(stretch), piece.missing, start - begin, geometry)
+            window = completed(chunk.signal, start - begin, geometry.short)
+            yield ModelWindow(window, geometry.made_up(run), chunk.missing, start - begin, geometry)
 
 
-def contexts_at(stretch: Stretch, starts: Sequence[int], max_missing: float) -> Context:
+def contexts_at(run: RecordedRun, starts: Sequence[int], max_missing: float) -> Context:
     """Return the contexts of neighbouring windows, given by their first samples, [window, 4, 100, 300]."""
     around = (CONTEXT_S // 2 + CONTEXT_MARGIN_S) * RATE_HZ
     begin = max(0, starts[0] - around)
-    wide = stretch.resampled(begin, min(stretch.n_samples, starts[-1] + WINDOW_SAMPLES + around))
+    wide = run.resampled(begin, min(run.n_samples, starts[-1] + WINDOW_SAMPLES + around))
     return contexts_of(wide.signal, wide.missing, [(start - begin) / RATE_HZ for start in starts], max_missing)
 
 
-def contexts(runs: Sequence[Stretch], places: Sequence[Place], max_missing: float) -> Context:
+def contexts(runs: Sequence[RecordedRun], places: Sequence[Place], max_missing: float) -> Context:
     """Return the contexts of the windows at some places, in their order."""
-    return np.concatenate([contexts_at(runs[run], starts, max_missing) for run, starts in _together(places)])
+    return np.concatenate([contexts_at(runs[number], starts, max_missing) for number, starts in _together(places)])
 
 
 def _together(places: Sequence[Place]) -> Iterator[tuple[int, list[int]]]:

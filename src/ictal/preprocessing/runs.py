@@ -1,6 +1,6 @@
-"""The gapless runs of a recording, resampled piece by piece."""
+"""The gapless runs of a recording: read in chunks of any length, resampled to 200 Hz, and checked for their unit."""
 
-from collections.abc import Iterator
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -8,28 +8,35 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ictal.core.recording import Recording, Segment, Signal
+from ictal.core.montage import ELECTRODES
+from ictal.core.recording import FileRun, Recording, Signal
 from ictal.core.windows import RATE_HZ, WINDOW_S
 from ictal.errors import ReadError
 from ictal.preprocessing.channel_graph import ChannelMapping
-from ictal.preprocessing.filtering import band_pass
-from ictal.preprocessing.missing import FADE_S, at_limits, fill_missing, flat_runs
-from ictal.preprocessing.resampling import Resampler, resampler
+from ictal.preprocessing.filtering import FADE_S, Resampler, at_limits, band_pass, fill_missing, flat_runs, resampler
 from ictal.preprocessing.settings import FLAT_S, MARGIN_S, MIN_RATE_HZ, Fill, Marks, StandardiseSettings
+
+PLAUSIBLE_UV = 100_000
+"""An electrode whose median deviation is larger than this was not recorded in µV."""
+IMPERCEPTIBLE_UV = 0.001
+"""Amplifier noise is larger than this: if no electrode varies by as much, the unit is not µV."""
+ENOUGH_SAMPLES = 100_000
+"""About how many samples of each electrode its median deviation is computed from, spread evenly."""
+CHECKED_S, N_CHECKED = 10, 8
+"""The unit of a long recording is judged from `N_CHECKED` excerpts of `CHECKED_S`."""
 
 
 @dataclass(frozen=True)
 class Standardised:
-    """A recording, or a piece of one, as models take it.
+    """A recording, or a chunk of one, as models take it.
 
     Attributes
     ----------
     signal
         [20, time], `ictal.core.montage.CHANNELS` at 200 Hz, µV, finite.
     missing
-        [20, time], True where the file holds no sample, or the same one for a second or more (an electrode
-        that is off, or saturated); a channel that the file lacks (only the EKG may be lacking) is missing
-        throughout.
+        [20, time], True where the file has no sample, or the same value for a second or more (an electrode that is
+        off, or saturated). A channel that the file lacks (only the EKG may be lacking) is missing throughout.
     """
 
     signal: Signal
@@ -38,7 +45,7 @@ class Standardised:
 
 @dataclass(frozen=True)
 class Resampled:
-    """A recording, or a piece of one, before the band-pass.
+    """A recording, or a chunk of one, before the band-pass.
 
     Attributes
     ----------
@@ -47,8 +54,8 @@ class Resampled:
     missing
         As in `Standardised`.
     flat, clipped
-        [20, time], True where a value lasts for a second or more, and where it is the least or largest that the file
-        can hold.
+        [20, time], True where one value lasts for a second or more, and where a value is the smallest or largest that
+        the file can hold.
     """
 
     signal: Signal
@@ -63,36 +70,44 @@ class Resampled:
 
 
 @dataclass(frozen=True)
-class Stretch:
-    """One gapless segment of a recording, of which any piece can be had at 200 Hz.
+class RunExtent:
+    """The extent of a run at 200 Hz, see `ictal.core.windows.Run`."""
+
+    onset_s: float
+    n_samples: int
+
+
+@dataclass(frozen=True)
+class RecordedRun:
+    """One gapless run of a recording, any part of which can be read at 200 Hz.
 
     Attributes
     ----------
-    recording, segment, mapping
-        Whose samples, which of them, and how they become electrodes.
+    recording, run, mapping
+        The recording, the samples of its file, and how its channels become electrodes.
     fill
-        What stands in for missing samples.
+        What replaces missing samples.
     """
 
     recording: Recording
-    segment: Segment
+    run: FileRun
     mapping: ChannelMapping
     fill: Fill
 
     @cached_property
     def resampler(self) -> Resampler:
-        """What brings the segment's rate to 200 Hz."""
+        """Brings the file's rate to 200 Hz."""
         return resampler(self.recording.rate_hz)
 
     @property
     def onset_s(self) -> float:
-        """When the segment begins, in true seconds from the start of the recording."""
-        return self.segment.onset_s
+        """When the run begins, in true seconds from the start of the recording."""
+        return self.run.onset_s
 
     @property
     def n_samples(self) -> int:
-        """Samples of the segment at 200 Hz."""
-        return self.resampler.n_out(self.segment.stop - self.segment.start)
+        """Samples of the run at 200 Hz."""
+        return self.resampler.n_out(self.run.stop - self.run.start)
 
     def resampled(self, start: int, stop: int) -> Resampled:
         """Return the samples from `start` to `stop` before the band-pass."""
@@ -111,13 +126,13 @@ class Stretch:
         return Standardised(filtered(wide, settings).signal[:, start - begin : stop - begin], plain.missing), plain
 
     def _filled(self, first: int, last: int) -> list[npt.NDArray[Any]]:
-        """Return samples of the channels, which are missing, flat and clipped; beyond the segment its end goes on."""
-        rate_hz, n_samples = self.recording.rate_hz, self.segment.stop - self.segment.start
+        """Return samples, and which are missing, flat and clipped; beyond the run its end samples are repeated."""
+        rate_hz, n_samples = self.recording.rate_hz, self.run.stop - self.run.start
         margin = int(np.ceil((2 * FADE_S + FLAT_S) * rate_hz))
         block = round(WINDOW_S * rate_hz)
         begin = max(0, min(first, n_samples - 1) - margin) // block * block
         end = min(n_samples, -(-(max(last, 0) + margin) // block) * block)
-        offset = self.segment.start
+        offset = self.run.start
         samples = self.recording.read(offset + begin, offset + end, self.mapping.rows)
         samples = samples.copy() if not samples.flags.owndata or not samples.flags.writeable else samples
         lost, flat = ~np.isfinite(samples), flat_runs(samples, round(FLAT_S * rate_hz))
@@ -135,29 +150,74 @@ class Stretch:
         return [limits[row] for row in self.mapping.rows] if limits else []
 
 
-def stretches(recording: Recording, mapping: ChannelMapping, fill: Fill) -> Iterator[Stretch]:
-    """Give the gapless segments of a recording.
+def recorded_runs(recording: Recording, mapping: ChannelMapping, fill: Fill) -> list[RecordedRun]:
+    """Return the gapless runs of a recording, ordered by time.
 
     Raises
     ------
     ReadError
-        If there is no sample, or the rate is too low.
+        If the recording has no samples, or its rate is too low.
     """
     check_rate(recording)
-    return (Stretch(recording, segment, mapping, fill) for segment in recording.segments)
+    return [RecordedRun(recording, run, mapping, fill) for run in recording.runs]
+
+
+def run_extents(recording: Recording) -> list[RunExtent]:
+    """Return the extents of the gapless runs of a recording, ordered by time."""
+    found = resampler(recording.rate_hz)
+    return [RunExtent(run.onset_s, found.n_out(run.stop - run.start)) for run in recording.runs]
 
 
 def check_rate(recording: Recording) -> None:
-    """Raise a `ReadError` where there is no sample, or the rate is too low."""
+    """Raise a `ReadError` if a recording has no samples, or its rate is too low."""
     if recording.rate_hz < MIN_RATE_HZ:
-        raise ReadError(f"{recording.name}: {recording.rate_hz:g} Hz is too slow; needed are {MIN_RATE_HZ} Hz")
+        raise ReadError(
+            f"{recording.name}: {recording.rate_hz:g} Hz is too slow; at least {MIN_RATE_HZ} Hz are needed"
+        )
     if not recording.n_samples:
         raise ReadError(f"{recording.name}: holds no samples")
 
 
 def filtered(recording: Resampled, settings: StandardiseSettings) -> Standardised:
-    """Do the second part of `standardise`: the band-pass."""
+    """Do the second step of `standardise`: the band-pass."""
     output = recording.signal.copy()
     if settings.band_hz:
         output = band_pass(output, settings.band_hz, settings.order)
     return Standardised(output, recording.missing)
+
+
+def check_unit(samples: Signal, name: str) -> None:
+    """Refuse voltages that cannot come from a scalp.
+
+    Raises
+    ------
+    ReadError
+        If the median deviation of an electrode is above `PLAUSIBLE_UV`, or that of every electrode is below
+        `IMPERCEPTIBLE_UV` (but not 0, as where nothing was recorded).
+    """
+    some = samples[: len(ELECTRODES), :: max(1, samples.shape[1] // ENOUGH_SAMPLES)]
+    centred = abs(some - np.median(some, axis=1, keepdims=True))
+    spread = float(np.median(centred, axis=1).max())
+    if spread > PLAUSIBLE_UV:
+        raise ReadError(
+            f"{name}: an electrode varies by {spread:.3g} µV; scalp EEG stays below {PLAUSIBLE_UV:g}: "
+            "the file's physical unit is probably wrong"
+        )
+    if 0 < spread < IMPERCEPTIBLE_UV:
+        raise ReadError(
+            f"{name}: no electrode varies by more than {spread:.3g} µV; even an amplifier's noise is above "
+            f"{IMPERCEPTIBLE_UV:g}: the file's physical unit is probably wrong"
+        )
+
+
+def sample_of(recording: Recording, mapping: ChannelMapping) -> Signal:
+    """Return excerpts from all over a recording, one after the other, [20, time] at the file's rate."""
+    return mapping.apply(rows_of(recording, mapping.rows))
+
+
+def rows_of(recording: Recording, rows: Sequence[int]) -> Signal:
+    """Return the same excerpts of channels as the file has them, [row, time]; missing samples are 0."""
+    length = min(round(CHECKED_S * recording.rate_hz), recording.n_samples)
+    starts = np.linspace(0, recording.n_samples - length, N_CHECKED).astype(int)
+    parts = [recording.read(start, start + length, rows) for start in dict.fromkeys(starts.tolist())]
+    return np.nan_to_num(np.concatenate(parts, axis=1), posinf=0, neginf=0)

@@ -1,1 +1,1 @@
-"""The report of a run: figures, and one HTML page that stands alone."""
+"""Reports: figures, and self-contained HTML pages."""

@@ -16,7 +16,7 @@ from ictal.evaluation.evaluate import Group
 from ictal.report.drawing import FAINT, INK, STYLE, to_svg
 
 COLOURS = ("#1b6ca8", "#d1495b", "#3a7d44", "#8f5fa8", "#c77d0a", "#00798c", "#6b705c")
-"""Of the arms, in their order; told apart also by readers who see no red or green, and by marker."""
+"""Colours of the arms, in their order: distinguishable also without red-green vision, as are the markers."""
 MARKERS = "osD^vPX"
 
 
@@ -115,7 +115,7 @@ def _kl_of(arm: ArmResult, split: str, kind: str, name: str) -> float:
 
 
 def pairs_figure(comparison: Comparison, split: str) -> str:
-    """Draw the difference of KL of all pairs of arms: row minus column, with a star where it is decided."""
+    """Draw the difference in KL of all pairs of arms: row minus column, with a star if it is significant."""
     names = [arm.name for arm in comparison.arms]
     values, decided = np.full((len(names), len(names)), np.nan), []
     for pair in comparison.between(split):
@@ -135,7 +135,7 @@ def pairs_figure(comparison: Comparison, split: str) -> str:
 
 
 def reliability_figure(arms: Sequence[ArmResult]) -> str:
-    """Draw how often each arm was right against how sure it was, four arms to a row."""
+    """Draw how often each arm was right against its probability, four arms to a row."""
     figure, panels = _panels(len(arms))
     for index, (axes, arm) in enumerate(zip(panels, arms, strict=True)):
         colour = COLOURS[index % len(COLOURS)]
@@ -149,7 +149,7 @@ def reliability_figure(arms: Sequence[ArmResult]) -> str:
         axes.set_xlim(0, 1)
         axes.set_ylim(0, 1)
     figure.supxlabel("predicted probability of the most probable pattern", fontsize=9)
-    figure.supylabel("share that is right", fontsize=9)
+    figure.supylabel("share that was right", fontsize=9)
     return to_svg(figure)
 
 
@@ -172,12 +172,12 @@ def _name_ticks(axes: Axes, columns: Sequence[str], rows: Sequence[str]) -> None
 
 
 def confusion_figure(arm: ArmResult, split: str) -> str:
-    """Draw where the votes of each pattern find the predicted probability, beside the panel with itself."""
+    """Draw the mean predicted probabilities by voted pattern, beside the panel compared with itself."""
     evaluation = arm.evaluations[split]
     figure, panels = _figure(7.4, 3.6, 2)
     for axes, matrix, title in (
         (panels[0], evaluation.confusion, f"{arm.name}: predicted probability"),
-        (panels[1], evaluation.panel_confusion, "the panel with itself"),
+        (panels[1], evaluation.panel_confusion, "the panel compared with itself"),
     ):
         _matrix(axes, matrix)
         axes.set_title(title, fontsize=9)
@@ -220,7 +220,7 @@ def curve_figure(curve: LearningCurve, comparison: Comparison) -> str:
     axes.set_xticks(sizes, [str(size) for size in sizes])
     axes.minorticks_off()
     axes.set_ylim(bottom=0)
-    axes.set_xlabel("patients trained on, per fold")
+    axes.set_xlabel("training patients per fold")
     axes.set_ylabel("KL, cross-validation  (lower is better)")
     axes.legend(loc="upper center", bbox_to_anchor=(0.5, 1.14), ncols=len(curve.arms))
     return to_svg(figure)

@@ -1,6 +1,6 @@
-"""One HTML page that stands alone: no script, no font and no picture from elsewhere."""
+"""The report of an ablation: one self-contained HTML page, without scripts, fonts or pictures from elsewhere."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -8,32 +8,32 @@ import pandas as pd
 import yaml
 
 from ictal.core.labels import PANELS, PATTERN_TITLES, PATTERNS, STRATA
-from ictal.evaluation import MEASURES, Comparison, LearningCurve
+from ictal.evaluation import MEASURES, Comparison, Difference, LearningCurve
 from ictal.report import ablation_figures, verdicts
 from ictal.report.html_page import page
 
 MOST_BESIDE = 4
-"""Arms whose intervals can be told apart beside each other in one row of a figure."""
+"""At most this many arms are drawn side by side in one row of a figure."""
 
 
 @dataclass(frozen=True)
 class Report:
-    """What the report is made of.
+    """The content of a report.
 
     Attributes
     ----------
     comparison
         The tables.
     manifest, recipe
-        What made them, as plain values.
+        How they were made, as plain values.
     summaries
         Each arm in one line.
     histories
-        Loss and KL by epoch, per unit.
+        Loss and KL per epoch, for each unit.
     controls
-        The tables of the simulator's controls, by their name.
+        The tables of the simulator's controls, by name.
     learning_curve
-        KL against the number of training patients, where it was asked for.
+        KL against the number of training patients, if it was computed.
     """
 
     comparison: Comparison
@@ -47,36 +47,12 @@ class Report:
 
 def render(report: Report) -> str:
     """Return the page."""
-    comparison = report.comparison
-    splits = ["cv", *(["test"] if comparison.arms[0].test else [])]
+    comparison, arms = report.comparison, report.comparison.arms
+    evaluations = arms[0].evaluations
+    splits = ["cv", *(["test"] if arms[0].test else [])]
     baselines = [arm.name for arm in comparison.baselines]
     to_reference = [difference for split in splits for difference in comparison.to_reference(split)]
-    reference = comparison.reference if to_reference else None
-    arms = comparison.arms
-    to_baselines = [d for d in comparison.differences if d.b in baselines]
-    drawings: dict[str, str | list[str] | None] = {
-        "arms": ablation_figures.arms_figure(comparison),
-        "histories": ablation_figures.histories_figure(report.histories) if report.histories else None,
-        "to_baselines": ablation_figures.differences_figure(
-            to_baselines, "difference of KL (left of zero: better than not looking at the EEG)"
-        ),
-        "reliability": ablation_figures.reliability_figure(arms),
-        "confusions": [
-            ablation_figures.confusion_figure(arm, "cv") for arm in sorted(arms, key=lambda arm: arm.cv.value)
-        ],
-    }
-    beside = len(arms) <= MOST_BESIDE
-    drawings |= {
-        "patterns": ablation_figures.groups_figure(arms, "cv", "per_pattern") if beside else None,
-        "strata": ablation_figures.groups_figure(arms, "cv", "per_stratum") if beside else None,
-        "groups": None if beside else ablation_figures.groups_matrix(arms, "cv"),
-        "pairs": ablation_figures.pairs_figure(comparison, "cv") if len(arms) > 2 else None,
-    }
-    if report.learning_curve:
-        drawings["learning_curve"] = ablation_figures.curve_figure(report.learning_curve, comparison)
-    if to_reference:
-        title = f"difference of KL (left of zero: better than {reference})"
-        drawings["to_reference"] = ablation_figures.differences_figure(to_reference, title)
+    to_baselines = [difference for difference in comparison.differences if difference.b in baselines]
     return page(
         "ablation.html",
         comparison=comparison,
@@ -90,30 +66,59 @@ def render(report: Report) -> str:
         learning_curve=report.learning_curve,
         of_curve=verdicts.curve_in_words(report.learning_curve) if report.learning_curve else [],
         stages=_stages(report.histories),
-        reference=reference,
+        reference=comparison.reference if to_reference else None,
         verdict=verdicts.verdict_of_arms(comparison),
         about_arms=comparison.differences[0].of_arms,
         scope=verdicts.scope_in_words(comparison.differences[0].n_seeds),
-        few_patients=verdicts.few_patients_in_words(arms[0].evaluations["cv"].n_effective),
+        few_patients=verdicts.few_patients_in_words(evaluations["cv"].n_effective),
         patients={
             split: verdicts.patients_in_words(of_split.n_patients, of_split.n_effective)
-            for split, of_split in arms[0].evaluations.items()
+            for split, of_split in evaluations.items()
         },
         measures=MEASURES,
         calibrations=list(arms[0].calibrated),
-        to_reference=[verdicts.difference_in_words(d) for d in to_reference],
-        to_baselines=[verdicts.difference_in_words(d) for d in to_baselines],
+        to_reference=[verdicts.difference_in_words(difference) for difference in to_reference],
+        to_baselines=[verdicts.difference_in_words(difference) for difference in to_baselines],
         ways=[verdicts.way_in_words(way) for way in comparison.ways],
-        gaps=[verdicts.gap_in_words(arm) for arm in comparison.arms],
+        gaps=[verdicts.gap_in_words(arm) for arm in arms],
         patterns=PATTERNS,
         titles=PATTERN_TITLES,
         strata=(*STRATA, *PANELS),
-        figures=drawings,
+        figures=_figures(report, to_reference, to_baselines),
     )
 
 
+def _figures(
+    report: Report, to_reference: Sequence[Difference], to_baselines: Sequence[Difference]
+) -> dict[str, str | list[str] | None]:
+    """Draw everything, by the name that the template uses; None where there is nothing to draw."""
+    comparison, arms = report.comparison, report.comparison.arms
+    beside = len(arms) <= MOST_BESIDE
+    drawings: dict[str, str | list[str] | None] = {
+        "arms": ablation_figures.arms_figure(comparison),
+        "histories": ablation_figures.histories_figure(report.histories) if report.histories else None,
+        "to_baselines": ablation_figures.differences_figure(
+            to_baselines, "difference in KL (left of zero: better than ignoring the EEG)"
+        ),
+        "reliability": ablation_figures.reliability_figure(arms),
+        "confusions": [
+            ablation_figures.confusion_figure(arm, "cv") for arm in sorted(arms, key=lambda arm: arm.cv.value)
+        ],
+        "patterns": ablation_figures.groups_figure(arms, "cv", "per_pattern") if beside else None,
+        "strata": ablation_figures.groups_figure(arms, "cv", "per_stratum") if beside else None,
+        "groups": None if beside else ablation_figures.groups_matrix(arms, "cv"),
+        "pairs": ablation_figures.pairs_figure(comparison, "cv") if len(arms) > 2 else None,
+    }
+    if report.learning_curve:
+        drawings["learning_curve"] = ablation_figures.curve_figure(report.learning_curve, comparison)
+    if to_reference:
+        title = f"difference in KL (left of zero: better than {comparison.reference})"
+        drawings["to_reference"] = ablation_figures.differences_figure(to_reference, title)
+    return drawings
+
+
 def _stages(histories: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
-    """Return the KL of either population at the end of each stage, the mean over units, of arms of several stages."""
+    """Return the KL by panel size at the end of each stage, averaged over units, for arms with several stages."""
     ends = []
     for unit, history in histories.items():
         if "stage" in history and history["stage"].max() > 1:

@@ -1,4 +1,4 @@
-"""Time for a reader: by the clock where the recording says when it began, else since its start; and durations."""
+"""Times for readers: clock times if the start of the recording is known, else since its start; and durations."""
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -11,7 +11,7 @@ STEPS_S = (
     *(step * MINUTE_S for step in (1, 2, 5, 10, 15, 30)),
     *(step * HOUR_S for step in (1, 2, 3, 6, 12)),
 )
-"""Distances between ticks that a reader of clocks expects; beyond them whole days."""
+"""Distances between ticks that suit a clock; beyond them, whole days."""
 MOST_TICKS = 13
 
 
@@ -32,7 +32,7 @@ def duration_in_words(duration_s: float) -> str:
 
 
 def interval_in_words(duration_s: float) -> str:
-    """Write a duration as it stands after 'each': 'hour' and not '1 h'."""
+    """Write a duration as used after 'each': 'hour', not '1 h'."""
     return "hour" if duration_s == HOUR_S else duration_in_words(duration_s)
 
 
@@ -48,17 +48,17 @@ class Clock:
     Attributes
     ----------
     start
-        When it began; None where nobody knows: then times count from the start.
+        When it began; None if unknown: then times count from the start.
     """
 
     start: datetime | None
 
     def date(self) -> str:
-        """Write when the recording began, day and time; empty where nobody knows."""
+        """Write when the recording began, day and time; empty if unknown."""
         return f"{self.start.day} {self.start:%B %Y, %H:%M:%S}" if self.start else ""
 
     def text(self, time_s: float, seconds: bool = True) -> str:
-        """Write a time of the recording, with the day where it is not that of the start.
+        """Write a time of the recording, with the day if it differs from that of the start.
 
         Examples
         --------
@@ -74,14 +74,14 @@ class Clock:
         return f"{day}{moment:%H:%M:%S}" if seconds else f"{day}{moment:%H:%M}"
 
     def span(self, start_s: float, stop_s: float) -> str:
-        """Write from when to when, in hours and minutes; the day stands once."""
+        """Write an interval in hours and minutes; the day is written once."""
         first, last = self.text(start_s, seconds=False), self.text(stop_s, seconds=False)
         return f"{first}–{last.split()[-1]}"
 
     def ticks(self, span_s: float) -> tuple[list[float], list[str]]:
-        """Return where an axis of time has ticks, in seconds of the recording, and what they say.
+        """Return the ticks of a time axis, in seconds of the recording, and their labels.
 
-        They stand at round times of the clock; the first of each day names it.
+        Ticks are at round clock times; the first of each day has the date.
         """
         step = next((step for step in STEPS_S if span_s / step <= MOST_TICKS - 1), None)
         step = step or DAY_S * int(np.ceil(span_s / DAY_S / MOST_TICKS))

@@ -3,4 +3,4 @@
 from ictal.core.labels import PATTERNS
 
 PATTERN_COLOURS = dict(zip(PATTERNS, ("#d82d19", "#35316a", "#42c2ff", "#007a67", "#ffbf33", "#dde1e6"), strict=True))
-"""At least 30 units of CIE Lab apart for any two, also for readers who lack a kind of cone (a test reckons it)."""
+"""At least 30 units of CIE Lab apart for any two, also for colour-blind readers (a test computes it)."""

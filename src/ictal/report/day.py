@@ -1,4 +1,4 @@
-"""What a report of a recording looks at: its scores, and what follows from them."""
+"""The content of the report of a recording: its scores, and what is derived from them."""
 
 from dataclasses import dataclass
 from functools import cached_property
@@ -12,17 +12,17 @@ from ictal.scoring.events import Event, EventSettings
 from ictal.scoring.scores import Scores
 
 N_COLUMNS = 1200
-"""Columns of time that the figure's images have: about as many as a screen shows."""
+"""Time columns of the figure's images: about as many as a screen shows."""
 
 
 @dataclass(frozen=True)
 class Day:
-    """Scores with their events, clock and columns of time.
+    """Scores with their events, clock and time columns.
 
     Attributes
     ----------
     scores
-        Of a recording, however long it is.
+        Of a recording of any length.
     settings
         How probabilities become events.
     """
@@ -37,12 +37,12 @@ class Day:
 
     @property
     def span_s(self) -> float:
-        """How long the axis of time is; never zero."""
+        """Length of the time axis; never zero."""
         return max(self.scores.recording.span_s, 1.0)
 
     @property
     def clock(self) -> Clock:
-        """What the axis of time says."""
+        """The clock of the time axis."""
         return Clock(self.scores.recording.start)
 
     @cached_property
@@ -65,5 +65,5 @@ class Day:
         return np.asarray((self.edges[1:] + self.edges[:-1]) / 2)
 
     def column(self, *names: str) -> Floats:
-        """Return columns of the scores as columns of time, [column of time, name]."""
+        """Return columns of the scores as time columns, [time column, name]."""
         return column_means(self.edges, self.frame, self.frame[list(names)].to_numpy(dtype=np.float64))

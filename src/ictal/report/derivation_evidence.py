@@ -1,4 +1,4 @@
-"""Maps of electrodes as readers of EEG look at them: by derivation, in figures and in the viewer."""
+"""Evidence by derivation, as EEG readers see it, in figures and in the viewer."""
 
 import numpy as np
 import numpy.typing as npt
@@ -6,7 +6,7 @@ import numpy.typing as npt
 from ictal.core.montage import ELECTRODES, MONTAGES, derivations_of, montage_matrix
 
 LEAST_NATS = 0.001
-"""What the strongest colour stands for at least, so that rounding does not light up."""
+"""The least value of the strongest colour, so that rounding errors are not coloured."""
 
 
 def of_derivations(grid: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:

@@ -1,4 +1,4 @@
-"""What all figures share: ink, style, and the way into a page."""
+"""What all figures share: ink, style, and conversion to SVG for a page."""
 
 import io
 import re
@@ -24,21 +24,21 @@ STYLE: Any = {
     "legend.frameon": False,
 }
 LONG_PATH = re.compile(r'(?<= d=")M [-\d. ]+\n(?:L [-\d. ]+\n){100,}(?=")')
-"""A curve of many points, as matplotlib writes it: with six decimals each."""
+"""A curve of many points, as matplotlib writes it, with six decimals each."""
 STEPS_PER_POINT = 10
 """Such curves are rounded to a tenth of a point: less than a pixel, a third of the bytes."""
 _ids = count()
 
 
 def to_svg(figure: Figure, layout: Literal["tight", "none"] = "tight", dpi: float = 100) -> str:
-    """Return a figure as SVG that can stand in a page beside others (its ids are its own).
+    """Return a figure as SVG that can be put into a page with others (its ids are unique).
 
     Parameters
     ----------
     layout
-        'none' leaves the axes where they are.
+        'none' keeps the position of the axes.
     dpi
-        Of those parts that are rasterised.
+        Resolution of rasterised parts.
     """
     figure.set_layout_engine(layout)
     buffer = io.StringIO()
@@ -52,7 +52,7 @@ def to_svg(figure: Figure, layout: Literal["tight", "none"] = "tight", dpi: floa
 
 
 def _compact(path: re.Match[str]) -> str:
-    """Write a curve as steps from point to point; rounding the places, not the steps, adds up no error."""
+    """Write a curve as steps from point to point; places are rounded, not steps, so that no error accumulates."""
     places = np.array(re.findall(r"[-\d.]+", path[0]), dtype=float).reshape(-1, 2)
     steps = np.round(places * STEPS_PER_POINT).astype(int)
     moves = " ".join(f"{move / STEPS_PER_POINT:g}" for move in np.diff(steps, axis=0).ravel())

@@ -1,4 +1,4 @@
-"""From a template to a page that stands alone."""
+"""Fill a template to make a self-contained page."""
 
 from typing import Any
 
@@ -6,7 +6,7 @@ import jinja2
 
 
 def page(template: str, **values: Any) -> str:
-    """Fill one of the package's templates; a value that it needs and does not get is an error."""
+    """Fill one of the package's templates; a missing value is an error."""
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader("ictal.report"),
         autoescape=True,

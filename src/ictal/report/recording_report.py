@@ -1,7 +1,7 @@
 """The report of a scored recording: one HTML page for a reader of EEG who looks at a patient's day."""
 
 import json
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import PurePath
 from typing import Any
@@ -28,9 +28,9 @@ from ictal.scoring.events import EVENT_PATTERNS, EventSettings
 from ictal.scoring.quality import FLAWS
 from ictal.scoring.scores import Scores
 
-SignalOf = Callable[[float, float], Signal]
-"""Gives the standardised signal from one true time to another, [20, time] at 200 Hz, µV; NaN where the recording has
-nothing."""
+SignalsOf = Callable[[Sequence[tuple[float, float]]], list[Signal]]
+"""Returns the standardised signals between pairs of true times, [20, time] at 200 Hz, µV; NaN where the recording has
+no samples."""
 
 HIGH = 0.5
 """A pattern without events whose probability reaches this somewhere has its windows shown as well."""
@@ -38,7 +38,7 @@ GLANCE_DPI = 160
 
 
 @dataclass(frozen=True)
-class Shown:
+class DrawnWindow:
     """A window that is drawn: when its centre begins, how probable its pattern is, which electrodes have flaws."""
 
     when: str
@@ -49,7 +49,7 @@ class Shown:
 
 def render_recording(
     scores: Scores,
-    signal_of: SignalOf | None = None,
+    signals_of: SignalsOf | None = None,
     settings: EventSettings | None = None,
     top: int = 3,
     lost: Collection[Derivation] = (),
@@ -60,8 +60,8 @@ def render_recording(
     ----------
     scores
         Of the recording.
-    signal_of
-        Where the traces of the top windows come from; without it none are drawn.
+    signals_of
+        Called once, for the traces of all windows that are drawn; without it none are drawn.
     settings
         How probabilities become events.
     top
@@ -79,7 +79,7 @@ def render_recording(
         findings=findings_in_words(day),
         coverage=coverage_in_words(day),
         glance=to_svg(scores_figure(scores, day.settings), "none", GLANCE_DPI),
-        windows=_windows(day, signal_of, top, lost) if signal_of else None,
+        windows=_windows(day, signals_of, top, lost) if signals_of else None,
         events=day.events,
         every=interval_in_words(every),
         burdens=_by_time(burdens, day),
@@ -135,29 +135,31 @@ def top_windows(frame: pd.DataFrame, pattern: str, top: int) -> list[int]:
     return chosen
 
 
-def _windows(day: Day, signal_of: SignalOf, top: int, lost: Collection[Derivation]) -> dict[str, list[Shown]]:
-    """Draw the top windows of each pattern that has events or is somewhere likely."""
-    likely = [
-        pattern
+def _windows(day: Day, signals_of: SignalsOf, top: int, lost: Collection[Derivation]) -> dict[str, list[DrawnWindow]]:
+    """Draw the top windows of each pattern that has events or is likely somewhere."""
+    rows = {
+        pattern: top_windows(day.frame, pattern, top)
         for pattern in EVENT_PATTERNS
         if day.events_of(pattern) or day.frame[f"{pattern}_probability"].max() >= HIGH
-    ]
+    }
+    numbers = sorted({number for chosen in rows.values() for number in chosen})
+    times = day.frame[["start_s", "stop_s"]].iloc[numbers].to_numpy(dtype=float).tolist()
+    samples = dict(zip(numbers, signals_of([(start_s, stop_s) for start_s, stop_s in times]), strict=True))
     return {
-        pattern: [_window(day, row, pattern, signal_of, lost) for row in top_windows(day.frame, pattern, top)]
-        for pattern in likely
+        pattern: [_window(day, number, pattern, samples[number], lost) for number in chosen]
+        for pattern, chosen in rows.items()
     }
 
 
-def _window(day: Day, number: int, pattern: str, signal_of: SignalOf, lost: Collection[Derivation]) -> Shown:
+def _window(day: Day, number: int, pattern: str, samples: Signal, lost: Collection[Derivation]) -> DrawnWindow:
     row = day.frame.iloc[number]
     when = day.clock.text(row["start_s"])
     axis = f"seconds from {when}"
     if day.clock.start is not None:
         axis += f", {duration_in_words(row['start_s'])} after the start"
     probabilities = [float(row[name]) for name in PROBABILITY_COLUMNS]
-    samples = signal_of(float(row["start_s"]), float(row["stop_s"]))
     figure = window_figure(samples, probabilities, axis, lost, day.scores.recording.interpolated)
-    return Shown(when, float(row[f"{pattern}_probability"]), _flaws(row["marks"]), to_svg(figure, "none"))
+    return DrawnWindow(when, float(row[f"{pattern}_probability"]), _flaws(row["marks"]), to_svg(figure, "none"))
 
 
 def _flaws(marks: npt.ArrayLike) -> str:

@@ -1,4 +1,4 @@
-"""A scored recording in words: what was found, and what could not be scored."""
+"""A scored recording in sentences: what was found, and what could not be scored."""
 
 import pandas as pd
 
@@ -12,11 +12,11 @@ from ictal.scoring.events import EVENT_PATTERNS
 from ictal.scoring.quality import N_ELECTRODES, SPOILING
 
 TRUSTED = 0.5
-"""Only hours of which at least this share was scored are named as the one with the largest burden."""
+"""The hour with the largest burden is chosen among those of which at least this share was scored."""
 
 
 def findings_in_words(day: Day) -> list[str]:
-    """Say of each pattern how many events there are, how long, and when they are most; a sentence each."""
+    """Say for each pattern how many events there are, how long, and in which hour most; a sentence each."""
     sentences = [_finding(day, pattern) for pattern in EVENT_PATTERNS if day.events_of(pattern)]
     absent = [
         PATTERN_TITLES[pattern].replace("Seizure", "seizure")
@@ -37,7 +37,7 @@ def _finding(day: Day, pattern: str) -> str:
         text = f"1 event of {duration_in_words(durations[0])}, at {day.clock.text(events[0].start_s)}"
     else:
         text = (
-            f"{len(events)} events, {duration_in_words(sum(durations))} in all, the longest "
+            f"{len(events)} events, {duration_in_words(sum(durations))} in total, the longest "
             f"{duration_in_words(max(durations))}, the first at {day.clock.text(events[0].start_s)}"
         )
     return f"{PATTERN_TITLES[pattern]}: {text}{_worst_hour(day, pattern)}."
@@ -55,7 +55,7 @@ def _worst_hour(day: Day, pattern: str) -> str:
 
 
 def percent(share: float) -> str:
-    """Write a share in whole per cent; what is not quite zero is not called zero."""
+    """Write a share in whole per cent; a small share is not written as zero."""
     return f"{100 * share:.0f} %" if share == 0 or share >= 0.005 else "< 1 %"
 
 
@@ -70,8 +70,8 @@ def coverage_in_words(day: Day) -> str:
     gaps = [duration_s for _, duration_s in day.scores.recording.gaps]
     lost = {
         f"in {counted(len(gaps), 'gap')}": sum(gaps),
-        f"for lack of quality{_spoilt_by(day.frame[~scored])}": seconds[~scored].sum(),
-        "at the edges, which no window's centre reaches": day.span_s - sum(gaps) - seconds.sum(),
+        f"because of low quality{_spoilt_by(day.frame[~scored])}": seconds[~scored].sum(),
+        "at the edges, outside every window's centre": day.span_s - sum(gaps) - seconds.sum(),
     }
     why = [f"{duration_in_words(total)} {words}" for words, total in lost.items() if total >= 1]
     text = f"{duration_in_words(seconds[scored].sum())} of {duration_in_words(day.span_s)} were scored"
@@ -79,7 +79,7 @@ def coverage_in_words(day: Day) -> str:
 
 
 def _spoilt_by(refused: pd.DataFrame) -> str:
-    """Say how many electrodes had which flaw, in the mean of the windows that were refused."""
+    """Say how many electrodes had which flaw, on average over the refused windows."""
     means = {flaw: refused[flaw].mean() for flaw in SPOILING}
     what = [f"{mean:.0f} {flaw}" for flaw, mean in means.items() if mean >= 0.5]
     return f" (of {N_ELECTRODES} electrodes on average {', '.join(what)})" if what else ""

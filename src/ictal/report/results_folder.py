@@ -1,70 +1,76 @@
-"""Recordings from end to end: score files, write what comes of them, and draw them."""
+"""Score files and write the results: tables, events, and a report with figures."""
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from pydantic import field_validator
 
 from ictal.core.atomic_files import write_text, writing
-from ictal.core.montage import N_CHANNELS, Derivation, derivation
+from ictal.core.montage import N_CHANNELS, derivation
 from ictal.core.progress import Progress, silent
 from ictal.core.recording import Recording, Signal
-from ictal.core.windows import CENTRE_S, RATE_HZ, Geometry
+from ictal.core.windows import CENTRE_S, RATE_HZ, WINDOW_S, Geometry
 from ictal.errors import IctalError, ReadError, UnknownNameError, WriteError
 from ictal.io import open_recording
+from ictal.preprocessing.channel_graph import ChannelMapping
 from ictal.preprocessing.channel_mapping import lost_derivations, map_channels
 from ictal.preprocessing.model_windows import model_windows
-from ictal.preprocessing.runs import Standardised, stretches
-from ictal.preprocessing.settings import StandardiseSettings
+from ictal.preprocessing.runs import RecordedRun, recorded_runs
+from ictal.preprocessing.settings import MARGIN_S, StandardiseSettings
 from ictal.scoring.engines import Engine
-from ictal.scoring.pipeline import OnScores, score
+from ictal.scoring.pipeline import OnScores, ScoreSettings, score
+from ictal.scoring.scored_recording import stem_of
 from ictal.scoring.scores import Scores
-from ictal.scoring.writers import WRITERS, stem, stem_of, summary
+from ictal.scoring.writers import WRITERS, summary
 
-__all__ = ["DEFAULT_FORMATS", "FORMATS", "check_formats", "score_file", "signal_of", "summary"]
+__all__ = ["DEFAULT_FORMATS", "FORMATS", "ResultsSettings", "check_formats", "score_file", "summary"]
 
 REPORT = "report"
 FORMATS = (*WRITERS, REPORT)
-"""What can be written of a recording's scores."""
+"""The formats in which results can be written."""
 DEFAULT_FORMATS = tuple(name for name in FORMATS if name != "edf")
-"""All but the copy of the recording, which is as large as itself."""
+"""All but the annotated copy, which is as large as the recording."""
+APART = 2 * (MARGIN_S + WINDOW_S) * RATE_HZ
+"""Excerpts further apart than this are read separately: neither the filter's margins nor the blocks in which missing
+samples are filled overlap."""
 
 
 @dataclass(frozen=True)
 class Scored:
-    """Scores of a recording, and the files that were written of them."""
+    """Scores of a recording, and the files that were written."""
 
     scores: Scores
     files: list[Path]
 
 
 def check_formats(formats: Sequence[str]) -> None:
-    """Raise an `UnknownNameError` for a format that there is not."""
+    """Raise an `UnknownNameError` for an unknown format."""
     for name in formats:
         if name not in FORMATS:
             raise UnknownNameError("format", name, FORMATS)
 
 
 def check_folder(folder: Path) -> None:
-    """Raise a `WriteError` where no file could be made in a folder, before an hour was spent on scores."""
+    """Raise a `WriteError` if no file can be written to a folder, before time is spent on scoring."""
     there = next(parent for parent in (folder, *folder.absolute().parents) if parent.exists())
     if not there.is_dir() or not os.access(there, os.W_OK):
         raise WriteError(f"{folder}: no file can be written there; {there} is {_why_not(there)}")
 
 
 def _why_not(there: Path) -> str:
-    return "a folder in which you may not write" if there.is_dir() else "a file and no folder"
+    return "a folder without write permission" if there.is_dir() else "a file, not a folder"
 
 
 def results_folder(files: Sequence[Path]) -> Path:
-    """Return the folder, beside the user, in which the results of recordings are kept unless another is named."""
+    """Return the default folder for the results of recordings, in the current folder."""
     return Path(f"ictal_{files[0].stem}" if len(files) == 1 else "ictal")
 
 
 def check_names(files: Sequence[Path]) -> None:
-    """Raise a `WriteError` where the results of two recordings would have the same names."""
+    """Raise a `WriteError` if the results of two recordings would have the same names."""
     names: dict[str, Path] = {}
     for file in files:
         other = names.setdefault(stem_of(file), file)
@@ -72,19 +78,34 @@ def check_names(files: Sequence[Path]) -> None:
             raise WriteError(f"{other} and {file}: their results would have the same names; score them one by one")
 
 
+class ResultsSettings(ScoreSettings):
+    """How a file is scored, and which formats are written.
+
+    Attributes
+    ----------
+    formats
+        Some of `FORMATS`.
+    """
+
+    formats: tuple[str, ...] = DEFAULT_FORMATS
+
+    @field_validator("formats")
+    @classmethod
+    def _formats_are_known(cls, formats: tuple[str, ...]) -> tuple[str, ...]:
+        check_formats(formats)
+        return formats
+
+
 def score_file(
     path: str | Path,
     engine: Engine,
     out: Path,
-    formats: Sequence[str] = DEFAULT_FORMATS,
+    settings: ResultsSettings = ResultsSettings(),  # noqa: B008 (frozen)
     *,
-    step_s: float = 10,
-    interpolate: int = 0,
     progress: Progress = silent,
     on_scores: OnScores | None = None,
-    accept_doubtful: bool = False,
 ) -> Scored:
-    """Score a file and write what comes of it.
+    """Score a file and write the results.
 
     Parameters
     ----------
@@ -94,9 +115,9 @@ def score_file(
         See `ictal.scoring.engines.open_engine`.
     out
         Folder of the results.
-    formats
-        Some of `FORMATS`.
-    step_s, interpolate, progress, on_scores, accept_doubtful
+    settings
+        How it is scored, and which formats are written.
+    progress, on_scores
         See `ictal.scoring.pipeline.score`.
 
     Raises
@@ -104,21 +125,20 @@ def score_file(
     IctalError
         If the recording cannot be scored, or a file cannot be written.
     """
-    check_formats(formats)
     check_folder(out)
-    recording = open_recording(path, accept_doubtful=accept_doubtful)
-    scores = score(recording, engine, step_s=step_s, interpolate=interpolate, progress=progress, on_scores=on_scores)
+    recording = open_recording(path, accept_doubtful=settings.accept_doubtful)
+    scores = score(recording, engine, settings, progress=progress, on_scores=on_scores)
     files: list[Path] = []
     refused: list[IctalError] = []
-    for number, name in enumerate(formats):
-        progress("writing", number, len(formats))
+    for number, name in enumerate(settings.formats):
+        progress("writing", number, len(settings.formats))
         try:
             files += _write_report(scores, recording, out) if name == REPORT else WRITERS[name](scores, out)
         except WriteError:
             raise
-        except IctalError as error:  # what can be written is written, as an EDF cannot hold every recording
+        except IctalError as error:  # an EDF cannot hold every recording; the other formats are still written
             refused.append(error)
-    progress("writing", len(formats), len(formats))
+    progress("writing", len(settings.formats), len(settings.formats))
     if refused:
         raise refused[0]
     return Scored(scores, files)
@@ -127,66 +147,93 @@ def score_file(
 def _write_report(scores: Scores, recording: Recording, folder: Path) -> list[Path]:
     from ictal.report.recording_report import render_recording  # matplotlib takes a second
 
-    path = folder / f"{stem(scores)}_report.html"
-    seen = _Seen(scores, recording)
-    page = render_recording(scores, seen.recorded, lost=seen.lost)
+    path = folder / f"{scores.recording.stem}_report.html"
+    given = ModelInput.of(scores, recording)
+    page = render_recording(scores, given.recorded, lost=lost_derivations(given.mapping))
     with writing(path):
         write_text(path, page)
     return [path]
 
 
-def signal_of(scores: Scores, recording: Recording) -> Callable[[float, float], Signal]:
-    """Return what gives the samples that a model saw between two times, [20, time] at 200 Hz, finite."""
-    return _Seen(scores, recording).signal
-
-
 def window_of(scores: Scores, recording: Recording, number: int) -> Signal:
-    """Return what the model was given of one window of a scored recording, [20, 10000].
+    """Return the input of the model for one window of a scored recording, [20, 10000].
 
     Raises
     ------
     ReadError
         If the recording is not the one that was scored.
     """
-    seen, row = _Seen(scores, recording), scores.frame.iloc[number]
-    # The window was scored, so that what the model sees of it is there; or the recording is shorter than that.
-    completed_s = seen.runs[0].n_samples / RATE_HZ + float(row["made_up_s"]) if row["made_up_s"] else CENTRE_S
-    geometry = Geometry(completed_s, seen.settings.short)
-    place = geometry.place(seen.runs, float(row["start_s"]))
+    given, row = ModelInput.of(scores, recording), scores.frame.iloc[number]
+    # The window was scored, so the recording has what the model sees of it, or is shorter than that.
+    completed_s = given.runs[0].n_samples / RATE_HZ + float(row["made_up_s"]) if row["made_up_s"] else CENTRE_S
+    geometry = Geometry(completed_s, given.settings.short)
+    place = geometry.place(given.runs, float(row["start_s"]))
     if place is None:
-        raise ReadError(f"{recording.name}: has no EEG at {row['start_s']:g} s, which was scored; score it anew")
-    return next(model_windows(seen.runs, [place], geometry, seen.settings)).window
+        at_s = f"{row['start_s']:g} s"
+        raise ReadError(f"{recording.name}: has no EEG at {at_s}, which was scored; score the recording again")
+    return next(model_windows(given.runs, [place], geometry, given.settings)).window
 
 
-class _Seen:
-    """What a model saw of a recording, piece by piece."""
+@dataclass(frozen=True)
+class ModelInput:
+    """A scored recording as its model received it.
 
-    def __init__(self, scores: Scores, recording: Recording) -> None:
+    Attributes
+    ----------
+    runs
+        Its gapless runs.
+    mapping
+        How its channels became electrodes.
+    settings
+        How it was standardised.
+    """
+
+    runs: Sequence[RecordedRun]
+    mapping: ChannelMapping
+    settings: StandardiseSettings
+
+    @classmethod
+    def of(cls, scores: Scores, recording: Recording) -> "ModelInput":
+        """Prepare a recording as the manifest of its scores says."""
         chosen = scores.manifest["settings"]
-        self.settings = StandardiseSettings.model_validate(chosen["standardise"])
+        settings = StandardiseSettings.model_validate(chosen["standardise"])
         derivations = [derivation(name) for name in scores.manifest["model"]["derivations"]]
-        self.mapping = map_channels(recording, derivations, int(chosen["interpolate"]))
-        self.runs = list(stretches(recording, self.mapping, self.settings.fill))
+        mapping = map_channels(recording, derivations, int(chosen["interpolate"]))
+        return cls(recorded_runs(recording, mapping, settings.fill), mapping, settings)
 
-    @property
-    def lost(self) -> tuple[Derivation, ...]:
-        """Derivations of the double banana that cannot be formed."""
-        return lost_derivations(self.mapping)
+    def recorded(self, times: Sequence[tuple[float, float]]) -> list[Signal]:
+        """Return the samples between pairs of times, [20, time] each, read in one pass over the recording.
 
-    def signal(self, start_s: float, stop_s: float) -> Signal:
-        """Return the samples between two times."""
-        return self._piece(start_s, stop_s).signal
+        Samples are NaN where the recording has none and the model received what was filled in.
+        """
+        excerpts = [np.zeros((N_CHANNELS, 0), dtype=np.float32)] * len(times)
+        for run in self.runs:
+            within = {number: _within(run, *pair) for number, pair in enumerate(times)}
+            spans = {number: span for number, span in within.items() if span[0] < span[1]}
+            for numbers in _neighbours(spans):
+                first, last = spans[numbers[0]][0], max(spans[number][1] for number in numbers)
+                chunk, _ = run.standardised(first, last, self.settings)
+                samples = np.where(chunk.missing, np.float32(np.nan), chunk.signal)
+                for number in numbers:
+                    start, stop = spans[number]
+                    excerpts[number] = samples[:, start - first : stop - first].copy()
+        return excerpts
 
-    def recorded(self, start_s: float, stop_s: float) -> Signal:
-        """Return the same, but NaN where the recording has nothing and the model saw what was filled in."""
-        piece = self._piece(start_s, stop_s)
-        return np.where(piece.missing, np.float32(np.nan), piece.signal)
 
-    def _piece(self, start_s: float, stop_s: float) -> Standardised:
-        for stretch in self.runs:
-            onset_s = stretch.onset_s
-            if onset_s <= start_s < onset_s + stretch.n_samples / RATE_HZ:
-                start = round((start_s - onset_s) * RATE_HZ)
-                stop = min(stretch.n_samples, round((stop_s - onset_s) * RATE_HZ))
-                return stretch.standardised(start, stop, self.settings)[0]
-        return Standardised(np.zeros((N_CHANNELS, 0), dtype=np.float32), np.zeros((N_CHANNELS, 0), dtype=bool))
+def _within(run: RecordedRun, start_s: float, stop_s: float) -> tuple[int, int]:
+    """Return the samples of a run between two times; none if the first time is not in the run."""
+    start, stop = (round((time_s - run.onset_s) * RATE_HZ) for time_s in (start_s, stop_s))
+    return (start, min(stop, run.n_samples)) if 0 <= start < run.n_samples else (0, 0)
+
+
+def _neighbours(spans: Mapping[int, tuple[int, int]]) -> list[list[int]]:
+    """Group spans that are so near each other that reading them separately would read some samples twice."""
+    groups: list[list[int]] = []
+    reach = 0
+    for number in sorted(spans, key=lambda number: spans[number]):
+        start, stop = spans[number]
+        if not groups or start - reach >= APART:
+            groups.append([])
+        groups[-1].append(number)
+        reach = max(reach, stop)
+    return groups

@@ -1,4 +1,4 @@
-"""Windows over time as equal columns of an image: the mean of what each column covers."""
+"""Windows over time as equal columns of an image: the mean over the time of each column."""
 
 import numpy as np
 import numpy.typing as npt
@@ -10,12 +10,12 @@ Floats = npt.NDArray[np.float64]
 
 
 def own_times(frame: pd.DataFrame) -> tuple[Floats, Floats]:
-    """Return from when to when each row speaks, [row]: where two rows overlap, each has its half.
+    """Return the start and stop of each row's own time, [row]: where two rows overlap, each has half of it.
 
     Parameters
     ----------
     frame
-        Scores, in the order of time.
+        Scores, ordered by time.
     """
     starts, stops = (frame[name].to_numpy(dtype=np.float64).copy() for name in ("start_s", "stop_s"))
     overlap = np.flatnonzero(starts[1:] < stops[:-1])
@@ -25,14 +25,14 @@ def own_times(frame: pd.DataFrame) -> tuple[Floats, Floats]:
 
 
 def column_means(edges: Floats, frame: pd.DataFrame, values: npt.ArrayLike) -> Floats:
-    """Return the mean over each column's time, [column, ...]; NaN where it holds no known value.
+    """Return the mean over each column's time, [column, ...]; NaN where no value is known.
 
     Parameters
     ----------
     edges
         Of the columns, in seconds, [column + 1].
     frame
-        Scores, in the order of time.
+        Scores, ordered by time.
     values
         [row, ...]; NaN where unknown, which does not count.
     """

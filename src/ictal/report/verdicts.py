@@ -1,4 +1,4 @@
-"""The tables in words: what an interval says, and what it does not."""
+"""Verdicts in sentences: what the intervals show, and what they do not."""
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
@@ -28,7 +28,7 @@ def difference_in_words(difference: Difference) -> str:
 
 
 def _undecidable(difference: Difference) -> str:
-    """Say why nothing can be decided, where that is so."""
+    """Say why there can be no verdict; nothing if there can be one."""
     if difference.estimate.interval is None:
         return "there are too few patients for an interval"
     if difference.decidable:
@@ -41,35 +41,35 @@ def _patients(n_effective: float) -> str:
 
 
 def patients_in_words(n_patients: int, n_effective: float) -> str:
-    """Say how many patients there are, and how many of equal weight would tell as much."""
+    """Say how many patients there are, and how many of equal weight would carry as much information."""
     return f"{n_patients} patients (effective number {n_effective:.1f})"
 
 
 def few_patients_in_words(n_effective: float, what: str = "patients") -> str:
-    """Warn where intervals and tests rest on too few patients; nothing where they do not."""
+    """Return a warning if intervals and tests rest on too few patients; else nothing."""
     if n_effective >= FEW_PATIENTS:
         return ""
     return (
-        f"Intervals and tests rest on {n_effective:.1f} effective {what}; below {FEW_PATIENTS} do not rely on them."
+        f"Intervals and tests rest on {n_effective:.1f} effective {what}; below {FEW_PATIENTS}, do not rely on them."
     )
 
 
 def scope_in_words(n_seeds: int) -> str:
-    """Say whether a verdict is about arms or about these trained networks alone."""
+    """Say whether a verdict is about arms or only about these trained networks."""
     if n_seeds >= FEWEST_SEEDS:
         return f"Intervals and tests of these differences reflect both patients and the {n_seeds} seeds of training."
     once = "once" if n_seeds == 1 else f"from {n_seeds} seeds"
     return (
-        f"Each arm was trained {once}, so this holds for these trained networks only: with other seeds it may come "
-        f"out otherwise. A verdict about arms needs {FEWEST_SEEDS} seeds or more (--set seeds={FEWEST_SEEDS})."
+        f"Each arm was trained {once}, so this holds only for these trained networks: other seeds may give "
+        f"another result. A verdict about arms needs {FEWEST_SEEDS} seeds or more (--set seeds={FEWEST_SEEDS})."
     )
 
 
 def verdict_of_arms(comparison: Comparison, split: str = "cv") -> str:
-    """Say which arm has the lowest KL, which others the data do not distinguish from it, and of what it holds."""
+    """Say which arm has the lowest KL, and which others the data do not distinguish from it."""
     pairs = comparison.between(split)
     if not pairs:
-        return "One arm alone has nothing to be compared with."
+        return "There is only one arm, so there is no comparison."
     where, n_seeds = SPLITS[split], pairs[0].n_seeds
     best = min(comparison.arms, key=lambda arm: getattr(arm, split).value)
     own = [pair for pair in pairs if best.name in (pair.a, pair.b)]
@@ -82,12 +82,12 @@ def verdict_of_arms(comparison: Comparison, split: str = "cv") -> str:
         names = _others(beaten, best.name)
         sentences.append(f"That is lower than that of {names}, after correction for all {len(pairs)} pairs of arms.")
     if reason := _undecidable(pairs[0]):
-        sentences.append(f"This decides nothing: {reason.split(' (')[0]}.")
+        sentences.append(f"There is no verdict: {reason.split(' (')[0]}.")
     elif tied:
         least = max(pair.detectable or 0.0 for pair in tied)
         sentences.append(
             f"The data do not distinguish it from {_others(tied, best.name)}; a difference of {least:.3f} or more "
-            "would have been detected in four of five such studies, correction included."
+            "would have been detected in four of five such studies, after correction."
         )
     sentences += [interaction_in_words(interaction) for interaction in comparison.interactions if split == "cv"]
     return " ".join([*sentences, scope_in_words(n_seeds)])
@@ -99,24 +99,24 @@ def _others(pairs: Sequence[Difference], name: str) -> str:
 
 
 def interaction_in_words(interaction: Interaction) -> str:
-    """Say whether joint training gained more than averaging, or that the data do not tell."""
+    """Say whether joint training gained more than averaging, or that the data do not distinguish them."""
     pair = interaction.pair
     start = (
-        f"Against its branches alone, averaging changed the KL by {-interaction.of_average.value:+.3f} and joint "
+        f"Compared with single branches, averaging changed the KL by {-interaction.of_average.value:+.3f} and joint "
         f"training ({pair.a}) by {-interaction.of_joint.value:+.3f}"
     )
     if reason := _undecidable(pair):
         return f"{start}; {reason}."
     span = _span(pair)
     if not pair.decided:
-        return f"{start}: the data do not tell which gained more ({span})."
+        return f"{start}: the data do not show which gained more ({span})."
     return f"{start}: {'joint training' if pair.estimate.value < 0 else 'averaging'} gained more ({span})."
 
 
 def verdict_in_words(comparison: TableComparison) -> str:
     """Say in a paragraph which tables have the lower KL, and which ones the data do not distinguish."""
     if not comparison.differences:
-        return "One table alone has nothing to be compared with."
+        return "There is only one table, so there is no comparison."
     sentences = []
     for difference in comparison.differences:
         estimate, pair = difference.estimate, f"{difference.a} and {difference.b}"
@@ -132,29 +132,31 @@ def verdict_in_words(comparison: TableComparison) -> str:
                 f"The data do not distinguish {pair} ({span}); a difference of {difference.detectable:.3f} or more "
                 "would have been detected in four of five such studies."
             )
-    return " ".join([*sentences, "This holds for these predictions: another training of either model may differ."])
+    return " ".join(
+        [*sentences, "This holds for these predictions: if either model were trained again, the result may differ."]
+    )
 
 
 def _span(difference: Difference) -> str:
     estimate = difference.estimate
-    interval = f"{100 * estimate.confidence:g} % interval {estimate.low:+.3f} to {estimate.high:+.3f}"
+    interval = f"{100 * estimate.confidence:g} % confidence interval {estimate.low:+.3f} to {estimate.high:+.3f}"
     return f"difference {estimate.value:+.3f}, {interval}; p {difference.p_holm:.2g} after correction"
 
 
 def way_in_words(way: Way) -> str:
-    """Say how much of the way from the prior to the floor an arm has gone."""
+    """Say how far an arm has come from the prior to the floor."""
     where = SPLITS[way.split]
     if way.estimate is None:
-        return f"{way.arm} {where}: prior and floor are too near to each other to say how far it has come."
-    text = f"{way.arm} has gone {way.estimate.value:.0%} of the way from prior to floor {where}"
+        return f"{way.arm} {where}: prior and floor are too close to each other to say how far it has come."
+    text = f"{way.arm} is {way.estimate.value:.0%} of the way from prior to floor {where}"
     if way.estimate.interval is None:
         return f"{text}; there are too few patients for an interval."
     low, high = way.estimate.interval
-    return f"{text} ({100 * way.estimate.confidence:g} % interval {low:.0%} to {high:.0%})."
+    return f"{text} ({100 * way.estimate.confidence:g} % confidence interval {low:.0%} to {high:.0%})."
 
 
 def curve_in_words(curve: LearningCurve) -> list[str]:
-    """Say of each arm whether more training patients would help, judging by the last step of its learning curve."""
+    """Say for each arm whether more training patients would help, by the last step of its learning curve."""
     sentences = []
     for arm in curve.arms:
         *_, last = curve.of_arm(arm)
@@ -165,10 +167,10 @@ def curve_in_words(curve: LearningCurve) -> list[str]:
         low, high = -last.gain.high, -last.gain.low
         told = (
             f"From {fewer} to {last.n_patients} training patients the KL of {arm} changes by {-last.gain.value:+.3f} "
-            f"({100 * last.gain.confidence:g} % interval {low:+.3f} to {high:+.3f})"
+            f"({100 * last.gain.confidence:g} % confidence interval {low:+.3f} to {high:+.3f})"
         )
         verdict = (
-            "it still falls, so that more patients are likely to lower it further"
+            "it still falls, so more patients are likely to lower it further"
             if low < 0 and high < 0
             else "these data do not show that more patients would lower it"
         )
@@ -177,17 +179,17 @@ def curve_in_words(curve: LearningCurve) -> list[str]:
 
 
 def gap_in_words(arm: ArmResult) -> str:
-    """Say how the test KL compares with that of cross-validation."""
+    """Compare the test KL with that of cross-validation."""
     if arm.difference is None:
         return f"{arm.name}: no held-out test."
     sign = "higher" if arm.difference.value > 0 else "lower"
-    text = f"{arm.name}: {abs(arm.difference.value):.3f} {sign} on the test than in cross-validation"
+    text = f"{arm.name}: {abs(arm.difference.value):.3f} {sign} on the test patients than in cross-validation"
     if arm.difference.interval is None:
         return f"{text}; there are too few test patients for an interval."
     low, high = arm.difference.interval
     if low <= 0 <= high:
-        return f"{text}, within what other patients alone would do ({low:+.3f} to {high:+.3f})."
-    return f"{text}, more than other patients alone would do ({low:+.3f} to {high:+.3f})."
+        return f"{text}, within the variation between patients ({low:+.3f} to {high:+.3f})."
+    return f"{text}, more than the variation between patients ({low:+.3f} to {high:+.3f})."
 
 
 def sanity_in_words(sanity: "Sanity") -> str:

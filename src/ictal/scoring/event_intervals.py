@@ -19,7 +19,7 @@ FIGURES = ("sensitivity", "precision", "f1", "false_alarms_per_day")
 
 @dataclass(frozen=True)
 class AgreementIntervals:
-    """Intervals of the figures of the same name in `ictal.scoring.event_scoring.Agreement`; None where there is none.
+    """Confidence intervals of the figures in `ictal.scoring.event_agreement.EventAgreement`; None if there is none.
 
     Attributes
     ----------

@@ -1,21 +1,16 @@
-"""How well events agree with those of a reference, by `timescoring`."""
+"""Compare events with those of a reference, by `timescoring`."""
 
-import math
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
-from types import SimpleNamespace
-from typing import Any
 
 import numpy as np
-from pydantic import Field
 from timescoring.annotations import Annotation
 from timescoring.scoring import EventScoring, SampleScoring
 
-from ictal.core.settings import Settings
 from ictal.errors import TableError, UnknownNameError, listed, raise_problems
 from ictal.scoring.burden import Cover, cover_of
-from ictal.scoring.event_intervals import AgreementIntervals, intervals_of
+from ictal.scoring.event_agreement import RATE_HZ, EventAgreement, EventEvaluation, FileEvaluation, MatchSettings
 from ictal.scoring.events import EVENT_PATTERNS, ROUNDING_S, EventSettings, Span, scored_rows
 from ictal.scoring.reference_events import (
     LONE,
@@ -31,185 +26,6 @@ from ictal.scoring.reference_events import (
     recording_key,
 )
 from ictal.scoring.scores import Scores
-
-RATE_HZ = 10
-"""Of the grid of time: `timescoring` scores events at this rate; so are samples, which are told in seconds."""
-
-IGNORED = ("n_given", "n_ignored", "n_found_ignored")
-"""Counts of `FileEvaluation` that are summed over recordings."""
-
-
-class MatchSettings(Settings):
-    """When an event counts as found; the defaults are those of SzCORE (Dan et al., Epilepsia 2024).
-
-    Attributes
-    ----------
-    before_s, after_s
-        An event that overlaps the time from so long before a reference event to so long after it is no false alarm.
-    min_overlap
-        The share of this longer time that must be in events for it to be found; 0: any overlap.
-    merge_s
-        Events, of both sides, that are closer than this count as one.
-    split_s
-        Events, of both sides, that are longer than this count as several.
-    """
-
-    before_s: float = Field(default=30.0, ge=0)
-    after_s: float = Field(default=60.0, ge=0)
-    min_overlap: float = Field(default=0.0, ge=0, lt=1)
-    merge_s: float = Field(default=90.0, ge=0)
-    split_s: float = Field(default=300.0, ge=1)
-
-
-@dataclass(frozen=True)
-class Agreement:
-    """Counts, and what `timescoring` makes of them.
-
-    Attributes
-    ----------
-    reference, hits, false_alarms
-        Number of events, after merging and splitting, or seconds.
-    sensitivity, precision, f1
-        None where nothing is there to divide by.
-    false_alarms_per_day
-        Events, or seconds, per 24 h of recording.
-    """
-
-    reference: float
-    hits: float
-    false_alarms: float
-    sensitivity: float | None
-    precision: float | None
-    f1: float | None
-    false_alarms_per_day: float
-
-    @classmethod
-    def of(cls, reference: float, hits: float, false_alarms: float, duration_s: float) -> "Agreement":
-        """Divide the counts as `timescoring` does; its clock here is one sample per second of recording."""
-        counts = SimpleNamespace(refTrue=reference, tp=hits, fp=false_alarms, numSamples=duration_s, fs=1)
-        EventScoring.computeScores(counts)
-        return cls(
-            reference,
-            hits,
-            false_alarms,
-            _known(counts.sensitivity),
-            _known(counts.precision),
-            _known(counts.f1),
-            float(counts.fpRate),
-        )
-
-
-@dataclass(frozen=True)
-class FileEvaluation:
-    """Events of one recording against its reference.
-
-    Attributes
-    ----------
-    name, duration_s
-        Of the recording.
-    events, samples
-        Event by event, and second by second.
-    unscored_reference_s
-        Seconds of reference events for which there is no prediction, so that they cannot be found; None where it is
-        not known what was scored.
-    n_given, n_merged, n_ignored, ignored_types
-        Of the reference, as in `Reference`.
-    n_found_ignored
-        How many events were left out of those that are judged, since their type is no pattern.
-    """
-
-    name: str
-    duration_s: float
-    events: Agreement
-    samples: Agreement
-    unscored_reference_s: float | None = None
-    n_given: int = 0
-    n_merged: int = 0
-    n_ignored: int = 0
-    ignored_types: tuple[str, ...] = ()
-    n_found_ignored: int = 0
-
-
-@dataclass(frozen=True)
-class EventEvaluation:
-    """Events of one pattern in one or many recordings against a reference.
-
-    Attributes
-    ----------
-    pattern, settings
-        What was compared, and how.
-    files
-        Recording by recording.
-    events, samples
-        Of all recordings together: counts and durations are summed before anything is divided.
-    without_scores, without_reference
-        Recordings that only the reference, or only the folder of scores, names.
-    """
-
-    pattern: str
-    settings: MatchSettings
-    files: tuple[FileEvaluation, ...]
-    events: Agreement
-    samples: Agreement
-    without_scores: tuple[str, ...] = ()
-    without_reference: tuple[str, ...] = ()
-
-    @property
-    def duration_s(self) -> float:
-        """Seconds of all recordings."""
-        return sum(file.duration_s for file in self.files)
-
-    @property
-    def unscored_reference_s(self) -> float | None:
-        """Sum over the recordings, or None where one does not know."""
-        seconds = [file.unscored_reference_s for file in self.files]
-        return None if None in seconds else sum(value or 0.0 for value in seconds)
-
-    @property
-    def intervals(self) -> dict[str, AgreementIntervals]:
-        """Intervals of `events` and of `samples`, see `ictal.scoring.event_intervals.intervals_of`."""
-        counts: dict[str, list[tuple[float, float, float, float]]] = {
-            kind: [
-                (one.reference, one.hits, one.false_alarms, file.duration_s)
-                for file in self.files
-                for one in [getattr(file, kind)]
-            ]
-            for kind in ("events", "samples")
-        }
-        return {kind: intervals_of(rows, of_events=kind == "events") for kind, rows in counts.items()}
-
-    @property
-    def left_out(self) -> list[str]:
-        """Say which events are of no known type; a sentence each for the reference and for what is judged."""
-        total = {name: sum(getattr(file, name) for file in self.files) for name in IGNORED}
-        types = dict.fromkeys(name for file in self.files for name in file.ignored_types)
-        sentences = []
-        if total["n_ignored"]:
-            count = f"{total['n_ignored']} of {total['n_given']} events of the reference"
-            sentences.append(f"{count} are of unknown types and were left out: {listed(types)}")
-        if total["n_found_ignored"]:
-            sentences.append(f"Of the found events, {total['n_found_ignored']} left out: their types are unknown")
-        return sentences
-
-    def to_json(self) -> dict[str, Any]:
-        """Return plain numbers, lists and None."""
-        totals = {"n_files": len(self.files), "duration_s": self.duration_s, "rate_hz": RATE_HZ}
-        totals |= {name: sum(getattr(file, name) for file in self.files) for name in IGNORED}
-        content = asdict(self) | {"settings": self.settings.model_dump()} | totals
-        content["unscored_reference_s"] = self.unscored_reference_s
-        content["intervals"] = {name: ends.to_json() for name, ends in self.intervals.items()}
-        return {key: list(value) if isinstance(value, tuple) else value for key, value in content.items()}
-
-
-def _known(ratio: float) -> float | None:
-    return None if math.isnan(ratio) else float(ratio)
-
-
-def shown(value: float | None, interval: tuple[float, float] | None = None) -> str:
-    """Write a ratio for a reader, its interval on the line below to keep tables narrow: '–' where there is none."""
-    if value is None:
-        return "–"
-    return f"{value:.2f}\n{interval[0]:.2f}–{interval[1]:.2f}" if interval else f"{value:.2f}"
 
 
 def evaluate_events(
@@ -248,8 +64,8 @@ def evaluate_events(
     return FileEvaluation(
         name=reference.name,
         duration_s=duration_s,
-        events=Agreement.of(by_event.refTrue, by_event.tp, by_event.fp, duration_s),
-        samples=Agreement.of(seconds[0], seconds[1], seconds[2], duration_s),
+        events=EventAgreement.of(by_event.refTrue, by_event.tp, by_event.fp, duration_s),
+        samples=EventAgreement.of(seconds[0], seconds[1], seconds[2], duration_s),
         unscored_reference_s=None if scored is None else _outside(scored, truth.events),
         n_given=reference.n_given,
         n_merged=reference.n_merged,
@@ -285,8 +101,8 @@ def pool(
     )
 
 
-def _sum(parts: Sequence[Agreement], duration_s: float) -> Agreement:
-    return Agreement.of(
+def _sum(parts: Sequence[EventAgreement], duration_s: float) -> EventAgreement:
+    return EventAgreement.of(
         sum(part.reference for part in parts),
         sum(part.hits for part in parts),
         sum(part.false_alarms for part in parts),

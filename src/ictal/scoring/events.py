@@ -10,7 +10,7 @@ import pandas as pd
 from numpy.lib.stride_tricks import sliding_window_view
 from pydantic import Field, model_validator
 
-from ictal.core.labels import PATTERNS
+from ictal.core.labels import PATTERN_TITLES, PATTERNS
 from ictal.core.predictions import PROBABILITY_COLUMNS, require_columns
 from ictal.core.settings import Settings
 
@@ -25,6 +25,9 @@ DURATION_WORDS = (
     (0.0, "very brief"),
 )
 """From how many seconds on an event is called so (ACNS 2021: Hirsch et al., J Clin Neurophysiol 2021;38:1-29)."""
+
+SHOWN_EVENTS = 60
+"""Rows of events in a notebook; the middle ones are left out if there are more."""
 
 ROUNDING_S = 1e-6
 """Times are compared within this, so that the rounding of floats decides nothing."""
@@ -66,6 +69,24 @@ class Event(Span):
     mean: float
 
 
+class Events(list[Event]):
+    """A list of events that a notebook shows as a table."""
+
+    def to_frame(self) -> pd.DataFrame:
+        """Return a row per event: pattern, start_s, stop_s, duration_s, mean and peak probability."""
+        columns = ["pattern", "start_s", "stop_s", "duration_s", "mean", "peak"]
+        return pd.DataFrame([[getattr(event, name) for name in columns] for event in self], columns=columns)
+
+    def _repr_html_(self) -> str:
+        if not self:
+            return "<p>No events.</p>"
+        table = self.to_frame().assign(pattern=[PATTERN_TITLES[event.pattern] for event in self])
+        formats = dict.fromkeys(("start_s", "stop_s", "duration_s"), "{:.1f}".format)
+        formats |= dict.fromkeys(("mean", "peak"), "{:.2f}".format)
+        count = f"{len(self)} event{'' if len(self) == 1 else 's'}"
+        return f"<p>{count}</p>{table.to_html(index=False, border=0, formatters=formats, max_rows=SHOWN_EVENTS)}"
+
+
 class EventSettings(Settings):
     """How probabilities become events; docs/events.md gives the source of each default.
 
@@ -105,7 +126,7 @@ class EventSettings(Settings):
 
 def find_events(
     frame: pd.DataFrame, settings: EventSettings | None = None, gaps: Sequence[tuple[float, float]] = ()
-) -> list[Event]:
+) -> Events:
     """Return the events of all patterns but 'other', ordered by start.
 
     Events of one pattern are disjoint; those of two patterns may overlap. An event runs from the start of its
@@ -128,7 +149,7 @@ def find_events(
     settings = settings or EventSettings()
     track = smooth(frame, settings, gaps)
     events = [event for pattern in EVENT_PATTERNS for event in _events_of(track, pattern, settings)]
-    return sorted(events, key=lambda event: event.start_s)
+    return Events(sorted(events, key=lambda event: event.start_s))
 
 
 def scored_rows(frame: pd.DataFrame, *also: str) -> pd.DataFrame:

@@ -1,51 +1,112 @@
-"""Score a recording: from a file, or what MNE read, to scores over time."""
+"""Score a recording: from a file, or from what MNE read, to scores over time.
+
+The data take one way: a recording is opened, its channels are mapped to electrodes, and its gapless runs are divided
+into chunks of windows. Each chunk is read, standardised and given to an engine, which returns probabilities; quality
+and spectra are added afterwards. Memory does not grow with the length of the recording.
+"""
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Generator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import pandas as pd
+from pydantic import Field, field_validator
 
 from ictal import __version__
+from ictal.core.montage import derivation
+from ictal.core.predictions import PROBABILITY_COLUMNS
 from ictal.core.progress import Progress, silent
 from ictal.core.recording import Recording
-from ictal.core.windows import CENTRE_S, RATE_HZ, WINDOW_S, Geometry
-from ictal.errors import ReadError, RecipeError
+from ictal.core.settings import Settings
+from ictal.core.windows import CENTRE_S, CENTRE_SAMPLES, RATE_HZ, WINDOW_S, WINDOW_SAMPLES, Geometry, completed
+from ictal.errors import ReadError, RecipeError, UnknownNameError
 from ictal.io import as_recording
 from ictal.models.hub import find_model
 from ictal.preprocessing.channel_graph import ChannelMapping
 from ictal.preprocessing.channel_mapping import map_channels
-from ictal.preprocessing.runs import Stretch, stretches
-from ictal.preprocessing.voltage_check import check_unit, sample_of
-from ictal.scoring.chunks import ahead, load, plans, score_piece
-from ictal.scoring.engines import Engine, EngineName, open_engine
-from ictal.scoring.quality import QualitySettings
+from ictal.preprocessing.model_windows import contexts_at
+from ictal.preprocessing.runs import RecordedRun, Resampled, check_unit, recorded_runs, sample_of
+from ictal.scoring.engines import ENGINES, Engine, EngineName, WindowBatch, open_engine
+from ictal.scoring.export_contract import Contract
+from ictal.scoring.quality import FRAME, QualitySettings
 from ictal.scoring.recording_info import too_short
-from ictal.scoring.scores import RecordingInfo, Scores
+from ictal.scoring.scored_recording import RecordingInfo
+from ictal.scoring.scores import COLUMNS, Scores, spread_of
+from ictal.scoring.window_rows import describe_windows
 
 STEP_UNIT_S = 0.5
 """Steps are multiples of this, so that the frames of every network can be shared."""
+FIRST_WINDOWS, WINDOWS = 8, 96
+"""Windows of the first chunk, so that first scores come soon, and of every other."""
+ALIGNED_WINDOWS = 4
+"""Chunks hold a multiple of this many windows, so that each begins at a whole frame of 2 s with any step."""
 
 OnScores = Callable[[pd.DataFrame], None]
-"""Told about each piece's rows as soon as they are there."""
+"""Called with the rows of each chunk as soon as it is scored."""
+Job = TypeVar("Job")
+
+
+class ScoreSettings(Settings):
+    """How a recording is scored.
+
+    Attributes
+    ----------
+    step_s
+        Seconds from one window to the next, a multiple of 0.5 from 0.5 to 50. The scores of a window concern 10 s,
+        whatever the model sees around them.
+    engine, threads
+        See `ictal.scoring.engines.open_engine`; they have no effect if an engine is given in place of a model.
+    interpolate
+        At most this many missing electrodes are interpolated from the others; by default, none.
+    quality
+        Which windows get no prediction; None: the defaults.
+    accept_doubtful
+        See `ictal.read`.
+    """
+
+    step_s: float = Field(float(CENTRE_S), allow_inf_nan=True)
+    engine: EngineName = "auto"
+    threads: int | None = None
+    interpolate: int = 0
+    quality: QualitySettings = QualitySettings()
+    accept_doubtful: bool = False
+
+    @field_validator("step_s")
+    @classmethod
+    def _step_is_possible(cls, step_s: float) -> float:
+        if not STEP_UNIT_S <= step_s <= WINDOW_S or step_s % STEP_UNIT_S:
+            allowed = f"multiples of {STEP_UNIT_S:g} from {STEP_UNIT_S:g} to {WINDOW_S}"
+            raise RecipeError(f"the step is {step_s:g} s; allowed are {allowed}")
+        return step_s
+
+    @field_validator("engine", mode="before")
+    @classmethod
+    def _engine_is_known(cls, engine: object) -> object:
+        if engine not in ENGINES:
+            raise UnknownNameError("engine", engine, ENGINES)
+        return engine
+
+    @field_validator("quality", mode="before")
+    @classmethod
+    def _quality_has_defaults(cls, quality: object) -> object:
+        return QualitySettings() if quality is None else quality
 
 
 def score(
-    recording: "str | Path | Recording | Any",
+    recording: str | Path | Recording | Any,
     model: str | Path | Engine = "default",
+    settings: ScoreSettings = ScoreSettings(),  # noqa: B008 (frozen)
     *,
-    step_s: float = CENTRE_S,
-    engine: EngineName = "auto",
-    interpolate: int = 0,
-    quality: QualitySettings | None = None,
-    threads: int | None = None,
     progress: Progress = silent,
     on_scores: OnScores | None = None,
-    accept_doubtful: bool = False,
+    **changes: Any,
 ) -> Scores:
     """Score a whole recording.
 
@@ -54,22 +115,15 @@ def score(
     recording
         A path (see `ictal.read`), a `Recording`, or an `mne.io.Raw`.
     model
-        Folder of a model, its name, or an engine that `open_engine` gave.
-    step_s
-        Seconds from one window to the next, a multiple of 0.5 from 0.5 to 50. The scores of a window concern 10 s;
-        how much the model sees around them is its own affair.
-    engine, threads
-        See `ictal.scoring.engines.open_engine`.
-    interpolate
-        So many missing electrodes may be made of the others; it is refused by default.
-    quality
-        Which windows get no prediction.
+        Folder of a model, its name, or an engine from `open_engine`.
+    settings
+        How it is scored.
     progress
-        Told the seconds that are scored.
+        Called with the seconds that are scored.
     on_scores
-        Told about rows as they come.
-    accept_doubtful
-        See `ictal.read`.
+        Called with the rows of each chunk as soon as it is scored.
+    **changes
+        Single fields of `ScoreSettings` to change, such as `step_s=2`.
 
     Returns
     -------
@@ -79,72 +133,157 @@ def score(
     Raises
     ------
     IctalError
-        If the file cannot be read, lacks what the model looks at, or is too short.
+        If the file cannot be read, lacks what the model needs, or is too short.
     """
     begun = time.perf_counter()
-    _check_step(step_s)
-    quality = quality or QualitySettings()
-    opened = as_recording(recording, accept_doubtful=accept_doubtful)
-    running = open_engine(find_model(model), engine, threads) if isinstance(model, str | Path) else model
-    contract = running.contract
-    mapping = map_channels(opened, contract.looks_at, interpolate)
-    pieces = list(stretches(opened, mapping, contract.standardise.fill))
+    settings = settings.changed(changes)
+    opened = as_recording(recording, accept_doubtful=settings.accept_doubtful)
+    engine = _engine(model, settings)
+    contract = engine.contract
+    mapping = map_channels(opened, [derivation(name) for name in contract.derivations], settings.interpolate)
+    runs = recorded_runs(opened, mapping, contract.standardise.fill)
     check_unit(sample_of(opened, mapping), opened.name)
-    geometry = contract.needs.geometry(contract.standardise.short)
-    planned = plans(pieces, round(step_s * RATE_HZ), geometry)
-    if not planned:
+    geometry = Geometry(contract.seen_s, contract.standardise.short)
+    chunks = plan_chunks(runs, round(settings.step_s * RATE_HZ), geometry)
+    if not chunks:
         raise ReadError(f"{opened.name}: {too_short(opened, geometry)}")
-    total, done, parts, first_s = sum(plan.seconds for plan in planned), 0.0, [], 0.0
-    makers = [
-        partial(load, plan, contract.standardise, quality, sees_context=contract.sees_context) for plan in planned
-    ]
-    with ahead(makers) as loaded:
-        for number, piece in enumerate(loaded):
-            parts.append(score_piece(piece, running))
+    total_s, done_s, parts, first_s = sum(chunk.seconds for chunk in chunks), 0.0, [], 0.0
+    with closing(read_ahead([partial(chunk.read, contract) for chunk in chunks])) as read:
+        for chunk, (piece, plain) in zip(chunks, read, strict=True):
+            parts.append(score_chunk(chunk, piece, plain, engine, settings.quality))
             first_s = first_s or time.perf_counter() - begun
-            done += planned[number].seconds
-            progress("scoring", done, total)
+            done_s += chunk.seconds
+            progress("scoring", done_s, total_s)
             if on_scores:
                 on_scores(parts[-1])
     frame = pd.concat(parts, ignore_index=True)
-    notes = _notes(mapping, pieces, frame, geometry)
-    manifest = _manifest(running, step_s, interpolate, quality)
-    manifest["seconds"] = {"first_scores": round(first_s, 2), "all": round(time.perf_counter() - begun, 2)}
-    return Scores(frame, RecordingInfo.of(opened, mapping, notes), manifest)
+    info = RecordingInfo.of(opened, mapping, _notes(mapping, runs, frame, geometry))
+    seconds = {"first_scores": round(first_s, 2), "all": round(time.perf_counter() - begun, 2)}
+    return Scores(frame, info, _manifest(engine, settings, seconds))
 
 
-def _check_step(step_s: float) -> None:
-    if not STEP_UNIT_S <= step_s <= WINDOW_S or step_s % STEP_UNIT_S:
-        raise RecipeError(
-            f"the step is {step_s:g} s; allowed are multiples of {STEP_UNIT_S:g} from {STEP_UNIT_S:g} to {WINDOW_S}"
-        )
+def _engine(model: str | Path | Engine, settings: ScoreSettings) -> Engine:
+    if isinstance(model, str | Path):
+        return open_engine(find_model(model), settings.engine, settings.threads)
+    return model
 
 
-def _notes(mapping: ChannelMapping, pieces: Sequence[Stretch], frame: pd.DataFrame, geometry: Geometry) -> list[str]:
-    """Say what was not scored, or not as it stands in the file."""
+@dataclass(frozen=True)
+class Chunk:
+    """Consecutive windows of one run, which are read and scored together.
+
+    Attributes
+    ----------
+    run
+        Of the recording.
+    starts
+        First sample of each window in the run, at 200 Hz. The first may be negative, and the last window may end
+        after the run, if the model does not see the missing samples.
+    geometry
+        What the model sees of each window.
+    """
+
+    run: RecordedRun
+    starts: tuple[int, ...]
+    geometry: Geometry
+
+    @property
+    def seconds(self) -> float:
+        """By how much the windows advance in the recording."""
+        step = self.starts[1] - self.starts[0] if len(self.starts) > 1 else WINDOW_SAMPLES
+        return len(self.starts) * step / RATE_HZ
+
+    @property
+    def offset(self) -> int:
+        """First sample of the run that is read."""
+        return max(0, self.starts[0] + self.geometry.unseen)
+
+    def read(self, contract: Contract) -> tuple[WindowBatch, Resampled]:
+        """Return the windows as an engine takes them, and their samples before the band-pass."""
+        geometry, first, settings = self.geometry, self.starts[0], contract.standardise
+        # Up to the end of a frame: otherwise the quality of the last window would lack its last half second.
+        end = -(-(self.starts[-1] + WINDOW_SAMPLES - geometry.unseen) // FRAME) * FRAME
+        standardised, plain = self.run.standardised(self.offset, min(end, self.run.n_samples), settings)
+        contexts = contexts_at(self.run, self.starts, settings.max_missing) if contract.sees_context else None
+        if geometry.made_up(self.run):
+            signal = completed(standardised.signal, first - self.offset, geometry.short)
+        else:
+            signal = np.pad(standardised.signal, ((0, 0), (geometry.unseen, geometry.unseen)))
+        return WindowBatch(signal, [start - first for start in self.starts], contexts), plain
+
+
+def plan_chunks(runs: Sequence[RecordedRun], step: int, geometry: Geometry) -> list[Chunk]:
+    """Divide the windows of all runs into chunks, the first of them small.
+
+    No chunk lasts longer than at a step of 10 s, so that memory is bounded.
+    """
+    fewer = max(step / CENTRE_SAMPLES, 1)
+    found: list[Chunk] = []
+    for run, starts in zip(runs, geometry.starts(runs, step), strict=True):
+        while starts:
+            wanted = int((WINDOWS if found else FIRST_WINDOWS) / fewer)
+            size = max(1, wanted // ALIGNED_WINDOWS) * ALIGNED_WINDOWS
+            found.append(Chunk(run, tuple(starts[:size]), geometry))
+            starts = starts[size:]
+    return found
+
+
+def read_ahead(jobs: Sequence[Callable[[], Job]]) -> Generator[Job, None, None]:
+    """Give the results of jobs in their order; each runs in a second thread while the one before it is used.
+
+    Close the iterator to end the thread, for example with `contextlib.closing`.
+    """
+    with ThreadPoolExecutor(1, "reading") as pool:
+        ahead = pool.submit(jobs[0])
+        for job in jobs[1:]:
+            result = ahead.result()
+            ahead = pool.submit(job)
+            yield result
+        yield ahead.result()
+
+
+def score_chunk(
+    chunk: Chunk, piece: WindowBatch, plain: Resampled, engine: Engine, quality: QualitySettings
+) -> pd.DataFrame:
+    """Return the rows of the windows of a chunk; those of too low quality get no prediction."""
+    probabilities = engine(piece).probabilities
+    starts = [start - chunk.offset for start in chunk.starts]
+    onset_s = chunk.run.onset_s + chunk.offset / RATE_HZ
+    rows = describe_windows(plain, chunk.run.mapping, starts, onset_s, chunk.geometry, quality)
+    rows["made_up_s"] = chunk.geometry.made_up(chunk.run) / RATE_HZ
+    rows[list(PROBABILITY_COLUMNS)] = np.where((rows["reason"] == "").to_numpy()[:, None], probabilities, np.nan)
+    rows["spread"] = spread_of(rows)
+    return rows[list(COLUMNS)]
+
+
+def _notes(
+    mapping: ChannelMapping, runs: Sequence[RecordedRun], frame: pd.DataFrame, geometry: Geometry
+) -> list[str]:
+    """Say what was not scored, or not as it is in the file."""
     notes = []
     if mapping.interpolated:
-        notes.append(f"made of other electrodes by spherical splines: {', '.join(mapping.interpolated)}")
-    short = [piece for piece in pieces if geometry.made_up(piece)]
-    if short and len(pieces) > 1:
-        seconds = sum(piece.n_samples for piece in short) / RATE_HZ
-        notes.append(f"{len(short)} pieces of {seconds:.0f} s in all, between gaps, are too short to be scored")
+        notes.append(f"interpolated from other electrodes by spherical splines: {', '.join(mapping.interpolated)}")
+    short = [run for run in runs if geometry.made_up(run)]
+    if short and len(runs) > 1:
+        seconds = sum(run.n_samples for run in short) / RATE_HZ
+        plural = "" if len(short) == 1 else "s"
+        notes.append(f"too short to be scored: {len(short)} run{plural} between gaps, {seconds:.0f} s in all")
     made_up = float(frame["made_up_s"].max())
     if made_up:
-        notes.append(f"shorter than {geometry.seen_s:g} s: {made_up:g} s of what the model sees are made up")
+        notes.append(f"shorter than {geometry.seen_s:g} s: {made_up:g} s of what the model sees are filled in")
     refused = int((frame["reason"] != "").sum())
     if refused:
-        notes.append(f"{refused} of {len(frame)} windows have no prediction, for lack of quality")
+        notes.append(f"{refused} of {len(frame)} windows have no prediction because of low quality")
     return notes
 
 
-def _manifest(engine: Engine, step_s: float, interpolate: int, quality: QualitySettings) -> dict[str, Any]:
+def _manifest(engine: Engine, settings: ScoreSettings, seconds: dict[str, float]) -> dict[str, Any]:
     contract = engine.contract
     return {
         "ictal_version": __version__,
         "made": datetime.now(UTC).isoformat(timespec="seconds"),
         "model": {
-            "name": engine.contract.name,
+            "name": contract.name,
             "arm": contract.arm,
             "weights_sha256": contract.weights_sha256,
             "derivations": list(contract.derivations),
@@ -153,11 +292,12 @@ def _manifest(engine: Engine, step_s: float, interpolate: int, quality: QualityS
         },
         "engine": dict(engine.described),
         "settings": {
-            "step_s": step_s,
-            "interpolate": interpolate,
-            "quality": quality.model_dump(mode="json"),
+            "step_s": settings.step_s,
+            "interpolate": settings.interpolate,
+            "quality": settings.quality.model_dump(mode="json"),
             "standardise": contract.standardise.model_dump(mode="json"),
         },
         "numpy_version": np.__version__,
         "warnings": list(contract.warnings),
+        "seconds": seconds,
     }

@@ -79,8 +79,8 @@ class QualitySettings(Settings):
 
 
 @dataclass(frozen=True)
-class Frames:
-    """What the frames of a piece of a recording show.
+class QualityFrames:
+    """The flaws and spectra of the frames of an excerpt of a recording.
 
     Attributes
     ----------
@@ -90,12 +90,15 @@ class Frames:
         [left and right, frequency, frame]: mean power density over the hemisphere's derivations, µV²/Hz; NaN where
         none can be had.
     used
-        [electrode]: which electrodes the recording gives.
+        [electrode]: which electrodes the recording has.
+    n_samples
+        Length of the excerpt.
     """
 
     flaws: Marks
     spectra: Signal
     used: Marks
+    n_samples: int
 
     def window(self, start: int, n_samples: int = WINDOW_SAMPLES) -> npt.NDArray[np.float64]:
         """Return the share of a window in which each electrode has each flaw, [flaw, electrode]."""
@@ -119,20 +122,23 @@ def _frames(start: int, n_samples: int) -> slice:
     return slice(first, max(first + 1, (start + n_samples - FRAME // 2 - 1) // FRAME + 1))
 
 
-def look_at(piece: Resampled, mapping: ChannelMapping, settings: QualitySettings) -> Frames:
-    """Look at the frames of a piece; what does not fill the last one is left out."""
-    length = max(1, piece.signal.shape[1] // FRAME) * FRAME
+def measure_quality(excerpt: Resampled, mapping: ChannelMapping, settings: QualitySettings) -> QualityFrames:
+    """Measure the quality of the frames of an excerpt; samples that do not fill the last frame are left out."""
+    n_samples = excerpt.signal.shape[1]
+    length = max(1, n_samples // FRAME) * FRAME
     used = np.array([name in mapping.known for name in ELECTRODES])
-    electrodes = _framed(piece.signal, length)
+    electrodes = _framed(excerpt.signal, length)
     waves = _waves(electrodes)
     lost = [
-        _framed(marks, length).mean(axis=-1) for marks in (piece.flat, piece.missing & ~piece.flat, piece.clipped)
+        _framed(marks, length).mean(axis=-1)
+        for marks in (excerpt.flat, excerpt.missing & ~excerpt.flat, excerpt.clipped)
     ]
     flaws = np.stack([*(share > settings.lost_share for share in lost), *_seen(electrodes, waves, mapping, settings)])
     flaws[:, ~used] = False
     spoilt = np.asarray(flaws[[FLAWS.index(name) for name in SILENT]].any(axis=0))
     formed = ([pair for pair in pairs if mapping.forms(pair)] for pairs in HEMISPHERES.values())
-    return Frames(flaws, np.stack([_hemisphere(waves, ~spoilt, pairs) for pairs in formed]), used)
+    spectra = np.stack([_hemisphere(waves, ~spoilt, pairs) for pairs in formed])
+    return QualityFrames(flaws, spectra, used, n_samples)
 
 
 def _seen(
@@ -236,7 +242,7 @@ def left_right(spectrum_db: npt.NDArray[np.float64]) -> float:
     return float(left / right)
 
 
-def reason_in_words(frames: Frames, start: int, n_samples: int, settings: QualitySettings) -> str:
+def reason_in_words(frames: QualityFrames, start: int, n_samples: int, settings: QualitySettings) -> str:
     """Say why a window gets no prediction; nothing where it may."""
     usable = frames.usable(start, n_samples)
     if usable >= settings.min_usable:

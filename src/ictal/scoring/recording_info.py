@@ -23,10 +23,9 @@ from ictal.preprocessing.channel_mapping import (
     referential_electrodes,
     widest_mapping,
 )
-from ictal.preprocessing.missing import flat_runs
-from ictal.preprocessing.resampling import runs_of
+from ictal.preprocessing.filtering import flat_runs
+from ictal.preprocessing.runs import check_unit, rows_of, run_extents
 from ictal.preprocessing.settings import FLAT_S, MIN_RATE_HZ
-from ictal.preprocessing.voltage_check import check_unit, rows_of
 from ictal.scoring.export_contract import Input, read_input
 
 VIEWS: dict[str, tuple[Derivation, ...]] = {
@@ -137,29 +136,14 @@ def describe(recording: Recording, contract: Input | None = None, interpolate: i
     """
     model = contract or read_input(DEFAULT)
     geometry = model.needs.geometry(model.standardise.short)
-    found: ChannelMapping | None = None
-    problem = ""
-    electrodes: tuple[str, ...] = ()
-    try:
-        electrodes = referential_electrodes(recording)
-        found = map_channels(recording, model.looks_at, interpolate)
-    except ElectrodeError as error:
-        problem = str(error).removeprefix(f"{recording.name}: ") + _hint(recording, model, interpolate)
-        found = (
-            bipolar_mapping(recording)
-            or _of_several_references(recording)
-            or _electrodes_alone(recording, electrodes)
-        )
+    electrodes, found, problem = _mapped(recording, model, interpolate)
     amplitude: float | None = None
     flat: tuple[str, ...] = ()
     if found and recording.n_samples:
         try:
             amplitude, flat = _amplitude(recording, found)
         except IctalError as error:
-            problem = problem or str(error).removeprefix(f"{recording.name}: ")
-    wanted = {
-        name: (sum(found.forms(pair) for pair in pairs) if found else 0, len(pairs)) for name, pairs in VIEWS.items()
-    }
+            problem = problem or _without_name(error, recording)
     bipolar = found is not None and found.kind == "bipolar"
     names = [recording.channels[row] for row in _scalp_rows(found)] if found else []
     return Info(
@@ -175,7 +159,7 @@ def describe(recording: Recording, contract: Input | None = None, interpolate: i
         interpolated=found.interpolated if found else (),
         derivations=tuple(names) if bipolar else (),
         ignored=found.ignored if found else recording.channels,
-        views=wanted,
+        views={name: (sum(map(found.forms, pairs)) if found else 0, len(pairs)) for name, pairs in VIEWS.items()},
         amplitude_uv=amplitude,
         flat=flat,
         model=model.name,
@@ -215,6 +199,26 @@ def info(
     """
     contract = model if isinstance(model, Input) else read_input(model)
     return describe(as_recording(recording, accept_doubtful=accept_doubtful), contract, interpolate)
+
+
+def _mapped(
+    recording: Recording, model: Input, interpolate: int
+) -> tuple[tuple[str, ...], ChannelMapping | None, str]:
+    """Return the electrodes against a reference, the mapping of the channels, and why it does not suit the model."""
+    electrodes: tuple[str, ...] = ()
+    try:
+        electrodes = referential_electrodes(recording)
+        return electrodes, map_channels(recording, model.looks_at, interpolate), ""
+    except ElectrodeError as error:
+        problem = _without_name(error, recording) + _hint(recording, model, interpolate)
+    found = (
+        bipolar_mapping(recording) or _of_several_references(recording) or _electrodes_alone(recording, electrodes)
+    )
+    return electrodes, found, problem
+
+
+def _without_name(error: IctalError, recording: Recording) -> str:
+    return str(error).removeprefix(f"{recording.name}: ")
 
 
 def _electrodes_alone(recording: Recording, electrodes: Sequence[str]) -> ChannelMapping | None:
@@ -264,18 +268,18 @@ def _amplitude(recording: Recording, found: ChannelMapping) -> tuple[float, tupl
 
 def _too_slow_or_short(recording: Recording, geometry: Geometry) -> str:
     if recording.rate_hz < MIN_RATE_HZ:
-        return f"{recording.rate_hz:g} Hz is too slow; needed are {MIN_RATE_HZ} Hz"
+        return f"{recording.rate_hz:g} Hz is too slow; at least {MIN_RATE_HZ} Hz are needed"
     return "" if n_windows(recording, geometry) else too_short(recording, geometry)
 
 
 def n_windows(recording: Recording, geometry: Geometry) -> int:
     """Return how many windows a step of 10 s gives."""
-    return sum(len(starts) for starts in geometry.starts(runs_of(recording), CENTRE_SAMPLES))
+    return sum(len(starts) for starts in geometry.starts(run_extents(recording), CENTRE_SAMPLES))
 
 
 def too_short(recording: Recording, geometry: Geometry) -> str:
     """Say why a recording has no window."""
-    needed_s, n_runs = geometry.needed / RATE_HZ, len(recording.segments)
+    needed_s, n_runs = geometry.needed / RATE_HZ, len(recording.runs)
     pieces = "" if n_runs == 1 else f" in {n_runs} pieces"
     completed = f", or one piece of {CENTRE_S} s" if geometry.short != "refuse" and needed_s > CENTRE_S else ""
     return f"lasts {recording.duration_s:g} s{pieces}; needed are {needed_s:g} s without a gap{completed}"

@@ -19,7 +19,7 @@ _SECONDS = re.compile(r"(\d+(?:\.\d+)?) ?(?:seconds?|secs?|s)")
 
 
 @dataclass
-class Listed:
+class ListedRecording:
     """A recording of a list: its name, clock times in seconds, and seizures in seconds from its start."""
 
     name: str
@@ -54,7 +54,7 @@ def tusz_head(text: str) -> dict[str, str]:
     return dict(_TUSZ_HEAD.findall(text))
 
 
-def read_list(path: Path) -> list[Listed]:
+def read_list(path: Path) -> list[ListedRecording]:
     """Read the recordings and seizures of a CHB-MIT summary or a Siena list.
 
     Both have lines 'key: value'. CHB-MIT gives seconds from the start of a file, Siena clock times.
@@ -68,12 +68,12 @@ def read_list(path: Path) -> list[Listed]:
         text = path.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
         raise TableError(f"{path}: cannot be read as text: {error}") from error
-    found: dict[str, Listed] = {}
+    found: dict[str, ListedRecording] = {}
     problems: list[str] = []
-    last: Listed | None = None
+    last: ListedRecording | None = None
     for number, key, value in _lines(text):
         if key == "file name":
-            last = found.setdefault(value, Listed(value))
+            last = found.setdefault(value, ListedRecording(value))
         elif key.endswith(("start time", "end time")):
             if last is None:
                 problems.append(f"line {number}: '{value}' stands before any file name")
@@ -97,7 +97,7 @@ def _lines(text: str) -> Iterator[tuple[int, str, str]]:
             yield number, " ".join(key.split()), found[2]
 
 
-def _take(recording: Listed, key: str, value: str) -> bool:
+def _take(recording: ListedRecording, key: str, value: str) -> bool:
     """Put a time where its key says; say whether that could be."""
     if key.startswith(("file", "registration")):
         clock = clock_s(value)

@@ -1,12 +1,11 @@
-"""Scores of a recording: a row per window, what was recorded, and what made them."""
+"""Scores of a recording: a row per window, the recording itself, and how they were made."""
 
 import json
-from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
-from importlib import import_module
+from datetime import UTC
+from html import escape
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -15,18 +14,17 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from ictal.core.atomic_files import whole_file
+from ictal.core.labels import PATTERN_TITLES
 from ictal.core.predictions import PROBABILITY_COLUMNS
-from ictal.core.recording import Recording
-from ictal.core.settings import Settings
 from ictal.errors import TableError, listed, reason
-from ictal.preprocessing.channel_graph import ChannelMapping
-from ictal.preprocessing.channel_mapping import reference_notes
 from ictal.scoring.burden import burden
-from ictal.scoring.events import Event, EventSettings, find_events
+from ictal.scoring.event_files import annotation_text, write_annotated_copy, write_events
+from ictal.scoring.events import EVENT_PATTERNS, Events, EventSettings, find_events
 from ictal.scoring.quality import FLAWS
+from ictal.scoring.scored_recording import RecordingInfo
 
 if TYPE_CHECKING:
-    from matplotlib.figure import Figure
+    import mne
 
 SPECTRUM_COLUMNS = ("spectrum_left", "spectrum_right")
 AEEG_COLUMNS = ("aeeg_left_low", "aeeg_left_high", "aeeg_right_low", "aeeg_right_high")
@@ -56,104 +54,76 @@ def spread_of(frame: pd.DataFrame) -> npt.NDArray[np.float64]:
     return np.asarray(1 - (frame[list(PROBABILITY_COLUMNS)].to_numpy(dtype=np.float64) ** 2).sum(axis=1))
 
 
-class RecordingInfo(Settings):
-    """What was scored.
-
-    Attributes
-    ----------
-    name
-        Path of the recording, or its id.
-    start
-        Clock time of the first sample, where it is known.
-    span_s
-        From the first sample to the last, gaps included.
-    rate_hz, channels
-        Of the file.
-    kind, interpolated
-        See `ictal.preprocessing.channel_graph.ChannelMapping`.
-    gaps
-        Start and duration of each, in seconds.
-    annotations
-        Onset, duration and text of each.
-    notes
-        What a user must know of the file.
-    """
-
-    name: str
-    start: datetime | None
-    span_s: float
-    rate_hz: float
-    channels: tuple[str, ...]
-    kind: Literal["referential", "bipolar"]
-    interpolated: tuple[str, ...] = ()
-    gaps: tuple[tuple[float, float], ...] = ()
-    annotations: tuple[tuple[float, float, str], ...] = ()
-    notes: tuple[str, ...] = ()
-
-    @classmethod
-    def of(cls, recording: Recording, mapping: ChannelMapping, notes: Sequence[str] = ()) -> "RecordingInfo":
-        """Describe a recording as it was scored."""
-        return cls(
-            name=recording.name,
-            start=recording.start,
-            span_s=recording.span_s,
-            rate_hz=recording.rate_hz,
-            channels=recording.channels,
-            kind=mapping.kind,
-            interpolated=mapping.interpolated,
-            gaps=tuple((gap.start_s, gap.duration_s) for gap in recording.gaps),
-            annotations=tuple((note.onset_s, note.duration_s, note.text) for note in recording.annotations),
-            notes=(*recording.all_notes, *reference_notes(mapping), *notes),
-        )
-
-
 @dataclass(frozen=True)
 class Scores:
-    """What a model says of a recording over time.
+    """The probabilities of a recording over time.
 
     Attributes
     ----------
     frame
-        A row per window, in the order of time: the columns `COLUMNS`.
+        A row per window, ordered by time: the columns `COLUMNS`.
     recording
-        What was scored.
+        The recording that was scored.
     manifest
-        What made the scores, as plain values.
+        Versions, model and settings, as plain values.
     """
 
     frame: pd.DataFrame
     recording: RecordingInfo
     manifest: dict[str, Any]
 
-    def events(self, settings: EventSettings | None = None) -> list[Event]:
-        """Return the events: runs of time in which a pattern is probable."""
+    def events(self, settings: EventSettings | None = None) -> Events:
+        """Return the events: intervals in which a pattern is probable."""
         return find_events(self.frame, settings, self.recording.gaps)
 
     def burden(self, every: str = "1h", settings: EventSettings | None = None) -> pd.DataFrame:
-        """Return how much of each stretch of time each pattern takes."""
+        """Return the share of each interval that each pattern takes, see `ictal.scoring.burden.burden`."""
         return burden(self.frame, self.events(settings), every)
-
-    def plot(self) -> "Figure":
-        """Draw the recording at a glance."""
-        # The report stands above this module, so that what draws is looked up when it is wanted.
-        figure: Figure = import_module("ictal.report.recording_figures").scores_figure(self)
-        return figure
 
     def to_frame(self) -> pd.DataFrame:
         """Return a copy of the table."""
         return self.frame.copy()
 
+    def _repr_html_(self) -> str:
+        events, refused = self.events(), int((self.frame["reason"] != "").sum())
+        rows = [
+            (
+                PATTERN_TITLES[pattern],
+                f"{self.frame[f'{pattern}_probability'].mean():.2f}",
+                len(own := [event.duration_s for event in events if event.pattern == pattern]),
+                f"{sum(own):.0f}",
+                f"{max(own, default=0):.0f}",
+            )
+            for pattern in EVENT_PATTERNS
+        ]
+        columns = ["pattern", "mean probability", "events", "seconds in events", "longest event, s"]
+        table = pd.DataFrame(rows, columns=columns).to_html(index=False, border=0)
+        hours = f"{self.recording.span_s / 3600:.2f} h, {len(self.frame)} windows, {refused} without a prediction"
+        return f"<p><b>{escape(self.recording.name)}</b>: {hours}</p>{table}"
+
+    def to_annotations(self, settings: EventSettings | None = None) -> "mne.Annotations":
+        """Return the events as annotations for MNE.
+
+        Onsets count from the first sample of the recording, gaps included. `orig_time` is the start of the recording
+        in UTC if it has one, as in MNE: times without a zone are taken as UTC.
+        """
+        import mne  # takes a second
+
+        events, start = self.events(settings), self.recording.start
+        return mne.Annotations(
+            [event.start_s for event in events],
+            [event.duration_s for event in events],
+            [annotation_text(event) for event in events],
+            start and (start.replace(tzinfo=UTC) if start.tzinfo is None else start.astimezone(UTC)),
+        )
+
     def to_bids(self, folder: str | Path) -> list[Path]:
         """Write the events as BIDS `events.tsv` with its JSON."""
-        return self._write("bids", folder)
+        return write_events(self.events(), self.recording, Path(folder))
 
     def to_edf(self, folder: str | Path) -> list[Path]:
         """Write a copy of the recording as EDF+ with the events as annotations."""
-        return self._write("edf", folder)
-
-    def _write(self, name: str, folder: str | Path) -> list[Path]:
-        paths: list[Path] = import_module("ictal.scoring.writers").WRITERS[name](self, Path(folder))
-        return paths
+        return write_annotated_copy(self.events(), self.recording, Path(folder))
 
     def write(self, path: str | Path, *, synced: bool = False) -> None:
         """Write table, recording and manifest as one Parquet file, whole or not at all; see `whole_file`."""

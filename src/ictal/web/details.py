@@ -43,7 +43,7 @@ def details(item: Item, *, withheld: bool) -> dict[str, Any]:
         "heart_uv": item.amplitudes_uv[1],
         "segments": [
             {"start_s": part.onset_s, "stop_s": part.onset_s + (part.stop - part.start) / recording.rate_hz}
-            for part in recording.segments
+            for part in recording.runs
         ],
         "gaps": [{"start_s": gap.start_s, "stop_s": gap.start_s + gap.duration_s} for gap in recording.gaps],
         "annotations": [

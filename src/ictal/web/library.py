@@ -18,8 +18,9 @@ from ictal.core.recording import Recording
 from ictal.errors import IctalError, UnknownNameError
 from ictal.preprocessing.channel_mapping import reference_notes, widest_mapping
 from ictal.scoring.events import Event, find_events
+from ictal.scoring.scored_recording import stem_of
 from ictal.scoring.scores import COLUMNS, Scores
-from ictal.scoring.writers import scores_file, stem_of
+from ictal.scoring.writers import scores_file
 from ictal.web.identity import Identity
 from ictal.web.montages import Montage, montages_of
 from ictal.web.page_amplitude import amplitudes_uv
@@ -44,7 +45,7 @@ class Item:
     path
         Of the file.
     recording
-        Opened; its samples are read by segment.
+        Opened; its samples are read in chunks.
     title
         What people call it.
     state, done, total, reason

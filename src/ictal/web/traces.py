@@ -141,9 +141,9 @@ def channels_of(recording: Recording, rows: Sequence[int], first: int, last: int
     """
     values = np.full((len(rows), last - first), np.nan, dtype=np.float32)
     margin = round(cuts.margin_s * recording.rate_hz)
-    for segment in recording.segments:
-        onset = round(segment.onset_s * recording.rate_hz)
-        stop, offset = onset + segment.stop - segment.start, segment.start - onset
+    for run in recording.runs:
+        onset = round(run.onset_s * recording.rate_hz)
+        stop, offset = onset + run.stop - run.start, run.start - onset
         begin, end = max(first, onset), min(last, stop)
         if begin >= end:
             continue

@@ -1,0 +1,115 @@
+"""Events as files that other programs read: BIDS events.tsv, and a copy of the recording with annotations."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from ictal import __version__
+from ictal.core.atomic_files import whole_file, write_json, writing
+from ictal.core.labels import PATTERN_TITLES
+from ictal.core.recording import Annotation
+from ictal.errors import IctalError
+from ictal.io import open_recording
+from ictal.io.edf.annotated_copy import copy_edf_with_annotations, write_annotated_edf
+from ictal.io.open import format_of
+from ictal.scoring.events import Event
+from ictal.scoring.scored_recording import RecordingInfo
+
+EDF_KINDS = (".edf", ".bdf")
+"""Formats that are copied byte by byte, regardless of the suffix of a file."""
+EVENT_TYPES = {
+    "sz": "A seizure of unknown type, according to the votes that the model expects from experts.",
+    "bckg": "No seizure: another pattern (column trial_type), or the whole recording where nothing was found.",
+}
+TRIAL_TYPES = {
+    "seizure": "Electrographic seizure",
+    "lpd": "Lateralized periodic discharges",
+    "gpd": "Generalized periodic discharges",
+    "lrda": "Lateralized rhythmic delta activity",
+    "grda": "Generalized rhythmic delta activity",
+    "n/a": "The row covers the whole recording, in which no pattern was found.",
+}
+HED_TAGS = {
+    "lpd": "Lateralized-periodic-discharges",
+    "gpd": "Generalized-periodic-discharges",
+    "lrda": "Rhythmic-delta-activity",
+    "grda": "Rhythmic-delta-activity",
+}
+"""Tags of the library HED-SCORE 2.1.0, which has none for the side of rhythmic delta activity."""
+SIDECAR: dict[str, Any] = {
+    "onset": {"Description": "Start of the event, from the start of the recording, gaps included.", "Units": "s"},
+    "duration": {"Description": "How long the event lasts.", "Units": "s"},
+    "eventType": {
+        "Description": "Seizure or not, in the words of SzCORE (Dan et al., Epilepsia 2024).",
+        "Levels": EVENT_TYPES,
+        "HED": {"sz": "Unclassified-epileptic-seizure"},
+    },
+    "confidence": {"Description": "Mean probability of the pattern over the event, from 0 to 1."},
+    "channels": {"Description": "Channels that show the event; the model does not say them, so always n/a."},
+    "dateTime": {"Description": "Clock time of the start of the recording, YYYY-MM-DD HH:MM:SS."},
+    "recordingDuration": {"Description": "How long the recording lasts, gaps included.", "Units": "s"},
+    "trial_type": {
+        "Description": "The pattern, one of those of the ACNS terminology of critical-care EEG (Hirsch et al. 2021).",
+        "Levels": TRIAL_TYPES,
+        "HED": HED_TAGS,
+    },
+}
+
+
+def annotation_text(event: Event) -> str:
+    """Return the text of an annotation for an event."""
+    return f"ictal: {PATTERN_TITLES[event.pattern]}"
+
+
+def write_events(events: Sequence[Event], recording: RecordingInfo, folder: Path) -> list[Path]:
+    """Write events in the format of SzCORE and BIDS: NAME_events.tsv, and NAME_events.json, which describes it."""
+    table, sidecar = (folder / f"{recording.stem}_events{suffix}" for suffix in (".tsv", ".json"))
+    with writing(table), whole_file(table) as part:
+        events_table(events, recording).to_csv(part, sep="\t", index=False, na_rep="n/a", lineterminator="\n")
+    with writing(sidecar):
+        write_json(sidecar, SIDECAR | {"GeneratedBy": {"Name": "ictal", "Version": __version__}})
+    return [table, sidecar]
+
+
+def write_annotated_copy(events: Sequence[Event], recording: RecordingInfo, folder: Path) -> list[Path]:
+    """Write a copy of the recording with the events as annotations: NAME_annotated.edf, or .bdf.
+
+    Raises
+    ------
+    IctalError
+        If there is no such file, or EDF+ cannot hold its content.
+    """
+    source = Path(recording.name)
+    if not source.exists():
+        raise IctalError(f"{source}: there is no such file; an annotated copy needs the recording itself")
+    kind = format_of(source)
+    path = folder / f"{recording.stem}_annotated{kind if kind in EDF_KINDS else '.edf'}"
+    notes = [Annotation(event.start_s, event.duration_s, annotation_text(event)) for event in events]
+    if kind in EDF_KINDS:
+        copy_edf_with_annotations(source, path, notes)
+    else:
+        write_annotated_edf(open_recording(source, accept_doubtful=True), path, notes)  # its scores were wanted
+    return [path]
+
+
+def events_table(events: Sequence[Event], recording: RecordingInfo) -> pd.DataFrame:
+    """Return the columns of SzCORE and BIDS's `trial_type`; one row of background if there is no event.
+
+    SzCORE knows only seizures and background, so other patterns are background there.
+    """
+    start, span_s = recording.start, recording.span_s
+    rows: list[tuple[float, float, str, float | None, str | None]] = [
+        (event.start_s, event.duration_s, "sz" if event.pattern == "seizure" else "bckg", event.mean, event.pattern)
+        for event in events
+    ]
+    table = pd.DataFrame(
+        rows or [(0.0, span_s, "bckg", None, None)],
+        columns=["onset", "duration", "eventType", "confidence", "trial_type"],
+    ).round({"onset": 6, "duration": 6, "confidence": 4})
+    return table.assign(
+        channels=None,
+        dateTime=start and start.strftime("%Y-%m-%d %H:%M:%S"),
+        recordingDuration=round(span_s, 6),
+    )[list(SIDECAR)]
