@@ -184,12 +184,14 @@ def test_gaps_and_segments_are_those_of_the_records(tmp_path_factory, gaps, firs
 
 def test_a_record_that_begins_before_the_last_one_ended_is_refused(tmp_path):
     path = write(tmp_path / "a.edf", [fp1()], [tals(f"+{onset}") for onset in (0, 1, 1.5, 3)], plus="EDF+D")
-    words = r"its times go back: 2 s of samples end 0\.5 s behind the start of the next"
-    with pytest.raises(ReadError, match=rf"a\.edf: {words}\. Correct that or, if you are sure .* --accept-doubtful"):
+    words = r"its clock goes back by 0\.5 s after 2 s of samples"
+    with pytest.raises(
+        ReadError, match=rf"a\.edf: {words}\. Correct the file or, if you are sure .* --accept-doubtful"
+    ):
         open_recording(path)
     made = open_recording(path, accept_doubtful=True)
     assert (made.n_samples, made.gaps) == (4 * RATE_HZ, ())
-    assert [note[:44] for note in made.notes] == ["accepted although doubtful: its times go back"[:44]]
+    assert [note[:44] for note in made.notes] == ["accepted although doubtful: its clock goes back"[:44]]
 
 
 def test_a_discontinuous_file_must_say_when_each_record_begins(tmp_path):

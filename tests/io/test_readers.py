@@ -389,7 +389,10 @@ def test_times_of_a_cropped_fif_begin_with_its_first_sample(tmp_path, day):
         "EEG T7-REF": "bad",
         "ECG": "ecg",
     }
-    assert [note[:30] for note in made.notes] == ["marked as bad, and not used: E", "it was joined of pieces at 1 p"]
+    assert [note[:30] for note in made.notes] == [
+        "marked as bad, and not used: E",
+        "segments were joined at 1 place"[:30],
+    ]
     np.testing.assert_allclose(made.read(), 1e6 * raw.get_data([0, 1, 3]), rtol=0, atol=2 * FLOAT32)
 
 

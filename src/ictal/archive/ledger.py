@@ -15,7 +15,7 @@ import pandas as pd
 from filelock import FileLock, Timeout
 
 from ictal import __version__
-from ictal.core.atomic_files import whole_file, writing
+from ictal.core.atomic_files import atomic_write, writing
 from ictal.errors import RunError, TableError
 
 LEDGER = "ledger.jsonl"
@@ -161,5 +161,5 @@ def ledger_table(rows: Iterable[Row]) -> pd.DataFrame:
 
 def write_table(rows: Iterable[Row], folder: Path) -> None:
     """Write the rows that count as Parquet, beside the ledger."""
-    with whole_file(folder / LEDGER_TABLE) as part:
+    with atomic_write(folder / LEDGER_TABLE) as part:
         ledger_table(rows).to_parquet(part, index=False)

@@ -9,7 +9,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from ictal.archive.source import Entry
-from ictal.core.atomic_files import remove_parts, whole_file, writing
+from ictal.core.atomic_files import atomic_write, remove_partial_files, writing
 from ictal.scoring.burden import burden, longest_runs
 from ictal.scoring.events import Event
 from ictal.scoring.scores import Scores
@@ -72,7 +72,7 @@ class Partition:
         self._write("burden", entry, _burden(entry, scores, events))
 
     def _write(self, kind: str, entry: Entry, table: pa.Table) -> None:
-        with whole_file(self.file(kind, entry), synced=True) as part:
+        with atomic_write(self.file(kind, entry), synced=True) as part:
             pq.write_table(table, part)
 
     def remove(self, entry: Entry) -> None:
@@ -84,7 +84,7 @@ class Partition:
     def tidy(self) -> None:
         """Remove what killed processes left; nobody may be writing."""
         for kind in KINDS:
-            remove_parts(self._place(kind))
+            remove_partial_files(self._place(kind))
 
     def present(self) -> set[str]:
         """Return the names of the entries that have all their files."""

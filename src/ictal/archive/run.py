@@ -12,7 +12,7 @@ from ictal.archive.run_settings import ABOUT, About
 from ictal.archive.source import Entry, is_url, plan
 from ictal.archive.status import Status, is_due, status_of
 from ictal.archive.worker import FetchError, Outcome, Scoring, score_entry
-from ictal.core.atomic_files import remove_parts
+from ictal.core.atomic_files import remove_partial_files
 from ictal.core.progress import Progress, silent
 from ictal.core.windows import CENTRE_S
 from ictal.distributed import Cluster, Finished, LostWorkerError, open_cluster, spread
@@ -121,7 +121,7 @@ def _run(
     with claim_ledger(folder) as ledger:
         if ledger.torn:
             tell("torn", {"line": ledger.torn.decode(errors="replace")})
-        remove_parts(folder)
+        remove_partial_files(folder)
         _write_about(folder, source, len(entries), scoring)
         partition.tidy()
         present = partition.present()

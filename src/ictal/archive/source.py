@@ -12,10 +12,10 @@ from urllib.parse import urlsplit
 import pandas as pd
 
 from ictal.archive.folders import files_below
-from ictal.core.atomic_files import hash_of, reason_of
+from ictal.core.atomic_files import hash_of
 from ictal.data.label_table import read_csv
 from ictal.distributed import require
-from ictal.errors import ReadError, TableError, listed
+from ictal.errors import ReadError, TableError, listed, reason
 from ictal.io.bids import ENDING, NOT_RAW
 from ictal.io.open import COMPANIONS, FOLDERS, READERS
 
@@ -97,7 +97,7 @@ def plan(source: str) -> list[Entry]:
         else:
             raise ReadError(f"{source}: there is no such folder or manifest")
     except OSError as error:
-        raise ReadError(f"{error.filename or source}: cannot be read: {reason_of(error)}") from error
+        raise ReadError(f"{error.filename or source}: cannot be read: {reason(error)}") from error
     if not entries:
         raise ReadError(f"{source}: holds no recording; formats that are read are {listed(READERS, 20)}")
     return sorted(entries, key=lambda entry: entry.recording)

@@ -14,8 +14,7 @@ from ictal.cli.recordings import evaluate_events, info, score
 from ictal.cli.screen import EXIT_CODES, FAILED, WRONG_USAGE, say_error
 from ictal.cli.study import ablate, compare, evaluate, experts, explain, simulate, train
 from ictal.cli.view import view
-from ictal.core.atomic_files import reason_of
-from ictal.errors import IctalError, UnknownNameError, UsageError
+from ictal.errors import IctalError, UnknownNameError, UsageError, reason
 
 app = typer.Typer(
     name="ictal",
@@ -67,5 +66,5 @@ def main() -> None:
         sys.exit(FAILED)
     except OSError as error:
         files = " and ".join(str(file) for file in (error.filename, error.filename2) if file is not None)
-        say_error(f"{files}: {reason_of(error)}" if files else reason_of(error))
+        say_error(f"{files}: {reason(error)}" if files else reason(error))
         sys.exit(FAILED)

@@ -17,7 +17,7 @@ from rich.table import Table
 
 from ictal.cli.recordings import ACCEPT_DOUBTFUL, ENGINE, INTERPOLATE, MODEL, STEP
 from ictal.cli.screen import JSON, PARTLY_FAILED, Results, bar, say
-from ictal.core.atomic_files import whole_file, writing
+from ictal.core.atomic_files import atomic_write, writing
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -163,7 +163,7 @@ def query(
 
     found, results = query_archive(folder, question, cast(Any, table)), Results(json_file)
     if csv_file:
-        with whole_file(csv_file) as part:
+        with atomic_write(csv_file) as part:
             for_spreadsheets(found).to_csv(part, index=False, lineterminator="\n")
     _show_rows(results, found, table)
     if csv_file:

@@ -7,9 +7,9 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from ictal.core.ids import alike, whole_number, with_whole_ids
+from ictal.core.ids import case_variants, normalize_id_columns, strip_zero_decimals
 from ictal.core.labels import TRUE_COLUMNS, VOTE_COLUMNS, check_votes
-from ictal.core.predictions import ID_COLUMNS, one_per
+from ictal.core.predictions import ID_COLUMNS, ambiguous_keys
 from ictal.core.windows import BEFORE_S
 from ictal.errors import TableError, listed, raise_problems, reason
 
@@ -74,7 +74,7 @@ def make_labels(frame: pd.DataFrame, path: Path) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        Ids, in the spelling of `ictal.core.ids.tidy_id`, and fold as text; start_s as float, votes as int; the index
+        Ids, as `ictal.core.ids.normalize_id` writes them, and fold as text; start_s as float, votes as int; the index
         counts from 0.
 
     Raises
@@ -87,7 +87,7 @@ def make_labels(frame: pd.DataFrame, path: Path) -> pd.DataFrame:
     with_fold = FOLD_COLUMN in frame.columns
     with_truth = all(column in frame.columns for column in TRUE_COLUMNS)
     extra = [*([FOLD_COLUMN] if with_fold else []), *(TRUE_COLUMNS if with_truth else [])]
-    frame = with_whole_ids(frame, ID_COLUMNS, str(path))
+    frame = normalize_id_columns(frame, ID_COLUMNS, str(path))
     time = CENTRE_COLUMN if CENTRE_COLUMN in frame.columns else "start_s"
     texts = frame[time]
     times_s = pd.to_numeric(texts, errors="coerce").astype(float)
@@ -110,14 +110,14 @@ def make_labels(frame: pd.DataFrame, path: Path) -> pd.DataFrame:
             f"lines {listed(lines)}: {' and '.join(keys)} {key} stands {len(lines)} times; allowed is once"
             for key, lines in groups.items()
         ]
-    problems += one_per(frame, "eeg_id", "patient_id") + alike("patient_id", frame["patient_id"])
+    problems += ambiguous_keys(frame, "eeg_id", "patient_id") + case_variants("patient_id", frame["patient_id"])
     if with_fold:
-        frame[FOLD_COLUMN] = folds = whole_number(frame[FOLD_COLUMN])
+        frame[FOLD_COLUMN] = folds = strip_zero_decimals(frame[FOLD_COLUMN])
         odd = folds[~(folds.str.fullmatch(r"\d+") | (folds == TEST_FOLD))]
         problems += [
             f"line {line}: fold is '{fold}'; allowed are 0, 1, 2, ... and '{TEST_FOLD}'" for line, fold in odd.items()
         ]
-        problems += one_per(frame, "patient_id", FOLD_COLUMN)
+        problems += ambiguous_keys(frame, "patient_id", FOLD_COLUMN)
     if with_truth:
         truth = frame[list(TRUE_COLUMNS)].apply(pd.to_numeric, errors="coerce").astype(float)
         odd = frame.index[~((truth >= 0).all(axis=1) & ((truth.sum(axis=1) - 1).abs() <= TRUTH_TOLERANCE))]

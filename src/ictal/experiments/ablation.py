@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import torch
 
-from ictal.core.atomic_files import whole_file, write_json, write_text
+from ictal.core.atomic_files import atomic_write, write_json, write_text
 from ictal.core.labels import TRUE_COLUMNS
 from ictal.core.predictions import Predictions, concatenate, mean_of
 from ictal.core.progress import Progress, silent
@@ -198,11 +198,11 @@ def ablate(
 
 def _write(result: Ablation, recipe: Recipe, units: Sequence[Unit], folder: RunFolder) -> None:
     """Write tables and report."""
-    with whole_file(folder.path / "ablation.csv") as part:
+    with atomic_write(folder.path / "ablation.csv") as part:
         result.to_frame().to_csv(part, index=False)
     write_json(folder.path / "ablation.json", result.to_json())
     if result.learning_curve:
-        with whole_file(folder.path / "learning_curve.csv") as part:
+        with atomic_write(folder.path / "learning_curve.csv") as part:
             result.learning_curve.to_frame().to_csv(part, index=False)
     comparison = result.comparison
     summaries = {arm.name: find_arm(arm.name).summary for arm in comparison.arms}

@@ -15,7 +15,7 @@ from pathlib import Path, PureWindowsPath
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from ictal.core.atomic_files import beside
+from ictal.core.atomic_files import find_sibling
 from ictal.core.montage import ELECTRODES, find_electrode, find_pair
 from ictal.core.recording import Annotation
 from ictal.errors import ReadError, listed
@@ -185,20 +185,20 @@ def _named(header: Header, field: str) -> str:
 
 def _data_file(header: Header) -> tuple[Path, tuple[str, ...]]:
     stated = _named(header, "DataFile")
-    if (found := beside(header.path, stated)) is not None:
+    if (found := find_sibling(header.path, stated)) is not None:
         return found, ()
     for suffix in DATA_SUFFIXES:
-        if (found := beside(header.path, header.path.stem + suffix)) is not None:
+        if (found := find_sibling(header.path, header.path.stem + suffix)) is not None:
             return found, (f"its samples are taken from {found.name}, since {stated} is not there",)
     raise ReadError(f"{header.path}: its samples are in {stated or 'no file'}, which is not beside it")
 
 
 def _markers_file(header: Header) -> tuple[Path | None, tuple[str, ...]]:
     stated = _named(header, "MarkerFile")
-    if stated and (found := beside(header.path, stated)) is not None:
+    if stated and (found := find_sibling(header.path, stated)) is not None:
         return found, ()
     suffix = ".amrk" if header.path.suffix.lower() == ".ahdr" else ".vmrk"
-    found = beside(header.path, header.path.stem + suffix)
+    found = find_sibling(header.path, header.path.stem + suffix)
     if found is not None:
         return found, (f"its markers are taken from {found.name}, since {stated} is not there",) if stated else ()
     why = f"{stated} is not beside it" if stated else "it names no file of markers"

@@ -10,7 +10,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from ictal.core.atomic_files import whole_file
+from ictal.core.atomic_files import atomic_write
 from ictal.core.recording import Recording, Signal
 from ictal.core.windows import RATE_HZ
 from ictal.errors import ReadError, listed, reason
@@ -101,7 +101,7 @@ def write_hms(path: Path, recording: Recording) -> None:
     if recording.rate_hz != RATE_HZ:
         raise ValueError(f"the HMS layout is for {RATE_HZ} Hz, and {recording.name} has {recording.rate_hz}")
     table = pa.table(dict(zip(recording.channels, recording.read(), strict=True)))
-    with whole_file(path) as part:
+    with atomic_write(path) as part:
         pq.write_table(table, part)
 
 

@@ -4,9 +4,9 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
-from ictal.core.atomic_files import beside, reason_of
+from ictal.core.atomic_files import find_sibling
 from ictal.core.recording import Recording
-from ictal.errors import ReadError, listed
+from ictal.errors import ReadError, listed, reason
 from ictal.io.bids import add_sidecars, recording_in, sidecar_units
 from ictal.io.edf.header import BDF_MAGIC, EDF_MAGIC
 from ictal.io.edf.reader import read_edf
@@ -71,9 +71,9 @@ def open_recording(path: str | Path, *, accept_doubtful: bool = False) -> Record
     try:
         if path.is_dir() and path.suffix.lower() not in FOLDERS:
             path = recording_in(path, READERS)
-        return add_sidecars(_read(path).settled(accept_doubtful=accept_doubtful), path)
+        return add_sidecars(_read(path).resolve_doubts(accept_doubtful=accept_doubtful), path)
     except OSError as error:
-        raise ReadError(f"{path}: cannot be read: {reason_of(error)}") from error
+        raise ReadError(f"{path}: cannot be read: {reason(error)}") from error
 
 
 def format_of(path: Path) -> str:
@@ -96,7 +96,7 @@ def _read(path: Path) -> Recording:
         note = f"it is a file of {content[1:].upper()} by its content, whatever its suffix '{path.suffix}' says"
         recording = READERS[content](path)
         return replace(recording, notes=(*recording.notes, note))
-    main = beside(path, path.stem + COMPANIONS[suffix]) if suffix in COMPANIONS else None
+    main = find_sibling(path, path.stem + COMPANIONS[suffix]) if suffix in COMPANIONS else None
     if main is not None and main != path:
         raise ReadError(f"{path}: is a part of a recording; open {main.name} instead")
     if suffix not in READERS:

@@ -14,11 +14,11 @@ from pathlib import Path, PureWindowsPath
 
 import numpy as np
 
-from ictal.core.atomic_files import beside, reason_of
+from ictal.core.atomic_files import find_sibling
 from ictal.core.recording import Annotation, Recording, Signal
-from ictal.errors import ReadError, listed
+from ictal.errors import ReadError, listed, reason
 from ictal.io.edf.header import printable
-from ictal.io.times import Times, joins_of, lay_out
+from ictal.io.times import Times, find_joins, layout_of
 
 NUMBERS = {"0": "<i2", "7": "<i4"}
 """How a sample is held, by the field DataType."""
@@ -60,7 +60,7 @@ class PersystSource:
         try:
             digital = np.fromfile(self.path, self.number, n_samples * width, offset=self.offset + start * size)
         except OSError as error:
-            raise ReadError(f"{self.path}: cannot be read: {reason_of(error)}") from error
+            raise ReadError(f"{self.path}: cannot be read: {reason(error)}") from error
         if len(digital) < n_samples * width:
             raise ReadError(f"{self.path}: has become shorter since it was opened")
         chosen = [self.columns[row] for row in (range(width) if rows is None else rows)]
@@ -96,7 +96,7 @@ def read_persyst(path: Path) -> Recording:
     if rest:
         notes.append(f"{rest} bytes of {data.name} are left over at its end; it is cut off")
     times = persyst_times(path, n_samples)
-    layout = lay_out(n_samples, rate_hz, times.joins)
+    layout = layout_of(n_samples, rate_hz, times.joins)
     return Recording(
         str(path),
         names,
@@ -106,7 +106,7 @@ def read_persyst(path: Path) -> Recording:
         times.start,
         layout.gaps,
         times.annotations or (),
-        notes=(*notes, *times.told),
+        notes=(*notes, *times.all_notes),
         doubts=times.doubts,
     )
 
@@ -133,7 +133,7 @@ def persyst_times(path: Path, n_samples: int | None = None) -> Times:
     clocks, past_midnight = _unrolled([clock for _, clock in stated], [sample / rate_hz for sample, _ in stated])
     if past_midnight:
         notes.append("[SampleTimes] begin anew at midnight, which is taken as the next day")
-    joins = joins_of([sample / rate_hz for sample, _ in stated], clocks)
+    joins = find_joins([sample / rate_hz for sample, _ in stated], clocks)
     first = clocks[0] - stated[0][0] / rate_hz if stated else None
     start, doubt = _start(sections, first)
     annotations, lost = _comments(sections)
@@ -252,9 +252,9 @@ def _pair(path: Path, line: str) -> tuple[int, float]:
 
 def _data_file(path: Path, sections: Sections) -> tuple[Path, list[str]]:
     stated = PureWindowsPath(_field(path, sections, "file")).name
-    if (found := beside(path, stated)) is not None:
+    if (found := find_sibling(path, stated)) is not None:
         return found, []
-    found = beside(path, f"{path.stem}.dat")
+    found = find_sibling(path, f"{path.stem}.dat")
     if found is None:
         raise ReadError(f"{path}: its samples are in {stated}, which is not beside it")
     return found, [f"its samples are taken from {found.name}, since {stated} is not there"]

@@ -47,7 +47,7 @@ class ScaledSource:
         return samples if (factors == 1).all() else samples * factors[:, None]
 
 
-def as_stated(recording: Recording, raw: Any, picks: Sequence[int]) -> Recording:
+def with_stated_units(recording: Recording, raw: Any, picks: Sequence[int]) -> Recording:
     """Return a recording of an `mne.io.Raw` with the types and units that its file states.
 
     Parameters

@@ -13,7 +13,7 @@ import pandas as pd
 from ictal.core.labels import N_PATTERNS
 from ictal.core.predictions import PROBABILITY_COLUMNS
 from ictal.core.recording import Signal
-from ictal.core.windows import BEFORE_SAMPLES, CENTRE_S, CENTRE_SAMPLES, RATE_HZ, WINDOW_SAMPLES, Geometry, completed
+from ictal.core.windows import BEFORE_SAMPLES, CENTRE_S, CENTRE_SAMPLES, RATE_HZ, WINDOW_SAMPLES, Geometry, pad_window
 from ictal.preprocessing.model_windows import contexts_at
 from ictal.preprocessing.runs import Stretch
 from ictal.preprocessing.settings import StandardiseSettings
@@ -99,15 +99,15 @@ def load(plan: Plan, settings: StandardiseSettings, quality: QualitySettings, *,
     stop = min(-(-end // FRAME) * FRAME, stretch.n_samples)
     standardised, plain = stretch.standardised(offset, stop, settings)
     contexts = contexts_at(stretch, plan.starts, settings.max_missing) if sees_context else None
-    if geometry.made_up(stretch):
-        signal = completed(standardised.signal, first - offset, geometry.short)
+    if geometry.n_padded(stretch):
+        signal = pad_window(standardised.signal, first - offset, geometry.short)
     else:
         signal = np.pad(standardised.signal, ((0, 0), (geometry.unseen, geometry.unseen)))
     frames = look_at(plain, stretch.mapping, quality)
     envelopes = amplitude_integrated(plain.signal, stretch.mapping)
     onset_s = stretch.onset_s + offset / RATE_HZ
     rows = [_row(start - offset, onset_s, geometry, frames, envelopes, quality) for start in plan.starts]
-    known = pd.DataFrame(rows).assign(made_up_s=geometry.made_up(stretch) / RATE_HZ)
+    known = pd.DataFrame(rows).assign(made_up_s=geometry.n_padded(stretch) / RATE_HZ)
     return Loaded(signal, [start - first for start in plan.starts], contexts, rows=known)
 
 

@@ -125,7 +125,7 @@ def _opened(recording: Any, *, accept_doubtful: bool) -> Recording:
     if isinstance(recording, str | Path):
         return open_recording(recording, accept_doubtful=accept_doubtful)
     opened = recording if isinstance(recording, Recording) else from_raw(recording)
-    return opened.settled(accept_doubtful=accept_doubtful)
+    return opened.resolve_doubts(accept_doubtful=accept_doubtful)
 
 
 def _notes(mapping: ChannelMapping, pieces: Sequence[Stretch], frame: pd.DataFrame, geometry: Geometry) -> list[str]:
@@ -133,7 +133,7 @@ def _notes(mapping: ChannelMapping, pieces: Sequence[Stretch], frame: pd.DataFra
     notes = []
     if mapping.interpolated:
         notes.append(f"made of other electrodes by spherical splines: {', '.join(mapping.interpolated)}")
-    short = [piece for piece in pieces if geometry.made_up(piece)]
+    short = [piece for piece in pieces if geometry.n_padded(piece)]
     if short and len(pieces) > 1:
         seconds = sum(piece.n_samples for piece in short) / RATE_HZ
         notes.append(f"{len(short)} pieces of {seconds:.0f} s in all, between gaps, are too short to be scored")

@@ -14,7 +14,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from ictal.core.atomic_files import whole_file
+from ictal.core.atomic_files import atomic_write
 from ictal.core.predictions import PROBABILITY_COLUMNS
 from ictal.core.recording import Recording
 from ictal.core.settings import Settings
@@ -156,11 +156,11 @@ class Scores:
         return paths
 
     def write(self, path: str | Path, *, synced: bool = False) -> None:
-        """Write table, recording and manifest as one Parquet file, whole or not at all; see `whole_file`."""
+        """Write table, recording and manifest as one Parquet file, whole or not at all; see `atomic_write`."""
         table = pa.Table.from_pandas(self.frame, preserve_index=False)
         kept = {"recording": self.recording.model_dump(mode="json"), "manifest": self.manifest}
         metadata = {**(table.schema.metadata or {}), METADATA: json.dumps(kept).encode()}
-        with whole_file(Path(path), synced=synced) as part:
+        with atomic_write(Path(path), synced=synced) as part:
             pq.write_table(table.replace_schema_metadata(metadata), part)
 
     @classmethod

@@ -9,7 +9,7 @@ from typing import Any
 import pandas as pd
 
 from ictal import __version__
-from ictal.core.atomic_files import whole_file, write_json, writing
+from ictal.core.atomic_files import atomic_write, write_json, writing
 from ictal.core.labels import PATTERN_TITLES
 from ictal.core.predictions import PROBABILITY_COLUMNS
 from ictal.core.recording import Annotation
@@ -98,7 +98,7 @@ def write_csv(scores: Scores, folder: Path) -> list[Path]:
     path = folder / f"{stem(scores)}_scores.csv"
     table = scores.frame.drop(columns=list(LIST_COLUMNS))
     table.insert(2, "clock_time", [clock_time(scores, second) for second in table["start_s"]])
-    with writing(path), whole_file(path) as part:
+    with writing(path), atomic_write(path) as part:
         table.to_csv(part, index=False, lineterminator="\n")
     return [path]
 
@@ -106,7 +106,7 @@ def write_csv(scores: Scores, folder: Path) -> list[Path]:
 def write_bids(scores: Scores, folder: Path) -> list[Path]:
     """Write the events as SzCORE and BIDS want them: NAME_events.tsv, and NAME_events.json, which explains it."""
     table, sidecar = (folder / f"{stem(scores)}_events{suffix}" for suffix in (".tsv", ".json"))
-    with writing(table), whole_file(table) as part:
+    with writing(table), atomic_write(table) as part:
         events_table(scores).to_csv(part, sep="\t", index=False, na_rep="n/a", lineterminator="\n")
     with writing(sidecar):
         write_json(sidecar, SIDECAR | {"GeneratedBy": {"Name": "ictal", "Version": __version__}})

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 from platformdirs import user_cache_path
 
-from ictal.core.atomic_files import hash_of, whole_file
+from ictal.core.atomic_files import atomic_write, hash_of
 from ictal.core.montage import ELECTRODES
 
 Floats = npt.NDArray[np.float64]
@@ -140,7 +140,7 @@ def forward_models() -> Floats:
     path: Path = user_cache_path("ictal") / "head" / f"{key}.npy"
     if not path.exists():
         models = np.stack([_solve(skull) for skull in SKULL_S_PER_M])
-        with whole_file(path) as part, part.open("wb") as file:
+        with atomic_write(path) as part, part.open("wb") as file:
             np.save(file, models.astype(np.float32))
     return np.asarray(np.load(path), dtype=np.float64)
 

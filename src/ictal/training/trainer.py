@@ -8,7 +8,7 @@ import lightning as L  # noqa: N812 - the name that its users know
 import pandas as pd
 import torch
 
-from ictal.core.atomic_files import PART, whole_file, writing
+from ictal.core.atomic_files import PART, atomic_write, writing
 from ictal.core.progress import Progress, silent
 from ictal.data import WindowArray
 from ictal.data.simulated_stream import Stream
@@ -38,7 +38,7 @@ class SaveEachEpoch(L.Callback):
         assert isinstance(pl_module, Learner)
         pl_module.note_epoch()
         path = pl_module.folder / CHECKPOINT
-        part = path.with_name(f".{CHECKPOINT}{PART}")  # of all processes the same, so that it is no `whole_file`
+        part = path.with_name(f".{CHECKPOINT}{PART}")  # of all processes the same, so that it is no `atomic_write`
         with writing(path):
             try:
                 trainer.save_checkpoint(part)
@@ -48,7 +48,7 @@ class SaveEachEpoch(L.Callback):
             if trainer.is_global_zero:
                 part.replace(path)
         if trainer.is_global_zero:
-            with whole_file(pl_module.folder / HISTORY) as path:
+            with atomic_write(pl_module.folder / HISTORY) as path:
                 pd.DataFrame(pl_module.history).to_csv(path, index=False)
 
 

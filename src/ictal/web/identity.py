@@ -4,9 +4,9 @@ import hashlib
 import threading
 from pathlib import Path
 
-from ictal.core.atomic_files import hash_of, reason_of
-from ictal.core.hashing import remembered_hash, stamp_of
-from ictal.errors import IctalError
+from ictal.core.atomic_files import hash_of
+from ictal.core.hashing import cached_hash, stamp_of
+from ictal.errors import IctalError, reason
 from ictal.io.recording_files import parts_of, recording_hash
 from ictal.web.votes import Votes
 
@@ -52,7 +52,7 @@ class Identity:
         """Return the hash where nobody has to wait for it: it is remembered, or the recording is small."""
         parts = parts_of(self.path)
         small = sum(part.stat().st_size for part in parts) <= SMALL_BYTES
-        if small or all(remembered_hash(part) for part in parts):
+        if small or all(cached_hash(part) for part in parts):
             return self.content()
         return None
 
@@ -74,7 +74,7 @@ class Identity:
                     self.check()
                     _adopt(self._votes, self.path, found)
                 except OSError as error:
-                    raise IctalError(f"{self.path}: cannot be read: {reason_of(error)}") from error
+                    raise IctalError(f"{self.path}: cannot be read: {reason(error)}") from error
                 self._content = found
             return self._content
 

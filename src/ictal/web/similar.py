@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 from platformdirs import user_cache_path
 
-from ictal.core.atomic_files import whole_file
+from ictal.core.atomic_files import atomic_write
 from ictal.core.labels import N_PATTERNS, PATTERN_TITLES, PATTERNS, distribution
 from ictal.core.recording import Signal
 from ictal.core.windows import cut
@@ -119,7 +119,7 @@ def simulated_neighbours(
     made = [make(range(begin, min(begin + BATCH, n_windows))) for begin in range(0, n_windows, BATCH)]
     names, votes, features = zip(*made, strict=True)
     found = Neighbours([name for some in names for name in some], np.concatenate(votes), np.concatenate(features))
-    with whole_file(path) as part, part.open("wb") as file:
+    with atomic_write(path) as part, part.open("wb") as file:
         np.savez_compressed(file, names=np.array(found.names), votes=found.votes, features=found.features)
     return found
 

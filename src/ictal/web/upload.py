@@ -17,10 +17,9 @@ from uuid import uuid4
 
 import numpy as np
 
-from ictal.core.atomic_files import reason_of
 from ictal.core.hashing import new_digest
 from ictal.core.recording import Annotation, Gap, Recording, Signal
-from ictal.errors import IctalError, ReadError, WriteError, listed
+from ictal.errors import IctalError, ReadError, WriteError, listed, reason
 from ictal.web.parent_watch import lifeline
 
 SUFFIXES = (".edf", ".bdf", ".parquet", ".fif", ".gdf")
@@ -86,7 +85,7 @@ def keep(file: IO[bytes], name: str, folder: Path) -> Path:
         if not path.exists():
             arriving.replace(path)
     except OSError as error:
-        raise WriteError(f"'{title_of(name)}': cannot be kept: {reason_of(error)}") from error
+        raise WriteError(f"'{title_of(name)}': cannot be kept: {reason(error)}") from error
     finally:
         arriving.unlink(missing_ok=True)
     return path

@@ -15,7 +15,7 @@ from tempfile import TemporaryDirectory
 import numpy as np
 import numpy.typing as npt
 
-from ictal.core.atomic_files import whole_file, writing
+from ictal.core.atomic_files import atomic_write, writing
 from ictal.core.progress import Progress, silent
 from ictal.core.recording import Annotation, Recording
 from ictal.errors import IctalError
@@ -87,7 +87,7 @@ def copy_edf_with_annotations(
     if out.exists() and out.samefile(source):
         raise IctalError(f"{out}: is the recording itself, which is never changed; name another file")
     layout = _layout(file, annotations)
-    with writing(out), whole_file(out) as part, part.open("wb") as copy:
+    with writing(out), atomic_write(out) as part, part.open("wb") as copy:
         copy.write(_header(file, layout.size // file.bytes_per_sample))
         for first, records in _pieces(file):
             copy.write(np.hstack([records, layout.fill(first, len(records))]).data)

@@ -12,7 +12,7 @@ from ictal.core.channel_labels import ELECTRODES, read_labels
 from ictal.core.recording import Annotation, Recording, Signal
 from ictal.errors import ReadError, listed
 from ictal.io.edf.header import PIECE_BYTES, EdfFile, EdfSignal
-from ictal.io.times import Times, joins_of, lay_out
+from ictal.io.times import Times, find_joins, layout_of
 
 UNITS_UV = {"uv": 1.0, "microv": 1.0, "microvolt": 1.0, "mv": 1e3, "v": 1e6, "nv": 1e-3}
 """µV of one unit, in lower case and with u for micro."""
@@ -99,11 +99,11 @@ def read_edf(path: Path, units: Mapping[str, str] | None = None) -> Recording:
         file.n_records * per_record,
         source,
         file.start,
-        lay_out(file.n_records * per_record, rate_hz, times.joins).gaps,
+        layout_of(file.n_records * per_record, rate_hz, times.joins).gaps,
         tuple(Annotation(note.onset_s - start_s, note.duration_s, note.text) for note in file.annotations),
         limits,
         tuple(_kind(signal) for signal in signals),
-        (*file.notes, *notes, *times.told),
+        (*file.notes, *notes, *times.all_notes),
         times.doubts,
     )
 
@@ -207,7 +207,7 @@ def _source(
 def _times(file: EdfFile) -> Times:
     """Return where a record begins later, or earlier, than the one before it ends."""
     onsets = file.onsets_s
-    joins = joins_of((file.record_s * number for number in range(file.n_records)), onsets.tolist())
+    joins = find_joins((file.record_s * number for number in range(file.n_records)), onsets.tolist())
     note = (
         "its records state times that overlap; since it calls itself continuous, they are taken to follow each other"
     )

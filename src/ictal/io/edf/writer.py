@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ictal.core.atomic_files import whole_file
+from ictal.core.atomic_files import atomic_write
 from ictal.core.montage import ELECTRODES
 from ictal.core.progress import Progress, silent
 from ictal.core.recording import Recording, Signal
@@ -63,7 +63,7 @@ def write_edf(path: Path, recording: Recording, progress: Progress = silent) -> 
     import pyedflib  # not needed but to write
 
     n_seconds = round(recording.duration_s)
-    with whole_file(path) as part:
+    with atomic_write(path) as part:
         with pyedflib.EdfWriter(str(part), len(labels), pyedflib.FILETYPE_EDFPLUS) as writer:
             writer.setSignalHeaders([_header(label, round(recording.rate_hz)) for label in labels])
             start, stated = _stated_start(recording.start)
