@@ -87,7 +87,7 @@ def test_a_partition_changes_with_model_and_settings_and_not_with_where_the_mode
 
 @pytest.mark.parametrize(
     ("content", "told"),
-    [(b"", "is empty"), (b"0       " + b"x" * 200, "is cut off"), (None, "there is no such file")],
+    [(b"", "is empty"), (b"0       " + b"x" * 200, "is truncated"), (None, "there is no such file")],
 )
 def test_a_file_that_cannot_be_scored_is_an_outcome_with_a_reason(tmp_path, out, scoring, content, told):
     path = tmp_path / "bad.edf"

@@ -213,7 +213,9 @@ def test_times_are_true_ones(name, pause_s, tmp_path):
     check(made, name, pause_s, knows_start=FORMATS[name].knows_start)
     said = [note for note in made.notes if "PNT" not in note and "midnight" not in note]
     assert said == (
-        ["its gaps are known to the second, as its blocks state when they begin"] if "nihon" in name else []
+        ["its gaps are accurate to the second, since its blocks state start times in seconds"]
+        if "nihon" in name
+        else []
     )
 
 
@@ -299,7 +301,7 @@ def test_times_that_go_back_are_refused_or_accepted_with_a_note(name, tmp_path):
 def test_a_continuous_edf_that_contradicts_itself_is_taken_as_continuous_with_a_note(tmp_path):
     made = open_recording(written(tmp_path, "edf+c", -5))
     assert made.gaps == ()
-    assert [note[:40] for note in made.notes] == ["its records state times that overlap; si"]
+    assert [note[:40] for note in made.notes] == ["its records state overlapping times; since it"[:40]]
 
 
 def test_the_times_of_an_edf_that_names_no_kind_are_true_ones(tmp_path):
@@ -314,7 +316,10 @@ def test_the_times_of_an_edf_that_names_no_kind_are_true_ones(tmp_path):
     content[192:236] = b" " * 44
     path.write_bytes(content)
     made = open_recording(path)
-    assert (made.gaps, [note[:40] for note in made.notes]) == ((), ["its records state times that overlap; si"])
+    assert (made.gaps, [note[:40] for note in made.notes]) == (
+        (),
+        ["its records state overlapping times; since it"[:40]],
+    )
 
 
 def test_a_clock_that_passes_midnight_goes_on(tmp_path):
@@ -322,7 +327,7 @@ def test_a_clock_that_passes_midnight_goes_on(tmp_path):
     path.write_text(path.read_text().replace("8000=86530.000", "8000=130.000"))
     made = open_recording(path)
     assert made.gaps == (Gap(40, pytest.approx(100)),)
-    assert "[SampleTimes] begin anew at midnight, which is taken as the next day" in made.notes
+    assert "[SampleTimes] restarts at midnight; times after that are taken as the next day" in made.notes
 
 
 @given(

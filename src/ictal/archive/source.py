@@ -3,7 +3,7 @@
 import hashlib
 import re
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -17,7 +17,7 @@ from ictal.data.label_table import read_csv
 from ictal.distributed import require
 from ictal.errors import ReadError, TableError, listed, reason
 from ictal.io.bids import ENDING, NOT_RAW
-from ictal.io.open import COMPANIONS, FOLDERS, READERS
+from ictal.io.open import COMPANIONS, FOLDERS, READERS, main_file_name, suffix_of
 
 BIDS_MARK = "dataset_description.json"
 MANIFEST_SUFFIXES = (".csv", ".parquet")
@@ -136,7 +136,8 @@ def _of_folder(root: str) -> list[Entry]:
     listing = _whole(files_below(top) if files.protocol[0] == "file" else files.find(top, detail=True), top)
     bids = f"{top.rstrip('/')}/{BIDS_MARK}" in listing
     below = {path: path[len(top) :].strip("/") for path in listing}
-    chosen = [path for path, name in below.items() if _is_recording(path, listing) and (not bids or _is_raw(name))]
+    lower = {path.lower() for path in listing}
+    chosen = [path for path, name in below.items() if _is_recording(path, lower) and (not bids or _is_raw(name))]
     return _entries({below[path]: path for path in chosen}, listing, root, files)
 
 
@@ -204,17 +205,11 @@ def _whole(listing: Listing, top: str) -> Listing:
     return joined
 
 
-def _suffix(path: str) -> str:
-    lower = PurePosixPath(path).name.lower()
-    return ".fif.gz" if lower.endswith(".fif.gz") else PurePosixPath(lower).suffix
-
-
-def _is_recording(path: str, listing: Listing) -> bool:
-    """Say whether a file is a recording, and not the part of one that another file opens."""
-    suffix = _suffix(path)
-    opens = COMPANIONS.get(suffix)
-    stem = path[: -len(suffix)]
-    return suffix in READERS and not (opens and (stem + opens in listing or stem + opens.upper() in listing))
+def _is_recording(path: str, lower_paths: Collection[str]) -> bool:
+    """Say whether a file is a recording itself, and not a part of one with another main file."""
+    folder, _, name = path.rpartition("/")
+    main = main_file_name(name)
+    return suffix_of(name) in READERS and not (main and f"{folder}/{main}".lower() in lower_paths)
 
 
 def _is_raw(name: str) -> bool:
@@ -241,7 +236,7 @@ def _entry(
     if path not in listing:
         return Entry(recording, (_address(root, files, path),), ABSENT)
     stem = _stem(path)
-    parts = [path, *(other for other in groups[stem] if other != path and _suffix(other) in COMPANIONS)]
+    parts = [path, *(other for other in groups[stem] if other != path and suffix_of(other) in COMPANIONS)]
     if stem.endswith(ENDING):
         sidecars = (f"{stem.removesuffix(ENDING)}_{what}" for what in ("channels", "events"))
         parts += [f"{sidecar}.tsv" for sidecar in sidecars if f"{sidecar}.tsv" in listing]
