@@ -27,13 +27,13 @@ BATCH = 4
 N_SHOWN = 6
 
 Floats = npt.NDArray[np.float64]
-Labelled = tuple[list[str], Floats, Signal]
+LabelledWindows = tuple[list[str], Floats, Signal]
 """What windows are called, the distributions of their votes [window, 6], and their features [window, feature]."""
 
 
 @dataclass
 class Neighbours:
-    """Labelled windows with their features.
+    """LabelledWindows windows with their features.
 
     Attributes
     ----------
@@ -97,7 +97,7 @@ class Neighbours:
 
 
 def simulated_neighbours(
-    make: Callable[[range], Labelled], weights: str, n_windows: int = N_SIMULATED, cache: Path | None = None
+    make: Callable[[range], LabelledWindows], weights: str, n_windows: int = N_SIMULATED, cache: Path | None = None
 ) -> Neighbours:
     """Return simulated windows of all kinds with their features, from the cache where they are there.
 

@@ -33,7 +33,7 @@ LONGEST_NAME = 80
 
 
 @dataclass(frozen=True)
-class Converted:
+class ConvertedSource:
     """Samples that the parser wrote, [time, channel], float32, µV."""
 
     path: Path
@@ -47,7 +47,7 @@ class Converted:
         return np.ascontiguousarray(found if rows is None else found[list(rows)])
 
 
-def keep(file: IO[bytes], name: str, folder: Path) -> Path:
+def store_upload(file: IO[bytes], name: str, folder: Path) -> Path:
     """Keep a file that was sent, under the hash of its content.
 
     Parameters
@@ -91,7 +91,7 @@ def keep(file: IO[bytes], name: str, folder: Path) -> Path:
     return path
 
 
-class Parsers:
+class UploadParsers:
     """Parses files that were sent, each in a process of its own."""
 
     def __init__(self) -> None:
@@ -168,7 +168,7 @@ def _recording(told: dict[str, Any], samples: Path) -> Recording:
         channels=tuple(told["channels"]),
         rate_hz=told["rate_hz"],
         n_samples=told["n_samples"],
-        source=Converted(samples, len(told["channels"])),
+        source=ConvertedSource(samples, len(told["channels"])),
         start=datetime.fromisoformat(start) if start else None,
         gaps=tuple(Gap(*gap) for gap in told["gaps"]),
         annotations=tuple(Annotation(*note) for note in told["annotations"]),
