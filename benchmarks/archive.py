@@ -196,8 +196,8 @@ def planning(top: Path, n: int) -> None:
         path.parent.mkdir(exist_ok=True, parents=True)
         path.touch()
     code = (
-        "import resource, sys, time; begun = time.perf_counter(); from ictal.archive.source import plan; "
-        "n = len(plan(sys.argv[1])); "
+        "import resource, sys, time; begun = time.perf_counter(); from ictal.archive.source import find_recordings; "
+        "n = len(find_recordings(sys.argv[1])); "
         "print(n, time.perf_counter() - begun, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)"
     )
     done = subprocess.run(

@@ -167,10 +167,10 @@ def test_a_lost_scheduler_is_one_error(tmp_path):
 @pytest.mark.parametrize(
     ("values", "told"),
     [
-        ({"workers": 2, "scheduler": "tcp://host:8786"}, "are as they were started"),
-        ({"memory": "2GiB", "scheduler": "tcp://host:8786"}, "are as they were started"),
-        ({"memory": "100MiB"}, "memory per worker is 100MiB; allowed are 512MiB or more"),
-        ({"memory": "much"}, "memory per worker is 'much'; allowed are amounts as 2GiB or 800MB"),
+        ({"workers": 2, "scheduler": "tcp://host:8786"}, "has workers of its own"),
+        ({"memory": "2GiB", "scheduler": "tcp://host:8786"}, "has workers of its own"),
+        ({"memory": "100MiB"}, "memory per worker is 100MiB; allowed is at least 512MiB"),
+        ({"memory": "much"}, "memory per worker is 'much'; allowed are amounts such as 2GiB or 800MB"),
     ],
 )
 def test_what_cannot_be_is_said(values, told):

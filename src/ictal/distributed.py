@@ -1,4 +1,4 @@
-"""Independent jobs on Dask: in processes of this machine, or on a cluster that somebody has started."""
+"""Run independent jobs with Dask, in processes of this machine or on an existing cluster."""
 
 import logging
 import os
@@ -19,32 +19,32 @@ Job = TypeVar("Job")
 Result = TypeVar("Result")
 
 TRIES = 3
-"""So often is a job tried whose worker dies, or that raises an error which may pass."""
+"""Attempts for a job whose worker dies, or that raises a temporary error."""
 ANSWER_S = 10.0
 """How long a scheduler may take to answer."""
 POLL_S = 1.0
-"""How often it is seen whether workers came or went while nothing ends."""
+"""Seconds between checks for new or lost workers."""
 LEAST_MEMORY = 512 * 2**20
-"""Bytes of memory below which a worker would die before its first job, again and again."""
+"""Smallest memory in bytes; a worker with less would die before its first job."""
 
 LOCAL: dict[str, Any] = {
-    # A job whose worker died comes back at once, and `spread` counts the tries: Dask would blame them on all jobs.
+    # A job whose worker died is returned at once; `spread` counts its attempts. Dask would count those of all jobs.
     "distributed.scheduler.allowed-failures": 0,
-    # At its limit a worker is ended and replaced. Results are too small to be spilled, and a pause might never end.
+    # At its limit, a worker is ended and replaced. Results are too small to spill, and a pause might never end.
     "distributed.worker.memory.target": False,
     "distributed.worker.memory.spill": False,
     "distributed.worker.memory.pause": False,
     "distributed.worker.memory.terminate": 0.95,
-    # A worker that takes long to be replaced, or dies anew meanwhile, would be given up for good.
+    # Otherwise a worker that takes long to restart, or dies again, would be given up for good.
     "distributed.deploy.lost-worker-timeout": "1000 days",
-    # Training on a stream has processes of its own.
+    # Training on a stream starts processes of its own.
     "distributed.worker.daemon": False,
 }
-"""What Dask does otherwise by default, on this machine."""
+"""Dask options for workers on this machine."""
 
 
 def n_processors() -> int:
-    """Return how many processors there are for this process, which is how many processes work side by side."""
+    """Return the number of CPUs available to this process."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
@@ -55,11 +55,11 @@ class Cluster:
     Attributes
     ----------
     workers
-        Processes of this machine, each with one thread; None: as many as there are processors.
+        Number of processes on this machine, each with one thread; None: one per CPU.
     scheduler
-        Address of a Dask scheduler in place of them; its workers are as they were started.
+        Address of a Dask scheduler to use instead; its workers keep the settings they were started with.
     memory
-        Of each process of this machine, as '2GiB'; None: they share the machine's.
+        Memory limit of each process on this machine, such as '2GiB'; None: they share the memory of the machine.
     """
 
     workers: int | None = None
@@ -69,27 +69,27 @@ class Cluster:
     def __post_init__(self) -> None:
         if self.scheduler and (self.workers or self.memory):
             raise RunError(
-                f"the workers of the scheduler {self.scheduler} are as they were started; the number of workers and "
-                "their memory are for processes of this machine: name these, or the scheduler"
+                f"the scheduler {self.scheduler} has workers of its own; the number of workers and their memory can "
+                "only be set for processes on this machine: give these, or the scheduler"
             )
         if self.memory and _bytes_of(self.memory) < LEAST_MEMORY:
-            raise RunError(f"memory per worker is {self.memory}; allowed are {LEAST_MEMORY >> 20}MiB or more")
+            raise RunError(f"memory per worker is {self.memory}; allowed is at least {LEAST_MEMORY >> 20}MiB")
 
 
 @dataclass(frozen=True)
 class Finished(Generic[Job, Result]):
-    """A job that has ended.
+    """A finished job.
 
     Attributes
     ----------
     job
-        What was to be done.
+        The job.
     result
-        What came of it; None where there is an error.
+        Its result; None if there is an error.
     error
-        Why nothing came of it: the job's own exception, or a `LostWorkerError`.
+        The job's own exception or a `LostWorkerError`; None if it succeeded.
     tries
-        How often it was begun.
+        Number of attempts.
     """
 
     job: Job
@@ -99,32 +99,32 @@ class Finished(Generic[Job, Result]):
 
 
 class LostWorkerError(IctalError):
-    """The worker of a job died, as often as it was tried."""
+    """The worker of a job died in every attempt."""
 
 
 @dataclass(frozen=True)
-class _Flight(Generic[Job]):
+class _Attempt(Generic[Job]):
     job: Job
     tries: int = 0
 
 
 @contextmanager
 def open_cluster(place: Cluster, say: Callable[[str], None] = lambda _: None) -> Iterator["Client"]:
-    """Give a client of a cluster; one that was started here ends with the block.
+    """Give a client of a cluster; local workers are started, and end with the block.
 
     Parameters
     ----------
     place
         See `Cluster`.
     say
-        Told the address of Dask's dashboard.
+        Callback for the address of Dask's dashboard.
 
     Raises
     ------
     MissingExtraError
         If Dask is not installed.
     RunError
-        If there is no scheduler at the address.
+        If no scheduler answers at the address.
     """
     require("archive", "running jobs side by side", "dask", "distributed")
     import dask
@@ -144,7 +144,7 @@ def open_cluster(place: Cluster, say: Callable[[str], None] = lambda _: None) ->
                 n_workers=place.workers or n_processors(),
                 threads_per_worker=1,
                 memory_limit=place.memory or "auto",
-                dashboard_address="127.0.0.1:0",  # names of recordings are not for the network
+                dashboard_address="127.0.0.1:0",  # it shows names of recordings, so it must not be on the network
                 silence_logs=logging.CRITICAL,
             )
             client = Client(stack.enter_context(cluster))
@@ -154,7 +154,7 @@ def open_cluster(place: Cluster, say: Callable[[str], None] = lambda _: None) ->
 
 
 def _ignoring_interrupts() -> "WorkerPlugin":
-    """Return what keeps workers from Ctrl-C, which reaches all processes: the one that runs them ends them."""
+    """Return a plugin that makes workers ignore Ctrl-C, which reaches all processes; the main process ends them."""
     from distributed import WorkerPlugin
 
     class IgnoreInterrupts(WorkerPlugin):  # type: ignore[misc]
@@ -168,7 +168,7 @@ def _ignoring_interrupts() -> "WorkerPlugin":
 
 @contextmanager
 def _environment_kept() -> Iterator[None]:
-    """Take back what Dask sets in the environment of this process for its workers, as that they use one thread."""
+    """Restore environment variables that Dask sets in this process for its workers, such as the thread count."""
     import dask
 
     names = [*dask.config.get("distributed.nanny.pre-spawn-environ"), "PYTHONHASHSEED", "__DASK_PARENT_PID"]
@@ -184,7 +184,7 @@ def _environment_kept() -> Iterator[None]:
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Keep Dask from logging what becomes of its workers, which is told by whoever uses them."""
+    """Silence Dask's logs about its workers; the caller reports on them."""
     loggers = [logging.getLogger(name) for name in ("distributed", "distributed.client")]
     levels = [logger.level for logger in loggers]
     for logger in loggers:
@@ -203,7 +203,7 @@ def _bytes_of(memory: str) -> int:
     try:
         return int(parse_bytes(memory))
     except ValueError as error:
-        raise RunError(f"memory per worker is '{memory}'; allowed are amounts as 2GiB or 800MB") from error
+        raise RunError(f"memory per worker is '{memory}'; allowed are amounts such as 2GiB or 800MB") from error
 
 
 def spread(
@@ -214,52 +214,53 @@ def spread(
     passing: tuple[type[BaseException], ...] = (MemoryError,),
     tries: int = TRIES,
 ) -> Iterator[Finished[Job, Result]]:
-    """Run a function on each of many jobs, and give them as they end, each once.
+    """Run a function on many jobs, and yield each job once when it is finished.
 
-    A job is handed out when a thread of a worker is free, so that however long the list, no more are under way than
-    there are threads; and when a worker dies, it is plain of which job. That job is tried again on another.
+    A job is submitted when a thread of a worker is free. So only as many jobs are running as there are threads, and
+    when a worker dies, it is clear which job it was running. That job is tried again on another worker.
 
     Parameters
     ----------
     client
-        Of an open cluster; workers may come and go.
+        Client of an open cluster; workers may come and go.
     function
-        Can be pickled. It may be called again for a job that is done, if the worker dies before its result is here.
+        A function that can be pickled. It may be called again for a finished job, if the worker dies before its
+        result has arrived.
     jobs
-        However many.
+        Any number of jobs.
     passing
-        Errors that may pass, so that the job is tried again.
+        Temporary errors, after which a job is tried again.
     tries
-        How often at most.
+        Maximum number of attempts.
 
     Raises
     ------
     RunError
         If the scheduler is lost.
     """
-    waiting = deque(_Flight(job) for job in jobs)
-    flying: dict[Future, _Flight[Job]] = {}
+    waiting = deque(_Attempt(job) for job in jobs)
+    running: dict[Future, _Attempt[Job]] = {}
     ended: list[Finished[Job, Result]] = []
     with _memory_deaths(client) as deaths:
-        while waiting or flying or ended:
-            n_free = _n_threads(client) - len(flying)
-            for flight in [waiting.popleft() for _ in range(min(n_free, len(waiting)))]:
-                flying[client.submit(function, flight.job, pure=False)] = flight
+        while waiting or running or ended:
+            n_free = _n_threads(client) - len(running)
+            for attempt in [waiting.popleft() for _ in range(min(n_free, len(waiting)))]:
+                running[client.submit(function, attempt.job, pure=False)] = attempt
             yield from ended  # after the workers have new jobs
             ended = []
-            if waiting and not flying:
-                time.sleep(POLL_S)  # no worker is there yet
-            for future in _done(client, list(flying)):
-                one = _finished(future, flying.pop(future), deaths)
+            if waiting and not running:
+                time.sleep(POLL_S)  # no worker has connected yet
+            for future in _done(client, list(running)):
+                one = _finished(future, running.pop(future), deaths)
                 if isinstance(one.error, (LostWorkerError, *passing)) and one.tries < tries:
-                    waiting.append(_Flight(one.job, one.tries))
+                    waiting.append(_Attempt(one.job, one.tries))
                 else:
                     ended.append(one)
 
 
 @contextmanager
 def _memory_deaths(client: "Client") -> Iterator[set[str]]:
-    """Give the addresses of workers that are ended for their memory, as it happens."""
+    """Give a set to which the addresses of workers that are ended for lack of memory are added."""
     topic, deaths = "worker-restart-memory", set[str]()
     client.subscribe_topic(topic, lambda event: deaths.add(event[1]["worker"]))
     try:
@@ -271,7 +272,7 @@ def _memory_deaths(client: "Client") -> Iterator[set[str]]:
 
 @contextmanager
 def _scheduler_there(client: "Client") -> Iterator[None]:
-    """Turn the many ways in which Dask says that the scheduler is gone into one."""
+    """Turn Dask's various errors for a lost scheduler into one."""
     from distributed import CancelledError
 
     try:
@@ -280,7 +281,7 @@ def _scheduler_there(client: "Client") -> Iterator[None]:
     except (CancelledError, OSError):
         gone = True
     if gone:
-        raise RunError("the Dask scheduler is gone; what is finished is kept: repeat the command to go on")
+        raise RunError("the Dask scheduler is gone; finished jobs are kept: repeat the command to resume")
 
 
 def _n_threads(client: "Client") -> int:
@@ -288,20 +289,20 @@ def _n_threads(client: "Client") -> int:
         return sum(client.nthreads().values())
 
 
-def _done(client: "Client", flying: list["Future"]) -> list["Future"]:
-    """Return those that have ended, after at most `POLL_S`."""
+def _done(client: "Client", running: list["Future"]) -> list["Future"]:
+    """Return the futures that have ended, after at most `POLL_S`."""
     from distributed import wait
 
-    if not flying:
+    if not running:
         return []
     with _scheduler_there(client):
         try:
-            return list(wait(flying, timeout=POLL_S, return_when="FIRST_COMPLETED").done)
+            return list(wait(running, timeout=POLL_S, return_when="FIRST_COMPLETED").done)
         except TimeoutError:
             return []
 
 
-def _finished(future: "Future", flight: _Flight[Job], deaths: set[str]) -> Finished[Job, Any]:
+def _finished(future: "Future", attempt: _Attempt[Job], deaths: set[str]) -> Finished[Job, Any]:
     from distributed import KilledWorker
 
     result, error = None, None
@@ -309,12 +310,12 @@ def _finished(future: "Future", flight: _Flight[Job], deaths: set[str]) -> Finis
         try:
             result = future.result()
         except Exception:
-            # Its own error; or its result was lost with the worker that held it, and the new attempt had the error.
+            # The job's own error; or its result was lost with its worker, and the new attempt failed.
             if future.status != "error":
                 raise
             error = future.exception()
     if isinstance(error, KilledWorker):
         of_memory = error.last_worker.address in deaths
         lost = LostWorkerError("it needed more memory than a worker has" if of_memory else "its worker died")
-        return Finished(flight.job, None, lost, flight.tries + error.allowed_failures + 1)
-    return Finished(flight.job, result, error, flight.tries + 1)
+        return Finished(attempt.job, None, lost, attempt.tries + error.allowed_failures + 1)
+    return Finished(attempt.job, result, error, attempt.tries + 1)

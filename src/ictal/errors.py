@@ -1,6 +1,7 @@
-"""The exceptions of ictal: everything that a user can cause ends in one of these."""
+"""The exceptions of ictal. Every error that a user can cause is one of these."""
 
 import gzip
+import os
 import struct
 import zipfile
 import zlib
@@ -10,7 +11,7 @@ from importlib.util import find_spec
 from itertools import islice
 
 MAX_SHOWN = 20
-"""How many problems one message lists before it only counts the rest."""
+"""Number of problems that one message lists; the rest are counted."""
 
 EXTRAS = {
     "train": ("torch", "torchvision", "timm", "lightning", "onnx", "onnxscript", "safetensors", "sklearn"),
@@ -22,11 +23,11 @@ EXTRAS = {
 
 
 class IctalError(Exception):
-    """Base of all errors that ictal raises for input, settings or files."""
+    """Base class of all errors that ictal raises for wrong input, settings or files."""
 
 
 class TableError(IctalError):
-    """A table of labels or predictions breaks a rule; the message lists every problem found."""
+    """A table of labels or predictions is invalid; the message lists every problem."""
 
 
 class ReadError(IctalError):
@@ -38,11 +39,11 @@ class WriteError(IctalError):
 
 
 class ElectrodeError(IctalError):
-    """A recording lacks electrodes, names them twice, or a name is not an electrode of the 10-20 system."""
+    """A recording lacks electrodes or names one twice, or a name is not an electrode of the 10-20 system."""
 
 
 class SimulationError(IctalError):
-    """A simulation was asked for what cannot be."""
+    """The requested simulation is impossible."""
 
 
 class RecipeError(IctalError):
@@ -50,11 +51,11 @@ class RecipeError(IctalError):
 
 
 class FoldError(IctalError):
-    """The patients cannot be divided as asked."""
+    """The patients cannot be divided into the requested folds."""
 
 
 class RunError(IctalError):
-    """A run folder does not belong to what was asked."""
+    """A run or archive cannot be started or resumed in this folder or on these workers."""
 
 
 class ModelError(IctalError):
@@ -62,7 +63,7 @@ class ModelError(IctalError):
 
 
 class UsageError(IctalError):
-    """A command was called with options or arguments that do not go together."""
+    """A command was called with incompatible options or arguments."""
 
 
 class MissingExtraError(IctalError, ImportError):
@@ -70,14 +71,14 @@ class MissingExtraError(IctalError, ImportError):
 
 
 class UnknownNameError(IctalError):
-    """A name that is not in a registry."""
+    """A name is not in a registry; the message lists the known names."""
 
     def __init__(self, kind: str, name: object, known: Iterable[str]) -> None:
         super().__init__(f"unknown {kind} '{name}'; known are: {', '.join(known)}")
 
 
 def listed(values: Iterable[object], limit: int = 8) -> str:
-    """Join values for a message, and end in '...' where there are more than `limit`."""
+    """Join values for a message; more than `limit` of them end in '...'."""
     iterator = iter(values)
     shown = [str(value) for value in islice(iterator, limit)]
     more = next(iterator, None) is not None
@@ -85,29 +86,32 @@ def listed(values: Iterable[object], limit: int = 8) -> str:
 
 
 def reason(error: Exception) -> str:
-    """Return why a file cannot be read in words, where Python says it in its own: of codes, bytes and numbers."""
+    """Return a sentence for users that says why a file cannot be read or written.
+
+    Python's own messages speak of codecs, bytes and error numbers, and libraries add words around them.
+    """
     if isinstance(error, FileNotFoundError):
         return "there is no such file"
-    if isinstance(error, OSError) and error.strerror:
-        return error.strerror
+    if isinstance(error, OSError) and error.errno:
+        return os.strerror(error.errno)
     if isinstance(error, UnicodeError):
-        return "it is not text in UTF-8"
+        return "it is not UTF-8 text"
     if isinstance(error, (EOFError, zlib.error, struct.error, zipfile.BadZipFile, gzip.BadGzipFile)):
-        return "it is damaged or cut off"
+        return "it is damaged or truncated"
     return " ".join(str(error).split()) or "it is damaged"
 
 
 def raise_problems(title: str, problems: Sequence[str], error: type[IctalError] = TableError) -> None:
-    """Raise one error that lists all problems, or do nothing where there are none.
+    """Raise one error that lists all problems; do nothing if there are none.
 
     Parameters
     ----------
     title
         What was checked, for example the path of a table.
     problems
-        One sentence per problem, each naming row, value and what is allowed.
+        One sentence per problem, with the row, the value and what is allowed.
     error
-        The class to raise.
+        The class of the error.
     """
     if not problems:
         return

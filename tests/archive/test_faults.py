@@ -117,7 +117,7 @@ def test_a_full_disk_ends_the_run_with_one_message_and_with_room_it_goes_on(sour
         full = run(command(source, disk / "out"))
         assert full.returncode == 1, full.stderr
         assert full.stderr.count("Error:") == full.stderr.count("No space left on device") == 1
-        assert "what is done is kept: repeat the command to go on" in full.stderr
+        assert "finished recordings are kept: repeat the command to resume" in full.stderr
         assert "Traceback" not in full.stderr
         assert set(ledger(disk / "out")["state"]) == {"done"}
         assert 0 < n_lines(disk / "out") < N

@@ -53,7 +53,7 @@ def test_a_damaged_line_within_is_an_error_that_names_it(tmp_path):
 def test_one_process_writes_at_a_time(tmp_path):
     with (
         claim_ledger(tmp_path),
-        pytest.raises(RunError, match="another process is at work"),
+        pytest.raises(RunError, match="another process is using this archive"),
         claim_ledger(tmp_path),
     ):
         pass
@@ -73,5 +73,5 @@ def test_a_row_is_on_the_disk_or_an_error_and_never_a_half(tmp_path, monkeypatch
 
 
 def test_a_folder_without_a_ledger_is_no_archive(tmp_path):
-    with pytest.raises(RunError, match="is no archive of scores"):
+    with pytest.raises(RunError, match="is not an archive of scores"):
         read_ledger(tmp_path)

@@ -72,7 +72,7 @@ def test_a_question_is_a_condition_and_nothing_else(archive, tmp_path, question)
     secret = tmp_path / "secret.csv"
     secret.write_text("recording\n1\n")
     before = sorted(archive.rglob("*"))
-    with pytest.raises(RunError, match=r"cannot be answered: .*columns are recording, "):
+    with pytest.raises(RunError, match=r"is not a valid condition: .*columns are recording, "):
         query_archive(archive, question.format(secret=secret, folder=archive))
     assert sorted(archive.rglob("*")) == before
 
@@ -94,7 +94,7 @@ def test_settings_cannot_be_taken_back(archive, monkeypatch):
 def test_what_is_no_archive_or_no_table_is_said(archive, tmp_path):
     with pytest.raises(UnknownNameError, match="unknown table 'votes'; known are: burden, events"):
         query_archive(archive, "true", "votes")
-    with pytest.raises(RunError, match="is no archive of scores"):
+    with pytest.raises(RunError, match="is not an archive of scores"):
         query_archive(tmp_path, "true")
     with claim_ledger(tmp_path / "new"), pytest.raises(RunError, match="no recording is done yet"):
         query_archive(tmp_path / "new", "true")

@@ -9,10 +9,11 @@ import pandas as pd
 import pytest
 
 from ictal.archive.ledger import claim_ledger, read_ledger
-from ictal.archive.run import _check_place, _row, retry_archive, score_archive
+from ictal.archive.run import _check_folder, _row, retry_archive, score_archive
+from ictal.archive.run_settings import ArchiveSettings
 from ictal.archive.source import Entry
 from ictal.archive.status import archive_status
-from ictal.archive.worker import FetchError, Scoring
+from ictal.archive.worker import FetchError
 from ictal.distributed import Cluster, Finished
 from ictal.errors import ReadError, RunError, UnknownNameError, WriteError
 from tests.archive.helpers import check_adds_up, edf, make_source
@@ -132,7 +133,7 @@ def test_other_settings_go_to_a_partition_of_their_own(copy):
     source, out = copy
     before = {path: path.stat().st_mtime_ns for path in (out / "scores").rglob("*.parquet")}
     told = Told()
-    status = score_archive(source, out, exported(), cluster=ONE, step_s=5, tell=told)
+    status = score_archive(source, out, exported(), ArchiveSettings(cluster=ONE), step_s=5, tell=told)
     assert told.due() == 7
     assert len(list((out / "scores").iterdir())) == 2
     assert {path: path.stat().st_mtime_ns for path in before} == before
@@ -158,13 +159,15 @@ def test_a_folder_that_cannot_take_the_results_is_refused_before_anything_is_sco
     other = make_source(tmp_path / "other", 1)
     with pytest.raises(RunError, match=r"is an archive of .*/eeg, not of .*/other"):
         score_archive(other, out, exported())
-    with pytest.raises(WriteError, match="lies in the source"):
+    with pytest.raises(UnknownNameError, match="unknown setting 'steps'; known are: step_s, engine"):
+        score_archive(source, out, exported(), steps=5)
+    with pytest.raises(WriteError, match="is in the source"):
         score_archive(other, other / "out", exported())
-    with pytest.raises(RunError, match="holds files but no archive"):
+    with pytest.raises(RunError, match="contains files but no archive"):
         score_archive(source, other, exported())
     with pytest.raises(ReadError, match="there is no such folder or manifest"):
         score_archive(tmp_path / "nowhere", tmp_path / "out", exported())
-    with pytest.raises(RunError, match="is no archive of scores"):
+    with pytest.raises(RunError, match="is not an archive of scores"):
         retry_archive(tmp_path / "nowhere")
     assert not (tmp_path / "out").exists()
 
@@ -174,21 +177,20 @@ def test_a_run_that_was_killed_at_its_very_beginning_goes_on(scored, tmp_path):
     source, _, _ = scored
     with claim_ledger(tmp_path / "out"):
         pass
-    _check_place(str(source), tmp_path / "out")
+    _check_folder(str(source), tmp_path / "out")
     (tmp_path / "out" / "notes.txt").touch()
-    with pytest.raises(RunError, match="holds files but no archive"):
-        _check_place(str(source), tmp_path / "out")
+    with pytest.raises(RunError, match="contains files but no archive"):
+        _check_folder(str(source), tmp_path / "out")
 
 
 def test_what_is_wrong_with_the_workers_ends_the_run_and_blames_no_recording():
     """As a worker of another cluster on which ictal is not installed."""
-    scoring = Scoring.of(exported(), 10.0, "auto", 0)
     entry = Entry("a.edf", ("/eeg/a.edf",), "f1")
     for error, told in ((MemoryError(), "it needed more memory than a worker has"), (FetchError("gone"), "gone")):
-        row = _row(Finished(entry, None, error, 3), scoring)
+        row = _row(Finished(entry, None, error, 3), "model-0")
         assert (row.state, row.reason, row.tries) == ("quarantined", f"{told} (3 tries)", 3)
     with pytest.raises(RunError, match="a worker cannot do its work: ModuleNotFoundError: No module named 'ictal'"):
-        _row(Finished(entry, None, ModuleNotFoundError("No module named 'ictal'"), 1), scoring)
+        _row(Finished(entry, None, ModuleNotFoundError("No module named 'ictal'"), 1), "model-0")
 
 
 def test_the_data_sets_are_read_by_others(scored):

@@ -10,7 +10,7 @@ import fsspec
 import pandas as pd
 import pytest
 
-from ictal.archive.source import ABSENT, Entry, plan
+from ictal.archive.source import ABSENT, Entry, find_recordings
 from ictal.errors import ReadError, TableError
 
 
@@ -22,7 +22,7 @@ def touch(folder: Path, *names: str) -> Path:
 
 
 def recordings(source: Path | str) -> list[str]:
-    return [entry.recording for entry in plan(str(source))]
+    return [entry.recording for entry in find_recordings(str(source))]
 
 
 def test_a_folder_is_every_file_of_a_format_that_is_read(tmp_path):
@@ -32,7 +32,7 @@ def test_a_folder_is_every_file_of_a_format_that_is_read(tmp_path):
 
 def test_of_a_recording_of_several_files_the_one_to_open_is_an_entry_and_all_are_its_parts(tmp_path):
     touch(tmp_path, "a.vhdr", "a.eeg", "a.vmrk", "a.txt", "ab.eeg", "ab.pnt")
-    entries = plan(str(tmp_path))
+    entries = find_recordings(str(tmp_path))
     assert [entry.recording for entry in entries] == ["a.vhdr", "ab.eeg"]
     assert [sorted(Path(part).name for part in entry.parts) for entry in entries] == [
         ["a.eeg", "a.vhdr", "a.vmrk"],
@@ -40,7 +40,7 @@ def test_of_a_recording_of_several_files_the_one_to_open_is_an_entry_and_all_are
     ]
     assert Path(entries[0].address).name == "a.vhdr"
     (tmp_path / "a.eeg").write_text("longer than it was")
-    changed = plan(str(tmp_path))
+    changed = find_recordings(str(tmp_path))
     assert changed[0].fingerprint != entries[0].fingerprint
     assert changed[1] == entries[1]
 
@@ -49,7 +49,7 @@ def test_a_bids_data_set_is_its_raw_eeg_with_sidecars(tmp_path):
     stem = "sub-01/eeg/sub-01_task-rest"
     touch(tmp_path, "dataset_description.json", f"{stem}_eeg.edf", f"{stem}_channels.tsv", f"{stem}_eeg.json")
     touch(tmp_path, "derivatives/x/sub-01_eeg.edf", "sourcedata/sub-01_eeg.edf", "sub-01/meg/sub-01_meg.fif", "a.edf")
-    (entry,) = plan(str(tmp_path))
+    (entry,) = find_recordings(str(tmp_path))
     assert entry.recording == f"{stem}_eeg.edf"
     assert [Path(part).name for part in entry.parts[1:]] == ["sub-01_task-rest_channels.tsv"]
 
@@ -60,8 +60,8 @@ def test_a_manifest_names_files_beside_it_or_anywhere_each_once(tmp_path):
     table = pd.DataFrame({"file": files, "start_s": range(4)})
     table.to_csv(tmp_path / "list.csv", index=False)
     table.to_parquet(tmp_path / "list.parquet")
-    entries = plan(str(tmp_path / "list.csv"))
-    assert entries == plan(str(tmp_path / "list.parquet"))
+    entries = find_recordings(str(tmp_path / "list.csv"))
+    assert entries == find_recordings(str(tmp_path / "list.parquet"))
     assert {entry.recording for entry in entries} == set(files)
     assert {entry.recording for entry in entries if entry.fingerprint == ABSENT} == {"eeg/gone.edf"}
     by_id = {entry.recording: entry for entry in entries}
@@ -78,9 +78,9 @@ def test_ids_do_not_depend_on_where_the_folder_lies_and_names_of_files_are_uniqu
 
 def test_a_file_that_was_written_anew_has_another_fingerprint(tmp_path):
     touch(tmp_path, "a.edf", "b.edf")
-    before = plan(str(tmp_path))
+    before = find_recordings(str(tmp_path))
     os.utime(tmp_path / "a.edf", (1, 1))
-    after = plan(str(tmp_path))
+    after = find_recordings(str(tmp_path))
     assert [one != other for one, other in zip(before, after, strict=True)] == [True, False]
 
 
@@ -88,11 +88,11 @@ def test_a_file_that_was_written_anew_has_another_fingerprint(tmp_path):
     ("source", "told"),
     [
         ("nowhere", "there is no such folder or manifest"),
-        ("void", "holds no recording"),
+        ("void", "contains no recording"),
         ("empty/list.txt", "is neither a folder nor a manifest"),
         ("empty/bad.csv", "column 'file' is missing"),
-        ("empty/bad.parquet", "is no manifest: a table with a column 'file'"),
-        ("sftp://me:secret@host/eeg", "holds a password, which would stand in the ledger"),
+        ("empty/bad.parquet", "is not a manifest: it is not a table with a column 'file'"),
+        ("sftp://me:secret@host/eeg", "contains a password, which would be written to the ledger"),
         ("noscheme://host/eeg", "cannot be opened"),
     ],
 )
@@ -102,14 +102,14 @@ def test_a_source_that_cannot_be_planned_is_one_error(tmp_path, monkeypatch, sou
     pd.DataFrame({"path": ["a.edf"]}).to_csv("empty/bad.csv", index=False)
     pd.DataFrame({"path": ["a.edf"]}).to_parquet("empty/bad.parquet")
     with pytest.raises((ReadError, TableError), match=told):
-        plan(source)
+        find_recordings(source)
 
 
 def test_a_url_is_a_source_and_its_addresses_open_anew():
     files = fsspec.filesystem("memory")
     for name in ("a.edf", "b/c_eeg.edf", "b/c_channels.tsv"):
         files.pipe(f"/ward/{name}", name.encode())
-    entries = plan("memory://ward")
+    entries = find_recordings("memory://ward")
     assert [entry.recording for entry in entries] == ["a.edf", "b/c_eeg.edf"]
     for entry in entries:
         for part in entry.parts:
@@ -117,7 +117,7 @@ def test_a_url_is_a_source_and_its_addresses_open_anew():
                 assert part.endswith(file.read().decode())
     assert len(entries[1].parts) == 2
     files.pipe("/ward/a.edf", b"another one")
-    assert plan("memory://ward")[0].fingerprint != entries[0].fingerprint
+    assert find_recordings("memory://ward")[0].fingerprint != entries[0].fingerprint
 
 
 def test_folders_behind_links_are_listed_once_and_loops_end(tmp_path):
@@ -150,11 +150,11 @@ def test_folders_behind_links_are_listed_once_and_loops_end(tmp_path):
     }
     for root in (source, tmp_path / "linked"):
         assert set(recordings(root)) == expected
-    by_id = {entry.recording: entry for entry in plan(str(source))}
+    by_id = {entry.recording: entry for entry in find_recordings(str(source))}
     assert by_id["ward1/a.edf"].address == str(source / "ward1" / "a.edf")
     before = by_id["file.edf"].fingerprint
     os.utime(volume / "2024" / "c.edf", (1, 1))
-    assert {entry.recording: entry for entry in plan(str(source))}["file.edf"].fingerprint != before
+    assert {entry.recording: entry for entry in find_recordings(str(source))}["file.edf"].fingerprint != before
 
 
 def test_links_that_a_manifest_names_change_with_what_they_lead_to(tmp_path):
@@ -162,9 +162,9 @@ def test_links_that_a_manifest_names_change_with_what_they_lead_to(tmp_path):
     (tmp_path / "eeg" / "a.edf").symlink_to(tmp_path / "real" / "a.edf")
     (tmp_path / "eeg" / "gone.edf").symlink_to(tmp_path / "nowhere.edf")
     pd.DataFrame({"file": ["eeg/a.edf", "eeg/b.edf", "eeg/gone.edf"]}).to_csv(tmp_path / "list.csv", index=False)
-    before = plan(str(tmp_path / "list.csv"))
+    before = find_recordings(str(tmp_path / "list.csv"))
     os.utime(tmp_path / "real" / "a.edf", (1, 1))
-    after = plan(str(tmp_path / "list.csv"))
+    after = find_recordings(str(tmp_path / "list.csv"))
     assert [one != other for one, other in zip(before, after, strict=True)] == [True, False, False]
 
 
@@ -179,7 +179,7 @@ def test_a_folder_that_may_not_be_read_is_named(tmp_path, monkeypatch):
 
     monkeypatch.setattr(os, "scandir", refusing)
     with pytest.raises(ReadError, match=r"/a: cannot be read: Permission denied"):
-        plan(str(tmp_path))
+        find_recordings(str(tmp_path))
 
 
 class _Quiet(http.server.SimpleHTTPRequestHandler):
@@ -195,7 +195,7 @@ def test_the_host_of_a_url_stays_in_its_addresses(tmp_path):
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
         root = f"http://127.0.0.1:{server.server_port}"
-        entries = plan(f"{root}/")
+        entries = find_recordings(f"{root}/")
         server.shutdown()
     assert [entry.address for entry in entries] == [f"{root}/a.edf", f"{root}/b/c.edf"]
     assert [entry.n_bytes for entry in entries] == [5, 7]
@@ -210,7 +210,7 @@ def test_ten_thousand_recordings_are_planned_in_seconds_and_little_memory(tmp_pa
         path.touch()
     tracemalloc.start()
     begun = time.process_time()
-    entries = plan(str(tmp_path))
+    entries = find_recordings(str(tmp_path))
     seconds, (_, peak) = time.process_time() - begun, tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert len({entry.recording for entry in entries}) == 10_000

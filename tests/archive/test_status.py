@@ -8,14 +8,13 @@ import pytest
 
 from ictal.archive.ledger import Row, claim_ledger
 from ictal.archive.partition import KINDS, Partition
-from ictal.archive.run_settings import About
-from ictal.archive.source import plan
+from ictal.archive.run_settings import ArchiveInfo, PartitionSettings
+from ictal.archive.source import find_recordings
 from ictal.archive.status import archive_status
-from ictal.archive.worker import Scoring
 from tests.archive.test_source import touch
 from tests.cli.test_cli import call
 
-MODEL = Scoring(model="m", weights_sha256="0" * 64, card="c", step_s=10, engine="auto", interpolate=0)
+MODEL = PartitionSettings(model="m", weights_sha256="0" * 64, card="c", step_s=10, engine="auto", interpolate=0)
 
 
 @pytest.fixture
@@ -24,13 +23,15 @@ def archive(tmp_path):
     source = touch(tmp_path / "eeg", *(f"night{number}.edf" for number in range(8)))
     partition = Partition(tmp_path / "scored", MODEL.name)
     with claim_ledger(partition.folder) as ledger:
-        for number, entry in enumerate(plan(str(source))):
+        for number, entry in enumerate(find_recordings(str(source))):
             state, reason = ("failed", f"{entry.address}: bad") if number == 0 else ("done", "")
             row = Row(entry.recording, entry.address, entry.fingerprint, MODEL.name, state, reason, 2.0, 3600.0)
             ledger.append(row)
             for kind in KINDS if state == "done" else ():
                 touch(partition.folder, str(partition.file(kind, entry).relative_to(partition.folder)))
-    About(source=str(source), n_recordings=8, model=MODEL.name, scorings={MODEL.name: MODEL}).write(partition.folder)
+    ArchiveInfo(source=str(source), n_recordings=8, model=MODEL.name, scorings={MODEL.name: MODEL}).write(
+        partition.folder
+    )
     return partition.folder
 
 
@@ -48,7 +49,7 @@ def test_new_changed_and_departed_recordings_hide_nothing(archive):
     os.utime(source / "night0.edf", (1, 1))  # which had failed
     for number in (2, 3, 4):
         (source / f"night{number}.edf").unlink()
-    entry = next(one for one in plan(str(source)) if one.recording == "night5.edf")
+    entry = next(one for one in find_recordings(str(source)) if one.recording == "night5.edf")
     Partition(archive, MODEL.name).file("events", entry).unlink()
     status = archive_status(archive)
     assert status.states == {"done": 2, "failed": 0, "quarantined": 0}

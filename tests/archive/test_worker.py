@@ -12,8 +12,9 @@ import pytest
 from ictal.archive import worker
 from ictal.archive.ledger import claim_ledger
 from ictal.archive.partition import KINDS, Partition
-from ictal.archive.source import Entry, plan
-from ictal.archive.worker import FetchError, Scoring, score_entry
+from ictal.archive.run_settings import ArchiveSettings, PartitionSettings
+from ictal.archive.source import Entry, find_recordings
+from ictal.archive.worker import FetchError, score_entry
 from ictal.scoring import scores as scores_module
 from ictal.scoring.burden import burden
 from ictal.scoring.engines import open_engine
@@ -24,8 +25,8 @@ from tests.scoring.helpers import exported
 
 
 @pytest.fixture(scope="module")
-def scoring() -> Scoring:
-    return Scoring.of(exported(), 10.0, "auto", 0)
+def scoring() -> PartitionSettings:
+    return PartitionSettings.of(exported(), ArchiveSettings(step_s=10.0, engine="auto", interpolate=0))
 
 
 @pytest.fixture(scope="module")
@@ -65,7 +66,7 @@ def test_what_is_written_is_what_score_gives(night, out, scoring):
 def test_the_model_is_loaded_once_per_process(night, out, scoring, monkeypatch):
     opened = []
     monkeypatch.setattr(worker, "open_engine", lambda *what: opened.append(what) or open_engine(*what))
-    worker._prepared.cache_clear()
+    worker._open_engine.cache_clear()
     for _ in range(3):
         assert score_entry(scoring, out, entry_of(night)).state == "done"
     assert [threads for *_, threads in opened] == [1]
@@ -74,9 +75,9 @@ def test_the_model_is_loaded_once_per_process(night, out, scoring, monkeypatch):
 def test_a_partition_changes_with_model_and_settings_and_not_with_where_the_model_lies(scoring):
     names = {
         scoring.name,
-        Scoring.of(exported(), 5.0, "auto", 0).name,
-        Scoring.of(exported(), 10.0, "onnxruntime", 0).name,
-        Scoring.of(exported(), 10.0, "auto", 1).name,
+        PartitionSettings.of(exported(), ArchiveSettings(step_s=5.0, engine="auto", interpolate=0)).name,
+        PartitionSettings.of(exported(), ArchiveSettings(step_s=10.0, engine="onnxruntime", interpolate=0)).name,
+        PartitionSettings.of(exported(), ArchiveSettings(step_s=10.0, engine="auto", interpolate=1)).name,
         scoring.model_copy(update={"weights_sha256": "0"}).name,
         scoring.model_copy(update={"card": "0"}).name,
     }
@@ -87,7 +88,7 @@ def test_a_partition_changes_with_model_and_settings_and_not_with_where_the_mode
 
 @pytest.mark.parametrize(
     ("content", "told"),
-    [(b"", "is empty"), (b"0       " + b"x" * 200, "is cut off"), (None, "there is no such file")],
+    [(b"", "is empty"), (b"0       " + b"x" * 200, "is truncated"), (None, "there is no such file")],
 )
 def test_a_file_that_cannot_be_scored_is_an_outcome_with_a_reason(tmp_path, out, scoring, content, told):
     path = tmp_path / "bad.edf"
@@ -106,7 +107,7 @@ def test_whatever_a_library_raises_is_an_outcome(night, out, scoring, monkeypatc
 
     monkeypatch.setattr(worker, "score", fail)
     outcome = score_entry(scoring, out, entry_of(night))
-    words = f"{entry_of(night).address}: an unforeseen error, ZeroDivisionError: division by zero"
+    words = f"{entry_of(night).address}: unexpected error: ZeroDivisionError: division by zero"
     assert (outcome.state, outcome.reason) == ("failed", words)
 
 
@@ -130,7 +131,7 @@ def test_what_would_befall_every_recording_stops(night, out, scoring, tmp_path, 
     monkeypatch.setattr(scores_module.pq, "write_table", full)
     no_room = score_entry(scoring, out, entry_of(night))
     assert {one.state for one in (nowhere, changed, no_room)} == {"stop"}
-    assert "must lie in a folder that all workers share" in nowhere.reason
+    assert "all workers must share the folder of results" in nowhere.reason
     assert "is another model here" in changed.reason
     assert "cannot be written: No space left on device" in no_room.reason
     assert not list(out.rglob("*.parquet"))
@@ -144,18 +145,18 @@ def test_a_remote_recording_is_fetched_with_its_parts_scored_and_removed(night, 
     files.pipe("/remote/sub-01_eeg.edf", night.read_bytes())
     files.pipe("/remote/sub-01_channels.tsv", b"name\ttype\tunits\tstatus\nEEG Fp1-REF\tEEG\tuV\tbad\n")
     files.pipe("/remote/empty.edf", b"")
-    empty, entry = plan("memory://remote")
+    empty, entry = find_recordings("memory://remote")
     told = score_entry(scoring, out, entry)
     assert (told.state, "Fp1" in told.reason) == ("failed", True), "channels.tsv says that it is bad"
     files.rm("/remote/sub-01_channels.tsv")
-    entry = plan("memory://remote")[1]
+    entry = find_recordings("memory://remote")[1]
     assert score_entry(scoring, out, entry).state == "done"
     assert Scores.read(Partition(out, scoring.name).file("scores", entry)).recording.name == entry.address
     told = score_entry(scoring, out, empty)
     assert (told.state, told.reason) == ("failed", f"{empty.address}: is empty")
     assert score_entry(scoring, out, replace(entry, parts=("memory://gone.edf",))).state == "failed"
     huge = score_entry(scoring, out, replace(entry, n_bytes=10**18))
-    assert (huge.state, "has no room for memory://" in huge.reason) == ("stop", True)
+    assert (huge.state, "is too small for memory://" in huge.reason) == ("stop", True)
     assert list(scratch.iterdir()) == []
 
 
@@ -172,5 +173,5 @@ def test_a_connection_that_breaks_is_tried_again_and_a_full_disk_is_not(out, sco
         if expected == "stop":
             assert score_entry(scoring, out, entry).state == "stop"
         else:
-            with pytest.raises(FetchError, match=r"memory://remote/a.edf: cannot be fetched: .*it broke"):
+            with pytest.raises(FetchError, match=r"memory://remote/a.edf: cannot be downloaded: .*it broke"):
                 score_entry(scoring, out, entry)

@@ -248,7 +248,7 @@ def test_several_recordings_go_on_after_a_bad_one(place, tmp_path):
 
 
 def test_a_folder_of_recordings_is_for_score_archive(place):
-    with pytest.raises(IctalError, match=r"ward: is a folder with 3 recordings of EEG.*ictal score-archive"):
+    with pytest.raises(IctalError, match=r"ward: is a folder with 3 EEG recordings.*ictal score-archive"):
         call("score", place / "ward", "--model", exported())
 
 

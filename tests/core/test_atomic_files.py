@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ictal.core.atomic_files import hash_of, whole_file, write_json, write_text
+from ictal.core.atomic_files import atomic_write, hash_of, write_json, write_text
 
 json_values = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(),
@@ -19,7 +19,7 @@ def test_an_error_while_writing_keeps_the_old_file_and_leaves_nothing_else(tmp_p
     write_text(path, "old µV")
 
     def write_half() -> None:
-        with whole_file(path) as part:
+        with atomic_write(path) as part:
             part.write_text("half")
             raise error
 
@@ -31,7 +31,7 @@ def test_an_error_while_writing_keeps_the_old_file_and_leaves_nothing_else(tmp_p
 
 def test_a_file_appears_only_when_it_is_whole(tmp_path):
     path = tmp_path / "a.txt"
-    with whole_file(path) as part:
+    with atomic_write(path) as part:
         part.write_text("half")
         assert part.parent == tmp_path
         assert part.name.startswith(".")

@@ -191,7 +191,7 @@ def test_blanks_that_do_not_break_a_line_are_read_in_edf(tmp_path):
 def test_the_unit_and_rate_of_electrodes_count_whatever_their_ending(tmp_path):
     labels = [f"{name}-AA" for name in ELECTRODES]
     path = write(tmp_path / "a.edf", [Made(label, ramp(2), unit="furlong") for label in labels])
-    with pytest.raises(ReadError, match=r"voltages of Fp1-AA.*are not known"):
+    with pytest.raises(ReadError, match=r"voltages of Fp1-AA.*are unknown"):
         open_recording(path)
     fast = [Made(f"DC{number}", ramp(2, 500)) for number in range(30)]
     found = open_recording(write(tmp_path / "b.edf", [*(Made(label, ramp(2)) for label in labels), *fast]))

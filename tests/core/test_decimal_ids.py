@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ictal.core.ids import with_whole_ids
+from ictal.core.ids import normalize_id_columns
 from ictal.core.labels import VOTE_COLUMNS
 from ictal.core.predictions import PROBABILITY_COLUMNS, Predictions
 from ictal.data.hms import read_hms_folder, read_hms_labels
@@ -15,11 +15,13 @@ from ictal.evaluation.prediction_tables import ColumnNames, read_patients, read_
 
 VOTES = dict(zip(VOTE_COLUMNS, (3, 0, 0, 0, 0, 1), strict=True))
 PROBABILITIES = dict.fromkeys(PROBABILITY_COLUMNS, 1 / 6)
-LOST = r"patient_id: .* are ids that a program has turned into decimal numbers, of which digits may be lost"
+LOST = r"patient_id: .* are ids that a program has turned into decimal numbers; digits may be lost"
 
 
 def ids_of(values: list[object], **more: object) -> list[str]:
-    return with_whole_ids(pd.DataFrame({"patient_id": values}, **more), ["patient_id"], "t")["patient_id"].tolist()
+    return normalize_id_columns(pd.DataFrame({"patient_id": values}, **more), ["patient_id"], "t")[
+        "patient_id"
+    ].tolist()
 
 
 @given(st.lists(st.integers(-(2**53) + 1, 2**53 - 1), min_size=1))
@@ -55,7 +57,7 @@ def test_ids_that_may_have_lost_digits_are_refused_once(value):
 
 
 def test_one_patient_under_two_spellings_among_words_is_refused_once():
-    with pytest.raises(TableError, match=r"patient_id: 1\.0, 2\.0 stand beside 1, 2: .*dtype=str") as caught:
+    with pytest.raises(TableError, match=r"patient_id: both 1\.0, 2\.0 and 1, 2 occur: .*dtype=str") as caught:
         ids_of(["1", "1.0", "p7", "2.0", "2", "1.0"])
     assert str(caught.value).count("  - ") == 1
 

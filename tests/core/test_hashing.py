@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from ictal.core import hashing
-from ictal.core.hashing import CHUNK, content_hash, content_hashes, new_digest, remembered_hash, same_file
+from ictal.core.hashing import CHUNK, cached_hash, content_hash, content_hashes, new_digest, same_file
 
 
 @pytest.fixture(autouse=True)
@@ -16,7 +16,7 @@ def memory(tmp_path, monkeypatch) -> Path:
     """The cache of these tests; every file counts as settled."""
     monkeypatch.setattr(hashing, "user_cache_path", lambda name: tmp_path / "cache" / name)
     monkeypatch.setattr(hashing, "SETTLED_NS", -(10**9))
-    return tmp_path / "cache" / "ictal" / hashing.REMEMBERED
+    return tmp_path / "cache" / "ictal" / hashing.CACHE_FILE
 
 
 @pytest.mark.parametrize("size", [1, CHUNK - 1, CHUNK, 3 * CHUNK + 7])
@@ -36,13 +36,13 @@ def test_a_file_is_read_once_and_again_when_it_has_changed(tmp_path, monkeypatch
     path, read = tmp_path / "a.bin", []
     path.write_bytes(b"one")
     monkeypatch.setattr(hashing, "new_digest", lambda: read.append(path) or new_digest())
-    assert remembered_hash(path) is None
+    assert cached_hash(path) is None
     first = content_hash(path)
-    assert (content_hash(path), remembered_hash(path), read) == (first, first, [path])
+    assert (content_hash(path), cached_hash(path), read) == (first, first, [path])
     known = path.stat()
     path.write_bytes(b"two")
     os.utime(path, ns=(known.st_atime_ns, known.st_mtime_ns))  # as a careful copy would
-    assert remembered_hash(path) is None
+    assert cached_hash(path) is None
     assert content_hash(path) != first
     (tmp_path / "b.bin").write_bytes(b"one")
     (tmp_path / "b.bin").replace(path)
@@ -54,7 +54,7 @@ def test_a_file_that_may_change_within_the_same_tick_is_not_remembered(tmp_path,
     path = tmp_path / "a.bin"
     path.write_bytes(b"one")
     content_hash(path)
-    assert remembered_hash(path) is None
+    assert cached_hash(path) is None
 
 
 def test_many_files_at_once_come_in_their_order(tmp_path):
@@ -74,7 +74,7 @@ def test_the_cache_names_no_file_and_may_be_missing_or_damaged(tmp_path, memory)
     found = content_hash(path)
     assert b"Curie" not in memory.read_bytes()
     memory.write_bytes(b"no database" * 100)
-    assert (content_hash(path), remembered_hash(path)) == (found, None)
+    assert (content_hash(path), cached_hash(path)) == (found, None)
     memory.unlink()
     memory.mkdir()
     assert content_hash(path) == found
@@ -87,7 +87,7 @@ def test_two_programs_may_remember_at_once(tmp_path, memory):
     with sqlite3.connect(memory) as other:
         other.execute("pragma journal_mode = wal")
         other.execute("update content set hash = hash")
-        assert remembered_hash(path) is not None
+        assert cached_hash(path) is not None
     other.close()
 
 

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ictal.core.ids import alike, tidy_id, tidy_ids
+from ictal.core.ids import case_variants, normalize_id, normalize_ids
 from ictal.core.labels import VOTE_COLUMNS
 from ictal.core.predictions import PROBABILITY_COLUMNS, Predictions
 from ictal.data import DataSettings, open_dataset
@@ -24,29 +24,31 @@ SPELLINGS = ["p0 ", " p0", "p0\u00a0", "p0\u2009", "\ufeffp0", "p\u200b0", "p0\t
 
 @pytest.mark.parametrize("spelling", SPELLINGS)
 def test_an_id_has_one_spelling(spelling):
-    assert tidy_id(spelling) == "p0"
+    assert normalize_id(spelling) == "p0"
 
 
 def test_composed_and_decomposed_letters_are_one_id_and_inner_blanks_count_once():
-    assert tidy_id(unicodedata.normalize("NFD", "Jürgen  Müller")) == unicodedata.normalize("NFC", "Jürgen Müller")
+    assert normalize_id(unicodedata.normalize("NFD", "Jürgen  Müller")) == unicodedata.normalize(
+        "NFC", "Jürgen Müller"
+    )
 
 
 @given(st.text(max_size=12))
 def test_the_spelling_is_settled_at_once(text):
-    assert tidy_id(tidy_id(text)) == tidy_id(text)
+    assert normalize_id(normalize_id(text)) == normalize_id(text)
 
 
 def test_columns_keep_their_index_and_numbers_become_text():
-    tidied = tidy_ids(pd.Series([7, " a "], index=[3, 5]))
+    tidied = normalize_ids(pd.Series([7, " a "], index=[3, 5]))
     assert tidied.to_dict() == {3: "7", 5: "a"}
 
 
 def test_case_alone_is_no_difference():
-    assert alike("patient_id", ["P0", "p0", "p1", "ß", "SS"]) == [
-        "patient_id is P0, p0, which differ by upper and lower case alone; allowed is one spelling",
-        "patient_id is SS, ß, which differ by upper and lower case alone; allowed is one spelling",
+    assert case_variants("patient_id", ["P0", "p0", "p1", "ß", "SS"]) == [
+        "patient_id is P0, p0, which differ only in upper and lower case; allowed is one spelling",
+        "patient_id is SS, ß, which differ only in upper and lower case; allowed is one spelling",
     ]
-    assert alike("patient_id", ["p0", "p0", "p1"]) == []
+    assert case_variants("patient_id", ["p0", "p0", "p1"]) == []
 
 
 # Manifests
@@ -119,7 +121,7 @@ def test_a_patient_is_one_however_it_is_spelled(folder, spelling):
 
 
 def test_patients_that_differ_by_case_alone_are_refused(folder):
-    with pytest.raises(TableError, match="patient_id is P0, p0, which differ by upper and lower case alone"):
+    with pytest.raises(TableError, match="patient_id is P0, p0, which differ only in upper and lower case"):
         read_manifest(written(folder, ("a/rec0.parquet", 0, "p0"), ("a/rec1.parquet", 0, "P0")))
 
 

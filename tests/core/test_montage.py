@@ -85,7 +85,7 @@ def test_any_text_is_one_of_the_electrodes_or_none(name):
 def test_a_derivation_is_read_by_its_aliases_and_written_by_its_canonical_names(anode, cathode, case):
     written = case(f"{anode}-{cathode}")
     if NAMES[anode] == NAMES[cathode]:
-        with pytest.raises(ElectrodeError, match=f"'{written}'.*{NAMES[anode]} against itself"):
+        with pytest.raises(ElectrodeError, match=f"'{written}'.*{NAMES[anode]} minus itself"):
             derivation(written)
     else:
         assert str(derivation(written)) == f"{NAMES[anode]}-{NAMES[cathode]}"

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ictal.core.ids import tidy_id
+from ictal.core.ids import normalize_id
 from ictal.core.labels import N_PATTERNS, VOTE_COLUMNS
 from ictal.core.predictions import (
     COLUMNS,
@@ -157,7 +157,7 @@ number_like = st.from_regex(
 @settings(max_examples=25)
 @given(
     ids=st.lists(
-        (number_like | st.text("aB7 -_é", min_size=1)).map(tidy_id).filter(bool),
+        (number_like | st.text("aB7 -_é", min_size=1)).map(normalize_id).filter(bool),
         min_size=2,
         max_size=5,
         unique_by=str.casefold,

@@ -11,9 +11,9 @@ from ictal.core.windows import (
     WINDOW_S,
     WINDOW_SAMPLES,
     Geometry,
-    Place,
-    completed,
+    WindowPosition,
     cut,
+    pad_window,
 )
 from ictal.preprocessing.runs import RunExtent
 from tests.helpers import noise
@@ -30,9 +30,9 @@ def test_a_window_within_the_signal_is_a_slice_of_it(more, data):
     signal = noise(WINDOW_SAMPLES + more, n_channels=2)
     start = data.draw(st.integers(0, more))
     for policy in ("reflect", "zero", "refuse"):
-        window, n_made_up = cut(signal, start, policy)
+        window, n_padded = cut(signal, start, policy)
         np.testing.assert_array_equal(window, signal[:, start : start + WINDOW_SAMPLES])
-        assert n_made_up == 0
+        assert n_padded == 0
 
 
 @given(short_lengths)
@@ -43,10 +43,10 @@ def test_a_window_within_the_signal_is_a_slice_of_it(more, data):
 def test_a_short_signal_keeps_its_middle_and_is_mirrored_again_and_again(n_samples):
     signal = noise(n_samples, n_channels=2)
     before = signal.copy()
-    window, n_made_up = cut(signal, 0, "reflect")
+    window, n_padded = cut(signal, 0, "reflect")
     assert window.shape == (2, WINDOW_SAMPLES)
-    assert n_made_up == WINDOW_SAMPLES - n_samples
-    begin = n_made_up // 2  # the signal's middle is the window's, within half a sample
+    assert n_padded == WINDOW_SAMPLES - n_samples
+    begin = n_padded // 2  # the signal's middle is the window's, within half a sample
     np.testing.assert_array_equal(window[:, begin : begin + n_samples], signal)
     place = (np.arange(WINDOW_SAMPLES) - begin) % (2 * n_samples)  # there and back, each end twice
     np.testing.assert_array_equal(window, signal[:, np.minimum(place, 2 * n_samples - 1 - place)])
@@ -56,8 +56,8 @@ def test_a_short_signal_keeps_its_middle_and_is_mirrored_again_and_again(n_sampl
 @given(short_lengths)
 def test_a_short_signal_among_zeros(n_samples):
     signal = noise(n_samples, n_channels=2) + 1000
-    window, n_made_up = cut(signal, 0, "zero")
-    begin = n_made_up // 2
+    window, n_padded = cut(signal, 0, "zero")
+    begin = n_padded // 2
     np.testing.assert_array_equal(window[:, begin : begin + n_samples], signal)
     assert np.count_nonzero(window) == signal.size
     assert window.dtype == signal.dtype
@@ -66,8 +66,8 @@ def test_a_short_signal_among_zeros(n_samples):
 @pytest.mark.parametrize(
     ("n_samples", "start", "policy", "words"),
     [
-        (WINDOW_SAMPLES, 1, "reflect", "sample 1 reaches past the signal of 10000"),
-        (WINDOW_SAMPLES + 5, 6, "zero", "sample 6 reaches past the signal of 10005"),
+        (WINDOW_SAMPLES, 1, "reflect", "sample 1 ends after the signal of 10000"),
+        (WINDOW_SAMPLES + 5, 6, "zero", "sample 6 ends after the signal of 10005"),
         (WINDOW_SAMPLES + 5, -1, "reflect", "sample -1"),
         (WINDOW_SAMPLES - 1, 0, "refuse", "9999 samples is shorter than a window of 10000"),
         (2000, 1, "reflect", "2000 samples is shorter"),
@@ -102,9 +102,9 @@ def test_every_window_that_is_scored_is_found_again_by_its_centre_and_what_is_se
         for start in starts:
             centre_s = run.onset_s + (start + BEFORE_SAMPLES) / RATE_HZ
             # Votes are written down to the millisecond.
-            assert geometry.place(runs, round(centre_s, 3)) == Place(number, start)
+            assert geometry.place(runs, round(centre_s, 3)) == WindowPosition(number, start)
             first, last = start + geometry.unseen, start + geometry.unseen + geometry.needed
-            assert (first >= 0 and last <= run.n_samples) or geometry.made_up(run)
+            assert (first >= 0 and last <= run.n_samples) or geometry.n_padded(run)
             assert 0 <= start + BEFORE_SAMPLES <= run.n_samples - CENTRE_SAMPLES, "the voted 10 s are always there"
 
 
@@ -129,10 +129,10 @@ def test_a_short_recording_has_one_window_its_middle_and_a_short_piece_beside_a_
     geometry = Geometry(50)
     (clip,) = runs_of([(30, 1)])
     assert geometry.starts([clip], 2000) == [[-2000]]
-    assert geometry.place([clip], 10.0) == Place(0, -2000)
+    assert geometry.place([clip], 10.0) == WindowPosition(0, -2000)
     assert geometry.place([clip], 5.0) is None
-    assert "the only 10 s that can be judged begin at 10 s" in geometry.why_not([clip], 5.0)
-    assert geometry.made_up(clip) == 4000
+    assert "the only 10 s with a prediction start at 10 s" in geometry.why_not([clip], 5.0)
+    assert geometry.n_padded(clip) == 4000
     assert [list(starts) for starts in geometry.starts(runs_of([(30, 1), (60, 1)]), 2000)] == [[], [0, 2000]]
     assert list(*Geometry(50, "refuse").starts([clip], 2000)) == []
     assert "standardise.short is 'refuse'" in Geometry(50, "refuse").why_not([clip], 10.0)
@@ -152,10 +152,10 @@ def test_a_window_is_completed_by_mirror_images_or_zeros(n_samples, start):
     at = np.arange(start, start + WINDOW_SAMPLES)
     there = (at >= 0) & (at < n_samples)
     for policy in ("reflect", "zero", "refuse"):
-        window = completed(signal, start, policy)
+        window = pad_window(signal, start, policy)
         assert window.shape == (2, WINDOW_SAMPLES)
         np.testing.assert_array_equal(window[:, there], signal[:, at[there]])
     assert not window[:, ~there].any()
     long = np.concatenate([signal, signal[:, ::-1]] * 6, axis=1)  # mirrored again and again
     begin = start + 4 * n_samples
-    np.testing.assert_array_equal(completed(signal, start), long[:, begin : begin + WINDOW_SAMPLES])
+    np.testing.assert_array_equal(pad_window(signal, start), long[:, begin : begin + WINDOW_SAMPLES])

@@ -60,7 +60,7 @@ def test_units_of_the_sidecar_serve_where_the_file_has_none(root):
     assert made.channels == ("Fp1", "C3", "ECG")  # Oz is not in the sidecar
     assert (made.read() == samples[[0, 1, 3]]).all()
     (eeg(root) / f"{STEM}_channels.tsv").unlink()
-    with pytest.raises(ReadError, match="the voltages of Fp1, C3 are not known, since their unit is stated as ''"):
+    with pytest.raises(ReadError, match="the voltages of Fp1, C3 are unknown: their unit is ''"):
         open_recording(path)
 
 
@@ -79,12 +79,12 @@ def test_a_folder_with_one_recording_opens_it(root, below):
 
 def test_a_folder_with_several_recordings_or_none_is_refused(root):
     shutil.copy(eeg(root) / f"{STEM}_eeg.edf", eeg(root) / "sub-01_ses-1_task-move_eeg.edf")
-    with pytest.raises(ReadError, match=r"a folder with 2 recordings of EEG: sub-01.*move_eeg\.edf, .*name one"):
+    with pytest.raises(ReadError, match=r"a folder with 2 EEG recordings: sub-01.*move_eeg\.edf, .*name one"):
         open_recording(root)
     with pytest.raises(ReadError, match=r"derivatives/x: there is no such file"):
         open_recording(root / "derivatives" / "x")
     (root / "derivatives" / "x").mkdir()
-    with pytest.raises(ReadError, match=r"x: is a folder with 0 recordings .*; name a file"):
+    with pytest.raises(ReadError, match=r"x: is a folder with 0 EEG recordings .*; name a file"):
         open_recording(root / "derivatives" / "x")
 
 

@@ -41,7 +41,7 @@ def test_other_voltages_are_scaled(path, unit, scale):
 
 def test_an_electrode_of_an_unknown_unit_is_refused(path):
     edit(path, "Ch1=EEG Fp1-REF,,1,µV", "Ch1=EEG Fp1-REF,,1,ARU")
-    with pytest.raises(ReadError, match=r"a\.vhdr: the voltages of EEG Fp1-REF are not known.* 'ARU'"):
+    with pytest.raises(ReadError, match=r"a\.vhdr: the voltages of EEG Fp1-REF are unknown.* 'ARU'"):
         open_recording(path)
 
 
@@ -64,15 +64,15 @@ def test_a_header_that_names_files_by_its_own_name_or_by_that_of_before(path):
     made = open_recording(path)
     np.testing.assert_allclose(made.read(), SAMPLES, rtol=1e-5)
     assert made.notes == (
-        "its samples are taken from a.eeg, since before.eeg is not there",
-        "its markers are taken from a.vmrk, since before.vmrk is not there",
+        "its samples are read from a.eeg, since before.eeg is missing",
+        "its markers are read from a.vmrk, since before.vmrk is missing",
     )
     path.with_suffix(".vmrk").unlink()
     assert open_recording(path).notes[1] == (
-        "its annotations, start and gaps are not known, since before.vmrk is not beside it"
+        "its annotations, start and gaps are unknown, since before.vmrk is not in the same folder"
     )
     path.with_suffix(".eeg").unlink()
-    with pytest.raises(ReadError, match=r"its samples are in before\.eeg, which is not beside it"):
+    with pytest.raises(ReadError, match=r"its samples are in before\.eeg, which is not in the same folder"):
         open_recording(path)
 
 

@@ -436,7 +436,7 @@ def test_a_recording_of_another_format_is_written_anew_with_all_annotations(tmp_
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"gaps": (Gap(1, 10),)}, r"noise: has gaps \(1\), which an EDF"),
+        ({"gaps": (Gap(1, 10),)}, r"noise: has gaps \(1\), which a new EDF"),
         ({"rate_hz": 200.5}, r"noise has 200\.5 Hz; allowed is a whole number"),
         ({"n_samples": 199}, "noise lasts 0 s"),
     ],

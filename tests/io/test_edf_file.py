@@ -184,17 +184,19 @@ def test_gaps_and_segments_are_those_of_the_records(tmp_path_factory, gaps, firs
 
 def test_a_record_that_begins_before_the_last_one_ended_is_refused(tmp_path):
     path = write(tmp_path / "a.edf", [fp1()], [tals(f"+{onset}") for onset in (0, 1, 1.5, 3)], plus="EDF+D")
-    words = r"its times go back: 2 s of samples end 0\.5 s behind the start of the next"
-    with pytest.raises(ReadError, match=rf"a\.edf: {words}\. Correct that or, if you are sure .* --accept-doubtful"):
+    words = r"its clock goes back by 0\.5 s after 2 s of samples"
+    with pytest.raises(
+        ReadError, match=rf"a\.edf: {words}\. Correct the file or, if you are sure .* --accept-doubtful"
+    ):
         open_recording(path)
     made = open_recording(path, accept_doubtful=True)
     assert (made.n_samples, made.gaps) == (4 * RATE_HZ, ())
-    assert [note[:44] for note in made.notes] == ["accepted although doubtful: its times go back"[:44]]
+    assert [note[:44] for note in made.notes] == ["accepted although doubtful: its clock goes back"[:44]]
 
 
 def test_a_discontinuous_file_must_say_when_each_record_begins(tmp_path):
     path = write(tmp_path / "a.edf", [fp1()], [tals("+0"), bytes(120), tals("+2"), tals("+3")], plus="EDF+D")
-    with pytest.raises(ReadError, match=r"discontinuous \(EDF\+D\) and does not say when record 2 of 4 begins"):
+    with pytest.raises(ReadError, match=r"discontinuous \(EDF\+D\) but does not state the onset of record 2 of 4"):
         read_edf(path)
 
 
@@ -235,7 +237,7 @@ def test_the_clipping_date_and_dates_that_are_none(tmp_path, fields, start):
     """EDF+ 2.1.3.2: 85 to 99 are of 1985 to 1999, 00 to 84 of 2000 to 2084."""
     made = read_edf(write(tmp_path / "a.edf", [fp1()], recording="night 2", **fields))
     assert made.start == start
-    assert [note[:24] for note in made.notes] == ([] if start else ["its start is not known, "])
+    assert [note[:24] for note in made.notes] == ([] if start else ["its start is unknown: da"])
 
 
 @pytest.mark.parametrize(
@@ -249,9 +251,9 @@ def test_the_clipping_date_and_dates_that_are_none(tmp_path, fields, start):
             "02.03.yy",
             "Startdate 02-MAR-2090 X X X",
             2090,
-            ["its header states '02.03.yy' as date; that of"],
+            ["its header states '02.03.yy' as date; the da"],
         ),
-        ("02.03.24", "Startdate 03-MAR-2024 X X X", 2024, ["it states two dates of its start, 2024-03-02 and 2024-"]),
+        ("02.03.24", "Startdate 03-MAR-2024 X X X", 2024, ["it states two start dates, 2024-03-02 and 2024-"]),
         ("02.03.24", "Startdate 31-FEB-2024 X X X", 2024, []),
         ("02.03.24", "Startdate X X X X", 2024, []),
         ("01.01.85", "Startdate X X X X", 1985, []),
@@ -341,10 +343,12 @@ def test_what_is_no_voltage_or_has_no_range_is_left_out_by_name(tmp_path):
     assert made.kinds == ("eeg",)
     assert made.limits_uv == ((-3276.8, 3276.7),)
     assert made.notes == (
-        "left out, since they are no voltages: SaO2",
-        "left out, since they state no range of values: Cz, Pz, Oz",
+        "left out because they are not voltages: SaO2",
+        "left out because they have no valid range of values: Cz, Pz, Oz",
     )
-    with pytest.raises(ReadError, match=r"b\.edf: no signal can be used; left out, since they are no voltages: SaO2"):
+    with pytest.raises(
+        ReadError, match=r"b\.edf: no signal can be used; left out because they are not voltages: SaO2"
+    ):
         read_edf(write(tmp_path / "b.edf", signals[1:2]))
 
 
@@ -365,11 +369,11 @@ def test_numbers_with_commas_zero_bytes_and_labels_beyond_ascii_are_read(tmp_pat
 @pytest.mark.parametrize(
     ("fields", "cut", "n_records", "note"),
     [
-        ({"n_records": "-1"}, 0, 4, "its header states -1 records; it holds 4 whole ones"),
-        ({"n_records": "2"}, 0, 4, "its header states 2 records; it holds 4 whole ones"),
-        ({"n_records": ""}, 0, 4, "its header states nan records; it holds 4 whole ones"),
-        ({}, 50, 3, "its header states 4 records; it holds 3 whole ones, and 150 bytes of one that is cut off"),
-        ({"header_bytes": "99"}, 0, 4, "its header states that it takes 99 bytes; 512 are taken"),
+        ({"n_records": "-1"}, 0, 4, "its header states -1 records; it has 4 complete ones"),
+        ({"n_records": "2"}, 0, 4, "its header states 2 records; it has 4 complete ones"),
+        ({"n_records": ""}, 0, 4, "its header states nan records; it has 4 complete ones"),
+        ({}, 50, 3, "its header states 4 records; it has 3 complete ones and 150 bytes of an incomplete one"),
+        ({"header_bytes": "99"}, 0, 4, "its header states a header size of 99 bytes; 512 is used"),
     ],
 )
 def test_a_length_that_the_header_has_wrong_is_put_right_and_noted(tmp_path, fields, cut, n_records, note):
@@ -390,11 +394,11 @@ def test_a_longer_header_is_believed_where_the_size_agrees(tmp_path):
 @pytest.mark.parametrize(
     ("fields", "words"),
     [
-        ({"version": "1"}, "is not an EDF or BDF file; it begins with '1  "),
+        ({"version": "1"}, "is not an EDF or BDF file; it starts with '1  "),
         ({"n_signals": "x"}, "states 'x' as number of signals; allowed is a whole number"),
         ({"n_signals": "-2"}, "states '-2' as number of signals"),
         ({"n_signals": "0"}, "has no signal with samples"),
-        ({"n_signals": "99"}, "is cut off after 1312 bytes, within its header of 25600"),
+        ({"n_signals": "99"}, "is truncated after 1312 bytes, within its header of 25600"),
         ({"record_s": "0"}, "states records of '0' s; allowed is a number above 0"),
         ({"record_s": "inf"}, "states records of 'inf' s"),
         ({"record_s": "1e-5"}, "states 1e+07 samples per second; allowed are 100000"),
@@ -410,10 +414,12 @@ def test_a_number_without_which_nothing_can_be_read_is_refused(tmp_path, fields,
 def test_files_without_a_whole_record_or_with_annotations_alone(tmp_path):
     path = write(tmp_path / "a.edf", [fp1()])
     path.write_bytes(path.read_bytes()[:600])
-    with pytest.raises(ReadError, match=r"holds no whole record of 200 bytes: it is cut off after 600 bytes"):
+    with pytest.raises(
+        ReadError, match=r"is truncated after 600 bytes, before the end of the first record of 200 bytes"
+    ):
         read_edf(path)
     notes = [Made("EDF Annotations", np.zeros((1, 60), dtype=int))]
-    with pytest.raises(ReadError, match="holds no signals but EDF Annotations"):
+    with pytest.raises(ReadError, match="has no signals except EDF Annotations"):
         read_edf(write(tmp_path / "b.edf", notes, record_s="0", plus="EDF+C"))
 
 

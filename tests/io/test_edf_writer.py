@@ -169,10 +169,10 @@ def test_a_simulated_recording_comes_back_with_every_episode(tmp_path):
     [
         ({"rate_hz": 1000 / 3}, r"has 333\.333 Hz; allowed is a whole number"),
         ({"n_samples": N_SECONDS * 200 - 1}, r"lasts 72\.995 s; allowed are whole seconds"),
-        ({"n_samples": 0, "annotations": ()}, "lasts 0 s; allowed are whole seconds, at least one"),
+        ({"n_samples": 0, "annotations": ()}, "lasts 0 s; allowed are whole seconds, at least 1"),
         ({"channels": ("a name of 17 char", *CHANNELS[1:])}, "a name of 17 char; allowed are up to 16 ASCII"),
-        ({"channels": ("Stör", *CHANNELS[1:])}, "channels Stör"),
-        ({"channels": ("Fp2", *CHANNELS[1:])}, "two channels of one name"),
+        ({"channels": ("Stör", *CHANNELS[1:])}, "channel names Stör"),
+        ({"channels": ("Fp2", *CHANNELS[1:])}, "two channels with the same name"),
         ({"annotations": (Annotation(0, 1, "n" * 41),)}, "is too long; allowed are 40 bytes"),
         ({"annotations": (Annotation(73.1, 1, "late"),)}, r"'late' is at 73\.1 s; allowed is 0 to 73 s"),
         ({"annotations": (Annotation(-1, 1, "early"),)}, "'early' is at -1 s"),

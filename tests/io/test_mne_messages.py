@@ -13,7 +13,7 @@ from typer.testing import CliRunner
 from ictal.cli import app
 from ictal.errors import ReadError
 from ictal.io import open_recording
-from ictal.io.mne_messages import Heard, listening
+from ictal.io.mne_messages import ReaderMessages, collect_messages
 from ictal.io.mne_reader import from_raw
 from ictal.scoring.pipeline import score
 from ictal.scoring.recording_info import describe
@@ -22,50 +22,48 @@ from ictal.web.library import Item
 from tests.io.test_times import write_nihon
 
 MESSAGES = {
-    "No PNT file exists. Metadata will be blank": ["there is no .PNT file beside it, which would state the start"],
+    "No PNT file exists. Metadata will be blank": ["its .PNT file, which would state the start, is missing"],
     "Omitted 3 annotation(s) that were outside data range.": [
-        "3 of its annotations lie outside of its samples, and are left out"
+        "3 of its annotations are outside its samples and are left out"
     ],
     "FIF raw buffer could not be read, acquisition error likely: 100 samples set to zero": [
-        "100 samples could not be read, and are zero"
+        "100 samples could not be read and are zero"
     ],
     "The data contains 'boundary' events, indicating data discontinuities. Be cautious.": [],
-    "Something else\nof v1.2. Nobody knows it. See the docs.": [
-        "MNE-Python, which reads it, says: Something else of v1.2"
-    ],
+    "Something else\nof v1.2. Nobody knows it. See the docs.": ["MNE-Python warns: Something else of v1.2"],
 }
 DOUBTS = {
     "Could not find a.21E containing channel definitions; Default channel names are chosen.": "left and right may be",
     "Channel names are not unique, found duplicates for: ['Fp1']. Applying running numbers.": "same name: 'Fp1'",
-    "Header information is incorrect for record length. Default record length set to 1.": "how long its records last",
+    "Header information is incorrect for record length. Default record length set to 1.": "the length of its records",
     "All EEG channels are not referenced to the same electrode.": "different references",
 }
 
 
 @pytest.mark.parametrize("message", MESSAGES)
 def test_a_warning_becomes_a_note_in_plain_words_once(message):
-    heard = Heard()
-    with listening("a", heard):
+    messages = ReaderMessages()
+    with collect_messages("a", messages):
         for _ in range(3):
             warnings.warn(message, RuntimeWarning, stacklevel=1)
-    assert (heard.notes, heard.doubts) == (MESSAGES[message], [])
+    assert (messages.notes, messages.doubts) == (MESSAGES[message], [])
 
 
 @pytest.mark.parametrize("message", DOUBTS)
 def test_what_makes_sides_times_or_voltages_doubtful_is_a_doubt(message):
-    heard = Heard()
-    with listening("a", heard):
+    messages = ReaderMessages()
+    with collect_messages("a", messages):
         warnings.warn(message, RuntimeWarning, stacklevel=1)
-    assert heard.notes == []
-    assert DOUBTS[message] in heard.doubts[0]
+    assert messages.notes == []
+    assert DOUBTS[message] in messages.doubts[0]
 
 
 def test_what_is_logged_is_heard_too_and_what_concerns_programmers_is_not():
-    heard = Heard()
-    with listening("a", heard):
+    messages = ReaderMessages()
+    with collect_messages("a", messages):
         logging.getLogger("mne").warning("Logged %s", "here")
         warnings.warn("old", DeprecationWarning, stacklevel=1)
-    assert heard.notes == ["MNE-Python, which reads it, says: Logged here"]
+    assert messages.notes == ["MNE-Python warns: Logged here"]
     assert not any(
         type(handler).__module__ == "ictal.io.mne_messages" for handler in logging.getLogger("mne").handlers
     )
@@ -92,11 +90,11 @@ def test_names_of_channels_are_found_in_either_case(nihon, suffix):
 
 def test_channels_without_names_are_refused_or_accepted_with_a_note(nihon):
     nihon.with_suffix(".21E").unlink()
-    words = r"a\.EEG: the names of its channels are not known.*left and right may be exchanged\. .*--accept-doubtful"
+    words = r"a\.EEG: its channel names are unknown.*left and right may be swapped\. .*--accept-doubtful"
     with pytest.raises(ReadError, match=words):
         open_recording(nihon)
     made = open_recording(nihon, accept_doubtful=True)
-    assert made.notes[0].startswith("accepted although doubtful: the names of its channels are not known")
+    assert made.notes[0].startswith("accepted although doubtful: its channel names are unknown")
     assert describe(made).notes == made.notes
 
 
@@ -134,7 +132,7 @@ def test_a_warning_while_samples_are_read_is_a_note_of_the_recording_info_and_vi
     made = from_raw(raw)
     assert made.all_notes == ()
     made.read(0, 10)
-    said = ("7 samples could not be read, and are zero",)
+    said = ("7 samples could not be read and are zero",)
     assert made.all_notes == said
     assert describe(made).notes == said
     assert details(Item("0", None, made, "a"), withheld=False)["notes"] == list(said)
@@ -148,11 +146,14 @@ def test_a_warning_while_samples_are_read_is_a_note_of_the_recording_info_and_vi
     [lambda: {}["sfreq"], lambda: struct.unpack("<I", b""), lambda: int(""), lambda: [][0], lambda: np.zeros(3)[9]],
 )
 def test_errors_of_python_become_words(parse):
-    words = r"^a: cannot be read: it is damaged, cut off, or not what its suffix says$"
-    with pytest.raises(ReadError, match=words), listening("a", Heard()):
+    words = r"^a: cannot be read: it is damaged, truncated, or not in the format of its suffix$"
+    with pytest.raises(ReadError, match=words), collect_messages("a", ReaderMessages()):
         parse()
 
 
 def test_errors_that_mne_means_for_people_stay():
-    with pytest.raises(ReadError, match=r"^a: cannot be read: .*none_raw\.fif"), listening("a", Heard()):
+    with (
+        pytest.raises(ReadError, match=r"^a: cannot be read: .*none_raw\.fif"),
+        collect_messages("a", ReaderMessages()),
+    ):
         mne.io.read_raw_fif("none_raw.fif", verbose="ERROR")

@@ -63,7 +63,7 @@ def test_samples_start_and_comments_are_those_that_mne_reads(number, kind, tmp_p
 def test_a_recording_without_fields_of_the_patient_is_read(tmp_path):
     made = open_recording(write(tmp_path, patient=[]))
     assert made.start is None
-    assert made.notes == ("its start is not known, since it states '' and ''",)
+    assert made.notes == ("its start is unknown: date and time are '' and ''",)
     made = open_recording(write(tmp_path, patient=["TestDate=02-03-2024", "TestTime=01:02:03"]))
     assert made.start == datetime(2024, 3, 2, 1, 2, 3, tzinfo=UTC)
 
@@ -94,9 +94,9 @@ def test_a_path_of_windows_a_header_of_the_samples_and_latin_letters_are_read(tm
 def test_samples_beside_it_under_its_own_name_are_taken_with_a_note(tmp_path):
     path = write(tmp_path)
     path.write_text(path.read_text().replace("File=a.dat", "File=other.dat"))
-    assert open_recording(path).notes == ("its samples are taken from a.dat, since other.dat is not there",)
+    assert open_recording(path).notes == ("its samples are read from a.dat, since other.dat is missing",)
     (tmp_path / "a.dat").unlink()
-    with pytest.raises(ReadError, match=r"a\.lay: its samples are in other\.dat, which is not beside it"):
+    with pytest.raises(ReadError, match=r"a\.lay: its samples are in other\.dat, which is not in the same folder"):
         open_recording(path)
 
 
@@ -108,11 +108,11 @@ def test_the_clock_of_samples_gives_the_fraction_of_the_start_and_a_contradictio
     made = open_recording(write(tmp_path, times=("0=79200.0",)))
     assert made.start == start
     assert made.notes == (
-        "TestTime is 23:00:00 and the first of [SampleTimes] 22:00:00; TestTime is taken as its start",
+        "TestTime is 23:00:00, but the first of [SampleTimes] is 22:00:00; TestTime is used as start",
     )
     made = open_recording(write(tmp_path, times=("0=82800.0", "99999=90000.0")))
     assert made.gaps == ()
-    assert made.notes == ("[SampleTimes] names 1 samples behind the last of 2560; they are left out",)
+    assert made.notes == ("[SampleTimes] names 1 samples after the last of 2560; they are ignored",)
 
 
 @pytest.mark.parametrize(
@@ -124,9 +124,9 @@ def test_the_clock_of_samples_gives_the_fraction_of_the_start_and_a_contradictio
         ({"info": {"Calibration": ""}}, "lacks the field 'calibration'"),
         (
             {"info": {"WaveformCount": "4"}},
-            "gives its channels the numbers 1, 2, 3; allowed is each from 1 to 4 once",
+            "has the channel numbers 1, 2, 3; allowed is each number from 1 to 4 .WaveformCount. once",
         ),
-        ({"channels": ("Fp1=1", "Fp2=1", "C3=3")}, "gives its channels the numbers 1, 1, 3"),
+        ({"channels": ("Fp1=1", "Fp2=1", "C3=3")}, "has the channel numbers 1, 1, 3"),
         ({"info": {"FileType": "Blocked"}}, "states 'Blocked' as FileType"),
         ({"times": ("soon=82800",)}, r"\[SampleTimes\] has the line 'soon=82800'; allowed are SAMPLE=SECONDS"),
         ({"times": ("0=noon",)}, "states 'noon' as time of sample 0"),
@@ -143,8 +143,8 @@ def test_comments_that_cannot_be_read_are_counted_and_a_cut_is_told(tmp_path):
     made = open_recording(path)
     assert (made.n_samples, [note.text for note in made.annotations]) == (2559, ["b"])
     assert made.notes == (
-        "7 bytes of a.dat are left over at its end; it is cut off",
-        "2 of its comments cannot be read, and are left out",
+        "a.dat is truncated: its last 7 bytes are an incomplete sample",
+        "2 of its comments cannot be read and are left out",
     )
     (tmp_path / "a.dat").write_bytes(b"")
     with pytest.raises(ReadError, match=r"a\.dat: holds no samples"):

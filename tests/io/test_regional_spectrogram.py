@@ -49,7 +49,7 @@ def test_missing_pixels_are_kept(tmp_path):
 
 
 WRONG = {
-    "another region": (lambda t: t.rename(columns={"LL_0.59": "LR_0.59"}), ["1 columns are none", "LR_0.59"]),
+    "another region": (lambda t: t.rename(columns={"LL_0.59": "LR_0.59"}), ["1 columns do not belong", "LR_0.59"]),
     "another frequency": (lambda t: t.rename(columns={"RP_4.1": "RP_4.2"}), ["RP_4.2", "are missing: RP_4.10"]),
     "no number": (lambda t: t.rename(columns={"RP_4.1": "RP_nan"}), ["RP_nan"]),
     "too high": (lambda t: t.assign(**{"LL_20.12": 1.0}), ["LL_20.12", "allowed are 'time' and REGION_HZ"]),
@@ -59,9 +59,9 @@ WRONG = {
     "text": (lambda t: t.assign(**{"LL_0.59": "x"}), ["columns LL_0.59 are not numbers"]),
     "another step": (lambda t: t.assign(time=np.arange(len(t)) + 1), ["row 1: time is 2 s; allowed is 3"]),
     "another start": (lambda t: t.assign(time=t["time"] + 1), ["row 0: time is 2 s; allowed is 1"]),
-    "a negative power": (lambda t: t.assign(**{"RL_0.78": -0.5}), ["row 0: RL_0.78 is -0.5; allowed are powers"]),
+    "a negative power": (lambda t: t.assign(**{"RL_0.78": -0.5}), ["row 0: RL_0.78 is -0.5; allowed are 0"]),
     "an infinity": (lambda t: t.assign(**{"RL_0.78": np.inf}), ["RL_0.78 is inf"]),
-    "no rows": (lambda t: t.iloc[:0], ["holds no rows"]),
+    "no rows": (lambda t: t.iloc[:0], ["has no rows"]),
 }  # fmt: skip
 
 

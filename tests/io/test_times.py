@@ -17,7 +17,7 @@ from ictal.core.recording import Gap, Recording
 from ictal.errors import ReadError
 from ictal.io import open_recording
 from ictal.io.mne_reader import from_raw
-from ictal.io.times import JITTER_S, Join, Times, joins_of, lay_out
+from ictal.io.times import JITTER_S, Join, Times, find_joins, layout_of
 from tests.io.test_edf_file import Made, tals
 from tests.io.test_edf_file import write as write_edf
 
@@ -213,7 +213,9 @@ def test_times_are_true_ones(name, pause_s, tmp_path):
     check(made, name, pause_s, knows_start=FORMATS[name].knows_start)
     said = [note for note in made.notes if "PNT" not in note and "midnight" not in note]
     assert said == (
-        ["its gaps are known to the second, as its blocks state when they begin"] if "nihon" in name else []
+        ["its gaps are accurate to the second, since its blocks state start times in seconds"]
+        if "nihon" in name
+        else []
     )
 
 
@@ -262,9 +264,9 @@ def test_a_pause_that_nobody_knows_is_a_note(tmp_path):
     )
     made = open_recording(path)
     assert made.gaps == ()
-    assert made.notes == ("it was joined of pieces at 1 places, and how long the gaps are is not known",)
+    assert made.notes == ("segments were joined at 1 places; gap lengths are unknown",)
     path = written(tmp_path, "eeglab", np.nan)
-    assert open_recording(path).notes[-1].startswith("it was joined of pieces at 1 places")
+    assert open_recording(path).notes[-1].startswith("segments were joined at 1 places")
 
 
 def test_what_eeglab_states_between_a_pause_and_the_sample_behind_it_is_after_the_pause(tmp_path):
@@ -286,20 +288,20 @@ def test_what_eeglab_states_between_a_pause_and_the_sample_behind_it_is_after_th
 @pytest.mark.parametrize("name", ["persyst", "brainvision", "edf+d", "nihon kohden"])
 def test_times_that_go_back_are_refused_or_accepted_with_a_note(name, tmp_path):
     path = written(tmp_path, name, -5)
-    words = r"its times go back: 40 s of samples end 5 s behind the start of the next\. .*--accept-doubtful"
+    words = r"its clock goes back by 5 s after 40 s of samples\. .*--accept-doubtful"
     with pytest.raises(ReadError, match=words):
         open_recording(path)
     made = open_recording(path, accept_doubtful=True)
     assert made.gaps == ()
-    assert any(note.startswith("accepted although doubtful: its times go back") for note in made.notes)
-    with pytest.raises(ReadError, match="its times go back"):
-        from_raw(FORMATS[name].raw(path, verbose="ERROR")).settled()
+    assert any(note.startswith("accepted although doubtful: its clock goes back") for note in made.notes)
+    with pytest.raises(ReadError, match="its clock goes back"):
+        from_raw(FORMATS[name].raw(path, verbose="ERROR")).resolve_doubts()
 
 
 def test_a_continuous_edf_that_contradicts_itself_is_taken_as_continuous_with_a_note(tmp_path):
     made = open_recording(written(tmp_path, "edf+c", -5))
     assert made.gaps == ()
-    assert [note[:40] for note in made.notes] == ["its records state times that overlap; si"]
+    assert [note[:40] for note in made.notes] == ["its records state overlapping times; since it"[:40]]
 
 
 def test_the_times_of_an_edf_that_names_no_kind_are_true_ones(tmp_path):
@@ -314,7 +316,10 @@ def test_the_times_of_an_edf_that_names_no_kind_are_true_ones(tmp_path):
     content[192:236] = b" " * 44
     path.write_bytes(content)
     made = open_recording(path)
-    assert (made.gaps, [note[:40] for note in made.notes]) == ((), ["its records state times that overlap; si"])
+    assert (made.gaps, [note[:40] for note in made.notes]) == (
+        (),
+        ["its records state overlapping times; since it"[:40]],
+    )
 
 
 def test_a_clock_that_passes_midnight_goes_on(tmp_path):
@@ -322,7 +327,7 @@ def test_a_clock_that_passes_midnight_goes_on(tmp_path):
     path.write_text(path.read_text().replace("8000=86530.000", "8000=130.000"))
     made = open_recording(path)
     assert made.gaps == (Gap(40, pytest.approx(100)),)
-    assert "[SampleTimes] begin anew at midnight, which is taken as the next day" in made.notes
+    assert "[SampleTimes] restarts at midnight; times after that are taken as the next day" in made.notes
 
 
 @given(
@@ -333,19 +338,21 @@ def test_a_clock_that_passes_midnight_goes_on(tmp_path):
 def test_pieces_are_placed_where_they_are_stated(lengths, pauses, rate_hz):
     firsts = np.concatenate([[0], np.cumsum(lengths)[:-1]])
     late = np.concatenate([[0.0], np.cumsum(pauses[: len(lengths) - 1])])
-    joins = joins_of((firsts / rate_hz).tolist(), (firsts / rate_hz + late).tolist())
-    layout = lay_out(int(sum(lengths)), rate_hz, joins)
+    joins = find_joins((firsts / rate_hz).tolist(), (firsts / rate_hz + late).tolist())
+    layout = layout_of(int(sum(lengths)), rate_hz, joins)
     assert layout.ranges == tuple(zip(firsts, np.cumsum(lengths), strict=True))
-    assert [piece.onset_s for piece in layout.pieces] == pytest.approx((firsts / rate_hz + late).tolist(), abs=1e-6)
+    assert [segment.onset_s for segment in layout.segments] == pytest.approx(
+        (firsts / rate_hz + late).tolist(), abs=1e-6
+    )
     assert [gap.duration_s for gap in layout.gaps] == pytest.approx(pauses[: len(lengths) - 1], abs=1e-6)
     assert layout.n_samples == sum(lengths)
 
 
 def test_rounded_clocks_make_no_pause():
-    assert joins_of([0, 1, 2, 3], [0, 1.004, 1.996, 3.003]) == ()
-    slow = joins_of(range(100), [1.009 * second for second in range(100)])
+    assert find_joins([0, 1, 2, 3], [0, 1.004, 1.996, 3.003]) == ()
+    slow = find_joins(range(100), [1.009 * second for second in range(100)])
     assert [round(join.pause_s, 3) for join in slow] == [0.504]
     assert Times((Join(5, -0.05),), clock_s=0.1).doubts == ()
-    assert Times((Join(5, -0.05),), clock_s=0.1).told == (
-        "its clock goes back by up to 0.05 s at 1 joins, which is not heeded",
+    assert Times((Join(5, -0.05),), clock_s=0.1).all_notes == (
+        "its clock goes back by up to 0.05 s at 1 joins, which is ignored",
     )

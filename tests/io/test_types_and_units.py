@@ -63,7 +63,7 @@ def test_units_may_differ_from_channel_to_channel_and_what_is_no_voltage_is_no_e
 @pytest.mark.parametrize("unit", ["S", "furlong"])
 def test_an_electrode_of_an_unknown_unit_is_an_error_that_names_it(tmp_path, unit):
     path = brainvision(tmp_path / "a.vhdr", ["uV"] * 8 + [unit] + ["uV"] * 11)
-    with pytest.raises(ReadError, match=r"a\.vhdr: the voltages of Fz are not known.*allowed are (µ|u)V, mV, V"):
+    with pytest.raises(ReadError, match=r"a\.vhdr: the voltages of Fz are unknown.*allowed are (µ|u)V, mV, V"):
         open_recording(path)
 
 

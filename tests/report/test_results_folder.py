@@ -124,7 +124,7 @@ def test_a_full_disk_is_one_error_and_leaves_nothing_half_written(night, tmp_pat
 
 def test_what_edf_cannot_hold_does_not_keep_the_rest_from_being_written(night, tmp_path, monkeypatch):
     def refuse(scores: Scores, folder: Path) -> list[Path]:
-        raise IctalError("night: has gaps (1), which an EDF+ made anew cannot hold")
+        raise IctalError("night: has gaps (1), which a new EDF+ file cannot store")
 
     monkeypatch.setitem(results_folder.WRITERS, "edf", refuse)
     with pytest.raises(IctalError, match="has gaps"):

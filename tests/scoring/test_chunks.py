@@ -11,11 +11,11 @@ from hypothesis import strategies as st
 from ictal.core.predictions import PROBABILITY_COLUMNS
 from ictal.core.recording import Gap
 from ictal.core.windows import Geometry
-from ictal.io.times import Piece
 from ictal.preprocessing.channel_mapping import map_channels
 from ictal.preprocessing.runs import RecordedRun, Resampled, recorded_runs
 from ictal.preprocessing.settings import StandardiseSettings
 from ictal.scoring import pipeline
+from ictal.scoring.engines import WindowBatch
 from ictal.scoring.pipeline import Chunk, plan_chunks, read_ahead, score_chunk
 from ictal.scoring.quality import QualitySettings
 from ictal.scoring.scores import spread_of
@@ -91,7 +91,7 @@ def test_a_model_of_the_centre_is_asked_from_the_first_second_to_the_last():
         np.testing.assert_array_equal(window[:, 4000:6000], whole[:, 2000 * number : 2000 * (number + 1)])
 
 
-def first_chunk(samples: np.ndarray, step: int = 2000) -> tuple[Chunk, Piece, Resampled]:
+def first_chunk(samples: np.ndarray, step: int = 2000) -> tuple[Chunk, WindowBatch, Resampled]:
     chunk = plan_chunks(cut(samples), step, Geometry())[0]
     return chunk, *chunk.read(contract())
 

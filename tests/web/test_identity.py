@@ -244,7 +244,7 @@ class TestScores:
         made = item.scores.manifest["made"]
         go_on, hashing = threading.Event(), identity.recording_hash
         monkeypatch.setattr(identity, "SMALL_BYTES", 0)
-        monkeypatch.setattr(identity, "remembered_hash", lambda _: None)
+        monkeypatch.setattr(identity, "cached_hash", lambda _: None)
         monkeypatch.setattr(identity, "recording_hash", lambda path: go_on.wait(60) and hashing(path))
         viewer = Viewer(tmp_path, model)
         item = viewer.show(twins[0])

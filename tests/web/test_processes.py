@@ -72,7 +72,7 @@ PARENT = """
         def __call__(self, command, **more):
             return popen([sys.executable, "-c", sys.argv[2], *command[3:]], **more)
 
-    popen, parsers = upload.subprocess.Popen, upload.Parsers()
+    popen, parsers = upload.subprocess.Popen, upload.UploadParsers()
     upload.subprocess.Popen = Python()
     parsers.parse(Path(sys.argv[1]), "a.edf")
 """
@@ -97,7 +97,7 @@ def test_a_viewer_that_stops_ends_the_parser(tmp_path, monkeypatch):
     from ictal.errors import ReadError
     from ictal.web import upload
 
-    parsers, said, waits = upload.Parsers(), [], threading.Event()
+    parsers, said, waits = upload.UploadParsers(), [], threading.Event()
 
     class Endless(subprocess.Popen):
         def __init__(self, _, **more) -> None:

@@ -23,7 +23,7 @@ from ictal.web import body_limit, serve, upload
 from ictal.web.details import patient_field
 from ictal.web.security import SECURITY_HEADERS, Guard, is_loopback, new_token
 from ictal.web.settings import ViewerSettings
-from ictal.web.upload import Parsers, keep, title_of
+from ictal.web.upload import UploadParsers, store_upload, title_of
 from ictal.web.viewer import Viewer
 from tests.scoring.helpers import eeg, recording_of
 from tests.web.clients import TOKEN, client_of, wait_for
@@ -304,7 +304,7 @@ class TestUpload:
     def test_one_that_takes_too_long_is_ended(self, night, tmp_path, monkeypatch):
         monkeypatch.setattr(upload, "WALL_S", 0.05)
         with pytest.raises(ReadError, match=r"takes longer to read than 0\.05 s"):
-            Parsers().parse(keep(io.BytesIO(night.read_bytes()), "a.edf", tmp_path / "up"), "a.edf")
+            UploadParsers().parse(store_upload(io.BytesIO(night.read_bytes()), "a.edf", tmp_path / "up"), "a.edf")
         assert not list((tmp_path / "up").iterdir())
 
     @given(st.text(max_size=200))

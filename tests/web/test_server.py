@@ -22,17 +22,17 @@ from ictal.scoring.export_contract import read_contract
 from ictal.scoring.scores import Scores
 from ictal.web import model_process, worker_process
 from ictal.web.explainer import Explainer
-from ictal.web.jobs import StopError, Worker
-from ictal.web.library import Item, finished
+from ictal.web.jobs import JobStoppedError, JobThread
+from ictal.web.library import Item, find_scores
 from ictal.web.model_pool import weights_of
 from ictal.web.montages import montages_of
 from ictal.web.overview import overview
-from ictal.web.pyramid import CUTS, Pyramid
+from ictal.web.pyramid import FILTERS, Pyramid
 from ictal.web.similar import Neighbours, simulated_neighbours
-from ictal.web.traces import Cuts, page, thinned
+from ictal.web.traces import Filters, min_max, read_page
 from ictal.web.viewer import Viewer
 from ictal.web.window_summary import expected_in_words, expected_votes
-from ictal.web.worker_process import Helper
+from ictal.web.worker_process import WorkerProcess
 from tests.report.scored import made_up_scores
 from tests.scoring.helpers import SHARING, SMALL, eeg, recording_of, save
 from tests.web.clients import client_of, wait_for
@@ -64,7 +64,7 @@ class TestTraces:
 
     def test_the_average_is_that_of_mne(self):
         recording = recording_of(eeg(20))
-        found = page(recording, montages_of(recording)["average"], 3, 9, Cuts())
+        found = read_page(recording, montages_of(recording)["average"], 3, 9, Filters())
         info = mne.create_info(list(ELECTRODES), 200, "eeg")
         raw = mne.io.RawArray(recording.read()[:19], info, verbose="ERROR").set_eeg_reference(
             "average", verbose="ERROR"
@@ -85,8 +85,12 @@ class TestTraces:
     def test_a_page_is_filtered_as_the_whole_recording_is(self, start_s, length_s, low_hz, high_hz, notch_hz):
         recording = recording_of(eeg(100))
         montage = montages_of(recording)["referential"]
-        found = page(
-            recording, montage, start_s, start_s + length_s, Cuts(low_hz=low_hz, high_hz=high_hz, notch_hz=notch_hz)
+        found = read_page(
+            recording,
+            montage,
+            start_s,
+            start_s + length_s,
+            Filters(low_hz=low_hz, high_hz=high_hz, notch_hz=notch_hz),
         )
         whole = recording.read()[montage.channels, :].astype(float)
         for kind, hertz in (("highpass", low_hz), ("lowpass", high_hz)):
@@ -101,7 +105,7 @@ class TestTraces:
     def test_a_gap_is_not_a_number_and_times_after_it_are_true(self):
         recording = with_gap()
         montage = montages_of(recording)["as recorded"]
-        found = page(recording, montage, 45, 85, Cuts())
+        found = read_page(recording, montage, 45, 85, Filters())
         assert np.isnan(found.values[:, 5 * 200 : 35 * 200]).all()
         assert np.array_equal(found.values[:, : 5 * 200], recording.read(45 * 200, 50 * 200))
         assert np.array_equal(found.values[:, 35 * 200 :], recording.read(50 * 200, 55 * 200))
@@ -112,7 +116,7 @@ class TestTraces:
         samples[CHANNELS.index("T3"), 1000:1200] = np.nan
         recording = recording_of(samples)
         montage = montages_of(recording)[name]
-        found = page(recording, montage, 0, 20, Cuts(low_hz=0.5))
+        found = read_page(recording, montage, 0, 20, Filters(low_hz=0.5))
         blank = {row for row, trace in enumerate(found.values) if np.isnan(trace).any()}
         assert blank == {row for row, trace in enumerate(montage.names) if "T3" in trace.split("-")}
         assert np.isnan(found.values[:, 1000:1200]).sum() == np.isnan(found.values).sum()
@@ -135,7 +139,7 @@ class TestTraces:
         n_points = data.draw(st.integers(1, n_samples))
         values = np.random.default_rng(n_samples).normal(size=(2, n_samples)).astype(np.float32)
         values[1, : n_samples // 3] = np.nan
-        low, high = np.moveaxis(thinned(values, n_points), -1, 0)
+        low, high = np.moveaxis(min_max(values, n_points), -1, 0)
         parts = np.array_split(np.arange(n_samples), np.arange(n_points)[1:] * n_samples // n_points)
         assert low.shape == (2, n_points)
         for point, part in enumerate(parts):
@@ -166,8 +170,8 @@ class TestPyramid:
         pyramid = self.built(recording, tmp_path)
         assert pyramid.complete
         found = pyramid.traces("double banana", 0, 240, 240)
-        whole = page(recording, found.montage, 0, 240, CUTS)
-        theirs = thinned(whole.values, 240)
+        whole = read_page(recording, found.montage, 0, 240, FILTERS)
+        theirs = min_max(whole.values, 240)
         assert found.values.shape == (19, 240, 2)
         assert np.array_equal(np.isnan(found.values), np.isnan(theirs))
         inside = np.isfinite(theirs)
@@ -183,9 +187,9 @@ class TestPyramid:
         def look() -> None:
             seen.append(pyramid.traces("average", 0, 200, 50))
             if len(seen) == 3:
-                raise StopError
+                raise JobStoppedError
 
-        with pytest.raises(StopError):
+        with pytest.raises(JobStoppedError):
             pyramid.build(look)
         known = [np.isfinite(found.values).all(axis=(0, 2)).sum() * 4 for found in seen]
         assert known == [0, 64, 128]
@@ -239,13 +243,13 @@ class TestScores:
         item.add(scores.frame[10:15])
         assert item.frame.equals(scores.frame[:15])
         assert item.window(105) == 8
-        item.told("scoring", 150.0, 420.0)
+        item.set_progress("scoring", 150.0, 420.0)
         assert (item.done, item.total) == (150, 420)
         item.finish(scores)
         assert (len(item.frame), item.state, item.done) == (len(scores.frame), "scored", SECONDS)
 
     def test_a_worker_does_one_job_after_the_other_and_survives_a_bad_one(self, caplog):
-        worker, done = Worker("test"), []
+        worker, done = JobThread("test"), []
         worker.do(lambda: done.append(1))
         worker.do(lambda: done.append(1 / 0))
         worker.do(lambda: done.append(2))
@@ -253,7 +257,7 @@ class TestScores:
         assert "a job in the background failed" in caplog.text
         worker.stop()
         worker.do(lambda: done.append(3))
-        with pytest.raises(StopError):
+        with pytest.raises(JobStoppedError):
             worker.check()
         assert done == [1, 2]
 
@@ -283,9 +287,9 @@ class TestScores:
 
     def test_scores_of_another_model_are_not_taken_for_those_of_the_one_asked_for(self, out, night, model):
         recording, path = open_recording(night), next(out.glob("*_scores.parquet"))
-        assert finished(recording, [path], weights_of(model)) is not None
-        assert finished(recording, [path], "0" * 64) is None
-        assert finished(recording_of(eeg(60)), [path]) is None
+        assert find_scores(recording, [path], weights_of(model)) is not None
+        assert find_scores(recording, [path], "0" * 64) is None
+        assert find_scores(recording_of(eeg(60)), [path]) is None
 
     def test_why_it_failed_is_said_and_the_eeg_still_shown(self, tmp_path, model):
         recording = recording_of(eeg(20))
@@ -409,8 +413,8 @@ class TestWhy:
         assert next(each["votes"]["gpd"] for each in similar if each["source"] == "voted") == 1
 
     def test_a_process_that_dies_is_an_error_and_begun_anew(self, tmp_path, monkeypatch):
-        monkeypatch.setattr(worker_process, "answer_all", die_at_the_second_question)
-        asked = Helper(tmp_path)
+        monkeypatch.setattr(worker_process, "serve_requests", die_at_the_second_question)
+        asked = WorkerProcess(tmp_path)
         assert asked.ask("first") == "first"
         for _ in range(2):
             with pytest.raises(IctalError, match="ended unexpectedly"):
@@ -424,8 +428,8 @@ class TestWhy:
         assert multiprocessing.active_children() == []
 
     def test_a_process_that_nobody_asks_ends_and_is_begun_anew(self, tmp_path, monkeypatch):
-        monkeypatch.setattr(worker_process, "answer_all", die_at_the_second_question)
-        asked = Helper(tmp_path)
+        monkeypatch.setattr(worker_process, "serve_requests", die_at_the_second_question)
+        asked = WorkerProcess(tmp_path)
         assert asked.ask("first") == "first"
         asked.stop()
         wait_for(lambda: not multiprocessing.active_children())
@@ -437,10 +441,10 @@ class TestWhy:
         monkeypatch.setattr(worker_process, "IDLE_S", 0.0)
         monkeypatch.setattr(worker_process.signal, "signal", lambda *_: None)  # it runs in this process here
         ours, theirs = multiprocessing.Pipe()
-        worker_process.answer_all(theirs, model)
+        worker_process.serve_requests(theirs, model)
         monkeypatch.setattr(worker_process, "IDLE_S", 0.2)
         ours.send(("nothing", ()))  # a window would not fit into a pipe from which nobody reads
-        worker_process.answer_all(theirs, model)
+        worker_process.serve_requests(theirs, model)
         fine, error = ours.recv()
         assert (fine, "no attribute 'nothing'" in str(error)) == (False, True)
 

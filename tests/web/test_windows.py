@@ -23,7 +23,7 @@ from ictal.report.results_folder import window_of
 from ictal.scoring.pipeline import score
 from ictal.web.details import windows
 from ictal.web.viewer import Viewer
-from ictal.web.worker_process import Helper
+from ictal.web.worker_process import WorkerProcess
 from tests.conftest import TINY
 from tests.data.test_as_scored import BANANA, NAMES, RECORDINGS, Keeping
 from tests.helpers import noise
@@ -164,7 +164,7 @@ def test_the_server_explains_the_ten_seconds_that_it_is_asked_for(shown, monkeyp
             "note": "",
         }
 
-    monkeypatch.setattr(Helper, "ask", answer)
+    monkeypatch.setattr(WorkerProcess, "ask", answer)
     client = client_of(shown)
     for item in shown.library:
         for at in (5, item.recording.duration_s - 5):

@@ -4,7 +4,7 @@ import time
 from multiprocessing.connection import Connection
 from pathlib import Path
 
-from ictal.web.worker_process import answer_all
+from ictal.web.worker_process import serve_requests
 
 
 class Slow:
@@ -30,23 +30,23 @@ def answer_for_ever(line: Connection, folder: Path) -> None:
     stand_in = ModuleType("ictal.web.explainer")
     stand_in.Explainer = Slow  # type: ignore[attr-defined]
     sys.modules["ictal.web.explainer"] = stand_in
-    answer_all(line, folder)
+    serve_requests(line, folder)
 
 
-def serve_while_thinking(folder: Path) -> None:
+def serve_while_busy(folder: Path) -> None:
     """Serve a viewer while the process beside it is in the midst of an answer."""
     import threading
     from contextlib import suppress
 
     from ictal.errors import IctalError
     from ictal.web import worker_process
-    from ictal.web.model_pool import Mind
+    from ictal.web.model_pool import ModelProcess
     from ictal.web.serve import serve
     from ictal.web.viewer import Viewer
 
-    worker_process.answer_all = answer_for_ever
+    worker_process.serve_requests = answer_for_ever
     viewer = Viewer(folder / "out")
-    mind = viewer._minds._minds["x"] = Mind(folder, "x", viewer.workers["thinking"])
+    mind = viewer._models._models["x"] = ModelProcess(folder, "x", viewer.workers["models"])
 
     def ask() -> None:
         with suppress(IctalError):  # that it was ended
@@ -59,4 +59,4 @@ def serve_while_thinking(folder: Path) -> None:
 if __name__ == "__main__":
     import sys
 
-    serve_while_thinking(Path(sys.argv[1]))
+    serve_while_busy(Path(sys.argv[1]))

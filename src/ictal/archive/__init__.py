@@ -1,1 +1,1 @@
-"""From one recording to an archive: plan, score on many workers, keep account, ask."""
+"""Archives of many recordings: find them, score them on many workers, keep a ledger, run queries."""

@@ -1,4 +1,4 @@
-"""The files of a local folder at any depth, also those behind links, each folder once."""
+"""List all files below a local folder, following links, with each folder listed once."""
 
 import os
 import stat
@@ -14,14 +14,14 @@ def files_below(top: str) -> dict[str, dict[str, Any]]:
     """Return name, size and time of every file below a folder, by path, in the form that fsspec uses.
 
     Links to folders are followed, as archives on network storage need. Each folder is listed once: under its own path
-    where that lies below `top`, else under the first link to it. So a link that leads back into `top`, or to a folder
-    that contains `top`, adds nothing and cannot make a loop. Names that begin with a dot are passed over. A link
-    without a target is listed as a file, so that whoever opens it says that the file is not there.
+    if that is below `top`, otherwise under the first link to it. So links back into `top`, or to a folder that
+    contains it, cannot form a loop. Names that start with a dot are skipped. A broken link is listed as a file, so
+    that opening it reports the missing file.
 
     Raises
     ------
     OSError
-        If a folder cannot be read; it is named.
+        If a folder cannot be read; the error names it.
     """
     found: dict[str, dict[str, Any]] = {}
     seen = {_identity(parent.stat()) for parent in Path(top).resolve().parents}
@@ -33,7 +33,7 @@ def files_below(top: str) -> dict[str, dict[str, Any]]:
             continue
         seen.add(here)
         folders, links = [begin], list[str]()
-        while folders:  # all of one tree before any link, so that a folder's own path comes first
+        while folders:  # the whole tree before any link, so that a folder's own path comes first
             for path, info, is_link in _listed(folders.pop()):
                 if not stat.S_ISDIR(info.st_mode):
                     found[path] = {"name": path, "size": info.st_size, "mtime": info.st_mtime}
@@ -47,7 +47,7 @@ def files_below(top: str) -> dict[str, dict[str, Any]]:
 
 
 def _listed(folder: str) -> Iterator[tuple[str, os.stat_result, bool]]:
-    """Give path, status and whether it is a link, of files, folders, and links without a target."""
+    """Yield path, status, and whether it is a link, for files, folders and broken links."""
     with os.scandir(folder) as entries:
         for entry in entries:
             if entry.name.startswith("."):

@@ -1,4 +1,4 @@
-"""The ledger of an archive: a line per recording and outcome, in a file to which lines are only added."""
+"""The ledger of an archive: an append-only file with one line per outcome of a recording."""
 
 import errno
 import json
@@ -15,14 +15,14 @@ import pandas as pd
 from filelock import FileLock, Timeout
 
 from ictal import __version__
-from ictal.core.atomic_files import whole_file, writing
+from ictal.core.atomic_files import atomic_write, writing
 from ictal.errors import RunError, TableError
 
 LEDGER = "ledger.jsonl"
 LEDGER_TABLE = "ledger.parquet"
 State = Literal["done", "failed", "quarantined"]
 STATES: tuple[State, ...] = get_args(State)
-"""Scored; could not be scored, as the file is; or given up, since workers died of it or it could not be fetched."""
+"""Scored; not scorable; or given up, because workers died on it or because it could not be downloaded."""
 
 
 def _now() -> str:
@@ -31,26 +31,26 @@ def _now() -> str:
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """What became of a recording.
+    """The outcome for a recording.
 
     Attributes
     ----------
     recording, address, fingerprint
         See `ictal.archive.source.Entry`.
     model
-        Which model and settings: the name of the partition.
+        Name of the partition, which stands for the model and its settings.
     state, reason
-        One of `STATES`, and why, where it is not 'done'.
+        One of `STATES`, and the reason if it is not 'done'.
     eeg_h
         Hours from the first sample to the last.
     duration_s
-        How long a worker was at it, the last time.
+        Time that a worker spent in the last attempt.
     tries
-        How often it was begun.
+        Number of attempts.
     worker
         Computer and process.
     ictal_version, time
-        What wrote the row, and when (UTC).
+        Version of ictal that wrote the row, and time of writing (UTC).
     """
 
     recording: str
@@ -69,21 +69,21 @@ class Row:
 
 COLUMNS = tuple(one.name for one in fields(Row))
 Rows = dict[tuple[str, str], Row]
-"""The last row by recording and model: the one that counts."""
+"""The last row for each recording and model, which is the valid one."""
 
 
 @dataclass
 class Ledger:
-    """The ledger of a folder, for the one process that writes it.
+    """The ledger of a folder, for the only process that may write it.
 
     Attributes
     ----------
     file
-        To which lines are added.
+        The open file.
     rows
         See `Rows`.
     torn
-        What a killed process left of a line, which does not count.
+        An incomplete line that a killed process left; it is ignored.
     """
 
     file: FileIO
@@ -91,12 +91,12 @@ class Ledger:
     torn: bytes
 
     def append(self, row: Row) -> None:
-        """Add a row, which is on the disk when this returns.
+        """Add a row; it is on disk when this returns.
 
         Raises
         ------
         WriteError
-            If it cannot be written. What was written of it does not count.
+            If it cannot be written. An incomplete line is ignored.
         """
         line = json.dumps(asdict(row), ensure_ascii=False).encode() + b"\n"
         with writing(Path(str(self.file.name))):
@@ -107,20 +107,20 @@ class Ledger:
 
 
 def read_ledger(folder: Path) -> tuple[Rows, bytes]:
-    """Return the rows that count, and what a killed process left of a last line.
+    """Return the valid rows, and the incomplete last line that a killed process may have left.
 
     Raises
     ------
     RunError
         If the folder has no ledger.
     TableError
-        If a line but the last cannot be read.
+        If any line except the last cannot be read.
     """
     path = folder / LEDGER
     try:
         *lines, torn = path.read_bytes().split(b"\n")
     except OSError as error:
-        raise RunError(f"{folder}: is no archive of scores; 'ictal score-archive' makes one") from error
+        raise RunError(f"{folder}: is not an archive of scores; 'ictal score-archive' makes one") from error
     rows: Rows = {}
     for number, line in enumerate(lines, 1):
         try:
@@ -133,12 +133,12 @@ def read_ledger(folder: Path) -> tuple[Rows, bytes]:
 
 @contextmanager
 def claim_ledger(folder: Path) -> Iterator[Ledger]:
-    """Give the ledger of a folder, which no other process may write meanwhile.
+    """Give the ledger of a folder, locked against other processes.
 
     Raises
     ------
     RunError
-        If another process is at work in the folder.
+        If another process is using the archive.
     """
     path = folder / LEDGER
     with ExitStack() as stack:
@@ -147,7 +147,7 @@ def claim_ledger(folder: Path) -> Iterator[Ledger]:
             try:
                 stack.enter_context(FileLock(folder / ".lock", timeout=0))
             except Timeout as error:
-                raise RunError(f"{folder}: another process is at work in this archive") from error
+                raise RunError(f"{folder}: another process is using this archive") from error
             file = stack.enter_context(path.open("ab", buffering=0))
             rows, torn = read_ledger(folder)
             file.truncate(path.stat().st_size - len(torn))
@@ -160,6 +160,6 @@ def ledger_table(rows: Iterable[Row]) -> pd.DataFrame:
 
 
 def write_table(rows: Iterable[Row], folder: Path) -> None:
-    """Write the rows that count as Parquet, beside the ledger."""
-    with whole_file(folder / LEDGER_TABLE) as part:
+    """Write the valid rows as Parquet to the folder of the ledger."""
+    with atomic_write(folder / LEDGER_TABLE) as part:
         ledger_table(rows).to_parquet(part, index=False)

@@ -1,4 +1,4 @@
-"""Where the scores, events and burden of a recording lie: three Parquet data sets, each partitioned by model."""
+"""Storage of scores, events and burden: three Parquet data sets, each partitioned by model."""
 
 import math
 from collections.abc import Sequence
@@ -9,7 +9,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from ictal.archive.source import Entry
-from ictal.core.atomic_files import remove_parts, whole_file, writing
+from ictal.core.atomic_files import atomic_write, remove_partial_files, writing
 from ictal.scoring.burden import burden, longest_runs
 from ictal.scoring.events import Event
 from ictal.scoring.scores import Scores
@@ -17,7 +17,7 @@ from ictal.scoring.scores import Scores
 KINDS = ("scores", "events", "burden")
 """The data sets, each a folder."""
 PARTITION = "model="
-"""How the name of a partition's folder begins."""
+"""Start of the folder name of a partition."""
 EVENTS = pa.schema(
     [
         *((name, pa.string()) for name in ("recording", "pattern")),
@@ -34,17 +34,17 @@ BURDEN = pa.schema(
         ("longest_s", pa.float64()),
     ]
 )
-"""Columns of a recording's burden: those of `ictal.scoring.burden.burden` over all of it, and its events in short."""
+"""Burden columns of a recording: those of `ictal.scoring.burden.burden` over its whole duration, and event totals."""
 
 
 @dataclass(frozen=True)
 class Partition:
-    """The part of an archive that one model has made, under one group of settings.
+    """The part of an archive made with one model and one set of settings.
 
     Attributes
     ----------
     folder
-        Of the archive.
+        Folder of the archive.
     model
         Name of the partition.
     """
@@ -53,11 +53,11 @@ class Partition:
     model: str
 
     def file(self, kind: str, entry: Entry) -> Path:
-        """Return the file of a recording in one of `KINDS`."""
+        """Return the path of a recording's file in one of the data sets `KINDS`."""
         return self._place(kind) / f"{entry.name}.parquet"
 
     def write(self, entry: Entry, scores: Scores) -> None:
-        """Write all of a recording; each file is whole or absent, and takes the place of an older one.
+        """Write all results of a recording atomically, replacing older files.
 
         Raises
         ------
@@ -72,22 +72,22 @@ class Partition:
         self._write("burden", entry, _burden(entry, scores, events))
 
     def _write(self, kind: str, entry: Entry, table: pa.Table) -> None:
-        with whole_file(self.file(kind, entry), synced=True) as part:
+        with atomic_write(self.file(kind, entry), synced=True) as part:
             pq.write_table(table, part)
 
     def remove(self, entry: Entry) -> None:
-        """Remove what an earlier version of a recording has left."""
+        """Remove the results of an earlier version of a recording."""
         for kind in KINDS:
             with writing(self.file(kind, entry)):
                 self.file(kind, entry).unlink(missing_ok=True)
 
     def tidy(self) -> None:
-        """Remove what killed processes left; nobody may be writing."""
+        """Remove incomplete files of killed processes; no process may be writing."""
         for kind in KINDS:
-            remove_parts(self._place(kind))
+            remove_partial_files(self._place(kind))
 
     def present(self) -> set[str]:
-        """Return the names of the entries that have all their files."""
+        """Return the names of the entries with complete results."""
         return set.intersection(*({path.stem for path in self._place(kind).glob("*.parquet")} for kind in KINDS))
 
     def _place(self, kind: str) -> Path:
@@ -100,7 +100,7 @@ def _events(entry: Entry, events: Sequence[Event]) -> pa.Table:
 
 
 def _burden(entry: Entry, scores: Scores, events: Sequence[Event]) -> pa.Table:
-    """Return a row per pattern over the whole recording."""
+    """Return one row per pattern for the whole recording."""
     whole_s = max(1.0, math.ceil(scores.frame["stop_s"].max()))
     table = burden(scores.frame, events, f"{whole_s}s").drop(columns=["start_s", "stop_s"])
     table["recording"], table["span_s"] = entry.recording, scores.recording.span_s

@@ -1,4 +1,4 @@
-"""Ask an archive, in the words of its columns: DuckDB over the Parquet."""
+"""Query an archive: SQL conditions on its columns, run by DuckDB on the Parquet files."""
 
 import re
 from pathlib import Path
@@ -16,33 +16,33 @@ if TYPE_CHECKING:
 
 Table = Literal["burden", "events", "scores", "recordings"]
 TABLES: tuple[Table, ...] = get_args(Table)
-"""What can be asked: a row per recording and pattern, per event, per window, or per recording."""
+"""Tables: one row per recording and pattern, per event, per window, or per recording."""
 WORDS = (*PATTERNS, *STATES)
-"""Words that stand for themselves in a question, without quotes."""
+"""Words that need no quotes in a condition."""
 
 
 def query_archive(folder: str | Path, question: str, table: Table = "burden") -> pd.DataFrame:
-    """Return the rows of an archive for which a condition holds.
+    """Return the rows of an archive that satisfy a condition.
 
     Parameters
     ----------
     folder
-        Of the archive; a run may be at work in it.
+        Folder of the archive; a run may be active in it.
     question
-        A condition of SQL on the columns, as ``pattern = seizure and burden > 0.2``; patterns and states need no
+        An SQL condition on the columns, such as ``pattern = seizure and burden > 0.2``; patterns and states need no
         quotes.
     table
-        Which of `TABLES`. Only recordings that are done have burden, events and scores.
+        One of `TABLES`. Only recordings that are done have burden, events and scores.
 
     Returns
     -------
     DataFrame
-        With the columns of the table and `model`, the partition; ordered by recording.
+        The columns of the table, and `model`, the partition; ordered by recording.
 
     Raises
     ------
     RunError
-        If the folder is no archive, or the question cannot be understood.
+        If the folder is not an archive, or the condition is invalid.
     """
     require("archive", "querying an archive", "duckdb")
     import duckdb
@@ -59,19 +59,18 @@ def query_archive(folder: str | Path, question: str, table: Table = "burden") ->
             found = found.order(", ".join(name for name in ("model", "recording", "start_s") if name in columns))
             answer: pd.DataFrame = found.df()
         except duckdb.Error as error:
-            told = str(error).splitlines()[0]
+            message = str(error).splitlines()[0]
             raise RunError(
-                f"'{question}' cannot be answered: {told}; columns are {', '.join(columns)}; "
+                f"'{question}' is not a valid condition: {message}; columns are {', '.join(columns)}; "
                 f"patterns are {', '.join(PATTERNS)}"
             ) from error
     return answer
 
 
 def _relation(connection: "DuckDBPyConnection", folder: Path, table: Table) -> "DuckDBPyRelation":
-    """Return a table of an archive, on a connection that can read the archive and nothing else, and write nothing.
+    """Return a table of an archive, and restrict the connection to reading this archive.
 
-    The partition is told by its folder and by nothing else in the path: DuckDB would make a column of every
-    ``name=value`` in it.
+    The partition is derived from its own folder only. DuckDB would make a column of every ``name=value`` in the path.
     """
     connection.register("ledger", ledger_table(read_ledger(folder)[0].values()))
     connection.execute("set allowed_directories = $folders", {"folders": [f"{folder}/", f"{_literal(folder)}/"]})
@@ -92,10 +91,10 @@ def _relation(connection: "DuckDBPyConnection", folder: Path, table: Table) -> "
 
 
 def _literal(path: Path) -> str:
-    """Return a path in which DuckDB takes no character for a pattern."""
+    """Return a path with its glob characters escaped for DuckDB."""
     return re.sub(r"[\[*?]", r"[\g<0>]", str(path))
 
 
 def _quoted(text: str) -> str:
-    """Return a text as a literal of SQL."""
+    """Return a text as an SQL literal."""
     return "'" + text.replace("'", "''") + "'"

@@ -1,81 +1,80 @@
-"""Score an archive: hand recordings out to workers, and keep account of what comes of each."""
+"""Score an archive: distribute recordings to workers, and record the outcome of each."""
 
 from collections.abc import Callable, Collection, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 from ictal.archive.ledger import LEDGER, Ledger, Row, claim_ledger, write_table
 from ictal.archive.partition import Partition
-from ictal.archive.run_settings import ABOUT, About
-from ictal.archive.source import Entry, is_url, plan
+from ictal.archive.run_settings import INFO_FILE, ArchiveInfo, ArchiveSettings, PartitionSettings
+from ictal.archive.source import Entry, find_recordings, is_url
 from ictal.archive.status import Status, is_due, status_of
-from ictal.archive.worker import FetchError, Outcome, Scoring, score_entry
-from ictal.core.atomic_files import remove_parts
+from ictal.archive.worker import FetchError, Outcome, score_entry
+from ictal.core.atomic_files import remove_partial_files
 from ictal.core.progress import Progress, silent
-from ictal.core.windows import CENTRE_S
 from ictal.distributed import Cluster, Finished, LostWorkerError, open_cluster, spread
 from ictal.errors import RunError, WriteError
-from ictal.scoring.engines import EngineName
 
 Tell = Callable[[str, dict[str, Any]], None]
-"""Told what has happened: the name of an event, and what is known of it."""
-PASSING = (MemoryError, FetchError)
+"""Callback for events: receives the name of an event and its details."""
+TEMPORARY_ERRORS = (MemoryError, FetchError)
 """Errors after which a recording is tried again."""
 
 
-def _untold(event: str, known: dict[str, Any]) -> None:
-    """Tell nobody."""
+def ignore_event(event: str, details: dict[str, Any]) -> None:
+    """Ignore an event."""
 
 
 def score_archive(
     source: str | Path,
     out: str | Path,
     model: str | Path = "default",
+    settings: ArchiveSettings = ArchiveSettings(),  # noqa: B008 (frozen)
     *,
-    cluster: Cluster | None = None,
-    step_s: float = CENTRE_S,
-    engine: EngineName = "auto",
-    interpolate: int = 0,
-    accept_doubtful: bool = False,
     progress: Progress = silent,
-    tell: Tell = _untold,
+    tell: Tell = ignore_event,
+    **changes: Any,
 ) -> Status:
-    """Score all recordings of a source that have not been scored as they are.
+    """Score all recordings of a source that have not been scored in their present state.
 
-    In a script, call it below ``if __name__ == "__main__":``, since workers import the script.
+    In a script, call this function below ``if __name__ == "__main__":``, since workers import the script.
 
     Parameters
     ----------
     source
-        A folder, a BIDS data set, a manifest, or a URL of fsspec; see `ictal.archive.source.plan`.
+        A folder, a BIDS data set, a manifest, or an fsspec URL; see `ictal.archive.source.find_recordings`.
     out
-        Folder of the archive, which all workers share.
-    model, step_s, engine, interpolate, accept_doubtful
-        See `ictal.scoring.pipeline.score`. Other ones go to a partition of their own.
-    cluster
-        Where to work; None: on all processors of this machine.
+        Folder of the archive, shared by all workers.
+    model
+        Name or folder of the model.
+    settings
+        How to score, and where to run.
     progress
-        Told how many recordings have ended.
+        Callback with the number of finished recordings.
     tell
-        Told about each recording as it ends ('done', 'failed', 'quarantined', with its row of the ledger), and of
-        'planned', 'dashboard', and 'torn', a line of the ledger that a killed process left.
+        Callback for each finished recording ('done', 'failed' or 'quarantined', with its row of the ledger), and for
+        'planned', 'dashboard', and 'torn', an incomplete line that a killed process left in the ledger.
+    **changes
+        Single fields of `settings`: `step_s`, `engine`, `interpolate`, `accept_doubtful`, `cluster`.
 
     Returns
     -------
     Status
-        How the archive stands.
+        The status of the archive.
 
     Raises
     ------
     IctalError
-        For a source, model or folder that cannot be used; a full disk; a lost scheduler. What is done is kept, and
-        the same call goes on. A recording that cannot be scored is a row of the ledger and no error.
+        If the source, the model or the folder cannot be used, the disk is full, or the scheduler is lost. Finished
+        recordings are kept, and the same call resumes. A recording that cannot be scored is not an error, but a row
+        of the ledger.
     """
-    scoring = Scoring.of(model, step_s, engine, interpolate, accept_doubtful=accept_doubtful)
-    place = str(source) if is_url(str(source)) else str(Path(source).absolute())
-    return _run(place, Path(out), scoring, cluster or Cluster(), is_due, progress, tell)
+    settings = settings.changed(changes)
+    address = str(source) if is_url(str(source)) else str(Path(source).absolute())
+    scoring = PartitionSettings.of(model, settings)
+    return _Run(address, Path(out), scoring, settings.cluster or Cluster(), progress, tell).score(is_due)
 
 
 def retry_archive(
@@ -84,9 +83,9 @@ def retry_archive(
     *,
     cluster: Cluster | None = None,
     progress: Progress = silent,
-    tell: Tell = _untold,
+    tell: Tell = ignore_event,
 ) -> Status:
-    """Try the recordings again that failed or are in quarantine, as they were scored before.
+    """Score failed and quarantined recordings again, with the same settings.
 
     Parameters
     ----------
@@ -97,99 +96,95 @@ def retry_archive(
     cluster, progress, tell
         See `score_archive`.
     """
-    about = About.read(Path(out))
-    scoring = about.scorings[about.partition(model)]
-    return _run(about.source, Path(out), scoring, cluster or Cluster(), _has_failed, progress, tell)
+    info = ArchiveInfo.read(Path(out))
+    scoring = info.scorings[info.partition(model)]
+    return _Run(info.source, Path(out), scoring, cluster or Cluster(), progress, tell).score(_has_failed)
 
 
 def _has_failed(entry: Entry, row: Row | None, present: Collection[str]) -> bool:
     return row is not None and row.state != "done"
 
 
-def _run(
-    source: str,
-    folder: Path,
-    scoring: Scoring,
-    cluster: Cluster,
-    wanted: Callable[[Entry, Row | None, Collection[str]], bool],
-    progress: Progress,
-    tell: Tell,
-) -> Status:
-    _check_place(source, folder)
-    entries = plan(source)
-    partition = Partition(folder.absolute(), scoring.name)
-    with claim_ledger(folder) as ledger:
-        if ledger.torn:
-            tell("torn", {"line": ledger.torn.decode(errors="replace")})
-        remove_parts(folder)
-        _write_about(folder, source, len(entries), scoring)
-        partition.tidy()
-        present = partition.present()
-        due = [entry for entry in entries if wanted(entry, ledger.rows.get((entry.recording, scoring.name)), present)]
-        tell("planned", {"recordings": len(entries), "due": len(due)})
-        if due:
-            _score_all(due, scoring, partition, ledger, cluster, progress, tell)
-        write_table(ledger.rows.values(), folder)
-        return status_of(scoring.name, entries, ledger.rows.values(), partition.present())
+@dataclass(frozen=True)
+class _Run:
+    """One run over an archive: a source, a folder, the settings, and where progress is reported."""
+
+    source: str
+    folder: Path
+    scoring: PartitionSettings
+    cluster: Cluster
+    progress: Progress
+    tell: Tell
+
+    def score(self, is_wanted: Callable[[Entry, Row | None, Collection[str]], bool]) -> Status:
+        """Score the wanted recordings and return the status."""
+        name = self.scoring.name
+        _check_folder(self.source, self.folder)
+        entries = find_recordings(self.source)
+        partition = Partition(self.folder.absolute(), name)
+        with claim_ledger(self.folder) as ledger:
+            if ledger.torn:
+                self.tell("torn", {"line": ledger.torn.decode(errors="replace")})
+            remove_partial_files(self.folder)
+            self._write_info(len(entries))
+            partition.tidy()
+            present = partition.present()
+            due = [entry for entry in entries if is_wanted(entry, ledger.rows.get((entry.recording, name)), present)]
+            self.tell("planned", {"recordings": len(entries), "due": len(due)})
+            if due:
+                self._score_all(due, partition, ledger)
+            write_table(ledger.rows.values(), self.folder)
+            return status_of(name, entries, ledger.rows.values(), partition.present())
+
+    def _write_info(self, n_recordings: int) -> None:
+        known = ArchiveInfo.read(self.folder).scorings if (self.folder / INFO_FILE).is_file() else {}
+        name = self.scoring.name
+        scorings = known | {name: self.scoring}
+        ArchiveInfo(source=self.source, n_recordings=n_recordings, model=name, scorings=scorings).write(self.folder)
+
+    def _score_all(self, due: Sequence[Entry], partition: Partition, ledger: Ledger) -> None:
+        """Score recordings, and write the row of each once its results are in place."""
+        work = partial(score_entry, self.scoring, partition.folder)
+        self.progress("recordings", 0, len(due))
+        with open_cluster(self.cluster, lambda link: self.tell("dashboard", {"link": link})) as client:
+            for n_ended, finished in enumerate(spread(client, work, due, passing=TEMPORARY_ERRORS), 1):
+                row = _row(finished, self.scoring.name)
+                if row.state != "done":
+                    partition.remove(finished.job)  # results of an earlier version of the recording
+                ledger.append(row)
+                self.tell(row.state, asdict(row))
+                self.progress("recordings", n_ended, len(due))
 
 
-def _check_place(source: str, folder: Path) -> None:
-    """Refuse results among the recordings, and an archive of another source."""
+def _check_folder(source: str, folder: Path) -> None:
+    """Raise an error for an archive within its source, or an archive of another source."""
     if not is_url(source) and Path(source).resolve() in (folder.resolve(), *folder.resolve().parents):
-        raise WriteError(f"{folder}: lies in the source {source}; name a folder outside of it by --out")
-    if (folder / ABOUT).is_file():
-        held = About.read(folder)
-        if held.source != source:
+        raise WriteError(f"{folder}: is in the source {source}; name a folder outside of it with --out")
+    if (folder / INFO_FILE).is_file():
+        known = ArchiveInfo.read(folder)
+        if known.source != source:
             raise RunError(
-                f"{folder}: is an archive of {held.source}, not of {source}; name another folder by --out, or, where "
-                f"the same recordings have moved, change 'source' in {folder / ABOUT}"
+                f"{folder}: is an archive of {known.source}, not of {source}; name another folder with --out or, if "
+                f"the same recordings have moved, change 'source' in {folder / INFO_FILE}"
             )
     elif folder.exists() and (not folder.is_dir() or {path.name for path in folder.glob("[!.]*")} - {LEDGER}):
-        raise RunError(f"{folder}: holds files but no archive; name a new or empty folder by --out")
+        raise RunError(f"{folder}: contains files but no archive; name a new or empty folder with --out")
 
 
-def _write_about(folder: Path, source: str, n_recordings: int, scoring: Scoring) -> None:
-    held = About.read(folder).scorings if (folder / ABOUT).is_file() else {}
-    scorings = held | {scoring.name: scoring}
-    About(source=source, n_recordings=n_recordings, model=scoring.name, scorings=scorings).write(folder)
-
-
-def _score_all(
-    due: Sequence[Entry],
-    scoring: Scoring,
-    partition: Partition,
-    ledger: Ledger,
-    cluster: Cluster,
-    progress: Progress,
-    tell: Tell,
-) -> None:
-    """Score recordings, and write a row of each when its results are in place."""
-    work = partial(score_entry, scoring, partition.folder)
-    progress("recordings", 0, len(due))
-    with open_cluster(cluster, lambda link: tell("dashboard", {"link": link})) as client:
-        for ended, finished in enumerate(spread(client, work, due, passing=PASSING), 1):
-            row = _row(finished, scoring)
-            if row.state != "done":
-                partition.remove(finished.job)  # what an earlier version of the recording has left
-            ledger.append(row)
-            tell(row.state, asdict(row))
-            progress("recordings", ended, len(due))
-
-
-def _row(finished: Finished[Entry, Outcome], scoring: Scoring) -> Row:
+def _row(finished: Finished[Entry, Outcome], partition: str) -> Row:
     entry, outcome = finished.job, finished.result
     if outcome is None:
         outcome = Outcome(state="quarantined", reason=f"{_why(finished.error)} ({finished.tries} tries)")
     if outcome.state == "stop":
-        raise WriteError(f"{outcome.reason}; what is done is kept: repeat the command to go on")
-    known = outcome.model_dump()
-    return Row(entry.recording, entry.address, entry.fingerprint, scoring.name, tries=finished.tries, **known)
+        raise WriteError(f"{outcome.reason}; finished recordings are kept: repeat the command to resume")
+    details = outcome.model_dump()
+    return Row(entry.recording, entry.address, entry.fingerprint, partition, tries=finished.tries, **details)
 
 
 def _why(error: BaseException | None) -> str:
-    """Return why a recording is given up; an error that is not its own would befall every other, too."""
+    """Return why a recording is given up; raise errors that would affect every recording."""
     if isinstance(error, MemoryError):
         return "it needed more memory than a worker has"
-    if isinstance(error, (LostWorkerError, *PASSING)):
+    if isinstance(error, (LostWorkerError, *TEMPORARY_ERRORS)):
         return str(error)
     raise RunError(f"a worker cannot do its work: {type(error).__name__}: {error}") from error

@@ -1,61 +1,128 @@
-"""What an archive is of: its source, and the models that have scored it."""
+"""Settings of a run, and the file archive.json: the source of an archive, and the settings of each partition."""
 
 from pathlib import Path
 
-from ictal.archive.worker import Scoring
-from ictal.core.atomic_files import write_text
+from pydantic import Field
+
+from ictal.core.atomic_files import hash_of, write_text
 from ictal.core.settings import Settings
-from ictal.errors import RunError, UnknownNameError
+from ictal.core.windows import CENTRE_S
+from ictal.distributed import Cluster
+from ictal.errors import ModelError, RunError, UnknownNameError
+from ictal.models.hub import find_model
+from ictal.scoring.engines import EngineName, open_engine
+from ictal.scoring.export_contract import Contract
 
-ABOUT = "archive.json"
+INFO_FILE = "archive.json"
 
 
-class About(Settings):
-    """What stands beside the ledger.
+class ArchiveSettings(Settings):
+    """How the recordings of an archive are scored.
+
+    Attributes
+    ----------
+    step_s, engine, interpolate, accept_doubtful
+        See `ictal.scoring.pipeline.score`. Other values of these make a new partition.
+    cluster
+        Where to run; None: in one process per CPU of this machine.
+    """
+
+    step_s: float = CENTRE_S
+    engine: EngineName = "auto"
+    interpolate: int = 0
+    accept_doubtful: bool = False
+    cluster: Cluster | None = Field(None, exclude=True)
+
+
+class PartitionSettings(Settings):
+    """The model and the settings that made a partition.
+
+    Attributes
+    ----------
+    model
+        Name of the model, or path of its folder, which all workers must be able to read.
+    weights_sha256, card
+        Hashes that identify the model.
+    step_s, engine, interpolate, accept_doubtful
+        See `ictal.scoring.pipeline.score`.
+    """
+
+    model: str
+    weights_sha256: str
+    card: str
+    step_s: float
+    engine: EngineName
+    interpolate: int
+    accept_doubtful: bool = False
+
+    @classmethod
+    def of(cls, model: str | Path, settings: ArchiveSettings) -> "PartitionSettings":
+        """Return the settings for a model. The model is exported if needed, so that no worker has to do it."""
+        folder = find_model(model)
+        contract = open_engine(folder, settings.engine, 1).contract
+        # A name stays a name: the folder of a model that comes with ictal differs between machines.
+        place = str(folder.absolute()) if folder == Path(model) else str(model)
+        return cls(model=place, weights_sha256=contract.weights_sha256, card=contract.card, **settings.model_dump())
+
+    @property
+    def name(self) -> str:
+        """Name of the partition: name of the model, and a hash of the model and the settings."""
+        # False is left out of the hash, so that partitions of earlier versions keep their names.
+        left_out = {"model"} if self.accept_doubtful else {"model", "accept_doubtful"}
+        return f"{Path(self.model).name}-{hash_of(self.model_dump(exclude=left_out))[:8]}"
+
+    def check(self, contract: Contract) -> None:
+        """Raise a `ModelError` if a contract belongs to another model."""
+        if (contract.weights_sha256, contract.card) != (self.weights_sha256, self.card):
+            raise ModelError(f"{self.model}: is another model here than where the run was started")
+
+
+class ArchiveInfo(Settings):
+    """The content of archive.json.
 
     Attributes
     ----------
     source
-        As it was given; a path is absolute.
+        Source of the recordings as given by the user; a path is absolute.
     n_recordings
-        How many it held when it was last looked at.
+        Number of recordings in the source when the last run started.
     model
         Partition of the last run.
     scorings
-        What made each partition, by its name.
+        Settings of each partition, by its name.
     """
 
     source: str
     n_recordings: int
     model: str
-    scorings: dict[str, Scoring]
+    scorings: dict[str, PartitionSettings]
 
     def partition(self, name: str | None = None) -> str:
-        """Return the name of a partition that there is; None: that of the last run.
+        """Return the name of an existing partition; None means the partition of the last run.
 
         Raises
         ------
         UnknownNameError
-            If there is none of that name.
+            If there is no partition with this name.
         """
         if name is not None and name not in self.scorings:
             raise UnknownNameError("partition", name, self.scorings)
         return name or self.model
 
     def write(self, folder: Path) -> None:
-        """Write it, whole or not at all."""
-        write_text(folder / ABOUT, self.model_dump_json(indent=2) + "\n")
+        """Write the file atomically."""
+        write_text(folder / INFO_FILE, self.model_dump_json(indent=2) + "\n")
 
     @classmethod
-    def read(cls, folder: Path) -> "About":
-        """Read what stands in a folder.
+    def read(cls, folder: Path) -> "ArchiveInfo":
+        """Read the file in a folder.
 
         Raises
         ------
         RunError
-            If that is no archive.
+            If the folder is not an archive.
         """
         try:
-            return cls.model_validate_json((folder / ABOUT).read_bytes())
+            return cls.model_validate_json((folder / INFO_FILE).read_bytes())
         except (OSError, ValueError) as error:
-            raise RunError(f"{folder}: is no archive of scores; 'ictal score-archive' makes one") from error
+            raise RunError(f"{folder}: is not an archive of scores; 'ictal score-archive' makes one") from error

@@ -1,9 +1,9 @@
-"""What is to be scored: a folder, a BIDS data set, a manifest or a URL becomes a list of recordings; none is read."""
+"""Find the recordings to score in a folder, a BIDS data set, a manifest or a URL, without reading any of them."""
 
 import hashlib
 import re
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -12,39 +12,39 @@ from urllib.parse import urlsplit
 import pandas as pd
 
 from ictal.archive.folders import files_below
-from ictal.core.atomic_files import hash_of, reason_of
+from ictal.core.atomic_files import hash_of
 from ictal.data.label_table import read_csv
-from ictal.errors import ReadError, TableError, listed, require
+from ictal.errors import ReadError, TableError, listed, reason, require
 from ictal.io.bids import ENDING, NOT_RAW
-from ictal.io.open import COMPANIONS, FOLDERS, READERS
+from ictal.io.open import COMPANIONS, FOLDERS, READERS, main_file_name, suffix_of
 
 BIDS_MARK = "dataset_description.json"
 MANIFEST_SUFFIXES = (".csv", ".parquet")
 FILE = "file"
-"""Column of a manifest: a path relative to it, or a URL."""
+"""Column of a manifest with paths relative to it, or URLs."""
 STAMPS = ("etag", "md5hash", "mtime", "lastmodified", "last_modified", "last-modified", "updated", "modified")
-"""What file systems call that by which a change of a file is seen, in lower case; the first that is there counts."""
+"""Fields, in lower case, by which file systems show that a file has changed; the first one present is used."""
 ABSENT = "absent"
-"""Fingerprint of a file that is not there."""
+"""Fingerprint of a missing file."""
 
 Listing = Mapping[str, Mapping[str, Any]]
-"""What a file system says of each file, by path."""
+"""Information from the file system about each file, by path."""
 
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """A recording that is to be scored.
+    """A recording to be scored.
 
     Attributes
     ----------
     recording
-        Its id, which stays the same from run to run: the path below the source, or what a manifest calls it.
+        Its id, which is the same in every run: the path below the source, or the name in the manifest.
     parts
         Addresses of its files, paths or URLs; the first is the one to open.
     fingerprint
-        Of names, sizes and times of its files: another one means that it has changed.
+        Hash of names, sizes and times of its files; it changes if the recording does.
     n_bytes
-        Size of all parts.
+        Total size of its files.
     """
 
     recording: str
@@ -59,30 +59,30 @@ class Entry:
 
     @property
     def name(self) -> str:
-        """A name for files: readable, of every recording another, and without characters that mean something."""
+        """A readable, unique name for result files, without special characters."""
         readable = re.sub(r"[^A-Za-z0-9_-]+", "_", PurePosixPath(self.recording).name.split(".")[0])[:80]
         digest = hashlib.blake2b(self.recording.encode(), digest_size=8).hexdigest()
         return f"{readable}-{digest}"
 
 
 def is_url(address: str) -> bool:
-    """Tell a URL from a path."""
+    """Say whether an address is a URL and not a path."""
     return "://" in address
 
 
-def plan(source: str) -> list[Entry]:
-    """Return the recordings of a source, by their ids.
+def find_recordings(source: str) -> list[Entry]:
+    """Return the recordings of a source, sorted by id.
 
     Parameters
     ----------
     source
-        A folder: every file of a format that is read, those of a BIDS data set that are raw EEG. A manifest: CSV or
-        Parquet with a column `file`, whose rows may stand for windows. Either may be a URL of fsspec (s3, gcs, sftp).
+        A folder (all files in known formats, or the raw EEG files of a BIDS data set), or a manifest (CSV or Parquet
+        with a column `file`, whose rows may be windows). Both may be fsspec URLs (s3, gcs, sftp).
 
     Raises
     ------
     ReadError, TableError
-        If there is no such source, or it holds no recording.
+        If the source does not exist, or contains no recording.
     """
     require("archive", "reading an archive", "fsspec")
     _check(source)
@@ -96,22 +96,22 @@ def plan(source: str) -> list[Entry]:
         else:
             raise ReadError(f"{source}: there is no such folder or manifest")
     except OSError as error:
-        raise ReadError(f"{error.filename or source}: cannot be read: {reason_of(error)}") from error
+        raise ReadError(f"{error.filename or source}: cannot be read: {reason(error)}") from error
     if not entries:
-        raise ReadError(f"{source}: holds no recording; formats that are read are {listed(READERS, 20)}")
+        raise ReadError(f"{source}: contains no recording; known formats are {listed(READERS, 20)}")
     return sorted(entries, key=lambda entry: entry.recording)
 
 
 def _check(source: str) -> None:
     if is_url(source) and urlsplit(source).password:
         raise ReadError(
-            "the source's address holds a password, which would stand in the ledger; leave it out, and put it into "
-            "fsspec's configuration (~/.config/fsspec/conf.json) or a key agent"
+            "the address of the source contains a password, which would be written to the ledger; leave it out and "
+            "use fsspec's configuration (~/.config/fsspec/conf.json) or a key agent"
         )
 
 
 def _file_system(address: str) -> tuple[Any, str]:
-    """Return the file system of a path or URL, and the path in it."""
+    """Return the file system of a path or URL, and the path within it."""
     from fsspec.core import url_to_fs
 
     try:
@@ -122,7 +122,7 @@ def _file_system(address: str) -> tuple[Any, str]:
 
 
 def _address(root: str, files: Any, path: str) -> str:
-    """Return the address of a path in the file system of a root: what opens it anew."""
+    """Return the address with which a path in the file system of `root` can be opened."""
     if not is_url(root):
         return path
     parts = urlsplit(root)
@@ -132,10 +132,13 @@ def _address(root: str, files: Any, path: str) -> str:
 
 def _of_folder(root: str) -> list[Entry]:
     files, top = _file_system(root)
-    listing = _whole(files_below(top) if files.protocol[0] == "file" else files.find(top, detail=True), top)
+    listing = _folders_as_files(
+        files_below(top) if files.protocol[0] == "file" else files.find(top, detail=True), top
+    )
     bids = f"{top.rstrip('/')}/{BIDS_MARK}" in listing
     below = {path: path[len(top) :].strip("/") for path in listing}
-    chosen = [path for path, name in below.items() if _is_recording(path, listing) and (not bids or _is_raw(name))]
+    lower = {path.lower() for path in listing}
+    chosen = [path for path, name in below.items() if _is_recording(path, lower) and (not bids or _is_raw(name))]
     return _entries({below[path]: path for path in chosen}, listing, root, files)
 
 
@@ -146,13 +149,13 @@ def _of_manifest(manifest: str) -> list[Entry]:
     entries = []
     for parent, group in _by_parent(addresses).items():
         files, top = _file_system(parent)
-        listing = _whole({found["name"]: found for found in _listed(files, top)}, top)
+        listing = _folders_as_files({found["name"]: found for found in _files_in(files, top)}, top)
         paths = {name: str(files._strip_protocol(addresses[name])) for name in group}
         entries += _entries(paths, listing, parent, files)
     return entries
 
 
-def _listed(files: Any, folder: str) -> list[dict[str, Any]]:
+def _files_in(files: Any, folder: str) -> list[dict[str, Any]]:
     try:
         found: list[dict[str, Any]] = files.ls(folder, detail=True)
     except FileNotFoundError:
@@ -168,7 +171,7 @@ def _by_parent(addresses: Mapping[str, str]) -> dict[str, list[str]]:
 
 
 def _column(manifest: str) -> list[str]:
-    """Return the files that a manifest names, each once."""
+    """Return the files named in a manifest, without duplicates."""
     suffix = PurePosixPath(manifest).suffix.lower()
     if suffix not in MANIFEST_SUFFIXES:
         raise TableError(f"{manifest}: is neither a folder nor a manifest; manifests end in .csv or .parquet")
@@ -179,14 +182,14 @@ def _column(manifest: str) -> list[str]:
         try:
             names = read(manifest)[FILE].astype(str)
         except (KeyError, ValueError) as error:
-            raise TableError(f"{manifest}: is no manifest: a table with a column '{FILE}'") from error
+            raise TableError(f"{manifest}: is not a manifest: it is not a table with a column '{FILE}'") from error
     if (names == "").any():
         raise TableError(f"{manifest}: {int((names == '').sum())} rows have an empty '{FILE}'")
     return list(dict.fromkeys(names))
 
 
-def _whole(listing: Listing, top: str) -> Listing:
-    """Return a listing in which formats that are folders are one file each, without hidden ones."""
+def _folders_as_files(listing: Listing, top: str) -> Listing:
+    """Return a listing without hidden files, in which a recording that is a folder counts as one file."""
     joined: dict[str, dict[str, Any]] = {}
     for path, info in listing.items():
         names = path[len(top) :].strip("/").split("/")
@@ -203,17 +206,11 @@ def _whole(listing: Listing, top: str) -> Listing:
     return joined
 
 
-def _suffix(path: str) -> str:
-    lower = PurePosixPath(path).name.lower()
-    return ".fif.gz" if lower.endswith(".fif.gz") else PurePosixPath(lower).suffix
-
-
-def _is_recording(path: str, listing: Listing) -> bool:
-    """Say whether a file is a recording, and not the part of one that another file opens."""
-    suffix = _suffix(path)
-    opens = COMPANIONS.get(suffix)
-    stem = path[: -len(suffix)]
-    return suffix in READERS and not (opens and (stem + opens in listing or stem + opens.upper() in listing))
+def _is_recording(path: str, lower_paths: Collection[str]) -> bool:
+    """Say whether a file is a recording itself, and not a part of one with another main file."""
+    folder, _, name = path.rpartition("/")
+    main = main_file_name(name)
+    return suffix_of(name) in READERS and not (main and f"{folder}/{main}".lower() in lower_paths)
 
 
 def _is_raw(name: str) -> bool:
@@ -222,7 +219,7 @@ def _is_raw(name: str) -> bool:
 
 
 def _entries(paths: Mapping[str, str], listing: Listing, root: str, files: Any) -> list[Entry]:
-    """Return an entry per recording, of paths by id."""
+    """Return one entry per recording; `paths` maps ids to paths."""
     groups: dict[str, list[str]] = defaultdict(list)
     for path in listing:
         groups[_stem(path)].append(path)
@@ -240,7 +237,7 @@ def _entry(
     if path not in listing:
         return Entry(recording, (_address(root, files, path),), ABSENT)
     stem = _stem(path)
-    parts = [path, *(other for other in groups[stem] if other != path and _suffix(other) in COMPANIONS)]
+    parts = [path, *(other for other in groups[stem] if other != path and suffix_of(other) in COMPANIONS)]
     if stem.endswith(ENDING):
         sidecars = (f"{stem.removesuffix(ENDING)}_{what}" for what in ("channels", "events"))
         parts += [f"{sidecar}.tsv" for sidecar in sidecars if f"{sidecar}.tsv" in listing]
@@ -250,11 +247,11 @@ def _entry(
 
 
 def _known(path: str, info: Mapping[str, Any], files: Any) -> tuple[str, int, str]:
-    """Return name, size and time of a file; where a listing does not say them, the file system is asked for each."""
+    """Return name, size and time of a file; if the listing lacks them, ask the file system."""
     if info.get("size") is None or _stamp(info) is None or info.get("islink"):
         try:
             info = files.info(path)
-        except FileNotFoundError:  # a link without a target
+        except FileNotFoundError:  # a broken link
             info = {"mtime": ABSENT}
     return PurePosixPath(path).name, int(info.get("size") or 0), str(_stamp(info))
 

@@ -1,4 +1,4 @@
-"""The status of an archive: what is done, what is pending, what failed and why, and how fast it went."""
+"""The status of an archive: what is done, what is left, what failed and why, and the speed."""
 
 from collections import Counter
 from collections.abc import Collection, Iterable, Sequence
@@ -8,33 +8,33 @@ from typing import Any
 
 from ictal.archive.ledger import STATES, Row, read_ledger
 from ictal.archive.partition import Partition
-from ictal.archive.run_settings import About
-from ictal.archive.source import Entry, plan
+from ictal.archive.run_settings import ArchiveInfo
+from ictal.archive.source import Entry, find_recordings
 from ictal.errors import ReadError, TableError
 
 
 @dataclass(frozen=True)
 class Status:
-    """The state of one model's part of an archive.
+    """The status of one partition of an archive.
 
     Attributes
     ----------
     model
-        Partition.
+        Name of the partition.
     n_recordings
-        In the source as it is now.
+        Number of recordings now in the source.
     states
-        How many of these are in each of `STATES`, as they are now.
+        Number of these recordings in each of `STATES`, in their present version.
     eeg_h, worker_h
-        Hours of EEG that are scored, and hours that workers took for them.
+        Hours of EEG scored, and hours that workers needed.
     reasons
-        How many recordings are not done for each reason, the most frequent first.
+        Number of recordings not done, by reason, most frequent first.
     n_changed
-        How many of those that are left were scored, but have changed since or lost their results.
+        Recordings left to score because they have changed or lost their results since they were scored.
     n_departed
-        Recordings that the ledger knows and the source no longer holds. Their results stay; they count nowhere else.
+        Recordings in the ledger that are no longer in the source. Their results stay; they are not counted elsewhere.
     unseen
-        Why the source could not be listed; the counts are then those of the last run. Empty where it could.
+        Why the source could not be listed, so that the counts are those of the last run; otherwise empty.
     """
 
     model: str
@@ -49,16 +49,16 @@ class Status:
 
     @property
     def n_left(self) -> int:
-        """Recordings of the source that the next run has to score."""
+        """Number of recordings that the next run will score."""
         return max(0, self.n_recordings - sum(self.states.values()))
 
     @property
     def speed(self) -> float:
-        """Hours of EEG per hour of one worker; 0 where nothing is done."""
+        """Hours of EEG per worker hour; 0 if nothing is done."""
         return self.eeg_h / self.worker_h if self.worker_h else 0.0
 
     def to_json(self) -> dict[str, Any]:
-        """Return all of it as plain values."""
+        """Return the status as plain values."""
         return {
             "model": self.model,
             "recordings": self.n_recordings,
@@ -75,22 +75,22 @@ class Status:
 
 
 def is_due(entry: Entry, row: Row | None, present: Collection[str]) -> bool:
-    """Say whether a recording is to be scored: it never was, it has changed, or its results are gone.
+    """Say whether a recording must be scored: it never was, it has changed, or its results are missing.
 
     Parameters
     ----------
     entry
         The recording.
     row
-        Its last row of the ledger.
+        Its last row in the ledger.
     present
-        Names of the entries whose results are in place.
+        Names of the entries with complete results.
     """
     return row is None or row.fingerprint != entry.fingerprint or (row.state == "done" and entry.name not in present)
 
 
 def status_of(model: str, entries: Sequence[Entry], rows: Iterable[Row], present: Collection[str]) -> Status:
-    """Return the state of a partition.
+    """Return the status of a partition.
 
     Parameters
     ----------
@@ -99,7 +99,7 @@ def status_of(model: str, entries: Sequence[Entry], rows: Iterable[Row], present
     entries
         The recordings of the source.
     rows
-        Those of the ledger that count.
+        The valid rows of the ledger.
     present
         See `is_due`.
     """
@@ -123,30 +123,30 @@ def status_of(model: str, entries: Sequence[Entry], rows: Iterable[Row], present
 
 
 def archive_status(folder: str | Path, model: str | None = None) -> Status:
-    """Return the status of an archive, also while a run is at work in it.
+    """Return the status of an archive, also during a run.
 
-    The source is listed anew, so that recordings that were added, changed or removed since the last run are seen.
+    The source is listed again, to include recordings that were added, changed or removed since the last run.
 
     Parameters
     ----------
     folder
-        Of the archive.
+        Folder of the archive.
     model
         Partition; None: that of the last run.
 
     Raises
     ------
     RunError, UnknownNameError
-        If the folder is no archive, or has no such partition.
+        If the folder is not an archive, or has no such partition.
     """
     folder = Path(folder)
-    about = About.read(folder)
-    name = about.partition(model)
+    info = ArchiveInfo.read(folder)
+    name = info.partition(model)
     rows = read_ledger(folder)[0].values()
     present = Partition(folder, name).present()
     try:
-        return status_of(name, plan(about.source), rows, present)
+        return status_of(name, find_recordings(info.source), rows, present)
     except (ReadError, TableError) as error:
         entries = [Entry(row.recording, (row.address,), row.fingerprint) for row in rows if row.model == name]
         known = status_of(name, entries, rows, present)
-        return replace(known, n_recordings=max(about.n_recordings, len(entries)), unseen=str(error))
+        return replace(known, n_recordings=max(info.n_recordings, len(entries)), unseen=str(error))

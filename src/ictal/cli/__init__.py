@@ -29,8 +29,7 @@ from ictal.cli import (
 )
 from ictal.cli.options import Command
 from ictal.cli.screen import EXIT_CODES, FAILED, WRONG_USAGE, say_error
-from ictal.core.atomic_files import reason_of
-from ictal.errors import IctalError, UnknownNameError, UsageError, naming_extras
+from ictal.errors import IctalError, UnknownNameError, UsageError, naming_extras, reason
 
 app = typer.Typer(
     name="ictal",
@@ -90,5 +89,5 @@ def main() -> None:
         sys.exit(FAILED)
     except OSError as error:
         files = " and ".join(str(file) for file in (error.filename, error.filename2) if file is not None)
-        say_error(f"{files}: {reason_of(error)}" if files else reason_of(error))
+        say_error(f"{files}: {reason(error)}" if files else reason(error))
         sys.exit(FAILED)

@@ -12,7 +12,7 @@ from rich.table import Table
 from ictal.cli.completion import complete_table
 from ictal.cli.options import ARCHIVE, JSON
 from ictal.cli.screen import Results
-from ictal.core.atomic_files import whole_file
+from ictal.core.atomic_files import atomic_write
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -57,7 +57,7 @@ def query(
 
     found, results = query_archive(folder, question, cast(Any, table)), Results(json_file)
     if csv_file:
-        with whole_file(csv_file) as part:
+        with atomic_write(csv_file) as part:
             for_spreadsheets(found).to_csv(part, index=False, lineterminator="\n")
     _show(results, found, table)
     if csv_file:

@@ -1,1 +1,1 @@
-"""The types and rules that the whole package uses: patterns, electrodes, recordings, windows, predictions."""
+"""Types that the whole package uses: patterns, electrodes, recordings, windows and predictions."""

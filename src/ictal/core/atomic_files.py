@@ -1,4 +1,4 @@
-"""Files that are whole or absent: written beside, then renamed; and hashes of plain values."""
+"""Atomic writes: a file is written under a temporary name, then renamed. Also hashes of plain values."""
 
 import hashlib
 import json
@@ -10,18 +10,18 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from ictal.errors import WriteError
+from ictal.errors import WriteError, reason
 
 PART = ".part"
-"""How the name of a file ends that is being written; it begins with a dot."""
+"""Suffix of files that are being written; their names begin with a dot."""
 
 
 @contextmanager
-def whole_file(path: Path, *, synced: bool = False) -> Iterator[Path]:
-    """Give a path to write to, beside `path`; rename it to `path` if the block ends without an error.
+def atomic_write(path: Path, *, synced: bool = False) -> Iterator[Path]:
+    """Give a temporary path in the same folder, and rename it to `path` if the block ends without an error.
 
-    A killed program leaves at most a file whose name begins with a dot and ends in ``.part``. With `synced` the
-    content is on the disk before the file gets its name, so that this holds where the power fails, too.
+    A killed program leaves at most a file whose name begins with a dot and ends in ``.part``. With `synced`, the
+    content is on disk before the file gets its name, so that the file is also complete after a power failure.
 
     Raises
     ------
@@ -38,12 +38,12 @@ def whole_file(path: Path, *, synced: bool = False) -> Iterator[Path]:
                     os.fsync(file.fileno())
             part.replace(path)
         finally:
-            with suppress(OSError):  # where the folder itself cannot be written, what comes of that is told already
+            with suppress(OSError):  # if the folder is not writable, an error has been raised already
                 part.unlink(missing_ok=True)
 
 
-def remove_parts(folder: Path) -> None:
-    """Remove what killed programs have left in a folder; nobody may be writing there."""
+def remove_partial_files(folder: Path) -> None:
+    """Remove incomplete files that killed programs left in a folder; no program may be writing there."""
     for part in folder.glob(f".*{PART}"):
         part.unlink(missing_ok=True)
 
@@ -54,48 +54,43 @@ def writing(path: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        raise WriteError(f"{path}: cannot be written: {reason_of(error)}") from error
+        raise WriteError(f"{path}: cannot be written: {reason(error)}") from error
 
 
-def reason_of(error: OSError) -> str:
-    """Return what the system says of an error, without the words that a library has put around it."""
-    return os.strerror(error.errno) if error.errno else str(error)
-
-
-def beside(path: Path, name: str) -> Path | None:
-    """Return the file of this name beside another, in whatever case its letters are; None: there is none."""
+def find_sibling(path: Path, name: str) -> Path | None:
+    """Return the file with this name in the same folder as `path`, upper or lower case; None if there is none."""
     exact = path.with_name(name) if name and "/" not in name else None
     if exact is None or exact.is_file():
         return exact
     return next((file for file in sorted(path.parent.iterdir()) if file.name.lower() == name.lower()), None)
 
 
-def identity_of(file: Path) -> object:
-    """Return what is the same for all names of one file: links, and paths that lead to it in other ways."""
+def file_identity(file: Path) -> object:
+    """Return a value that is equal for all paths and links that lead to the same file."""
     try:
         status = file.stat()
     except OSError:
-        return _plain(file)
-    # Where a file system numbers no files, paths have to do.
-    return (status.st_dev, status.st_ino) if status.st_ino else _plain(file)
+        return _normalized(file)
+    # Some file systems have no inode numbers.
+    return (status.st_dev, status.st_ino) if status.st_ino else _normalized(file)
 
 
-def _plain(file: Path) -> str:
+def _normalized(file: Path) -> str:
     return unicodedata.normalize("NFC", os.path.normpath(file.absolute()))
 
 
 def write_text(path: Path, text: str) -> None:
-    """Write a text file whole or not at all."""
-    with whole_file(path) as part:
+    """Write a text file atomically."""
+    with atomic_write(path) as part:
         part.write_text(text, encoding="utf-8")
 
 
 def write_json(path: Path, content: Any) -> None:
-    """Write JSON, indented, whole or not at all."""
+    """Write indented JSON atomically."""
     write_text(path, json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
 
 
 def hash_of(content: Any) -> str:
-    """Return 16 hex digits that depend on the JSON form of `content` alone."""
+    """Return a hash of 16 hex digits that depends only on the JSON form of `content`."""
     text = json.dumps(content, sort_keys=True, ensure_ascii=False)
     return hashlib.blake2b(text.encode(), digest_size=8).hexdigest()

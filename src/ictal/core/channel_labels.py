@@ -1,4 +1,4 @@
-"""What the labels of channels mean: which electrode, recorded against what."""
+"""Parsing of channel labels: the electrode and its reference."""
 
 import re
 import unicodedata
@@ -10,26 +10,25 @@ ELECTRODES = (
     *("Fz", "Cz", "Pz"),
     *("Fp2", "F4", "C4", "P4", "F8", "T4", "T6", "O2"),
 )
-"""The 19 scalp electrodes, in the order of the HMS files."""
+"""The 19 scalp electrodes in the order of the HMS files."""
 
 CHANNELS = (*ELECTRODES, "EKG")
-"""The electrode axis of every window: the 19 electrodes, then the EKG."""
+"""The electrode axis of every window: 19 electrodes, then the EKG."""
 
 N_CHANNELS = len(CHANNELS)
 
 ALIASES = {"T7": "T3", "T8": "T4", "P7": "T5", "P8": "T6", "ECG": "EKG", "EKG1": "EKG", "ECG1": "EKG"}
-"""Names of the modified combinatorial nomenclature, and of the heart's channel."""
+"""Names of the modified combinatorial nomenclature, and other names of the EKG channel."""
 
 SHARED = 3
-"""An ending that means nothing by itself is a reference where so many electrodes share it."""
+"""An unknown suffix counts as a reference if at least this many electrodes have it."""
 CUT = 15
-"""A label of this length or more may have been cut: EDF keeps 16 characters, and blanks at the end are lost."""
+"""Labels of this length or more may be truncated: EDF keeps 16 characters, and trailing blanks are lost."""
 
 _CANONICAL = {name.upper(): name for name in CHANNELS} | {old.upper(): new for old, new in ALIASES.items()}
 _TYPE = r"(?:(?:EEG|POL)[\s_:.(\[-]*)?"
 _NAME = r"(?:(?!E[CKMO]G|S[AP]O|DC)[A-Y]{1,3}(?:[0-9]{1,2}|Z)|0[12])"
-"""An electrode of any system, no EMG1, SaO2 or DC1; the zeros are those that stand for the letter in O1 and O2, see
-`_with_letters`."""
+"""An electrode of any system, but not EMG1, SaO2 or DC1. A zero may be a misspelt letter O, see `_with_letters`."""
 _LABEL = re.compile(rf"{_TYPE}({_NAME})(?![0-9])(.*)")
 _ELECTRODE = re.compile(rf"(?:EEG)?({_NAME})")
 _HEART = re.compile(rf"{_TYPE}E[CK]G(?:[0-9]{{1,2}}|[LR])?(?![^\W_])(.*)")
@@ -38,28 +37,28 @@ _REFERENCE = re.compile(
     r"(?:V?REF(?:ERENCE)?[0-9]?|LER?|LM|AR|AVG?|AVE|AVERAGE|CAR|COMM?|COMMON|AA|ORG|[AM][12]|A1A2|A2A1|M1M2|M2M1|CZREF)"
     r"(?:REF(?:ERENCE)?)?"
 )
-"""What is a reference by its name alone, in capitals and without signs."""
+"""Names that always mean a reference, in capitals and without punctuation."""
 _COPY = re.compile(r"-(?:0|[1-9][0-9]*)$")
-"""What MNE puts behind a label that a file has twice."""
+"""Suffix that MNE adds to a label that a file has twice."""
 _DASHES = re.compile(r"\s*[‐-―−﹣-]\s*")
 _WORD = re.compile(r"[^\W_]+")
 _NO_VOLTAGE = {"RATE", "HR", "BPM", "RR", "QRS", "FREQ", "TRIG", "TRIGGER", "EVENT", "MARK", "QUALITY", "RESP"}
-"""Words of channels that are made of the EKG and are not the EKG."""
+"""Words that mark channels derived from the EKG, such as the heart rate."""
 
 PREFIX = re.compile(r"^(?:EEG|POL)[\s_:-]+(?=[A-Z])", re.IGNORECASE)
-"""A type of signal before the name of an electrode."""
+"""A signal type before the name of an electrode."""
 
 
 class Label(NamedTuple):
-    """What the label of a channel says.
+    """The parsed label of a channel.
 
     Attributes
     ----------
     electrode
         One of `CHANNELS`, or another electrode in capitals.
     against
-        What it was recorded against: an electrode, written in the same way, or a reference in capitals without signs;
-        '' where the label names none.
+        The reference: an electrode, written in the same way, or a name in capitals without punctuation; '' if the
+        label names none.
     """
 
     electrode: str
@@ -67,13 +66,14 @@ class Label(NamedTuple):
 
 
 def read_labels(names: Sequence[str]) -> tuple[Label | None, ...]:
-    """Return what the labels of one file mean, None for those of channels that are no electrodes.
+    """Parse the channel labels of one file; None for channels that are not electrodes.
 
-    Case, blanks, signs and a type before the electrode do not matter. What a label means may depend on the others:
+    Case, blanks, punctuation and a signal type before the electrode are ignored. The meaning of a label may depend on
+    the other labels:
 
-    - an ending that is not known is a reference if at least `SHARED` electrodes have it and no better channel;
-    - endings that begin alike are one where their labels were cut at 16 characters;
-    - '01' and '02' are O1 and O2 in a file that names other electrodes, and neither these two nor other numbers.
+    - An unknown suffix is a reference if at least `SHARED` electrodes have it and no better channel.
+    - Suffixes with the same beginning are the same if their labels were truncated at 16 characters.
+    - '01' and '02' are O1 and O2 if the file names other electrodes, but neither O1, O2 nor other numbers.
 
     Examples
     --------
@@ -95,12 +95,12 @@ def read_labels(names: Sequence[str]) -> tuple[Label | None, ...]:
 
 
 def is_reference(text: str) -> bool:
-    """Say whether what a label names second is a reference by its name alone, or nothing."""
+    """Say whether the second part of a label is empty or a name that always means a reference."""
     return not text or _REFERENCE.fullmatch(text) is not None
 
 
 def find_electrode(name: str) -> str | None:
-    """Return the canonical name of a channel that records one electrode against a reference, or None.
+    """Return the canonical name of the electrode that a channel records against a reference, or None.
 
     Examples
     --------
@@ -112,9 +112,9 @@ def find_electrode(name: str) -> str | None:
 
 
 def find_pair(name: str) -> tuple[str, str] | None:
-    """Return the two electrodes of a channel that records one against the other, or None.
+    """Return the two electrodes of a bipolar channel, or None.
 
-    Electrodes beyond the 19 are allowed, since they may join two that are of them: T7-FT9, FT9-FT10, FT10-T8.
+    Electrodes beyond the 19 are allowed, since they may connect two of the 19: T7-FT9, FT9-FT10, FT10-T8.
 
     Examples
     --------
@@ -128,8 +128,8 @@ def find_pair(name: str) -> tuple[str, str] | None:
 
 
 def _parse(name: str) -> Label | None:
-    """Read one label by itself, whatever its ending means."""
-    text = _COPY.sub("", _plain(name))
+    """Parse one label without regard to the others."""
+    text = _COPY.sub("", _simplified(name))
     heart = _HEART.fullmatch(text)
     if heart:
         return None if _NO_VOLTAGE & {*_WORD.findall(heart[1])} else Label("EKG", "")
@@ -148,8 +148,8 @@ def _parse(name: str) -> Label | None:
     return Label(label.electrode, "") if first != second else None  # 'T3/T7' has two names, and 'Cz-Cz' is nothing
 
 
-def _plain(name: str) -> str:
-    """Return a label in capitals, with plain blanks and dashes, and without what cannot be seen."""
+def _simplified(name: str) -> str:
+    """Return a label in capitals, with plain blanks and dashes, and without invisible characters."""
     text = "".join(letter for letter in unicodedata.normalize("NFKC", name) if unicodedata.category(letter) != "Cf")
     return _DASHES.sub("-", " ".join(text.upper().split())).strip(" .'\"")
 
@@ -163,9 +163,9 @@ def _is_clear(against: str) -> bool:
 
 
 def _with_letters(names: Sequence[str], labels: Sequence[Label | None]) -> list[Label | None]:
-    """Read zeros as the letter O, in a file whose other labels leave no doubt; else leave those labels out."""
+    """Read zeros as the letter O if the other labels of the file leave no doubt; otherwise leave those labels out."""
     electrodes = {part for label in labels if label for part in label}
-    numbers = {found[1] for found in map(_NUMBER.match, map(_plain, names)) if found}
+    numbers = {found[1] for found in map(_NUMBER.match, map(_simplified, names)) if found}
     is_letter = (
         len(electrodes & {*ELECTRODES}) >= SHARED
         and not electrodes & {"O1", "O2"}
@@ -181,7 +181,7 @@ def _with_letters(names: Sequence[str], labels: Sequence[Label | None]) -> list[
 
 
 def _uncut(names: Sequence[str], labels: Sequence[Label | None]) -> list[Label | None]:
-    """Give endings that were cut at several lengths their longest form; those that may be two remain as they are."""
+    """Replace truncated suffixes by their longest form, unless that is ambiguous."""
     may_be_cut = [len(name.strip()) >= CUT for name in names]
     endings = {
         label.against for label, cut in zip(labels, may_be_cut, strict=True) if label and cut and label.against

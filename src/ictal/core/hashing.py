@@ -1,4 +1,4 @@
-"""What files hold: a hash over every byte, remembered for as long as the file stays as it is."""
+"""Content hashes of files, over every byte, cached until the file changes."""
 
 import hashlib
 import sqlite3
@@ -13,42 +13,42 @@ from platformdirs import user_cache_path
 from ictal.core.atomic_files import hash_of
 
 DIGEST_BYTES = 16
-"""128 bits: nobody finds two files with the same hash, neither by chance nor by trying."""
+"""128 bits: two files with the same hash cannot be found, neither by chance nor on purpose."""
 CHUNK = 1 << 20
 THREADS = 4
-"""Files that are read at a time: hashing releases the interpreter, and a network drive answers several at once."""
+"""Files read in parallel: hashing releases the interpreter lock, and network drives serve several files at once."""
 SETTLED_NS = 2_000_000_000
-"""The coarsest clock of a file system in use (FAT): a younger file could change again without a new time."""
-REMEMBERED = "contents.sqlite"
+"""The coarsest file system clock in use (FAT). A younger file could change again without a new time stamp."""
+CACHE_FILE = "contents.sqlite"
 SCHEMA = "create table if not exists content (place text primary key, stamp text not null, hash text not null) strict"
 WAIT_S = 5.0
-"""How long one program waits for another that writes into the cache."""
+"""How long a program waits while another one writes to the cache."""
 
 Stamp = tuple[int, int, int, int]
-"""Size, times of the last change of content and of anything, and number of a file, as the file system has them."""
+"""Size, modification time, change time and inode number of a file."""
 
 
 def stamp_of(path: Path) -> Stamp:
-    """Return what the file system says of a file, which changes whenever its content does."""
+    """Return the file system's record of a file, which changes whenever the content does."""
     known = path.stat()
     return known.st_size, known.st_mtime_ns, known.st_ctime_ns, known.st_ino
 
 
 def new_digest() -> hashlib.blake2b:
-    """Return what is fed with all bytes of a file, in order, to get the hash of its content."""
+    """Return a new hash object, to be updated with all bytes of a file in order."""
     return hashlib.blake2b(digest_size=DIGEST_BYTES)
 
 
 def content_hash(path: Path) -> str:
-    """Return 32 hex digits that any change of any byte of a file changes."""
+    """Return a hash of all bytes of a file, 32 hex digits."""
     return content_hashes([path])[path]
 
 
 def content_hashes(paths: Iterable[Path]) -> dict[Path, str]:
-    """Return the hash of each file.
+    """Return the content hash of each file.
 
-    A file is read once; its hash is kept in the user's cache, and holds until the file system reports another size,
-    time or file at its path.
+    Each file is read once. Its hash is kept in the user's cache until the file system reports another size, time or
+    inode at its path.
 
     Raises
     ------
@@ -56,14 +56,14 @@ def content_hashes(paths: Iterable[Path]) -> dict[Path, str]:
         If a file cannot be read.
     """
     stamps = {path: stamp_of(path) for path in paths}
-    found = _remembered(stamps)
+    found = _cached(stamps)
     new = [path for path in stamps if path not in found]
     with ThreadPoolExecutor(THREADS) as pool:
         read = dict(zip(new, pool.map(_read, new), strict=True))
     settled = time.time_ns() - SETTLED_NS
-    _remember(
+    _store(
         [
-            (_place(path), repr(stamps[path]), content)
+            (_key(path), repr(stamps[path]), content)
             for path, content in read.items()
             if max(stamps[path][1:3]) < settled and stamp_of(path) == stamps[path]
         ]
@@ -72,13 +72,13 @@ def content_hashes(paths: Iterable[Path]) -> dict[Path, str]:
     return {path: found[path] for path in stamps}
 
 
-def remembered_hash(path: Path) -> str | None:
-    """Return the hash of a file where it is known without reading the file."""
-    return _remembered({path: stamp_of(path)}).get(path)
+def cached_hash(path: Path) -> str | None:
+    """Return the hash of a file from the cache, without reading the file; None if it is not there."""
+    return _cached({path: stamp_of(path)}).get(path)
 
 
 def same_file(one: Path, other: Path) -> bool:
-    """Tell whether two paths lead to one file; where either is absent they do not."""
+    """Say whether two paths lead to the same file; False if either is missing."""
     try:
         return one.samefile(other)
     except OSError:
@@ -93,40 +93,40 @@ def _read(path: Path) -> str:
     return digest.hexdigest()
 
 
-def _place(path: Path) -> str:
-    """Return what stands for a path in the cache: names of files may be names of patients."""
+def _key(path: Path) -> str:
+    """Return the cache key of a path: a hash, since file names may contain names of patients."""
     return hash_of(str(path.absolute()))
 
 
-def _memory() -> sqlite3.Connection:
+def _open_cache() -> sqlite3.Connection:
     folder = user_cache_path("ictal")
     folder.mkdir(parents=True, exist_ok=True)
-    memory = sqlite3.connect(folder / REMEMBERED, timeout=WAIT_S, isolation_level=None)
-    memory.execute(SCHEMA)
-    return memory
+    cache = sqlite3.connect(folder / CACHE_FILE, timeout=WAIT_S, isolation_level=None)
+    cache.execute(SCHEMA)
+    return cache
 
 
-def _remembered(stamps: Mapping[Path, Stamp]) -> dict[Path, str]:
+def _cached(stamps: Mapping[Path, Stamp]) -> dict[Path, str]:
     """Return the hashes of the files that have not changed since they were hashed."""
     found: dict[Path, str] = {}
     try:
-        with closing(_memory()) as memory:
+        with closing(_open_cache()) as cache:
             for path, stamp in stamps.items():
-                wanted = (_place(path), repr(stamp))
-                row = memory.execute("select hash from content where place = ? and stamp = ?", wanted).fetchone()
+                wanted = (_key(path), repr(stamp))
+                row = cache.execute("select hash from content where place = ? and stamp = ?", wanted).fetchone()
                 found |= {path: row[0]} if row else {}
     except (OSError, sqlite3.Error):
-        return {}  # a cache that cannot be read costs time and nothing else
+        return {}  # an unreadable cache only costs time
     return found
 
 
-def _remember(rows: Sequence[tuple[str, str, str]]) -> None:
+def _store(rows: Sequence[tuple[str, str, str]]) -> None:
     if not rows:
         return
     try:
-        with closing(_memory()) as memory:
-            memory.execute("begin immediate")
-            memory.executemany("insert or replace into content values (?, ?, ?)", rows)
-            memory.execute("commit")
+        with closing(_open_cache()) as cache:
+            cache.execute("begin immediate")
+            cache.executemany("insert or replace into content values (?, ?, ?)", rows)
+            cache.execute("commit")
     except (OSError, sqlite3.Error):
-        return  # nor does one that cannot be written
+        return  # so does a cache that cannot be written

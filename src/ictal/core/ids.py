@@ -1,6 +1,6 @@
-"""Ids in one spelling, so that no patient is on both sides of a split.
+"""Normalized ids, so that no patient is on both sides of a split.
 
-Blanks and forms of Unicode that nobody sees make no difference, and '1.0' is the patient '1'.
+Invisible differences (blanks, Unicode forms) are removed, and '1.0' is the patient '1'.
 """
 
 import unicodedata
@@ -13,61 +13,61 @@ from ictal.errors import listed, raise_problems
 
 WHOLE = r"-?\d+"
 DECIMAL = r"-?(?:0|[1-9]\d*)\.0+"
-"""What pandas makes of a whole number in a column that has an empty cell."""
+"""How pandas writes a whole number in a column with an empty cell."""
 ROUNDED = r"-?\d+(?:\.\d+[eE]\+?|[eE]\+)\d+"
-"""What programs make of large numbers; digits may be lost. (Plain 1e9 can be the id of a hash, and stays.)"""
+"""How programs write large numbers; digits may be lost. (Plain 1e9 may be a hash, and is kept.)"""
 EXACT_BELOW = 2**53
-"""Whole numbers from here on are not all told apart as decimal numbers."""
+"""From here on, different whole numbers may be the same floating-point number."""
 
 
-def tidy_id(text: str) -> str:
-    """Return an id in Unicode's composed form, with single plain blanks within and none around it.
+def normalize_id(text: str) -> str:
+    """Return an id in Unicode's composed form, with single plain blanks inside and none around it.
 
-    Characters that are not seen, as joiners and marks of byte order, are left out.
+    Invisible characters such as joiners and byte order marks are removed.
     """
     if text.isascii() and text.isprintable() and " " not in text:
-        return text  # as nearly always, and much faster than what follows
+        return text  # the usual case, and much faster
     composed = unicodedata.normalize("NFC", text)
     return " ".join("".join(letter for letter in composed if unicodedata.category(letter) != "Cf").split())
 
 
-def tidy_ids(ids: "pd.Series[str]") -> "pd.Series[str]":
-    """Return a column of ids as text, each in the spelling of `tidy_id`."""
+def normalize_ids(ids: "pd.Series[str]") -> "pd.Series[str]":
+    """Return a column of ids as text, each as `normalize_id` writes it."""
     texts = ids.astype(str)
-    return texts.map({text: tidy_id(text) for text in texts.unique()})
+    return texts.map({text: normalize_id(text) for text in texts.unique()})
 
 
-def alike(column: str, ids: Iterable[str]) -> list[str]:
-    """List the ids that differ by the case of letters alone, which may be one patient written in two ways."""
+def case_variants(column: str, ids: Iterable[str]) -> list[str]:
+    """List ids that differ only in case, since they may be one patient written in two ways."""
     spellings: dict[str, set[str]] = defaultdict(set)
     for name in set(ids):
         spellings[name.casefold()].add(name)
     return [
-        f"{column} is {listed(sorted(several))}, which differ by upper and lower case alone; allowed is one spelling"
+        f"{column} is {listed(sorted(several))}, which differ only in upper and lower case; allowed is one spelling"
         for _, several in sorted(spellings.items())
         if len(several) > 1
     ]
 
 
-def with_whole_ids(frame: pd.DataFrame, columns: Sequence[str], name: str) -> pd.DataFrame:
-    """Return a table whose ids are text in the spelling of `tidy_id`, whole numbers without the '.0' of a program.
+def normalize_id_columns(frame: pd.DataFrame, columns: Sequence[str], name: str) -> pd.DataFrame:
+    """Return a table with ids as text, as `normalize_id` writes them, and whole numbers without a trailing '.0'.
 
-    Empty cells become empty texts.
+    Empty cells become empty strings.
 
     Parameters
     ----------
     frame
         The table.
     columns
-        Those of ids; those that the table lacks are passed over.
+        The columns with ids; missing ones are ignored.
     name
-        Of the table, for the message.
+        Name of the table, for the message.
 
     Raises
     ------
     TableError
-        If ids have an exponent or so many digits that some may be lost, or a column has both '1' and '1.0' among
-        ids that are no numbers.
+        If ids have an exponent, or so many digits that some may be lost, or if a column has both '1' and '1.0' among
+        ids that are not numbers.
     """
     there = [column for column in dict.fromkeys(columns) if column in frame.columns]
     found = {column: _whole(frame[column]) for column in there}
@@ -75,18 +75,18 @@ def with_whole_ids(frame: pd.DataFrame, columns: Sequence[str], name: str) -> pd
     return frame.assign(**{column: ids for column, (ids, _) in found.items()})
 
 
-def whole_number(texts: "pd.Series[str]") -> "pd.Series[str]":
-    """Return texts, such as folds, in which every whole number with '.0' is one without."""
+def strip_zero_decimals(texts: "pd.Series[str]") -> "pd.Series[str]":
+    """Return texts, such as folds, without the trailing '.0' of whole numbers."""
     return texts.where(~texts.str.fullmatch(DECIMAL), texts.str.partition(".")[0])
 
 
 def _whole(column: "pd.Series") -> tuple["pd.Series[str]", str]:
-    """Return the ids of a column as text, and what is wrong with them."""
+    """Return the ids of a column as text, and a problem or ''."""
     texts = column.astype(str)
     if column.hasnans:
         texts = texts.mask(column.isna(), "")
-    texts = tidy_ids(texts)
-    if not texts.str.contains(r"[.+]").any():  # as nearly always, and much faster than what follows
+    texts = normalize_ids(texts)
+    if not texts.str.contains(r"[.+]").any():  # the usual case, and much faster
         return texts, ""
     unique = pd.Series(texts.unique())
     decimal, rounded = unique.str.fullmatch(DECIMAL), unique.str.fullmatch(ROUNDED)
@@ -98,16 +98,16 @@ def _whole(column: "pd.Series") -> tuple["pd.Series[str]", str]:
         lost = unique[rounded | large]
         if len(lost):
             return texts, (
-                f"{listed(lost, 3)} are ids that a program has turned into decimal numbers, of which digits may be "
-                "lost; write the table again with whole numbers or text (pandas: dtype=str)"
+                f"{listed(lost, 3)} are ids that a program has turned into decimal numbers; digits may be lost. "
+                "Write the table again with whole numbers or text (pandas: dtype=str)"
             )
     else:
         both = unique[decimal & unique.str.partition(".")[0].isin(unique[whole])]
         if len(both):
             without = [text.partition(".")[0] for text in both]
             return texts, (
-                f"{listed(both, 3)} stand beside {listed(without, 3)}: a program has turned some ids into decimal "
-                "numbers; write the table again with whole numbers or text (pandas: dtype=str)"
+                f"both {listed(both, 3)} and {listed(without, 3)} occur: a program has turned some ids into decimal "
+                "numbers. Write the table again with whole numbers or text (pandas: dtype=str)"
             )
         return texts, ""
-    return texts.map(dict(zip(unique, whole_number(unique), strict=True))), ""
+    return texts.map(dict(zip(unique, strip_zero_decimals(unique), strict=True))), ""

@@ -1,4 +1,4 @@
-"""Intervals of few observations: tails of a bootstrap, and formulas that do not collapse at the end of a range."""
+"""Confidence intervals for few observations: bootstrap tails, and formulas that hold at the ends of a range."""
 
 from dataclasses import dataclass
 
@@ -9,22 +9,22 @@ from scipy.stats import chi2, norm, t
 Interval = tuple[float, float]
 
 EDGE = 1e-12
-"""Closer to an end of its range than this, a figure is taken to be there."""
+"""A value closer than this to an end of its range counts as being at that end."""
 
 
 @dataclass(frozen=True)
 class Bounded:
-    """The range of a figure, and its interval by a formula.
+    """The range of a metric, and its confidence interval from a formula.
 
-    A bootstrap cannot say how far a figure that every resample puts at the end of its range may be from there: 10 of
-    10 right is right in every resample. Where its interval reaches an end, that of the formula takes its place.
+    A bootstrap has no spread where every resample is at the end of the range: 10 of 10 correct is correct in every
+    resample. If the bootstrap interval reaches an end of the range, the formula's interval replaces it.
 
     Attributes
     ----------
     least, most
         The range.
     low, high
-        The interval by the formula.
+        The interval from the formula.
     """
 
     least: float
@@ -37,7 +37,7 @@ class Bounded:
         return low <= self.least + EDGE or high >= self.most - EDGE
 
     def instead(self, low: float, high: float) -> Interval:
-        """Return an interval, or that of the formula where it reaches an end of the range."""
+        """Return the given interval, or the formula's interval if the given one reaches an end of the range."""
         return (self.low, self.high) if self.reached(low, high) else (low, high)
 
 
@@ -49,21 +49,21 @@ def wilson(share: float, n: float, confidence: float = 0.95) -> Interval:
     share
         From 0 to 1.
     n
-        Number of independent observations, which need not be whole.
+        Number of independent observations; it need not be a whole number.
     """
     if not n > 0:
         return 0.0, 1.0
     z2 = float(norm.ppf((1 + confidence) / 2) ** 2)
     centre = (share + z2 / (2 * n)) / (1 + z2 / n)
     half = np.sqrt(z2 * (share * (1 - share) / n + z2 / (4 * n * n))) / (1 + z2 / n)
-    # The ends of 0 and 1 are exact, but for rounding.
+    # Ends at 0 and 1 are exact but for rounding.
     return (0.0 if share <= 0 else float(centre - half)), (1.0 if share >= 1 else float(centre + half))
 
 
 def bounded_mean(mean: float, n: float, confidence: float = 0.95, least: float = 0.0, most: float = 1.0) -> Bounded:
-    """Return the interval of a mean of values from `least` to `most` as if all of them lay at the ends.
+    """Return the interval of a mean of values between `least` and `most`, as if every value were at one of the ends.
 
-    No values of that mean vary more than those, so the interval is not too narrow.
+    No other values with this mean vary more, so the interval is never too narrow.
     """
     low, high = wilson((mean - least) / (most - least), n, confidence)
     return Bounded(least, most, least + low * (most - least), least + high * (most - least))
@@ -75,9 +75,9 @@ def poisson_rate(count: float, exposure: float, confidence: float = 0.95) -> Int
     Parameters
     ----------
     count
-        Events.
+        Number of events.
     exposure
-        What they are counted in, above zero; the rate is per unit of it.
+        The time or amount in which they were counted, above zero; the rate is per unit of it.
     """
     tail = (1 - confidence) / 2
     low = float(chi2.ppf(tail, 2 * count)) / 2 if count > 0 else 0.0
@@ -85,17 +85,17 @@ def poisson_rate(count: float, exposure: float, confidence: float = 0.95) -> Int
 
 
 def newcombe_auroc(auroc: float, n_positive: float, n_negative: float, confidence: float = 0.95) -> Interval:
-    """Return the interval of an AUROC by method 5 of Newcombe (*Stat Med* 2006;25:559-573).
+    """Return the interval of an area under the ROC curve (AUROC) by Newcombe's method 5 (*Stat Med* 2006;25:559-573).
 
-    The variance of Hanley and McNeil (1982), with the mean of both group sizes in place of either, is taken at the
-    ends of the interval and not at the observed value, so that it is not zero where the value is 0 or 1.
+    It evaluates the variance of Hanley and McNeil (1982), with the mean of both group sizes in place of either, at
+    the ends of the interval instead of the observed value. So the variance is not zero if the value is 0 or 1.
 
     Parameters
     ----------
     auroc
         From 0 to 1.
     n_positive, n_negative
-        Independent observations of either kind, which need not be whole.
+        Numbers of independent observations; they need not be whole numbers.
     """
     if not (n_positive > 0 and n_negative > 0):
         return 0.0, 1.0
@@ -106,17 +106,17 @@ def newcombe_auroc(auroc: float, n_positive: float, n_negative: float, confidenc
         variance = theta * (1 - theta) * max(1 + more, 0.0) / (n_positive * n_negative)
         return float(abs(auroc - theta) - z * np.sqrt(variance))
 
-    # Just beside the observed value the bound is not reached; at the far end of the range it is passed.
+    # The bound is not reached next to the observed value, and is exceeded at the far end of the range.
     low = brentq(beyond, 0.0, auroc - EDGE) if auroc > 10 * EDGE and beyond(auroc - EDGE) < 0 else auroc
     high = brentq(beyond, auroc + EDGE, 1.0) if auroc < 1 - 10 * EDGE and beyond(auroc + EDGE) < 0 else auroc
     return (0.0 if auroc <= EDGE else float(low)), (1.0 if auroc >= 1 - EDGE else float(high))
 
 
 def square_and_add(a: float, of_a: Interval, b: float, of_b: Interval) -> Interval:
-    """Return the interval of the difference a - b from those of its parts (Newcombe 1998; Zou and Donner 2008).
+    """Return the interval of the difference a - b from the intervals of a and b (Newcombe 1998; Zou and Donner 2008).
 
-    It takes the parts as independent, which is too wide where they rise and fall together, as for two predictors on
-    the same windows.
+    It treats a and b as independent. The interval is too wide if they are positively correlated, as are two
+    predictors on the same windows.
     """
     low = a - b - float(np.hypot(a - of_a[0], of_b[1] - b))
     high = a - b + float(np.hypot(of_a[1] - a, b - of_b[0]))
@@ -124,11 +124,12 @@ def square_and_add(a: float, of_a: Interval, b: float, of_b: Interval) -> Interv
 
 
 def expanded_tail(n_effective: float, confidence: float) -> float:
-    """Return which share of the resampled values lies beyond each end of an interval.
+    """Return the share of resampled values beyond each end of an interval.
 
-    Percentiles of a bootstrap are too narrow where patients are few: resamples vary (n - 1) / n as much as samples
-    do, and know nothing of the uncertainty of their own spread. The expanded percentile interval makes up for both
-    (Hesterberg, *Am Stat* 2015;69:371-386); n is the effective number, since unequal patients tell less.
+    Bootstrap percentile intervals are too narrow with few patients: resamples vary only (n - 1) / n as much as
+    samples do, and ignore the uncertainty of their own spread. The expanded percentile interval corrects both
+    (Hesterberg, *Am Stat* 2015;69:371-386). n is the effective number of patients, which is lower if they weigh
+    unequally.
     """
     n = n_effective
     return float(norm.cdf(np.sqrt(n / (n - 1)) * t.ppf((1 - confidence) / 2, n - 1)))

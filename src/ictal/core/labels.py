@@ -1,4 +1,4 @@
-"""The six patterns, the votes of a panel, and what kind of agreement the votes show."""
+"""The six patterns, the votes of a panel, and strata of agreement."""
 
 import numpy as np
 import numpy.typing as npt
@@ -15,24 +15,24 @@ PATTERN_TITLES = {
     "grda": "GRDA",
     "other": "Other",
 }
-"""How the patterns are written for a reader."""
+"""The patterns as readers see them."""
 
 N_PATTERNS = len(PATTERNS)
 OTHER = PATTERNS.index("other")
 VOTE_COLUMNS = tuple(f"{pattern}_vote" for pattern in PATTERNS)
 
 TRUE_COLUMNS = tuple(f"{pattern}_true" for pattern in PATTERNS)
-"""The distribution that votes were drawn from, which only a simulator knows."""
+"""The distribution from which votes were drawn; only a simulator knows it."""
 
 STRATA = ("idealized", "proto", "edge", "other")
-"""Kinds of agreement, see `strata`."""
+"""Levels of agreement, see `strata`."""
 
 PANELS = ("few", "many")
 """Few votes: 1 to 9; many votes: 10 and more."""
 
 MANY_VOTES = 10
 MOST_VOTES = 10_000
-"""More votes than any panel: a larger number is an error of the table."""
+"""More votes than any panel has: a larger number is an error in the table."""
 IDEALIZED_SHARE = 0.8
 PAIR_SHARE = 0.8
 SECOND_SHARE = 0.3
@@ -46,7 +46,7 @@ def distribution(votes: npt.ArrayLike) -> Floats:
     Parameters
     ----------
     votes
-        Counts per pattern, [..., 6], not negative, each panel with at least one vote.
+        Counts per pattern, [..., 6], not negative; each panel needs at least one vote.
 
     Returns
     -------
@@ -68,7 +68,7 @@ def distribution(votes: npt.ArrayLike) -> Floats:
 
 
 def panel_size(votes: npt.ArrayLike) -> npt.NDArray[np.int64]:
-    """Return how many votes each panel gave, [...], from counts [..., 6]."""
+    """Return the number of votes of each panel, [...], from counts [..., 6]."""
     return np.asarray(np.asarray(votes).sum(axis=-1), dtype=np.int64)
 
 
@@ -80,13 +80,14 @@ def panels(votes: npt.ArrayLike) -> npt.NDArray[np.str_]:
 def strata(votes: npt.ArrayLike) -> npt.NDArray[np.str_]:
     """Return the stratum of each panel, [n], from counts [n, 6].
 
-    The names are those of Jing et al. (Neurology 2023), where experts see them by eye; the limits are ours:
+    The names are those of Jing et al. (Neurology 2023), who assigned them by eye; the thresholds are ours:
 
-    - *idealized*: one pattern, 'other' included, has at least 80 % of the votes;
-    - *proto*: 'other' and one named pattern have together at least 80 %, each of them at least 30 %
-      (a third stratum cannot claim the same panel);
+    - *idealized*: one pattern, possibly 'other', has at least 80 % of the votes;
+    - *proto*: 'other' and one named pattern together have at least 80 %, and each has at least 30 %;
     - *edge*: the same with two named patterns;
     - *other*: everything else.
+
+    Each panel is in exactly one stratum.
     """
     shares = distribution(votes)
     order = np.argsort(shares, axis=-1, kind="stable")[:, ::-1]
@@ -98,31 +99,31 @@ def strata(votes: npt.ArrayLike) -> npt.NDArray[np.str_]:
 
 
 def top_patterns(shares: npt.ArrayLike) -> npt.NDArray[np.bool_]:
-    """Mark the pattern with the most votes, and all that tie with it, [n, 6] from shares or counts [n, 6]."""
+    """Mark the pattern with the most votes, and all patterns tied with it, [n, 6] from shares or counts [n, 6]."""
     values = np.asarray(shares, dtype=np.float64)
     return np.asarray(values >= values.max(axis=-1, keepdims=True) - 1e-9)
 
 
 def pattern_counts(votes: npt.ArrayLike) -> list[float]:
-    """Return how many windows each pattern has as its top vote; where m tie, each gets 1 / m."""
+    """Return in how many windows each pattern has the most votes; if m patterns tie, each counts 1 / m."""
     top = top_patterns(votes).astype(np.float64)
     return [round(float(count), 3) for count in (top / top.sum(axis=1, keepdims=True)).sum(axis=0)]
 
 
 def check_votes(table: pd.DataFrame, row_name: str = "row") -> list[str]:
-    """List what is wrong with the vote columns of a table.
+    """List the problems in the vote columns of a table.
 
     Parameters
     ----------
     table
-        Has the columns `VOTE_COLUMNS`; its index numbers the rows in the messages.
+        Has the columns `VOTE_COLUMNS`; its index gives the row numbers in messages.
     row_name
-        What such a number counts: 'row', or 'line' of a file.
+        What these numbers count: 'row', or 'line' of a file.
 
     Returns
     -------
     list of str
-        One sentence per wrong value or row; empty if all is well.
+        One sentence per wrong value or row; empty if there are none.
     """
     numbers = table.loc[:, list(VOTE_COLUMNS)].apply(pd.to_numeric, errors="coerce")
     counts = numbers.to_numpy(dtype=np.float64, na_value=np.nan)

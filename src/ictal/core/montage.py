@@ -1,4 +1,4 @@
-"""Electrodes of the 10-20 system, their other names, derivations, chains and the left-right mirror."""
+"""Electrodes of the 10-20 system and their aliases, derivations, chains, and the left-right mirror."""
 
 from itertools import pairwise
 from typing import NamedTuple
@@ -33,7 +33,7 @@ __all__ = [
 
 
 class Derivation(NamedTuple):
-    """The voltage of one electrode against another, written Fp1-F7."""
+    """The voltage between two electrodes, written Fp1-F7."""
 
     anode: str
     cathode: str
@@ -60,7 +60,7 @@ def electrode(name: str) -> str:
 
 
 def derivation(name: str) -> Derivation:
-    """Return the derivation that a name such as 'FP1-F7' or 'T7-P7' means.
+    """Parse the name of a derivation, such as 'FP1-F7' or 'T7-P7'.
 
     Raises
     ------
@@ -69,10 +69,10 @@ def derivation(name: str) -> Derivation:
     """
     parts = PREFIX.sub("", name.strip()).split("-")
     if len(parts) != 2:
-        raise ElectrodeError(f"'{name}' is not a derivation; write two electrodes with a dash, as Fp1-F7")
+        raise ElectrodeError(f"'{name}' is not a derivation; write two electrodes with a dash, such as Fp1-F7")
     anode, cathode = (electrode(part) for part in parts)
     if anode == cathode:
-        raise ElectrodeError(f"'{name}' is not a derivation: {anode} against itself is zero")
+        raise ElectrodeError(f"'{name}' is not a derivation: {anode} minus itself is zero")
     return Derivation(anode, cathode)
 
 
@@ -98,7 +98,7 @@ MONTAGES = {
         "RR": _chain("Fp2 T4 O2"),
     },
 }
-"""Montages by name, each as its chains: all 18 derivations, or the reference's eight long ones."""
+"""Montages by name, as chains: all 18 derivations, or the eight long ones of the reference model."""
 
 TRANSVERSE = {
     "frontopolar": _chain("F7 Fp1 Fp2 F8"),
@@ -107,7 +107,8 @@ TRANSVERSE = {
     "parietal": _chain("T5 P3 Pz P4 T6"),
     "occipital": _chain("T5 O1 O2 T6"),
 }
-"""The transverse bipolar montage TB-18.1 of the ACNS (Acharya et al. 2016): for people, no network looks at it."""
+"""The transverse bipolar montage TB-18.1 of the American Clinical Neurophysiology Society (Acharya et al. 2016).
+It is for display; no network uses it."""
 
 ROWS = ("Fp1 Fp2", "F7 F3 Fz F4 F8", "T3 C3 Cz C4 T4", "T5 P3 Pz P4 T6", "O1 O2")
 """The electrodes from front to back, each row from left to right."""
@@ -116,18 +117,24 @@ NEIGHBOURS = (
     *(tuple(derivation) for chain in MONTAGES["double_banana"].values() for derivation in chain),
     *(pair for row in ROWS for pair in pairwise(row.split())),
 )
-"""Pairs of electrodes that lie beside each other on the scalp, along chains and rows."""
+"""Pairs of neighbouring electrodes on the scalp, along chains and rows."""
 
 
 def montage(name: str) -> dict[str, tuple[Derivation, ...]]:
-    """Return the chains of a montage by its name, or say which names there are."""
+    """Return the chains of a montage by its name.
+
+    Raises
+    ------
+    UnknownNameError
+        If there is no such montage.
+    """
     if name not in MONTAGES:
         raise UnknownNameError("montage", name, MONTAGES)
     return MONTAGES[name]
 
 
 def derivations_of(chains: dict[str, tuple[Derivation, ...]]) -> tuple[Derivation, ...]:
-    """Return the derivations of all chains, one after the other."""
+    """Return the derivations of all chains in order."""
     return tuple(derivation for chain in chains.values() for derivation in chain)
 
 
@@ -141,7 +148,7 @@ def montage_matrix(derivations: tuple[Derivation, ...]) -> npt.NDArray[np.float3
 
 
 def mirror(name: str) -> str:
-    """Return the electrode at the same place of the other side: odd numbers are left, even ones right.
+    """Return the corresponding electrode of the other side: odd numbers are left, even numbers right.
 
     Examples
     --------
@@ -156,4 +163,4 @@ def mirror(name: str) -> str:
 
 
 MIRROR = tuple(CHANNELS.index(mirror(name)) for name in CHANNELS)
-"""Index map over `CHANNELS`: ``window[..., MIRROR, :]`` is the mirrored window."""
+"""Indices into `CHANNELS`: ``window[..., MIRROR, :]`` is the mirrored window."""

@@ -1,4 +1,4 @@
-"""The Predictions table: the only thing that passes from training to evaluation."""
+"""The Predictions table, the only link between training and evaluation."""
 
 import zlib
 from collections.abc import Hashable, Iterable, Iterator, Sequence
@@ -11,8 +11,8 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from ictal.core.atomic_files import whole_file
-from ictal.core.ids import alike, with_whole_ids
+from ictal.core.atomic_files import atomic_write
+from ictal.core.ids import case_variants, normalize_id_columns
 from ictal.core.labels import PATTERNS, VOTE_COLUMNS, check_votes
 from ictal.errors import TableError, listed, raise_problems, reason
 
@@ -21,68 +21,67 @@ KEY_COLUMNS = (*ID_COLUMNS, "split", "fold", "arm", "seed")
 PROBABILITY_COLUMNS = tuple(f"{pattern}_probability" for pattern in PATTERNS)
 COLUMNS = (*KEY_COLUMNS, *VOTE_COLUMNS, *PROBABILITY_COLUMNS)
 CONCENTRATION = "concentration"
-"""A column that a table may have: how closely panels follow the probabilities; empty where an arm does not say."""
+"""An optional column: how closely panels follow the probabilities; empty for arms that do not predict it."""
 
 SPLITS = ("cv", "test")
-"""'cv': predicted by the fold that did not train on it; 'test': held out from all folds."""
+"""'cv': predicted by the model of the fold that was not trained on the window; 'test': held out from all folds."""
 
 MEAN_OF_FOLDS = -1
-"""The fold of a row that is the mean of several folds' predictions."""
+"""The fold of a row that averages the predictions of several folds."""
 
 SUM_TOLERANCE = 1e-3
 
 ROWS_AT_A_TIME = 100_000
-"""Of a table that is read in parts."""
+"""Number of rows read at a time from large tables."""
 
 Floats = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True)
 class Predictions:
-    """A row per window, fold, arm and seed.
+    """A table with one row per window, fold, arm and seed.
 
     Attributes
     ----------
     frame
-        The columns `COLUMNS`: ids as text, in the spelling of `tidy_id`; split 'cv' or 'test'; fold and
-        seed as whole numbers; votes as counts; probabilities in the order of `PATTERNS`; and perhaps
-        `CONCENTRATION`.
+        The columns `COLUMNS`: ids as text, as `normalize_id` writes them; split, 'cv' or 'test'; fold and seed as
+        whole numbers; votes as counts; probabilities in the order of `PATTERNS`; and optionally `CONCENTRATION`.
     """
 
     frame: pd.DataFrame
 
     @classmethod
     def make(cls, frame: pd.DataFrame, name: str = "predictions") -> "Predictions":
-        """Check a table and give its columns their order and types.
+        """Check a table, and put its columns in order with their types.
 
         Raises
         ------
         TableError
-            With all problems: missing columns, duplicated windows, wrong votes, probabilities that are
-            negative or do not sum to one within 1e-3, a patient or an EEG on both sides of a split.
+            With all problems: missing columns, duplicated windows, invalid votes, probabilities that are negative or
+            do not sum to one within 1e-3, a patient or an EEG on both sides of a split.
         """
         require_columns(name, frame, COLUMNS)
         columns = [*COLUMNS, *([CONCENTRATION] if CONCENTRATION in frame.columns else [])]
         frame = frame.loc[:, columns].reset_index(drop=True)
         raise_problems(name, _key_problems(frame))
-        frame = with_whole_ids(frame.astype({"split": str, "arm": str}), ID_COLUMNS, name)
+        frame = normalize_id_columns(frame.astype({"split": str, "arm": str}), ID_COLUMNS, name)
         raise_problems(name, _problems(frame))
         numbers = dict.fromkeys((*PROBABILITY_COLUMNS, *columns[len(COLUMNS) :]), float)
         return cls(frame.astype({"fold": int, "seed": int} | numbers | dict.fromkeys(VOTE_COLUMNS, int)))
 
     @classmethod
     def read(cls, path: Path) -> "Predictions":
-        """Read a table from Parquet or, by any other suffix, CSV (perhaps compressed)."""
+        """Read a table from Parquet or, with any other suffix, CSV (optionally compressed)."""
         texts = dict.fromkeys((*ID_COLUMNS, "split", "arm"), str)
         return cls.make(read_frame(path, texts, "a table of predictions"), str(path))
 
     def write(self, path: Path) -> None:
-        """Write the table as Parquet or, by any other suffix, CSV; whole or not at all."""
-        with whole_file(path) as part:
+        """Write the table atomically as Parquet or, with any other suffix, CSV."""
+        with atomic_write(path) as part:
             if path.suffix == ".parquet":
                 self.frame.to_parquet(part, index=False)
             else:
-                # The part's own name would not tell pandas.
+                # pandas cannot see the compression in the name of the temporary file.
                 self.frame.to_csv(part, index=False, compression="gzip" if path.suffix == ".gz" else None)
 
     @property
@@ -97,7 +96,7 @@ class Predictions:
 
     @property
     def concentrations(self) -> Floats | None:
-        """Predicted concentration of the votes, [row]; None where a row, or the table, has none."""
+        """Predicted concentration of the votes, [row]; None if any row lacks it."""
         if CONCENTRATION not in self.frame.columns or self.frame[CONCENTRATION].isna().any():
             return None
         return self.frame[CONCENTRATION].to_numpy(dtype=np.float64)
@@ -119,7 +118,7 @@ class Predictions:
 
     @property
     def weights(self) -> Floats:
-        """One over the number of windows of the row's EEG, [row]: each EEG weighs the same."""
+        """One over the number of windows of the row's EEG, [row], so that all EEGs have equal weight."""
         return eeg_weights(self.frame["eeg_id"])
 
     @property
@@ -131,17 +130,17 @@ class Predictions:
         return len(self.frame)
 
     def select(self, **values: object) -> "Predictions":
-        """Return the rows whose columns have these values, for example ``select(arm="both", split="cv")``."""
+        """Return the rows with these column values, for example ``select(arm="both", split="cv")``."""
         keep = np.ones(len(self.frame), dtype=bool)
         for column, value in values.items():
             keep &= (self.frame[column] == value).to_numpy()
         return Predictions(self.frame[keep].reset_index(drop=True))
 
     def average(self) -> "Predictions":
-        """Return one row per window, arm and seed: the mean of the probabilities over folds.
+        """Return one row per window, arm and seed, with probabilities averaged over folds.
 
-        A window that only one fold predicted keeps that fold's number; any other gets `MEAN_OF_FOLDS`. Of
-        concentrations it is the geometric mean.
+        A window that only one fold predicted keeps its fold; others get `MEAN_OF_FOLDS`. Concentrations are averaged
+        geometrically.
         """
         keys = ["window_id", "arm", "seed"]
         first = self.frame.groupby(keys, sort=False).first()
@@ -155,17 +154,17 @@ class Predictions:
 
 
 def concatenate(tables: Sequence[Predictions]) -> Predictions:
-    """Return the rows of all tables, checked as one."""
+    """Return the rows of all tables in one table, and check it."""
     return Predictions.make(pd.concat([table.frame for table in tables], ignore_index=True))
 
 
 def mean_of(tables: Sequence[Predictions], arm: str) -> Predictions:
-    """Return a new arm: the mean of the probabilities of several arms on the same windows, folds and seeds.
+    """Return a new arm with the mean probabilities of several arms on the same windows, folds and seeds.
 
     Raises
     ------
     TableError
-        If the tables do not hold the same windows.
+        If the tables do not have the same windows.
     """
     keys = ["window_id", "split", "fold", "seed"]
     frames = [table.frame.set_index(keys).sort_index() for table in tables]
@@ -185,14 +184,21 @@ def mean_of(tables: Sequence[Predictions], arm: str) -> Predictions:
 
 
 def read_frame(path: Path, dtype: "type[str] | dict[str, type[str]]", what: str = "a table") -> pd.DataFrame:
-    """Read Parquet or, by any other suffix, CSV (perhaps compressed), whose empty cells stay empty texts.
+    """Read Parquet or, with any other suffix, CSV (optionally compressed). Empty cells become empty strings.
 
     Parameters
     ----------
+    path
+        The file.
     dtype
-        Of the columns of a CSV.
+        Types of the columns of a CSV file.
     what
-        The file should be, for the message of `TableError`.
+        What the file should be, for the error message.
+
+    Raises
+    ------
+    TableError
+        If it cannot be read.
     """
     try:
         if path.suffix == ".parquet":
@@ -203,7 +209,7 @@ def read_frame(path: Path, dtype: "type[str] | dict[str, type[str]]", what: str 
 
 
 def column_names(path: Path, what: str = "a table") -> list[str]:
-    """Return the columns of a table, Parquet or CSV, without its rows; `what` is that of `read_frame`."""
+    """Return the column names of a Parquet or CSV table without reading its rows; see `read_frame` for `what`."""
     try:
         if path.suffix == ".parquet":
             return [str(name) for name in pq.read_schema(path).names]
@@ -215,29 +221,31 @@ def column_names(path: Path, what: str = "a table") -> list[str]:
 def read_columns(
     path: Path, texts: Sequence[str], numbers: Sequence[str], what: str = "a table"
 ) -> tuple[pd.DataFrame, Floats]:
-    """Read some columns of a table, Parquet or CSV, a part at a time: a million rows need little more than they hold.
+    """Read some columns of a Parquet or CSV table in parts, so that a million rows need little extra memory.
 
     Parameters
     ----------
+    path
+        The file.
     texts
-        Columns of ids.
+        Columns with ids.
     numbers
-        Columns of numbers.
+        Columns with numbers.
     what
         See `read_frame`.
 
     Returns
     -------
     texts : DataFrame
-        Empty cells are empty texts.
+        Empty cells are empty strings.
     numbers : ndarray
-        [row, column], a column after the other in memory; NaN where a cell is no number.
+        [row, column], column by column in memory; NaN where a cell is not a number.
     """
     own = list(dict.fromkeys(texts))
     try:
         try:
             parts = [_parted(part, own, numbers) for part in _parts_of(path, own, numbers, as_text=False)]
-        except ValueError:  # a cell is no number; the caller says which
+        except ValueError:  # a cell is not a number; the caller reports which one
             parts = [_parted(part, own, numbers) for part in _parts_of(path, own, numbers, as_text=True)]
     except (OSError, ValueError, EOFError, zlib.error, pa.ArrowException) as error:
         raise TableError(f"{path}: cannot be read as {what}: {reason(error)}") from error
@@ -248,7 +256,7 @@ def read_columns(
 
 
 def _parts_of(path: Path, texts: list[str], numbers: Sequence[str], *, as_text: bool) -> Iterator[pd.DataFrame]:
-    """Give some columns of a table, some rows at a time."""
+    """Yield some columns of a table, some rows at a time."""
     columns = [*texts, *numbers]
     if path.suffix == ".parquet":
         with pq.ParquetFile(path) as file:
@@ -262,7 +270,7 @@ def _parts_of(path: Path, texts: list[str], numbers: Sequence[str], *, as_text: 
 
 
 def _parted(frame: pd.DataFrame, texts: list[str], numbers: Sequence[str]) -> tuple[pd.DataFrame, Floats]:
-    """Return ids as text, and numbers, [column, row]."""
+    """Return the ids as text and the numbers as [column, row]."""
     ids = {name: frame[name].astype(str).mask(frame[name].isna(), "") for name in texts}
     values = np.empty((len(numbers), len(frame)))
     for row, name in zip(values, numbers, strict=True):
@@ -271,19 +279,19 @@ def _parted(frame: pd.DataFrame, texts: list[str], numbers: Sequence[str]) -> tu
 
 
 def require_columns(name: str, there: Iterable[Hashable], columns: Sequence[str]) -> None:
-    """Raise a `TableError` that lists the columns that a table lacks, of whose columns, or itself, `there` is."""
+    """Raise a `TableError` that lists the missing columns of a table; `there` is the table or its columns."""
     known = {*there}
     missing = [column for column in dict.fromkeys(columns) if column not in known]
     raise_problems(name, [f"column '{column}' is missing" for column in missing])
 
 
 def eeg_weights(eegs: "pd.Series[str]") -> Floats:
-    """Return one over the number of rows of each row's EEG, [row], so that each EEG weighs the same."""
+    """Return one over the number of rows of each row's EEG, [row], so that all EEGs have equal weight."""
     return 1 / eegs.groupby(eegs).transform("size").to_numpy(dtype=np.float64)
 
 
 def wrong_probabilities(probabilities: Floats) -> tuple[npt.NDArray[np.bool_], npt.NDArray[np.bool_]]:
-    """Mark the rows [row, 6] with values that are no probabilities, and other rows that do not sum to one."""
+    """Mark the rows of [row, 6] with invalid probabilities, and the other rows that do not sum to one."""
     wrong = np.asarray(~(np.isfinite(probabilities) & (probabilities >= 0)).all(axis=1))
     return wrong, ~wrong & (abs(probabilities.sum(axis=1) - 1) > SUM_TOLERANCE)
 
@@ -327,14 +335,14 @@ def _problems(frame: pd.DataFrame) -> list[str]:
     doubled = frame.loc[frame.duplicated(keys), keys].astype(str).agg(" / ".join, axis=1)
     if len(doubled):
         problems.append(f"{len(doubled)} rows repeat a window, arm, seed and fold: {listed(doubled, 3)}")
-    problems += one_per(frame, "window_id", "eeg_id") + one_per(frame, "eeg_id", "patient_id")
-    problems += one_per(frame, "patient_id", "split") + alike("patient_id", frame["patient_id"])
+    problems += ambiguous_keys(frame, "window_id", "eeg_id") + ambiguous_keys(frame, "eeg_id", "patient_id")
+    problems += ambiguous_keys(frame, "patient_id", "split") + case_variants("patient_id", frame["patient_id"])
     cross_validated = frame[frame["split"] == "cv"]
-    return problems + one_per(cross_validated, "patient_id", "fold")
+    return problems + ambiguous_keys(cross_validated, "patient_id", "fold")
 
 
-def one_per(frame: pd.DataFrame, inner: str, outer: str) -> list[str]:
-    """List the values of column `inner` that go with more than one value of column `outer`."""
+def ambiguous_keys(frame: pd.DataFrame, inner: str, outer: str) -> list[str]:
+    """List the values of column `inner` that occur with more than one value of column `outer`."""
     pairs = frame[[inner, outer]].drop_duplicates()
     several = pairs[pairs[inner].duplicated(keep=False)].groupby(inner, sort=True)[outer]
     return [

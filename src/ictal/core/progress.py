@@ -1,13 +1,13 @@
-"""Progress is a function that is handed in: a terminal's bar, a web page, or nothing."""
+"""Progress reporting: a callback draws a bar in the terminal, updates a web page, or does nothing."""
 
 from typing import Protocol
 
 
 class Progress(Protocol):
-    """Called with the name of a task, how much of it is done, and how much there is."""
+    """A callback that receives the name of a task, the amount done and the total."""
 
     def __call__(self, task: str, done: float, total: float, /) -> None:
-        """Take note that `done` of `total` of `task` is finished."""
+        """Report that `done` of `total` of `task` is finished."""
         ...
 
 

@@ -1,4 +1,4 @@
-"""A recording: what it is called, which channels it has, and where its samples come from."""
+"""A recording: its name, its channels, its times, and the source of its samples."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
@@ -17,13 +17,13 @@ class Source(Protocol):
     """Where samples come from: a file that is read in chunks, or an array."""
 
     def read(self, start: int, stop: int, rows: Sequence[int] | None = None) -> Signal:
-        """Return samples `start` to `stop`, [channel, time], µV, of these channels or all; missing ones are NaN."""
+        """Return samples `start` to `stop` of some or all channels, [channel, time], µV; missing samples are NaN."""
         ...
 
 
 @dataclass(frozen=True)
 class Gap:
-    """A time for which a recording holds no samples."""
+    """A time span without samples."""
 
     start_s: float
     duration_s: float
@@ -36,9 +36,9 @@ class FileRun:
     Attributes
     ----------
     start, stop
-        Samples of the recording.
+        First sample in the recording, and the one after the last.
     onset_s
-        When the first of them was taken, in seconds from the start of the recording, gaps included.
+        Time of the first sample, in seconds from the start of the recording, gaps included.
     """
 
     start: int
@@ -48,7 +48,7 @@ class FileRun:
 
 @dataclass(frozen=True)
 class Annotation:
-    """A text that somebody attached to a time of a recording."""
+    """A text attached to a time span of a recording."""
 
     onset_s: float
     duration_s: float
@@ -57,7 +57,7 @@ class Annotation:
 
 @dataclass(frozen=True)
 class ArraySource:
-    """Samples that are in memory, [channel, time], µV."""
+    """Samples in memory, [channel, time], µV."""
 
     samples: Signal
 
@@ -74,29 +74,29 @@ class Recording:
     Attributes
     ----------
     name
-        What messages call it: its path, or its id in a data set.
+        Name in messages: the path, or the id in a data set.
     channels
-        Names as they stand in the file.
+        Channel names as in the file.
     rate_hz
-        Samples per second and channel.
+        Sampling rate.
     n_samples
-        Samples per channel that the recording holds.
+        Number of samples per channel.
     source
-        Gives the samples in µV; those after a gap follow those before it.
+        Reads the samples in µV. It skips gaps: samples after a gap follow those before it.
     start
-        Clock time of the first sample, where it is known.
+        Clock time of the first sample, if known.
     gaps, annotations
-        In the order of time; their times are true ones, gaps included.
+        In the order of time. Times are in seconds from the start, gaps included.
     limits_uv
-        Per channel the least and largest voltage that the file can hold, where it says so; else empty.
+        Smallest and largest voltage that the file can store, per channel; empty if unknown.
     kinds
-        Per channel what the file says that it is ('eeg', 'ecg', 'misc', ...; '' where it does not); or empty.
+        Type of each channel as the file states it ('eeg', 'ecg', 'misc', ...; '' if it does not), or empty.
     notes
-        What the reader met that a user must know, a sentence each.
+        Findings of the reader that a user must know, one sentence each.
     doubts
-        What makes sides, times or voltages doubtful, a sentence each; see `settled`.
+        Reasons to doubt sides, times or voltages, one sentence each; see `resolve_doubts`.
     references
-        Per channel its reference, as the file states it apart from the name ('' where it does not); or empty.
+        Reference of each channel where the file states it separately from the name ('' if not), or empty.
     """
 
     name: str
@@ -117,12 +117,12 @@ class Recording:
     def from_array(
         cls, samples: npt.ArrayLike, channels: tuple[str, ...], rate_hz: float, name: str = "array"
     ) -> "Recording":
-        """Make a recording of an array [channel, time] in µV.
+        """Make a recording from an array [channel, time] in µV.
 
         Raises
         ------
         ValueError
-            If the array is not two-dimensional or has another number of rows than there are channels.
+            If the array is not two-dimensional, or does not have one row per channel.
         """
         array = np.asarray(samples, dtype=np.float32)
         if array.ndim != 2 or array.shape[0] != len(channels):
@@ -131,16 +131,16 @@ class Recording:
 
     @property
     def all_notes(self) -> tuple[str, ...]:
-        """The notes, and what was met since in samples that were read."""
+        """The notes, and further findings from samples read since."""
         return (*self.notes, *(note for note in getattr(self.source, "notes", ()) if note not in self.notes))
 
-    def settled(self, *, accept_doubtful: bool = False) -> "Recording":
-        """Return a recording without doubts: they are refused, or become notes.
+    def resolve_doubts(self, *, accept_doubtful: bool = False) -> "Recording":
+        """Return a recording without doubts: turn them into notes, or raise an error.
 
         Parameters
         ----------
         accept_doubtful
-            Whether the user takes the recording as it is read.
+            Whether the user accepts the recording in spite of doubts.
 
         Raises
         ------
@@ -149,11 +149,11 @@ class Recording:
         """
         if not self.doubts:
             return self
-        told = "; ".join(self.doubts)
         if not accept_doubtful:
             raise ReadError(
-                f"{self.name}: {told}. Correct that or, if you are sure that it is read rightly, accept it by "
-                "--accept-doubtful (Python: accept_doubtful=True, recipe: data.accept_doubtful: true)"
+                f"{self.name}: {'; '.join(self.doubts)}. Correct the file or, if you are sure that it is read "
+                "correctly, accept it with --accept-doubtful (Python: accept_doubtful=True, recipe: "
+                "data.accept_doubtful: true)"
             )
         return replace(
             self, doubts=(), notes=(*(f"accepted although doubtful: {doubt}" for doubt in self.doubts), *self.notes)
@@ -161,12 +161,12 @@ class Recording:
 
     @property
     def duration_s(self) -> float:
-        """Seconds of samples, without gaps."""
+        """Duration of the samples without gaps."""
         return self.n_samples / self.rate_hz
 
     @property
     def span_s(self) -> float:
-        """Seconds from the first sample to the last, gaps included."""
+        """Duration from the first sample to the last, gaps included."""
         return self.duration_s + sum(gap.duration_s for gap in self.gaps)
 
     @property
@@ -180,5 +180,5 @@ class Recording:
         return (*runs, FileRun(start, self.n_samples, onset_s))
 
     def read(self, start: int = 0, stop: int | None = None, rows: Sequence[int] | None = None) -> Signal:
-        """Return samples `start` to `stop` of these channels or of all, [channel, time], µV; missing ones are NaN."""
+        """Return samples `start` to `stop` of some or all channels, [channel, time], µV; missing samples are NaN."""
         return self.source.read(start, self.n_samples if stop is None else stop, rows)

@@ -1,4 +1,4 @@
-"""The base of all settings."""
+"""The base class of all settings."""
 
 from collections.abc import Mapping
 from typing import Any, Self
@@ -9,7 +9,7 @@ from ictal.errors import UnknownNameError
 
 
 class Settings(BaseModel):
-    """Frozen settings: an unknown key is an error, so a misspelt one never becomes a silent default."""
+    """Frozen settings. An unknown key is an error, so a misspelt key is never ignored."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 

@@ -8,10 +8,10 @@ from typing import Protocol
 import pandas as pd
 from pydantic import Field
 
-from ictal.core.atomic_files import hash_of, identity_of
+from ictal.core.atomic_files import file_identity, hash_of
 from ictal.core.recording import Recording
 from ictal.core.settings import Settings
-from ictal.core.windows import BEFORE_S, CENTRE_S, RATE_HZ, WINDOW_SAMPLES, Run, ShortPolicy, completed_start
+from ictal.core.windows import BEFORE_S, CENTRE_S, RATE_HZ, WINDOW_SAMPLES, Run, ShortPolicy, padded_start
 from ictal.errors import IctalError, raise_problems
 from ictal.io import open_recording
 from ictal.io.recording_files import hashes_with_sidecars
@@ -161,7 +161,7 @@ class FileDataset:
         problems, name = list[str](), self.name
         known: dict[object, str] = {}
         for eeg_id, rows in self.labels.groupby("eeg_id", sort=False):
-            same = known.setdefault(identity_of(self.files[str(eeg_id)]), str(eeg_id))
+            same = known.setdefault(file_identity(self.files[str(eeg_id)]), str(eeg_id))
             if same != str(eeg_id):
                 problems.append(f"eeg_id {eeg_id}: is the file of eeg_id {same} under another name (a link)")
                 continue
@@ -193,7 +193,7 @@ class FileDataset:
         n_samples = runs[0].n_samples
         if self.centred or len(runs) > 1 or n_samples >= WINDOW_SAMPLES or start_s > TOLERANCE_S:
             return start_s
-        return completed_start(n_samples) / RATE_HZ
+        return padded_start(n_samples) / RATE_HZ
 
     def _named(self, start_s: float) -> str:
         """Name a window as its table does."""

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from ictal.core.ids import with_whole_ids
+from ictal.core.ids import normalize_id_columns
 from ictal.core.labels import VOTE_COLUMNS
 from ictal.data.dataset import FileDataset
 from ictal.data.label_table import make_labels, read_csv
@@ -43,7 +43,7 @@ def read_hms_labels(path: Path) -> pd.DataFrame:
 
 def _read(path: Path) -> pd.DataFrame:
     ids = ("eeg_id", "eeg_sub_id", "patient_id", SPECTROGRAM_COLUMN)
-    frame = with_whole_ids(read_csv(path, TABLE_COLUMNS), ids, str(path))
+    frame = normalize_id_columns(read_csv(path, TABLE_COLUMNS), ids, str(path))
     frame["window_id"] = frame["eeg_id"] + "_" + frame["eeg_sub_id"]
     frame["start_s"] = frame[OFFSET_COLUMN]
     return frame

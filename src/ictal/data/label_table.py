@@ -7,9 +7,9 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from ictal.core.ids import alike, whole_number, with_whole_ids
+from ictal.core.ids import case_variants, normalize_id_columns, strip_zero_decimals
 from ictal.core.labels import TRUE_COLUMNS, VOTE_COLUMNS, check_votes
-from ictal.core.predictions import ID_COLUMNS, one_per
+from ictal.core.predictions import ID_COLUMNS, ambiguous_keys
 from ictal.core.windows import BEFORE_S
 from ictal.errors import TableError, listed, raise_problems, reason
 
@@ -86,7 +86,7 @@ def make_labels(frame: pd.DataFrame, path: Path) -> pd.DataFrame:
     with_truth = all(column in frame.columns for column in TRUE_COLUMNS)
     extra = [*([FOLD_COLUMN] if FOLD_COLUMN in frame.columns else []), *(TRUE_COLUMNS if with_truth else [])]
     time = CENTRE_COLUMN if CENTRE_COLUMN in frame.columns else "start_s"
-    frame = with_whole_ids(frame, ID_COLUMNS, str(path))
+    frame = normalize_id_columns(frame, ID_COLUMNS, str(path))
     times_s = pd.to_numeric(frame[time], errors="coerce").astype(float)
     problems = _time_problems(frame[time], times_s)
     frame = frame.assign(start_s=times_s if time == "start_s" else (times_s - BEFORE_S).round(6))
@@ -95,9 +95,9 @@ def make_labels(frame: pd.DataFrame, path: Path) -> pd.DataFrame:
         problems += [f"line {line}: {column} is empty" for line in frame.index[frame[column] == ""]]
     problems += check_votes(frame, "line")
     problems += _repeated_windows(frame.rename(columns={"start_s": time}).assign(**{time: times_s}), time)
-    problems += one_per(frame, "eeg_id", "patient_id") + alike("patient_id", frame["patient_id"])
+    problems += ambiguous_keys(frame, "eeg_id", "patient_id") + case_variants("patient_id", frame["patient_id"])
     if FOLD_COLUMN in extra:
-        frame[FOLD_COLUMN] = whole_number(frame[FOLD_COLUMN])
+        frame[FOLD_COLUMN] = strip_zero_decimals(frame[FOLD_COLUMN])
         problems += _fold_problems(frame)
     if with_truth:
         truth = frame[list(TRUE_COLUMNS)].apply(pd.to_numeric, errors="coerce").astype(float)
@@ -135,7 +135,7 @@ def _fold_problems(frame: pd.DataFrame) -> list[str]:
     problems = [
         f"line {line}: fold is '{fold}'; allowed are 0, 1, 2, ... and '{TEST_FOLD}'" for line, fold in wrong.items()
     ]
-    return problems + one_per(frame, "patient_id", FOLD_COLUMN)
+    return problems + ambiguous_keys(frame, "patient_id", FOLD_COLUMN)
 
 
 def _truth_problems(truth: pd.DataFrame) -> list[str]:

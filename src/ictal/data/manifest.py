@@ -4,8 +4,8 @@ import os
 import unicodedata
 from pathlib import Path
 
-from ictal.core.atomic_files import identity_of
-from ictal.core.ids import tidy_id
+from ictal.core.atomic_files import file_identity
+from ictal.core.ids import normalize_id
 from ictal.core.labels import VOTE_COLUMNS
 from ictal.data.dataset import FileDataset
 from ictal.data.label_table import CENTRE_COLUMN, make_labels, read_csv
@@ -47,8 +47,8 @@ def read_manifest(path: Path) -> FileDataset:
     problems = []
     for written in frame["file"].unique():
         file = _file(path.parent, written)
-        name = known.setdefault(identity := identity_of(file), tidy_id(os.path.normpath(written)))
-        if identity_of(files.setdefault(name, file)) != identity:
+        name = known.setdefault(identity := file_identity(file), normalize_id(os.path.normpath(written)))
+        if file_identity(files.setdefault(name, file)) != identity:
             problems.append(f"file '{written}' is named as another but for blanks or the form of letters; rename one")
         ids[written] = name
     raise_problems(str(path), problems)

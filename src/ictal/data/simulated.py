@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from ictal.core.atomic_files import hash_of, whole_file
+from ictal.core.atomic_files import atomic_write, hash_of
 from ictal.core.labels import PATTERN_TITLES, PATTERNS, TRUE_COLUMNS, VOTE_COLUMNS
 from ictal.core.progress import Progress, silent
 from ictal.core.recording import Recording
@@ -110,5 +110,5 @@ def write_folder(dataset: SimulatedDataset, folder: Path, progress: Progress = s
     table["expert_consensus"] = [PATTERN_TITLES[PATTERNS[index]] for index in top]
     table[list(VOTE_COLUMNS)] = labels[list(VOTE_COLUMNS)]
     table[list(TRUE_COLUMNS)] = labels[list(TRUE_COLUMNS)].round(6)
-    with whole_file(folder / TABLE) as part:
+    with atomic_write(folder / TABLE) as part:
         table.to_csv(part, index=False)

@@ -19,7 +19,7 @@ from ictal.core.labels import TRUE_COLUMNS
 from ictal.core.montage import CHANNELS, ELECTRODES
 from ictal.core.progress import Progress, silent
 from ictal.core.recording import Recording
-from ictal.core.windows import BEFORE_S, WINDOW_SAMPLES, Geometry, Place
+from ictal.core.windows import BEFORE_S, WINDOW_SAMPLES, Geometry, WindowPosition
 from ictal.data.dataset import TOLERANCE_S, Dataset
 from ictal.data.label_table import FOLD_COLUMN, LABEL_COLUMNS
 from ictal.data.rows_file import RowsFile
@@ -310,7 +310,7 @@ class _Eeg:
         check_unit(sample_of(recording, mapping), recording.name)
         return cls(runs, mapping, geometry, settings)
 
-    def places(self, rows: pd.DataFrame, name: str) -> list[Place]:
+    def places(self, rows: pd.DataFrame, name: str) -> list[WindowPosition]:
         """Return the places of windows; for files, opening the data set has already checked that they exist."""
         found = []
         for eeg_id, start_s in zip(rows["eeg_id"], rows["start_s"], strict=True):
@@ -322,7 +322,7 @@ class _Eeg:
             found.append(place)
         return found
 
-    def model_windows(self, places: Sequence[Place]) -> Iterator[ModelWindow]:
+    def model_windows(self, places: Sequence[WindowPosition]) -> Iterator[ModelWindow]:
         return model_windows(self.runs, places, self.geometry, self.settings)
 
     def quality(self, excerpt: ModelWindow) -> dict[str, float | int | bool]:

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from ictal.core.ids import alike, tidy_ids, with_whole_ids
+from ictal.core.ids import case_variants, normalize_id_columns, normalize_ids
 from ictal.core.labels import N_PATTERNS, PATTERNS
 from ictal.core.predictions import (
     ID_COLUMNS,
@@ -98,7 +98,7 @@ def _read_arrays(path: Path) -> ExpertLabels:
         experts=tuple(str(name) for name in experts),
         labels=numbers[labels],
         probabilities=probabilities[:, [classes.index(name) for name in PATTERNS]].astype(np.float64),
-        patients=tidy_ids(pd.Series(arrays["patients"])).to_numpy(dtype=object) if "patients" in arrays else None,
+        patients=normalize_ids(pd.Series(arrays["patients"])).to_numpy(object) if "patients" in arrays else None,
     )
 
 
@@ -125,7 +125,7 @@ def _shape_problems(
 
 
 def _read_rows(path: Path) -> ExpertLabels:
-    frame = with_whole_ids(read_frame(path, str, "expert labels"), ID_COLUMNS, str(path))
+    frame = normalize_id_columns(read_frame(path, str, "expert labels"), ID_COLUMNS, str(path))
     require_columns(str(path), frame, ["window_id", *PROBABILITY_COLUMNS])
     experts = [str(column) for column in frame.columns if column not in (*ID_COLUMNS, *PROBABILITY_COLUMNS)]
     cells = frame[experts].fillna("").astype(str).apply(lambda column: column.str.strip().str.lower())
@@ -164,7 +164,7 @@ def _problems(labels: ExpertLabels) -> list[str]:
             f"{(labels.patients == '').sum()} windows have no patient; name all of them, or leave patients out"
         )
     if labels.patients is not None:
-        problems += alike("patient_id", map(str, labels.patients))
+        problems += case_variants("patient_id", map(str, labels.patients))
     wrong, off = wrong_probabilities(labels.probabilities)
     for rows, allowed in ((wrong, "numbers from 0 to 1"), (off, f"numbers that sum to 1 within {SUM_TOLERANCE}")):
         if rows.any():

@@ -8,13 +8,13 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from ictal.core.ids import alike, with_whole_ids
+from ictal.core.ids import case_variants, normalize_id_columns
 from ictal.core.labels import PATTERNS, VOTE_COLUMNS, distribution
 from ictal.core.predictions import (
     PROBABILITY_COLUMNS,
     SUM_TOLERANCE,
+    ambiguous_keys,
     column_names,
-    one_per,
     read_columns,
     require_columns,
     wrong_probabilities,
@@ -75,7 +75,7 @@ def read_table(path: Path, names: ColumnNames) -> pd.DataFrame:
     ids = [*window, names.eeg, *({names.patient} & {*there})]
     # A pattern after the other in memory: what goes over all windows of a pattern is fast, and nothing is copied.
     frame, numbers = read_columns(path, ids, [*names.votes, *probabilities])
-    frame = with_whole_ids(frame, ids, str(path))
+    frame = normalize_id_columns(frame, ids, str(path))
     windows = frame[window[0]]
     for other in window[1:]:
         windows = windows + " / " + frame[other]
@@ -101,10 +101,11 @@ def read_patients(path: Path, names: ColumnNames) -> "pd.Series[str]":
     """
     require_columns(str(path), column_names(path), [names.eeg, names.patient])
     frame, _ = read_columns(path, [names.eeg, names.patient], [])
-    frame = with_whole_ids(frame, [names.eeg, names.patient], str(path))
+    frame = normalize_id_columns(frame, [names.eeg, names.patient], str(path))
     frame = frame[(frame[names.eeg] != "") & (frame[names.patient] != "")]
     raise_problems(
-        str(path), [*one_per(frame, names.eeg, names.patient), *alike(names.patient, frame[names.patient])]
+        str(path),
+        [*ambiguous_keys(frame, names.eeg, names.patient), *case_variants(names.patient, frame[names.patient])],
     )
     return frame.drop_duplicates(names.eeg).set_index(names.eeg)[names.patient]
 

@@ -8,7 +8,7 @@ from typing import Any
 import pandas as pd
 import torch
 
-from ictal.core.atomic_files import whole_file, write_json, write_text
+from ictal.core.atomic_files import atomic_write, write_json, write_text
 from ictal.core.progress import Progress, silent
 from ictal.core.summary_table import SummaryTable, html_of
 from ictal.data import check_folds
@@ -178,11 +178,11 @@ def _run_controls(
 
 def _write(result: Ablation, plan: AblationPlan, folder: RunFolder) -> None:
     """Write tables and report."""
-    with whole_file(folder.path / "ablation.csv") as part:
+    with atomic_write(folder.path / "ablation.csv") as part:
         result.to_frame().to_csv(part, index=False)
     write_json(folder.path / "ablation.json", result.to_json())
     if result.learning_curve:
-        with whole_file(folder.path / "learning_curve.csv") as part:
+        with atomic_write(folder.path / "learning_curve.csv") as part:
             result.learning_curve.to_frame().to_csv(part, index=False)
     report = Report(
         result.comparison,

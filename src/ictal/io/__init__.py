@@ -1,4 +1,4 @@
-"""Files of EEG: one reader per family behind `open_recording`."""
+"""EEG file formats: one reader per family, all opened with `open_recording`."""
 
 from ictal.io.open import as_recording, open_recording
 

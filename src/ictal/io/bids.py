@@ -1,6 +1,6 @@
-"""What a BIDS data set says of a recording beside its file: channels.tsv and events.tsv.
+"""BIDS sidecars of a recording: channels.tsv and events.tsv.
 
-Source: BIDS 1.10, modality agnostic and EEG files. Only sidecars that have all entities of the recording are heeded.
+Source: BIDS 1.10, modality agnostic and EEG files. Only sidecars with all entities of the recording are read.
 """
 
 import csv
@@ -15,16 +15,16 @@ from ictal.errors import ReadError, listed
 MISSING = ("", "n/a")
 ENDING = "_eeg"
 TEXTS = ("trial_type", "eventType", "value")
-"""Columns that say what an event is, the first that has a word counts (eventType: HED-SCORE and SzCORE)."""
+"""Columns with the name of an event; the first that is not empty counts (eventType: HED-SCORE and SzCORE)."""
 SAME_S = 0.01
-"""By so much may the onset of an event differ in events.tsv and in the file itself."""
+"""Onsets in events.tsv and in the file that differ by less are the same event."""
 NOT_RAW = ("derivatives", "sourcedata")
 
 Row = dict[str, str]
 
 
 def recording_in(folder: Path, suffixes: Container[str]) -> Path:
-    """Return the one EEG recording below a folder: a data set, a subject or a session.
+    """Return the only EEG recording below a folder: a data set, a subject or a session.
 
     Raises
     ------
@@ -43,34 +43,34 @@ def recording_in(folder: Path, suffixes: Container[str]) -> Path:
 
 
 def _why_not_one(folder: Path, found: Sequence[Path], suffixes: Container[str]) -> str:
-    """Say why a folder is not one recording, and what to do instead."""
+    """Return a sentence that says why a folder is not one recording, and what to do instead."""
     there = found or [path for path in sorted(folder.rglob("*")) if path.suffix.lower() in suffixes]
     names = listed(path.relative_to(folder) for path in there)
     if not there:
-        return f"{folder}: is a folder with 0 recordings of EEG (*{ENDING}.edf and others); name a file"
+        return f"{folder}: is a folder with 0 EEG recordings (*{ENDING}.edf and others); name a file"
     if len(there) == 1:
         return f"{folder}: is a folder; name the recording in it: {there[0]}"
     return (
-        f"{folder}: is a folder with {len(there)} recordings of EEG: {names}; name one of them, or score "
-        f"all of them by: ictal score-archive {folder} --out scored"
+        f"{folder}: is a folder with {len(there)} EEG recordings: {names}; name one of them, or score all of them "
+        f"with: ictal score-archive {folder} --out scored"
     )
 
 
 def sidecar_units(path: Path) -> dict[str, str]:
-    """Return the unit of each channel by channels.tsv; without that file, nothing."""
+    """Return the unit of each channel from channels.tsv; empty if there is no such file."""
     return {row["name"]: row["units"] for row in _rows(path, "channels") if row.get("units", "") not in MISSING}
 
 
 def add_sidecars(recording: Recording, path: Path) -> Recording:
-    """Return a recording with what the sidecars of its file add.
+    """Return a recording with the information from its sidecars added.
 
-    Channels get the type of channels.tsv as kind, in lower case, or 'bad' where their status is that. Events become
-    annotations, but those that the file itself has at the same time under the same name.
+    The type in channels.tsv, in lower case, becomes the kind of the channel, or 'bad' if that is its status. Events
+    become annotations, unless the file itself has the same annotation at the same time.
 
     Raises
     ------
     ReadError
-        If a sidecar lacks a column, or the onset of an event is no number.
+        If a sidecar lacks a column, or the onset of an event is not a number.
     """
     channels, events = _rows(path, "channels"), _rows(path, "events")
     if not channels and not events:
@@ -118,7 +118,7 @@ def _sidecar(path: Path, what: str) -> Path:
 
 
 def _rows(path: Path, what: str) -> list[Row]:
-    """Return the rows of a sidecar; none where it is absent or the recording is not named as BIDS names it."""
+    """Return the rows of a sidecar; none if it is missing, or if the recording does not have a BIDS name."""
     sidecar = _sidecar(path, what)
     if not path.name.split(".")[0].endswith(ENDING) or not sidecar.is_file():
         return []

@@ -1,8 +1,8 @@
-"""BrainVision: a header and markers in text beside the samples.
+"""BrainVision: text files for header and markers, and a binary file for the samples.
 
-MNE-Python reads the samples by a copy of the header that says the same in the only way it understands: suffixes in
-lower case, the path of the samples, UTF-8, and no sections from which it would guess. Markers are read here, since it
-heeds the date of the first segment alone.
+MNE-Python reads the samples with a rewritten copy of the header: suffixes in lower case, the full path of the
+samples, UTF-8, and no sections from which MNE would guess. Markers are read here, since MNE uses only the date of the
+first segment.
 
 Source: BrainVision Core Data Format 1.0, https://www.brainproducts.com.
 """
@@ -15,18 +15,18 @@ from pathlib import Path, PureWindowsPath
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from ictal.core.atomic_files import beside
+from ictal.core.atomic_files import find_sibling
 from ictal.core.montage import ELECTRODES, find_electrode, find_pair
 from ictal.core.recording import Annotation
 from ictal.errors import ReadError, listed
-from ictal.io.edf.header import printable
+from ictal.io.edf.fields import printable
 from ictal.io.edf.reader import unit_uv
 from ictal.io.times import JITTER_S, Join, Times
 
 SUFFIXES = (".vhdr", ".ahdr")
 DATA_SUFFIXES = (".eeg", ".dat", ".avg")
 CLOCK_S = 0.1
-"""By so much may a new segment begin before the end of the one before: its date is that of a computer's clock."""
+"""A segment may start this much before the end of the previous one, since its date comes from a computer's clock."""
 NEW_SEGMENT = "New Segment"
 _KEPT = ("common infos", "binary infos", "ascii infos", "channel infos")
 _MARKER = re.compile(r"Mk\d+=([^,]*),([^,]*),(\d+),(\d*)(?:,(-?\d*))?(?:,(\d*))?.*", re.IGNORECASE)
@@ -35,14 +35,14 @@ _NO_MARKERS = "Brain Vision Data Exchange Marker File, Version 1.0\n[Common Info
 
 @dataclass(frozen=True)
 class Header:
-    """Lines of a header by section, its name in lower case; and its first line."""
+    """The first line of a header, and its lines by section (names in lower case)."""
 
     path: Path
     first: str
     sections: dict[str, list[str]]
 
     def find(self, section: str, name: str) -> str:
-        """Return a field; '' where there is none."""
+        """Return a field; '' if it is missing."""
         for line in self.sections.get(section, ()):
             key, _, value = line.partition("=")
             if key.strip().lower() == name.lower():
@@ -51,12 +51,12 @@ class Header:
 
 
 def open_brainvision(path: Path) -> tuple[Any, Times]:
-    """Return what MNE-Python reads of a recording, and what its markers state of times.
+    """Return the Raw object of a recording, and the times that its markers state.
 
     Raises
     ------
     ReadError
-        If the samples are not there, or the unit of an electrode is not known.
+        If the file with the samples is missing, or the unit of an electrode is unknown.
     """
     import mne
 
@@ -73,7 +73,7 @@ def open_brainvision(path: Path) -> tuple[Any, Times]:
 
 
 def brainvision_references(path: Path) -> dict[str, str]:
-    """Return by the name of each channel what it was recorded against; '' is the amplifier's common reference."""
+    """Return the reference of each channel by channel name; '' is the amplifier's common reference."""
     lines = _header(path).sections.get("channel infos", ())
     parts = [line.partition("=")[2].split(",") for line in lines]
     name, reference = 0, 1
@@ -85,7 +85,7 @@ def brainvision_references(path: Path) -> dict[str, str]:
 
 
 def brainvision_times(path: Path, notes: tuple[str, ...] = ()) -> Times:
-    """Return what the markers of a recording state of times, behind what is known already."""
+    """Return the times that the markers of a recording state, with `notes` before any new notes."""
     header = _header(path)
     found, lost = _markers_file(header)
     notes = (*notes, *lost)
@@ -115,7 +115,7 @@ def brainvision_times(path: Path, notes: tuple[str, ...] = ()) -> Times:
             start, first_date = date, at_s
         before = at_s, date
     if first_date > 0:
-        start, notes = None, (*notes, "its start is not known, since only a later segment states a date")
+        start, notes = None, (*notes, "its start is unknown, since only a later segment states a date")
     return Times(tuple(joins), start, tuple(annotations), notes=notes, clock_s=CLOCK_S)
 
 
@@ -133,7 +133,7 @@ def _rate_hz(header: Header) -> float:
 
 
 def _date(text: str) -> datetime | None:
-    """Return the date of a segment, YYYYMMDDhhmmss and µs; None where it is none."""
+    """Return the date of a segment (YYYYMMDDhhmmss and µs); None if it is invalid."""
     try:
         return datetime.strptime(text, "%Y%m%d%H%M%S%f").replace(tzinfo=UTC) if len(text) == 20 else None
     except ValueError:
@@ -141,10 +141,10 @@ def _date(text: str) -> datetime | None:
 
 
 def _text(path: Path) -> str:
-    """Return a text in the encoding that it names, else UTF-8, else that of Windows."""
+    """Decode a text file: in the encoding that it names, otherwise UTF-8, otherwise that of Windows."""
     content = path.read_bytes()
     if b"\0" in content:
-        raise ReadError(f"{path}: is not a BrainVision file: it is no text")
+        raise ReadError(f"{path}: is not a BrainVision file: it is not text")
     stated = re.search(rb"(?im)^Codepage=(.+?)\s*$", content)
     name = stated[1].decode("ascii", "ignore") if stated else "utf-8"
     for encoding in ("cp1252" if name.upper() == "ANSI" else name, "utf-8-sig"):
@@ -172,41 +172,39 @@ def _header(path: Path) -> Header:
         else:
             kept.append(line)
     if "common infos" not in sections or not re.match(r"(?i)brain ?vision", lines[0]):
-        raise ReadError(
-            f"{path}: is not a header of BrainVision: it lacks its first line or the section [Common Infos]"
-        )
+        raise ReadError(f"{path}: is not a BrainVision header: it lacks its first line or the section [Common Infos]")
     return Header(path, lines[0], sections)
 
 
 def _named(header: Header, field: str) -> str:
-    """Return the name of a file that the header names; '$b' stands for its own."""
+    """Return the name of a file from the header; '$b' stands for the header's own name."""
     return PureWindowsPath(header.find("common infos", field).replace("$b", header.path.stem)).name
 
 
 def _data_file(header: Header) -> tuple[Path, tuple[str, ...]]:
     stated = _named(header, "DataFile")
-    if (found := beside(header.path, stated)) is not None:
+    if (found := find_sibling(header.path, stated)) is not None:
         return found, ()
     for suffix in DATA_SUFFIXES:
-        if (found := beside(header.path, header.path.stem + suffix)) is not None:
-            return found, (f"its samples are taken from {found.name}, since {stated} is not there",)
-    raise ReadError(f"{header.path}: its samples are in {stated or 'no file'}, which is not beside it")
+        if (found := find_sibling(header.path, header.path.stem + suffix)) is not None:
+            return found, (f"its samples are read from {found.name}, since {stated} is missing",)
+    raise ReadError(f"{header.path}: its samples are in {stated or 'no file'}, which is not in the same folder")
 
 
 def _markers_file(header: Header) -> tuple[Path | None, tuple[str, ...]]:
     stated = _named(header, "MarkerFile")
-    if stated and (found := beside(header.path, stated)) is not None:
+    if stated and (found := find_sibling(header.path, stated)) is not None:
         return found, ()
     suffix = ".amrk" if header.path.suffix.lower() == ".ahdr" else ".vmrk"
-    found = beside(header.path, header.path.stem + suffix)
+    found = find_sibling(header.path, header.path.stem + suffix)
     if found is not None:
-        return found, (f"its markers are taken from {found.name}, since {stated} is not there",) if stated else ()
-    why = f"{stated} is not beside it" if stated else "it names no file of markers"
-    return None, (f"its annotations, start and gaps are not known, since {why}",)
+        return found, (f"its markers are read from {found.name}, since {stated} is missing",) if stated else ()
+    why = f"{stated} is not in the same folder" if stated else "it names no marker file"
+    return None, (f"its annotations, start and gaps are unknown, since {why}",)
 
 
 def _copy(header: Header, data: Path, markers: Path) -> str:
-    """Return the header for MNE-Python."""
+    """Return the text of the rewritten header for MNE-Python."""
     lines = [header.first]
     for name in _KEPT:
         if name in header.sections:
@@ -226,7 +224,7 @@ def _line(header: Header, section: str, line: str, data: Path, markers: Path) ->
 
 
 def _channel(header: Header, value: str) -> str:
-    """Return name, reference, resolution and unit of a channel, with the unit in one spelling; none is µV."""
+    """Return name, reference, resolution and unit of a channel, with the unit as MNE writes it; no unit means µV."""
     parts = [part.strip() for part in value.split(",")]
     if len(parts) < 4 or not parts[3]:
         return value
@@ -235,8 +233,8 @@ def _channel(header: Header, value: str) -> str:
     if scale is None:
         if find_electrode(name) in ELECTRODES or find_pair(name) is not None:
             raise ReadError(
-                f"{header.path}: the voltages of {name} are not known, since its unit is stated as "
-                f"'{printable(unit)}'; allowed are {listed(('µV', 'mV', 'V', 'nV'))}"
+                f"{header.path}: the voltages of {name} are unknown: its unit is '{printable(unit)}'; "
+                f"allowed are {listed(('µV', 'mV', 'V', 'nV'))}"
             )
         return value
     spelled = {1.0: "µV", 1e3: "mV", 1e6: "V", 1e-3: "nV"}[scale]

@@ -1,4 +1,4 @@
-"""Check a FIF file before it is parsed: MNE-Python follows a damaged one in a circle for ever."""
+"""A check of FIF files before they are parsed: a damaged file can send MNE-Python into an endless loop."""
 
 import gzip
 import struct
@@ -7,16 +7,16 @@ from pathlib import Path
 from ictal.errors import ReadError
 
 HEADER = struct.Struct(">iIii")
-"""Kind, type, size and place of the next tag (0: behind this one, -1: none)."""
+"""Kind, type, size and position of the next tag (0: directly after this one, -1: none)."""
 MOST_LINKS_BACK = 1000
-"""Links to an earlier tag: editors make one per tag that they add. In a compressed file each costs a new start."""
+"""Limit of links to earlier tags. Editors make one per added tag; each rereads a compressed file from its start."""
 
 
 def check_fif(path: Path) -> None:
-    """Refuse a file whose tags, followed from one to the next, lead to one that was met before.
+    """Raise an error if the chain of tags in a file forms a loop.
 
-    A link back alone is no fault: an editor writes a new tag at the end of the file, and lets it point back to the
-    tag before which it belongs.
+    A single link back is valid: an editor writes a new tag at the end of the file, and links it back to the tag that
+    follows it.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""Recordings of the HMS competition: a Parquet table with a column per channel, 200 Hz, µV."""
+"""Recordings of the HMS competition: a Parquet table with one column per channel, 200 Hz, µV."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -10,7 +10,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from ictal.core.atomic_files import whole_file
+from ictal.core.atomic_files import atomic_write
 from ictal.core.recording import Recording, Signal
 from ictal.core.windows import RATE_HZ
 from ictal.errors import ReadError, listed, reason
@@ -46,62 +46,62 @@ def read_hms(path: Path) -> Recording:
     Raises
     ------
     ReadError
-        If it is not Parquet (its first bytes are shown), is damaged, or has columns that are not numbers.
+        If it is not a Parquet file, is damaged, or has columns that are not numbers.
     """
     with path.open("rb") as file:
         head = file.read(40)
     if not head.startswith(MAGIC):
         raise ReadError(
-            f"{path}: is not a Parquet file although its name says so; it begins with {_shown(head)}. "
+            f"{path}: is not a Parquet file in spite of its suffix; it starts with {_shown(head)}. "
             "Save the table as Parquet (pandas: DataFrame.to_parquet)"
         )
     with _clear_errors(path), pq.ParquetFile(path) as parquet:
         schema, n_samples = parquet.schema_arrow, _bounds(parquet)[-1]
     names = [name for name in schema.names if not name.startswith("__index_level_")]
     if len(set(names)) < len(names):
-        raise ReadError(f"{path}: has two columns of one name: {listed(names, 20)}")
+        raise ReadError(f"{path}: has two columns with the same name: {listed(names, 20)}")
     texts = [
         name
         for name in names
         if not pa.types.is_floating(schema.field(name).type) and not pa.types.is_integer(schema.field(name).type)
     ]
     if texts or not names:
-        raise ReadError(f"{path}: columns {texts} are not numbers; allowed is a column of µV per channel")
+        raise ReadError(f"{path}: columns {texts} are not numbers; allowed is one column per channel, in µV")
     return Recording(str(path), tuple(names), RATE_HZ, n_samples, ParquetSource(path, tuple(names)))
 
 
 def _bounds(parquet: pq.ParquetFile) -> list[int]:
-    """Return the row at which each group of rows begins, and the number of rows."""
+    """Return the first row of each row group, and the total number of rows."""
     sizes = [parquet.metadata.row_group(group).num_rows for group in range(parquet.num_row_groups)]
     return [*accumulate(sizes, initial=0)]
 
 
 @contextmanager
 def _clear_errors(path: Path) -> Iterator[None]:
-    """Turn whatever pyarrow meets in a damaged file into a ReadError; too large a number becomes infinite."""
+    """Turn any error of pyarrow in a damaged file into a `ReadError`; numbers that are too large become infinite."""
     try:
         with np.errstate(over="ignore", invalid="ignore"):
             yield
     except Exception as error:
-        meant = isinstance(error, pa.ArrowException | OSError)
-        words = reason(error) if meant else "its parts do not fit each other"
-        raise ReadError(f"{path}: is a damaged Parquet file: {words}") from error
+        expected = isinstance(error, pa.ArrowException | OSError)
+        why = reason(error) if expected else "its parts are inconsistent"
+        raise ReadError(f"{path}: is a damaged Parquet file: {why}") from error
 
 
 def write_hms(path: Path, recording: Recording) -> None:
-    """Write a recording of 200 Hz as Parquet in the HMS layout, float32 µV; whole or not at all.
+    """Write a recording at 200 Hz as Parquet in the HMS layout, float32 µV, atomically.
 
     Raises
     ------
     ValueError
-        If the recording has another rate, which the layout cannot say, or two channels of one name.
+        If the recording has another sampling rate, which the layout cannot state, or two channels with the same name.
     """
     if len(set(recording.channels)) < len(recording.channels):
-        raise ValueError(f"{recording.name} has two channels of one name: {recording.channels}")
+        raise ValueError(f"{recording.name} has two channels with the same name: {recording.channels}")
     if recording.rate_hz != RATE_HZ:
-        raise ValueError(f"the HMS layout is for {RATE_HZ} Hz, and {recording.name} has {recording.rate_hz}")
+        raise ValueError(f"{recording.name} has {recording.rate_hz} Hz; the HMS layout allows only {RATE_HZ} Hz")
     table = pa.table(dict(zip(recording.channels, recording.read(), strict=True)))
-    with whole_file(path) as part:
+    with atomic_write(path) as part:
         pq.write_table(table, part)
 
 

@@ -1,4 +1,4 @@
-"""Check a Matlab file before it is parsed: SciPy's parser follows a damaged one out of its memory, and kills Python.
+"""A check of Matlab files before they are parsed: a damaged file can make SciPy's parser crash Python.
 
 Source: MathWorks, "MAT-File Format", version 5.
 """
@@ -14,24 +14,24 @@ from ictal.errors import ReadError
 HEADER_BYTES = 128
 MATRIX, COMPRESSED = 14, 15
 TYPES = {1: 1, 2: 1, 3: 2, 4: 2, 5: 4, 6: 4, 7: 4, 9: 8, 12: 8, 13: 8, MATRIX: 1, COMPRESSED: 1, 16: 1, 17: 2, 18: 4}
-"""Bytes of a number by the type of an element."""
+"""Bytes per number, by element type."""
 CLASSES = range(1, 18)
 CELL, STRUCTURE, CHARACTERS, SPARSE = 1, 2, 4, 5
 UNLIKE = (3, 16, 17)
-"""Objects, functions and opaque arrays, which are built otherwise."""
+"""Objects, functions and opaque arrays, which have another structure."""
 MOST_BYTES = 1 << 32
-"""No array is larger when it is unpacked."""
+"""Largest size of a decompressed array."""
 
 Element = tuple[int, memoryview]
 
 
 def check_mat(path: Path) -> None:
-    """Refuse a Matlab file of version 5 whose parts do not fit into each other; leave others to their reader.
+    """Check that the parts of a version 5 Matlab file are consistent; other versions are not checked.
 
     Raises
     ------
     ReadError
-        If it is damaged.
+        If the file is damaged.
     """
     content = path.read_bytes()
     order = {b"IM": "<", b"MI": ">"}.get(content[126:HEADER_BYTES])
@@ -44,16 +44,16 @@ def check_mat(path: Path) -> None:
         raise ReadError(f"{path}: is a damaged Matlab file: {error}") from error
     except (ValueError, IndexError, struct.error, zlib.error, RecursionError) as error:
         raise ReadError(
-            f"{path}: is a damaged Matlab file: it ends within an element, or cannot be unpacked"
+            f"{path}: is a damaged Matlab file: it ends within an element or cannot be decompressed"
         ) from error
 
 
 class _DamagedError(ValueError):
-    """What is wrong, in words."""
+    """Describes the damage."""
 
 
 def _elements(content: memoryview, order: str) -> Iterator[Element]:
-    """Give type and bytes of each element; short ones have both in a tag of eight bytes."""
+    """Yield type and bytes of each element; short elements have both in one tag of eight bytes."""
     at = 0
     while at < len(content):
         kind, n_bytes = struct.unpack_from(f"{order}II", content, at)
@@ -78,14 +78,14 @@ def _check(element: Element, order: str) -> None:
 
 
 def _check_array(parts: list[Element], order: str) -> None:
-    """Check flags, dimensions and name, then that as many values follow as the dimensions say."""
+    """Check flags, dimensions and name, and that the number of values matches the dimensions."""
     if parts[0][0] != 6 or len(parts[0][1]) != 8:
-        raise _DamagedError("an array does not begin with its class")
+        raise _DamagedError("an array does not start with its class")
     kind = struct.unpack_from(f"{order}I", parts[0][1])[0] & 0xFF
     if kind not in CLASSES:
         raise _DamagedError(f"an array is of class {kind}")
     if kind not in UNLIKE and not _fits(kind, parts[1:], order):
-        raise _DamagedError(f"an array of class {kind} does not hold as many values as it states")
+        raise _DamagedError(f"an array of class {kind} does not have the number of values that it states")
     for part in parts:
         _check(part, order)
 
@@ -102,13 +102,13 @@ def _fits(kind: int, parts: list[Element], order: str) -> bool:
     if kind == SPARSE:
         return len(parts) >= 5 and count <= MOST_BYTES
     values = parts[2:]
-    # Matlab has been seen to state one letter where there is none.
+    # Matlab sometimes states one character for an empty text.
     allowed = (count, 0) if kind == CHARACTERS and count == 1 else (count,)
     return bool(values) and all(_n_values(value, data) in allowed for value, data in values)
 
 
 def _is_structure(count: int, types: list[int], parts: list[Element], order: str) -> bool:
-    """Say whether the width of a field's name, the names and the fields of each structure follow each other."""
+    """Say whether the parts are the width of field names, the names, and the fields of each structure."""
     if len(parts) < 2 or types[:2] != [5, 1] or len(parts[0][1]) != 4:
         return False
     (width,) = struct.unpack(f"{order}I", parts[0][1])

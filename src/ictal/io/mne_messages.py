@@ -1,4 +1,4 @@
-"""What MNE-Python warns of while it reads a file, in words for the user; and what makes a recording doubtful."""
+"""Translation of MNE-Python's warnings into notes for users, and into doubts about a recording."""
 
 import logging
 import re
@@ -12,100 +12,101 @@ from pathlib import Path
 
 import numpy as np
 
-from ictal.errors import ReadError
+from ictal.errors import ReadError, reason
 
 _KNOWN: tuple[tuple[str, str], ...] = (
     (r"boundary' events|sample index of -1|head radius|naming conventions|preload=False will result", ""),
-    (r"No PNT file", "there is no .PNT file beside it, which would state the start"),
-    (r"No LOG file", "there is no .LOG file beside it, so that its annotations are not known"),
-    (r"Could not decode log", "a text of its .LOG file cannot be decoded, and is left out"),
+    (r"No PNT file", "its .PNT file, which would state the start, is missing"),
+    (r"No LOG file", "its annotations are unknown, since its .LOG file is missing"),
+    (r"Could not decode log", "a text in its .LOG file cannot be decoded and is left out"),
     (r"Event log version mismatch", "its .LOG file has blocks of another version than it states"),
-    (r"raw buffer could not be read.*?(\d+) samples", r"\1 samples could not be read, and are zero"),
-    (r"Omitted (\d+) annotation", r"\1 of its annotations lie outside of its samples, and are left out"),
-    (r"Limited (\d+) annotation", r"\1 of its annotations last beyond its samples, and are cut there"),
-    (r"(\d+) events have an onset that is NaN", r"\1 of its events state no time, and are left out"),
+    (r"raw buffer could not be read.*?(\d+) samples", r"\1 samples could not be read and are zero"),
+    (r"Omitted (\d+) annotation", r"\1 of its annotations are outside its samples and are left out"),
+    (r"Limited (\d+) annotation", r"\1 of its annotations end after its samples and are shortened"),
+    (r"(\d+) events have an onset that is NaN", r"\1 of its events have no time and are left out"),
     (
         r"Invalid measurement date|[Cc]ould not parse meas date|Cannot read in the measurement date",
         "its start is invalid",
     ),
-    (r"Number of records from the header", "its header states another number of records than it holds"),
-    (r"Data file name in EEG.data \((.*?)\)", r"its samples are taken from the .fdt file beside it, not from \1"),
-    (r"Unknown types found", "it states types of channels that are not known; they are taken as EEG"),
-    (r"stim channels are currently ignored", "its channels of stimuli are left out"),
-    (r"EGI PSG sample bug", "it lacks the last sample of channels that are not EEG"),
+    (r"Number of records from the header", "its header states another number of records than it has"),
+    (r"Data file name in EEG.data \((.*?)\)", r"its samples are read from the .fdt file in the same folder, not \1"),
+    (r"Unknown types found", "it has unknown channel types, which are treated as EEG"),
+    (r"stim channels are currently ignored", "its stimulus channels are left out"),
+    (r"EGI PSG sample bug", "the last sample of its non-EEG channels is missing"),
 )
-"""Warnings of MNE-Python, and what is said in their place; nothing for those that do not concern the recording."""
-_NO_NAMES = "the names of its channels are not known, since its .21E file is missing or unreadable"
+"""Warnings of MNE-Python and the notes that replace them; '' for warnings that do not concern the recording."""
+_NO_NAMES = "its channel names are unknown, since its .21E file is missing or unreadable"
 _DOUBTS: tuple[tuple[str, str], ...] = (
     (
         r"containing channel definitions; Default channel names|Could not decode .*21E",
-        f"{_NO_NAMES}; left and right may be exchanged",
+        f"{_NO_NAMES}; left and right may be swapped",
     ),
-    (r"[Dd]efault channel names", "the names of its channels are not known"),
+    (r"[Dd]efault channel names", "its channel names are unknown"),
     (r"[Cc]hannel names are not unique.*?\[(.*?)\]", r"several of its channels have the same name: \1"),
-    (r"incorrect for record length", "how long its records last is not known, and so no time in it"),
+    (r"incorrect for record length", "the length of its records is unknown, and so are all times"),
     (
         r"not referenced to the same electrode",
-        "its channels have different references, which their names do not tell",
+        "its channels have different references, which are missing from their names",
     ),
 )
 """Warnings that make sides, times or voltages doubtful."""
 _INTERNAL = re.compile("^Could not read file using any|must be an instance of|^Invalid value for the")
-"""What MNE-Python says to programmers."""
+"""Errors of MNE-Python that are meant for programmers."""
+_DAMAGED = "it is damaged, truncated, or not in the format of its suffix"
 _LOCK = threading.RLock()
-"""Filters of warnings belong to the whole process, so that one reader listens at a time."""
+"""Warning filters are global to the process, so only one reader may collect warnings at a time."""
 
 
 @dataclass
-class Heard:
-    """What was said while a file was read, a sentence each.
+class ReaderMessages:
+    """Messages collected while a file was read, one sentence each.
 
     Attributes
     ----------
     notes
-        What a user must know.
+        Messages that a user must know.
     doubts
-        What makes sides, times or voltages doubtful.
+        Reasons to doubt sides, times or voltages.
     """
 
     notes: list[str] = field(default_factory=list)
     doubts: list[str] = field(default_factory=list)
 
     def add(self, message: str) -> None:
-        """Take a warning, in words for the user; once, however often it is given."""
-        for table, kept in ((_DOUBTS, self.doubts), (_KNOWN, self.notes)):
+        """Add a warning, translated for users; repeated warnings are added once."""
+        for table, sentences in ((_DOUBTS, self.doubts), (_KNOWN, self.notes)):
             for pattern, words in table:
                 if found := re.search(pattern, message, re.DOTALL):
-                    _once(kept, found.expand(words))
+                    _add_once(sentences, found.expand(words))
                     return
-        _once(self.notes, f"MNE-Python, which reads it, says: {_plain(message)}")
+        _add_once(self.notes, f"MNE-Python warns: {_first_sentence(message)}")
 
 
-def _once(kept: list[str], sentence: str) -> None:
-    if sentence and sentence not in kept:
-        kept.append(sentence)
+def _add_once(sentences: list[str], sentence: str) -> None:
+    if sentence and sentence not in sentences:
+        sentences.append(sentence)
 
 
-def _plain(message: str) -> str:
+def _first_sentence(message: str) -> str:
     """Return the first sentence of a message on one line."""
     return re.split(r"(?<=[^.])\. (?=[A-Z])", " ".join(message.split()))[0].rstrip(" .")
 
 
 class _Handler(logging.Handler):
-    """Hears what is logged and not warned of."""
+    """Collects messages that MNE logs instead of warning."""
 
-    def __init__(self, heard: Heard) -> None:
+    def __init__(self, messages: ReaderMessages) -> None:
         super().__init__(logging.WARNING)
-        self._heard = heard
+        self._messages = messages
 
     def emit(self, record: logging.LogRecord) -> None:
-        self._heard.add(record.getMessage())
+        self._messages.add(record.getMessage())
 
 
 @contextmanager
-def listening(name: str, heard: Heard) -> Iterator[None]:
-    """Keep what MNE-Python warns of, and turn whatever its parsers meet in a damaged file into a `ReadError`."""
-    logger, handler = logging.getLogger("mne"), _Handler(heard)
+def collect_messages(name: str, messages: ReaderMessages) -> Iterator[None]:
+    """Collect MNE-Python's warnings, and turn any error of its parsers in a damaged file into a `ReadError`."""
+    logger, handler = logging.getLogger("mne"), _Handler(messages)
     with _LOCK:
         logger.addHandler(handler)
         try:
@@ -116,24 +117,21 @@ def listening(name: str, heard: Heard) -> Iterator[None]:
                 finally:
                     for warning in caught:
                         if not issubclass(warning.category, (DeprecationWarning, FutureWarning, ResourceWarning)):
-                            heard.add(str(warning.message))
+                            messages.add(str(warning.message))
         except ReadError:
             raise
         except Exception as error:
-            raise ReadError(f"{name}: cannot be read: {words_of(error)}") from error
+            raise ReadError(f"{name}: cannot be read: {_mne_reason(error)}") from error
         finally:
             logger.removeHandler(handler)
 
 
-def words_of(error: Exception) -> str:
-    """Return why a file cannot be read: what MNE-Python says of it, or, of an error of Python, that it is damaged."""
-    if isinstance(error, OSError) and error.strerror:
-        return error.strerror
+def _mne_reason(error: Exception) -> str:
+    """Return MNE-Python's own message, or, for any other error in its parsers, that the file is damaged."""
+    if isinstance(error, OSError) and error.errno:
+        return reason(error)
     frames = traceback.extract_tb(error.__traceback__)
     meant = bool(frames) and "mne" in Path(frames[-1].filename).parts and (frames[-1].line or "").startswith("raise")
     if meant and not _INTERNAL.search(str(error)):
-        return _plain(str(error)) or _DAMAGED
+        return _first_sentence(str(error)) or _DAMAGED
     return _DAMAGED
-
-
-_DAMAGED = "it is damaged, cut off, or not what its suffix says"

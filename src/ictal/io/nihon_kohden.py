@@ -1,6 +1,6 @@
-"""Nihon Kohden: when the blocks of an .EEG file were recorded, which MNE-Python reads as if they followed each other.
+"""Nihon Kohden: recording times of the blocks in an .EEG file, which MNE-Python reads as if they were continuous.
 
-Source: the layout that nk2edf (Teunis van Beelen) and biosig read. MNE-Python has no better one.
+Source: the layout used by nk2edf (Teunis van Beelen) and biosig; MNE-Python uses the same one.
 """
 
 from datetime import UTC, datetime
@@ -9,13 +9,13 @@ from pathlib import Path
 from ictal.io.times import Join, Times
 
 COMPANIONS = (".21E", ".PNT", ".LOG")
-"""Names of channels, the patient, and events; MNE-Python looks for them in capitals."""
+"""Files with channel names, patient and events; MNE-Python expects these suffixes in capitals."""
 CLOCK_S = 1.0
-"""A block states when it begins to the second."""
+"""Resolution of the start times of blocks."""
 
 
 def nihon_times(path: Path) -> Times:
-    """Return what the blocks of an .EEG file state of times; nothing where the file is not of that kind."""
+    """Return the times that the blocks of an .EEG file state; empty if the file has another format."""
     content = path.open("rb")
     with content:
 
@@ -44,5 +44,5 @@ def nihon_times(path: Path) -> Times:
         pause_s = (after - before).total_seconds() - length_s if after and before else None
         joins.append(Join(at_s, None if pause_s is not None and abs(pause_s) <= CLOCK_S else pause_s))
     known = any(join.pause_s for join in joins)
-    notes = ("its gaps are known to the second, as its blocks state when they begin",) if known else ()
+    notes = ("its gaps are accurate to the second, since its blocks state start times in seconds",) if known else ()
     return Times(tuple(joins), starts[0] if starts else None, notes=notes)

@@ -1,13 +1,13 @@
-"""Find the reader of a file by its content or its suffix."""
+"""Choose the reader of a file by its content or its suffix."""
 
 from collections.abc import Callable
 from dataclasses import replace
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
-from ictal.core.atomic_files import beside, reason_of
+from ictal.core.atomic_files import find_sibling
 from ictal.core.recording import Recording
-from ictal.errors import ReadError, listed
+from ictal.errors import ReadError, listed, reason
 from ictal.io.bids import ENDING, add_sidecars, recording_in, sidecar_units
 from ictal.io.edf.header import BDF_MAGIC, EDF_MAGIC
 from ictal.io.edf.reader import read_edf
@@ -28,9 +28,9 @@ READERS: dict[str, Reader] = {
     **dict.fromkeys(MNE_SUFFIXES, read_with_mne),
     ".lay": read_persyst,
 }
-"""Reader by suffix, in lower case."""
+"""Readers by suffix, in lower case."""
 MAGICS = {EDF_MAGIC: ".edf", BDF_MAGIC: ".bdf", MAGIC: ".parquet"}
-"""Suffix of what a file is for certain, by its first bytes."""
+"""Suffixes of formats that the first bytes of a file identify."""
 COMPANIONS = {
     ".eeg": ".vhdr",
     ".vmrk": ".vhdr",
@@ -40,23 +40,23 @@ COMPANIONS = {
     ".21e": ".eeg",
     ".log": ".eeg",
 }
-"""Suffix of the file to open instead, for the parts of a recording that consists of several files."""
+"""Suffix of the file to open instead of this one, for recordings of several files."""
 FOLDERS = (".mff",)
-"""Formats of which a recording is a folder."""
+"""Formats in which a recording is a folder."""
 
 
 def open_recording(path: str | Path, *, accept_doubtful: bool = False) -> Recording:
-    """Open an EEG recording; its samples are read later, in chunks.
+    """Open an EEG recording. Samples are read later, in chunks.
 
-    Where the first bytes say what a file is, they count and not its suffix. BIDS sidecars beside a file are heeded.
+    If the first bytes identify the format, the suffix is ignored. BIDS sidecars in the same folder are read too.
 
     Parameters
     ----------
     path
-        A file of a format that `READERS` names by its suffix, or a folder of a BIDS data set with one recording.
+        A file with one of the suffixes in `READERS`, or a folder of a BIDS data set with one recording.
     accept_doubtful
-        Whether to take a recording, with a note, whose sides, times or voltages are in doubt, as where the names of
-        its channels are not known.
+        Whether to accept, with a note, a recording whose sides, times or voltages are in doubt, for example because
+        its channel names are unknown.
 
     Returns
     -------
@@ -66,16 +66,16 @@ def open_recording(path: str | Path, *, accept_doubtful: bool = False) -> Record
     Raises
     ------
     ReadError
-        If the file is absent, of an unknown suffix, not what its suffix says, or doubtful.
+        If the file is missing, has an unknown suffix, is not in the format of its suffix, or is doubtful.
     """
     path = Path(path)
     try:
         if path.is_dir() and path.suffix.lower() not in FOLDERS:
             path = recording_in(path, READERS)
-        recording = _read(path).settled(accept_doubtful=accept_doubtful)
+        recording = _read(path).resolve_doubts(accept_doubtful=accept_doubtful)
         return add_sidecars(recording, path) if _has_bids_name(path) else recording
     except OSError as error:
-        raise ReadError(f"{path}: cannot be read: {reason_of(error)}") from error
+        raise ReadError(f"{path}: cannot be read: {reason(error)}") from error
 
 
 def as_recording(recording: "str | Path | Recording | Any", *, accept_doubtful: bool = False) -> Recording:
@@ -83,30 +83,46 @@ def as_recording(recording: "str | Path | Recording | Any", *, accept_doubtful: 
     if isinstance(recording, str | Path):
         return open_recording(recording, accept_doubtful=accept_doubtful)
     opened = recording if isinstance(recording, Recording) else from_raw(recording)
-    return opened.settled(accept_doubtful=accept_doubtful)
+    return opened.resolve_doubts(accept_doubtful=accept_doubtful)
 
 
 def format_of(path: Path) -> str:
-    """Return the suffix, in lower case, of the format that a file is of: by its first bytes, else by its name.
+    """Return the suffix, in lower case, of a file's format: by its first bytes, or else by its name.
 
     Raises
     ------
     ReadError
         If the file is empty.
     """
-    return _content(path) or _suffix(path)
+    return _format_by_content(path) or suffix_of(path.name)
+
+
+def suffix_of(name: str) -> str:
+    """Return the suffix of a file name in lower case; '.fif.gz' has two parts."""
+    lower = name.lower()
+    return ".fif.gz" if lower.endswith(".fif.gz") else PurePosixPath(lower).suffix
+
+
+def main_file_name(name: str) -> str | None:
+    """Return the name of the file to open instead of one that is part of a recording; None for other files.
+
+    The main file may have another case, and may be missing: then the part may be a recording itself.
+    """
+    suffix = suffix_of(name)
+    return name[: -len(suffix)] + COMPANIONS[suffix] if suffix in COMPANIONS else None
 
 
 def _read(path: Path) -> Recording:
-    suffix = _suffix(path)
+    suffix = suffix_of(path.name)
     if not path.exists():
         raise ReadError(f"{path}: there is no such file")
-    content = _content(path)
+    content = _format_by_content(path)
     if content and content != suffix:
-        note = f"it is a file of {content[1:].upper()} by its content, whatever its suffix '{path.suffix}' says"
+        note = f"it is a file in {content[1:].upper()} format in spite of its suffix '{path.suffix}'"
         recording = READERS[content](path)
         return replace(recording, notes=(*recording.notes, note))
-    main = beside(path, path.stem + COMPANIONS[suffix]) if suffix in COMPANIONS else None
+    main_name = main_file_name(path.name)
+    main = find_sibling(path, main_name) if main_name else None
     if main is not None and main != path:
         raise ReadError(f"{path}: is a part of a recording; open {main.name} instead")
     if suffix not in READERS:
@@ -118,19 +134,13 @@ def _has_bids_name(path: Path) -> bool:
     return path.name.split(".")[0].endswith(ENDING)
 
 
-def _suffix(path: Path) -> str:
-    """Return the suffix in lower case, with both parts of '.fif.gz'."""
-    double = "".join(path.suffixes[-2:]).lower()
-    return double if double in READERS else path.suffix.lower()
-
-
-def _content(path: Path) -> str | None:
-    """Return the suffix that a file should have by its first bytes, or None where they do not tell.
+def _format_by_content(path: Path) -> str | None:
+    """Return the suffix of the format that the first bytes identify, or None.
 
     Raises
     ------
     ReadError
-        If there are none.
+        If the file is empty.
     """
     if path.is_dir():
         return None

@@ -1,7 +1,7 @@
-"""Persyst: a text (.lay) that describes the samples in a file beside it (.dat), and when they were taken.
+"""Persyst: a text file (.lay) that describes the samples in a binary file (.dat) and their times.
 
-MNE-Python leaves out the times of samples, demands fields of the patient, and takes channels in the order of the
-text, not by their numbers.
+It is read here because MNE-Python ignores the times of samples, requires fields about the patient, and orders
+channels by line instead of by number.
 """
 
 import math
@@ -14,16 +14,16 @@ from pathlib import Path, PureWindowsPath
 
 import numpy as np
 
-from ictal.core.atomic_files import beside, reason_of
+from ictal.core.atomic_files import find_sibling
 from ictal.core.recording import Annotation, Recording, Signal
-from ictal.errors import ReadError, listed
-from ictal.io.edf.header import printable
-from ictal.io.times import Times, joins_of, lay_out
+from ictal.errors import ReadError, listed, reason
+from ictal.io.edf.fields import printable
+from ictal.io.times import Times, find_joins, layout_of
 
 NUMBERS = {"0": "<i2", "7": "<i4"}
-"""How a sample is held, by the field DataType."""
+"""Type of a sample, by the field DataType."""
 DATES = ("%m/%d/%Y", "%m/%d/%y", "%d-%m-%Y", "%d-%m-%y", "%Y.%m.%d")
-"""How the test's date is written, as versions of Persyst differ."""
+"""Formats of the test date in different versions of Persyst."""
 DAY_S = 86_400.0
 
 Sections = dict[str, list[str]]
@@ -36,15 +36,15 @@ class PersystSource:
     Attributes
     ----------
     path
-        Of the file.
+        The file.
     number
-        How a sample is held.
+        NumPy type of a sample.
     offset
-        Bytes before the first.
+        Bytes before the first sample.
     columns
-        Which of the samples of a time each channel is, and how many there are.
+        Column of each channel among the interleaved samples.
     step_uv
-        µV of a digital step.
+        µV per digital step.
     """
 
     path: Path
@@ -54,13 +54,13 @@ class PersystSource:
     step_uv: float
 
     def read(self, start: int, stop: int, rows: Sequence[int] | None = None) -> Signal:
-        """Return samples `start` to `stop`, [channel, time], of the channels `rows`; None: of all."""
+        """Return samples `start` to `stop` of the channels `rows` or of all, [channel, time]."""
         width, n_samples = len(self.columns), max(stop - start, 0)
         size = np.dtype(self.number).itemsize * width
         try:
             digital = np.fromfile(self.path, self.number, n_samples * width, offset=self.offset + start * size)
         except OSError as error:
-            raise ReadError(f"{self.path}: cannot be read: {reason_of(error)}") from error
+            raise ReadError(f"{self.path}: cannot be read: {reason(error)}") from error
         if len(digital) < n_samples * width:
             raise ReadError(f"{self.path}: has become shorter since it was opened")
         chosen = [self.columns[row] for row in (range(width) if rows is None else rows)]
@@ -69,12 +69,12 @@ class PersystSource:
 
 
 def read_persyst(path: Path) -> Recording:
-    """Open a Persyst recording by its .lay file.
+    """Open the .lay file of a Persyst recording.
 
     Raises
     ------
     ReadError
-        If a field without which nothing can be read is missing or wrong, or the file of samples is not there.
+        If a required field is missing or invalid, or the file with the samples is missing.
     """
     sections = _sections(path)
     data, notes = _data_file(path, sections)
@@ -94,9 +94,9 @@ def read_persyst(path: Path) -> Recording:
     if not n_samples:
         raise ReadError(f"{data}: holds no samples")
     if rest:
-        notes.append(f"{rest} bytes of {data.name} are left over at its end; it is cut off")
+        notes.append(f"{data.name} is truncated: its last {rest} bytes are an incomplete sample")
     times = persyst_times(path, n_samples)
-    layout = lay_out(n_samples, rate_hz, times.joins)
+    layout = layout_of(n_samples, rate_hz, times.joins)
     return Recording(
         str(path),
         names,
@@ -106,21 +106,21 @@ def read_persyst(path: Path) -> Recording:
         times.start,
         layout.gaps,
         times.annotations or (),
-        notes=(*notes, *times.told),
+        notes=(*notes, *times.all_notes),
         doubts=times.doubts,
     )
 
 
 def persyst_times(path: Path, n_samples: int | None = None) -> Times:
-    """Return what a .lay file states of times.
+    """Return the times that a .lay file states.
 
-    Its section SampleTimes gives the seconds since midnight of some of the samples; comments count from the first
+    The section SampleTimes gives the seconds since midnight of some samples. Comments are timed from the first
     sample, pauses included.
 
     Raises
     ------
     ReadError
-        If a time is no number.
+        If a time is not a number.
     """
     sections = _sections(path)
     rate_hz = _number(path, "SamplingRate", _field(path, sections, "samplingrate"), above=0)
@@ -128,25 +128,25 @@ def persyst_times(path: Path, n_samples: int | None = None) -> Times:
     notes = []
     behind = [sample for sample, _ in stated if n_samples is not None and sample >= n_samples]
     if behind:
-        notes.append(f"[SampleTimes] names {len(behind)} samples behind the last of {n_samples}; they are left out")
+        notes.append(f"[SampleTimes] names {len(behind)} samples after the last of {n_samples}; they are ignored")
     stated = [pair for pair in stated if pair[0] not in behind]
     clocks, past_midnight = _unrolled([clock for _, clock in stated], [sample / rate_hz for sample, _ in stated])
     if past_midnight:
-        notes.append("[SampleTimes] begin anew at midnight, which is taken as the next day")
-    joins = joins_of([sample / rate_hz for sample, _ in stated], clocks)
+        notes.append("[SampleTimes] restarts at midnight; times after that are taken as the next day")
+    joins = find_joins([sample / rate_hz for sample, _ in stated], clocks)
     first = clocks[0] - stated[0][0] / rate_hz if stated else None
     start, doubt = _start(sections, first)
     annotations, lost = _comments(sections)
     notes += doubt
     if lost:
-        notes.append(f"{lost} of its comments cannot be read, and are left out")
+        notes.append(f"{lost} of its comments cannot be read and are left out")
     return Times(joins, start, annotations, by_samples=False, notes=tuple(notes))
 
 
 def _unrolled(clocks: list[float], samples_s: list[float]) -> tuple[list[float], bool]:
-    """Return clock times that go on past midnight, and whether one was set back there.
+    """Return clock times that continue past midnight, and whether any did.
 
-    A clock that is set back is taken for that of the next day where the pause is then shorter than half a day.
+    A clock that goes back is taken as the next day if the pause is then shorter than half a day.
     """
     found: list[float] = []
     days = 0
@@ -160,7 +160,7 @@ def _unrolled(clocks: list[float], samples_s: list[float]) -> tuple[list[float],
 
 
 def _start(sections: Sections, first: float | None) -> tuple[datetime | None, list[str]]:
-    """Return the start by date and time of the test; `first`: seconds since midnight of the first sample, or None."""
+    """Return the start from the date and time of the test; `first` is the first sample in seconds since midnight."""
     day_text, clock_text = (_find(sections, "patient", name) or "" for name in ("testdate", "testtime"))
     start = None
     for form in DATES:
@@ -170,19 +170,19 @@ def _start(sections: Sections, first: float | None) -> tuple[datetime | None, li
             )
             break
     if start is None:
-        return None, [f"its start is not known, since it states '{day_text}' and '{clock_text}'"]
+        return None, [f"its start is unknown: date and time are '{day_text}' and '{clock_text}'"]
     if first is None or first == 0:
         return start, []
     midnight = start.replace(hour=0, minute=0, second=0)
     late_s = (first - (start - midnight).total_seconds() + DAY_S / 2) % DAY_S - DAY_S / 2
-    if abs(late_s) < 1:  # the time of the test has whole seconds
+    if abs(late_s) < 1:  # the time of the test is in whole seconds
         return start + timedelta(seconds=late_s), []
     clock = (midnight + timedelta(seconds=first % DAY_S)).strftime("%H:%M:%S")
-    return start, [f"TestTime is {clock_text} and the first of [SampleTimes] {clock}; TestTime is taken as its start"]
+    return start, [f"TestTime is {clock_text}, but the first of [SampleTimes] is {clock}; TestTime is used as start"]
 
 
 def _comments(sections: Sections) -> tuple[tuple[Annotation, ...], int]:
-    """Return the comments in the order of time, and how many could not be read."""
+    """Return the comments in the order of time, and the number of unreadable comments."""
     found, lost = [], 0
     for line in sections.get("comments", ()):
         parts = line.split(",", 4)
@@ -198,10 +198,10 @@ def _comments(sections: Sections) -> tuple[tuple[Annotation, ...], int]:
 
 
 def _sections(path: Path) -> Sections:
-    """Return the lines of each section, by its name in lower case."""
+    """Return the lines of each section, by section name in lower case."""
     content = path.read_bytes()
     if b"\0" in content:
-        raise ReadError(f"{path}: is not a Persyst file: it is no text")
+        raise ReadError(f"{path}: is not a Persyst file: it is not text")
     try:
         text = content.decode("utf-8-sig")
     except UnicodeDecodeError:
@@ -252,23 +252,23 @@ def _pair(path: Path, line: str) -> tuple[int, float]:
 
 def _data_file(path: Path, sections: Sections) -> tuple[Path, list[str]]:
     stated = PureWindowsPath(_field(path, sections, "file")).name
-    if (found := beside(path, stated)) is not None:
+    if (found := find_sibling(path, stated)) is not None:
         return found, []
-    found = beside(path, f"{path.stem}.dat")
+    found = find_sibling(path, f"{path.stem}.dat")
     if found is None:
-        raise ReadError(f"{path}: its samples are in {stated}, which is not beside it")
-    return found, [f"its samples are taken from {found.name}, since {stated} is not there"]
+        raise ReadError(f"{path}: its samples are in {stated}, which is not in the same folder")
+    return found, [f"its samples are read from {found.name}, since {stated} is missing"]
 
 
 def _channels(path: Path, sections: Sections) -> tuple[tuple[str, ...], tuple[int, ...]]:
-    """Return the names of the channels in the order of the text, and the column of each."""
+    """Return the channel names in the order of the lines, and the column of each channel."""
     n_channels = _number(path, "WaveformCount", _field(path, sections, "waveformcount"), above=0)
     pairs = [line.rpartition("=") for line in sections.get("channelmap", ())]
     names = [name.strip() for name, _, _ in pairs]
     numbers = [int(number) if re.fullmatch(r"\s*\d+\s*", number) else 0 for *_, number in pairs]
     if len(numbers) != n_channels or sorted(numbers) != list(range(1, len(numbers) + 1)):
         raise ReadError(
-            f"{path}: [ChannelMap] gives its channels the numbers {listed(numbers, 30) or 'none'}; allowed is each "
-            f"from 1 to {n_channels:g} once, as WaveformCount states"
+            f"{path}: [ChannelMap] has the channel numbers {listed(numbers, 30) or 'none'}; allowed is each number "
+            f"from 1 to {n_channels:g} (WaveformCount) once"
         )
     return tuple(map(printable, names)), tuple(number - 1 for number in numbers)

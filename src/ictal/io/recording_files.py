@@ -1,4 +1,4 @@
-"""Of which files a recording consists, and a hash of all that they hold."""
+"""The files of a recording, and a hash of their contents."""
 
 import re
 from collections.abc import Iterable
@@ -9,18 +9,18 @@ from ictal.io.bids import ENDING, recording_in
 from ictal.io.open import COMPANIONS, FOLDERS, READERS
 
 HEADERS = {".vhdr", ".lay"}
-"""Formats whose header is text and names the files that hold the samples."""
+"""Formats with a text header that names the files with the samples."""
 NAMED = re.compile(r"^\s*(?:DataFile|MarkerFile|File)\s*=\s*(.+?)\s*$", re.IGNORECASE | re.MULTILINE)
 BASE = "$b"
-"""Stands in a BrainVision header for the header's own name without suffix."""
+"""Placeholder in a BrainVision header for the header's own name without suffix."""
 SIDECARS = ("channels", "events")
 
 
 def parts_of(path: Path) -> list[Path]:
-    """Return all files that hold a recording, the one that is opened first.
+    """Return all files of a recording, starting with the one that is opened.
 
-    Some formats keep little more than names of channels in the file that is opened, and the samples in another
-    beside it: two recordings may well have equal headers.
+    In some formats the opened file is only a header, and another file has the samples. Headers of two recordings may
+    be equal.
 
     Raises
     ------
@@ -47,7 +47,7 @@ def parts_of(path: Path) -> list[Path]:
 
 
 def sidecars_of(path: Path) -> list[Path]:
-    """Return the BIDS sidecars that change how a recording is read, see `ictal.io.bids.add_sidecars`."""
+    """Return the BIDS sidecars that affect how a recording is read, see `ictal.io.bids.add_sidecars`."""
     stem = path.name.split(".")[0]
     if not stem.endswith(ENDING):
         return []
@@ -56,9 +56,9 @@ def sidecars_of(path: Path) -> list[Path]:
 
 
 def recording_hash(path: Path) -> str:
-    """Return 32 hex digits that any change of any byte of a recording's files changes; their names do not count.
+    """Return a hash of all bytes of a recording's files, 32 hex digits; file names do not matter.
 
-    That of a recording in one file is the hash of that file.
+    For a recording in one file it is the hash of that file.
     """
     parts = parts_of(path)
     if len(parts) == 1:
@@ -70,14 +70,14 @@ def recording_hash(path: Path) -> str:
 
 
 def hashes_with_sidecars(paths: Iterable[Path]) -> dict[Path, list[str]]:
-    """Return for each recording the hashes of all files that change what is read of it."""
+    """Return the hashes of all files that affect how each recording is read."""
     files = {path: [*parts_of(path), *sidecars_of(path)] for path in paths}
     hashes = content_hashes(dict.fromkeys(part for parts in files.values() for part in parts))
     return {path: [hashes[part] for part in parts] for path, parts in files.items()}
 
 
 def _companions(suffix: str) -> set[str]:
-    """Return the suffixes of the files that belong to a file of this suffix, directly or by another."""
+    """Return the suffixes of the files that belong to a file with this suffix, directly or indirectly."""
     own = {part for part, main in COMPANIONS.items() if main == suffix}
     return own | {further for part in own for further in _companions(part)} - {suffix}
 

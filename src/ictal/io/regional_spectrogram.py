@@ -1,4 +1,4 @@
-"""Regional spectrograms of the HMS competition: a Parquet table with a row per 2 s and a column per pixel."""
+"""Regional spectrograms of the HMS competition: a Parquet table with one row per 2 s and one column per pixel."""
 
 from collections import Counter
 from dataclasses import dataclass
@@ -24,7 +24,7 @@ from ictal.preprocessing.regional_spectrogram import (
 
 TIME = "time"
 HZ_TOLERANCE = 0.00501
-"""Columns name their frequency with two decimals: half a step of the last, and the rounding of binary fractions."""
+"""Frequencies in column names have two decimals: the tolerance is half the last decimal, and rounding error."""
 
 Pixel = tuple[str, int]
 """Region and row of a spectrogram."""
@@ -32,14 +32,14 @@ Pixel = tuple[str, int]
 
 @dataclass(frozen=True)
 class ContextFile:
-    """Where the context of a window is kept.
+    """The file with the context of a window.
 
     Attributes
     ----------
     path
         A regional spectrogram in the HMS layout.
     offset_s
-        Where the ten minutes begin in it.
+        Start of the ten minutes in the file.
     """
 
     path: Path
@@ -52,13 +52,13 @@ def cut_context(spectrogram: Context, offset_s: float, name: str) -> Context:
     Raises
     ------
     ReadError
-        If the spectrogram does not hold them.
+        If the spectrogram does not contain them.
     """
     first, last = int(offset_s // STEP_S), spectrogram.shape[2] - N_COLUMNS
     if not 0 <= first <= last:
         allowed = f"a start from 0 to {last * STEP_S} s" if last >= 0 else f"at least {CONTEXT_S} s"
         raise ReadError(
-            f"{name}: lasts {spectrogram.shape[2] * STEP_S} s, and a context of {CONTEXT_S} s was to begin at "
+            f"{name}: lasts {spectrogram.shape[2] * STEP_S} s, and the context of {CONTEXT_S} s should start at "
             f"{offset_s:g} s; allowed is {allowed}"
         )
     return spectrogram[:, :, first : first + N_COLUMNS]
@@ -75,7 +75,7 @@ def read_spectrogram(path: Path) -> Context:
     Raises
     ------
     ReadError
-        If it is no Parquet file, or its columns, its time axis or its powers are not those of HMS; with all problems.
+        If it is not a Parquet file, or its columns, time axis or powers differ from those of HMS; with all problems.
     """
     try:
         table = pq.read_table(path)
@@ -96,7 +96,7 @@ def _pixels() -> list[Pixel]:
 
 
 def _pixel(name: str) -> Pixel | None:
-    """Return the pixel that a column such as 'LL_0.59' is of, or None."""
+    """Return the pixel of a column such as 'LL_0.59', or None."""
     region, _, text = name.partition("_")
     try:
         row = round(float(text) * N_FFT / RATE_HZ) - FIRST_BIN
@@ -118,13 +118,13 @@ def _wrong_columns(kinds: dict[str, pa.DataType]) -> list[str]:
     texts = [name for name, kind in kinds.items() if not _is_number(kind)]
     allowed = f"'{TIME}' and REGION_HZ, with {listed(REGIONS)} and 0.59, 0.78, ..., 19.92 Hz"
     problems = {
-        f"{len(strange)} columns are none of a spectrogram: {listed(strange)}; allowed are {allowed}": strange,
+        f"{len(strange)} columns do not belong to a spectrogram: {listed(strange)}; allowed are {allowed}": strange,
         f"{len(lacking)} columns are missing: {listed(lacking)}": lacking,
         f"two columns for each of {listed(doubled)}; allowed is one": doubled,
         f"column '{TIME}' is missing": TIME not in kinds,
         f"columns {listed(texts)} are not numbers": texts,
     }
-    return [problem for problem, is_so in problems.items() if is_so]
+    return [problem for problem, applies in problems.items() if applies]
 
 
 def _is_number(kind: pa.DataType) -> bool:
@@ -132,9 +132,9 @@ def _is_number(kind: pa.DataType) -> bool:
 
 
 def _wrong_times(times: npt.NDArray[np.number]) -> list[str]:
-    """Say where the middles of the columns are not 1, 3, 5, ... s."""
+    """Return a problem if the times are not 1, 3, 5, ... s, the middles of the columns."""
     if not len(times):
-        return ["holds no rows"]
+        return ["has no rows"]
     expected = STEP_S / 2 + STEP_S * np.arange(len(times))
     wrong = np.flatnonzero(times != expected)
     return [f"row {row}: {TIME} is {times[row]:g} s; allowed is {expected[row]:g}" for row in wrong[:1]]
@@ -144,6 +144,6 @@ def _wrong_powers(power: Context) -> list[str]:
     wrong = np.argwhere((power < 0) | np.isinf(power))
     return [
         f"row {column}: {_name((list(REGIONS)[region], row))} is {power[region, row, column]:g}; "
-        "allowed are powers from 0, and NaN for a missing one"
+        "allowed are 0 and above, and NaN for missing values"
         for region, row, column in wrong[:1]
     ]

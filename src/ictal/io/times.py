@@ -1,4 +1,4 @@
-"""When samples were taken: what a format states of pauses, whatever reads its samples."""
+"""True times of samples: how the pauses that a file states become gaps, for all formats."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
@@ -9,25 +9,25 @@ from math import ceil
 from ictal.core.recording import Annotation, Gap
 
 JITTER_S = 0.01
-"""By so much may a piece be late or early without a pause, since writers round its onset."""
+"""Segments that start this much late or early do not count as a pause, since writers round onsets."""
 DRIFT_S = 0.5
-"""By so much may a clock depart over many pieces before the times are set anew by a pause."""
+"""Accumulated clock drift over many segments that counts as a pause."""
 ROUNDING_S = 1e-6
-"""No pause is as short: what is left between two sums of seconds."""
+"""Differences below this are floating-point error, not a pause."""
 EARLY = 0.01
-"""Part of a sample that rounding may take a skip too early or late."""
+"""Largest rounding error of a skip, in samples."""
 
 
 @dataclass(frozen=True)
 class Join:
-    """Where two pieces of a recording meet.
+    """The boundary between two segments of a recording.
 
     Attributes
     ----------
     at_s
-        Seconds of samples before it, as if there were no pauses.
+        Seconds of samples before the boundary, pauses excluded.
     pause_s
-        For how long nothing was recorded; None where the file does not say. Below zero, the clock went back.
+        Duration of the pause; None if the file does not state it. If negative, the clock went back.
     """
 
     at_s: float
@@ -36,22 +36,22 @@ class Join:
 
 @dataclass(frozen=True)
 class Times:
-    """What a file states about the times of its samples.
+    """The times that a file states.
 
     Attributes
     ----------
     joins
         In the order of the samples.
     start
-        Clock time of the first sample; None where the file does not say.
+        Clock time of the first sample; None if the file does not state it.
     annotations
-        As the file states them, also those that lie behind its last sample; None: what reads the samples knows them.
+        As the file states them, also after the last sample; None if the reader of the samples provides them.
     by_samples
-        Whether the times of annotations count samples, and so leave out pauses; otherwise they are true ones.
+        Whether annotation times count samples, so that pauses are excluded; otherwise they are true times.
     notes
-        A sentence each.
+        Findings, one sentence each.
     clock_s
-        By so much may the clock go back at a join, since the format states it no better.
+        Resolution of the clock in this format: it may go back this much at a join.
     """
 
     joins: tuple[Join, ...] = ()
@@ -63,38 +63,43 @@ class Times:
 
     @property
     def doubts(self) -> tuple[str, ...]:
-        """Why the times cannot be right, a sentence each."""
+        """Reasons why the times cannot be correct, one sentence each."""
         back = [(join.at_s, early_s) for join in self.joins if (early_s := -(join.pause_s or 0.0)) > self.clock_s]
         if not back:
             return ()
-        (at_s, early_s), more = back[0], f", and so at {len(back) - 1} more places" if len(back) > 1 else ""
-        return (f"its times go back: {at_s:g} s of samples end {early_s:g} s behind the start of the next{more}",)
+        (at_s, early_s), more = back[0], f" (and {len(back) - 1} more such places)" if len(back) > 1 else ""
+        return (f"its clock goes back by {early_s:g} s after {at_s:g} s of samples{more}",)
 
     @property
-    def told(self) -> tuple[str, ...]:
-        """Return `notes`, and what is not known of the times."""
+    def all_notes(self) -> tuple[str, ...]:
+        """The notes, and a sentence for each thing about the times that is unknown."""
         unknown = sum(join.pause_s is None for join in self.joins)
         early = [back for join in self.joins if JITTER_S < (back := -(join.pause_s or 0.0)) <= self.clock_s]
         most = max(early, default=0.0)
-        said = {
-            f"it was joined of pieces at {unknown} places, and how long the gaps are is not known": unknown,
-            f"its clock goes back by up to {most:.2g} s at {len(early)} joins, which is not heeded": early,
+        sentences = {
+            unknown_gaps(unknown): unknown,
+            f"its clock goes back by up to {most:.2g} s at {len(early)} joins, which is ignored": early,
         }
-        return (*self.notes, *(note for note, is_so in said.items() if is_so))
+        return (*self.notes, *(note for note, applies in sentences.items() if applies))
+
+
+def unknown_gaps(n_places: int, mark: str = "") -> str:
+    """Return a sentence that says that segments were joined, with gaps of unknown length."""
+    return f"segments were joined at {n_places} places{mark}; gap lengths are unknown"
 
 
 @dataclass(frozen=True)
-class Piece:
-    """Samples without a pause.
+class FileSegment:
+    """Samples of a file without a pause between them.
 
     Attributes
     ----------
     start, stop
-        First and last but one of those that a file holds.
+        First sample in the file, and the one after the last.
     onset_s
-        When the first of them was taken.
+        Time of the first sample.
     early
-        So many samples before the first the file states the pause, since EEGLAB does so between two of them.
+        How many samples before the first one the file places the pause. EEGLAB places it between two samples.
     """
 
     start: int
@@ -105,75 +110,75 @@ class Piece:
 
 @dataclass(frozen=True)
 class Layout:
-    """How the samples that a file holds lie in time.
+    """The positions in time of the samples in a file.
 
     Attributes
     ----------
-    pieces
-        In the order of time; the first begins at 0 s.
+    segments
+        In the order of time; the first starts at 0 s.
     rate_hz
-        Samples per second.
+        Sampling rate.
     """
 
-    pieces: tuple[Piece, ...]
+    segments: tuple[FileSegment, ...]
     rate_hz: float
 
     @property
     def n_samples(self) -> int:
-        """Samples that were recorded."""
-        return sum(piece.stop - piece.start for piece in self.pieces)
+        """Number of recorded samples."""
+        return sum(segment.stop - segment.start for segment in self.segments)
 
     @property
     def span_s(self) -> float:
-        """Seconds from the first sample to the last, pauses included."""
-        last = self.pieces[-1]
+        """Duration from the first sample to the last, pauses included."""
+        last = self.segments[-1]
         return last.onset_s + (last.stop - last.start) / self.rate_hz
 
     @property
     def gaps(self) -> tuple[Gap, ...]:
-        """What lies between the pieces."""
+        """The gaps between the segments."""
         found, end_s = [], 0.0
-        for piece in self.pieces:
-            if piece.onset_s > end_s + ROUNDING_S:
-                found.append(Gap(end_s, piece.onset_s - end_s))
-            end_s = piece.onset_s + (piece.stop - piece.start) / self.rate_hz
+        for segment in self.segments:
+            if segment.onset_s > end_s + ROUNDING_S:
+                found.append(Gap(end_s, segment.onset_s - end_s))
+            end_s = segment.onset_s + (segment.stop - segment.start) / self.rate_hz
         return tuple(found)
 
     @property
     def ranges(self) -> tuple[tuple[int, int], ...]:
-        """First and last but one of the file's samples of each piece."""
-        return tuple((piece.start, piece.stop) for piece in self.pieces)
+        """First sample of each segment in the file, and the one after its last."""
+        return tuple((segment.start, segment.stop) for segment in self.segments)
 
     def true_s(self, second: float, *, ends: bool = False) -> float:
-        """Return the true time of a second of the samples that the file holds; of a pause, its start or its end.
+        """Return the true time of a position in the samples of a file.
 
         Parameters
         ----------
         second
-            As if there were no pauses.
+            The position in seconds, pauses excluded.
         ends
-            Whether something ends there, so that a pause that begins there is not counted.
+            Whether something ends there. A pause at this position then comes after it, otherwise before it.
         """
         sample = second * self.rate_hz + (-EARLY if ends else EARLY)
-        for piece in reversed(self.pieces):
-            if piece.start <= sample or (not ends and piece.start - piece.early <= sample):
+        for segment in reversed(self.segments):
+            if segment.start <= sample or (not ends and segment.start - segment.early <= sample):
                 break
-        late_s = second - piece.start / self.rate_hz
-        # What begins between a pause and the first sample behind it belongs to that sample.
-        return piece.onset_s + (max(late_s, 0.0) if piece.early and not ends else late_s)
+        late_s = second - segment.start / self.rate_hz
+        # A start between a pause and the next sample belongs to that sample.
+        return segment.onset_s + (max(late_s, 0.0) if segment.early and not ends else late_s)
 
 
-def joins_of(
+def find_joins(
     starts_s: Iterable[float], onsets_s: Iterable[float], jitter_s: float = JITTER_S, drift_s: float = DRIFT_S
 ) -> tuple[Join, ...]:
-    """Return where pieces meet whose onsets depart from those of pieces that follow each other.
+    """Return the joins at which onsets differ from those of continuous segments.
 
     Parameters
     ----------
     starts_s
-        Seconds of samples before each piece.
+        Seconds of samples before each segment.
     onsets_s
-        When each begins.
+        Stated onset of each segment.
     jitter_s, drift_s
         See `JITTER_S` and `DRIFT_S`.
     """
@@ -189,25 +194,25 @@ def joins_of(
     return tuple(found)
 
 
-def lay_out(
+def layout_of(
     n_samples: int,
     rate_hz: float,
     joins: Sequence[Join] = (),
     skips: Sequence[tuple[float, float]] = (),
     first_s: float = 0.0,
 ) -> Layout:
-    """Place samples in time.
+    """Return the positions of samples in time.
 
     Parameters
     ----------
     n_samples, rate_hz
-        What is there.
+        Number of samples and sampling rate.
     joins
-        Of the whole file.
+        Joins of the whole file.
     skips
-        Seconds of samples, from and to, that are there but were never recorded.
+        Start and end, in seconds of samples, of parts that the file contains but that were never recorded.
     first_s
-        Seconds of samples of the file that stand before the first that is there.
+        Seconds of samples in the file before the first of these samples, as in a cropped recording.
     """
     pauses: dict[int, float] = {}
     early: dict[int, float] = {}
@@ -218,20 +223,20 @@ def lay_out(
             early[sample] = max(early.get(sample, 0.0), sample - (join.at_s - first_s) * rate_hz)
     lost = [(_sample(begin, rate_hz), _sample(end, rate_hz)) for begin, end in skips]
     edges = sorted({0, n_samples, *pauses, *(min(max(edge, 0), n_samples) for pair in lost for edge in pair)})
-    pieces: list[Piece] = []
+    segments: list[FileSegment] = []
     late_s = end_s = 0.0
     for start, stop in pairwise(edges):
         late_s += pauses.get(start, 0.0)
         if not any(begin <= start and stop <= end for begin, end in lost):
-            # Where the clock went back, what follows is placed behind what was recorded before.
-            pieces.append(Piece(start, stop, max(start / rate_hz + late_s, end_s), early.get(start, 0.0)))
-            end_s = pieces[-1].onset_s + (stop - start) / rate_hz
-    first = pieces[0].onset_s if pieces else 0.0
-    return Layout(tuple(replace(piece, onset_s=piece.onset_s - first) for piece in pieces), rate_hz)
+            # If the clock went back, the segment starts when the previous one ends.
+            segments.append(FileSegment(start, stop, max(start / rate_hz + late_s, end_s), early.get(start, 0.0)))
+            end_s = segments[-1].onset_s + (stop - start) / rate_hz
+    first = segments[0].onset_s if segments else 0.0
+    return Layout(tuple(replace(segment, onset_s=segment.onset_s - first) for segment in segments), rate_hz)
 
 
-def placed(annotations: Iterable[Annotation], layout: Layout) -> tuple[Annotation, ...]:
-    """Return annotations, whose times count samples, at their true times."""
+def at_true_times(annotations: Iterable[Annotation], layout: Layout) -> tuple[Annotation, ...]:
+    """Return annotations at true times; their given times count samples."""
     return tuple(
         Annotation(
             onset := layout.true_s(note.onset_s),

@@ -1,7 +1,7 @@
-"""Types and units of channels: what MNE guesses is put right by what the file states.
+"""Types and units of channels: replace MNE's guesses by what the file states.
 
-MNE takes the type of a Nihon Kohden channel from its name (whatever holds a Z is 'misc': FZ, CZ, PZ), and that of a
-BrainVision channel from its unit, of which it knows few spellings; what it does not know it takes for volts.
+MNE derives the type of a Nihon Kohden channel from its name (names with a Z are 'misc': FZ, CZ, PZ), and that of a
+BrainVision channel from its unit. It knows few spellings of units, and treats unknown units as volts.
 """
 
 import struct
@@ -18,7 +18,7 @@ from ictal.errors import ReadError, listed
 from ictal.io.edf.reader import unit_uv
 
 GUESSED = ("misc", "bio")
-"""Types that MNE gives for want of a better one."""
+"""Types that MNE assigns if it does not know the type."""
 VOLT = 1e6
 GDF_UNITS = {4256: "V", 4274: "mV", 4275: "uV", 4276: "nV"}
 """Units of GDF 2 by their codes (ISO 11073-10101)."""
@@ -26,43 +26,43 @@ GDF_UNITS = {4256: "V", 4274: "mV", 4275: "uV", 4276: "nV"}
 
 @dataclass(frozen=True)
 class ScaledSource:
-    """Samples of channels whose unit the reader below did not know.
+    """Samples of channels whose unit MNE did not know.
 
     Attributes
     ----------
     source
-        Gives the samples as if they were volts.
+        Reads the samples as if they were volts.
     factors
-        Per channel, what they are multiplied by.
+        Factor of each channel.
     """
 
     source: Source
     factors: tuple[float, ...]
 
     def read(self, start: int, stop: int, rows: Sequence[int] | None = None) -> Signal:
-        """Return samples `start` to `stop`, [channel, time], of the channels `rows`; None: of all."""
+        """Return samples `start` to `stop` of the channels `rows` or of all, [channel, time]."""
         samples = self.source.read(start, stop, rows)
         chosen = range(len(self.factors)) if rows is None else rows
         factors = np.array([self.factors[row] for row in chosen], dtype=np.float32)
         return samples if (factors == 1).all() else samples * factors[:, None]
 
 
-def as_stated(recording: Recording, raw: Any, picks: Sequence[int]) -> Recording:
+def with_stated_units(recording: Recording, raw: Any, picks: Sequence[int]) -> Recording:
     """Return a recording of an `mne.io.Raw` with the types and units that its file states.
 
     Parameters
     ----------
     recording
-        With MNE's types as kinds, and its volts as µV.
+        With MNE's types as kinds, and MNE's volts converted to µV.
     raw
-        Of which it was made.
+        The Raw object of the recording.
     picks
-        Which of its channels the recording has.
+        Indices of the recording's channels in the Raw.
 
     Raises
     ------
     ReadError
-        If the unit of an electrode is not known.
+        If the unit of an electrode is unknown.
     """
     reader = type(raw).__name__
     kinds = list(recording.kinds)
@@ -83,8 +83,8 @@ def as_stated(recording: Recording, raw: Any, picks: Sequence[int]) -> Recording
     if unknown:
         names = listed(name for name, _ in unknown)
         raise ReadError(
-            f"{recording.name}: the voltages of {names} are not known, since their unit is stated as "
-            f"'{unknown[0][1]}'; allowed are uV, mV, V and nV"
+            f"{recording.name}: the voltages of {names} are unknown: their unit is '{unknown[0][1]}'; "
+            "allowed are uV, mV, V and nV"
         )
     factors = [1.0 if abs(factor - 1) < 1e-6 else factor for factor in factors]
     found = replace(recording, kinds=tuple(kinds))
@@ -92,7 +92,7 @@ def as_stated(recording: Recording, raw: Any, picks: Sequence[int]) -> Recording
 
 
 def _units(raw: Any, reader: str) -> list[tuple[str, float]]:
-    """Return the unit of each channel, and how many volts MNE took it for; nothing where MNE needs none."""
+    """Return the stated unit of each channel and its size in volts as MNE assumes it; empty if MNE is right."""
     extras = (raw._raw_extras or [None])[0] or {}
     if reader == "RawBrainVision":
         return [
@@ -108,7 +108,7 @@ def _units(raw: Any, reader: str) -> list[tuple[str, float]]:
 
 
 def _gdf_units(path: Path) -> list[str]:
-    """Return the unit of each channel of a GDF file: a text in version 1, a code in version 2."""
+    """Return the unit of each channel of a GDF file, which is text in version 1 and a code in version 2."""
     with path.open("rb") as file:
         head = file.read(256)
         first = head[4:8].strip().startswith(b"1") and float(head[4:8]) < 1.9

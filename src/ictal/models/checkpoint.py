@@ -12,7 +12,7 @@ from pydantic import ConfigDict
 from safetensors import SafetensorError
 from safetensors.torch import load, save
 
-from ictal.core.atomic_files import whole_file, write_json
+from ictal.core.atomic_files import atomic_write, write_json
 from ictal.core.labels import PATTERNS
 from ictal.core.montage import CHANNELS
 from ictal.core.settings import Settings
@@ -146,7 +146,7 @@ def save_model(folder: Path, network: ArmNetwork | MeanOfArms, card: Card) -> No
     """
     tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in network.state_dict().items()}
     content = save(tensors)
-    with whole_file(folder / WEIGHTS) as part:
+    with atomic_write(folder / WEIGHTS) as part:
         part.write_bytes(content)  # safetensors' own `save_file` makes files that only the user can read
     known = {
         "weights_sha256": hashlib.sha256(content).hexdigest(),

@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ictal.core.recording import Signal
-from ictal.core.windows import RATE_HZ, WINDOW_SAMPLES, Geometry, Place, completed
+from ictal.core.windows import RATE_HZ, WINDOW_SAMPLES, Geometry, WindowPosition, pad_window
 from ictal.preprocessing.regional_spectrogram import CONTEXT_S, Context, contexts_of
 from ictal.preprocessing.runs import RecordedRun
 from ictal.preprocessing.settings import MARGIN_S, StandardiseSettings
@@ -52,11 +52,11 @@ class ModelWindow:
     @property
     def unrecorded(self) -> npt.NDArray[np.bool_]:
         """Which samples of the window are not in the recording, [20, 10000]."""
-        return np.asarray(completed((~self.gone).astype(np.float32), self.start, "zero") == 0)
+        return np.asarray(pad_window((~self.gone).astype(np.float32), self.start, "zero") == 0)
 
 
 def model_windows(
-    runs: Sequence[RecordedRun], places: Sequence[Place], geometry: Geometry, settings: StandardiseSettings
+    runs: Sequence[RecordedRun], places: Sequence[WindowPosition], geometry: Geometry, settings: StandardiseSettings
 ) -> Iterator[ModelWindow]:
     """Give the windows at some places, in their order; neighbours are read together."""
     for number, starts in _together(places):
@@ -64,8 +64,8 @@ def model_windows(
         begin, stop = max(0, starts[0]), min(run.n_samples, starts[-1] + WINDOW_SAMPLES)
         chunk, _ = run.standardised(begin, stop, settings)
         for start in starts:
-            window = completed(chunk.signal, start - begin, geometry.short)
-            yield ModelWindow(window, geometry.made_up(run), chunk.missing, start - begin, geometry)
+            window = pad_window(chunk.signal, start - begin, geometry.short)
+            yield ModelWindow(window, geometry.n_padded(run), chunk.missing, start - begin, geometry)
 
 
 def contexts_at(run: RecordedRun, starts: Sequence[int], max_missing: float) -> Context:
@@ -76,14 +76,14 @@ def contexts_at(run: RecordedRun, starts: Sequence[int], max_missing: float) -> 
     return contexts_of(wide.signal, wide.missing, [(start - begin) / RATE_HZ for start in starts], max_missing)
 
 
-def contexts(runs: Sequence[RecordedRun], places: Sequence[Place], max_missing: float) -> Context:
+def contexts(runs: Sequence[RecordedRun], places: Sequence[WindowPosition], max_missing: float) -> Context:
     """Return the contexts of the windows at some places, in their order."""
     return np.concatenate([contexts_at(runs[number], starts, max_missing) for number, starts in _together(places)])
 
 
-def _together(places: Sequence[Place]) -> Iterator[tuple[int, list[int]]]:
+def _together(places: Sequence[WindowPosition]) -> Iterator[tuple[int, list[int]]]:
     """Divide windows into neighbours that are read together: their run, and their first samples in its order."""
-    group: list[Place] = []
+    group: list[WindowPosition] = []
     for place in places:
         if group and not _are_neighbours(group, place):
             yield group[0].run, [one.start for one in group]
@@ -93,7 +93,7 @@ def _together(places: Sequence[Place]) -> Iterator[tuple[int, list[int]]]:
         yield group[0].run, [one.start for one in group]
 
 
-def _are_neighbours(group: Sequence[Place], place: Place) -> bool:
+def _are_neighbours(group: Sequence[WindowPosition], place: WindowPosition) -> bool:
     first, last = group[0], group[-1]
     ordered = place.run == first.run and place.start >= last.start
     return ordered and place.start - first.start <= TOGETHER and place.start - last.start <= APART

@@ -12,7 +12,7 @@ from matplotlib.colors import Colormap, LinearSegmentedColormap, Normalize
 from matplotlib.figure import Figure
 from matplotlib.patches import Circle
 
-from ictal.core.atomic_files import whole_file
+from ictal.core.atomic_files import atomic_write
 from ictal.core.labels import PATTERN_TITLES, PATTERNS
 from ictal.core.montage import CHAINS, CHANNELS, ELECTRODES
 from ictal.core.recording import Signal
@@ -101,7 +101,7 @@ def save_figure(figure: Figure, path: Path) -> None:
     if path.suffix.lower() not in FORMATS:
         raise UnknownNameError("kind of figure", path.suffix, FORMATS)
     kind = path.suffix.lower()[1:]
-    with whole_file(path) as part, mpl.rc_context({**STYLE, "svg.hashsalt": "ictal"}):
+    with atomic_write(path) as part, mpl.rc_context({**STYLE, "svg.hashsalt": "ictal"}):
         figure.savefig(part, format=kind, dpi=150, metadata={"Date": None} if kind == "svg" else None)
 
 

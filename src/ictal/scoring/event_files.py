@@ -7,7 +7,7 @@ from typing import Any
 import pandas as pd
 
 from ictal import __version__
-from ictal.core.atomic_files import whole_file, write_json, writing
+from ictal.core.atomic_files import atomic_write, write_json, writing
 from ictal.core.labels import PATTERN_TITLES
 from ictal.core.recording import Annotation
 from ictal.errors import IctalError
@@ -66,7 +66,7 @@ def annotation_text(event: Event) -> str:
 def write_events(events: Sequence[Event], recording: RecordingInfo, folder: Path) -> list[Path]:
     """Write events in the format of SzCORE and BIDS: NAME_events.tsv, and NAME_events.json, which describes it."""
     table, sidecar = (folder / f"{recording.stem}_events{suffix}" for suffix in (".tsv", ".json"))
-    with writing(table), whole_file(table) as part:
+    with writing(table), atomic_write(table) as part:
         events_table(events, recording).to_csv(part, sep="\t", index=False, na_rep="n/a", lineterminator="\n")
     with writing(sidecar):
         write_json(sidecar, SIDECAR | {"GeneratedBy": {"Name": "ictal", "Version": __version__}})

@@ -12,7 +12,7 @@ import torch
 from filelock import FileLock
 from torch import Tensor, nn
 
-from ictal.core.atomic_files import hash_of, remove_parts, whole_file, write_json, writing
+from ictal.core.atomic_files import atomic_write, hash_of, remove_partial_files, write_json, writing
 from ictal.core.montage import CHAINS, N_CHANNELS
 from ictal.core.windows import WINDOW_SAMPLES
 from ictal.errors import ModelError
@@ -156,7 +156,7 @@ def export_model(path: Path, folder: Path | None = None) -> Path:
     with writing(out):
         out.mkdir(parents=True, exist_ok=True)
         with FileLock(out / ".lock"):  # of several processes, one exports and the others wait
-            remove_parts(out)
+            remove_partial_files(out)
             return out if read_contract(path) else _export_to(path, out)
 
 
@@ -165,8 +165,8 @@ def _export_to(path: Path, out: Path) -> Path:
     graphs, parts = _graphs(model)
     with ExitStack() as files:
         # Files are renamed in reverse order: the contract last, so that its graphs always exist.
-        contract_file = files.enter_context(whole_file(out / CONTRACT))
-        made = {graph.file: files.enter_context(whole_file(out / graph.file)) for graph in graphs}
+        contract_file = files.enter_context(atomic_write(out / CONTRACT))
+        made = {graph.file: files.enter_context(atomic_write(out / graph.file)) for graph in graphs}
         for graph in graphs:
             _export(graph, made[graph.file])
         hashes = {name: sha256_of(part) for name, part in made.items()}

@@ -25,7 +25,7 @@ from ictal.core.predictions import PROBABILITY_COLUMNS
 from ictal.core.progress import Progress, silent
 from ictal.core.recording import Recording
 from ictal.core.settings import Settings
-from ictal.core.windows import CENTRE_S, CENTRE_SAMPLES, RATE_HZ, WINDOW_S, WINDOW_SAMPLES, Geometry, completed
+from ictal.core.windows import CENTRE_S, CENTRE_SAMPLES, RATE_HZ, WINDOW_S, WINDOW_SAMPLES, Geometry, pad_window
 from ictal.errors import ReadError, RecipeError, UnknownNameError
 from ictal.io import as_recording
 from ictal.models.hub import find_model
@@ -205,8 +205,8 @@ class Chunk:
         end = -(-(self.starts[-1] + WINDOW_SAMPLES - geometry.unseen) // FRAME) * FRAME
         standardised, plain = self.run.standardised(self.offset, min(end, self.run.n_samples), settings)
         contexts = contexts_at(self.run, self.starts, settings.max_missing) if contract.sees_context else None
-        if geometry.made_up(self.run):
-            signal = completed(standardised.signal, first - self.offset, geometry.short)
+        if geometry.n_padded(self.run):
+            signal = pad_window(standardised.signal, first - self.offset, geometry.short)
         else:
             signal = np.pad(standardised.signal, ((0, 0), (geometry.unseen, geometry.unseen)))
         return WindowBatch(signal, [start - first for start in self.starts], contexts), plain
@@ -250,7 +250,7 @@ def score_chunk(
     starts = [start - chunk.offset for start in chunk.starts]
     onset_s = chunk.run.onset_s + chunk.offset / RATE_HZ
     rows = describe_windows(plain, chunk.run.mapping, starts, onset_s, chunk.geometry, quality)
-    rows["made_up_s"] = chunk.geometry.made_up(chunk.run) / RATE_HZ
+    rows["made_up_s"] = chunk.geometry.n_padded(chunk.run) / RATE_HZ
     rows[list(PROBABILITY_COLUMNS)] = np.where((rows["reason"] == "").to_numpy()[:, None], probabilities, np.nan)
     rows["spread"] = spread_of(rows)
     return rows[list(COLUMNS)]
@@ -263,7 +263,7 @@ def _notes(
     notes = []
     if mapping.interpolated:
         notes.append(f"interpolated from other electrodes by spherical splines: {', '.join(mapping.interpolated)}")
-    short = [run for run in runs if geometry.made_up(run)]
+    short = [run for run in runs if geometry.n_padded(run)]
     if short and len(runs) > 1:
         seconds = sum(run.n_samples for run in short) / RATE_HZ
         plural = "" if len(short) == 1 else "s"

@@ -13,7 +13,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from ictal.core.atomic_files import whole_file
+from ictal.core.atomic_files import atomic_write
 from ictal.core.labels import PATTERN_TITLES
 from ictal.core.predictions import PROBABILITY_COLUMNS
 from ictal.errors import TableError, listed, reason
@@ -26,7 +26,7 @@ from ictal.scoring.scored_recording import RecordingInfo
 if TYPE_CHECKING:
     import mne
 
-SPECTRUM_COLUMNS = ("spectrum_left", "spectrum_right")
+SPECTRUM_COLUMNS: tuple[str, str] = ("spectrum_left", "spectrum_right")
 AEEG_COLUMNS = ("aeeg_left_low", "aeeg_left_high", "aeeg_right_low", "aeeg_right_high")
 COLUMNS = (
     *("start_s", "stop_s"),
@@ -126,11 +126,11 @@ class Scores:
         return write_annotated_copy(self.events(), self.recording, Path(folder))
 
     def write(self, path: str | Path, *, synced: bool = False) -> None:
-        """Write table, recording and manifest as one Parquet file, whole or not at all; see `whole_file`."""
+        """Write table, recording and manifest as one Parquet file, whole or not at all; see `atomic_write`."""
         table = pa.Table.from_pandas(self.frame, preserve_index=False)
         kept = {"recording": self.recording.model_dump(mode="json"), "manifest": self.manifest}
         metadata = {**(table.schema.metadata or {}), METADATA: json.dumps(kept).encode()}
-        with whole_file(Path(path), synced=synced) as part:
+        with atomic_write(Path(path), synced=synced) as part:
             pq.write_table(table.replace_schema_metadata(metadata), part)
 
     @classmethod

@@ -7,7 +7,7 @@ from typing import Any
 
 import pandas as pd
 
-from ictal.core.atomic_files import whole_file, write_json, writing
+from ictal.core.atomic_files import atomic_write, write_json, writing
 from ictal.core.predictions import PROBABILITY_COLUMNS
 from ictal.scoring.burden import burden, left_right, longest_runs
 from ictal.scoring.events import EVENT_PATTERNS, Event
@@ -41,7 +41,7 @@ def write_csv(scores: Scores, folder: Path) -> list[Path]:
     path = folder / f"{scores.recording.stem}_scores.csv"
     table = scores.frame.drop(columns=list(LIST_COLUMNS))
     table.insert(2, "clock_time", [scores.recording.clock_time(second) for second in table["start_s"]])
-    with writing(path), whole_file(path) as part:
+    with writing(path), atomic_write(path) as part:
         table.to_csv(part, index=False, lineterminator="\n")
     return [path]
 

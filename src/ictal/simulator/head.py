@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 from platformdirs import user_cache_path
 
-from ictal.core.atomic_files import hash_of, whole_file
+from ictal.core.atomic_files import atomic_write, hash_of
 from ictal.core.montage import ELECTRODES
 
 Floats = npt.NDArray[np.float64]
@@ -54,7 +54,7 @@ def _directions(angles: Floats) -> Floats:
 
 
 POSITIONS = _directions(np.array([ANGLES[name] for name in SITES], dtype=np.float64))
-"""Place of each of `SITES` on the unit sphere: x to the right ear, y to the nose, z to the vertex, [21, 3]."""
+"""Position of each of `SITES` on the unit sphere: x to the right ear, y to the nose, z to the vertex, [21, 3]."""
 
 HEAD_RADIUS_M = 0.095
 LAYERS = (0.90, 0.92, 0.97, 1.0)
@@ -140,7 +140,7 @@ def forward_models() -> Floats:
     path: Path = user_cache_path("ictal") / "head" / f"{key}.npy"
     if not path.exists():
         models = np.stack([_solve(skull) for skull in SKULL_S_PER_M])
-        with whole_file(path) as part, part.open("wb") as file:
+        with atomic_write(path) as part, part.open("wb") as file:
             np.save(file, models.astype(np.float32))
     return np.asarray(np.load(path), dtype=np.float64)
 

@@ -9,7 +9,7 @@ import pandas as pd
 import torch
 from scipy.optimize import minimize_scalar
 
-from ictal.core.atomic_files import whole_file
+from ictal.core.atomic_files import atomic_write
 from ictal.core.labels import VOTE_COLUMNS, distribution, panel_size
 from ictal.core.predictions import eeg_weights
 from ictal.core.progress import Progress, silent
@@ -120,5 +120,5 @@ def _write_penalties(settings: RegressionSettings, chosen: ChosenPenalty, folder
     folder.mkdir(parents=True, exist_ok=True)
     table = pd.DataFrame({"penalty": settings.penalties, "inner_kl": chosen.kl})
     table["chosen"] = table["penalty"] == chosen.penalty
-    with whole_file(folder / PENALTIES) as part:
+    with atomic_write(folder / PENALTIES) as part:
         table.to_csv(part, index=False)

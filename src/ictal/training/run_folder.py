@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 from filelock import FileLock, Timeout
 
-from ictal.core.atomic_files import remove_parts, write_json, write_text
+from ictal.core.atomic_files import remove_partial_files, write_json, write_text
 from ictal.core.predictions import Predictions
 from ictal.data import TEST
 from ictal.errors import RunError
@@ -108,7 +108,7 @@ class RunFolder:
         try:
             with FileLock(self.path / ".lock", timeout=0):
                 for folder in (self.path, *self.path.glob("*/*/")):
-                    remove_parts(folder)
+                    remove_partial_files(folder)
                 if has_run:
                     self._check(recipe, fingerprint, manifest.get(BEGUN_WITH))
                 else:

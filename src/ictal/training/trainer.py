@@ -8,7 +8,7 @@ import lightning as L  # noqa: N812 - the conventional alias
 import pandas as pd
 import torch
 
-from ictal.core.atomic_files import PART, whole_file, writing
+from ictal.core.atomic_files import PART, atomic_write, writing
 from ictal.core.progress import Progress, silent
 from ictal.data import WindowArray
 from ictal.data.simulated_stream import Stream
@@ -111,7 +111,7 @@ class SaveEachEpoch(L.Callback):
         assert isinstance(pl_module, Learner)
         pl_module.record_epoch()
         path = self.folder / CHECKPOINT
-        part = path.with_name(f".{CHECKPOINT}{PART}")  # `whole_file` would give each process its own name
+        part = path.with_name(f".{CHECKPOINT}{PART}")  # `atomic_write` would give each process its own name
         with writing(path):
             try:
                 trainer.save_checkpoint(part)
@@ -121,7 +121,7 @@ class SaveEachEpoch(L.Callback):
             if trainer.is_global_zero:
                 part.replace(path)
         if trainer.is_global_zero:
-            with whole_file(self.folder / HISTORY) as path:
+            with atomic_write(self.folder / HISTORY) as path:
                 pd.DataFrame(pl_module.history).to_csv(path, index=False)
 
 

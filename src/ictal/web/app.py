@@ -1,4 +1,4 @@
-"""The server: requests in, a call of the viewer, what it said out."""
+"""The HTTP server: each request becomes one call of the viewer."""
 
 from dataclasses import asdict
 from pathlib import Path
@@ -14,38 +14,36 @@ from ictal.errors import IctalError, UnknownNameError
 from ictal.models.hub import NOT_A_DEVICE
 from ictal.web import schemas
 from ictal.web.body_limit import BodyLimit
-from ictal.web.details import listed_item
+from ictal.web.details import summary_of
 from ictal.web.library import NotYetError
 from ictal.web.security import Guard
 from ictal.web.settings import MEGABYTE
-from ictal.web.traces import Cuts
+from ictal.web.traces import Filters
 from ictal.web.viewer import Viewer
 
 STATIC = Path(__file__).parent / "static"
-MOST_COLUMNS = 4000
 UPLOAD = "/api/upload"
 BINARY = "application/octet-stream"
 
 Time = Annotated[float, Query(ge=0, le=1e8, allow_inf_nan=False, description="Seconds from the start.")]
-Width = Annotated[int, Query(ge=1, le=MOST_COLUMNS, description="Pixels.")]
-Hertz = Annotated[float | None, Query(gt=0, le=1e4, allow_inf_nan=False, description="Of a filter; none without.")]
-Id = Annotated[str, PathParameter(alias="id", max_length=40, description="As the list gives it.")]
-Named = Annotated[str | None, Query(max_length=60, description="Who asks; blind raters are told less.")]
+Width = Annotated[int, Query(ge=1, le=schemas.MOST_COLUMNS, description="Pixels.")]
+Id = Annotated[str, PathParameter(alias="id", max_length=40, description="Id from the list of recordings.")]
+Rater = Annotated[str | None, Query(max_length=60, description="Who asks; blinded raters see less.")]
 PROBLEMS: dict[int | str, dict[str, Any]] = {
     status: {"model": schemas.Problem, "description": what}
     for status, what in (
-        (400, "The request makes no sense."),
+        (400, "The request is invalid."),
         (401, "The token is missing or wrong."),
-        (403, "Another site asks, or it is not allowed here."),
+        (403, "The request comes from another site, or is not allowed here."),
         (404, "There is no such thing."),
-        (409, "It is not known yet, or withheld until a vote."),
+        (409, "Not known yet, or withheld until a vote."),
         (413, "The request is too large."),
     )
 }
 
 
 def create_app(viewer: Viewer, token: str, host: str = "127.0.0.1") -> FastAPI:
-    """Return the application, guarded by the token; see `ictal.web.security.Guard`."""
+    """Return the application, protected by the token; see `ictal.web.security.Guard`."""
     app = FastAPI(
         title="ictal view", version=__version__, description=NOT_A_DEVICE, openapi_url="/api/openapi.json",
         docs_url=None, redoc_url=None, responses=PROBLEMS,
@@ -63,7 +61,7 @@ def create_app(viewer: Viewer, token: str, host: str = "127.0.0.1") -> FastAPI:
 
 
 async def _problem(_: Request, error: Exception) -> JSONResponse:
-    """Answer with an error's own words; only what nobody foresaw is a 500."""
+    """Return the message of an error; only unexpected errors are a 500."""
     status = 404 if isinstance(error, UnknownNameError) else 409 if isinstance(error, NotYetError) else 400
     return JSONResponse({"detail": str(error)}, status)
 
@@ -78,25 +76,25 @@ def _add_page(app: FastAPI) -> None:
 
 def _add_recordings(app: FastAPI, viewer: Viewer) -> None:
     @app.get("/api/about")
-    def about() -> schemas.About:
-        """Say what the program is, and what it may do here."""
-        return schemas.About(**viewer.about())
+    def about() -> schemas.ViewerInfo:
+        """Return the version and the settings of the viewer."""
+        return schemas.ViewerInfo(**viewer.about())
 
     @app.get("/api/recordings")
-    def recordings() -> list[schemas.Listed]:
-        """List the recordings, with how far they are scored."""
-        return [schemas.Listed(**listed_item(item)) for item in viewer.library]
+    def recordings() -> list[schemas.RecordingSummary]:
+        """List the recordings and the progress of scoring."""
+        return [schemas.RecordingSummary(**summary_of(item)) for item in viewer.library]
 
     @app.get("/api/recordings/{id}")
-    def recording(id_: Id, rater: Named = None) -> schemas.Details:
-        """Say what is known of a recording."""
-        return schemas.Details(**viewer.details(viewer.library[id_], rater))
+    def recording(id_: Id, rater: Rater = None) -> schemas.RecordingDetails:
+        """Return the details of a recording."""
+        return schemas.RecordingDetails(**viewer.details(viewer.library[id_], rater))
 
     @app.get("/api/recordings/{id}/overview", responses={200: {"model": schemas.Overview}})
-    def columns(id_: Id, start_s: Time, stop_s: Time, width: Width = 1200, rater: Named = None) -> Response:
-        """Give the scores of a stretch of time as columns."""
+    def columns(id_: Id, start_s: Time, stop_s: Time, width: Width = 1200, rater: Rater = None) -> Response:
+        """Return the scores of a time span as columns."""
         _check_span(start_s, stop_s)
-        # Tens of thousands of numbers: they are not validated once more on their way out.
+        # Tens of thousands of numbers: they are not validated again.
         content = viewer.overview(viewer.library[id_], (start_s, stop_s), width, rater)
         return Response(content, media_type="application/json")
 
@@ -105,63 +103,61 @@ def _add_recordings(app: FastAPI, viewer: Viewer) -> None:
         response_class=Response,
         responses={200: {"content": {BINARY: {"schema": {"type": "string", "format": "binary"}}}}},
     )
-    def signal(
-        id_: Id, start_s: Time, stop_s: Time, width: Width = 1500, montage: str | None = None,
-        low_hz: Hertz = None, high_hz: Hertz = None, notch_hz: Hertz = None,
-    ) -> Response:  # fmt: skip
-        """Give traces as binary: the length of a JSON header (uint32), the header, then float32, little-endian."""
-        _check_span(start_s, stop_s)
-        cuts = Cuts(low_hz=low_hz, high_hz=high_hz, notch_hz=notch_hz)
-        traces = viewer.traces(viewer.library[id_], montage, (start_s, stop_s), cuts, width)
+    def signal(id_: Id, query: Annotated[schemas.SignalQuery, Query()]) -> Response:
+        """Return traces as binary: the length of a JSON header (uint32), the header, then float32, little-endian."""
+        _check_span(query.start_s, query.stop_s)
+        filters = Filters(low_hz=query.low_hz, high_hz=query.high_hz, notch_hz=query.notch_hz)
+        span_s = query.start_s, query.stop_s
+        traces = viewer.traces(viewer.library[id_], query.montage, span_s, filters, query.width)
         return Response(traces.to_bytes(), media_type=BINARY)
 
 
 def _add_windows(app: FastAPI, viewer: Viewer) -> None:
     @app.get("/api/recordings/{id}/window")
-    def window(id_: Id, time_s: Time, rater: Named = None) -> schemas.Window:
-        """Say what is known of the window whose centre holds a time."""
+    def window(id_: Id, time_s: Time, rater: Rater = None) -> schemas.Window:
+        """Return what is known of the window whose centre contains a time."""
         return schemas.Window(**viewer.window(viewer.library[id_], time_s, rater))
 
     @app.get("/api/recordings/{id}/similar")
-    def similar(id_: Id, time_s: Time, rater: Named = None) -> schemas.Similar:
-        """List windows like the one whose centre holds a time; the first answer takes seconds, as below."""
+    def similar(id_: Id, time_s: Time, rater: Rater = None) -> schemas.SimilarWindows:
+        """List windows similar to the one at a time; the first answer takes seconds, since the model is loaded."""
         windows, note = viewer.similar(viewer.library[id_], time_s, rater)
-        return schemas.Similar(windows=[schemas.Neighbour(**each) for each in windows], note=note)
+        return schemas.SimilarWindows(windows=[schemas.Neighbour(**each) for each in windows], note=note)
 
-    @app.get("/api/recordings/{id}/why", responses={200: {"model": schemas.Why}})
+    @app.get("/api/recordings/{id}/why", responses={200: {"model": schemas.WindowExplanation}})
     def why(
         id_: Id,
         time_s: Time,
         pattern: schemas.Pattern,
         method: schemas.Method = "gradients",
-        rater: Named = None,
+        rater: Rater = None,
     ) -> JSONResponse:
-        """Say what in a window speaks for a pattern; the first answer takes seconds, for the model is loaded."""
+        """Explain the prediction of a pattern; the first answer takes seconds, since the model is loaded."""
         return JSONResponse(viewer.why(viewer.library[id_], time_s, pattern, method, rater))
 
 
 def _add_votes(app: FastAPI, viewer: Viewer) -> None:
     @app.get("/api/raters")
     def raters() -> list[schemas.Rater]:
-        """List those who may vote."""
+        """List the raters."""
         return [schemas.Rater(name=name) for name in viewer.votes.raters()]
 
     @app.post("/api/raters", status_code=201)
     def add_rater(rater: schemas.Rater) -> schemas.Rater:
-        """Add somebody who may vote."""
+        """Add a rater."""
         viewer.votes.add_rater(rater.name)
         return schemas.Rater(name=viewer.votes.known(rater.name))
 
     @app.get("/api/recordings/{id}/votes")
-    def votes(id_: Id, rater: Named = None) -> list[schemas.Vote]:
+    def votes(id_: Id, rater: Rater = None) -> list[schemas.GivenVote]:
         """List the votes on a recording, of one rater or all."""
-        return [schemas.Vote(**asdict(vote)) for vote in viewer.votes.all(viewer.library[id_].content, rater)]
+        return [schemas.GivenVote(**asdict(vote)) for vote in viewer.votes.all(viewer.library[id_].content, rater)]
 
     @app.post("/api/recordings/{id}/votes")
-    def vote(id_: Id, ballot: schemas.Ballot) -> schemas.Vote:
-        """Keep a vote on the window whose centre holds a time, in place of the rater's earlier one."""
+    def vote(id_: Id, ballot: schemas.Ballot) -> schemas.GivenVote:
+        """Store a vote on the window at a time; it replaces the rater's earlier vote."""
         given = viewer.vote(viewer.library[id_], ballot.rater, ballot.time_s, ballot.pattern)
-        return schemas.Vote(**asdict(given))
+        return schemas.GivenVote(**asdict(given))
 
     @app.delete("/api/recordings/{id}/votes", status_code=204)
     def take_back(id_: Id, rater: Annotated[str, Query(max_length=60)], time_s: Time) -> None:
@@ -169,9 +165,9 @@ def _add_votes(app: FastAPI, viewer: Viewer) -> None:
         viewer.take_back(viewer.library[id_], rater, time_s)
 
     @app.get("/api/agreement")
-    def agreement() -> schemas.Agreement:
-        """Say how raters agree with each other and with the model."""
-        return schemas.Agreement(**viewer.agreement())
+    def agreement() -> schemas.AgreementReport:
+        """Return the agreement of raters with each other and with the model."""
+        return schemas.AgreementReport(**viewer.agreement())
 
     @app.get(
         "/api/export",
@@ -179,7 +175,7 @@ def _add_votes(app: FastAPI, viewer: Viewer) -> None:
         responses={200: {"content": {"text/csv": {"schema": {"type": "string"}}}}},
     )
     def export() -> Response:
-        """Give the votes as the manifest that 'ictal ablate' reads, a row per window."""
+        """Return the votes as a manifest for 'ictal ablate', one row per window."""
         text = viewer.manifest().to_csv(index=False, lineterminator="\n")
         return Response(
             text, media_type="text/csv", headers={"Content-Disposition": 'attachment; filename="votes.csv"'}
@@ -189,11 +185,11 @@ def _add_votes(app: FastAPI, viewer: Viewer) -> None:
 def _add_upload(app: FastAPI, viewer: Viewer) -> None:
     @app.post(UPLOAD, status_code=201)
     def upload(file: UploadFile) -> schemas.Uploaded:
-        """Take a recording; it is parsed by a process of its own, scored and shown."""
+        """Upload a recording; it is parsed in a separate process, scored and shown."""
         item, known = viewer.receive(file.file, file.filename or "")
         return schemas.Uploaded(id=item.id, known=known)
 
 
 def _check_span(start_s: float, stop_s: float) -> None:
     if stop_s <= start_s:
-        raise IctalError(f"stop_s is {stop_s:g} and start_s {start_s:g}; allowed is a later stop")
+        raise IctalError(f"stop_s is {stop_s:g} and start_s is {start_s:g}; stop_s must be larger")

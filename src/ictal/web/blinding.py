@@ -10,7 +10,7 @@ from ictal.web.votes import Votes
 BLIND = "Vote first: what the model and others say of this window is told afterwards."
 
 
-class Blindness:
+class Blinding:
     """Withholds what would lead a rater, until the vote is given.
 
     Parameters
@@ -37,7 +37,7 @@ class Blindness:
         if self.withholds(item, number, rater):
             raise NotYetError(BLIND)
 
-    def seen_by(self, item: Item, rater: str | None) -> pd.DataFrame:
+    def visible_scores(self, item: Item, rater: str | None) -> pd.DataFrame:
         """Return the scores without what the model says of windows on which a rater has not voted."""
         frame = item.frame.copy()
         voted = np.isin(middles_of(frame), list(self._voted_times(item, rater)))

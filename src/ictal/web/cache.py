@@ -5,12 +5,12 @@ from collections import OrderedDict
 from collections.abc import Callable, Hashable
 from typing import Any, TypeVar
 
-KEPT = 128
+MAX_RESULTS = 128
 """Answers that are kept; of more, the one that nobody asked for the longest goes."""
 T = TypeVar("T")
 
 
-class Kept:
+class ResultCache:
     """The last answers, by what was asked; several threads may ask."""
 
     def __init__(self) -> None:
@@ -27,6 +27,6 @@ class Kept:
         found = make()
         with self._lock:
             self._answers[key] = found
-            if len(self._answers) > KEPT:
+            if len(self._answers) > MAX_RESULTS:
                 self._answers.popitem(last=False)
         return found

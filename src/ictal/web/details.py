@@ -8,7 +8,8 @@ import pandas as pd
 
 from ictal.core.labels import PATTERN_TITLES, PATTERNS
 from ictal.core.windows import CENTRE_S
-from ictal.io.edf.header import BDF_MAGIC, EDF_MAGIC, printable
+from ictal.io.edf.fields import printable
+from ictal.io.edf.header import BDF_MAGIC, EDF_MAGIC
 from ictal.report.colours import PATTERN_COLOURS
 from ictal.web.library import Item
 
@@ -18,7 +19,7 @@ LEAST_GAP_S = 1e-3
 PATTERNS_SHOWN = [{"key": name, "title": PATTERN_TITLES[name], "colour": PATTERN_COLOURS[name]} for name in PATTERNS]
 
 
-def listed_item(item: Item) -> dict[str, Any]:
+def summary_of(item: Item) -> dict[str, Any]:
     """Return a recording as it stands in the list."""
     start = item.recording.start
     return {
@@ -36,7 +37,7 @@ def details(item: Item, *, withheld: bool) -> dict[str, Any]:
     settings = item.scores.manifest.get("settings", {}) if item.scores else {}
     step_s = float(settings.get("step_s", CENTRE_S))
     return {
-        **listed_item(item),
+        **summary_of(item),
         "rate_hz": recording.rate_hz,
         "montages": list(item.montages),
         "amplitude_uv": item.amplitudes_uv[0],

@@ -21,7 +21,7 @@ from ictal.models.arm_network import ArmNetwork, parts_of
 from ictal.models.checkpoint import Model, load_model
 from ictal.report.derivation_evidence import LEAST_NATS, of_derivations
 from ictal.web.overview import numbers
-from ictal.web.similar import Labelled, simulated_windows
+from ictal.web.similar import LabelledWindows, simulated_windows
 
 DERIVATIONS = [str(pair) for pair in derivations_of(MONTAGES["double_banana"])]
 STRETCH_S = 5
@@ -103,7 +103,7 @@ class Explainer:
             parts = [_features(arm, batch) for arm in parts_of(network)]
         return np.concatenate([part.float().numpy() for part in parts], axis=1)
 
-    def simulated(self, numbers: range) -> Labelled:
+    def simulated(self, numbers: range) -> LabelledWindows:
         """Return some simulated windows by their features, see `ictal.web.similar`."""
         names, votes, windows = simulated_windows(numbers, self.model.card.standardise)
         return names, votes, self.features(windows)

@@ -4,9 +4,9 @@ import hashlib
 import threading
 from pathlib import Path
 
-from ictal.core.atomic_files import hash_of, reason_of
-from ictal.core.hashing import remembered_hash, stamp_of
-from ictal.errors import IctalError
+from ictal.core.atomic_files import hash_of
+from ictal.core.hashing import cached_hash, stamp_of
+from ictal.errors import IctalError, reason
 from ictal.io.recording_files import parts_of, recording_hash
 from ictal.web.votes import Votes
 
@@ -48,11 +48,11 @@ class Identity:
         """The hash, if it was asked for before."""
         return self._content
 
-    def at_once(self) -> str | None:
+    def content_if_quick(self) -> str | None:
         """Return the hash where nobody has to wait for it: it is remembered, or the recording is small."""
         parts = parts_of(self.path)
         small = sum(part.stat().st_size for part in parts) <= SMALL_BYTES
-        if small or all(remembered_hash(part) for part in parts):
+        if small or all(cached_hash(part) for part in parts):
             return self.content()
         return None
 
@@ -72,9 +72,9 @@ class Identity:
                 try:
                     found = recording_hash(self.path)
                     self.check()
-                    _adopt(self._votes, self.path, found)
+                    _migrate_votes_of(self._votes, self.path, found)
                 except OSError as error:
-                    raise IctalError(f"{self.path}: cannot be read: {reason_of(error)}") from error
+                    raise IctalError(f"{self.path}: cannot be read: {reason(error)}") from error
                 self._content = found
             return self._content
 
@@ -110,7 +110,7 @@ def former_id(path: Path) -> str:
     return digest.hexdigest()
 
 
-def settle(votes: Votes) -> None:
+def migrate_votes(votes: Votes) -> None:
     """Keep votes of version 0.1 under the content of their files, as far as those are still there."""
     for former, file in votes.of_former_ids():
         content = _content_of_former(Path(file), former)
@@ -118,7 +118,7 @@ def settle(votes: Votes) -> None:
             votes.move(former, file, content)
 
 
-def _adopt(votes: Votes, path: Path, content: str) -> None:
+def _migrate_votes_of(votes: Votes, path: Path, content: str) -> None:
     """Give a recording the votes that version 0.1 kept under its former id, unless they are of another file.
 
     Two recordings may share a former id. Where the file is still there on which a vote was given, its content says

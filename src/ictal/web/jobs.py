@@ -13,18 +13,18 @@ from ictal.models.hub import find_model
 from ictal.scoring.engines import Engine, open_engine
 from ictal.scoring.pipeline import score
 from ictal.scoring.scores import Scores
-from ictal.web.library import CONTENT, Item, names_other, places_of
-from ictal.web.worker_process import WAIT_S, Helper
+from ictal.web.library import CONTENT, Item, belong_to_other_file, score_paths
+from ictal.web.worker_process import WAIT_S, WorkerProcess
 
 Job = Callable[[], None]
 log = logging.getLogger(__name__)
 
 
-class StopError(Exception):
+class JobStoppedError(Exception):
     """Ends a job whose result nobody waits for any more."""
 
 
-class Worker:
+class JobThread:
     """A thread that does jobs in the order in which they come, and dies with the program."""
 
     def __init__(self, name: str) -> None:
@@ -48,16 +48,16 @@ class Worker:
             self._thread.join(WAIT_S)
 
     def check(self) -> None:
-        """Raise a `StopError` where the worker was stopped; jobs call it now and then."""
+        """Raise a `JobStoppedError` where the worker was stopped; jobs call it now and then."""
         if self._stopped.is_set():
-            raise StopError
+            raise JobStoppedError
 
     def _work(self) -> None:
         while not self._stopped.is_set():
             job = self._jobs.get()
             try:
                 job()
-            except StopError:
+            except JobStoppedError:
                 return
             except Exception:
                 log.exception("a job in the background failed")
@@ -77,23 +77,23 @@ class Scorer:
     def __init__(self, model: str | Path, out: Path) -> None:
         self.model, self.out = model, out
         self._engine: Engine | None = None
-        self._exporter: Helper | None = None
+        self._exporter: WorkerProcess | None = None
 
     def path(self, item: Item) -> Path:
         """Return where the scores of a recording are kept: never in place of those of another one."""
-        usual, other = places_of(self.out, item.path)
+        usual, other = score_paths(self.out, item.path)
         try:
-            taken = usual.is_file() and names_other(Scores.read(usual), item.path)
+            taken = usual.is_file() and belong_to_other_file(Scores.read(usual), item.path)
         except IctalError:
             taken = False  # whatever it is, it is no longer a table of scores
         return other if taken else usual
 
-    def score(self, item: Item, worker: Worker) -> None:
+    def score(self, item: Item, worker: JobThread) -> None:
         """Score a recording; rows appear as they come, and a failure is told in the item."""
 
         def told(task: str, done: float, total: float) -> None:
             worker.check()
-            item.told(task, done, total)
+            item.set_progress(task, done, total)
 
         try:
             item.state = "scoring"
@@ -115,7 +115,7 @@ class Scorer:
         if self._exporter is not None:
             self._exporter.stop()
 
-    def _opened(self, worker: Worker) -> Engine:
+    def _opened(self, worker: JobThread) -> Engine:
         if self._engine is None:
             # Half of the machine is left to those who turn pages meanwhile.
             threads = max(1, (os.cpu_count() or 2) // 2)
@@ -126,7 +126,7 @@ class Scorer:
 
     def _export(self, model: Path) -> None:
         """Export a model in a process of its own: torch's exporter changes what all threads of a process share."""
-        self._exporter = Helper(model)
+        self._exporter = WorkerProcess(model)
         try:
             self._exporter.ask("export")
         finally:

@@ -79,9 +79,9 @@ class Item:
         return self.identity.content()
 
     @property
-    def content_at_once(self) -> str | None:
+    def content_if_quick(self) -> str | None:
         """The same, or None where somebody would have to wait for it."""
-        return self.identity.at_once() if self.identity else None
+        return self.identity.content_if_quick() if self.identity else None
 
     def identify(self) -> None:
         """Read all of it, if need be, before somebody asks what its content is."""
@@ -132,7 +132,7 @@ class Item:
         with self._lock:
             self._parts.append(rows)
 
-    def told(self, task: str, done: float, total: float) -> None:
+    def set_progress(self, task: str, done: float, total: float) -> None:
         """Take note of progress."""
         if task == "scoring":
             self.done, self.total = done, total
@@ -228,7 +228,7 @@ class Library:
         return self._items.setdefault(item.id, item)
 
 
-def finished(
+def find_scores(
     recording: Recording,
     candidates: Sequence[Path],
     weights: str | None = None,
@@ -259,7 +259,7 @@ def finished(
         if scores is None or not _is_of(scores, recording):
             continue
         stated = content_of(scores)
-        if path and stated is None and names_other(scores, path):
+        if path and stated is None and belong_to_other_file(scores, path):
             continue
         if content and stated not in (None, content):
             continue
@@ -274,13 +274,13 @@ def content_of(scores: Scores) -> str | None:
     return None if stated is None else str(stated)
 
 
-def names_other(scores: Scores, path: Path) -> bool:
+def belong_to_other_file(scores: Scores, path: Path) -> bool:
     """Tell whether scores name another file than this one, which is still there."""
     named = Path(scores.recording.name)
     return named.exists() and not same_file(named, path)
 
 
-def places_of(folder: Path, path: Path) -> list[Path]:
+def score_paths(folder: Path, path: Path) -> list[Path]:
     """Return where in a folder scores of a recording may stand, the usual place first.
 
     The other is for a recording whose usual place is taken by one of the same name.

@@ -10,13 +10,13 @@ from ictal.errors import IctalError
 from ictal.models.hub import ModelSummary, find_model, read_card
 from ictal.report.clock import duration_in_words
 from ictal.scoring.scores import Scores
-from ictal.web.jobs import Worker
+from ictal.web.jobs import JobThread
 from ictal.web.library import Item, Library, NotYetError
-from ictal.web.model_process import Mind, Voted
+from ictal.web.model_process import ModelProcess, Voted
 from ictal.web.votes import Votes
 
 
-class Minds:
+class ModelPool:
     """Asks the model of each recording.
 
     Parameters
@@ -29,9 +29,9 @@ class Minds:
         Prepares what takes long.
     """
 
-    def __init__(self, model: str | Path, library: Library, votes: Votes, worker: Worker) -> None:
+    def __init__(self, model: str | Path, library: Library, votes: Votes, worker: JobThread) -> None:
         self._model, self._library, self._votes, self._worker = model, library, votes, worker
-        self._minds: dict[str, Mind] = {}
+        self._models: dict[str, ModelProcess] = {}
 
     def why(self, item: Item, number: int, pattern: str, method: str) -> dict[str, Any]:
         """Return what in a window speaks for a pattern, see `ictal.web.explainer.Explainer.why`.
@@ -43,32 +43,32 @@ class Minds:
         """
         if item.frame["reason"].iloc[number]:
             raise NotYetError(f"the model was not asked about this window: {item.frame['reason'].iloc[number]}")
-        return self._mind(item).why(item, number, pattern, method)
+        return self._model_of(item).why(item, number, pattern, method)
 
     def similar(self, item: Item, number: int) -> tuple[list[dict[str, Any]], str]:
         """Return similar windows, and how to read them or why there are none."""
         if item.frame["reason"].iloc[number]:
             return [], "There are none: the model was not asked about this window."
         try:
-            mind, voted = self._mind(item), self._votes_by_window()
+            model, voted = self._model_of(item), self._votes_by_window()
             for recording, time_s in voted:
-                self._teach(mind, recording, time_s)
-            return mind.similar(item, number, voted)
+                self._add_voted(model, recording, time_s)
+            return model.similar(item, number, voted)
         except IctalError as error:
             return [], f"There are none: {error}"
 
     def stop(self) -> None:
         """End the processes that hold models."""
-        for mind in self._minds.values():
-            mind.stop()
+        for model in self._models.values():
+            model.stop()
 
-    def _teach(self, mind: Mind, recording: str, time_s: float) -> None:
+    def _add_voted(self, model: ModelProcess, recording: str, time_s: float) -> None:
         """Let a model see a window that was voted on, if it made the scores of that recording."""
         item = self._library.of_content(recording)
-        if item is not None and item.scores is not None and made_by(item.scores)[0] == mind.weights:
+        if item is not None and item.scores is not None and made_by(item.scores)[0] == model.weights:
             number = item.window(time_s)
             if number is not None:
-                mind.learn(item, number, time_s)
+                model.add_voted(item, number, time_s)
 
     def _votes_by_window(self) -> Voted:
         """Return what a window that was voted on is called, and the counts of its votes."""
@@ -79,14 +79,14 @@ class Minds:
             counts[PATTERNS.index(vote.pattern)] += 1
         return found
 
-    def _mind(self, item: Item) -> Mind:
+    def _model_of(self, item: Item) -> ModelProcess:
         """Return the model that made a recording's scores; raise a `NotYetError` where it or they are not here."""
         if item.scores is None:
             raise NotYetError(item.reason or "the recording is not scored to its end yet")
         weights, name = made_by(item.scores)
-        if weights not in self._minds:
-            self._minds[weights] = Mind(self._folder_of(weights, name), weights, self._worker)
-        return self._minds[weights]
+        if weights not in self._models:
+            self._models[weights] = ModelProcess(self._folder_of(weights, name), weights, self._worker)
+        return self._models[weights]
 
     def _folder_of(self, weights: str, name: str) -> Path:
         for model in (self._model, name):

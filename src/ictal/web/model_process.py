@@ -12,11 +12,11 @@ from ictal.core.recording import Signal
 from ictal.core.windows import BEFORE_S
 from ictal.errors import IctalError
 from ictal.report.results_folder import window_of
-from ictal.web.cache import Kept
-from ictal.web.jobs import Worker
+from ictal.web.cache import ResultCache
+from ictal.web.jobs import JobThread
 from ictal.web.library import Item, middle_s
-from ictal.web.similar import Labelled, Neighbours, simulated_neighbours
-from ictal.web.worker_process import BusyError, Helper
+from ictal.web.similar import LabelledWindows, Neighbours, simulated_neighbours
+from ictal.web.worker_process import BusyError, WorkerProcess
 
 PREPARING = "The windows to compare with are being prepared, once for each model: it takes about a minute."
 READ = (
@@ -26,7 +26,7 @@ READ = (
 Voted = Mapping[tuple[str, float], tuple[str, npt.NDArray[np.float64]]]
 
 
-class Mind:
+class ModelProcess:
     """One model, which a process of its own loads when it is first asked.
 
     Parameters
@@ -39,11 +39,11 @@ class Mind:
         Prepares what `similar` needs.
     """
 
-    def __init__(self, folder: Path, weights: str, worker: Worker) -> None:
-        self.weights, self._worker, self._helper = weights, worker, Helper(folder)
+    def __init__(self, folder: Path, weights: str, worker: JobThread) -> None:
+        self.weights, self._worker, self._helper = weights, worker, WorkerProcess(folder)
         self._neighbours: Neighbours | None = None
         self._note, self._lock = "", threading.Lock()
-        self._answers, self._learnt = Kept(), set[tuple[str, float]]()
+        self._answers, self._added = ResultCache(), set[tuple[str, float]]()
 
     def why(self, item: Item, number: int, pattern: str, method: str) -> dict[str, Any]:
         """Return what in a window speaks for a pattern, see `ictal.web.explainer.Explainer.why`."""
@@ -66,12 +66,12 @@ class Mind:
             return [], f"There are none yet: {error}."
         return self._neighbours.nearest(features, voted, (item.content, middle_s(item, number))), READ
 
-    def learn(self, item: Item, number: int, time_s: float) -> None:
+    def add_voted(self, item: Item, number: int, time_s: float) -> None:
         """Let a window that was voted on, whose middle is `time_s`, be compared with others; in the background."""
         neighbours, key = self._neighbours, (item.content, time_s)
-        if neighbours is None or key in self._learnt:
+        if neighbours is None or key in self._added:
             return
-        self._learnt.add(key)
+        self._added.add(key)
         self._worker.do(lambda: neighbours.add(key, self._features(item, number, wait=True)))
 
     def stop(self) -> None:
@@ -86,9 +86,9 @@ class Mind:
             self._worker.do(self._make)
 
     def _make(self) -> None:
-        def some(numbers: range) -> Labelled:
+        def some(numbers: range) -> LabelledWindows:
             self._worker.check()
-            found: Labelled = self._helper.ask("simulated", numbers)
+            found: LabelledWindows = self._helper.ask("simulated", numbers)
             return found
 
         try:

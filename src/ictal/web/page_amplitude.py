@@ -7,11 +7,11 @@ import numpy.typing as npt
 
 from ictal.core.recording import Recording
 from ictal.web.montages import Montage
-from ictal.web.traces import Cuts, page
+from ictal.web.traces import Filters, read_page
 
 PAGES, PAGE_S = 6, 10.0
 """Stretches that are looked at, evenly over the recording: one page may hold an artefact or nothing."""
-CUTS = Cuts(low_hz=1.0, high_hz=70.0)
+FILTERS = Filters(low_hz=1.0, high_hz=70.0)
 """As a page opens."""
 SHARE = 75
 """Percentile of the range within a second, over all traces and seconds: seizures count, single artefacts do not."""
@@ -25,10 +25,8 @@ def amplitudes_uv(recording: Recording, montage: Montage) -> tuple[float | None,
     """
     length_s = min(PAGE_S, recording.span_s)
     starts = np.linspace(0, recording.span_s - length_s, PAGES if recording.span_s > PAGE_S else 1)
-    ranges = [
-        _ranges(page(recording, montage, start, start + length_s, CUTS).values, recording.rate_hz) for start in starts
-    ]
-    every = np.concatenate(ranges, axis=1)
+    pages = [read_page(recording, montage, start, start + length_s, FILTERS).values for start in starts]
+    every = np.concatenate([_ranges(page, recording.rate_hz) for page in pages], axis=1)
     heart = np.array([name == HEART for name in montage.names])
     return _typical(every[~heart]), _typical(every[heart])
 

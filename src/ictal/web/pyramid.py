@@ -17,9 +17,9 @@ from ictal.core.atomic_files import hash_of, write_json
 from ictal.core.recording import Recording, Signal
 from ictal.errors import IctalError
 from ictal.web.montages import Montage
-from ictal.web.traces import Cuts, Traces, channels_of, possible_cuts, thinned
+from ictal.web.traces import Filters, Traces, channels_of, min_max, usable_filters
 
-CUTS = Cuts(low_hz=1.0, high_hz=35.0)
+FILTERS = Filters(low_hz=1.0, high_hz=35.0)
 """How a day is filtered, whatever the page of ten seconds is filtered by."""
 BIN_S = 0.25
 """Time of a minimum and a maximum at the finest level."""
@@ -129,11 +129,11 @@ class Pyramid:
         rate_hz = self.recording.rate_hz
         first, last = (round((piece + end) * self.piece_s * rate_hz) for end in (0, 1))
         channels = channels_of(
-            self.recording, range(len(self.recording.channels)), first, last, possible_cuts(CUTS, rate_hz)
+            self.recording, range(len(self.recording.channels)), first, last, usable_filters(FILTERS, rate_hz)
         )
-        thin = [thinned(each.apply(channels[list(each.channels)]), PIECE_BINS) for each in self.montages.values()]
+        thin = [min_max(each.apply(channels[list(each.channels)]), PIECE_BINS) for each in self.montages.values()]
         finest = np.clip(np.concatenate(thin), -LARGEST_UV, LARGEST_UV)
-        return [thinned(finest, size).astype("<f2") for size in SIZES]
+        return [min_max(finest, size).astype("<f2") for size in SIZES]
 
     def traces(self, name: str, start_s: float, stop_s: float, width: int) -> Traces:
         """Return the traces of a long stretch of time, at most `width` points of minimum and maximum.
@@ -153,10 +153,10 @@ class Pyramid:
         last = min(max(ceil(stop_s / bin_s), first + 1), self.n_pieces * size)
         pieces = range(first // size, -(-last // size))
         values = self._read(size, pieces)[self._rows(name), first - pieces.start * size : last - pieces.start * size]
-        shown = thinned(values, width) if values.shape[1] > width else values
-        cuts, rate_hz = possible_cuts(CUTS, self.recording.rate_hz), self.recording.rate_hz
+        shown = min_max(values, width) if values.shape[1] > width else values
+        filters, rate_hz = usable_filters(FILTERS, self.recording.rate_hz), self.recording.rate_hz
         complete = self.n_ready >= pieces.stop
-        return Traces(shown, first * bin_s, last * bin_s, self.montages[name], cuts, rate_hz, complete=complete)
+        return Traces(shown, first * bin_s, last * bin_s, self.montages[name], filters, rate_hz, complete=complete)
 
     def _read(self, size: int, pieces: range) -> Signal:
         """Return some pieces of the level that has so many bins in each, [trace, bin, 2]."""

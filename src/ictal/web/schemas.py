@@ -1,4 +1,4 @@
-"""What the server answers, as the OpenAPI document tells it. Times are in seconds from a recording's start."""
+"""Requests and responses of the server, as in its OpenAPI document. Times are in seconds from the start."""
 
 from typing import Annotated, Any, Literal
 
@@ -6,12 +6,25 @@ from pydantic import AfterValidator, BaseModel, Field
 
 from ictal.web.library import State
 
+MOST_COLUMNS = 4000
 Pattern = Literal["seizure", "lpd", "gpd", "lrda", "grda", "other"]
 Method = Literal["occlusion", "gradients", "gradcam"]
 
 
-class About(BaseModel):
-    """The program, and what it may do here."""
+class SignalQuery(BaseModel):
+    """Query parameters of a page of traces; a filter without a frequency is not applied."""
+
+    start_s: float = Field(ge=0, le=1e8, allow_inf_nan=False, description="Seconds from the start.")
+    stop_s: float = Field(ge=0, le=1e8, allow_inf_nan=False, description="Seconds from the start.")
+    width: int = Field(1500, ge=1, le=MOST_COLUMNS, description="Pixels.")
+    montage: str | None = None
+    low_hz: float | None = Field(None, gt=0, le=1e4, allow_inf_nan=False, description="Low cut.")
+    high_hz: float | None = Field(None, gt=0, le=1e4, allow_inf_nan=False, description="High cut.")
+    notch_hz: float | None = Field(None, gt=0, le=1e4, allow_inf_nan=False, description="Notch filter.")
+
+
+class ViewerInfo(BaseModel):
+    """Version and settings of the viewer."""
 
     version: str
     upload: bool
@@ -19,7 +32,7 @@ class About(BaseModel):
     not_a_device: str
 
 
-class Listed(BaseModel):
+class RecordingSummary(BaseModel):
     """A recording in the list."""
 
     id: str
@@ -32,20 +45,20 @@ class Listed(BaseModel):
     reason: str
 
 
-class Span(BaseModel):
-    """From when to when."""
+class TimeSpan(BaseModel):
+    """Start and end of a time span."""
 
     start_s: float
     stop_s: float
 
 
-class Reason(Span):
-    """Why there is no prediction for a time."""
+class Reason(TimeSpan):
+    """Why there is no prediction in a time span."""
 
     text: str
 
 
-class Note(BaseModel):
+class FileAnnotation(BaseModel):
     """An annotation of the file."""
 
     start_s: float
@@ -53,8 +66,8 @@ class Note(BaseModel):
     text: str
 
 
-class ShownEvent(Span):
-    """A pattern from one time to another; `peak` is its largest smoothed probability."""
+class ShownEvent(TimeSpan):
+    """A detected event; `peak` is its largest smoothed probability."""
 
     number: int
     pattern: str
@@ -62,7 +75,7 @@ class ShownEvent(Span):
 
 
 class ShownPattern(BaseModel):
-    """How a pattern is written and coloured."""
+    """Title and colour of a pattern."""
 
     key: str
     title: str
@@ -70,23 +83,23 @@ class ShownPattern(BaseModel):
 
 
 class ShownModel(BaseModel):
-    """What scores a recording."""
+    """The model that scores a recording."""
 
     name: str
     arm: str
     warnings: list[str]
-    seen_s: float | None = Field(None, description="How much EEG it sees around the middle of a window.")
+    seen_s: float | None = Field(None, description="Duration of EEG that it sees around the middle of a window.")
 
 
 class Windows(BaseModel):
-    """Scored windows that follow each other every `step_s`."""
+    """Scored windows at intervals of `step_s`."""
 
-    start_s: float = Field(description="When the stretch begins that the first one's scores concern.")
+    start_s: float = Field(description="Start of the centre of the first window.")
     n: int
 
 
-class Details(BaseModel):
-    """All that is known of a recording but its samples and scores."""
+class RecordingDetails(BaseModel):
+    """Everything known of a recording except its samples and scores."""
 
     id: str
     name: str
@@ -96,35 +109,35 @@ class Details(BaseModel):
     rate_hz: float
     montages: list[str]
     amplitude_uv: float | None = Field(
-        description="From peak to peak within a second, typically, of the first montage."
+        description="Typical peak-to-peak range within a second, in the first montage."
     )
-    heart_uv: float | None = Field(description="The same of the EKG.")
-    segments: list[Span]
-    gaps: list[Span]
-    annotations: list[Note]
+    heart_uv: float | None = Field(description="The same for the EKG.")
+    segments: list[TimeSpan]
+    gaps: list[TimeSpan]
+    annotations: list[FileAnnotation]
     events: list[ShownEvent]
     patterns: list[ShownPattern]
     model: ShownModel | None
     step_s: float
-    centre_s: float = Field(description="How long the stretch of a window lasts that its scores and votes concern.")
+    centre_s: float = Field(description="Duration of the centre of a window, to which scores and votes refer.")
     windows: list[Windows]
     notes: list[str]
     patient: str | None = Field(description="None unless the server was started with --show-patient.")
-    withheld: bool = Field(description="Whether events are withheld from a rater who is blind to them.")
+    withheld: bool = Field(description="Whether events are withheld from a blinded rater.")
 
 
 Column = list[float | None]
 
 
-class Borders(BaseModel):
-    """Both borders of the amplitude-integrated EEG, µV."""
+class AeegMargins(BaseModel):
+    """Lower and upper margin of the amplitude-integrated EEG, µV."""
 
     low: Column
     high: Column
 
 
 class Spectrum(BaseModel):
-    """Power density in dB of 1 µV²/Hz, [frequency][column]."""
+    """Power density in dB relative to 1 µV²/Hz, [frequency][column]."""
 
     frequencies_hz: list[float]
     left: list[Column]
@@ -132,27 +145,27 @@ class Spectrum(BaseModel):
 
 
 class Overview(BaseModel):
-    """Columns of time, whose `edges` are one more; None where nothing is known."""
+    """Columns of time, between consecutive `edges`; None where nothing is known."""
 
     edges: list[float]
     probabilities: dict[str, Column]
     spread: Column
     usable: Column
     left_right: Column
-    aeeg: dict[str, Borders]
+    aeeg: dict[str, AeegMargins]
     spectrum: Spectrum
     reasons: list[Reason]
 
 
-class Expected(BaseModel):
-    """How a panel of ten would split."""
+class ExpectedVotes(BaseModel):
+    """Expected votes of a panel of ten."""
 
     text: str
     votes: dict[str, int]
 
 
 class Neighbour(BaseModel):
-    """A window whose features are like those of another; `votes` are shares."""
+    """A window with features similar to another's; `votes` are shares."""
 
     source: Literal["simulated", "voted"]
     id: str
@@ -160,8 +173,8 @@ class Neighbour(BaseModel):
     votes: dict[str, float]
 
 
-class Similar(BaseModel):
-    """Windows like another, the nearest first."""
+class SimilarWindows(BaseModel):
+    """Windows similar to another, nearest first."""
 
     windows: list[Neighbour]
     note: str = Field(description="How to read the list, or why it is empty.")
@@ -171,17 +184,17 @@ class Window(BaseModel):
     """A scored window."""
 
     number: int
-    centre: tuple[float, float] = Field(description="From when to when the 10 s last that the scores concern.")
+    centre: tuple[float, float] = Field(description="Start and end of the 10 s to which the scores refer.")
     probabilities: dict[str, float | None] | None
     spread: float | None
-    expected: Expected | None
+    expected: ExpectedVotes | None
     usable: float
     reasons: list[str]
-    withheld: bool = Field(description="Whether the rater has to vote before the model's opinion is told.")
+    withheld: bool = Field(description="Whether the rater must vote before the model's prediction is shown.")
 
 
 class Chains(BaseModel):
-    """One image per chain, [frequency][time]; None in a dead cell."""
+    """One image per chain, [frequency][time]; None where nothing is known."""
 
     LL: list[Column]
     LP: list[Column]
@@ -189,8 +202,8 @@ class Chains(BaseModel):
     RR: list[Column]
 
 
-class Mel(BaseModel):
-    """The spectrogram that the network saw, and where Grad-CAM lights up in it (0 to 1)."""
+class MelImages(BaseModel):
+    """The spectrogram that the network sees, and the Grad-CAM heat map on it (0 to 1)."""
 
     frequencies_hz: list[float]
     times_s: list[float]
@@ -198,40 +211,40 @@ class Mel(BaseModel):
     gradcam: Chains
 
 
-class Why(BaseModel):
-    """What in a window speaks for a pattern: positive for it, negative against it."""
+class WindowExplanation(BaseModel):
+    """Evidence in a window: positive values are for a pattern, negative ones against it."""
 
     pattern: str
     method: str
     derivations: list[str]
     times_s: list[float]
     grid: list[Column]
-    mel: Mel | None
+    mel: MelImages | None
     note: str
 
 
 def _one_line(name: str) -> str:
     if not name.strip() or not name.isprintable():
-        raise ValueError("a name is one line of letters, figures and signs")
+        raise ValueError("a name must be one line of printable characters")
     return name.strip()
 
 
 class Rater(BaseModel):
-    """Somebody who votes."""
+    """A rater."""
 
     name: Annotated[str, AfterValidator(_one_line)] = Field(min_length=1, max_length=60)
 
 
 class Ballot(BaseModel):
-    """A vote to be given."""
+    """A vote to store."""
 
     rater: str = Field(min_length=1, max_length=60)
     time_s: float = Field(ge=0, le=1e8, allow_inf_nan=False)
     pattern: Pattern
 
 
-class Vote(BaseModel):
-    """A vote that was given; `time_s` is the middle of the window's centre."""
+class GivenVote(BaseModel):
+    """A stored vote; `time_s` is the middle of the window."""
 
     time_s: float
     pattern: str
@@ -239,8 +252,8 @@ class Vote(BaseModel):
     at: str
 
 
-class Agreement(BaseModel):
-    """How raters agree with each other and with the model."""
+class AgreementReport(BaseModel):
+    """Agreement of raters with each other and with the model."""
 
     raters: dict[str, int]
     n_windows: int
@@ -250,13 +263,13 @@ class Agreement(BaseModel):
 
 
 class Uploaded(BaseModel):
-    """The id under which a file that was sent can be asked for."""
+    """Id of an uploaded recording."""
 
     id: str
-    known: bool = Field(description="Whether a file of the same content was here already, perhaps by another name.")
+    known: bool = Field(description="Whether a file with the same content was there already, under any name.")
 
 
 class Problem(BaseModel):
-    """Why there is no answer, in plain words."""
+    """Why the request failed."""
 
     detail: str | list[Any]

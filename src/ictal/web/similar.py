@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 from platformdirs import user_cache_path
 
-from ictal.core.atomic_files import whole_file
+from ictal.core.atomic_files import atomic_write
 from ictal.core.labels import N_PATTERNS, PATTERN_TITLES, PATTERNS, distribution
 from ictal.core.recording import Signal
 from ictal.core.windows import cut
@@ -27,13 +27,13 @@ BATCH = 4
 N_SHOWN = 6
 
 Floats = npt.NDArray[np.float64]
-Labelled = tuple[list[str], Floats, Signal]
+LabelledWindows = tuple[list[str], Floats, Signal]
 """What windows are called, the distributions of their votes [window, 6], and their features [window, feature]."""
 
 
 @dataclass
 class Neighbours:
-    """Labelled windows with their features.
+    """LabelledWindows windows with their features.
 
     Attributes
     ----------
@@ -97,7 +97,7 @@ class Neighbours:
 
 
 def simulated_neighbours(
-    make: Callable[[range], Labelled], weights: str, n_windows: int = N_SIMULATED, cache: Path | None = None
+    make: Callable[[range], LabelledWindows], weights: str, n_windows: int = N_SIMULATED, cache: Path | None = None
 ) -> Neighbours:
     """Return simulated windows of all kinds with their features, from the cache where they are there.
 
@@ -119,7 +119,7 @@ def simulated_neighbours(
     made = [make(range(begin, min(begin + BATCH, n_windows))) for begin in range(0, n_windows, BATCH)]
     names, votes, features = zip(*made, strict=True)
     found = Neighbours([name for some in names for name in some], np.concatenate(votes), np.concatenate(features))
-    with whole_file(path) as part, part.open("wb") as file:
+    with atomic_write(path) as part, part.open("wb") as file:
         np.savez_compressed(file, names=np.array(found.names), votes=found.votes, features=found.features)
     return found
 

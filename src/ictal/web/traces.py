@@ -1,4 +1,4 @@
-"""A page of EEG: channels read, filtered for the eye, made into a montage, and thinned to the screen's width."""
+"""A page of EEG: channels read, filtered for the eye, made into a montage, and min_max to the screen's width."""
 
 import json
 from collections.abc import Sequence
@@ -22,7 +22,7 @@ SAMPLES_PER_PIXEL = 2
 """Up to so many samples per pixel a page is given as it is, beyond as minimum and maximum per pixel."""
 
 
-class Cuts(Settings):
+class Filters(Settings):
     """What a reader filters; None leaves that filter out.
 
     Attributes
@@ -58,7 +58,7 @@ class Traces:
         Of the stretch; the points divide it evenly.
     montage
         What the traces are.
-    cuts
+    filters
         How they were filtered.
     rate_hz
         Of the recording.
@@ -70,7 +70,7 @@ class Traces:
     start_s: float
     stop_s: float
     montage: Montage
-    cuts: Cuts
+    filters: Filters
     rate_hz: float
     complete: bool = True
 
@@ -97,13 +97,13 @@ class Traces:
             "start_s": self.start_s,
             "stop_s": self.stop_s,
             "rate_hz": self.rate_hz,
-            "cuts": self.cuts.model_dump(),
+            "cuts": self.filters.model_dump(),
             "complete": self.complete,
         }
 
 
-def page(
-    recording: Recording, montage: Montage, start_s: float, stop_s: float, cuts: Cuts, width: int | None = None
+def read_page(
+    recording: Recording, montage: Montage, start_s: float, stop_s: float, filters: Filters, width: int | None = None
 ) -> Traces:
     """Return the traces of a stretch of true time.
 
@@ -115,32 +115,32 @@ def page(
         Of the recording.
     start_s, stop_s
         They are moved to the nearest samples.
-    cuts
+    filters
         A cut at or above half the rate has nothing to take away and is left out.
     width
         Pixels; None gives samples.
     """
-    rate_hz, possible = recording.rate_hz, possible_cuts(cuts, recording.rate_hz)
+    rate_hz, usable = recording.rate_hz, usable_filters(filters, recording.rate_hz)
     first, last = round(start_s * rate_hz), round(stop_s * rate_hz)
     last = max(last, first + 1)
-    values = montage.apply(channels_of(recording, montage.channels, first, last, possible))
-    shown = values if width is None or values.shape[1] <= SAMPLES_PER_PIXEL * width else thinned(values, width)
-    return Traces(shown, first / rate_hz, last / rate_hz, montage, possible, rate_hz)
+    values = montage.apply(channels_of(recording, montage.channels, first, last, usable))
+    shown = values if width is None or values.shape[1] <= SAMPLES_PER_PIXEL * width else min_max(values, width)
+    return Traces(shown, first / rate_hz, last / rate_hz, montage, usable, rate_hz)
 
 
-def possible_cuts(cuts: Cuts, rate_hz: float) -> Cuts:
-    """Return the cuts that have something to take away at a rate: those below half of it."""
-    given = cuts.model_dump()
-    return Cuts(**{name: hertz if hertz and hertz < 0.99 * rate_hz / 2 else None for name, hertz in given.items()})
+def usable_filters(filters: Filters, rate_hz: float) -> Filters:
+    """Return the filters that have something to take away at a rate: those below half of it."""
+    given = filters.model_dump()
+    return Filters(**{name: hertz if hertz and hertz < 0.99 * rate_hz / 2 else None for name, hertz in given.items()})
 
 
-def channels_of(recording: Recording, rows: Sequence[int], first: int, last: int, cuts: Cuts) -> Signal:
+def channels_of(recording: Recording, rows: Sequence[int], first: int, last: int, filters: Filters) -> Signal:
     """Return filtered channels [row, time] from one sample of true time to another, NaN where nothing was recorded.
 
     `first` and `last` count as if gaps were recorded too.
     """
     values = np.full((len(rows), last - first), np.nan, dtype=np.float32)
-    margin = round(cuts.margin_s * recording.rate_hz)
+    margin = round(filters.margin_s * recording.rate_hz)
     for run in recording.runs:
         onset = round(run.onset_s * recording.rate_hz)
         stop, offset = onset + run.stop - run.start, run.start - onset
@@ -148,36 +148,36 @@ def channels_of(recording: Recording, rows: Sequence[int], first: int, last: int
         if begin >= end:
             continue
         low, high = max(begin - margin, onset), min(end + margin, stop)
-        channels = filtered(recording.read(low + offset, high + offset, rows), cuts, recording.rate_hz)
+        channels = filtered(recording.read(low + offset, high + offset, rows), filters, recording.rate_hz)
         values[:, begin - first : end - first] = channels[:, begin - low : end - low]
     return values
 
 
-def filtered(channels: Signal, cuts: Cuts, rate_hz: float) -> Signal:
+def filtered(channels: Signal, filters: Filters, rate_hz: float) -> Signal:
     """Return channels [channel, time] filtered forward and backward, so that nothing moves in time.
 
     Missing samples are bridged by straight lines for the filters, and are missing in the result. The pages' edges are
     continued by their point reflection, as far as the margin that `page` reads.
     """
-    sections = _sections(cuts, rate_hz)
+    sections = _sections(filters, rate_hz)
     if sections is None:
         return channels
     missing = ~np.isfinite(channels)
     whole = _bridged(channels, missing) if missing.any() else channels
-    pad = min(round(cuts.margin_s * rate_hz), whole.shape[1] - 1)
+    pad = min(round(filters.margin_s * rate_hz), whole.shape[1] - 1)
     found: Signal = sp.sosfiltfilt(sections, whole.astype(np.float64), axis=1, padlen=pad).astype(np.float32)
     found[missing] = np.nan
     return found
 
 
-def _sections(cuts: Cuts, rate_hz: float) -> npt.NDArray[np.float64] | None:
+def _sections(filters: Filters, rate_hz: float) -> npt.NDArray[np.float64] | None:
     parts = []
-    if cuts.low_hz:
-        parts.append(sp.butter(ORDER, cuts.low_hz, "highpass", fs=rate_hz, output="sos"))
-    if cuts.high_hz:
-        parts.append(sp.butter(ORDER, cuts.high_hz, "lowpass", fs=rate_hz, output="sos"))
-    if cuts.notch_hz:
-        parts.append(sp.tf2sos(*sp.iirnotch(cuts.notch_hz, NOTCH_Q, fs=rate_hz)))
+    if filters.low_hz:
+        parts.append(sp.butter(ORDER, filters.low_hz, "highpass", fs=rate_hz, output="sos"))
+    if filters.high_hz:
+        parts.append(sp.butter(ORDER, filters.high_hz, "lowpass", fs=rate_hz, output="sos"))
+    if filters.notch_hz:
+        parts.append(sp.tf2sos(*sp.iirnotch(filters.notch_hz, NOTCH_Q, fs=rate_hz)))
     return np.concatenate(parts) if parts else None
 
 
@@ -189,7 +189,7 @@ def _bridged(channels: Signal, missing: npt.NDArray[np.bool_]) -> Signal:
     return whole
 
 
-def thinned(values: Signal, n_points: int) -> Signal:
+def min_max(values: Signal, n_points: int) -> Signal:
     """Return minimum and maximum of even parts of time, [trace, point, 2]; what is NaN does not count.
 
     Parameters

@@ -17,10 +17,9 @@ from uuid import uuid4
 
 import numpy as np
 
-from ictal.core.atomic_files import reason_of
 from ictal.core.hashing import new_digest
 from ictal.core.recording import Annotation, Gap, Recording, Signal
-from ictal.errors import IctalError, ReadError, WriteError, listed
+from ictal.errors import IctalError, ReadError, WriteError, listed, reason
 from ictal.web.parent_watch import lifeline
 
 SUFFIXES = (".edf", ".bdf", ".parquet", ".fif", ".gdf")
@@ -34,7 +33,7 @@ LONGEST_NAME = 80
 
 
 @dataclass(frozen=True)
-class Converted:
+class ConvertedSource:
     """Samples that the parser wrote, [time, channel], float32, µV."""
 
     path: Path
@@ -48,7 +47,7 @@ class Converted:
         return np.ascontiguousarray(found if rows is None else found[list(rows)])
 
 
-def keep(file: IO[bytes], name: str, folder: Path) -> Path:
+def store_upload(file: IO[bytes], name: str, folder: Path) -> Path:
     """Keep a file that was sent, under the hash of its content.
 
     Parameters
@@ -86,13 +85,13 @@ def keep(file: IO[bytes], name: str, folder: Path) -> Path:
         if not path.exists():
             arriving.replace(path)
     except OSError as error:
-        raise WriteError(f"'{title_of(name)}': cannot be kept: {reason_of(error)}") from error
+        raise WriteError(f"'{title_of(name)}': cannot be kept: {reason(error)}") from error
     finally:
         arriving.unlink(missing_ok=True)
     return path
 
 
-class Parsers:
+class UploadParsers:
     """Parses files that were sent, each in a process of its own."""
 
     def __init__(self) -> None:
@@ -169,7 +168,7 @@ def _recording(told: dict[str, Any], samples: Path) -> Recording:
         channels=tuple(told["channels"]),
         rate_hz=told["rate_hz"],
         n_samples=told["n_samples"],
-        source=Converted(samples, len(told["channels"])),
+        source=ConvertedSource(samples, len(told["channels"])),
         start=datetime.fromisoformat(start) if start else None,
         gaps=tuple(Gap(*gap) for gap in told["gaps"]),
         annotations=tuple(Annotation(*note) for note in told["annotations"]),

@@ -17,19 +17,19 @@ from ictal.io import open_recording
 from ictal.models.hub import NOT_A_DEVICE
 from ictal.report.results_folder import check_folder, results_folder
 from ictal.scoring.writers import scores_file
-from ictal.web.blinding import BLIND, Blindness
-from ictal.web.cache import Kept
+from ictal.web.blinding import BLIND, Blinding
+from ictal.web.cache import ResultCache
 from ictal.web.details import details, patient_field
-from ictal.web.identity import Identity, settle
-from ictal.web.jobs import Scorer, Worker
-from ictal.web.library import Item, Library, content_of, finished, middle_s, middles_of, places_of, window_number
-from ictal.web.model_pool import Minds, weights_of
+from ictal.web.identity import Identity, migrate_votes
+from ictal.web.jobs import JobThread, Scorer
+from ictal.web.library import Item, Library, content_of, find_scores, middle_s, middles_of, score_paths, window_number
+from ictal.web.model_pool import ModelPool, weights_of
 from ictal.web.overview import overview
 from ictal.web.panel_agreement import agreement
 from ictal.web.pyramid import Pyramid
 from ictal.web.settings import ViewerSettings
-from ictal.web.traces import Cuts, Traces, page
-from ictal.web.upload import Parsers, keep, title_of
+from ictal.web.traces import Filters, Traces, read_page
+from ictal.web.upload import UploadParsers, store_upload, title_of
 from ictal.web.vote_export import manifest_of
 from ictal.web.votes import FILE, Vote, Votes
 from ictal.web.window_summary import window_in_values
@@ -57,13 +57,13 @@ class Viewer:
         check_folder(out)
         self.out, self.settings = out, settings or ViewerSettings()
         self.library, self.votes = Library(), Votes(out / FILE)
-        self.workers = {name: Worker(name) for name in ("scoring", "traces", "thinking", "hashing")}
+        self.workers = {name: JobThread(name) for name in ("scoring", "traces", "models", "hashing")}
         self._scorer = Scorer(model or DEFAULT_MODEL, out)
         self._weights = weights_of(model) if model is not None else None
         self._pyramids: dict[str, Pyramid] = {}
-        self._minds = Minds(model or DEFAULT_MODEL, self.library, self.votes, self.workers["thinking"])
-        self._blind = Blindness(self.votes, wanted=self.settings.blind)
-        self._kept_answers, self._parsers = Kept(), Parsers()
+        self._models = ModelPool(model or DEFAULT_MODEL, self.library, self.votes, self.workers["models"])
+        self._blind = Blinding(self.votes, wanted=self.settings.blind)
+        self._kept_answers, self._parsers = ResultCache(), UploadParsers()
 
     def show(self, path: Path, recording: Recording | None = None, title: str | None = None) -> Item:
         """Add a file, with the scores that it has; without any it is scored, behind the files before it.
@@ -88,8 +88,8 @@ class Viewer:
         if self.library.add(item) is not item:
             return self.library[item.id]
         self.workers["hashing"].do(item.identify)
-        content = item.content_at_once
-        scores = finished(item.recording, self._kept(path), self._weights, path, content)
+        content = item.content_if_quick
+        scores = find_scores(item.recording, self._kept(path), self._weights, path, content)
         if scores is not None and content_of(scores) in (None, content):
             item.finish(scores)
         else:
@@ -105,9 +105,9 @@ class Viewer:
         Raises
         ------
         IctalError
-            See `ictal.web.upload.keep` and `ictal.web.upload.Parsers.parse`.
+            See `ictal.web.upload.keep` and `ictal.web.upload.UploadParsers.parse`.
         """
-        path = keep(file, name, self.out / UPLOADS)
+        path = store_upload(file, name, self.out / UPLOADS)
         there = next((item for item in self.library if item.path == path), None)
         if there is not None:
             return there, True
@@ -117,7 +117,7 @@ class Viewer:
         """Score a recording, unless there are finished scores that turn out to be of its content."""
         try:
             kept = self._kept(item.path) if look_again else []
-            scores = finished(item.recording, kept, self._weights, item.path, item.content) if kept else None
+            scores = find_scores(item.recording, kept, self._weights, item.path, item.content) if kept else None
         except IctalError as error:
             item.fail(str(error))
             return
@@ -132,7 +132,7 @@ class Viewer:
         for worker in self.workers.values():
             worker.stop()
         self._scorer.stop()
-        self._minds.stop()
+        self._models.stop()
 
     def about(self) -> dict[str, Any]:
         """Return what the program is, and what it may do here."""
@@ -147,7 +147,7 @@ class Viewer:
     def overview(self, item: Item, span_s: tuple[float, float], width: int, rater: str | None) -> bytes:
         """Return the scores of a stretch of time as columns, JSON; a blind rater sees those of windows voted on."""
         if self._blind.applies_to(rater):
-            return _json(overview(self._blind.seen_by(item, rater), *span_s, width))
+            return _json(overview(self._blind.visible_scores(item, rater), *span_s, width))
         frame = item.frame
         return self._kept_answers.get_or(
             (item.id, len(frame), span_s, width), lambda: _json(overview(frame, *span_s, width))
@@ -165,7 +165,7 @@ class Viewer:
         """Return windows like the one whose centre holds a time, and how to read them or why there are none."""
         number = window_number(item, time_s)
         withheld = self._blind.withholds(item, number, rater)
-        return ([], BLIND) if withheld else self._minds.similar(item, number)
+        return ([], BLIND) if withheld else self._models.similar(item, number)
 
     def why(self, item: Item, time_s: float, pattern: str, method: str, rater: str | None) -> dict[str, Any]:
         """Return what in the window whose centre holds a time speaks for a pattern.
@@ -177,10 +177,12 @@ class Viewer:
         """
         number = window_number(item, time_s)
         self._blind.check(item, number, rater)
-        return self._minds.why(item, number, pattern, method)
+        return self._models.why(item, number, pattern, method)
 
-    def traces(self, item: Item, montage: str | None, span_s: tuple[float, float], cuts: Cuts, width: int) -> Traces:
-        """Return the traces of a stretch of time, which ends with the recording at the latest."""
+    def traces(
+        self, item: Item, montage: str | None, span_s: tuple[float, float], filters: Filters, width: int
+    ) -> Traces:
+        """Return the traces of a time span, clipped at the end of the recording."""
         item.check()
         name = montage or next(iter(item.montages))
         if name not in item.montages:
@@ -189,7 +191,7 @@ class Viewer:
         start_s = min(span_s[0], stop_s)
         if stop_s - start_s > LONGEST_PAGE_S:
             return self._pyramids[item.id].traces(name, start_s, stop_s, width)
-        return page(item.recording, item.montages[name], start_s, stop_s, cuts, width)
+        return read_page(item.recording, item.montages[name], start_s, stop_s, filters, width)
 
     def vote(self, item: Item, rater: str, time_s: float, pattern: str) -> Vote:
         """Keep what a rater says of the window whose centre holds a time."""
@@ -217,7 +219,7 @@ class Viewer:
 
     def manifest(self) -> pd.DataFrame:
         """Return all votes as the manifest that `ictal ablate` reads."""
-        settle(self.votes)
+        migrate_votes(self.votes)
         known = ((item.identity.known if item.identity else None, item.path.absolute()) for item in self.library)
         return manifest_of(self.votes.all(), {content: path for content, path in known if content})
 
@@ -231,7 +233,7 @@ class Viewer:
     def _kept(self, path: Path) -> list[Path]:
         """Return where scores of a file may stand: in the results, beside it, where 'ictal score' puts them."""
         folders = (path.parent, path.parent / results_folder([path]))
-        return [*places_of(self.out, path), *(folder / scores_file(path) for folder in folders)]
+        return [*score_paths(self.out, path), *(folder / scores_file(path) for folder in folders)]
 
 
 def _json(content: Any) -> bytes:

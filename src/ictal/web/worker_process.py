@@ -22,7 +22,7 @@ class BusyError(IctalError):
     """The helper is answering somebody else."""
 
 
-class Helper:
+class WorkerProcess:
     """Asks a model that is loaded in another process, which begins with the first question.
 
     Parameters
@@ -74,7 +74,7 @@ class Helper:
             return self._line
         spawning = multiprocessing.get_context("spawn")  # a fork would copy locks that threads of the server hold
         self._line, theirs = spawning.Pipe()
-        self._process = spawning.Process(target=answer_all, args=(theirs, self.folder), daemon=True, name="thinking")
+        self._process = spawning.Process(target=serve_requests, args=(theirs, self.folder), daemon=True, name="model")
         self._process.start()
         theirs.close()
         return self._line
@@ -84,7 +84,7 @@ class Helper:
         self._process = self._line = None
 
 
-def answer_all(line: Connection, folder: Path) -> None:
+def serve_requests(line: Connection, folder: Path) -> None:
     """Load a model and answer questions until nobody asks any more; runs in the other process."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the server, which ends this process
     end_with_parent()  # also in the midst of an answer, and where the server was killed
@@ -101,10 +101,10 @@ def answer_all(line: Connection, folder: Path) -> None:
             return
         except Exception as error:
             line.send((False, error if isinstance(error, IctalError) else IctalError(f"the model failed: {error}")))
-        give_back()
+        release_memory()
 
 
-def give_back() -> None:
+def release_memory() -> None:
     """Let the system have what the last answer needed, a tenth of a gigabyte, where the C library knows how."""
     trim = getattr(ctypes.CDLL(None), "malloc_trim", None) if sys.platform == "linux" else None
     if trim is not None:  # glibc

@@ -1,4 +1,4 @@
-"""Take an EDF or BDF file as a recording: which signals, in which unit, with which gaps."""
+"""Open an EDF or BDF file as a recording: choose signals, convert units, find gaps."""
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -12,17 +12,17 @@ from ictal.core.channel_labels import ELECTRODES, read_labels
 from ictal.core.recording import Annotation, Recording, Signal
 from ictal.errors import ReadError, listed
 from ictal.io.edf.header import PIECE_BYTES, EdfFile, EdfSignal
-from ictal.io.times import Times, joins_of, lay_out
+from ictal.io.times import Times, find_joins, layout_of
 
 UNITS_UV = {"uv": 1.0, "microv": 1.0, "microvolt": 1.0, "mv": 1e3, "v": 1e6, "nv": 1e-3}
 """µV of one unit, in lower case and with u for micro."""
 STIMULI = ("status", "trigger", "stim", "sti 014")
-"""Labels, in lower case, of signals that hold codes and no voltage."""
+"""Labels, in lower case, of signals with codes instead of voltages."""
 KINDS = ("eeg", "ecg", "eog", "erg", "emg", "meg", "mcg", "ep", "temp", "resp", "sao2", "light", "sound")
-"""With which a label begins that says what it is of, as 'EEG Fp1-REF' (EDF+ texts, table of signal types)."""
+"""Signal types at the start of labels such as 'EEG Fp1-REF' (EDF+ texts, table of signal types)."""
 MAX_RATE_HZ = 1e5
 LARGEST = 1e12
-"""No physical or digital value is larger; beyond, float32 would overflow."""
+"""Limit of physical and digital values; beyond it, float32 would overflow."""
 
 
 @dataclass(frozen=True)
@@ -32,9 +32,9 @@ class EdfSource:
     Attributes
     ----------
     file
-        Where they are.
+        The file.
     signals
-        Which are read; all have the same number of samples per record.
+        The signals to read; all have the same number of samples per record.
     gains, shifts
         Per signal: µV = gain * digital + shift.
     """
@@ -45,7 +45,7 @@ class EdfSource:
     shifts: tuple[float, ...]
 
     def read(self, start: int, stop: int, rows: Sequence[int] | None = None) -> Signal:
-        """Return samples `start` to `stop`, [channel, time], of the channels `rows`; None: of all."""
+        """Return samples `start` to `stop` of the channels `rows` or of all, [channel, time]."""
         per_record = self.signals[0].n_samples
         chosen = range(len(self.signals)) if rows is None else rows
         samples = np.empty((len(chosen), max(stop - start, 0)), dtype=np.float32)
@@ -64,27 +64,27 @@ class EdfSource:
         block = records[:, signal.offset * width : (signal.offset + signal.n_samples) * width]
         if width == 2:
             return np.ascontiguousarray(block).view("<i2").ravel()
-        # The three bytes go to the upper end of four, and the shift brings their sign down.
+        # The three bytes become the upper bytes of four; the shift then extends the sign.
         wide = np.zeros((block.size // 3, 4), dtype=np.uint8)
         wide[:, 1:] = block.reshape(-1, 3)
         return wide.view("<i4").ravel() >> 8
 
 
 def read_edf(path: Path, units: Mapping[str, str] | None = None) -> Recording:
-    """Open an EDF, EDF+ or BDF file; what its content says counts, and not its suffix.
+    """Open an EDF, EDF+ or BDF file, recognized by its content and not its suffix.
 
     Parameters
     ----------
     path
         The file.
     units
-        Unit by label, for signals of which the file itself states no voltage.
+        Units by label, for signals whose unit in the file is not a voltage.
 
     Raises
     ------
     ReadError
-        If it is none, is cut off within the header, a number without which nothing can be read is wrong, or the unit
-        of an electrode is not known. That records overlap is a doubt.
+        If it is not an EDF or BDF file, is truncated within the header, has an invalid required number, or the unit
+        of an electrode is unknown. Overlapping records are a doubt.
     """
     file = EdfFile.open(path)
     rate_hz, signals, notes = _choose(file, units or {})
@@ -99,19 +99,19 @@ def read_edf(path: Path, units: Mapping[str, str] | None = None) -> Recording:
         file.n_records * per_record,
         source,
         file.start,
-        lay_out(file.n_records * per_record, rate_hz, times.joins).gaps,
+        layout_of(file.n_records * per_record, rate_hz, times.joins).gaps,
         tuple(Annotation(note.onset_s - start_s, note.duration_s, note.text) for note in file.annotations),
         limits,
         tuple(_kind(signal) for signal in signals),
-        (*file.notes, *notes, *times.told),
+        (*file.notes, *notes, *times.all_notes),
         times.doubts,
     )
 
 
 def unit_uv(dimension: str) -> float | None:
-    """Return how many µV one unit is, or None where it is no voltage that is known.
+    """Return the size of a unit in µV, or None if it is not a known voltage.
 
-    Before a V, whatever is not ASCII is taken as micro, since µ has many encodings, and so is a lost one ('?').
+    Before a V, any non-ASCII character means micro, since µ has many encodings. So does a question mark.
     """
     text = dimension.strip().lower()
     prefix = text.removesuffix("v")
@@ -121,10 +121,10 @@ def unit_uv(dimension: str) -> float | None:
 
 
 def _choose(file: EdfFile, units: Mapping[str, str]) -> tuple[float, tuple[EdfSignal, ...], list[str]]:
-    """Return rate, the voltages that have it, and a note for each reason why others are left out."""
+    """Return the sampling rate, the voltage signals with that rate, and notes why other signals are left out."""
     signals = [signal for signal in file.signals if signal.n_samples and _is_signal(signal)]
     if not signals:
-        raise ReadError(f"{file.path}: holds no signals but {listed(signal.label for signal in file.signals)}")
+        raise ReadError(f"{file.path}: has no signals except {listed(signal.label for signal in file.signals)}")
     scalp = _scalp(signals)
     per_record = _most_samples(scalp or signals)
     rate_hz = per_record / file.record_s
@@ -134,14 +134,14 @@ def _choose(file: EdfFile, units: Mapping[str, str]) -> tuple[float, tuple[EdfSi
     labels: dict[str, list[str]] = {}
     for signal in signals:
         labels.setdefault(_why_not(signal, per_record, units), []).append(signal.label)
-    notes = [f"left out, since they {reason}: {listed(names)}" for reason, names in labels.items() if reason]
+    notes = [f"left out because they {why}: {listed(names)}" for why, names in labels.items() if why]
     if "" not in labels:
         raise ReadError(f"{file.path}: no signal can be used; {'; '.join(notes)}")
     return rate_hz, tuple(signal for signal in signals if not _why_not(signal, per_record, units)), notes
 
 
 def _most_samples(signals: Sequence[EdfSignal]) -> int:
-    """Return how many samples a record has of most signals."""
+    """Return the most frequent number of samples per record."""
     counts = Counter(signal.n_samples for signal in signals)
     return max(counts, key=lambda n_samples: (counts[n_samples], n_samples))
 
@@ -151,8 +151,7 @@ def _check_units(scalp: Sequence[EdfSignal], units: Mapping[str, str], path: Pat
     if unknown:
         names, stated = listed(signal.label for signal in unknown), _dimension(unknown[0], units)
         raise ReadError(
-            f"{path}: the voltages of {names} are not known, since their unit is stated as '{stated}'; "
-            "allowed are uV, mV, V and nV"
+            f"{path}: the voltages of {names} are unknown: their unit is '{stated}'; allowed are uV, mV, V and nV"
         )
 
 
@@ -166,10 +165,10 @@ def _dimension(signal: EdfSignal, units: Mapping[str, str]) -> str:
 
 def _why_not(signal: EdfSignal, per_record: int, units: Mapping[str, str]) -> str:
     if signal.n_samples != per_record:
-        return "have another rate than the EEG"
+        return "have another sampling rate than the EEG"
     if unit_uv(_dimension(signal, units)) is None:
-        return "are no voltages"
-    return "" if _has_range(signal) else "state no range of values"
+        return "are not voltages"
+    return "" if _has_range(signal) else "have no valid range of values"
 
 
 def _kind(signal: EdfSignal) -> str:
@@ -178,13 +177,13 @@ def _kind(signal: EdfSignal) -> str:
 
 
 def _scalp(signals: Sequence[EdfSignal]) -> list[EdfSignal]:
-    """Return the signals that are of the 19 electrodes."""
+    """Return the signals of the 19 electrodes."""
     labels = read_labels([signal.label for signal in signals])
     return [signal for signal, label in zip(signals, labels, strict=True) if label and {*label} & {*ELECTRODES}]
 
 
 def _has_range(signal: EdfSignal) -> bool:
-    """Say whether a digital value has a physical one: no number lacks, and no range is empty or beyond measure."""
+    """Say whether digital values can be converted: no number is missing, and no range is empty or too large."""
     (low, high), (least, most) = signal.physical, signal.digital
     return low != high and abs(most - least) >= 1 and all(abs(value) < LARGEST for value in (low, high, least, most))
 
@@ -192,7 +191,7 @@ def _has_range(signal: EdfSignal) -> bool:
 def _source(
     file: EdfFile, signals: tuple[EdfSignal, ...], units: Mapping[str, str]
 ) -> tuple[EdfSource, tuple[tuple[float, float], ...]]:
-    """Return the samples, and the least and largest voltage of each signal."""
+    """Return the source of the samples, and the smallest and largest voltage of each signal."""
     gains, shifts, limits = [], [], []
     for signal in signals:
         scale = unit_uv(_dimension(signal, units)) or 1.0
@@ -205,10 +204,8 @@ def _source(
 
 
 def _times(file: EdfFile) -> Times:
-    """Return where a record begins later, or earlier, than the one before it ends."""
+    """Return a join for each record that starts later or earlier than the previous one ends."""
     onsets = file.onsets_s
-    joins = joins_of((file.record_s * number for number in range(file.n_records)), onsets.tolist())
-    note = (
-        "its records state times that overlap; since it calls itself continuous, they are taken to follow each other"
-    )
+    joins = find_joins((file.record_s * number for number in range(file.n_records)), onsets.tolist())
+    note = "its records state overlapping times; since it is marked as continuous, these times are ignored"
     return Times(joins, notes=(note,) if file.contradicts_itself else ())

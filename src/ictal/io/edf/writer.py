@@ -1,4 +1,4 @@
-"""Write EDF+, which every EEG viewer reads."""
+"""Write EDF+ files, which every EEG viewer reads."""
 
 from collections.abc import Iterator
 from datetime import datetime
@@ -8,62 +8,62 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ictal.core.atomic_files import whole_file
+from ictal.core.atomic_files import atomic_write
 from ictal.core.montage import ELECTRODES
 from ictal.core.progress import Progress, silent
 from ictal.core.recording import Recording, Signal
 from ictal.errors import WriteError, listed
-from ictal.io.edf.header import MONTHS
+from ictal.io.edf.fields import MONTHS
 
 STEP_UV = 0.1
 DIGITAL = (-32768, 32767)
-"""Smallest and largest number of 16 bits: with steps of 0.1 µV, -3276.8 to 3276.7 µV."""
+"""Range of 16-bit numbers: with steps of 0.1 µV, -3276.8 to 3276.7 µV."""
 PIECE_S = 60
-"""How much is read and written at a time."""
+"""Seconds read and written at a time."""
 FIRST_START = datetime(1985, 1, 1)
-"""The first that EDF can state. It stands for a start that is not known, and for a date that EDF cannot state."""
+"""The first start that EDF can state. It is written if the start is unknown or the date is out of range."""
 YEARS = range(1985, 2085)
 """Years that EDF can state (EDF+ 2.1.3.2)."""
 DATED, UNDATED = b"Startdate 01-JAN-1985 ", b"Startdate X "
-"""How the field of the recording begins where the first date stands for another, and how it should (EDF+ 2.1.3.4)."""
+"""Start of the recording field as pyedflib writes it for `FIRST_START`, and as EDF+ 2.1.3.4 requires it."""
 RECORDING_FIELD = slice(88, 168)
-"""Bytes of the header's field of the recording."""
+"""Bytes of the recording field in the header."""
 LONGEST_LABEL, LONGEST_TEXT = 16, 40
-"""Characters of a channel's label (EDF), and of an annotation (pyedflib cuts what is longer)."""
+"""Characters of a channel label (EDF), and bytes of an annotation (pyedflib truncates longer ones)."""
 MOST_PER_SECOND = 64
-"""Annotations that fit into each second: pyedflib keeps one per record and annotation channel, of which it has 64."""
+"""Annotations per second: pyedflib writes one per record and annotation channel, and allows 64 such channels."""
 
 
 def write_edf(path: Path, recording: Recording, progress: Progress = silent) -> None:
-    """Write a recording as EDF+C with its annotations; whole or not at all, and a minute at a time.
+    """Write a recording as EDF+C with its annotations, atomically and a minute at a time.
 
-    Electrodes are labelled as 'EEG Fp1-REF', other channels as the recording names them. Samples are rounded to
-    0.1 µV and saturate at -3276.8 and 3276.7 µV, as those of an amplifier do at its limit. EDF states years from 1985
-    to 2084. A date before or after is given as 01.01.85 and 'Startdate X', with the true date behind; an unknown one
-    likewise, with nothing behind.
+    Electrodes are labelled as 'EEG Fp1-REF'; other channels keep their names. Samples are rounded to 0.1 µV and
+    clipped at -3276.8 and 3276.7 µV, as by an amplifier. EDF can state years from 1985 to 2084. Other dates are
+    written as 01.01.85 and 'Startdate X' followed by the true date; an unknown date is written as 01.01.85 and
+    'Startdate X'.
 
     Parameters
     ----------
     path
-        The file to make; one of that name is replaced.
+        The new file; an existing file is replaced.
     recording
-        Of whole seconds, with a whole number of samples per second, no samples missing.
+        A recording of whole seconds, with a whole number of samples per second and no missing samples.
     progress
-        Told the seconds that are written.
+        Callback with the number of seconds written.
 
     Raises
     ------
     ValueError
-        If EDF+ cannot hold the recording; the message says what is allowed.
+        If EDF+ cannot store the recording; the message says what is allowed.
     WriteError
-        If the file could not be written to its end.
+        If the file could not be written completely.
     """
     labels = _labels(recording)
     _check(recording)
-    import pyedflib  # not needed but to write
+    import pyedflib  # only needed for writing
 
     n_seconds = round(recording.duration_s)
-    with whole_file(path) as part:
+    with atomic_write(path) as part:
         with pyedflib.EdfWriter(str(part), len(labels), pyedflib.FILETYPE_EDFPLUS) as writer:
             writer.setSignalHeaders([_header(label, round(recording.rate_hz)) for label in labels])
             start, stated = _stated_start(recording.start)
@@ -76,18 +76,18 @@ def write_edf(path: Path, recording: Recording, progress: Progress = silent) -> 
                 _succeed(writer.blockWriteDigitalShortSamples(record), path)
                 if second % PIECE_S == 0:
                     progress("writing EDF", second, n_seconds)
-        # Closing flushes without a word of what could not be written; opening compares the size with the header.
+        # Closing does not report failed writes; opening compares the size with the header.
         try:
             pyedflib.EdfReader(str(part), annotations_mode=pyedflib.DO_NOT_READ_ANNOTATIONS).close()
         except OSError as error:
-            raise WriteError(f"{path}: could not be written to its end; is the disk full?") from error
+            raise WriteError(f"{path}: could not be written completely; is the disk full?") from error
         if not stated:
             _undate(part, recording.start)
     progress("writing EDF", n_seconds, n_seconds)
 
 
 def _stated_start(start: datetime | None) -> tuple[datetime, bool]:
-    """Return the start that the header states, to the second, and whether its date is that of the recording."""
+    """Return the start for the header, in whole seconds, and whether its date is the true one."""
     if start is None:
         return FIRST_START, False
     start = start.replace(tzinfo=None, microsecond=0)
@@ -97,7 +97,7 @@ def _stated_start(start: datetime | None) -> tuple[datetime, bool]:
 
 
 def _undate(path: Path, start: datetime | None) -> None:
-    """Say in the header that its date is none, and behind the subfields of EDF+ the true one where it is known."""
+    """Mark the date in the header as unknown, and add the true date, if known, after the subfields of EDF+."""
     with path.open("r+b") as file:
         file.seek(RECORDING_FIELD.start)
         field = file.read(RECORDING_FIELD.stop - RECORDING_FIELD.start)
@@ -118,11 +118,11 @@ def _labels(recording: Recording) -> list[str]:
     wrong = [name for name in labels if len(name) > LONGEST_LABEL or not name.isascii() or not name.isprintable()]
     if wrong:
         raise ValueError(
-            f"{recording.name}: EDF cannot hold the names of the channels {listed(wrong)}; allowed are up to "
+            f"{recording.name}: EDF cannot store the channel names {listed(wrong)}; allowed are up to "
             f"{LONGEST_LABEL} ASCII characters"
         )
     if len(set(labels)) < len(labels):
-        raise ValueError(f"{recording.name} has two channels of one name: {listed(recording.channels, 40)}")
+        raise ValueError(f"{recording.name} has two channels with the same name: {listed(recording.channels, 40)}")
     return labels
 
 
@@ -131,7 +131,7 @@ def _check(recording: Recording) -> None:
     if rate_hz != round(rate_hz):
         raise ValueError(f"{name} has {rate_hz:g} Hz; allowed is a whole number of samples per second")
     if recording.n_samples == 0 or recording.n_samples % round(rate_hz):
-        raise ValueError(f"{name} lasts {recording.duration_s:g} s; allowed are whole seconds, at least one")
+        raise ValueError(f"{name} lasts {recording.duration_s:g} s; allowed are whole seconds, at least 1")
     if len(recording.annotations) > MOST_PER_SECOND * recording.duration_s:
         raise ValueError(
             f"{name} has {len(recording.annotations)} annotations; allowed are {MOST_PER_SECOND} per second"
@@ -160,7 +160,7 @@ def _header(label: str, rate_hz: int) -> dict[str, Any]:
 
 
 def _records(recording: Recording) -> Iterator[npt.NDArray[np.int16]]:
-    """Give the numbers of each second, one channel after the other."""
+    """Yield the digital samples of each second, channel after channel."""
     rate_hz = round(recording.rate_hz)
     for start in range(0, recording.n_samples, PIECE_S * rate_hz):
         stop = min(start + PIECE_S * rate_hz, recording.n_samples)
@@ -175,7 +175,7 @@ def _digital(samples: Signal, recording: Recording, start: int) -> npt.NDArray[n
         channel, sample = missing[0]
         raise ValueError(
             f"{recording.name}: {recording.channels[channel]} has no value at "
-            f"{(start + sample) / recording.rate_hz:g} s; EDF cannot say that samples are missing: fill them first"
+            f"{(start + sample) / recording.rate_hz:g} s; EDF cannot mark missing samples: fill them first"
         )
     return np.clip(np.rint(samples.astype(np.float64) / STEP_UV), *DIGITAL).astype(np.int16)
 
