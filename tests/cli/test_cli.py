@@ -86,7 +86,7 @@ def test_an_error_is_one_message_without_a_traceback(tmp_path):
     command = [sys.executable, "-m", "ictal", "ablate", str(tmp_path)]
     result = subprocess.run(command, capture_output=True, text=True, check=False)
     assert result.returncode == 1
-    assert result.stderr.strip().startswith(f"Error: {tmp_path}: has no train.csv")
+    assert result.stderr.strip().startswith(f"Error: {tmp_path}: no train.csv")
     assert "Traceback" not in result.stderr
 
 

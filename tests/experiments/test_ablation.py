@@ -124,7 +124,7 @@ def test_what_cannot_be_is_said_before_anything_is_read(monkeypatch, tmp_path):
         ablate("sim", "fast", out=tmp_path)
     with pytest.raises(FoldError, match=r"at most 7 folds are possible \(--folds 7\)"):
         ablate("sim", load_recipe(TINY, ["data.folds=8"]), out=tmp_path)
-    with pytest.raises(TableError, match=r"'nowhere': there is no such folder or file"):
+    with pytest.raises(TableError, match=r"'nowhere': no such folder or file"):
         ablate("nowhere", TINY, out=tmp_path)
 
 

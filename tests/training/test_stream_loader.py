@@ -179,7 +179,7 @@ def test_settings_that_make_no_training_are_refused(values, message):
 
 
 def test_a_stream_has_no_contexts_and_a_recipe_says_so():
-    with pytest.raises(RecipeError, match=r"context.*look at contexts, which a stream has none of"):
+    with pytest.raises(RecipeError, match=r"context.*use contexts, which a stream does not have"):
         load_recipe(TINY, ["training.context.stream={windows: 8}"])
 
 
