@@ -108,8 +108,8 @@ class FileDataset:
     centred
         Whether the table gives the start of the labelled 10 s. In a table of window starts, 0 means for a recording
         shorter than 50 s that it is centred in its window.
-    wired
-        Derivations that were checked because some files do not have all 19 electrodes against one reference.
+    derivations
+        Derivations that files were checked for, if some files do not have all 19 electrodes against one reference.
     """
 
     name: str
@@ -118,7 +118,7 @@ class FileDataset:
     contexts: Mapping[str, ContextFile] = field(default_factory=dict)
     accept_doubtful: bool = False
     centred: bool = False
-    wired: tuple[str, ...] = ()
+    derivations: tuple[str, ...] = ()
 
     @property
     def outline(self) -> pd.DataFrame:
@@ -134,11 +134,11 @@ class FileDataset:
         return self.recording(eeg_id).duration_s
 
     def fingerprint(self) -> str:
-        """Return a hash of the label table, the contents of all files with their sidecars, and `wired`."""
+        """Return a hash of the label table, the contents of all files with their sidecars, and `derivations`."""
         files = [self.files[eeg] for eeg in self.labels["eeg_id"].unique()]
         hashes = hashes_with_sidecars(files)
-        wired = [list(self.wired)] if self.wired else []
-        return hash_of([self.labels.to_csv(index=False), [hashes[file] for file in files], *wired])
+        derivations = [list(self.derivations)] if self.derivations else []
+        return hash_of([self.labels.to_csv(index=False), [hashes[file] for file in files], *derivations])
 
     def checked(self, needs: Needs, short: ShortPolicy) -> "FileDataset":
         """Open every file, without reading samples, and check that a model can use all windows.
@@ -160,7 +160,7 @@ class FileDataset:
         TableError
             Listing all problems: absent or damaged files, missing electrodes, unusable windows.
         """
-        geometry, wired, starts = needs.geometry(short), False, dict[str, float]()
+        geometry, incomplete, starts = needs.geometry(short), False, dict[str, float]()
         problems, name = list[str](), self.name
         known: dict[object, str] = {}
         for eeg_id, rows in self.labels.groupby("eeg_id", sort=False):
@@ -171,7 +171,7 @@ class FileDataset:
             try:
                 recording = self.recording(str(eeg_id))
                 check_rate(recording)
-                wired |= not has_all_electrodes(needs.map_channels(recording))
+                incomplete |= not has_all_electrodes(needs.map_channels(recording))
             except IctalError as error:
                 problems.append(f"eeg_id {eeg_id}: {error}")
                 continue
@@ -183,13 +183,13 @@ class FileDataset:
                     problems.append(
                         f"eeg_id {eeg_id}: {self._named(start_s)} cannot be used: {why} ({recording.name})"
                     )
-                    name = f"{self.name}{_sees_more(needs)}"
+                    name = f"{self.name}{_advice(needs)}"
         raise_problems(name, problems)
         # If all electrodes are recorded, windows do not depend on the model.
-        voltages = tuple(str(pair) for pair in needs.derivations or ()) if wired else ()
+        derivations = tuple(str(pair) for pair in needs.derivations or ()) if incomplete else ()
         labels = self.labels.assign(start_s=self.labels["window_id"].map(starts).astype(float))
-        interpolated = (str(needs.interpolate),) * bool(voltages)
-        return replace(self, labels=labels, wired=(*voltages, *interpolated))
+        interpolated = (str(needs.interpolate),) * bool(derivations)
+        return replace(self, labels=labels, derivations=(*derivations, *interpolated))
 
     def _start_s(self, start_s: float, runs: Sequence[Run]) -> float:
         """Return the start of a 50 s window, which may be before the recording."""
@@ -204,8 +204,8 @@ class FileDataset:
         return voted if self.centred else f"{voted} (start_s {start_s:g})"
 
 
-def _sees_more(needs: Needs) -> str:
-    """Return advice on how a model needs less of a window, if it can."""
+def _advice(needs: Needs) -> str:
+    """Return advice for models that need more than the labelled 10 s."""
     if needs.seen_s <= CENTRE_S:
         return ""
     return (

@@ -24,13 +24,12 @@ from ictal.simulator.raters import draw_votes, vote_distribution
 
 Floats = npt.NDArray[np.float64]
 
-PER_PATIENT = 4
+WINDOWS_PER_PATIENT = 4
 """Windows per simulated patient; drawing a patient takes a tenth of the time of a window."""
-APART = 64
+PATIENT_SPACING = 64
 """Distance between windows of one patient, so that a batch of up to this size has no patient twice."""
-NOTHING, CLEAR, PAIR = 4.0, 2.0, 0.5
-"""Weights of windows with no pattern, one pattern and two, if kinds are drawn evenly; windows without a pattern vary
-most."""
+NO_PATTERN, ONE_PATTERN, TWO_PATTERNS = 4.0, 2.0, 0.5
+"""Weights of kinds of windows, if kinds are drawn evenly; windows without a pattern vary most."""
 OF_PATIENT, OF_WINDOW = 0, 1
 """Purposes of random numbers, as part of the seed."""
 
@@ -77,7 +76,10 @@ class StreamSettings(Settings):
     def kinds(self) -> Floats:
         """Probability of each of `ictal.simulator.fitted_parameters.KINDS`, [21]."""
         even = np.array(
-            [NOTHING if {one, other} == {"other"} else CLEAR if one == other else PAIR for one, other in KINDS]
+            [
+                NO_PATTERN if {one, other} == {"other"} else ONE_PATTERN if one == other else TWO_PATTERNS
+                for one, other in KINDS
+            ]
         )
         return np.asarray(self.even * even / even.sum() + (1 - self.even) * MANY)
 
@@ -131,8 +133,8 @@ class Stream:
 
 
 def patient_number(number: int) -> int:
-    """Return the patient number of a window: each patient has `PER_PATIENT` windows, `APART` from each other."""
-    return number // (PER_PATIENT * APART) * APART + number % APART
+    """Return the patient number of a window; the windows of a patient are `PATIENT_SPACING` apart."""
+    return number // (WINDOWS_PER_PATIENT * PATIENT_SPACING) * PATIENT_SPACING + number % PATIENT_SPACING
 
 
 def _generator(seed: int, purpose: int, epoch: int, number: int) -> np.random.Generator:
@@ -140,6 +142,6 @@ def _generator(seed: int, purpose: int, epoch: int, number: int) -> np.random.Ge
     return np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(purpose, epoch, number)))
 
 
-@lru_cache(maxsize=2 * APART)
+@lru_cache(maxsize=2 * PATIENT_SPACING)
 def _patient(seed: int, epoch: int, number: int) -> Patient:
     return draw_patient(_generator(seed, OF_PATIENT, epoch, number))

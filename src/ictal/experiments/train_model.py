@@ -27,14 +27,14 @@ from ictal.models.arms import (
 from ictal.models.checkpoint import Card, Model, Origin, load_model, save_model
 from ictal.models.hub import find_model
 from ictal.recipes import Recipe, load_recipe
-from ictal.recipes.loading import OF_MODEL, recipe_of_model
+from ictal.recipes.loading import MODEL_KEYS, recipe_of_model
 from ictal.training.run_folder import BEGUN_WITH, RunFolder
 from ictal.training.task import CHECKPOINT, Task
 from ictal.training.unit import InitialWeights, RunSetup, make_card, train_arm
 
 
 class TrainSettings(Settings):
-    """What a training starts from, beside data, arm and recipe.
+    """Options of `train`.
 
     Attributes
     ----------
@@ -125,7 +125,7 @@ class _Plan:
     parts
         The arms whose networks are trained.
     recipe
-        How.
+        How networks are trained.
     model, origin
         The model to begin with and its entry in cards, or None.
     """
@@ -183,7 +183,7 @@ def _plan_from_model(arm: str | None, recipe: Recipe, settings: TrainSettings) -
     own = model.card.arm
     if arm is not None and find_arm(arm).name != find_arm(own).name:
         raise RecipeError(f"training begins with the model '{name}', whose arm is '{own}', not '{arm}'")
-    known = {key: getattr(model.card, key) for key in OF_MODEL}
+    known = {key: getattr(model.card, key) for key in MODEL_KEYS}
     recipe = recipe_of_model(recipe, name, known, settings.overrides)
     refuse_weighted(own)
     parts = find_arm(own).parts or (own,)

@@ -51,7 +51,7 @@ def load_recipe(name: str, overrides: Sequence[str] = ()) -> Recipe:
     return _validate(content, f"{name} with {', '.join(overrides)}" if overrides else name)
 
 
-OF_MODEL = ("models", "standardise", "seeds")
+MODEL_KEYS = ("models", "standardise", "seeds")
 """Keys of a recipe that a saved model determines when a training begins with it; its card has the same keys."""
 
 
@@ -65,9 +65,9 @@ def recipe_of_model(recipe: Recipe, name: str, known: Mapping[str, Any], overrid
     name
         Name of the model.
     known
-        The values of `OF_MODEL` in its card.
+        The values of `MODEL_KEYS` in its card.
     overrides
-        As in `load_recipe`; overrides of `OF_MODEL` must agree with the card.
+        As in `load_recipe`; overrides of `MODEL_KEYS` must agree with the card.
 
     Raises
     ------
@@ -77,7 +77,7 @@ def recipe_of_model(recipe: Recipe, name: str, known: Mapping[str, Any], overrid
     changed = recipe.model_copy(update=known)
     content = changed.model_dump(mode="json")
     for override in overrides:
-        if override.partition("=")[0].strip().split(".")[0] in OF_MODEL:
+        if override.partition("=")[0].strip().split(".")[0] in MODEL_KEYS:
             _apply(content, override)
     if disagree := differences(_validate(content, recipe.name), changed):
         raise RecipeError(

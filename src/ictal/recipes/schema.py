@@ -99,8 +99,8 @@ class Recipe(Settings):
 
     @model_validator(mode="after")
     def _views_lie_within_the_band(self) -> "Recipe":
-        if lost := _lost(self.standardise.band_hz, "temporal", self.models.temporal.waveform):
-            raise ValueError(lost)
+        if problem := _aliasing(self.standardise.band_hz, "temporal", self.models.temporal.waveform):
+            raise ValueError(problem)
         return self
 
     @model_validator(mode="after")
@@ -130,8 +130,8 @@ class Recipe(Settings):
                 f"recipe '{self.name}' does not say how to train '{name}'; it has {', '.join(self.training)}"
             )
         views = {"symmetric": self.models.symmetric.waveform, "features": self.models.features.features.waveform}
-        if name in views and (lost := _lost(self.standardise.band_hz, name, views[name])):
-            raise RecipeError(f"recipe '{self.name}': {lost}")
+        if name in views and (problem := _aliasing(self.standardise.band_hz, name, views[name])):
+            raise RecipeError(f"recipe '{self.name}': {problem}")
         training = self.training[name]
         for change in changes:
             augmentation = change.removeprefix(WITHOUT)
@@ -163,7 +163,7 @@ class Recipe(Settings):
         return [f"{arm}{VARIANT}{WITHOUT if getattr(augment, name) else ''}{name}" for name in names]
 
 
-def _lost(band: tuple[float, float] | None, arm: str, waveform: WaveformSettings) -> str:
+def _aliasing(band: tuple[float, float] | None, arm: str, waveform: WaveformSettings) -> str:
     """Describe the aliasing that a waveform view of this frequency band would cause; return '' if there is none."""
     half_rate = waveform.rate_hz / 2
     if (band[1] if band else 100.0) <= half_rate:

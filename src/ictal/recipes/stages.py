@@ -11,7 +11,7 @@ from ictal.data.simulated_stream import StreamSettings
 from ictal.recipes.augmentation import AugmentSettings
 from ictal.recipes.regression import RegressionSettings
 
-LEAST_RATE = 0.01
+MIN_RATE = 0.01
 """Rate at the start and end of a one-cycle schedule, as a share of its peak."""
 
 
@@ -44,7 +44,7 @@ class OneCycle(Settings):
             height = epochs / self.warm_up
         else:
             height = 0.5 + 0.5 * math.cos(math.pi * (epochs - self.warm_up) / (self.epochs - self.warm_up))
-        return self.peak * (LEAST_RATE + (1 - LEAST_RATE) * height)
+        return self.peak * (MIN_RATE + (1 - MIN_RATE) * height)
 
 
 def _kind_of_rates(value: object) -> str:
@@ -157,9 +157,9 @@ class TrainingSettings(Stage):
 
     @model_validator(mode="after")
     def _stream_has_no_populations(self) -> "TrainingSettings":
-        asked = [stage.population for stage in self.stages if stage.population != "all"]
-        if self.stream and asked:
-            raise ValueError(f"a stage trains on the population '{asked[0]}'; with a stream, allowed is 'all'")
+        populations = [stage.population for stage in self.stages if stage.population != "all"]
+        if self.stream and populations:
+            raise ValueError(f"a stage trains on the population '{populations[0]}'; with a stream, allowed is 'all'")
         return self
 
     @property
