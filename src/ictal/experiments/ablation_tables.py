@@ -45,9 +45,9 @@ def compare(predictions: Predictions, weights: Weights, plan: AblationPlan, setu
     return compare_arms(
         predictions,
         plan.reference,
-        options.n_resamples,
-        plan.recipe.seed,
-        options.confidence,
+        n_resamples=options.n_resamples,
+        seed=plan.recipe.seed,
+        confidence=options.confidence,
         truth=labels.set_index("window_id") if TRUE_COLUMNS[0] in labels else None,
         averages={arm: ARMS[arm].parts for arm in arms if arm in ARMS and ARMS[arm].parts},
         joint={arm: average for arm, average in JOINT.items() if {arm, average} <= {*arms}},
