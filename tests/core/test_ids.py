@@ -110,7 +110,7 @@ def test_a_name_in_another_unicode_form_is_found_and_is_the_same_eeg(folder):
 def test_two_files_that_differ_by_blanks_alone_are_named(folder):
     for number, name in enumerate(("a b.parquet", "a  b.parquet")):
         (folder / "a" / f"rec{number}.parquet").rename(folder / name)
-    with pytest.raises(TableError, match=r"file 'a  b\.parquet' is named as another but for blanks"):
+    with pytest.raises(TableError, match=r"file 'a  b\.parquet' differs from another only in blanks"):
         read_manifest(written(folder, ("a b.parquet", 0, "p0"), ("a  b.parquet", 0, "p1")))
 
 
@@ -144,7 +144,7 @@ def test_two_ids_of_a_competition_folder_that_are_one_file_are_named(tmp_path):
     table = manifest([("x", 0, "p0"), ("x", 0, "p1")]).drop(columns=["file", "start_s"])
     table = table.assign(eeg_id=[1, 2], eeg_sub_id=0, eeg_label_offset_seconds=0)
     table.to_csv(tmp_path / "train.csv", index=False)
-    with pytest.raises(TableError, match="eeg_id 2: is the file of eeg_id 1 under another name"):
+    with pytest.raises(TableError, match="eeg_id 2: the same file as eeg_id 1 under another name"):
         open_dataset(str(tmp_path), DataSettings())
 
 

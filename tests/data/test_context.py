@@ -107,7 +107,7 @@ def test_eegs_are_as_long_as_is_needed_unless_the_settings_say():
     assert opened("sim:temporal", 50.0, with_context=False).eeg_s == 50
     for eeg_s, with_context in ((None, True), (600.0, False)):
         with pytest.raises(
-            TableError, match=r"'sim:temporal': EEGs of a control last 50 s and have no context, and 600"
+            TableError, match=r"'sim:temporal': EEGs of a control last 50 s and have no context, but 600"
         ):
             opened("sim:temporal", eeg_s, with_context=with_context)
 

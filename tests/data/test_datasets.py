@@ -420,11 +420,9 @@ def test_a_file_that_is_no_table_is_named(tmp_path, name, content, words):
 
 
 def test_what_is_no_data_set_is_told_what_there_is(tmp_path):
-    with pytest.raises(
-        TableError, match=r"'simm': there is no such folder or file; DATA is 'sim', 'sim:CONTROL', a folder"
-    ):
+    with pytest.raises(TableError, match=r"'simm': no such folder or file; DATA is 'sim', 'sim:CONTROL', a folder"):
         open_dataset("simm", SETTINGS)
-    with pytest.raises(TableError, match=rf"{tmp_path}: has no train\.csv"):
+    with pytest.raises(TableError, match=rf"{tmp_path}: no train\.csv"):
         open_dataset(str(tmp_path), SETTINGS)
 
 

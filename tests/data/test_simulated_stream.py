@@ -9,7 +9,7 @@ from ictal.core.montage import CHANNELS
 from ictal.core.recording import Recording
 from ictal.core.windows import RATE_HZ
 from ictal.data import simulated_stream as streams
-from ictal.data.simulated_stream import APART, PER_PATIENT, Stream, StreamSettings, patient_number
+from ictal.data.simulated_stream import PATIENT_SPACING, WINDOWS_PER_PATIENT, Stream, StreamSettings, patient_number
 from ictal.preprocessing.settings import StandardiseSettings
 from ictal.preprocessing.standardise import standardise
 from ictal.simulator.eeg import patient_of
@@ -53,12 +53,16 @@ def test_a_window_is_made_as_that_of_a_file(monkeypatch):
     np.testing.assert_array_equal(signal, standardise(file, INPUT).signal)
 
 
-@given(block=st.integers(0, 5), within=st.integers(0, 4 * APART - 1))
+@given(block=st.integers(0, 5), within=st.integers(0, 4 * PATIENT_SPACING - 1))
 def test_patients_have_four_windows_in_different_batches(block, within):
-    number = block * PER_PATIENT * APART + within
-    own = [n for n in range((block + 1) * PER_PATIENT * APART + 9) if patient_number(n) == patient_number(number)]
-    assert len(own) == PER_PATIENT
-    assert {*np.diff(own)} == {APART}
+    number = block * WINDOWS_PER_PATIENT * PATIENT_SPACING + within
+    own = [
+        n
+        for n in range((block + 1) * WINDOWS_PER_PATIENT * PATIENT_SPACING + 9)
+        if patient_number(n) == patient_number(number)
+    ]
+    assert len(own) == WINDOWS_PER_PATIENT
+    assert {*np.diff(own)} == {PATIENT_SPACING}
 
 
 def test_patients_are_their_epoch_s_and_none_is_of_the_data_set():

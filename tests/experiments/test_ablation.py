@@ -15,6 +15,7 @@ from ictal.core.predictions import PROBABILITY_COLUMNS, Predictions
 from ictal.data import SimulatedDataset, write_folder
 from ictal.errors import FoldError, RecipeError, RunError, TableError, UnknownNameError
 from ictal.experiments.ablation import ablate
+from ictal.experiments.ablation_plan import AblationSettings
 from ictal.experiments.model_evaluation import evaluate_model
 from ictal.experiments.train_model import train
 from ictal.recipes import load_recipe
@@ -124,8 +125,19 @@ def test_what_cannot_be_is_said_before_anything_is_read(monkeypatch, tmp_path):
         ablate("sim", "fast", out=tmp_path)
     with pytest.raises(FoldError, match=r"at most 7 folds are possible \(--folds 7\)"):
         ablate("sim", load_recipe(TINY, ["data.folds=8"]), out=tmp_path)
-    with pytest.raises(TableError, match=r"'nowhere': there is no such folder or file"):
+    with pytest.raises(TableError, match=r"'nowhere': no such folder or file"):
         ablate("nowhere", TINY, out=tmp_path)
+
+
+def test_settings_are_one_object_or_single_keywords(tmp_path):
+    asked = AblationSettings(controls=True, learning_curve=["temporal"])
+    assert asked == AblationSettings().changed({"controls": True, "learning_curve": ("temporal",)})
+    with pytest.raises(RunError, match="controls have no context"):
+        ablate("sim", TINY, ["context"], tmp_path, asked.changed({"learning_curve": ()}))
+    with pytest.raises(UnknownNameError, match="unknown setting 'control'; known are: augmentations, controls"):
+        ablate("sim", TINY, control=True)
+    with pytest.raises(UnknownNameError, match="unknown setting 'start'; known are: begin_with"):
+        train("sim", "temporal", TINY, tmp_path, start="default")
 
 
 def test_a_trained_model_is_evaluated_as_its_parts_say(cache, tmp_path):

@@ -86,8 +86,8 @@ def test_all_problems_come_in_one_message():
 @pytest.mark.parametrize(
     ("override", "message"),
     [
-        ("data.fold=3", r"there is no key 'data.fold'; known here are folds, test_share"),
-        ("dataa.folds=3", r"there is no key 'dataa.folds'; known here are name, summary"),
+        ("data.fold=3", r"no key 'data.fold'; known here are folds, test_share"),
+        ("dataa.folds=3", r"no key 'dataa.folds'; known here are name, summary"),
         ("data.folds", r"write key=value"),
         ("data.folds=many", r"data.folds: .*valid integer.*'many'"),
         ("training.temporal.micro_batch=3", r"micro_batch is 3; it must divide batch_size 4"),
@@ -115,7 +115,7 @@ def test_what_is_no_recipe_is_refused(text, message, tmp_path):
 def test_an_arm_that_is_not_trained_has_no_settings():
     text = to_yaml(load_recipe(TINY)).replace("  spatial:\n    learning_rates", "  both:\n    learning_rates")
     with pytest.raises(
-        RecipeError, match=r"no arm \['both'\] is trained; allowed are \['temporal', 'spatial', 'features', 'fusion'"
+        RecipeError, match=r"\['both'\] cannot be trained; allowed are \['temporal', 'spatial', 'features', 'fusion'"
     ):
         parse(text, "mine.yaml")
 

@@ -100,7 +100,7 @@ def test_a_stage_without_windows_is_refused_before_training(array, tmp_path):  #
     few = WindowArray(labels, array.signals, array.refused, "few")
     with pytest.raises(RecipeError, match="windows with many votes, but none of the 16 training windows has many"):
         fit(network(), few, task(), recipe(FEW_THEN_MANY), tmp_path)
-    with pytest.raises(ValueError, match=r"mix is 0\.2; it needs the population"):
+    with pytest.raises(ValueError, match=r"mix is 0\.2; it needs population"):
         Stage(mix=0.2)
 
 
@@ -189,7 +189,7 @@ def test_overrides_reach_a_later_stage():
     then = "training.temporal.then=[{population: many, learning_rates: [0.1], mix: 0}]"
     made = load_recipe(TINY, [then, "training.temporal.then.0.mix=0.5"])
     assert made.training["temporal"].then == (Stage(population="many", learning_rates=(0.1,), mix=0.5),)
-    with pytest.raises(RecipeError, match=r"there is no key 'training.temporal.then.1.mix'"):
+    with pytest.raises(RecipeError, match=r"no key 'training.temporal.then.1.mix'"):
         load_recipe(TINY, ["training.temporal.then.1.mix=0.5"])
 
 

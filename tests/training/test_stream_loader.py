@@ -18,7 +18,7 @@ from ictal.models.build import build
 from ictal.models.model_settings import ModelSettings
 from ictal.preprocessing.settings import StandardiseSettings
 from ictal.recipes import TrainingSettings, load_recipe
-from ictal.recipes.loading import OF_MODEL, recipe_of_model
+from ictal.recipes.loading import MODEL_KEYS, recipe_of_model
 from ictal.recipes.schema import TrainerSettings
 from ictal.recipes.stages import OneCycle, Stage
 from ictal.training.stream_loader import StreamLoader
@@ -180,20 +180,20 @@ def test_settings_that_make_no_training_are_refused(values, message):
 
 
 def test_a_stream_has_no_contexts_and_a_recipe_says_so():
-    with pytest.raises(RecipeError, match=r"context.*look at contexts, which a stream has none of"):
+    with pytest.raises(RecipeError, match=r"context.*use contexts, which a stream does not have"):
         load_recipe(TINY, ["training.context.stream={windows: 8}"])
 
 
 def test_a_stream_of_short_eegs_is_not_for_a_recipe_that_refuses_them():
     refusing = ["standardise.short=refuse", "training.temporal.stream={lengths_s: [50], length_shares: [1]}"]
     assert load_recipe(TINY, refusing).training["temporal"].stream
-    with pytest.raises(RecipeError, match=r"'refuse', and \['temporal'\] would be trained on a stream"):
+    with pytest.raises(RecipeError, match=r"'refuse', but \['temporal'\] would be trained on a stream"):
         load_recipe(TINY, [refusing[0], "training.temporal.stream={}"])
 
 
 def test_a_model_s_settings_replace_a_recipe_s_and_what_was_set_by_hand_must_agree():
     recipe, other = load_recipe(TINY), load_recipe("default", ["models.lapse=0.02", "seeds=3"])
-    known = ("default", {name: getattr(other, name) for name in OF_MODEL})
+    known = ("default", {name: getattr(other, name) for name in MODEL_KEYS})
     made = recipe_of_model(recipe, *known, ["models.lapse=0.02", "training.symmetric.batch_size=2", "seeds=3"])
     assert (made.models, made.standardise, made.training) == (other.models, other.standardise, recipe.training)
     assert made.seeds == 3

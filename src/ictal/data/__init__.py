@@ -1,4 +1,4 @@
-"""Data sets of EEG windows with votes, behind one protocol."""
+"""Data sets of EEG windows with votes, all with one interface."""
 
 from ictal.data.dataset import Dataset, DataSettings
 from ictal.data.folds import TEST, assign_folds, check_folds

@@ -1,4 +1,4 @@
-"""What a data set is, and how one is opened by what the user typed."""
+"""The interface of data sets, and data sets made of a label table and EEG files."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -22,29 +22,29 @@ from ictal.preprocessing.runs import check_rate, run_extents
 from ictal.simulator import SimulationSettings
 
 TOLERANCE_S = 0.0025
-"""Half a sample: how far a time in a table may be off because of its rounding."""
+"""Half a sample: rounding error of times in tables."""
 
 
 class DataSettings(Settings):
-    """Which windows take part, and how patients are divided.
+    """Which windows are used, and how patients are divided.
 
     Attributes
     ----------
     folds
-        Of cross-validation, by patient.
+        Number of folds of cross-validation, by patient.
     test_share
         Share of the patients held out from all folds; 0 for none.
     max_windows_per_eeg
-        Where an EEG has more windows, so many are taken, evenly spaced (None: all).
+        Largest number of windows per EEG; of more, evenly spaced ones are used (None: all).
     context_missing
-        A recording may be shorter than the 600 s of a context by this share of them, where an arm looks at contexts;
-        what lacks is missing in the context. (Where a long recording begins or ends, up to half of it may be.)
+        Largest share of the 600 s of a context by which a recording may be shorter, for arms that use contexts; that
+        share is missing in the context. (At the start and end of a long recording, up to half may be missing.)
     accept_doubtful
-        Whether recordings whose channel names, times or voltages are in doubt take part, see `ictal.read`.
+        Whether to use recordings with doubtful channel names, times or voltages, see `ictal.read`.
     interpolate
-        So many electrodes that a file lacks may be interpolated from the others, where a model looks at them.
+        Largest number of electrodes, if a model needs them, that may be interpolated from the others.
     sim
-        Size and seed of the simulated data set, where DATA is 'sim'.
+        Size and seed of the simulated data set 'sim'.
     """
 
     folds: int = Field(5, ge=2)
@@ -57,38 +57,38 @@ class DataSettings(Settings):
 
 
 class Dataset(Protocol):
-    """EEG windows with the votes of a panel."""
+    """EEG windows with the votes of experts."""
 
     @property
     def name(self) -> str:
-        """What reports call it."""
+        """Its name in reports."""
         ...
 
     @property
     def labels(self) -> pd.DataFrame:
-        """A row per window, the columns `ictal.data.label_table.LABEL_COLUMNS`; rows of one EEG stand together."""
+        """A row per window, with `ictal.data.label_table.LABEL_COLUMNS`; the rows of one EEG are adjacent."""
         ...
 
     @property
     def outline(self) -> pd.DataFrame:
-        """The columns of `labels` that are known without looking at EEG: ids, start_s, and perhaps folds."""
+        """The columns of `labels` that are known without EEG: ids, start_s, and optionally folds."""
         ...
 
     @property
     def contexts(self) -> Mapping[str, ContextFile]:
-        """By window_id, where contexts are kept; of a window that is not named it is computed from its EEG."""
+        """Files of stored contexts, by window_id; other contexts are computed from the EEG."""
         ...
 
     def recording(self, eeg_id: str) -> Recording:
-        """Return the EEG of this id."""
+        """Return an EEG."""
         ...
 
     def duration_s(self, eeg_id: str) -> float:
-        """Return how long the EEG of this id lasts, without reading it."""
+        """Return the duration of an EEG, without reading it."""
         ...
 
     def fingerprint(self) -> str:
-        """Return 16 hex digits that change with labels or EEG, and not with files of contexts."""
+        """Return 16 hex digits that change with labels or EEG, but not with stored contexts."""
         ...
 
 
@@ -101,12 +101,14 @@ class FileDataset:
     name, labels, contexts
         See `Dataset`.
     files
-        By eeg_id.
+        Path of each EEG, by eeg_id.
+    accept_doubtful
+        See `DataSettings`.
     centred
-        Whether the table said when the voted 10 s begin. A table of starts means by 0, in a recording shorter than 50
-        s, that the recording is centred in its window.
-    wired
-        Derivations that files were checked for which do not have all 19 electrodes against one reference.
+        Whether the table gives the start of the labelled 10 s. In a table of window starts, 0 means for a recording
+        shorter than 50 s that it is centred in its window.
+    derivations
+        Derivations that files were checked for, if some files do not have all 19 electrodes against one reference.
     """
 
     name: str
@@ -115,60 +117,60 @@ class FileDataset:
     contexts: Mapping[str, ContextFile] = field(default_factory=dict)
     accept_doubtful: bool = False
     centred: bool = False
-    wired: tuple[str, ...] = ()
+    derivations: tuple[str, ...] = ()
 
     @property
     def outline(self) -> pd.DataFrame:
-        """The labels, which are known as they are."""
+        """The labels, all of which are known without EEG."""
         return self.labels
 
     def recording(self, eeg_id: str) -> Recording:
-        """Open the file of this EEG."""
+        """Open the file of an EEG."""
         return open_recording(self.files[eeg_id], accept_doubtful=self.accept_doubtful)
 
     def duration_s(self, eeg_id: str) -> float:
-        """Look into the file of this EEG."""
+        """Return the duration of an EEG from the header of its file."""
         return self.recording(eeg_id).duration_s
 
     def fingerprint(self) -> str:
-        """Return 16 hex digits of the label table, of all that the files hold, sidecars included, and of `wired`."""
+        """Return a hash of the label table, the contents of all files with their sidecars, and `derivations`."""
         files = [self.files[eeg] for eeg in self.labels["eeg_id"].unique()]
         hashes = hashes_with_sidecars(files)
-        wired = [list(self.wired)] if self.wired else []
-        return hash_of([self.labels.to_csv(index=False), [hashes[file] for file in files], *wired])
+        derivations = [list(self.derivations)] if self.derivations else []
+        return hash_of([self.labels.to_csv(index=False), [hashes[file] for file in files], *derivations])
 
     def checked(self, needs: Needs, short: ShortPolicy) -> "FileDataset":
-        """Open every file, without reading samples, and see that a model can be given all windows.
+        """Open every file, without reading samples, and check that a model can use all windows.
 
         Parameters
         ----------
         needs
-            What the model looks at.
+            The model's needs.
         short
-            What becomes of a recording that is shorter.
+            How recordings shorter than that are treated.
 
         Returns
         -------
         FileDataset
-            Whose windows all have a place in their recordings.
+            The same data set, with checked window starts.
 
         Raises
         ------
         TableError
-            With all problems: absent or damaged files, missing electrodes, windows that a model cannot be given.
+            Listing all problems: absent or damaged files, missing electrodes, unusable windows.
         """
-        geometry, wired, starts = needs.geometry(short), False, dict[str, float]()
+        geometry, incomplete, starts = needs.geometry(short), False, dict[str, float]()
         problems, name = list[str](), self.name
         known: dict[object, str] = {}
         for eeg_id, rows in self.labels.groupby("eeg_id", sort=False):
             same = known.setdefault(file_identity(self.files[str(eeg_id)]), str(eeg_id))
             if same != str(eeg_id):
-                problems.append(f"eeg_id {eeg_id}: is the file of eeg_id {same} under another name (a link)")
+                problems.append(f"eeg_id {eeg_id}: the same file as eeg_id {same} under another name (a link)")
                 continue
             try:
                 recording = self.recording(str(eeg_id))
                 check_rate(recording)
-                wired |= not has_all_electrodes(needs.map_channels(recording))
+                incomplete |= not has_all_electrodes(needs.map_channels(recording))
             except IctalError as error:
                 problems.append(f"eeg_id {eeg_id}: {error}")
                 continue
@@ -180,29 +182,29 @@ class FileDataset:
                     problems.append(
                         f"eeg_id {eeg_id}: {self._named(start_s)} cannot be used: {why} ({recording.name})"
                     )
-                    name = f"{self.name}{_sees_more(needs)}"
+                    name = f"{self.name}{_advice(needs)}"
         raise_problems(name, problems)
-        # Windows are the same for all models as long as all electrodes are there.
-        voltages = tuple(str(pair) for pair in needs.derivations or ()) if wired else ()
+        # If all electrodes are recorded, windows do not depend on the model.
+        derivations = tuple(str(pair) for pair in needs.derivations or ()) if incomplete else ()
         labels = self.labels.assign(start_s=self.labels["window_id"].map(starts).astype(float))
-        interpolated = (str(needs.interpolate),) * bool(voltages)
-        return replace(self, labels=labels, wired=(*voltages, *interpolated))
+        interpolated = (str(needs.interpolate),) * bool(derivations)
+        return replace(self, labels=labels, derivations=(*derivations, *interpolated))
 
     def _start_s(self, start_s: float, runs: Sequence[Run]) -> float:
-        """Return when the 50 s of a window begin, which may be before the recording."""
+        """Return the start of a 50 s window, which may be before the recording."""
         n_samples = runs[0].n_samples
         if self.centred or len(runs) > 1 or n_samples >= WINDOW_SAMPLES or start_s > TOLERANCE_S:
             return start_s
         return padded_start(n_samples) / RATE_HZ
 
     def _named(self, start_s: float) -> str:
-        """Name a window as its table does."""
+        """Return a description of a window in the terms of its table."""
         voted = f"the 10 s from {start_s + BEFORE_S:g} s"
         return voted if self.centred else f"{voted} (start_s {start_s:g})"
 
 
-def _sees_more(needs: Needs) -> str:
-    """Say how a model would need less, where it would."""
+def _advice(needs: Needs) -> str:
+    """Return advice for models that need more than the labelled 10 s."""
     if needs.seen_s <= CENTRE_S:
         return ""
     return (

@@ -1,4 +1,4 @@
-"""Divide patients into a held-out test share and folds; a patient is never on two sides."""
+"""Divide patients into held-out test patients and folds; no patient is in two of them."""
 
 import numpy as np
 import numpy.typing as npt
@@ -15,12 +15,12 @@ Ints = npt.NDArray[np.int64]
 
 
 def check_folds(outline: pd.DataFrame, n_folds: int, test_share: float) -> None:
-    """See that a table can be divided, before its EEG is read; the parameters are those of `assign_folds`.
+    """Check that a table can be divided, before its EEG is read; parameters are as for `assign_folds`.
 
     Raises
     ------
     FoldError
-        If there are too few patients, saying how many folds are possible.
+        If there are too few patients; the message says how many folds are possible.
     """
     if FOLD_COLUMN in outline.columns:
         _given_folds(outline, n_folds)
@@ -34,22 +34,22 @@ def check_folds(outline: pd.DataFrame, n_folds: int, test_share: float) -> None:
 def assign_folds(labels: pd.DataFrame, n_folds: int, test_share: float, seed: int) -> Ints:
     """Return the fold of each row, 0 to n_folds - 1, or `TEST`.
 
-    Patients are ordered by their main pattern and their number of EEGs and dealt out in randomised blocks,
-    so that folds are alike in both. Where the table has a column 'fold', that is used as it stands.
+    Patients are sorted by main pattern and number of EEGs and assigned in randomised blocks, so that folds are
+    similar in both. If the table has a column 'fold', it is used unchanged.
 
     Parameters
     ----------
     labels
         A label table.
     n_folds, test_share
-        How many folds; which share of the patients is held out.
+        Number of folds, and share of the patients that is held out.
     seed
-        Of the dealing.
+        Seed of the assignment.
 
     Raises
     ------
     FoldError
-        If there are too few patients, saying how many folds are possible.
+        If there are too few patients; the message says how many folds are possible.
     """
     check_folds(labels, n_folds, test_share)
     if FOLD_COLUMN in labels.columns:
@@ -85,8 +85,8 @@ def _given_folds(labels: pd.DataFrame, n_folds: int) -> Ints:
     found = sorted(set(folds.tolist()) - {TEST})
     if found != list(range(n_folds)):
         raise FoldError(
-            f"the table's column '{FOLD_COLUMN}' has the folds {found}, but {n_folds} folds were asked for; "
-            f"allowed are all of 0 to {n_folds - 1}, or another number by --folds"
+            f"the table's column '{FOLD_COLUMN}' has the folds {found}, but {n_folds} folds were requested; "
+            f"allowed are all of 0 to {n_folds - 1}, or another number with --folds"
         )
     return folds
 
@@ -94,14 +94,14 @@ def _given_folds(labels: pd.DataFrame, n_folds: int) -> Ints:
 def _too_few(n_patients: int, n_test: int, n_folds: int) -> str:
     left = n_patients - n_test
     are = "is" if left == 1 else "are"
-    message = f"{n_folds} folds need at least {n_folds} patients for cross-validation, and {left} {are} there"
+    message = f"{n_folds} folds need at least {n_folds} patients for cross-validation, but there {are} {left}"
     if n_test:
-        message += f" ({n_patients} patients, of whom {n_test} held out for the test)"
+        message += f" ({n_patients} patients, {n_test} of them held out for testing)"
     if left >= 2:
         return f"{message}; at most {left} folds are possible (--folds {left})"
     if n_patients >= 2:
         return (
-            f"{message}; at most {n_patients} folds are possible, if nobody is held out "
+            f"{message}; at most {n_patients} folds are possible without held-out patients "
             f"(--folds {n_patients} --set data.test_share=0)"
         )
     return f"{message}; no folds are possible with one patient"

@@ -1,4 +1,4 @@
-"""A folder in the layout of the HMS competition: train.csv, train_eegs/ and train_spectrograms/ID.parquet."""
+"""Data sets in the layout of the HMS competition: train.csv, train_eegs/ and train_spectrograms/."""
 
 from pathlib import Path
 
@@ -26,17 +26,17 @@ def read_hms_labels(path: Path) -> pd.DataFrame:
     Parameters
     ----------
     path
-        A CSV file, perhaps compressed, with the columns `TABLE_COLUMNS`; a column 'fold' is kept.
+        A CSV file, optionally compressed, with the columns `TABLE_COLUMNS`; a column 'fold' is kept.
 
     Returns
     -------
     DataFrame
-        `ictal.data.label_table.LABEL_COLUMNS`; window_id is 'EEG_SUBID', start_s the sub-window's offset.
+        `ictal.data.label_table.LABEL_COLUMNS`; window_id is 'EEG_SUBID', start_s is the offset of the sub-window.
 
     Raises
     ------
     TableError
-        With all problems of the table.
+        Listing all problems of the table.
     """
     return make_labels(_read(path), path)
 
@@ -50,19 +50,19 @@ def _read(path: Path) -> pd.DataFrame:
 
 
 def read_hms_folder(folder: Path) -> FileDataset:
-    """Open a folder in HMS layout; its files are not looked at yet.
+    """Open a folder in HMS layout, without its EEG files.
 
-    Contexts are kept in train_spectrograms/ID.parquet, as far as the table has the columns spectrogram_id and
-    spectrogram_label_offset_seconds and the file is there.
+    Contexts are read from train_spectrograms/ID.parquet where the table has the columns spectrogram_id and
+    spectrogram_label_offset_seconds and the file exists.
 
     Raises
     ------
     TableError
-        If train.csv is absent or wrong.
+        If train.csv is absent or invalid.
     """
     table = folder / TABLE
     if not table.is_file():
-        raise TableError(f"{folder}: has no {TABLE}; a data folder holds {TABLE} and {EEGS}/ID.parquet")
+        raise TableError(f"{folder}: no {TABLE}; a data folder contains {TABLE} and {EEGS}/ID.parquet")
     frame = _read(table)
     labels = make_labels(frame, table)
     files = {eeg: folder / EEGS / f"{eeg}.parquet" for eeg in labels["eeg_id"].unique()}
@@ -70,7 +70,7 @@ def read_hms_folder(folder: Path) -> FileDataset:
 
 
 def _contexts(frame: pd.DataFrame, folder: Path) -> dict[str, ContextFile]:
-    """Return where contexts are kept, by window_id."""
+    """Return the files of stored contexts, by window_id."""
     if not {SPECTROGRAM_COLUMN, SPECTROGRAM_OFFSET_COLUMN} <= set(frame.columns):
         return {}
     paths = {name: folder / SPECTROGRAMS / f"{name}.parquet" for name in frame[SPECTROGRAM_COLUMN].unique()}

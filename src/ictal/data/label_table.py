@@ -67,7 +67,7 @@ def make_labels(frame: pd.DataFrame, path: Path) -> pd.DataFrame:
     ----------
     frame
         Text columns `LABEL_COLUMNS` (`CENTRE_COLUMN` may replace start_s), and optionally `FOLD_COLUMN` and
-        `TRUE_COLUMNS`; others are dropped. The index holds line numbers.
+        `TRUE_COLUMNS`; others are dropped. The index is the line numbers.
     path
         Of the table, for error messages.
 

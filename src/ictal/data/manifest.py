@@ -1,4 +1,4 @@
-"""A manifest: a CSV with a row per window, for recordings of any format that can be read."""
+"""Manifests: CSV tables with a row per window, for recordings in any supported format."""
 
 import os
 import unicodedata
@@ -12,30 +12,30 @@ from ictal.data.label_table import CENTRE_COLUMN, make_labels, read_csv
 from ictal.errors import TableError, raise_problems
 
 MANIFEST_COLUMNS = ("file", CENTRE_COLUMN, "patient_id", *VOTE_COLUMNS)
-"""Of a manifest as it is written: `CENTRE_COLUMN` is when the voted 10 s begin, in true seconds from the start of the
-recording, gaps included. Older ones have 'start_s' in its place: when the 50 s begin of which they are the middle."""
+"""Columns of a manifest. `CENTRE_COLUMN` is the start of the labelled 10 s, in true seconds from the start of the
+recording, gaps included. Older manifests have 'start_s' instead: the start of the 50 s around them."""
 
 
 def read_manifest(path: Path) -> FileDataset:
-    """Open a manifest; its files are not looked at yet.
+    """Open a manifest, without its EEG files.
 
     Parameters
     ----------
     path
-        A CSV with the columns `MANIFEST_COLUMNS` (or an older one), and perhaps 'fold'. A file is named relative to
-        the manifest; it is the EEG, by whatever path or link it is reached, and file@centre_s the window.
+        A CSV with the columns `MANIFEST_COLUMNS` (or older ones), and optionally 'fold'. Files are relative to the
+        manifest. Each file is one EEG, even if several paths or links lead to it; window_id is file@centre_s.
 
     Raises
     ------
     TableError
-        With all problems of the table.
+        Listing all problems of the table.
     """
     frame = read_csv(path, [name for name in MANIFEST_COLUMNS if name != CENTRE_COLUMN])
     times = [name for name in (CENTRE_COLUMN, "start_s") if name in frame.columns]
     if len(times) != 1:
         raise TableError(
             f"{path}: has {' and '.join(times) or 'neither centre_s nor start_s'}; allowed is one of them: centre_s, "
-            "when the 10 s that were voted on begin, or start_s, when the 50 s begin whose middle they are"
+            "the start of the labelled 10 s, or start_s, the start of the 50 s around them"
         )
     (time,) = times
     raise_problems(
@@ -49,7 +49,7 @@ def read_manifest(path: Path) -> FileDataset:
         file = _file(path.parent, written)
         name = known.setdefault(identity := file_identity(file), normalize_id(os.path.normpath(written)))
         if file_identity(files.setdefault(name, file)) != identity:
-            problems.append(f"file '{written}' is named as another but for blanks or the form of letters; rename one")
+            problems.append(f"file '{written}' differs from another only in blanks or Unicode form; rename one")
         ids[written] = name
     raise_problems(str(path), problems)
     frame["eeg_id"] = frame["file"].map(ids)
@@ -58,7 +58,7 @@ def read_manifest(path: Path) -> FileDataset:
 
 
 def _file(folder: Path, written: str) -> Path:
-    """Return the file that a manifest names: as it is written, or, where there is none, in another Unicode form."""
+    """Return the file that a manifest names, as written or, if there is none, in another Unicode form."""
     exact = folder / written
     forms = (
         folder / form for name in (written, written.strip()) for form in (name, _composed(name), _decomposed(name))

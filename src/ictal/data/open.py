@@ -1,4 +1,4 @@
-"""Open what a user calls DATA."""
+"""Open a data set by its name or path."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -24,7 +24,7 @@ def open_dataset(
     needs: Needs = ALL,
     short: ShortPolicy = "reflect",
 ) -> Dataset:
-    """Open what a user calls DATA, and check it whole.
+    """Open a data set and check it completely.
 
     Parameters
     ----------
@@ -32,19 +32,19 @@ def open_dataset(
         'sim', one of its controls ('sim:temporal', ...), a folder in the layout of the HMS competition, or a
         manifest CSV.
     settings
-        Size of 'sim', and how many windows of one EEG take part.
+        Size of 'sim', and which windows of files are used.
     with_context
-        Whether contexts will be wanted: EEGs of 'sim' are then long enough for them, where the settings do not say
-        how long they are.
+        Whether contexts will be used. EEGs of 'sim' are then long enough for them, unless the settings give their
+        duration.
     needs
-        What the model looks at, or each of several; unless said, all 19 electrodes and 50 s around each vote.
+        What the models need; by default, all 19 electrodes and 50 s around each vote.
     short
-        What becomes of a recording that is shorter, see `ictal.preprocessing.settings.StandardiseSettings`.
+        How recordings shorter than that are treated, see `ictal.preprocessing.settings.StandardiseSettings`.
 
     Raises
     ------
     TableError
-        With all problems found, or if `spec` is none of these, or a control were to have contexts.
+        Listing all problems; also if `spec` is none of these, or contexts are requested for a control.
     UnknownNameError
         If there is no such control.
     """
@@ -60,7 +60,7 @@ def open_dataset(
         dataset = read_manifest(path)
     else:
         raise TableError(
-            f"'{spec}': there is no such folder or file; DATA is 'sim', 'sim:CONTROL', a folder with train.csv and "
+            f"'{spec}': no such folder or file; DATA is 'sim', 'sim:CONTROL', a folder with train.csv and "
             "train_eegs/ (HMS layout), or a CSV with a row per window"
         )
     labels = thin(dataset.labels, settings.max_windows_per_eeg)
@@ -69,19 +69,19 @@ def open_dataset(
 
 
 def _long_enough(settings: SimulationSettings, control: str, with_context: bool) -> SimulationSettings:
-    """Settle how long simulated EEGs last."""
+    """Return settings whose simulated EEGs are long enough for contexts if needed."""
     if with_context and settings.eeg_s is None:
         settings = settings.model_copy(update={"eeg_s": float(CONTEXT_S)})
     if control and settings.eeg_s not in (None, WINDOW_S):
         raise TableError(
-            f"'sim:{control}': EEGs of a control last {WINDOW_S} s and have no context, and {settings.eeg_s:g} s are "
-            "wanted (by data.sim.eeg_s, or by an arm that looks at contexts); allowed are other arms, or 'sim'"
+            f"'sim:{control}': EEGs of a control last {WINDOW_S} s and have no context, but {settings.eeg_s:g} s are "
+            "requested (by data.sim.eeg_s, or by an arm that uses contexts); allowed are other arms, or 'sim'"
         )
     return settings
 
 
 def thin(labels: pd.DataFrame, most: int | None) -> pd.DataFrame:
-    """Keep at most so many windows of each EEG, evenly spaced in time, and put those of an EEG together."""
+    """Keep at most `most` windows of each EEG, evenly spaced in time, and make the rows of each EEG adjacent."""
     order = labels["eeg_id"].drop_duplicates().reset_index(drop=True)
     rank = labels["eeg_id"].map(pd.Series(order.index, index=order))
     labels = labels.assign(_rank=rank).sort_values(["_rank", "start_s"], kind="stable").drop(columns="_rank")

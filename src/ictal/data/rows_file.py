@@ -1,4 +1,4 @@
-"""A file of rows of one shape, in NumPy's format, which is written row after row and read as a whole."""
+"""Write an array file in NumPy's format row by row."""
 
 import os
 from pathlib import Path
@@ -12,25 +12,25 @@ from ictal.core.atomic_files import writing
 
 
 class RowsFile:
-    """Writes rows of float32 one after another, so that a full disk is an error and never a crash.
+    """Writes rows of float32 one after another, so that a full disk causes an error and never a crash.
 
-    A file that is mapped into memory to be written costs no room until it is touched; where the disk is full by then,
-    the system kills the program. Here the room for all rows is taken when the file is made, where the system can, so
-    that two programs on one disk cannot both count on the same room; what is not used is given back at the end.
+    A memory-mapped file takes no disk space until it is written to; if the disk is full by then, the system kills the
+    program. This class reserves the space for all rows at the start, where the system supports it, so that two
+    programs cannot rely on the same free space. Unused space is released at the end.
 
     Parameters
     ----------
     path
-        Of the file, ``.npy``.
+        The ``.npy`` file.
     shape
-        Of a row.
+        Shape of a row.
     n_most
-        How many rows there may be.
+        Largest number of rows.
 
     Raises
     ------
     WriteError
-        If there is no room, or the file cannot be written.
+        If the disk is full or the file cannot be written.
     """
 
     def __init__(self, path: Path, shape: tuple[int, ...], n_most: int) -> None:
@@ -50,7 +50,7 @@ class RowsFile:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        """Say in the header how many rows there are, and give back the room that was not used."""
+        """Write the number of rows to the header, and release unused space."""
         with writing(self.path), self._file as file:
             if error is None:
                 file.truncate(file.tell())
@@ -58,16 +58,16 @@ class RowsFile:
                 self._write_header()
 
     def append(self, rows: npt.NDArray[np.float32]) -> None:
-        """Write one row or more, [..., *shape]."""
+        """Write one or more rows, [..., *shape]."""
         content = np.ascontiguousarray(rows, dtype=np.float32).reshape(-1, *self.shape)
         left = content.data.cast("B") if content.size else memoryview(b"")
         with writing(self.path):
-            while left:  # a disk that fills up takes a part before it refuses
+            while left:  # a nearly full disk accepts part of the data before it fails
                 left = left[self._file.write(left) or 0 :]
         self.n_rows += len(content)
 
     def _write_header(self) -> None:
-        # NumPy leaves room in the header for the first number of the shape to grow.
+        # NumPy pads the header so that the first dimension can grow.
         described = {"descr": "<f4", "fortran_order": False, "shape": (self.n_rows, *self.shape)}
         np.lib.format.write_array_header_1_0(self._file, described)
 

@@ -1,4 +1,4 @@
-"""The embedded data sets: simulated in the process, from a seed."""
+"""Simulated data sets, made from a seed when they are used."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -19,7 +19,7 @@ from ictal.io.regional_spectrogram import ContextFile
 from ictal.simulator import SimulatedEeg, SimulationSettings, simulate_control, simulate_eeg
 
 VERSION = 6
-"""Raised whenever the same settings give other EEG."""
+"""Incremented when the same settings give different EEG."""
 
 
 @dataclass(frozen=True)
@@ -29,31 +29,31 @@ class SimulatedDataset:
     Attributes
     ----------
     settings
-        How much.
+        Size and seed.
     control
-        Name of a control (`ictal.simulator.CONTROLS`), or None for EEG as it is. EEGs of a control last 50 s.
+        Name of a control (`ictal.simulator.CONTROLS`), whose EEGs last 50 s; None for ordinary EEG.
     """
 
     settings: SimulationSettings
     control: str | None = None
     _seen: dict[str, tuple[float, ...]] = field(default_factory=dict, init=False, repr=False, compare=False)
-    """Votes and true distribution of the EEGs that were simulated, so that nobody has to simulate them again."""
+    """Votes and true distributions of EEGs that were simulated, so that they need not be simulated again."""
 
     @property
     def name(self) -> str:
-        """Say what it is, with its size and seed."""
+        """Its name in reports, with size and seed."""
         what = f"sim:{self.control}" if self.control else "sim"
         long = "" if self.eeg_s == WINDOW_S else f", EEGs of {self.eeg_s:g} s"
         return f"{what} ({self.settings.patients} simulated patients, seed {self.settings.seed}{long})"
 
     @property
     def eeg_s(self) -> float:
-        """How long each EEG lasts."""
+        """Duration of each EEG."""
         return WINDOW_S if self.control else self.settings.eeg_s or WINDOW_S
 
     @property
     def contexts(self) -> Mapping[str, ContextFile]:
-        """None is kept in a file."""
+        """Stored contexts: none."""
         return {}
 
     @cached_property
@@ -66,7 +66,7 @@ class SimulatedDataset:
 
     @cached_property
     def labels(self) -> pd.DataFrame:
-        """A row per EEG, with the true distribution of its votes; EEGs that nobody has read are simulated for it."""
+        """A row per EEG, with its true distribution of votes; EEGs not read before are simulated."""
         for eeg_id in self.outline["eeg_id"]:
             if eeg_id not in self._seen:
                 self.recording(eeg_id)
@@ -75,18 +75,18 @@ class SimulatedDataset:
         return pd.concat([self.outline, votes.astype(dict.fromkeys(VOTE_COLUMNS, int))], axis=1)
 
     def recording(self, eeg_id: str) -> Recording:
-        """Simulate this EEG."""
+        """Simulate an EEG."""
         patient, eeg = (int(number) for number in eeg_id[1:].split("e"))
         made = self._simulate(patient, eeg)
         self._seen[eeg_id] = (*made.votes, *made.probabilities)
         return made.recording
 
     def duration_s(self, eeg_id: str) -> float:
-        """Return `eeg_s`, which is the same for all."""
+        """Return `eeg_s`, the duration of every EEG."""
         return self.eeg_s
 
     def fingerprint(self) -> str:
-        """Return 16 hex digits of the settings and the simulator's version."""
+        """Return a hash of the settings and the simulator's version."""
         long = {} if self.eeg_s == WINDOW_S else {"eeg_s": self.eeg_s}
         return hash_of(["sim", VERSION, self.control, self.settings.model_dump(exclude={"eeg_s"}) | long])
 
@@ -97,7 +97,7 @@ class SimulatedDataset:
 
 
 def write_folder(dataset: SimulatedDataset, folder: Path, progress: Progress = silent) -> None:
-    """Write a simulated data set as a folder in HMS layout; train.csv comes last, when all EEGs are there."""
+    """Write a simulated data set as a folder in HMS layout; train.csv is written last."""
     outline = dataset.outline
     eegs = [f"{number}" for number in range(1, len(outline) + 1)]
     for row, (eeg_id, number) in enumerate(zip(outline["eeg_id"], eegs, strict=True)):

@@ -1,4 +1,4 @@
-"""An endless stream of simulated windows: each is a function of the seed, its epoch and its number alone."""
+"""An endless stream of simulated windows; each depends only on the seed, its epoch and its number."""
 
 from dataclasses import dataclass
 from functools import lru_cache
@@ -24,31 +24,30 @@ from ictal.simulator.raters import draw_votes, vote_distribution
 
 Floats = npt.NDArray[np.float64]
 
-PER_PATIENT = 4
-"""Windows of each simulated patient; to draw one takes a tenth of the time of a window."""
-APART = 64
-"""Windows from one of a patient to the next, so that a batch of up to so many holds none twice."""
-NOTHING, CLEAR, PAIR = 4.0, 2.0, 0.5
-"""Weights of the kind without a pattern, of one pattern and of two, where kinds are drawn evenly: there are more ways
-to look like none than like any."""
+WINDOWS_PER_PATIENT = 4
+"""Windows per simulated patient; drawing a patient takes a tenth of the time of a window."""
+PATIENT_SPACING = 64
+"""Distance between windows of one patient, so that a batch of up to this size has no patient twice."""
+NO_PATTERN, ONE_PATTERN, TWO_PATTERNS = 4.0, 2.0, 0.5
+"""Weights of kinds of windows, if kinds are drawn evenly; windows without a pattern vary most."""
 OF_PATIENT, OF_WINDOW = 0, 1
-"""What numbers are drawn for; enters the seed."""
+"""Purposes of random numbers, as part of the seed."""
 
 
 class StreamSettings(Settings):
-    """What is simulated while a network is trained.
+    """Which windows are simulated during training.
 
     Attributes
     ----------
     windows
-        Of an epoch.
+        Number of windows per epoch.
     even
-        Share of the windows whose kind is drawn evenly (a clear pattern four times as often as a pair, none twice
-        as often as a clear one); the kinds of the others are as frequent as in the population with many votes.
+        Share of the windows whose kind is drawn evenly (one clear pattern four times as often as a pair, none twice
+        as often as one); the other kinds are as frequent as in the population with many votes.
     lengths_s, length_shares
-        How long the simulated EEGs are, and the share of each; the window is centred on them.
+        Durations of the simulated EEGs, and the share of each; windows are centred on the EEGs.
     seed
-        Of the stream. No window is one of the data set 'sim', whatever the two seeds.
+        Seed of the stream. With any seeds, no window is also in the data set 'sim'.
     """
 
     windows: int = Field(8192, ge=1)
@@ -77,14 +76,17 @@ class StreamSettings(Settings):
     def kinds(self) -> Floats:
         """Probability of each of `ictal.simulator.fitted_parameters.KINDS`, [21]."""
         even = np.array(
-            [NOTHING if {one, other} == {"other"} else CLEAR if one == other else PAIR for one, other in KINDS]
+            [
+                NO_PATTERN if {one, other} == {"other"} else ONE_PATTERN if one == other else TWO_PATTERNS
+                for one, other in KINDS
+            ]
         )
         return np.asarray(self.even * even / even.sum() + (1 - self.even) * MANY)
 
 
 @dataclass(frozen=True)
 class Stream:
-    """Windows that nobody has seen before, made as those of a file are.
+    """Newly simulated windows, standardised like those of files.
 
     Attributes
     ----------
@@ -93,7 +95,7 @@ class Stream:
     standardise
         How it becomes input.
     with_votes
-        Whether the target is the votes of a panel of many, or the distribution that they would be drawn from.
+        Whether the target is the votes of a panel with many votes, or the distribution from which they are drawn.
     """
 
     settings: StreamSettings
@@ -101,7 +103,7 @@ class Stream:
     with_votes: bool = False
 
     def fingerprint(self) -> str:
-        """Return 16 hex digits of all that the windows depend on."""
+        """Return a hash of everything that the windows depend on."""
         settings = [self.settings.model_dump(), self.standardise.model_dump(), self.with_votes]
         return hash_of(["stream", VERSION, *settings])
 
@@ -111,9 +113,9 @@ class Stream:
         Returns
         -------
         signal : ndarray
-            [20, time] at 200 Hz, µV, standardised; still to be cut to a window.
+            [20, time] at 200 Hz, µV, standardised, but not yet cut to a window.
         target : ndarray
-            [6], the distribution or the votes.
+            The distribution or the votes, [6].
         """
         settings = self.settings
         rng = _generator(settings.seed, OF_WINDOW, epoch, number)
@@ -131,15 +133,15 @@ class Stream:
 
 
 def patient_number(number: int) -> int:
-    """Return the number of a window's patient within the epoch: each has `PER_PATIENT`, `APART` from each other."""
-    return number // (PER_PATIENT * APART) * APART + number % APART
+    """Return the patient number of a window; the windows of a patient are `PATIENT_SPACING` apart."""
+    return number // (WINDOWS_PER_PATIENT * PATIENT_SPACING) * PATIENT_SPACING + number % PATIENT_SPACING
 
 
 def _generator(seed: int, purpose: int, epoch: int, number: int) -> np.random.Generator:
-    # A spawn key keeps these apart from the data set 'sim', whose seeds are (seed, patient, EEG).
+    # The spawn key separates these seeds from those of the data set 'sim', which are (seed, patient, EEG).
     return np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(purpose, epoch, number)))
 
 
-@lru_cache(maxsize=2 * APART)
+@lru_cache(maxsize=2 * PATIENT_SPACING)
 def _patient(seed: int, epoch: int, number: int) -> Patient:
     return draw_patient(_generator(seed, OF_PATIENT, epoch, number))

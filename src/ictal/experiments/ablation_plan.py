@@ -22,7 +22,7 @@ DEFAULT_ARMS = ("temporal", "spatial", "both", "features")
 
 
 class AblationSettings(Settings):
-    """What an ablation does besides training and comparing arms, and where it runs.
+    """Options of `ablate`.
 
     Attributes
     ----------
@@ -112,7 +112,7 @@ def plan_ablation(data: str, recipe: Recipe, arms: Sequence[str] | None, setting
     Raises
     ------
     IctalError
-        If arms, recipe, data and settings do not go together.
+        If arms, recipe, data and settings are not compatible.
     """
     if not isinstance(recipe.seeds, int):
         raise RecipeError(

@@ -18,14 +18,14 @@ from ictal.models.arms import ARMS, find_arm, members, networks_of, refuse_weigh
 from ictal.models.checkpoint import Card, Model, Origin, load_model, save_model
 from ictal.models.hub import find_model
 from ictal.recipes import Recipe, load_recipe
-from ictal.recipes.loading import OF_MODEL, recipe_of_model
+from ictal.recipes.loading import MODEL_KEYS, recipe_of_model
 from ictal.training.run_folder import BEGUN_WITH, RunFolder
 from ictal.training.task import CHECKPOINT, Task
 from ictal.training.unit import InitialWeights, RunSetup, make_card, train_arm
 
 
 class TrainSettings(Settings):
-    """What a training starts from, beside data, arm and recipe.
+    """Options of `train`.
 
     Attributes
     ----------
@@ -116,7 +116,7 @@ class _Plan:
     parts
         The arms whose networks are trained.
     recipe
-        How.
+        How networks are trained.
     model, origin
         The model to begin with and its entry in cards, or None.
     """
@@ -128,25 +128,33 @@ class _Plan:
     origin: Origin | None = None
 
     @property
-    def networks(self) -> list[tuple[str, str, int]]:
-        """The networks to train, in order: name, arm, and number among the arm's seeds."""
+    def networks(self) -> list["_Network"]:
+        """The networks to train, in order."""
         return [
-            (name, part, number)
+            _Network(name, part, number)
             for part in self.parts
             for number, name in enumerate(networks_of(part, self.recipe.seeds))
         ]
 
-    def initial_weights(self, name: str, part: str, number: int, setup: RunSetup) -> InitialWeights:
+    def initial_weights(self, network: "_Network", setup: RunSetup) -> InitialWeights:
         """Return the weights with which a network begins: those of the model, or of branches trained before."""
         if self.model:
-            found = self.model.network
-            found = found.networks[name] if isinstance(found, MeanOfArms) else found  # type: ignore[assignment]
-            assert isinstance(found, ArmNetwork)
-            return InitialWeights(found)
-        branches = {arm: networks_of(arm, self.recipe.seeds) for arm in find_arm(part).branches}
-        return InitialWeights(
-            branches={arm: _place(setup, names[number % len(names)]) for arm, names in branches.items()}
-        )
+            whole = self.model.network
+            own = whole.networks[network.name] if isinstance(whole, MeanOfArms) else whole
+            assert isinstance(own, ArmNetwork)
+            return InitialWeights(own)
+        names = {arm: networks_of(arm, self.recipe.seeds) for arm in find_arm(network.arm).branches}
+        branches = {arm: _place(setup, own[network.number % len(own)]) for arm, own in names.items()}
+        return InitialWeights(branches=branches)
+
+
+@dataclass(frozen=True)
+class _Network:
+    """One of the networks of a model: its name, its arm, and its number among the arm's seeds."""
+
+    name: str
+    arm: str
+    number: int
 
 
 def _plan_from_recipe(arm: str | None, recipe: Recipe) -> _Plan:
@@ -166,7 +174,7 @@ def _plan_from_model(arm: str | None, recipe: Recipe, settings: TrainSettings) -
     own = model.card.arm
     if arm is not None and find_arm(arm).name != find_arm(own).name:
         raise RecipeError(f"training begins with the model '{name}', whose arm is '{own}', not '{arm}'")
-    known = {key: getattr(model.card, key) for key in OF_MODEL}
+    known = {key: getattr(model.card, key) for key in MODEL_KEYS}
     recipe = recipe_of_model(recipe, name, known, settings.overrides)
     refuse_weighted(own)
     parts = find_arm(own).parts or (own,)
@@ -187,21 +195,21 @@ def _place(setup: RunSetup, network: str) -> Path:
 def _train_networks(plan: _Plan, setup: RunSetup, progress: Progress) -> dict[str, tuple[ArmNetwork, Card]]:
     """Train and save each network of a model."""
     trained = {}
-    for done, (name, part, number) in enumerate(plan.networks):
+    for done, one in enumerate(plan.networks):
         progress("parts", done, len(plan.networks))
-        recipe, place = plan.recipe.of_seed(number), _place(setup, name)
-        initial = plan.initial_weights(name, part, number, setup)
-        network = train_arm(_task(part, setup.array, recipe), setup.array, recipe, place, progress, initial)
-        card = make_card(part, recipe, setup.array, setup.data).model_copy(update={BEGUN_WITH: plan.origin})
+        recipe, place = plan.recipe.of_seed(one.number), _place(setup, one.name)
+        task, initial = _task(one.arm, setup.array, recipe), plan.initial_weights(one, setup)
+        network = train_arm(task, setup.array, recipe, place, progress, initial)
+        card = make_card(one.arm, recipe, setup.array, setup.data).model_copy(update={BEGUN_WITH: plan.origin})
         save_model(place, network, card)
-        trained[name] = network, card
+        trained[one.name] = network, card
     return trained
 
 
-def _task(part: str, array: WindowArray, recipe: Recipe) -> Task:
+def _task(arm: str, array: WindowArray, recipe: Recipe) -> Task:
     """Return the task of training on all windows, or on a stream; then all windows are for validation."""
     rows = np.arange(len(array))
-    return Task(part, part, rows, rows if recipe.training_of(part).stream else rows[:0], recipe.seed)
+    return Task(arm, arm, rows, rows if recipe.training_of(arm).stream else rows[:0], recipe.seed)
 
 
 def _save_mean(plan: _Plan, trained: dict[str, tuple[ArmNetwork, Card]], setup: RunSetup) -> None:

@@ -5,20 +5,20 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
-import numpy.typing as npt
-
 from ictal.core.montage import Derivation
 from ictal.core.windows import BEFORE_S
-from ictal.data import open_dataset
+from ictal.data import Dataset, open_dataset
 from ictal.errors import TableError, listed
 from ictal.explanations.base import MethodName
 from ictal.explanations.explanation import Explanation, explain
-from ictal.models.checkpoint import Model, device, load_model
+from ictal.explanations.methods import explain
+from ictal.models.checkpoint import device, load_model
 from ictal.models.input_needs import needs_of
 from ictal.preprocessing.channel_mapping import lost_derivations
-from ictal.preprocessing.model_windows import model_windows
+from ictal.preprocessing.input_needs import Needs
+from ictal.preprocessing.model_windows import ModelWindow, model_windows
 from ictal.preprocessing.runs import recorded_runs
+from ictal.preprocessing.settings import StandardiseSettings
 from ictal.recipes import Recipe, load_recipe
 
 
@@ -46,32 +46,24 @@ def explain_window(
     TableError
         If the data set has no such window.
     """
-    loaded, window, missing, lost = _window_of(model, data, window_id, recipe)
-    return replace(explain(loaded, window, pattern, methods), missing=missing, lost=lost)
-
-
-def model_and_window(
-    model: str | Path, data: str, window_id: str, recipe: Recipe | str
-) -> tuple[Model, npt.NDArray[np.float32]]:
-    """Return a model and one standardised window of a data set, [20, 10000]; see `explain_window`."""
-    return _window_of(model, data, window_id, recipe)[:2]
-
-
-def _window_of(
-    model: str | Path, data: str, window_id: str, recipe: Recipe | str
-) -> tuple[Model, npt.NDArray[np.float32], npt.NDArray[np.bool_], tuple[Derivation, ...]]:
-    """Return a model, a window, which of its samples are missing, and the derivations that cannot be formed."""
     recipe = load_recipe(recipe) if isinstance(recipe, str) else recipe
     loaded = load_model(model)
     loaded.network.to(device(recipe.trainer.accelerator))
-    settings = loaded.card.standardise
+    settings, trained_on = loaded.card.standardise, loaded.card.data
     needs = replace(needs_of(loaded.network), interpolate=recipe.data.interpolate)
     dataset = open_dataset(data, recipe.data, needs=needs, short=settings.short)
-    if data.startswith("sim") and loaded.card.data.startswith("sim") and dataset.name != loaded.card.data:
+    if data.startswith("sim") and trained_on.startswith("sim") and dataset.name != trained_on:
         warnings.warn(
-            f"the model was trained on {loaded.card.data}; this is {dataset.name}, which has different EEGs",
-            stacklevel=4,
+            f"the model was trained on {trained_on}; this is {dataset.name}, which has different EEGs", stacklevel=2
         )
+    excerpt, lost = _cut(dataset, window_id, needs, settings)
+    return replace(explain(loaded, excerpt.window, pattern, methods), missing=excerpt.unrecorded, lost=lost)
+
+
+def _cut(
+    dataset: Dataset, window_id: str, needs: Needs, settings: StandardiseSettings
+) -> tuple[ModelWindow, tuple[Derivation, ...]]:
+    """Return one window of a data set, and the derivations that its EEG lacks."""
     rows = dataset.outline[dataset.outline["window_id"] == window_id]
     if rows.empty:
         known = listed(dataset.outline["window_id"])
@@ -82,5 +74,4 @@ def _window_of(
     place = geometry.place(runs, start_s + BEFORE_S)
     if place is None:
         raise TableError(f"{dataset.name}: window '{window_id}': {geometry.why_not(runs, start_s + BEFORE_S)}")
-    excerpt = next(model_windows(runs, [place], geometry, settings))
-    return loaded, excerpt.window, excerpt.unrecorded, lost_derivations(runs[0].mapping)
+    return next(model_windows(runs, [place], geometry, settings)), lost_derivations(runs[0].mapping)

@@ -1,4 +1,4 @@
-"""Recipes: every setting of a training run, as YAML files that ship with ictal or are your own."""
+"""Recipes: all settings of a training run, as YAML files that come with ictal or are your own."""
 
 from ictal.recipes.loading import load_recipe, recipe_names
 from ictal.recipes.schema import Recipe

@@ -1,4 +1,4 @@
-"""Which augmentations a recipe asks for."""
+"""Settings of augmentation."""
 
 from pydantic import Field
 
@@ -7,28 +7,28 @@ from ictal.core.settings import Settings
 
 
 class AugmentSettings(Settings):
-    """With which probability a training window is changed, and how much.
+    """How likely each augmentation of a training window is, and how strong.
 
     Attributes
     ----------
     mirror
-        Left and right electrodes change places: LPD stays LPD, on the other side.
+        Exchange left and right electrodes: LPD stays LPD, on the other side.
     swap_neighbours, swap_any
-        Two electrodes that lie beside each other, or any two, change places. The study proposes the second; it moves
-        activity to places where no patient has it, and to the other side.
+        Exchange two adjacent electrodes, or any two. The study behind ictal proposes the second, which
+        moves activity to places where it does not occur in patients, and to the other side.
     drop_electrode, most_dropped
-        One to `most_dropped` electrodes record nothing.
+        Set one to `most_dropped` electrodes to zero.
     shift, shift_s
-        The window moves by at most so many seconds about the labelled centre, its end continued by the mirror image.
+        Move the window by up to `shift_s` seconds around the labelled centre, and fill its end by reflection.
     reverse
-        Time runs backward.
+        Reverse time.
     scale, scale_db
-        The voltage is multiplied by up to +-`scale_db`.
+        Change the amplitude by up to +-`scale_db`.
     band_stop, band_stop_hz
-        A band of this width, anywhere from 0.5 to 20 Hz, is silent.
+        Remove a frequency band of this width between 0.5 and 20 Hz.
     mixup, mixup_alpha
-        A batch is mixed with itself in another order, votes as well; the share is Beta(alpha, alpha) (Zhang et al.
-        2018). Here the probability is a batch's.
+        Mix a batch and its votes with the same batch in another order, in proportions drawn from Beta(alpha, alpha)
+        (Zhang et al. 2018). This probability is per batch, not per window.
     """
 
     mirror: float = Field(0.0, ge=0, le=1)
@@ -51,6 +51,6 @@ AUGMENTATIONS = (
     *("mirror", "swap_neighbours", "swap_any", "drop_electrode", "shift", "reverse", "scale", "band_stop"),
     "mixup",
 )
-"""All augmentations by name, in the order in which they are applied."""
+"""All augmentations, in the order in which they are applied."""
 CONTEXT_AUGMENTATIONS = ("mirror", "reverse", "mixup")
-"""Those that change contexts as well."""
+"""Augmentations that also change contexts."""

@@ -1,4 +1,4 @@
-"""Recipes as files: find, read, override, compare and write them."""
+"""Find, read, override, compare and write recipes."""
 
 from collections.abc import Mapping, Sequence
 from importlib import resources
@@ -27,14 +27,14 @@ def load_recipe(name: str, overrides: Sequence[str] = ()) -> Recipe:
     Parameters
     ----------
     name
-        Of a recipe that comes with ictal, or the path of a YAML file.
+        Name of a recipe that comes with ictal, or path of a YAML file.
     overrides
-        'key=value' with dots between levels; the value is YAML, e.g. ``training.temporal.batch_size=16``.
+        Changes as 'key=value', with dots between levels; the value is YAML, e.g. ``training.temporal.batch_size=16``.
 
     Raises
     ------
     RecipeError
-        If there is no such recipe, or keys or values are not allowed; all problems in one message.
+        If there is no such recipe, or listing all keys and values that are not allowed.
     """
     if name in recipe_names():
         text = resources.files("ictal").joinpath("recipes", f"{name}.yaml").read_text(encoding="utf-8")
@@ -42,7 +42,7 @@ def load_recipe(name: str, overrides: Sequence[str] = ()) -> Recipe:
         try:
             text = Path(name).read_text(encoding="utf-8")
         except UnicodeDecodeError as error:
-            raise RecipeError(f"{name}: is not a text file, so no recipe") from error
+            raise RecipeError(f"{name}: not a text file, so not a recipe") from error
     else:
         raise RecipeError(f"no recipe '{name}'; known are {', '.join(recipe_names())}, or a YAML file's path")
     content = parse(text, name).model_dump(mode="json")
@@ -51,50 +51,50 @@ def load_recipe(name: str, overrides: Sequence[str] = ()) -> Recipe:
     return _validate(content, f"{name} with {', '.join(overrides)}" if overrides else name)
 
 
-OF_MODEL = ("models", "standardise", "seeds")
-"""Keys of a recipe that a saved model determines for whatever begins with it; its card has the same."""
+MODEL_KEYS = ("models", "standardise", "seeds")
+"""Keys of a recipe that a saved model determines when a training begins with it; its card has the same keys."""
 
 
 def recipe_of_model(recipe: Recipe, name: str, known: Mapping[str, Any], overrides: Sequence[str] = ()) -> Recipe:
-    """Return a recipe with the networks, their number, views and input of a saved model in place of its own.
+    """Return a recipe whose networks, their number, views and input are those of a saved model.
 
     Parameters
     ----------
     recipe
-        With all overrides.
+        The recipe, with overrides applied.
     name
-        Of the model.
+        Name of the model.
     known
-        What its card says of each of `OF_MODEL`.
+        The values of `MODEL_KEYS` in its card.
     overrides
-        As in `load_recipe`; those of `OF_MODEL` must say what the model has.
+        As in `load_recipe`; overrides of `MODEL_KEYS` must agree with the card.
 
     Raises
     ------
     RecipeError
-        If one does not.
+        If they do not.
     """
     changed = recipe.model_copy(update=known)
     content = changed.model_dump(mode="json")
     for override in overrides:
-        if override.partition("=")[0].strip().split(".")[0] in OF_MODEL:
+        if override.partition("=")[0].strip().split(".")[0] in MODEL_KEYS:
             _apply(content, override)
     if disagree := differences(_validate(content, recipe.name), changed):
         raise RecipeError(
-            f"training begins with the model '{name}', whose networks, views and input stay as they are; --set "
+            f"training begins with the model '{name}', whose networks, views and input cannot be changed; --set "
             f"disagrees: {disagree[0].replace('in the folder', 'in the model')}"
         )
     return changed
 
 
 def parse(text: str, name: str) -> Recipe:
-    """Make a recipe of YAML text; `name` is what messages call it."""
+    """Read a recipe from YAML text; `name` is used in error messages."""
     try:
         content = yaml.safe_load(text)
     except yaml.YAMLError as error:
-        raise RecipeError(f"{name}: is not YAML: {error}") from error
+        raise RecipeError(f"{name}: not YAML: {error}") from error
     if not isinstance(content, dict):
-        raise RecipeError(f"{name}: is not a recipe; a recipe is a YAML mapping with 'name' and 'training'")
+        raise RecipeError(f"{name}: not a recipe; a recipe is a YAML mapping with 'name' and 'training'")
     return _validate(content, name)
 
 
@@ -104,7 +104,7 @@ def to_yaml(recipe: Recipe) -> str:
 
 
 def differences(one: Recipe, other: Recipe) -> list[str]:
-    """List the keys in which two recipes differ, each with both values; the summary does not count."""
+    """List the keys in which two recipes differ, with both values; summaries are ignored."""
     first, second = (_flat(recipe.model_dump(mode="json", exclude={"summary"})) for recipe in (one, other))
     return [
         f"{key}: {second.get(key, '(none)')} in the folder, {first.get(key, '(none)')} now"
@@ -127,7 +127,7 @@ def _validate(content: Mapping[str, Any], name: str) -> Recipe:
 
 
 def _key(place: Sequence[int | str]) -> str:
-    """Return the key that pydantic calls by this place, which also has the kind of an arm's training."""
+    """Return the key for a location reported by pydantic, which also contains the kind of an arm's training."""
     return ".".join(str(part) for level, part in enumerate(place) if (level, place[0]) != (2, "training"))
 
 
@@ -142,7 +142,7 @@ def _apply(content: dict[str, Any], override: str) -> None:
     known = _entries(level)
     if last not in known:
         near = ", ".join(known or content)
-        raise RecipeError(f"--set '{override}': there is no key '{key}'; known here are {near}")
+        raise RecipeError(f"--set '{override}': no key '{key}'; known here are {near}")
     try:
         level[int(last) if isinstance(level, list) else last] = yaml.safe_load(value)
     except yaml.YAMLError as error:
@@ -150,7 +150,7 @@ def _apply(content: dict[str, Any], override: str) -> None:
 
 
 def _entries(level: Any) -> dict[str, Any]:
-    """Return what a level of a recipe holds, by the name that an override gives it; in a list, its number."""
+    """Return the entries of a level of a recipe, by key or, in a list, by number."""
     if isinstance(level, list):
         return {str(number): entry for number, entry in enumerate(level)}
     return level if isinstance(level, dict) else {}

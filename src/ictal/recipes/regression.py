@@ -1,4 +1,4 @@
-"""How the regression on hand-made features is fitted."""
+"""Settings of the regression on hand-crafted features."""
 
 from typing import Annotated, ClassVar
 
@@ -8,18 +8,17 @@ from ictal.core.settings import Settings
 
 
 class RegressionSettings(Settings):
-    """How an arm is fitted that is a regression.
+    """How the regression of an arm is fitted.
 
     Attributes
     ----------
     penalties
-        Strengths of the penalty on squared weights (ridge), of which that with the lowest KL in an inner
-        cross-validation over training patients is used. The penalty is penalty / 2 x the sum of squared weights,
-        beside the sum of the KL over EEGs.
+        Candidate strengths of the ridge penalty; the one with the lowest KL in an inner cross-validation over the
+        training patients is used. The loss is the sum of the KL over EEGs + penalty / 2 x the sum of squared weights.
     inner_folds
-        Of that cross-validation.
+        Number of folds of that cross-validation.
     panel_weight
-        As in `Stage`: a window weighs (panel size) ** panel_weight.
+        As in `Stage`: a window has the weight (panel size) ** panel_weight.
     """
 
     penalties: tuple[Annotated[float, Field(gt=0)], ...] = Field(min_length=1)
@@ -27,5 +26,5 @@ class RegressionSettings(Settings):
     panel_weight: float = Field(0.5, ge=0, le=2)
 
     stream: ClassVar[None] = None
-    """A regression needs all its windows at once."""
+    """A regression needs all its windows at once, so it has neither a stream nor batches."""
     micro_batch: ClassVar[None] = None

@@ -17,18 +17,18 @@ from ictal.views import WaveformSettings
 
 WITHOUT = "no-"
 VARIANT_CHANCE = 0.5
-"""Probability of an augmentation that the name of an arm adds."""
+"""Probability of an augmentation that is added by the name of an arm."""
 
 
 class TrainerSettings(Settings):
-    """Where Lightning trains; its own words are allowed (several devices: strategy 'ddp_spawn').
+    """Where networks are trained.
 
     Attributes
     ----------
     accelerator, devices, strategy
-        Of Lightning.
+        As for `lightning.Trainer`; several devices need the strategy 'ddp_spawn'.
     workers
-        Processes that simulate the windows of a stream; None: one per processor. They change nothing but the time.
+        Processes that simulate the windows of a stream; None: one per CPU. Their number does not affect results.
     """
 
     accelerator: str = "auto"
@@ -38,27 +38,27 @@ class TrainerSettings(Settings):
 
 
 class EvaluationSettings(Settings):
-    """Resamples of the bootstrap, and the two-sided confidence of its intervals."""
+    """Number of bootstrap resamples, and two-sided confidence level of intervals."""
 
     n_resamples: int = Field(10_000, ge=100)
     confidence: float = Field(0.95, gt=0.5, lt=1)
 
 
 class Recipe(Settings):
-    """Everything that determines a run, but for the data.
+    """Everything that determines a run, except the data.
 
     Attributes
     ----------
     name, summary
-        What it is called and what it is for.
+        Its name, and its purpose in one line.
     seed
-        Of folds, first weights, order of windows and resampling.
+        Seed for folds, initial weights, order of windows and resampling.
     seeds
-        How many times each network is trained, from as many seeds: by an ablation to tell what the seed alone does,
-        by `ictal train` to average them; it also takes a number by arm.
+        Number of seeds from which each network is trained. An ablation uses them to measure the effect of the seed;
+        `ictal train` averages the networks, and also accepts a number per arm.
     calibration
-        What `ictal train` fits to the windows of the data set after training on a stream, which never shows them:
-        nothing, a temperature, or also a bias per pattern.
+        What `ictal train` fits to the data set's windows after training on a stream, which does not contain them:
+        nothing, a temperature, or a temperature and a bias per pattern.
     data, standardise, models, training, trainer, evaluation
         See the classes; `training` has one entry per trained arm.
     """
@@ -81,14 +81,14 @@ class Recipe(Settings):
         trained = [arm.name for arm in ARMS.values() if not arm.parts]
         unknown = [name for name in value if name not in trained]
         if unknown:
-            raise ValueError(f"no arm {unknown} is trained; allowed are {trained}")
+            raise ValueError(f"{unknown} cannot be trained; allowed are {trained}")
         for name, training in value.items():
             if isinstance(training, RegressionSettings) != ARMS[name].fitted:
-                kind = "is a regression, and needs" if ARMS[name].fitted else "is no regression, and cannot have"
+                kind = "is a regression and needs" if ARMS[name].fitted else "is not a regression and cannot have"
                 raise ValueError(f"{name} {kind} 'penalties'")
         streamed = [name for name in value if value[name].stream and ARMS[name].sees_context]
         if streamed:
-            raise ValueError(f"{streamed} look at contexts, which a stream has none of; allowed is stream: null")
+            raise ValueError(f"{streamed} use contexts, which a stream does not have; allowed is stream: null")
         return value
 
     @model_validator(mode="after")
@@ -100,8 +100,8 @@ class Recipe(Settings):
 
     @model_validator(mode="after")
     def _views_lie_within_the_band(self) -> "Recipe":
-        if lost := _lost(self.standardise.band_hz, "temporal", self.models.temporal.waveform):
-            raise ValueError(lost)
+        if problem := _aliasing(self.standardise.band_hz, "temporal", self.models.temporal.waveform):
+            raise ValueError(problem)
         return self
 
     @model_validator(mode="after")
@@ -109,16 +109,21 @@ class Recipe(Settings):
         short = [name for name, training in self.training.items() if training.stream and training.stream.is_short]
         if short and self.standardise.short == "refuse":
             raise ValueError(
-                f"standardise.short is 'refuse', and {short} would be trained on a stream of EEGs shorter than a "
+                f"standardise.short is 'refuse', but {short} would be trained on a stream of EEGs shorter than a "
                 "window; allowed are 'reflect' and 'zero', or lengths_s of 50"
             )
         return self
 
     def training_of(self, arm: str) -> TrainingSettings | RegressionSettings:
-        """Return how an arm is trained, or say that the recipe does not.
+        """Return how an arm is trained.
 
-        The name of an arm may be followed by augmentations that are changed: 'temporal+mirror' has a probability of
-        one half, 'temporal+no-mirror' none.
+        The name of an arm may change augmentations: 'temporal+mirror' sets the probability of mirroring to one half,
+        'temporal+no-mirror' to zero.
+
+        Raises
+        ------
+        RecipeError
+            If the recipe does not train the arm, or filters out what its views need.
         """
         name, *changes = arm.split(VARIANT)
         if name not in self.training:
@@ -126,8 +131,8 @@ class Recipe(Settings):
                 f"recipe '{self.name}' does not say how to train '{name}'; it has {', '.join(self.training)}"
             )
         views = {"symmetric": self.models.symmetric.waveform, "features": self.models.features.features.waveform}
-        if name in views and (lost := _lost(self.standardise.band_hz, name, views[name])):
-            raise RecipeError(f"recipe '{self.name}': {lost}")
+        if name in views and (problem := _aliasing(self.standardise.band_hz, name, views[name])):
+            raise RecipeError(f"recipe '{self.name}': {problem}")
         training = self.training[name]
         for change in changes:
             augmentation = change.removeprefix(WITHOUT)
@@ -140,7 +145,7 @@ class Recipe(Settings):
         return training
 
     def of_seed(self, number: int) -> "Recipe":
-        """Return the recipe of the networks of one seed of several, which also see streams of their own."""
+        """Return the recipe for one of several seeds, which also has streams of its own."""
         own = dict(self.training)
         for arm, training in own.items():
             if training.stream:
@@ -149,17 +154,18 @@ class Recipe(Settings):
         return self.model_copy(update={"seed": self.seed + number, "seeds": 1, "training": own})
 
     def variants_of(self, arm: str) -> list[str]:
-        """Return the arm with each augmentation that it can see added, or left out where the recipe has it."""
+        """Return variants of an arm: each augmentation added, or removed if the recipe has it."""
         training = self.training_of(arm)
         assert isinstance(training, TrainingSettings)
         augment = training.augment
         seen = CONTEXT_AUGMENTATIONS if find_arm(arm).sees_context else AUGMENTATIONS
-        names = [name for name in seen if (arm, name) != ("symmetric", "mirror")]  # for which both are the same
+        # Mirroring does not change the output of 'symmetric'.
+        names = [name for name in seen if (arm, name) != ("symmetric", "mirror")]
         return [f"{arm}{VARIANT}{WITHOUT if getattr(augment, name) else ''}{name}" for name in names]
 
 
-def _lost(band: tuple[float, float] | None, arm: str, waveform: WaveformSettings) -> str:
-    """Say what of a band a waveform view would fold onto lower frequencies; nothing if all is well."""
+def _aliasing(band: tuple[float, float] | None, arm: str, waveform: WaveformSettings) -> str:
+    """Describe the aliasing that a waveform view of this frequency band would cause; return '' if there is none."""
     half_rate = waveform.rate_hz / 2
     if (band[1] if band else 100.0) <= half_rate:
         return ""

@@ -11,21 +11,21 @@ from ictal.data.simulated_stream import StreamSettings
 from ictal.recipes.augmentation import AugmentSettings
 from ictal.recipes.regression import RegressionSettings
 
-LEAST_RATE = 0.01
-"""Share of its peak at which a one-cycle schedule begins and ends."""
+MIN_RATE = 0.01
+"""Rate at the start and end of a one-cycle schedule, as a share of its peak."""
 
 
 class OneCycle(Settings):
-    """A learning rate that rises in a straight line, then falls as half a cosine (Smith and Topin 2019).
+    """A learning rate that rises linearly, then falls as half a cosine (Smith and Topin 2019).
 
     Attributes
     ----------
     peak
         The largest rate; the first and the last are a hundredth of it.
     epochs
-        How many there are.
+        Number of epochs.
     warm_up
-        Epochs until the peak.
+        Number of epochs until the peak.
     """
 
     peak: float = Field(gt=0)
@@ -39,12 +39,12 @@ class OneCycle(Settings):
         return self
 
     def at(self, epochs: float) -> float:
-        """Return the rate after so many epochs."""
+        """Return the rate after a number of epochs, which may be fractional."""
         if epochs < self.warm_up:
             height = epochs / self.warm_up
         else:
             height = 0.5 + 0.5 * math.cos(math.pi * (epochs - self.warm_up) / (self.epochs - self.warm_up))
-        return self.peak * (LEAST_RATE + (1 - LEAST_RATE) * height)
+        return self.peak * (MIN_RATE + (1 - MIN_RATE) * height)
 
 
 def _kind_of_rates(value: object) -> str:
@@ -58,23 +58,23 @@ Rates = Annotated[
 
 
 class Stage(Settings):
-    """A pass of training over one vote population.
+    """A stage of training on windows with few votes, many votes, or both.
 
     Attributes
     ----------
     learning_rates
-        One per epoch, so their number is the number of epochs; or {peak, epochs, warm_up}, see `OneCycle`.
+        One per epoch, which also sets the number of epochs; or {peak, epochs, warm_up}, see `OneCycle`.
     population
-        Windows of panels with 'few' votes (below 10), with 'many', or 'all'.
+        Train on windows with 'few' votes (below 10), 'many' votes, or 'all' windows.
     mix
-        Share of an epoch's windows that comes from the other population, where there is one: a network that goes on
-        with many votes alone forgets the windows of few.
+        Share of an epoch's windows that comes from the other population, if there is one. A network that continues
+        with many votes alone forgets the windows with few.
     panel_weight
-        A window weighs (panel size) ** panel_weight in the loss: 0, all the same; 1, as many as its votes.
+        In the loss, a window has the weight (panel size) ** panel_weight: 0, equal weights; 1, the number of votes.
     kl_weight, likelihood_weight
-        Of the KL, and of the negative log-likelihood of the votes, which models.votes = 'dirichlet' adds.
+        Weights of the KL and of the negative log-likelihood of the votes, which models.votes = 'dirichlet' adds.
     trains
-        'all', or only the 'head', while what is below keeps its weights and its batch statistics.
+        'all', or only the 'head', while everything below keeps its weights and batch statistics.
     """
 
     learning_rates: Rates = (1e-3, 1e-3, 1e-4, 1e-5)
@@ -94,11 +94,11 @@ class Stage(Settings):
 
     @property
     def n_epochs(self) -> int:
-        """How many epochs the stage has."""
+        """Number of epochs."""
         return self.learning_rates.epochs if isinstance(self.learning_rates, OneCycle) else len(self.learning_rates)
 
     def rate(self, epochs: float) -> float:
-        """Return the learning rate after so many epochs of the stage, which may be in the midst of one."""
+        """Return the learning rate after a number of epochs of the stage, which may be fractional."""
         if isinstance(self.learning_rates, OneCycle):
             return self.learning_rates.at(epochs)
         return self.learning_rates[int(epochs)]
@@ -106,34 +106,34 @@ class Stage(Settings):
     @model_validator(mode="after")
     def _mixes_into_one_population(self) -> "Stage":
         if self.mix and self.population == "all":
-            raise ValueError(f"mix is {self.mix}; it needs the population 'few' or 'many', to mix the other into it")
+            raise ValueError(f"mix is {self.mix}; it needs population 'few' or 'many', to add the other to it")
         return self
 
 
 class TrainingSettings(Stage):
-    """How the network of one arm is trained: the first stage, what holds for all, and the stages that follow.
+    """How the network of one arm is trained: the first stage, settings of all stages, and further stages.
 
     Attributes
     ----------
     batch_size
-        Windows per step of the optimizer.
+        Windows per optimizer step.
     micro_batch
-        Windows per pass through the network; gradients are summed up to a batch. None: the whole batch. Smaller
-        is faster where activations would not fit the processor's cache; a network with batch normalisation
-        sees its statistics over the micro-batch.
+        Windows per pass through the network; gradients are accumulated over a batch. None: the whole batch. Small
+        values are faster if activations do not fit into the CPU's cache. Batch normalisation computes its statistics
+        over the micro-batch.
     optimizer, weight_decay, clip_norm
-        Adam or AdamW; the largest norm of the gradient, or None.
+        Adam or AdamW; the largest gradient norm, or None.
     precision
-        '32', 'bf16' (mixed), or 'auto': bf16 on a GPU, and on a CPU that has it for networks that it makes faster
-        (of one dimension).
+        '32', 'bf16' (mixed), or 'auto': bf16 on a GPU, and on a CPU with bf16 instructions for networks that run
+        faster with them (one-dimensional ones).
     augment
-        See the class.
+        Augmentation of training windows.
     ema
-        The weights that are judged and saved are the average over steps, each of which fades by this factor per step
-        (after n steps by (1 + n) / (10 + n), as long as that is smaller). 0: those of the last step.
+        Decay per step of an exponential moving average of the weights, which is then evaluated and saved. After n
+        steps the decay is at most (1 + n) / (10 + n). 0: the weights of the last step are used.
     stream
-        The windows are simulated, each for one step alone; where it is None, they are those of the data set. A stream
-        has no panels, but the distribution behind their votes: no populations, and `panel_weight` plays no part.
+        Train on simulated windows, each used for one step; None: on the windows of the data set. Streamed windows
+        have a distribution of votes but no panel, so that populations and `panel_weight` do not apply.
     then
         Further stages.
     """
@@ -157,9 +157,9 @@ class TrainingSettings(Stage):
 
     @model_validator(mode="after")
     def _stream_has_no_populations(self) -> "TrainingSettings":
-        asked = [stage.population for stage in self.stages if stage.population != "all"]
-        if self.stream and asked:
-            raise ValueError(f"a stage trains on the population '{asked[0]}'; with a stream, allowed is 'all'")
+        populations = [stage.population for stage in self.stages if stage.population != "all"]
+        if self.stream and populations:
+            raise ValueError(f"a stage trains on the population '{populations[0]}'; with a stream, allowed is 'all'")
         return self
 
     @property
@@ -174,7 +174,7 @@ class TrainingSettings(Stage):
 
     @property
     def epochs(self) -> tuple[tuple[int, float], ...]:
-        """Number of the stage, from 0, and learning rate in the middle of each epoch."""
+        """Number of the stage, from 0, and learning rate at the middle, for each epoch."""
         return tuple(
             (number, stage.rate(epoch + 0.5))
             for number, stage in enumerate(self.stages)
@@ -191,4 +191,4 @@ ArmTraining = Annotated[
     Annotated[TrainingSettings, Tag("network")] | Annotated[RegressionSettings, Tag("regression")],
     Discriminator(_kind_of_training),
 ]
-"""How an arm is trained step by step, or fitted at once: the latter has 'penalties'."""
+"""How the network of an arm is trained, or how its regression, which has 'penalties', is fitted."""

@@ -2,6 +2,6 @@
 
 from ictal.training.run_folder import RunFolder, Unit
 from ictal.training.trainer import fit
-from ictal.training.unit import run_unit
+from ictal.training.unit import RunSetup, run_unit
 
-__all__ = ["RunFolder", "Unit", "fit", "run_unit"]
+__all__ = ["RunFolder", "RunSetup", "Unit", "fit", "run_unit"]

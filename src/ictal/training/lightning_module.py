@@ -47,7 +47,7 @@ class Learner(L.LightningModule):
     array, task
         The windows, and which of them to train and validate on.
     settings
-        How.
+        Stages, batches and optimizer.
     stream
         Supplies simulated training windows in place of the array's.
     workers

@@ -24,7 +24,7 @@ MANIFEST = "manifest.json"
 RECIPE = "recipe.yaml"
 PREDICTIONS = "predictions.parquet"
 BEGUN_WITH = "begun_with"
-"""Key of a manifest and of a card: the model whose weights the training began with."""
+"""Key of manifests and cards: the model with whose weights the training began."""
 
 
 @dataclass(frozen=True)

@@ -80,7 +80,7 @@ def fit(
 
 
 def _trainer(learner: Learner, recipe: Recipe, n_windows: int, folder: Path, progress: Progress) -> L.Trainer:
-    """Return Lightning's trainer for epochs of at least so many windows."""
+    """Return Lightning's trainer; the shortest epoch has `n_windows` windows."""
     settings, hardware = learner.settings, recipe.trainer
     return L.Trainer(
         accelerator=hardware.accelerator,
