@@ -20,7 +20,7 @@ from ictal.core.predictions import PROBABILITY_COLUMNS
 from ictal.errors import IctalError, UnknownNameError, UsageError
 from tests.archive.helpers import edf
 from tests.conftest import TINY
-from tests.evaluation.test_compare import table
+from tests.evaluation.test_table_comparison import table
 from tests.scoring.helpers import exported
 from tests.test_docs import GROUP
 

@@ -14,7 +14,7 @@ from ictal.core.labels import PATTERNS, VOTE_COLUMNS, distribution
 from ictal.data import DataSettings, open_dataset
 from ictal.evaluation import CONTRASTS, balanced_accuracy, contrast, evaluate, kl_divergence
 from ictal.evaluation.ranking import areas_under
-from tests.evaluation.test_tables import made
+from tests.evaluation.test_evaluate import made
 
 N_RESAMPLES = 300
 LATERALIZED, PERIODIC = CONTRASTS

@@ -14,7 +14,7 @@ from ictal.evaluation.metric_table import MEASURES, SCORE_BINS, Measured, measur
 from ictal.evaluation.metrics import brier_score, cohen_kappa, top2_correct
 from ictal.evaluation.ranking import CONTRASTS, areas_under, auprc, auroc, contrast, positives
 from ictal.evaluation.reliability import expected_calibration_error, reliability_curve
-from tests.evaluation.test_tables import made
+from tests.evaluation.test_evaluate import made
 
 N_RESAMPLES = 300
 
