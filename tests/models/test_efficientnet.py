@@ -46,7 +46,7 @@ def test_weights_of_a_package_are_those_that_the_network_begins_with(tmp_path, m
 
 def test_weights_of_another_network_are_refused(tmp_path, monkeypatch):
     packed(timm.create_model("tf_efficientnet_lite1", pretrained=False).state_dict().values(), tmp_path, monkeypatch)
-    with pytest.raises(ModelError, match=r"lite0.pth: are not weights of tf_efficientnet_lite0"):
+    with pytest.raises(ModelError, match=r"lite0.pth: the layers do not match those of tf_efficientnet_lite0"):
         create_efficientnet(EfficientnetSettings(network=NETWORK, pretrained="package"), initial=True)
 
 
