@@ -21,7 +21,7 @@ POWER = 0.8
 N_PERMUTATIONS = 10_000
 """Smallest number of permutations; a large family of tests needs more for a p-value that can be small enough."""
 FEWEST_SEEDS = 3
-"""Seeds per arm from which a verdict is about arms: two say almost nothing about their spread."""
+"""Training seeds per arm that a verdict about arms needs; two are too few to estimate their spread."""
 
 
 @dataclass(frozen=True)

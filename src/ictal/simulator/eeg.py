@@ -22,8 +22,8 @@ from ictal.simulator.patterns import Pattern, render
 from ictal.simulator.raters import (
     Evidence,
     draw_votes,
-    look,
-    look_at_background,
+    observe_background,
+    observe_pattern,
     relative_strength,
     vote_distribution,
 )
@@ -162,7 +162,7 @@ def compose(
     disturbance = add_artifacts(rng, artifacts, n_samples, beats)
     total: Signal = rest + disturbance
     if pattern is None:
-        evidence = look_at_background(total)
+        evidence = observe_background(total)
     else:
         rendered = render(rng, pattern, person.head, n_samples)
         # The strength is relative to background and artifacts, but large artifacts amplify a pattern only so far.
@@ -171,7 +171,7 @@ def compose(
         unit, full = relative_strength(rendered.signal[:, window], rest, total, presence=presence)
         level = min(1 / max(full, 1e-6), MOST_LIFTED / max(unit, 1e-6))
         signal: Signal = np.float32(min(pattern.strength * level, LARGEST_UV)) * rendered.signal
-        evidence = look(rendered, signal, total)
+        evidence = observe_pattern(rendered, signal, total)
         total = total + signal
     samples = np.vstack([record(person, total), electrocardiogram(rng, beats)])
     return damage(rng, artifacts, samples).astype(np.float32), evidence

@@ -67,7 +67,7 @@ MIMIC_LIMIT, MIMIC_SCALE = 0.6, 0.14
 """Share of a background's power in its strongest 0.6 Hz at which half of the raters see rhythmic delta."""
 
 
-def look_at_background(rest: Signal) -> Evidence:
+def observe_background(rest: Signal) -> Evidence:
     """Measure an EEG without a pattern; slow activity may look rhythmic to some raters."""
     spectrum, frequency = _centre_spectrum(rest, _half(rest))
     levels = np.sqrt(spectrum.sum(axis=1))
@@ -79,7 +79,7 @@ def look_at_background(rest: Signal) -> Evidence:
     return Evidence(strong, 4.0, 2.0, -2.0, _sidedness(levels), -2.0)
 
 
-def look(rendered: Rendered, pattern: Signal, rest: Signal) -> Evidence:
+def observe_pattern(rendered: Rendered, pattern: Signal, rest: Signal) -> Evidence:
     """Measure a rendered pattern in the central 10 s of an EEG, relative to all other activity.
 
     Parameters
@@ -93,7 +93,7 @@ def look(rendered: Rendered, pattern: Signal, rest: Signal) -> Evidence:
     centre = slice(n_samples // 2 - half, n_samples // 2 + half)
     there = rendered.there[centre]
     if there.mean() < 0.02:
-        return look_at_background(rest)
+        return observe_background(rest)
     of_pattern, of_rest = _levels(pattern, half) / np.sqrt(max(there.mean(), 0.1)), _levels(rest, half)
     middle_s = n_samples / RATE_HZ / 2
     cycles = rendered.cycles_s
@@ -156,7 +156,7 @@ def _between(course: Signal) -> float:
 
 
 def _half(signal: Signal) -> int:
-    """Return half of the labelled centre, in samples."""
+    """Return half the length of the labelled centre, in samples."""
     return int(min(CENTRE_S * RATE_HZ, signal.shape[1])) // 2
 
 
