@@ -189,14 +189,17 @@ def test_both_kinds_of_file_are_read_alike(tmp_path):
         ({"p_probability": None}, "one array needs a name that ends in 'probability'; found are: none"),
         ({"other_probability": np.ones((9, 6))}, "found are: p_probability, other_probability"),
         ({"classes": np.array([*PATTERNS[:5], "spike"])}, "classes are seizure, .*, spike; needed are, in any order"),
-        ({"labels": np.full((9, 3), 6, np.int8)}, "27 labels, as 6, are not allowed; allowed are -1 to 5"),
+        ({"labels": np.full((9, 3), 6, np.int8)}, "27 labels are not allowed, for example 6; allowed are -1 to 5"),
         ({"labels": np.zeros(9, np.int8)}, r"labels are int8 of shape \(9,\); needed are integers"),
-        ({"labels": np.zeros((9, 1), np.int8)}, "labels of two experts or more are needed; found are: expert 1"),
+        ({"labels": np.zeros((9, 1), np.int8)}, "labels of at least two experts are needed; found are: expert 1"),
         ({"p_probability": np.ones((8, 6)) / 6}, r"probabilities have the shape \(8, 6\); needed is \(9, 6\)"),
-        ({"p_probability": np.ones((9, 6))}, "9 windows, as row 0, have probabilities .* sum to 1 within"),
-        ({"p_probability": np.full((9, 6), np.nan)}, "9 windows, as row 0, .* allowed are numbers from 0 to 1"),
+        ({"p_probability": np.ones((9, 6))}, "9 windows, for example row 0, have probabilities .* sum to 1 within"),
+        (
+            {"p_probability": np.full((9, 6), np.nan)},
+            "9 windows, for example row 0, .* allowed are numbers from 0 to 1",
+        ),
         ({"experts": np.array(["a", "b"])}, r"experts have the shape \(2,\); needed is \(3,\)"),
-        ({"experts": np.array(["a", "b", "b"])}, "names of experts repeat"),
+        ({"experts": np.array(["a", "b", "b"])}, "names of experts are duplicated: a, b, b"),
         ({"patients": np.array(["a"] * 8 + [""])}, "1 windows have no patient"),
     ],
 )
@@ -223,7 +226,7 @@ def test_what_is_wrong_with_tables_and_files_is_said(tmp_path):
         read_expert_labels(path)
     assert "column 'one', taken for an expert, has 3; allowed are empty and seizure, lpd" in str(error.value)
     assert "column 'two', taken for an expert, has spike" in str(error.value)
-    assert "1 windows repeat, as b" in str(error.value)
+    assert "1 windows are duplicated, for example b" in str(error.value)
     for wrong in (tmp_path / "absent.npz", tmp_path / "text.npz"):
         (tmp_path / "text.npz").write_text("no arrays")
         with pytest.raises(TableError, match="cannot be read as expert labels"):

@@ -111,13 +111,16 @@ def broken(change):
     ("frame", "message"),
     [
         (table().drop(columns="lpd_vote"), "column 'lpd_vote' is missing"),
-        (pd.concat([table(), table().iloc[:2]]), r"2 rows repeat a window, as 0 / 0, 0 / 1"),
-        (broken(lambda f: f.__setitem__(PREDICTED[0], -0.1)), r"120 rows, as window 0 / 0, have \[-0.1.*from 0 to 1"),
+        (pd.concat([table(), table().iloc[:2]]), r"2 rows repeat a window, for example 0 / 0, 0 / 1"),
+        (
+            broken(lambda f: f.__setitem__(PREDICTED[0], -0.1)),
+            r"120 rows, for example window 0 / 0, have \[-0.1.*from 0 to 1",
+        ),
         (broken(lambda f: f.__setitem__(PREDICTED[0], f[PREDICTED[0]] + 0.002)), "120 rows.*sum to 1 within 0.001"),
         (broken(lambda f: f.__setitem__(PREDICTED[0], "x")), "nan.*probabilities from 0 to 1"),
         (
             broken(lambda f: f.loc.__setitem__((3, list(VOTE_COLUMNS)), 0)),
-            "1 rows, as window 1 / 0, have .*at least one",
+            "1 rows, for example window 1 / 0, have .*at least one",
         ),
     ],
 )
@@ -137,18 +140,18 @@ def test_a_file_that_is_no_table_is_refused(tmp_path):
 def test_another_order_of_patterns_shows_in_the_votes(two, tmp_path):
     turned = table().rename(columns=dict(zip(VOTE_COLUMNS, [*VOTE_COLUMNS[1:], VOTE_COLUMNS[0]], strict=True)))
     with pytest.raises(
-        TableError, match=r"turned and good have different votes for \d+ of 120 windows, as .* order sei"
+        TableError, match=r"turned and good have different votes for \d+ of 120 windows, for example .* order sei"
     ):
         compare_tables({"good": two["good"], "turned": read(tmp_path, turned)})
 
 
 def test_windows_that_one_table_lacks_are_refused_or_left_out_and_named(two):
     part = {"good": two["good"], "bad": two["bad"].iloc[5:]}
-    with pytest.raises(TableError, match="5 windows of good are not in every table, as 0 / 0, 0 / 1, 0 / 2"):
+    with pytest.raises(TableError, match="5 windows of good are not in every table, for example 0 / 0, 0 / 1, 0 / 2"):
         compare_tables(part)
     result = compare_tables(part, allow_partial=True, n_resamples=100)
     assert result.tables[0].n_windows == 115
-    assert result.left_out == ("5 windows of good are not in every table, as 0 / 0, 0 / 1, 0 / 2, ...",)
+    assert result.left_out == ("5 windows of good are not in every table, for example 0 / 0, 0 / 1, 0 / 2, ...",)
 
 
 def test_patients_may_come_from_another_table_and_unknown_ones_are_refused_or_left_out(two, tmp_path):
@@ -158,7 +161,7 @@ def test_patients_may_come_from_another_table_and_unknown_ones_are_refused_or_le
     known = table()[["eeg_id", "patient_id"]]
     known[known["eeg_id"] >= 2].to_csv(tmp_path / "patients.csv", index=False)
     patients = read_patients(tmp_path / "patients.csv", KNOWN)
-    with pytest.raises(TableError, match="6 windows of 2 EEGs have no known patient, as EEG 0, 1"):
+    with pytest.raises(TableError, match="6 windows of 2 EEGs have no known patient, for example EEG 0, 1"):
         compare_tables(bare, patients)
     result = compare_tables(bare, patients, allow_partial=True, n_resamples=100)
     assert (result.tables[0].n_windows, result.tables[0].n_windows_all) == (114, 120)

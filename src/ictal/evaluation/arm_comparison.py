@@ -125,7 +125,7 @@ class _Split:
         return paired_differences(pairs, self.losses, self.measured, self.bootstrap, self.name, seeds)
 
     def way(self, arm: str) -> Estimate | None:
-        """Return the share of the way from the prior's KL to the floor; None if the data cannot tell these apart."""
+        """Return the share of the way from the prior's KL to the floor; None if the data do not distinguish them."""
         prior, floor = self.losses[PRIOR], self.losses[FLOOR]
         whole = self.bootstrap.mean(prior - floor)
         if not whole.low > 0:

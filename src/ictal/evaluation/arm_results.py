@@ -13,24 +13,27 @@ from ictal.evaluation.vote_likelihood import PanelLikelihood
 
 @dataclass(frozen=True)
 class ArmResult:
-    """The figures of one arm.
+    """The figures of one arm or baseline.
 
     Attributes
     ----------
     name
-        Of the arm or baseline.
+        Its name.
     cv, test
-        Mean KL; test is None where no patients are held out.
+        Mean Kullback-Leibler (KL) divergence in cross-validation and test; `test` is None if no patients are held
+        out.
     difference
-        Test minus cross-validation KL (the study's "CV score difference").
+        KL in the test minus KL in cross-validation (the study's "CV score difference").
     evaluations
-        Everything else, per split.
+        All other figures, by split.
     calibrated
-        Cross-validation KL after a calibration that was fitted on the other folds, by its name; empty for baselines.
+        KL in cross-validation after calibrations that were fitted on the other folds, by name of the calibration;
+        empty for baselines.
     variance, panel
-        Of cross-validation: where the uncertainty comes from, and the likelihood of the votes; None for baselines.
+        In cross-validation: the sources of uncertainty, and the likelihood of the votes; None for baselines.
     reliability
-        Of cross-validation: mean confidence in the most probable pattern and how often it was right, by bins.
+        In cross-validation, for each bin of confidence: mean confidence in the most probable pattern, and how often
+        it is right.
     """
 
     name: str
@@ -46,14 +49,14 @@ class ArmResult:
 
 @dataclass(frozen=True)
 class Interaction:
-    """What joint training gains beyond averaging, in cross-validation.
+    """What joint training gains over averaging, in cross-validation.
 
     Attributes
     ----------
     of_average, of_joint
-        How much lower the KL of the average, and that of the arm that is trained jointly, is than the branches' mean.
+        Mean KL of the branches minus KL of the average, and minus KL of the jointly trained arm.
     pair
-        The joint arm minus the average, as it stands among the differences: the branches cancel.
+        The joint arm minus the average, as in the table of differences; the branches cancel out.
     """
 
     of_average: Estimate
@@ -73,9 +76,9 @@ class Interaction:
 
 @dataclass(frozen=True)
 class Way:
-    """How much of the way from the prior's KL to the floor an arm has gone: 0 at the prior, 1 at the floor.
+    """The share of the way from the prior's KL to the floor that an arm covers: 0 at the prior, 1 at the floor.
 
-    There is no estimate where the data do not tell prior and floor apart, so that there is no way to go.
+    The estimate is None if the data do not distinguish prior and floor.
     """
 
     arm: str
@@ -85,23 +88,24 @@ class Way:
 
 @dataclass(frozen=True)
 class Comparison:
-    """The ablation's tables.
+    """The tables of an ablation.
 
     Attributes
     ----------
     arms, baselines
-        Figures of each.
+        The figures of each.
     differences
-        Of pairs of arms, which are one family of tests per split, and of the arms to the baselines, another one.
+        Between pairs of arms, which form one family of tests per split, and from arms to baselines, which form
+        another.
     reference
-        The arm that reports compare the others with.
+        The arm with which reports compare the others.
     interactions
-        One per arm that is trained jointly.
+        One per jointly trained arm.
     ensembles
-        Of each weighted average, the weights of its parts in each fold.
+        The weights of the parts of each weighted average, by fold.
     floor, ways
-        Where the distribution behind the votes is known: the figures of a predictor that answers with it, which none
-        can beat but by luck, and how near each arm comes.
+        If the distribution behind the votes is known: the figures of a predictor that returns it, which no model can
+        beat except by chance, and how close each arm comes.
     """
 
     arms: tuple[ArmResult, ...]
@@ -115,7 +119,7 @@ class Comparison:
 
     @property
     def rows(self) -> tuple[ArmResult, ...]:
-        """Arms, baselines and floor, as a table lists them."""
+        """Arms, baselines and floor, in the order of a table."""
         return (*self.arms, *self.baselines, *([self.floor] if self.floor else []))
 
     def summary(self, title: str = "KL (lower is better)", *, with_test: bool = True) -> SummaryTable:
@@ -132,12 +136,12 @@ class Comparison:
         return html_of(self.summary())
 
     def between(self, split: str = "cv") -> tuple[Difference, ...]:
-        """Return the differences of pairs of arms."""
+        """Return the differences between arms."""
         names = {arm.name for arm in self.arms}
         return tuple(d for d in self.differences if d.split == split and d.b in names)
 
     def to_reference(self, split: str) -> tuple[Difference, ...]:
-        """Return the differences of the arms to the reference."""
+        """Return the differences between each arm and the reference."""
         return tuple(d for d in self.between(split) if d.b == self.reference)
 
     def to_json(self) -> dict[str, Any]:

@@ -10,7 +10,7 @@ PRIOR, UNIFORM, FLOOR = "prior", "uniform", "floor"
 
 
 def baseline(table: Predictions, name: str) -> Predictions:
-    """Return predictions that do not look at the EEG, for the windows of a table.
+    """Return predictions that ignore the EEG, for the windows of a table.
 
     Parameters
     ----------
@@ -36,7 +36,7 @@ def baseline(table: Predictions, name: str) -> Predictions:
 
 
 def floor(table: Predictions, truth: pd.DataFrame) -> Predictions:
-    """Return what a predictor would say that knows the distribution behind the votes."""
+    """Return the predictions of a predictor that knows the distribution behind the votes."""
     frame = table.frame.copy()
     frame[list(PROBABILITY_COLUMNS)] = truth.loc[frame["window_id"], list(TRUE_COLUMNS)].to_numpy()
     frame["arm"] = FLOOR

@@ -1,20 +1,20 @@
-"""Bins of equal mass: what is told of scores without a width of bins that somebody chose."""
+"""Bins of equal mass, which need no choice of a bin width."""
 
 import numpy as np
 import numpy.typing as npt
 
 
 def equal_mass_bins(scores: npt.ArrayLike, masses: npt.ArrayLike, n_bins: int) -> npt.NDArray[np.intp]:
-    """Return the bin of each score, [window], numbered from the lowest score; every bin has a score.
+    """Return the bin of each score, [window], numbered from the lowest score; no bin is empty.
 
     Parameters
     ----------
     scores
-        [window]. Equal scores are always in one bin, so that bins can be fewer than asked for and of unequal mass.
+        [window]. Equal scores share a bin, so there may be fewer bins than requested, and their masses may differ.
     masses
-        [window], above 0: a score belongs where the middle of its mass lies in the cumulated mass.
+        [window], above 0. A score belongs to the bin that contains the midpoint of its mass in the cumulative mass.
     n_bins
-        At most so many; where there are no more distinct scores, each is a bin.
+        Largest number of bins. If there are no more distinct scores than that, each is a bin.
     """
     levels, of_level = np.unique(np.asarray(scores, dtype=np.float64), return_inverse=True)
     mass = np.bincount(of_level, np.asarray(masses, dtype=np.float64), len(levels)).astype(np.float64)

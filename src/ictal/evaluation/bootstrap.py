@@ -1,4 +1,4 @@
-"""Intervals: patients are drawn with replacement, since windows of one patient are not independent."""
+"""Patient-level bootstrap: patients are resampled because windows of one patient are not independent."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -15,13 +15,13 @@ from ictal.core.settings import Settings
 Floats = npt.NDArray[np.float64]
 
 CHUNK = 1000
-"""Resamples, or permutations, that are drawn at a time, so that 10,000 x thousands of patients need little memory."""
+"""Resamples or permutations drawn at a time, so that 10,000 of thousands of patients need little memory."""
 IN_CACHE = 100
-"""Resamples that are multiplied at a time, so that those of thousands of patients fit in a processor's cache."""
+"""Resamples multiplied at a time, so that those of thousands of patients fit in the CPU cache."""
 MOST_DRAWN = 2000
-"""Of more patients, groups are drawn, see `PatientBootstrap.draws`."""
+"""With more patients than this, groups of patients are drawn, see `PatientBootstrap.draws`."""
 FEW_PATIENTS = 20
-"""With fewer effective patients, intervals and tests are not to be relied on."""
+"""With fewer effective patients, confidence intervals and tests are unreliable."""
 
 
 class ResamplingSettings(Settings):
@@ -44,7 +44,7 @@ class ResamplingSettings(Settings):
 
 @dataclass(frozen=True)
 class Estimate:
-    """A figure with its interval; the bounds are NaN where there are too few patients for one."""
+    """A figure with its confidence interval; the bounds are NaN if there are too few patients."""
 
     value: float
     low: float
@@ -62,18 +62,18 @@ class Estimate:
 
     @property
     def interval(self) -> list[float] | None:
-        """Both bounds, or None where there is no interval."""
+        """Both bounds, or None if there is no interval."""
         return None if np.isnan(self.low) else [self.low, self.high]
 
     @property
     def excludes_zero(self) -> bool:
-        """Whether there is an interval, and zero is outside of it."""
+        """Whether there is an interval and zero is outside it."""
         return bool(self.low > 0 or self.high < 0)
 
 
 @dataclass(frozen=True)
 class PatientBootstrap:
-    """Resamples of patients, the same for every figure that is asked of them, so that differences are paired.
+    """Resamples of patients, the same for every figure, so that differences are paired.
 
     Attributes
     ----------
@@ -82,7 +82,7 @@ class PatientBootstrap:
     weights
         Weight of each window, [window].
     n_resamples, seed, confidence
-        Of the expanded percentile interval, see `expanded_tail`.
+        See `ResamplingSettings`. Intervals are expanded percentile intervals, see `expanded_tail`.
     """
 
     patients: npt.NDArray[np.object_]
@@ -93,18 +93,18 @@ class PatientBootstrap:
 
     @cached_property
     def members(self) -> tuple[npt.NDArray[np.intp], int]:
-        """The number of each window's patient, [window], and how many patients there are."""
+        """Index of each window's patient, [window], and the number of patients."""
         codes, names = pd.factorize(self.patients)
         return codes, len(names)
 
     @cached_property
     def draws(self) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.uint16]]:
-        """The number of what each window is drawn with, [window], and how often that was drawn, [resample, number].
+        """Index of each window's unit, [window], and how often each unit was drawn, [resample, unit].
 
-        That is its patient. More than `MOST_DRAWN` patients are dealt at random to as many groups, which are drawn as
-        one: groups of independent patients are independent, too, and tell as much of the spread (the random groups of
-        Wolter 2007, *Introduction to Variance Estimation*, chapter 2), to about 1 / sqrt(2 x 2000), 1.6 %, of its
-        size. Memory and time do not grow with the patients then.
+        A unit is a patient. More than `MOST_DRAWN` patients are assigned at random to that many groups, and a group
+        is drawn as one unit. Groups of independent patients are independent, too, and estimate the spread (random
+        groups, Wolter 2007, *Introduction to Variance Estimation*, chapter 2) to within about 1 / sqrt(2 x 2000),
+        1.6 %. Memory and time then do not grow with the number of patients.
         """
         codes, n = self.members
         if n > MOST_DRAWN:
@@ -119,7 +119,7 @@ class PatientBootstrap:
         return codes, counts
 
     def n_patients(self, there: npt.NDArray[np.bool_] | None = None) -> int:
-        """Return how many patients some windows are of, [window]; all if None."""
+        """Return the number of patients of the marked windows, [window]; of all if None."""
         codes, n = self.members
         return n if there is None else int((np.bincount(codes[there], minlength=n) > 0).sum())
 
@@ -131,9 +131,9 @@ class PatientBootstrap:
         values
             [window] or [window, column].
         shares
-            How much of a window counts in each column, [window, column]; all of it if None.
+            How much of each window counts in each column, [window, column]; all of it if None.
         """
-        # Column by column: of a million windows, thirteen columns of weights take as much memory as the table.
+        # Column by column: with a million windows, thirteen columns of weights take as much memory as the table.
         of_columns = _columns(values)
         if shares is None:
             return self.ratios(self.sums(self.weights * column for column in of_columns), self.sums([self.weights]))
@@ -143,12 +143,12 @@ class PatientBootstrap:
         return self.ratios(numerator, self.sums(self.weights * share for share in counted))
 
     def ratios(self, numerator: Floats, denominator: Floats) -> Floats:
-        """Return the ratio of two sums in every resample, [resample, column], from what each patient adds to them.
+        """Return the ratio of two sums in every resample, [resample, column], from the sums of each unit.
 
         Parameters
         ----------
         numerator, denominator
-            By the numbers of `draws`, [number, column]; the denominator may have one column for all.
+            Sums by the units of `draws`, [unit, column]; the denominator may have one column for all.
         """
         counts = self.draws[1]
         found = np.empty((self.n_resamples, numerator.shape[1]))
@@ -159,17 +159,17 @@ class PatientBootstrap:
         return found
 
     def sums(self, columns: Iterable[Floats]) -> Floats:
-        """Return the sum of each column, [window], over the windows of each number of `draws`, [number, column]."""
+        """Return the sum of each column, [window], over the windows of each unit of `draws`, [unit, column]."""
         codes, counts = self.draws
         return np.stack([np.bincount(codes, column, counts.shape[1]) for column in columns], axis=1)
 
     @cached_property
     def n_effective(self) -> float:
-        """How many equal patients these ones are worth, see `effective`."""
+        """Effective number of patients, see `effective`."""
         return self.effective()
 
     def effective(self, shares: npt.ArrayLike | None = None) -> float:
-        """Return how many patients of equal weight would vary as much: (sum w)^2 / sum w^2 (Kish 1965).
+        """Return the number of equally weighted patients with the same variance: (sum w)^2 / sum w^2 (Kish 1965).
 
         Parameters
         ----------
@@ -184,14 +184,14 @@ class PatientBootstrap:
     def mean(
         self, values: npt.ArrayLike, shares: npt.ArrayLike | None = None, bounds: Interval | None = None
     ) -> Estimate:
-        """Return the weighted mean of one column with its interval.
+        """Return the weighted mean of one column with its confidence interval.
 
         Parameters
         ----------
         values, shares
-            Those of `means`.
+            As in `means`.
         bounds
-            Which values are possible, where that is known: then an interval that reaches an end does not collapse.
+            Smallest and largest possible value, if known; an interval that reaches either does not collapse.
         """
         values = np.asarray(values, dtype=np.float64)
         counted = np.ones_like(values) if shares is None else np.asarray(shares, dtype=np.float64)
@@ -205,14 +205,14 @@ class PatientBootstrap:
     def estimate(
         self, value: float, resampled: Floats, n_effective: float | None = None, bounded: Bounded | None = None
     ) -> Estimate:
-        """Return a figure with the interval of its resampled values; none for fewer than two patients.
+        """Return a figure with the interval of its resampled values; there is none for fewer than two patients.
 
         Parameters
         ----------
         value, resampled
-            The figure, and its values in the resamples, [resample]; NaN in those that say nothing of it.
+            The figure, and its values in the resamples, [resample]; NaN where it is undefined.
         n_effective
-            Patients whom it rests on, as if all had the same weight; those of all windows if None.
+            Effective number of patients behind the figure; that of all windows if None.
         bounded
             See `Bounded`.
         """

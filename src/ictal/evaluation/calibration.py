@@ -1,4 +1,4 @@
-"""Calibration after training: one temperature, perhaps with a bias per pattern, fitted to votes."""
+"""Calibration after training: a temperature, optionally with a bias per pattern, fitted to votes."""
 
 from dataclasses import dataclass, field
 
@@ -16,17 +16,17 @@ from ictal.evaluation.metrics import FLOOR, kl_divergence
 Floats = npt.NDArray[np.float64]
 
 CALIBRATIONS = {"temperature": False, "temperature and bias": True}
-"""Names, and whether each pattern has a bias."""
+"""Names of calibrations, and whether they include a bias per pattern."""
 MOST_SHARP = 100.0
 """The temperature is between 1 / 100 and 100."""
 MOST_BIAS = 10.0
-"""So far can the bias of a pattern be from that of the last one, or a pattern without votes would have none."""
+"""Largest distance of a bias from that of the last pattern; without it, a pattern without votes has no optimum."""
 MOST_STEPS = 30
-"""Of Newton's method, which needs five to ten."""
+"""Largest number of steps of Newton's method, which needs five to ten."""
 MANY, THINNED = 100_000, 20
-"""Of so many windows, every twentieth tells where to begin."""
+"""From this many windows on, a fit to every twentieth window provides the starting point."""
 AT_A_TIME = 20_000
-"""Windows whose curvature is summed at a time, so that they fit in a processor's cache."""
+"""Windows whose second derivatives are summed at a time, so that they fit in the CPU cache."""
 
 
 @dataclass(frozen=True)
@@ -36,9 +36,9 @@ class Calibration:
     Attributes
     ----------
     temperature
-        Above 1: the probabilities were too sure (Guo et al. 2017); below 1: not sure enough.
+        Above 1 if the probabilities were overconfident (Guo et al. 2017), below 1 if underconfident.
     bias
-        [6], sums to zero, since a number added to all of them changes nothing.
+        [6]; sums to zero, since adding a constant to all biases changes nothing.
     """
 
     temperature: float = 1.0
@@ -52,9 +52,9 @@ class Calibration:
 def fit_calibration(
     votes: npt.ArrayLike, probabilities: npt.ArrayLike, weights: npt.ArrayLike, *, with_bias: bool = False
 ) -> Calibration:
-    """Return the calibration with the least weighted mean KL of the votes from the calibrated probabilities.
+    """Return the calibration that minimises the weighted mean KL divergence of calibrated probabilities from votes.
 
-    The mean is convex in 1 / temperature and bias, so that there is one minimum to find.
+    The mean is convex in 1 / temperature and bias, so there is one minimum.
 
     Parameters
     ----------
@@ -63,16 +63,16 @@ def fit_calibration(
     weights
         [window].
     with_bias
-        Whether each pattern has a bias; else all are zero.
+        Whether each pattern has a bias; otherwise all are zero.
 
     Raises
     ------
     TableError
-        If there is no window to fit to.
+        If there is no window to fit.
     """
     weights = np.asarray(weights, dtype=np.float64)
     if not weights.sum() > 0:
-        raise TableError("a calibration needs windows to be fitted to, but there are none, or all have weight 0")
+        raise TableError("a calibration cannot be fitted: there are no windows, or all have weight 0")
     return _fit(distribution(votes), _logits(probabilities), weights, with_bias)
 
 
@@ -84,7 +84,7 @@ def _fit(shares: Floats, logits: Floats, weights: Floats, with_bias: bool) -> Ca
     n_biases = N_PATTERNS - 1 if with_bias else 0
     start = np.concatenate([[1 / begin.temperature], (begin.bias - begin.bias[-1])[:n_biases]])
     found = _by_newton(start, shares, logits, weights)
-    if found is None:  # the minimum is at a bound, or nothing tells one bias from another
+    if found is None:  # the minimum is at a bound, or the data do not distinguish the biases
         bounds = [(1 / MOST_SHARP, MOST_SHARP)] + [(-MOST_BIAS, MOST_BIAS)] * n_biases
         found = minimize(
             cross_entropy,
@@ -100,9 +100,9 @@ def _fit(shares: Floats, logits: Floats, weights: Floats, with_bias: bool) -> Ca
 
 
 def _by_newton(start: Floats, shares: Floats, logits: Floats, weights: Floats) -> Floats | None:
-    """Return the parameters of `cross_entropy` at its minimum, or None where that is not found within the bounds.
+    """Return the parameters of `cross_entropy` at its minimum, or None if it is not found within the bounds.
 
-    Of a million windows, one look at the curvature saves many at the gradient.
+    With a million windows, one evaluation of the second derivatives saves many of the gradient.
     """
     now = start
     value, gradient, curvature = _second_order(now, shares, logits, weights)
@@ -158,16 +158,16 @@ def _second_order(
 def cross_entropy(parameters: Floats, shares: Floats, logits: Floats, weights: Floats) -> tuple[float, Floats]:
     """Return the mean cross-entropy of votes and calibrated probabilities, and its gradient.
 
-    It is the mean KL but for the entropy of the votes, which no calibration changes.
+    It equals the mean KL divergence plus the entropy of the votes, which no calibration changes.
 
     Parameters
     ----------
     parameters
-        1 / temperature, then nothing or the biases of all patterns but the last, whose bias is zero.
+        1 / temperature, and optionally the biases of all patterns except the last, whose bias is zero.
     shares, logits
-        Of votes, and logarithms of probabilities, [window, 6].
+        Shares of votes, and logarithms of probabilities, [window, 6].
     weights
-        [window], sum to one.
+        [window]; they sum to one.
     """
     scaled = logits * parameters[0] + _all_biases(parameters[1:])
     logs = log_softmax(scaled, axis=1)
@@ -184,14 +184,14 @@ def calibrate_out_of_fold(
     *,
     with_bias: bool = False,
 ) -> Floats:
-    """Return calibrated probabilities, [window, 6]: the windows of each fold by the fit to all others.
+    """Return calibrated probabilities, [window, 6]; the windows of each fold are calibrated by a fit to the others.
 
     Parameters
     ----------
     votes, probabilities, weights, with_bias
-        As for `fit_calibration`.
+        As in `fit_calibration`.
     folds
-        Fold of each window, [window]; no patient may be in two of them, see `patient_folds`.
+        Fold of each window, [window]; no patient may be in two folds, see `patient_folds`.
 
     Raises
     ------
@@ -202,13 +202,15 @@ def calibrate_out_of_fold(
     folds = np.asarray(folds)
     names = np.unique(folds)
     if len(names) < 2:
-        raise TableError(f"calibration out of fold needs two folds or more, not {len(names)}")
+        raise TableError(f"out-of-fold calibration needs two folds or more, not {len(names)}")
     calibrated = np.empty(probabilities.shape)
     shares, logits = distribution(votes), _logits(probabilities)
     for name in names:
         own = folds == name
         if not weights[~own].sum() > 0:
-            raise TableError(f"nothing but fold {name} has windows of a weight above 0 to fit a calibration to")
+            raise TableError(
+                f"a calibration for fold {name} cannot be fitted: all windows of other folds have weight 0"
+            )
         fit = _fit(shares[~own], logits[~own], weights[~own], with_bias)
         calibrated[own] = fit.apply(probabilities[own])
     return calibrated
@@ -217,14 +219,14 @@ def calibrate_out_of_fold(
 def calibrated_kl(
     bootstrap: PatientBootstrap, votes: npt.ArrayLike, probabilities: npt.ArrayLike, folds: npt.ArrayLike
 ) -> dict[str, Estimate]:
-    """Return the mean KL after each of `CALIBRATIONS`, out of fold; nothing where there is only one fold.
+    """Return the mean KL divergence after each of `CALIBRATIONS`, out of fold; empty if there is only one fold.
 
     Parameters
     ----------
     bootstrap
-        Of the patients and weights of the windows.
+        Patients and weights of the windows.
     votes, probabilities, folds
-        As for `calibrate_out_of_fold`.
+        As in `calibrate_out_of_fold`.
     """
     if len(np.unique(np.asarray(folds))) < 2:
         return {}
@@ -236,14 +238,14 @@ def calibrated_kl(
 
 
 def patient_folds(patients: npt.ArrayLike, n_folds: int = 5, seed: int = 0) -> npt.NDArray[np.intp]:
-    """Return a fold for each window, [window]: patients are dealt at random to folds of equal numbers of patients.
+    """Return a fold for each window, [window]; patients are assigned at random to folds of equal size.
 
     Parameters
     ----------
     patients
-        Of each window, [window].
+        Patient of each window, [window].
     n_folds
-        From 2 to the number of patients.
+        Number of folds, from 2 to the number of patients.
 
     Raises
     ------
@@ -252,7 +254,7 @@ def patient_folds(patients: npt.ArrayLike, n_folds: int = 5, seed: int = 0) -> n
     """
     codes, names = pd.factorize(np.asarray(patients, dtype=object))
     if not 2 <= n_folds <= len(names):
-        raise TableError(f"{n_folds} folds of {len(names)} patients; allowed are 2 to the number of patients")
+        raise TableError(f"n_folds is {n_folds}; allowed is 2 to the number of patients, {len(names)}")
     fold_of_patient = np.random.default_rng(seed).permutation(len(names)) % n_folds
     return np.asarray(fold_of_patient[codes])
 
@@ -262,5 +264,5 @@ def _logits(probabilities: npt.ArrayLike) -> Floats:
 
 
 def _all_biases(free: Floats) -> Floats:
-    """Return six biases from the free ones, whose last is zero."""
+    """Return all six biases from the free ones; the last is zero."""
     return np.concatenate([free, np.zeros(N_PATTERNS - len(free))])

@@ -1,4 +1,4 @@
-"""Paired differences of predictors on the same windows: intervals, tests, and what could have been seen."""
+"""Paired differences between predictors on the same windows: confidence intervals, tests and power."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -17,40 +17,42 @@ from ictal.evaluation.permutation import holm, least_p, permutation_p_values
 Floats = npt.NDArray[np.float64]
 
 POWER = 0.8
-"""With which the smallest difference would have been detected."""
+"""Power of the detectable difference."""
 N_PERMUTATIONS = 10_000
-"""However few resamples, and more where a family is so large that a p of these could never be small enough."""
+"""Smallest number of permutations; a large family of tests needs more for a p-value that can be small enough."""
 FEWEST_SEEDS = 3
-"""Trainings of each arm that a verdict about arms needs: the spread of two says next to nothing."""
+"""Training seeds per arm that a verdict about arms needs; two are too few to estimate their spread."""
 
 
 @dataclass(frozen=True)
 class Difference:
-    """The KL of `a` minus that of `b` on the same windows; negative where `a` is better.
+    """The KL divergence of `a` minus that of `b` on the same windows; negative if `a` is better.
 
     Attributes
     ----------
     estimate
-        With its interval: over patients, and over seeds of training where there are `FEWEST_SEEDS` or more.
+        The difference with its confidence interval over patients, and also over training seeds if there are
+        `FEWEST_SEEDS` or more.
     p, p_holm
-        Of the permutation test by patient, and corrected over the family that it was compared in. With so many seeds,
-        the larger of that p and the one of the interval.
+        p-value of the permutation test by patient, and the same corrected over the family of tests. With
+        `FEWEST_SEEDS` or more, the larger of this p-value and that of the interval.
     detectable
         The smallest difference that such data would show with a power of 80 %, at the level that Holm's correction
-        asks of the smallest p of the family, by quantiles of t (Bloom 1995, *Evaluation Review*): 2.8 standard errors
-        for one pair and many patients, more for several pairs or few patients. None where nothing can be decided.
+        requires of the smallest p-value of the family, by quantiles of t (Bloom 1995, *Evaluation Review*): 2.8
+        standard errors for one pair and many patients, more for several pairs or few patients. None if nothing can be
+        decided.
     measures
-        The same difference of every other measure, by its name (`metric_table.MEASURES`); with several
-        seeds, of all their rows together, and patients alone are resampled.
+        The difference in every other measure, by its name (`metric_table.MEASURES`). With several seeds, it is
+        computed over all their rows, and only patients are resampled.
     split
-        Of the windows, 'cv' or 'test'; empty where there is none.
+        Split of the windows, 'cv' or 'test'; empty if there is none.
     n_seeds
-        Trainings of each side whose mean KL is compared. The difference is about these trained networks, whatever
-        other trainings would give, if they are fewer than `FEWEST_SEEDS`; see `of_arms`.
+        Number of trainings of each side whose mean KL is compared. With fewer than `FEWEST_SEEDS`, the difference
+        holds for these trained networks only; see `of_arms`.
     n_effective
-        Patients, as if all had the same weight.
+        Effective number of patients.
     decidable
-        Whether so few patients could decide any pair of the family at all.
+        Whether there are enough patients to decide any pair of the family.
     """
 
     a: str
@@ -67,12 +69,12 @@ class Difference:
 
     @property
     def decided(self) -> bool:
-        """Whether the interval excludes zero and the corrected p is below its level."""
+        """Whether the interval excludes zero and the corrected p-value is below its level."""
         return self.decidable and self.estimate.excludes_zero and self.p_holm < 1 - self.estimate.confidence
 
     @property
     def of_arms(self) -> bool:
-        """Whether it holds of other trainings of the same arms, and not of these trained networks alone."""
+        """Whether it also holds for other trainings of the same arms, not only for these trained networks."""
         return self.n_seeds >= FEWEST_SEEDS
 
     def to_json(self) -> dict[str, Any]:
@@ -105,28 +107,28 @@ def paired_differences(
     split: str = "",
     seeds: npt.NDArray[np.int64] | None = None,
 ) -> tuple[Difference, ...]:
-    """Compare pairs of predictors, which make one family of tests.
+    """Compare pairs of predictors as one family of tests.
 
     Parameters
     ----------
     pairs
-        Names, each of which `losses` and `measured` have.
+        Names of predictors, keys of `losses` and `measured`.
     losses
-        KL of each row, [row].
+        KL divergence of each row, [row], by predictor.
     measured
-        The measures of each predictor, by their names.
+        The measures of each predictor, by name.
     bootstrap
         Patients and weights of the rows.
     split
-        Goes into the result.
+        Copied to the result.
     seeds
-        Of training, of each row, [row]; None for one seed.
+        Training seed of each row, [row]; None for one seed.
     """
     if not pairs:
         return ()
     level = 1 - bootstrap.confidence
     gaps = np.stack([losses[a] - losses[b] for a, b in pairs], axis=1)
-    # Twice as many as the smallest p, corrected, needs to be below its level.
+    # Twice the number with which the smallest corrected p-value can fall below its level.
     n_permutations = max(N_PERMUTATIONS, ceil(2 * len(pairs) / level))
     p_values = permutation_p_values(gaps, bootstrap.draws[0], bootstrap.weights, n_permutations, bootstrap.seed)
     n_seeds = 1 if seeds is None else len(np.unique(seeds))
@@ -159,31 +161,31 @@ def paired_differences(
 
 @dataclass(frozen=True)
 class _Compared:
-    """A mean difference and its parts of variance: of patients, and of seeds where there are enough of them.
+    """A mean difference and its components of variance: patients, and seeds if there are enough of them.
 
     Attributes
     ----------
     value
         The difference.
     parts
-        Variance of the mean and degrees of freedom of each part.
+        Variance of the mean and degrees of freedom of each component.
     """
 
     value: float
     parts: tuple[tuple[float, float], ...]
 
     def margin(self, tail: float) -> float:
-        """Return how far the mean is from the truth at most, but for a chance of `tail` on either side.
+        """Return the margin of error of the mean, with a probability of `tail` beyond it on either side.
 
-        Each part has the t of its own degrees of freedom, and they are added in squares: the chance is kept whatever
-        the true variances (Banerjee 1960). Degrees of freedom estimated from few seeds (Satterthwaite) do not quite
-        keep it.
+        The margins of the components, each by the t distribution with its own degrees of freedom, are added in
+        quadrature. This keeps the coverage for any true variances (Banerjee 1960); degrees of freedom estimated from
+        few seeds (Satterthwaite) do not quite keep it.
         """
         return float(np.sqrt(sum(t.ppf(1 - tail, freedom) ** 2 * variance for variance, freedom in self.parts)))
 
     @property
     def p(self) -> float:
-        """The two-sided p of no difference."""
+        """The two-sided p-value of no difference."""
         if not any(variance for variance, _ in self.parts) or self.value == 0:
             return float(self.value == 0)
         least, most = 1e-12, 0.5 - 1e-12
@@ -195,18 +197,19 @@ class _Compared:
 def _compared(
     bootstrap: PatientBootstrap, gap: Floats, seeds: npt.NDArray[np.int64] | None
 ) -> tuple[Estimate, _Compared]:
-    """Return the mean difference of rows, over patients, and over seeds where they are given.
+    """Return the mean difference of rows, over patients, and also over seeds if they are given.
 
-    Seeds are paired: averages of arms share their networks, and a variant of an arm its first weights. The variance
-    of the mean over K seeds is that of the patients, given these networks, plus that of the seeds' differences over
-    K. What seeds do to single patients is in both, so the sum is rather too large.
+    Seeds are paired: averages of arms share networks, and a variant of an arm shares its initial weights. The
+    variance of the mean over K seeds is the variance over patients for these networks, plus the variance of the
+    seeds' differences divided by K. The interaction of seeds and patients is in both, so the sum is slightly too
+    large.
     """
     value = float(np.average(gap, weights=bootstrap.weights))
     resampled = bootstrap.means(gap)[:, 0]
     estimate = bootstrap.estimate(value, resampled)
     if estimate.interval is None:
         return estimate, _Compared(value, ())
-    # A bootstrap of n patients varies (n - 1) / n as much as samples of them do.
+    # The variance of a bootstrap of n patients is (n - 1) / n of that of samples.
     n = bootstrap.n_effective
     patients = float(resampled.var()) * n / (n - 1), n - 1
     if seeds is None:

@@ -1,4 +1,4 @@
-"""Weights of an ensemble: the convex mean that fits the votes best, judged on windows that it was not fitted on."""
+"""Weights of an ensemble: the weighted mean that fits the votes best, evaluated out of fold."""
 
 from collections.abc import Sequence
 
@@ -16,10 +16,10 @@ TOLERANCE = 1e-9
 
 
 def fit_weights(votes: npt.ArrayLike, probabilities: npt.ArrayLike, weights: npt.ArrayLike) -> Floats:
-    """Return the convex weights, [predictor], whose mean of probabilities has the lowest KL.
+    """Return the weights, [predictor], of the mean of probabilities with the lowest KL divergence.
 
-    The mean is a mixture with known components, so the steps of expectation and maximisation lower the KL each time
-    and end at its only minimum (Dempster, Laird and Rubin 1977); weights stay at or above zero and sum to one.
+    The mean is a mixture with known components. Each step of expectation-maximisation lowers the KL divergence, until
+    it reaches the only minimum (Dempster, Laird and Rubin 1977). The weights are not negative and sum to one.
 
     Parameters
     ----------
@@ -51,17 +51,17 @@ def weigh(
     groups: npt.ArrayLike,
     fitted_on: npt.ArrayLike | None = None,
 ) -> tuple[Floats, dict[int, Floats]]:
-    """Return the weighted mean of several predictors, in which no window is judged by weights that saw its group.
+    """Return the weighted mean of several predictors; the weights of each group are fitted on the other groups.
 
     Parameters
     ----------
     votes, probabilities, weights
-        As for `fit_weights`.
+        As in `fit_weights`.
     groups
-        Number of each window's group, [window], as its fold; patients never cross groups.
+        Group of each window, [window], for example its fold; no patient is in two groups.
     fitted_on
-        Which windows weights may be fitted on, [window]; the others (of a held-out test) get those of all groups.
-        None: all.
+        Which windows may be used for fitting, [window]; the others (a held-out test) get weights that were fitted on
+        all groups. All if None.
 
     Returns
     -------
@@ -86,9 +86,9 @@ def weigh(
 
 
 def weighted_mean(tables: Sequence[Predictions], arm: str) -> tuple[Predictions, dict[str, list[float]]]:
-    """Return a new arm, the weighted mean of arms on the same windows, folds and seeds, and the weights of each fold.
+    """Return the weighted mean of arms on the same windows, folds and seeds as a new arm, and the weights by fold.
 
-    The windows of a fold get weights that were fitted on the other folds, those of the test weights of all.
+    The windows of a fold get weights that were fitted on the other folds; those of the test, on all folds.
     """
     frames = [table.frame.sort_values(["window_id", "fold", "seed"]) for table in tables]
     parts = [Predictions(frame.reset_index(drop=True)) for frame in frames]

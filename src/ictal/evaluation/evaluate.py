@@ -1,4 +1,4 @@
-"""Figures of one table of predictions: overall, per pattern, per stratum and per panel size."""
+"""Evaluate a table of predictions: overall, per pattern, per stratum and per panel size."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -26,11 +26,11 @@ class Group:
     Attributes
     ----------
     n_windows, n_patients
-        That count in it (a window whose top votes tie counts in part, and is counted here as one).
+        Number of windows and patients (a window with tied top votes counts in part, but is counted here as one).
     kl
-        Mean KL with its interval; None where there is no window.
+        Mean Kullback-Leibler (KL) divergence with its confidence interval; None without windows.
     accuracy
-        Share of windows whose most probable pattern is right; None as above.
+        Share of windows whose most probable pattern is right; None without windows.
     """
 
     n_windows: int
@@ -46,30 +46,30 @@ class Group:
 
 @dataclass(frozen=True)
 class Evaluation:
-    """What can be said of one table of predictions, each EEG weighing the same.
+    """All figures of a table of predictions; each EEG has the same weight.
 
     Attributes
     ----------
     n_effective
-        How many patients of equal weight would tell as much as these, see `PatientBootstrap.effective`.
+        Effective number of patients, see `PatientBootstrap.effective`.
     kl, balanced_accuracy
-        With intervals by resampling patients.
+        With confidence intervals by patient-level bootstrap.
     constant_kl, difference_to_constant
-        KL of the best constant (the mean distribution of these very votes, the same in every resample, which no
-        constant can beat here), and the KL of the predictions minus it, paired: negative where they are better.
+        KL divergence of the best constant prediction, which is the mean distribution of these votes (and is the same
+        in every resample); and KL divergence of the predictions minus that, paired: negative if they are better.
     contrasts
-        By the names of `CONTRASTS`, how many windows are of the one kind and of the other; where one is 0, the
-        measure of that name is not defined.
+        Number of windows of either kind, by the names of `CONTRASTS`; if one is 0, the measure of that name is
+        undefined.
     per_pattern
-        By top-voted pattern; where several tie, a window counts in part for each.
+        By top-voted pattern; a window with a tie counts in part for each.
     per_stratum
-        By `STRATA`, then, where votes are counts, by `PANELS`.
+        By `STRATA` and, if votes are counts, also by `PANELS`.
     confusion
-        Where the votes of a pattern find the predicted probability, [6, 6].
+        Mean predicted distribution for the votes of each pattern, [6, 6], see `confusion_of_votes`.
     panel_confusion
         The same with the votes' own distribution as prediction.
     measures
-        Every one of `MEASURES` by its name, `kl` and `balanced_accuracy` among them; NaN where it is not defined.
+        Each of `MEASURES` by its name, including `kl` and `balanced_accuracy`; NaN if it is undefined.
     """
 
     n_windows: int
@@ -132,15 +132,15 @@ class Evaluation:
             "difference_to_constant": self.difference_to_constant,
             **{name: self.measures[name] for name in self.contrasts},
         }
-        told: dict[str, Any] = {}
+        figures: dict[str, Any] = {}
         for name, estimate in overall.items():
-            told |= {name: _number(estimate.value), f"{name}_interval": estimate.interval}
+            figures |= {name: _number(estimate.value), f"{name}_interval": estimate.interval}
         return {
             "n_windows": self.n_windows,
             "n_eegs": self.n_eegs,
             "n_patients": self.n_patients,
             "n_effective_patients": self.n_effective,
-            **told,
+            **figures,
             **{f"{name}_windows": list(counts) for name, counts in self.contrasts.items()},
             "per_pattern": {name: group_json(group) for name, group in self.per_pattern.items()},
             "per_stratum": {name: group_json(group) for name, group in self.per_stratum.items()},
@@ -181,29 +181,29 @@ def evaluate(
     Parameters
     ----------
     predictions
-        Of one arm, averaged over folds.
+        Predictions of one arm, averaged over folds.
     n_resamples, seed, confidence
-        Of the intervals.
+        See `ResamplingSettings`.
     """
     return evaluate_with(bootstrap_of(predictions, n_resamples, seed, confidence), predictions)
 
 
 def bootstrap_of(predictions: Predictions, n_resamples: int, seed: int, confidence: float) -> PatientBootstrap:
-    """Return resamples of the patients of a table."""
+    """Return resamples of the patients in a table."""
     return PatientBootstrap(predictions.patients, predictions.weights, n_resamples, seed, confidence)
 
 
 def evaluate_with(
     bootstrap: PatientBootstrap, predictions: Predictions, measured: Mapping[str, Measured] | None = None
 ) -> Evaluation:
-    """Evaluate a table by resamples that other tables of the same windows share.
+    """Evaluate a table with resamples that are shared with other tables of the same windows.
 
     Parameters
     ----------
     bootstrap, measured
-        As for `evaluate_votes`.
+        As in `evaluate_votes`.
     predictions
-        With a row per window and seed.
+        A row per window and seed.
     """
     frame = predictions.frame
     votes, probabilities, n_seeds = predictions.votes, predictions.probabilities, frame["seed"].nunique()
@@ -218,22 +218,22 @@ def evaluate_votes(
     measured: Mapping[str, Measured] | None = None,
     rows_per_window: int = 1,
 ) -> Evaluation:
-    """Evaluate probabilities by votes, each window with the weight that the bootstrap gives it.
+    """Evaluate probabilities by votes, with the weights of the bootstrap.
 
     Parameters
     ----------
     bootstrap
-        Of the patients and weights of the windows.
+        Patients and weights of the windows.
     votes
-        Counts as integers, or shares as floats, which do not tell the size of a panel; [window, 6].
+        Counts as integers, or shares as floats (the size of the panel is then unknown), [window, 6].
     probabilities
         [window, 6].
     eegs
-        Of each window, [window].
+        EEG of each window, [window].
     measured
-        The measures of this table by this bootstrap, where they are known; None: they are measured here.
+        The measures of this table with this bootstrap, if they are already known.
     rows_per_window
-        One per seed of training; windows are counted, not rows.
+        One per training seed; the result counts windows, not rows.
     """
     kl, right = kl_divergence(votes, probabilities), correct(votes, probabilities)
     named = np.eye(len(PATTERNS))[np.asarray(probabilities).argmax(axis=1)]

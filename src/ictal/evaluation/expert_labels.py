@@ -1,4 +1,4 @@
-"""What each expert of a panel said of each window, beside what a model predicts of it."""
+"""Labels of each expert of a panel, with the predictions of a model for the same windows."""
 
 import zipfile
 from dataclasses import dataclass
@@ -28,18 +28,18 @@ NOT_LABELLED = -1
 
 @dataclass(frozen=True)
 class ExpertLabels:
-    """What each expert said of each window, and what a model predicts.
+    """Labels of each expert for each window, and the predictions of a model.
 
     Attributes
     ----------
     experts
         Names, [expert].
     labels
-        Number of the pattern, in the order of `PATTERNS`, or -1 where an expert did not label, [window, expert].
+        Index of the pattern in `PATTERNS`, or -1 if an expert did not label the window, [window, expert].
     probabilities
-        Of the model, [window, 6].
+        Probabilities of the model, [window, 6].
     patients
-        Of each window, [window]; None where not known.
+        Patient of each window, [window]; None if unknown.
     """
 
     experts: tuple[str, ...]
@@ -59,12 +59,12 @@ def read_expert_labels(path: Path) -> ExpertLabels:
     Parameters
     ----------
     path
-        Either `.npz` with the arrays 'labels' [window, expert] (numbers of 'classes', -1 where not labelled),
+        Either `.npz` with the arrays 'labels' [window, expert] (indices into 'classes', -1 if not labelled),
         'classes' (the six names of `PATTERNS` in the order of labels and probabilities), one whose name ends in
-        'probability' [window, 6], and perhaps 'experts' [expert] and 'patients' [window].
-        Or CSV or Parquet with a row per window: 'window_id', perhaps 'patient_id' and 'eeg_id', six probabilities
-        (`PROBABILITY_COLUMNS`), and a column per expert, whose cells are names of patterns, or empty where the
-        expert did not label. Numbers are refused there, since the orders of patterns in use differ.
+        'probability' [window, 6], and optionally 'experts' [expert] and 'patients' [window].
+        Or CSV or Parquet with a row per window: 'window_id', optionally 'patient_id' and 'eeg_id', six probabilities
+        (`PROBABILITY_COLUMNS`), and a column per expert with names of patterns, or empty cells if the expert did not
+        label. Numbers are not accepted there, because different orders of patterns are in use.
 
     Raises
     ------
@@ -90,7 +90,7 @@ def _read_arrays(path: Path) -> ExpertLabels:
     raise_problems(str(path), problems)
     labels, probabilities = arrays["labels"], arrays[probability[0]]
     raise_problems(str(path), _shape_problems(arrays, labels, probabilities))
-    # The number of a class in the file, to the number of the pattern; and -1, the last, to itself.
+    # From the index of a class in the file to the index of the pattern; -1, the last, stays -1.
     classes = arrays["classes"].tolist()
     numbers = np.array([*(PATTERNS.index(name) for name in classes), NOT_LABELLED], dtype=np.int8)
     experts = arrays.get("experts", np.array([f"expert {number + 1}" for number in range(labels.shape[1])]))
@@ -105,7 +105,7 @@ def _read_arrays(path: Path) -> ExpertLabels:
 def _shape_problems(
     arrays: dict[str, npt.NDArray[Any]], labels: npt.NDArray[Any], probabilities: npt.NDArray[Any]
 ) -> list[str]:
-    """List what is wrong with the arrays of a file, as far as it would keep them from being read."""
+    """List the problems that prevent the arrays of a file from being read."""
     problems = []
     classes = arrays["classes"].tolist()
     if sorted(map(str, classes)) != sorted(PATTERNS):
@@ -115,7 +115,9 @@ def _shape_problems(
         return problems
     wrong = labels[(labels < NOT_LABELLED) | (labels >= N_PATTERNS)]
     if len(wrong):
-        problems.append(f"{len(wrong)} labels, as {wrong[0]}, are not allowed; allowed are -1 to {N_PATTERNS - 1}")
+        problems.append(
+            f"{len(wrong)} labels are not allowed, for example {wrong[0]}; allowed are -1 to {N_PATTERNS - 1}"
+        )
     needed = {"experts": (labels.shape[1],), "patients": (len(labels),)}
     shapes = [(name, arrays[name].shape, shape) for name, shape in needed.items() if name in arrays]
     for name, found, shape in [*shapes, ("probabilities", probabilities.shape, (len(labels), N_PATTERNS))]:
@@ -141,7 +143,7 @@ def _read_rows(path: Path) -> ExpertLabels:
     windows = frame["window_id"]
     doubled = windows[windows.duplicated()].unique()
     if len(doubled):
-        problems.append(f"{len(doubled)} windows repeat, as {listed(doubled, 3)}")
+        problems.append(f"{len(doubled)} windows are duplicated, for example {listed(doubled, 3)}")
     raise_problems(str(path), problems)
     probabilities = frame[list(PROBABILITY_COLUMNS)].apply(pd.to_numeric, errors="coerce")
     return ExpertLabels(
@@ -153,15 +155,15 @@ def _read_rows(path: Path) -> ExpertLabels:
 
 
 def _problems(labels: ExpertLabels) -> list[str]:
-    """List what is wrong with labels of either kind of file."""
+    """List the problems of labels from either kind of file."""
     problems = []
     if len(labels.experts) < 2:
-        problems.append(f"labels of two experts or more are needed; found are: {listed(labels.experts) or 'none'}")
+        problems.append(f"labels of at least two experts are needed; found are: {listed(labels.experts) or 'none'}")
     if len({*labels.experts}) < len(labels.experts):
-        problems.append(f"names of experts repeat: {listed(labels.experts)}")
+        problems.append(f"names of experts are duplicated: {listed(labels.experts)}")
     if labels.patients is not None and (labels.patients == "").any():
         problems.append(
-            f"{(labels.patients == '').sum()} windows have no patient; name all of them, or leave patients out"
+            f"{(labels.patients == '').sum()} windows have no patient; give the patient of all windows, or of none"
         )
     if labels.patients is not None:
         problems += case_variants("patient_id", map(str, labels.patients))
@@ -171,6 +173,6 @@ def _problems(labels: ExpertLabels) -> list[str]:
             first = int(np.flatnonzero(rows)[0])
             values = labels.probabilities[first].round(6).tolist()
             problems.append(
-                f"{rows.sum()} windows, as row {first}, have probabilities {values}; allowed are {allowed}"
+                f"{rows.sum()} windows, for example row {first}, have probabilities {values}; allowed are {allowed}"
             )
     return problems

@@ -1,4 +1,4 @@
-"""The learning curve: the KL of an arm against the number of patients that it was trained on."""
+"""The learning curve: the KL divergence of an arm by the number of training patients."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -17,18 +17,18 @@ Floats = npt.NDArray[np.float64]
 
 @dataclass(frozen=True)
 class CurvePoint:
-    """One arm, trained on so many patients of each fold's training patients.
+    """One arm, trained on a number of patients from each fold's training patients.
 
     Attributes
     ----------
     arm, n_patients
-        The arm, and how many.
+        The arm, and the number of patients.
     n_draws
-        How many times patients were drawn, and the arm trained on them, per fold.
+        How many times per fold patients were drawn and the arm was trained on them.
     kl
-        Mean KL in cross-validation, over draws.
+        Mean KL divergence in cross-validation, over draws.
     gain
-        How much lower it is than with the next smaller number of patients; None for the smallest.
+        Decrease from the next smaller number of patients; None for the smallest.
     """
 
     arm: str
@@ -52,7 +52,7 @@ class CurvePoint:
 
 @dataclass(frozen=True)
 class LearningCurve:
-    """The points of all arms, each arm's by number of patients."""
+    """The points of all arms, in order of arm and number of patients."""
 
     points: tuple[CurvePoint, ...]
 
@@ -87,16 +87,16 @@ def learning_curve(
     seed: int = 0,
     confidence: float = 0.95,
 ) -> LearningCurve:
-    """Make learning curves.
+    """Calculate learning curves.
 
     Parameters
     ----------
     tables
-        By arm and number of patients: cross-validation predictions of the same windows, a row per window and draw,
-        the column 'seed' telling the draws apart.
+        By arm and number of patients: cross-validation predictions of the same windows, a row per window and draw
+        of training patients; the column 'seed' identifies the draw.
     n_resamples, seed, confidence
-        Of the intervals. In each resample, the patients who judge and the draws of those who train are both drawn
-        anew, so that an interval reflects chance in the selection of either.
+        See `ResamplingSettings`. Each resample redraws both the patients of the evaluation and the draws of training
+        patients, so an interval reflects chance in the selection of either.
     """
     points: list[CurvePoint] = []
     rng = np.random.default_rng((seed, 1))

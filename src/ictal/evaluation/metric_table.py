@@ -1,4 +1,4 @@
-"""The named measures of a table of predictions, and their values in every resample of patients."""
+"""All measures of a table of predictions, with their values in every resample of patients."""
 
 from dataclasses import dataclass, replace
 
@@ -24,16 +24,16 @@ from ictal.evaluation.reliability import N_BINS, claims, expected_calibration_er
 Floats = npt.NDArray[np.float64]
 
 SCORE_BINS = 256
-"""Scores are told apart in at most so many bins when rankings are resampled."""
+"""Largest number of bins of scores when rankings are resampled."""
 SPARSE = 0.1
-"""Where less of a matrix is not zero, leaving out the zeros is faster than a processor's multiplication of all."""
+"""If less than this share of a matrix is not zero, sparse multiplication is faster than dense."""
 AT_A_TIME = 250
-"""Resamples of rankings, so that those of thousands of patients fit in a processor's cache."""
+"""Resamples of rankings at a time, so that those of thousands of patients fit in the CPU cache."""
 
 
 @dataclass(frozen=True)
 class Measure:
-    """The name of a measure in tables, its title for a reader, and which way is better."""
+    """The name of a measure in tables, its title for readers, and which direction is better."""
 
     name: str
     title: str
@@ -69,21 +69,21 @@ MEASURES = {
 
 @dataclass(frozen=True)
 class Measured:
-    """A measure of one table; of two tables with the same resamples, `a - b` is their paired difference.
+    """A measure of one table; for two tables with the same resamples, `a - b` is the paired difference.
 
     Attributes
     ----------
     value
-        NaN where the measure is not defined, as an AUROC without a positive or without a negative window.
+        NaN if the measure is undefined, for example an AUROC without a positive or without a negative window.
     resampled
-        [resample]; NaN in those where it is not defined.
+        Values in the resamples, [resample]; NaN where it is undefined.
     n_effective
-        Patients whom it rests on, as if all had the same weight. For the ranking of a pattern: those with a positive
-        window or those with a negative one, whichever are fewer.
+        Effective number of patients behind the measure. For the ranking of a pattern: of patients with a positive
+        window or of those with a negative one, whichever is smaller.
     bounded
-        Its range and its interval by a formula, for where the resampled values reach an end of the range.
+        Its range, and an interval by formula that applies if the resampled values reach an end of the range.
     parts
-        Of a difference.
+        Minuend and subtrahend of a difference.
     """
 
     value: float
@@ -97,37 +97,37 @@ class Measured:
         return Measured(self.value - other.value, self.resampled - other.resampled, n_effective, parts=(self, other))
 
     def settled(self, bootstrap: PatientBootstrap) -> "Measured":
-        """Return the same, without the formula where the resampled values stay within the range."""
+        """Return the same, without the formula if the resampled values stay within the range."""
         plain = replace(self, bounded=None)
-        told = plain.estimate(bootstrap)
-        needed = self.bounded and told.interval and self.bounded.reached(told.low, told.high)
+        estimate = plain.estimate(bootstrap)
+        needed = self.bounded and estimate.interval and self.bounded.reached(estimate.low, estimate.high)
         return self if needed else plain
 
     def estimate(self, bootstrap: PatientBootstrap) -> Estimate:
-        """Return the value with its interval; resamples where it is not defined are left out.
+        """Return the value with its confidence interval; resamples where it is undefined are left out.
 
-        The interval of a difference is that of its parts as if these were independent, where one of them reaches an
-        end of its range: two tables that are right in all windows differ by nothing in every resample.
+        If a part of a difference reaches an end of its range, the interval combines those of both parts as if they
+        were independent: two tables that are right in all windows have a difference of zero in every resample.
         """
         if np.isnan(self.resampled).all():
             return Estimate(self.value, float("nan"), float("nan"), bootstrap.confidence)
-        told = bootstrap.estimate(self.value, self.resampled, self.n_effective, self.bounded)
-        if self.parts is None or told.interval is None or not any(part.bounded for part in self.parts):
-            return told
+        estimate = bootstrap.estimate(self.value, self.resampled, self.n_effective, self.bounded)
+        if self.parts is None or estimate.interval is None or not any(part.bounded for part in self.parts):
+            return estimate
         one, other = (part.estimate(bootstrap) for part in self.parts)
         low, high = square_and_add(one.value, (one.low, one.high), other.value, (other.low, other.high))
-        return Estimate(told.value, low, high, told.confidence)
+        return Estimate(estimate.value, low, high, estimate.confidence)
 
 
 def measure_table(
     bootstrap: PatientBootstrap, votes: npt.ArrayLike, probabilities: npt.ArrayLike
 ) -> dict[str, Measured]:
-    """Return every measure of `MEASURES`, in their order.
+    """Return every measure in `MEASURES`, in that order.
 
     Parameters
     ----------
     bootstrap
-        Its patients and weights are those of the windows; tables that share it are resampled alike.
+        Patients and weights of the windows; tables that share it get the same resamples.
     votes
         Counts or shares, [window, 6].
     probabilities
@@ -146,10 +146,9 @@ def reliability_estimates(
     pattern: str | None = None,
     n_bins: int = N_BINS,
 ) -> tuple[Estimate, ...]:
-    """Return what was observed in each bin of a reliability curve, with intervals.
+    """Return the observed shares of a reliability curve by bin, with confidence intervals.
 
-    The parameters are those of `reliability_curve`, whose `observed` has the same values; bins are those of the table
-    itself in every resample.
+    The parameters and the values are those of `reliability_curve`; all resamples use the bins of the table itself.
     """
     bins = reliability_curve(votes, probabilities, bootstrap.weights, pattern, n_bins).bins
     _, outcomes = claims(votes, probabilities, pattern)
@@ -160,7 +159,7 @@ def _means(bootstrap: PatientBootstrap, votes: npt.NDArray[np.generic], probabil
     """Return the measures that are means over windows."""
     n, confidence = bootstrap.n_effective, bootstrap.confidence
     found = {}
-    # One by one, so that each is to the last digit what `PatientBootstrap.mean` says.
+    # One at a time, so that each equals `PatientBootstrap.mean` to the last digit.
     for name, losses, most in (
         ("kl", kl_divergence(votes, probabilities), None),
         ("top2", top2_correct(votes, probabilities), 1.0),
@@ -189,7 +188,7 @@ def _agreement(
 
 
 def _balanced(bootstrap: PatientBootstrap, shares: Floats, right: npt.ArrayLike) -> Measured:
-    """Return the mean over patterns of how much of their windows is right, [window, 6]."""
+    """Return balanced accuracy: the mean over patterns of the share of their windows that is right."""
     right = np.asarray(right)
     masses = [share * bootstrap.weights for share in shares.T]
     mass = np.array([of_pattern.sum() for of_pattern in masses])
@@ -200,7 +199,7 @@ def _balanced(bootstrap: PatientBootstrap, shares: Floats, right: npt.ArrayLike)
         wilson(float(recall), bootstrap.effective(share), bootstrap.confidence)
         for recall, share in zip(recalls, shares[:, there].T, strict=True)
     ]
-    # Windows of different patterns are different windows: deviations of independent recalls add up in squares.
+    # Different patterns have different windows: deviations of independent recalls add in quadrature.
     value, (lows, highs) = float(recalls.mean()), np.array(ends).T
     low, high = (float(np.sqrt(((end - recalls) ** 2).sum())) / len(recalls) for end in (lows, highs))
     bounded = Bounded(0.0, 1.0, value - low, value + high)
@@ -210,12 +209,12 @@ def _balanced(bootstrap: PatientBootstrap, shares: Floats, right: npt.ArrayLike)
 def kappa_measured(
     bootstrap: PatientBootstrap, parts: Floats, value: float, resampled: Floats, there: npt.ArrayLike | None = None
 ) -> Measured:
-    """Return Cohen's kappa; where it is 1, its interval is that of the agreement, chance being as observed.
+    """Return Cohen's kappa; if it is 1, its interval is that of the agreement with the observed chance agreement.
 
     Parameters
     ----------
     parts
-        See `agreement_parts`, [window, 13].
+        As returned by `agreement_parts`, [window, 13].
     value, resampled
         Kappa, and its values in the resamples, [resample].
     there
@@ -232,10 +231,10 @@ def kappa_measured(
 def _calibration_error(
     bootstrap: PatientBootstrap, votes: npt.NDArray[np.generic], probabilities: Floats
 ) -> Measured:
-    """Return the error, and in each resample that of the table's own bins.
+    """Return the calibration error; all resamples use the bins of the table itself.
 
-    A resample has the noise of the windows and that of the drawing, both of which count as error, so that the
-    resampled values are moved to lie around the figure, but not below zero.
+    A resample contains the noise of the windows and that of resampling, and both count as error. The resampled values
+    are therefore shifted so that their mean is the value itself, but not below zero.
     """
     bins = reliability_curve(votes, probabilities, bootstrap.weights).bins
     confidence, right = claims(votes, probabilities)
@@ -243,7 +242,7 @@ def _calibration_error(
     of_bins = (np.where(bins == number, gaps, 0.0) for number in range(bins.max() + 1))
     resampled = abs(bootstrap.ratios(bootstrap.sums(of_bins), bootstrap.sums([bootstrap.weights]))).sum(axis=1)
     value, n = expected_calibration_error(votes, probabilities, bootstrap.weights), bootstrap.n_effective
-    # Only an error of exactly 0 is at an end of the range: other figures are moved there by the line below.
+    # Only an error of exactly 0 is at an end of the range; others get there only by the shift below.
     bounded = bounded_mean(value, n, bootstrap.confidence) if value <= EDGE else None
     return Measured(value, np.maximum(resampled + value - resampled.mean(), 0), n, bounded)
 
@@ -258,7 +257,7 @@ def _rankings(
         columns = [both[number] for both in of_patterns]
         value = float(_mean_of_patterns(np.array([[column.value for column in columns]]))[0])
         resampled = _mean_of_patterns(np.stack([column.resampled for column in columns], axis=1))
-        # All patterns are ranked on the same windows: ends are averaged, as if they rose and fell together.
+        # All patterns are ranked on the same windows: bounds are averaged, as if fully correlated.
         ends = [(one.bounded.low, one.bounded.high) for one in columns if one.bounded]
         bounded = Bounded(0.0, 1.0, *np.mean(ends, axis=0).tolist()) if ends else None
         measured[name] = Measured(value, resampled, bootstrap.n_effective, bounded)
@@ -267,7 +266,7 @@ def _rankings(
 
 
 def _ranked(bootstrap: PatientBootstrap, ranked: Contrast) -> list[Measured]:
-    """Return AUROC and AUPRC: exact values, and resampled ones of binned scores moved by what binning changes."""
+    """Return AUROC and AUPRC: exact values, and resampled values of binned scores, corrected for the binning."""
     levels = levels_of(ranked, bootstrap.weights) if ranked.decided else None
     exact = levels.areas() if levels else np.full(2, np.nan)
     n_positive, n_negative = bootstrap.effective(ranked.positive), bootstrap.effective(ranked.negative)
@@ -275,7 +274,7 @@ def _ranked(bootstrap: PatientBootstrap, ranked: Contrast) -> list[Measured]:
     if levels is None:
         unknown = np.full(bootstrap.n_resamples, np.nan)
         return [Measured(float(value), unknown, fewer) for value in exact]
-    # Average precision is told by the positives: they are its sample (Boyd, Eng and Page 2013).
+    # The sample of average precision is the positives (Boyd, Eng and Page 2013).
     auroc, auprc, confidence = float(exact[0]), float(exact[1]), bootstrap.confidence
     ends = newcombe_auroc(auroc, n_positive, n_negative, confidence), wilson(auprc, n_positive, confidence)
     resampled = np.clip(_resampled_areas(bootstrap, ranked, levels, exact), 0, 1)
@@ -287,7 +286,7 @@ def _ranked(bootstrap: PatientBootstrap, ranked: Contrast) -> list[Measured]:
 
 def _resampled_areas(bootstrap: PatientBootstrap, ranked: Contrast, levels: Levels, exact: Floats) -> Floats:
     """Return AUROC and AUPRC in every resample, [2, resample]."""
-    # The draws are those of all other measures; a resample is a sum over patients of what each has in each bin.
+    # The draws are those of all other measures; a resample is a sum over patients of their weights in each bin.
     counts = bootstrap.draws[1]
     sides = _sums_of_bins(bootstrap, ranked, levels)
     n_bins = len(sides) // 2
@@ -302,10 +301,10 @@ def _resampled_areas(bootstrap: PatientBootstrap, ranked: Contrast, levels: Leve
 
 
 def _sums_of_bins(bootstrap: PatientBootstrap, ranked: Contrast, levels: Levels) -> Floats:
-    """Return the weight of positive windows, then of negative ones, [2 x bin, patient], from the highest scores down.
+    """Return the weight of positive windows, then of negative ones, [2 x bin, patient], from the highest score down.
 
-    Half of the mass of a bin is that of positives, half that of negatives, each side summing to one: the few scores
-    that a rare pattern turns on are told apart as well as those of a common one.
+    For the bins, the masses of positives and of negatives each sum to one, so that the few scores that matter for a
+    rare pattern are resolved as well as those of a common one.
     """
     codes, counts = bootstrap.draws
     masses = levels.positive / levels.positive.sum() + levels.negative / levels.negative.sum()
@@ -318,7 +317,7 @@ def _sums_of_bins(bootstrap: PatientBootstrap, ranked: Contrast, levels: Levels)
 
 
 def _mean_of_patterns(values: Floats) -> Floats:
-    """Return the mean of each row without its NaN, [row]; NaN where there is nothing else."""
+    """Return the mean of each row over values that are not NaN, [row]; NaN if there is none."""
     defined = np.isfinite(values)
     n_defined = defined.sum(axis=1)
     total = np.where(defined, values, 0).sum(axis=1)

@@ -1,4 +1,4 @@
-"""Metrics as pure functions of votes and probabilities; all take weights per window."""
+"""Metrics as pure functions of votes and probabilities."""
 
 import numpy as np
 import numpy.typing as npt
@@ -9,17 +9,17 @@ from ictal.core.labels import N_PATTERNS, distribution, top_patterns
 Floats = npt.NDArray[np.float64]
 
 FLOOR = 1e-15
-"""The least probability that a logarithm is taken of, that of Kaggle's metric: a model that says 0 where the
-panel voted loses about 34, and not infinity."""
+"""Smallest probability in a logarithm, as in Kaggle's metric: a model that predicts 0 for a pattern with votes loses
+about 34 instead of infinity."""
 
 
 def kl_divergence(votes: npt.ArrayLike, probabilities: npt.ArrayLike) -> Floats:
-    """Return KL(votes || probabilities) of each window, natural logarithm.
+    """Return the Kullback-Leibler divergence KL(votes || probabilities) of each window, natural logarithm.
 
     Parameters
     ----------
     votes, probabilities
-        [window, 6], each row brought to sum one; probabilities below `FLOOR` are raised to it.
+        [window, 6]; each row is normalised to sum 1, and probabilities below `FLOOR` are raised to it.
 
     Returns
     -------
@@ -32,35 +32,35 @@ def kl_divergence(votes: npt.ArrayLike, probabilities: npt.ArrayLike) -> Floats:
 
 
 def correct(votes: npt.ArrayLike, probabilities: npt.ArrayLike) -> Floats:
-    """Return 1 where the most probable pattern is the top-voted one, 1 / m if it is one of m that tie, [window]."""
+    """Return 1 where the most probable pattern is the top-voted one, [window]; 1 / m if it is one of m in a tie."""
     return _share_of(votes, np.asarray(probabilities).argmax(axis=-1)[:, None])
 
 
 def top2_correct(votes: npt.ArrayLike, probabilities: npt.ArrayLike) -> Floats:
-    """Return 1 where the top-voted pattern is among the two most probable, [window]; of m that tie, 1 / m for each.
+    """Return 1 where the top-voted pattern is among the two most probable, [window]; in a tie of m, 1 / m for each.
 
-    Of equal probabilities, those of the first patterns in the order of `PATTERNS` count as the higher ones.
+    Equal probabilities are ranked in the order of `PATTERNS`.
     """
     ranked = np.argsort(-np.asarray(probabilities, dtype=np.float64), axis=-1, kind="stable")
     return _share_of(votes, ranked[:, :2])
 
 
 def _share_of(votes: npt.ArrayLike, patterns: npt.NDArray[np.integer]) -> Floats:
-    """Return how much of each window counts for the named patterns, [window], from [window, named]."""
+    """Return how much of each window counts for some patterns, [window], by their indices [window, n]."""
     return np.asarray(np.take_along_axis(pattern_shares(votes), patterns, axis=1).sum(axis=1))
 
 
 def brier_score(votes: npt.ArrayLike, probabilities: npt.ArrayLike) -> Floats:
     """Return the squared differences of probabilities and shares of votes, summed over patterns, [window].
 
-    It is the score of Brier 1950, from 0 (perfect) to 2 (sure of a pattern that nobody voted for), with the votes'
-    distribution as what came true; some authors halve it, or take the mean over patterns.
+    This is the score of Brier (1950), from 0 (perfect) to 2 (certain of a pattern without votes), with the
+    distribution of votes as the outcome. Some authors halve it or average it over patterns.
     """
     return np.asarray(((np.asarray(probabilities, dtype=np.float64) - distribution(votes)) ** 2).sum(axis=-1))
 
 
 def pattern_shares(votes: npt.ArrayLike) -> Floats:
-    """Return how much of each window counts for each pattern, [window, 6]: one over the number that tie."""
+    """Return how much of each window counts for each pattern, [window, 6]: 1 / m for each of m tied top votes."""
     top = top_patterns(votes).astype(np.float64)
     return np.asarray(top / top.sum(axis=1, keepdims=True))
 
@@ -70,9 +70,9 @@ def balanced_accuracy(
 ) -> float:
     """Return the mean over patterns of the share of their windows that are right.
 
-    A window counts for its top-voted pattern; where m tie, it counts 1 / m for each, and is right for the one that
-    was predicted. So a constant gets one over the number of patterns. Patterns without a window are left out of the
-    mean.
+    A window counts for its top-voted pattern. If m tie, it counts 1 / m for each and is right for the one that was
+    predicted; a constant prediction then scores one over the number of patterns. Patterns without a window are left
+    out.
 
     Parameters
     ----------
@@ -81,8 +81,8 @@ def balanced_accuracy(
     weights
         [window].
     any_tied
-        Take a window as right for all of its tied patterns where one of them was predicted. That is higher, up to
-        0.246 for a constant on the 32 real segments of IIIC, of which 12 tie.
+        Count a window as right for all of its tied patterns if one of them was predicted. This is higher: up to 0.246
+        for a constant prediction on the 32 real IIIC segments, 12 of which tie.
     """
     shares = pattern_shares(votes) * np.asarray(weights, dtype=np.float64)[:, None]
     named = np.eye(N_PATTERNS)[np.asarray(probabilities).argmax(axis=-1)]
@@ -93,19 +93,19 @@ def balanced_accuracy(
 
 
 def agreement_parts(shares: npt.ArrayLike, chosen: npt.ArrayLike) -> Floats:
-    """Return what Cohen's kappa takes the mean of, [window, 13].
+    """Return the terms whose means give Cohen's kappa, [window, 13].
 
     Parameters
     ----------
     shares
-        How much of each window counts for each pattern, [window, 6], as `pattern_shares` gives it.
+        How much of each window counts for each pattern, [window, 6], from `pattern_shares`.
     chosen
-        Number of the pattern that the other rater says, [window].
+        Index of the other rater's pattern, [window].
 
     Returns
     -------
     ndarray
-        How much of the window they agree on, then the patterns of the one [6] and of the other [6].
+        Agreement, then the patterns of the first rater [6] and of the second [6].
     """
     one, other = np.asarray(shares, dtype=np.float64), np.eye(N_PATTERNS)[np.asarray(chosen)]
     return np.concatenate([(one * other).sum(axis=1, keepdims=True), one, other], axis=1)
@@ -114,8 +114,8 @@ def agreement_parts(shares: npt.ArrayLike, chosen: npt.ArrayLike) -> Floats:
 def kappa_of(means: npt.ArrayLike) -> Floats:
     """Return Cohen's kappa, [...], from the weighted means of `agreement_parts`, [..., 13].
 
-    It is (agreement - chance) / (1 - chance), chance being the agreement of two raters who use the patterns as
-    often as these two and know nothing of each other (Cohen 1960). NaN where both only ever say one and the same.
+    It is (agreement - chance) / (1 - chance); chance is the agreement of two independent raters who use each pattern
+    as often as these two (Cohen 1960). NaN if both use only one and the same pattern.
     """
     means = np.asarray(means, dtype=np.float64)
     chance = (means[..., 1 : 1 + N_PATTERNS] * means[..., 1 + N_PATTERNS :]).sum(axis=-1)
@@ -126,8 +126,7 @@ def kappa_of(means: npt.ArrayLike) -> Floats:
 def cohen_kappa(votes: npt.ArrayLike, probabilities: npt.ArrayLike, weights: npt.ArrayLike) -> float:
     """Return Cohen's kappa between the most probable and the top-voted pattern.
 
-    Where m patterns tie for the top vote, 1 / m of the window counts for each of them, so that a model that says one
-    of two agrees by half.
+    If m patterns tie for the top vote, 1 / m of the window counts for each: predicting one of two agrees by half.
 
     Parameters
     ----------
@@ -139,18 +138,18 @@ def cohen_kappa(votes: npt.ArrayLike, probabilities: npt.ArrayLike, weights: npt
     Returns
     -------
     float
-        1 is perfect, 0 chance; NaN where both name one and the same pattern for all windows.
+        1 is perfect, 0 is chance; NaN if both name one and the same pattern for all windows.
     """
     parts = agreement_parts(pattern_shares(votes), np.asarray(probabilities).argmax(axis=-1))
     return float(kappa_of(np.average(parts, axis=0, weights=np.asarray(weights, dtype=np.float64))))
 
 
 def confusion_of_votes(votes: npt.ArrayLike, probabilities: npt.ArrayLike, weights: npt.ArrayLike) -> Floats:
-    """Return where the votes of each pattern find the predicted probability, [voted, predicted].
+    """Return the confusion matrix of votes and predicted probabilities, [voted, predicted].
 
-    Row i is the mean predicted distribution over windows, each weighed by its share of votes for pattern i; it
-    sums to one, or is NaN where nobody voted for i. No model can be diagonal where a panel is divided: with
-    the votes' own distribution as the prediction, this is the panel's confusion with itself.
+    Row i is the mean predicted distribution over windows, weighted by their shares of votes for pattern i. It sums to
+    one, or is NaN if nobody voted for i. If panels disagree, the matrix of a perfect model is not diagonal: with the
+    votes' own distribution as the prediction, it is the panel's confusion with itself.
     """
     shares = distribution(votes) * np.asarray(weights, dtype=np.float64)[:, None]
     total = shares.sum(axis=0)

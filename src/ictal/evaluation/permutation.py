@@ -1,4 +1,4 @@
-"""Tests of differences: a permutation test that keeps patients together, and Holm's correction over a family."""
+"""Tests of differences: a permutation test by patient, and Holm's correction over a family of tests."""
 
 from collections.abc import Sequence
 
@@ -16,7 +16,7 @@ def permutation_p(
     n_permutations: int = 10_000,
     seed: int = 0,
 ) -> float:
-    """Return the p of one difference of each window, [window]; the rest as `permutation_p_values`."""
+    """Return the p-value for one column of differences, [window]; see `permutation_p_values`."""
     return permutation_p_values(differences, patients, weights, n_permutations, seed)[0]
 
 
@@ -27,29 +27,31 @@ def permutation_p_values(
     n_permutations: int = 10_000,
     seed: int = 0,
 ) -> list[float]:
-    """Return the two-sided p of a paired permutation test by patient, for each column of differences.
+    """Return the two-sided p-value of a paired permutation test by patient, for each column of differences.
 
-    Were two predictors alike, which of them gave which of the two losses would be chance, for all windows of a
-    patient at once: the sign of each patient's summed difference is drawn anew (Good 2005, *Permutation, Parametric
-    and Bootstrap Tests of Hypotheses*, chapter 3). Where no more than `n_permutations` sets of signs differ, each is
-    looked at once and p is exact; else they are drawn at random, and what was observed counts as one of them, so p is
-    never zero (Phipson and Smyth 2010).
+    Under the null hypothesis, the losses of the two predictors are exchangeable within each patient, so the sign of
+    each patient's summed difference is random (Good 2005, *Permutation, Parametric and Bootstrap Tests of
+    Hypotheses*, chapter 3). If there are at most `n_permutations` sets of signs, all are enumerated and p is exact.
+    Otherwise they are drawn at random, and the observed one is counted among them, so p is never zero (Phipson and
+    Smyth 2010).
 
     Parameters
     ----------
     differences
-        Of the two losses of each window, [window] or [window, column].
+        Difference between the two losses of each window, [window] or [window, column].
     patients, weights
-        Of each window, [window].
+        Patient and weight of each window, [window].
+    n_permutations, seed
+        Number of random sets of signs, and the seed for them.
     """
     codes, names = pd.factorize(np.asarray(patients))
     weights = np.asarray(weights, dtype=np.float64)
     of_window = np.asarray(differences, dtype=np.float64).reshape(len(weights), -1) * weights[:, None]
     sums = np.stack([np.bincount(codes, column, minlength=len(names)) for column in of_window.T], axis=1)
-    # A permutation that gives the same sum in another order of addition is as extreme.
+    # The tolerance makes equal sums count as equal although their terms are added in another order.
     observed = abs(sums.sum(axis=0)) - 1e-12 * abs(sums).sum(axis=0)
     exact = len(names) - 1 <= np.log2(n_permutations)
-    # All signs turned round give the same size of the sum, so one patient's sign may stay.
+    # Reversing all signs keeps the size of the sum, so one patient's sign can be fixed.
     total = 2 ** (len(names) - 1) if exact else n_permutations
     generator = np.random.default_rng(seed)
     as_extreme = np.zeros(sums.shape[1])
@@ -65,15 +67,15 @@ def permutation_p_values(
 
 
 def least_p(n_effective: float) -> float:
-    """Return the smallest two-sided p that the signs of so many patients can give: 2 of 2^n sets of signs.
+    """Return the smallest two-sided p-value that is possible with n patients: 2 of 2^n sets of signs.
 
-    Patients of unequal weight count as fewer equal ones, since the signs of those who hardly weigh tell nothing.
+    n is the effective number, because the signs of patients with little weight hardly matter.
     """
     return float(min(1.0, 2.0 ** (1 - n_effective)))
 
 
 def holm(p_values: Sequence[float]) -> list[float]:
-    """Return the p of each test of a family, corrected so that few are small by chance (Holm 1979)."""
+    """Return the p-values of a family of tests with Holm's correction (Holm 1979)."""
     order = np.argsort(p_values, kind="stable")
     ranked = np.asarray(p_values, dtype=np.float64)[order] * np.arange(len(p_values), 0, -1)
     corrected = np.empty(len(p_values))

@@ -29,16 +29,16 @@ PROBABILITY_NAMES = (PROBABILITY_COLUMNS, tuple(f"{name}_prediction" for name in
 
 @dataclass(frozen=True)
 class ColumnNames:
-    """What a table calls its columns; None for those that are known (`WINDOW_NAMES`, `PROBABILITY_NAMES`).
+    """The names of a table's columns; None for the known ones (`WINDOW_NAMES`, `PROBABILITY_NAMES`).
 
     Attributes
     ----------
     window
-        Columns that together name a window.
+        Columns that together identify a window.
     eeg, patient
-        Ids.
+        Columns with the ids of EEGs and patients.
     votes, probabilities
-        One per pattern, in the order of `ictal.core.labels.PATTERNS`; votes are counts or shares.
+        One column per pattern, in the order of `ictal.core.labels.PATTERNS`; votes are counts or shares.
     """
 
     window: tuple[str, ...] | None = None
@@ -56,24 +56,26 @@ class ColumnNames:
 
 
 def read_table(path: Path, names: ColumnNames) -> pd.DataFrame:
-    """Read one table of predictions, Parquet or CSV (perhaps compressed).
+    """Read a table of predictions, Parquet or CSV (optionally compressed).
 
     Returns
     -------
     DataFrame
-        Index: the window; 'eeg_id', perhaps 'patient_id', votes as shares (`VOTE_COLUMNS`), `PROBABILITY_COLUMNS`.
+        Indexed by window: 'eeg_id', 'patient_id' if present, votes as shares (`VOTE_COLUMNS`), and
+        `PROBABILITY_COLUMNS`.
 
     Raises
     ------
     TableError
-        If the file cannot be read, columns are missing, windows repeat, or votes or probabilities are not allowed.
+        If the file cannot be read, columns are missing, windows are duplicated, or votes or probabilities are
+        invalid.
     """
     there = column_names(path)
     window = names.window or _known(there, WINDOW_NAMES)
     probabilities = names.probabilities or _known(there, PROBABILITY_NAMES)
     require_columns(str(path), there, [*window, names.eeg, *names.votes, *probabilities])
     ids = [*window, names.eeg, *({names.patient} & {*there})]
-    # A pattern after the other in memory: what goes over all windows of a pattern is fast, and nothing is copied.
+    # Column-major order: operations on all windows of a pattern are fast, and nothing is copied.
     frame, numbers = read_columns(path, ids, [*names.votes, *probabilities])
     frame = normalize_id_columns(frame, ids, str(path))
     windows = frame[window[0]]
@@ -111,7 +113,7 @@ def read_patients(path: Path, names: ColumnNames) -> "pd.Series[str]":
 
 
 def _known(there: Sequence[str], choices: Sequence[tuple[str, ...]]) -> tuple[str, ...]:
-    """Return the first choice of columns that a table has, else the first choice."""
+    """Return the first choice whose columns are all present, or the first choice."""
     return next((names for names in choices if {*names} <= {*there}), choices[0])
 
 
@@ -119,13 +121,15 @@ def _problems(table: pd.DataFrame) -> list[str]:
     problems = []
     doubled = table.index[table.index.duplicated()]
     if len(doubled):
-        problems.append(f"{len(doubled)} rows repeat a window, as {listed(doubled.unique(), 3)}")
+        problems.append(f"{len(doubled)} rows repeat a window, for example {listed(doubled.unique(), 3)}")
 
     def found(wrong: npt.NDArray[np.bool_], columns: Sequence[str], allowed: str) -> None:
         if wrong.any():
             row = int(np.flatnonzero(wrong)[0])
             values = table[list(columns)].iloc[row].round(6).tolist()
-            problems.append(f"{wrong.sum()} rows, as window {table.index[row]}, have {values}; allowed are {allowed}")
+            problems.append(
+                f"{wrong.sum()} rows, for example window {table.index[row]}, have {values}; allowed are {allowed}"
+            )
 
     votes = table[list(VOTE_COLUMNS)].to_numpy()
     wrong = ~(np.isfinite(votes) & (votes >= 0)).all(axis=1)

@@ -1,4 +1,4 @@
-"""How well probabilities rank windows of one kind above windows of another: AUROC and AUPRC."""
+"""Ranking metrics: the areas under the ROC curve (AUROC) and the precision-recall curve (AUPRC)."""
 
 from dataclasses import dataclass
 
@@ -12,26 +12,26 @@ Floats = npt.NDArray[np.float64]
 Marks = npt.NDArray[np.bool_]
 
 POSITIVE_SHARE = 0.5
-"""A window is one of the pattern where at least this share of the votes is for it; two patterns can share one."""
+"""Share of votes from which a window is positive for a pattern; it can be positive for two."""
 
 CONTRASTS = {
     "lateralized_auroc": (("lpd", "lrda"), ("gpd", "grda")),
     "periodic_auroc": (("lpd", "gpd"), ("lrda", "grda")),
 }
-"""Two properties that cut the four patterns in halves: patterns that have it, and those that do not."""
+"""Two properties of the four patterns below: those that have it, and those that do not."""
 _CUT = ("lpd", "gpd", "lrda", "grda")
 
 
 @dataclass(frozen=True)
 class Contrast:
-    """Windows of one kind against windows of another, by a score; the others are left out.
+    """Windows of one kind and of another, ranked by a score; other windows are left out.
 
     Attributes
     ----------
     positive, negative
-        Which windows are of the one and of the other kind, [window]; none is of both.
+        Which windows are of either kind, [window]; none is of both.
     scores
-        The higher, the likelier positive, [window].
+        Higher means more likely positive, [window].
     """
 
     positive: Marks
@@ -40,22 +40,22 @@ class Contrast:
 
     @property
     def decided(self) -> bool:
-        """Whether there are windows of both kinds, without which nothing can be ranked."""
+        """Whether there are windows of both kinds; otherwise nothing can be ranked."""
         return bool(self.positive.any() and self.negative.any())
 
 
 def one_against_rest(votes: npt.ArrayLike, probabilities: npt.ArrayLike) -> list[Contrast]:
-    """Return for each pattern the windows that `positives` marks, against all others by its probability."""
+    """Return a contrast for each pattern: its `positives` and all other windows, ranked by its probability."""
     positive, scores = positives(votes), np.asarray(probabilities, dtype=np.float64)
     return [Contrast(there, ~there, of_pattern) for there, of_pattern in zip(positive.T, scores.T, strict=True)]
 
 
 def contrast(votes: npt.ArrayLike, probabilities: npt.ArrayLike, name: str) -> Contrast:
-    """Return the windows that are lateralized against those that are generalized, or periodic against rhythmic.
+    """Return the contrast of lateralized and generalized windows, or of periodic and rhythmic ones.
 
-    Windows count whose votes for LPD, GPD, LRDA and GRDA together are at least half of all, and a window is of the
-    kind that has more of them; where both have as many, it is left out. The score is the logarithm of the ratio of
-    the probabilities of both kinds.
+    A window counts if lateralized and generalized periodic discharges and rhythmic delta activity (LPD, GPD, LRDA,
+    GRDA) together have at least half of its votes. It belongs to the kind with more of these votes; with a tie, it is
+    left out. The score is the logarithm of the ratio of the probabilities of both kinds.
 
     Parameters
     ----------
@@ -80,9 +80,9 @@ def positives(votes: npt.ArrayLike) -> Marks:
 def areas(positive: Floats, negative: Floats) -> tuple[Floats, Floats]:
     """Return AUROC and AUPRC from the weight of positives and negatives at each score, [...] each.
 
-    AUROC is the chance that a positive has the higher score of a pair, a tie counting half (Hanley and McNeil
-    1982). AUPRC is average precision: the precision at each score, weighed by the recall gained there (Davis and
-    Goadrich 2006 show why not to interpolate between them). Both are NaN without a positive or without a negative.
+    AUROC is the probability that the positive of a pair has the higher score; a tie counts half (Hanley and McNeil
+    1982). AUPRC is average precision: the precision at each score, weighted by the recall gained there (Davis and
+    Goadrich 2006 show why not to interpolate). Both are NaN without positives or without negatives.
 
     Parameters
     ----------
@@ -101,27 +101,27 @@ def areas(positive: Floats, negative: Floats) -> tuple[Floats, Floats]:
 
 
 def auroc(votes: npt.ArrayLike, probabilities: npt.ArrayLike, weights: npt.ArrayLike) -> Floats:
-    """Return the area under the receiver operating characteristic of each pattern against the rest, [6].
+    """Return the area under the receiver operating characteristic (ROC) of each pattern against the rest, [6].
 
     Parameters
     ----------
     votes, probabilities
-        [window, 6]; positive are the windows that `positives` marks.
+        [window, 6]; see `positives` for which windows are positive.
     weights
         [window].
 
     Returns
     -------
     ndarray
-        0.5 is chance, 1 perfect; NaN where no window, or every window, is positive.
+        0.5 is chance, 1 is perfect; NaN if no window, or every window, is positive.
     """
     return np.asarray(ranking(votes, probabilities, weights)[0])
 
 
 def auprc(votes: npt.ArrayLike, probabilities: npt.ArrayLike, weights: npt.ArrayLike) -> Floats:
-    """Return the average precision of each pattern against the rest, [6]; the parameters are those of `auroc`.
+    """Return the average precision of each pattern against the rest, [6]; for the parameters, see `auroc`.
 
-    Chance is the share of positives, so that it compares models on the same windows only.
+    Chance is the share of positives, so it compares models on the same windows only.
     """
     return np.asarray(ranking(votes, probabilities, weights)[1])
 
@@ -132,7 +132,7 @@ def ranking(votes: npt.ArrayLike, probabilities: npt.ArrayLike, weights: npt.Arr
 
 
 def areas_under(ranked: Contrast, weights: npt.ArrayLike) -> Floats:
-    """Return AUROC and AUPRC of a contrast, [2], by the weight of each window; NaN without windows of both kinds."""
+    """Return AUROC and AUPRC of a contrast, [2], with weighted windows; NaN without windows of both kinds."""
     return levels_of(ranked, weights).areas() if ranked.decided else np.full(2, np.nan)
 
 
@@ -143,11 +143,11 @@ class Levels:
     Attributes
     ----------
     counted
-        Numbers of the windows that take part, [n].
+        Indices of the windows that count, [n].
     of_window
-        The level of each of them, [n].
+        Level of each of them, [n].
     positive, negative
-        Weight of the windows of either kind at each level, [level].
+        Total weight of the windows of either kind at each level, [level].
     """
 
     counted: npt.NDArray[np.intp]
@@ -161,7 +161,7 @@ class Levels:
 
 
 def levels_of(ranked: Contrast, weights: npt.ArrayLike) -> Levels:
-    """Sort the windows of a contrast by their scores, once for all that is asked of them."""
+    """Return the levels of a contrast, so that its windows are sorted only once."""
     counted = np.flatnonzero(ranked.positive | ranked.negative)
     own, positive = np.asarray(weights, dtype=np.float64)[counted], ranked.positive[counted]
     levels, of_window = np.unique(-ranked.scores[counted], return_inverse=True)

@@ -1,4 +1,4 @@
-"""Whether probabilities mean what they say: reliability curves and the expected calibration error."""
+"""Calibration: reliability curves and the expected calibration error."""
 
 from dataclasses import dataclass
 
@@ -13,7 +13,7 @@ from ictal.evaluation.metrics import correct
 Floats = npt.NDArray[np.float64]
 
 N_BINS = 15
-"""As Guo et al. 2017 have it; of equal mass as Nixon et al. 2019 advise."""
+"""As in Guo et al. 2017, but with bins of equal mass, as Nixon et al. 2019 recommend."""
 
 
 @dataclass(frozen=True)
@@ -23,11 +23,11 @@ class Reliability:
     Attributes
     ----------
     confidence, observed
-        Mean prediction, and mean of what came of it, [bin]; the same where a model is calibrated.
+        Mean predicted and mean observed share, [bin]; they are equal for a calibrated model.
     n_windows
-        [bin].
+        Number of windows, [bin].
     bins
-        The bin of each window, [window].
+        Bin of each window, [window].
     """
 
     confidence: Floats
@@ -37,15 +37,15 @@ class Reliability:
 
 
 def claims(votes: npt.ArrayLike, probabilities: npt.ArrayLike, pattern: str | None = None) -> tuple[Floats, Floats]:
-    """Return what was predicted and what came of it, [window] each.
+    """Return predicted probability and outcome, [window] each.
 
     Parameters
     ----------
     votes, probabilities
         [window, 6].
     pattern
-        One of `PATTERNS`: its probability, and its share of the votes. None: the highest probability, and how
-        right its pattern is, see `ictal.evaluation.metrics.correct`.
+        One of `PATTERNS`, for its probability and its share of the votes. None for the highest probability, and
+        whether its pattern is right, see `ictal.evaluation.metrics.correct`.
     """
     predicted = np.asarray(probabilities, dtype=np.float64)
     if pattern is None:
@@ -74,7 +74,7 @@ def reliability_curve(
     pattern
         See `claims`.
     n_bins
-        Of equal weight, see `equal_mass_bins`.
+        Number of bins of equal weight, see `equal_mass_bins`.
     """
     predicted, outcomes = claims(votes, probabilities, pattern)
     weights = np.asarray(weights, dtype=np.float64)
@@ -87,11 +87,11 @@ def reliability_curve(
 def expected_calibration_error(
     votes: npt.ArrayLike, probabilities: npt.ArrayLike, weights: npt.ArrayLike, n_bins: int = N_BINS
 ) -> float:
-    """Return the mean distance of accuracy from confidence over bins of equal weight of the highest probability.
+    """Return the expected calibration error (ECE): the mean distance between accuracy and confidence over bins.
 
-    Naeini et al. 2015, with the bins of equal mass of Nixon et al. 2019. What is right is told by `correct`: it is
-    about the top-voted pattern, so that a model that predicts divided votes as they are is less sure than it is
-    right. Noise within bins counts as distance, so that even a calibrated model is above zero.
+    Bins are of the highest probability (Naeini et al. 2015) and of equal mass (Nixon et al. 2019). Accuracy, by
+    `correct`, concerns the top-voted pattern only, so a model that predicts divided votes perfectly is less confident
+    than accurate. Noise within bins counts as error, so even a calibrated model is above zero.
 
     Parameters
     ----------

@@ -188,12 +188,13 @@ def _match(
     if not known.all():
         unknown = eegs[~known].unique()
         left_out.append(
-            f"{(~known).sum()} windows of {len(unknown)} EEGs have no known patient, as EEG {listed(unknown, 3)}"
+            f"{(~known).sum()} windows of {len(unknown)} EEGs have no known patient, for example EEG "
+            f"{listed(unknown, 3)}"
         )
     if left_out and not allow_partial:
         raise_problems("tables that do not cover each other (--allow-partial leaves such windows out)", left_out)
     if not known.any():
-        raise TableError("no window is common to all tables and of a known patient, so there is nothing to compare")
+        raise TableError("there is nothing to compare: no window is in all tables and has a known patient")
     return windows
 
 
@@ -235,15 +236,15 @@ def _common_rows(tables: Mapping[str, pd.DataFrame]) -> tuple[dict[str, Rows], l
         extra[rows[name]] = False
         if extra.any():
             shown = table.index[extra].sort_values()
-            left_out.append(f"{len(shown)} windows of {name} are not in every table, as {listed(shown, 3)}")
+            left_out.append(f"{len(shown)} windows of {name} are not in every table, for example {listed(shown, 3)}")
     common = first.index[everywhere]
     for name, table in others:
         ours, theirs = (_numbers(one, VOTE_COLUMNS, rows[of]) for one, of in ((first, first_name), (table, name)))
         differing = common[abs(theirs - ours).max(axis=1) > VOTE_TOLERANCE]
         if len(differing):
             raise TableError(
-                f"{name} and {first_name} have different votes for {len(differing)} of {len(common)} windows, as "
-                f"{listed(differing, 3)}; are the patterns of both in the order {', '.join(PATTERNS)}?"
+                f"{name} and {first_name} have different votes for {len(differing)} of {len(common)} windows, "
+                f"for example {listed(differing, 3)}; are the patterns of both in the order {', '.join(PATTERNS)}?"
             )
     return rows, left_out
 
@@ -261,8 +262,8 @@ def _patients_of(
             own: pd.Series[str] = table["patient_id"].iloc[rows[name]]
             return own.where(own != "")
     raise TableError(
-        "no table has a column of patients; windows of one patient are not independent, so no interval can be given. "
-        "Name a table with the patient of each EEG by --patients"
+        "no table has a column of patients, which confidence intervals need because windows of one patient are not "
+        "independent; use --patients to name a table with the patient of each EEG"
     )
 
 

@@ -1,4 +1,4 @@
-"""Where a figure's uncertainty comes from: other patients, another seed of training, another fold."""
+"""Sources of uncertainty: patients, training seeds and folds."""
 
 from dataclasses import dataclass
 
@@ -12,19 +12,19 @@ Floats = npt.NDArray[np.float64]
 
 @dataclass(frozen=True)
 class VarianceSplit:
-    """Standard deviations of a mean KL.
+    """Standard deviations of a mean KL divergence, by source.
 
     Attributes
     ----------
     patient
-        Over other samples of as many patients (of the bootstrap).
+        Over samples of the same number of patients, by bootstrap.
     seed
-        Over seeds of training, on the same patients; None where there is one seed.
+        Over training seeds on the same patients; None with one seed.
     fold
-        Of the folds' means beyond what their patients alone would do: some training sets make better models; None
-        where there is one fold. Zero where the patients explain all.
+        Between folds, beyond what their patients explain: some training sets give better models. Zero if the patients
+        explain all of it; None with one fold.
     n_seeds
-        How many seeds.
+        Number of seeds.
     """
 
     patient: float
@@ -40,15 +40,15 @@ class VarianceSplit:
 def split_variance(
     losses: Floats, seeds: npt.NDArray[np.int64], folds: npt.NDArray[np.int64], bootstrap: PatientBootstrap
 ) -> VarianceSplit:
-    """Split the variance of a mean loss into that of patients, seeds and folds.
+    """Split the variance of a mean loss into components for patients, seeds and folds.
 
-    The components of a random-effects analysis of variance (Searle, Casella and McCulloch 1992, chapter 3), with the
-    patients' part taken from the bootstrap, as their windows are not independent.
+    These are the components of a random-effects analysis of variance (Searle, Casella and McCulloch 1992, chapter 3).
+    The patients' component is taken from the bootstrap, because windows of one patient are not independent.
 
     Parameters
     ----------
     losses, seeds, folds
-        Of each row, [row].
+        Loss, training seed and fold of each row, [row].
     bootstrap
         Patients and weights of the rows.
     """

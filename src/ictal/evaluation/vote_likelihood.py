@@ -1,4 +1,4 @@
-"""How far panels stray from a predicted distribution: the likelihood of their votes."""
+"""The likelihood of panels' votes: how much they vary around a predicted distribution."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -14,23 +14,23 @@ from ictal.evaluation.metrics import FLOOR
 Floats = npt.NDArray[np.float64]
 
 LOG_RANGE = (-3.0, 12.0)
-"""Of the logarithm of a constant concentration."""
+"""Range of the logarithm of a constant concentration."""
 
 
 @dataclass(frozen=True)
 class PanelLikelihood:
-    """The mean log-likelihood of a panel's votes, each EEG weighing the same; higher is better.
+    """The mean log-likelihood of panels' votes, with equal weight for each EEG; higher is better.
 
     Attributes
     ----------
     multinomial
-        If every voter drew from the predicted distribution by himself.
+        If every expert votes independently, by the predicted distribution.
     constant
-        Dirichlet-multinomial, with one concentration for all windows, fitted on the other folds.
+        Dirichlet-multinomial, with one concentration for all windows that was fitted on the other folds.
     predicted
-        The same with the concentration that the arm predicts for each window; None where it predicts none.
+        The same with the concentration that the arm predicts for each window; None if it predicts none.
     gain
-        Of the predicted over the constant one; None as above.
+        `predicted` minus `constant`; None if the arm predicts no concentration.
     """
 
     multinomial: Estimate
@@ -54,9 +54,10 @@ def log_likelihood(
     votes
         Counts, [window, 6].
     probabilities
-        [window, 6]; below `FLOOR` they count as that.
+        [window, 6]; those below `FLOOR` are raised to it.
     concentrations
-        [window] or one number: Dirichlet-multinomial votes (Mosimann 1962); None: multinomial ones, its limit.
+        [window] or one number, for Dirichlet-multinomial votes (Mosimann 1962); None for their limit, multinomial
+        votes.
     """
     votes = np.asarray(votes, dtype=np.float64)
     chances = np.maximum(np.asarray(probabilities, dtype=np.float64), FLOOR)
@@ -72,7 +73,7 @@ def log_likelihood(
 
 
 def fit_concentration(votes: npt.ArrayLike, probabilities: npt.ArrayLike, weights: npt.ArrayLike) -> float:
-    """Return the one concentration of highest likelihood."""
+    """Return the single concentration with the highest likelihood."""
     weights = np.asarray(weights, dtype=np.float64)
 
     def loss(log_concentration: float) -> float:
@@ -88,14 +89,14 @@ def panel_likelihood(
     folds: npt.NDArray[np.int64],
     concentrations: Floats | None = None,
 ) -> PanelLikelihood:
-    """Judge what is said of panels by the likelihood of their votes.
+    """Evaluate predictions by the likelihood of the panels' votes.
 
     Parameters
     ----------
     bootstrap
         Patients and weights of the rows.
     votes, probabilities, folds, concentrations
-        Of each row: [row, 6], [row, 6], [row] (at least two folds), and [row] or None.
+        For each row: [row, 6], [row, 6], [row] (at least two folds), and [row] or None.
     """
     constant = np.empty(len(votes))
     for fold in np.unique(folds):

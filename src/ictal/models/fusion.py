@@ -1,4 +1,4 @@
-"""Fusion: the features of several networks meet in one head, and all are trained together."""
+"""Fusion: the features of several networks are joined in one head, and all are trained together."""
 
 import math
 from collections.abc import Mapping
@@ -13,19 +13,19 @@ from ictal.core.settings import Settings
 
 
 class FusionSettings(Settings):
-    """How the branches meet.
+    """How the branches are joined.
 
     Attributes
     ----------
     head
-        'linear': one layer on the concatenated features, as the study proposes; 'mlp': one hidden layer before
-        it; 'gated': both branches are brought to one width, and a learned gate says for each feature which share
-        each branch has (Arevalo et al. 2017); 'attention': each branch asks the other's features over time what it
-        needs to know (cross-attention in both directions), before their mean over time.
+        'linear': one layer on the concatenated features, as the study proposes. 'mlp': with one hidden layer before
+        it. 'gated': both branches are projected to one width, and a learned gate weights them for each feature
+        (Arevalo et al. 2017). 'attention': each branch attends to the other's features over time (cross-attention in
+        both directions) before the mean over time.
     hidden
-        Width of what lies between, but for 'linear'.
+        Width of the hidden layer; unused by 'linear'.
     attention_heads
-        Must divide `hidden`.
+        Number of attention heads; must divide `hidden`.
     drop_rate
         Dropout of the features before the last layer.
     """
@@ -37,7 +37,7 @@ class FusionSettings(Settings):
 
 
 class Branch(Protocol):
-    """What a network must offer to be a branch."""
+    """The interface of a network that can be a branch."""
 
     n_features: int
     n_sequence: int
@@ -51,11 +51,11 @@ class Branch(Protocol):
 
 
 class Meeting(nn.Module):
-    """Features of the branches to one vector: [batch, n_features] each to [batch, n_out]."""
+    """Concatenate the features of the branches: [batch, n_features] each to [batch, n_out]."""
 
     def __init__(self, widths: list[int], settings: FusionSettings) -> None:
         super().__init__()
-        # The branches' features differ in scale by far, and the larger would drown the other.
+        # The scales of the branches' features differ so much that the larger would dominate.
         self.norms = nn.ModuleList(nn.LayerNorm(width) for width in widths)
         self.n_out = sum(widths)
         self.hidden: nn.Module = nn.Identity()
@@ -70,7 +70,7 @@ class Meeting(nn.Module):
 
 
 class Gate(nn.Module):
-    """A share for each branch and feature, which sum to one over the branches: [batch, hidden]."""
+    """Weight the branches per feature, with weights that sum to one: [batch, n_features] each to [batch, hidden]."""
 
     def __init__(self, widths: list[int], settings: FusionSettings) -> None:
         super().__init__()
@@ -89,7 +89,7 @@ class Gate(nn.Module):
 
 
 class CrossAttention(nn.Module):
-    """Each branch asks all others over time: sequences [batch, part, n_sequence] each to [batch, hidden]."""
+    """Let each branch attend to the others over time: [batch, part, n_sequence] each to [batch, hidden]."""
 
     def __init__(self, widths: list[int], settings: FusionSettings) -> None:
         super().__init__()
@@ -99,12 +99,12 @@ class CrossAttention(nn.Module):
         self.ask = nn.ModuleList(
             nn.MultiheadAttention(hidden, settings.attention_heads, batch_first=True) for _ in widths
         )
-        # Attention alone is linear in what it hears, and could not tell whether two branches agree.
+        # Attention is linear in its values, and alone could not tell whether two branches agree.
         self.hidden = nn.Sequential(nn.Linear(len(widths) * hidden, hidden), nn.ReLU())
         self.n_out = hidden
 
     def forward(self, sequences: list[Tensor]) -> Tensor:
-        """Return what comes of the means over time of what each branch has and has heard."""
+        """Return the joined means over time of each branch with what it attended to."""
         brought = [
             bring(norm(s)) + _places(s.shape[1], self.n_out, s)
             for norm, bring, s in zip(self.norms, self.bring, sequences, strict=True)
@@ -118,9 +118,9 @@ class CrossAttention(nn.Module):
 
 
 def _places(n_parts: int, width: int, like: Tensor) -> Tensor:
-    """Return sines and cosines of the time of each part, [part, width], alike for sequences of any length.
+    """Return a positional encoding, [part, width], that depends on relative time, not on the length of a sequence.
 
-    Vaswani et al. 2017, with periods from twice the window to a sixteenth of it.
+    It follows Vaswani et al. 2017, with periods from twice the window to a sixteenth of it.
     """
     time = (torch.arange(n_parts, device=like.device) + 0.5) / n_parts
     order = torch.arange(width, device=like.device)
@@ -130,16 +130,16 @@ def _places(n_parts: int, width: int, like: Tensor) -> Tensor:
 
 
 class Fusion(nn.Module):
-    """Raw windows [batch, 20, 10000] to logits [batch, n_outputs], through branches that meet in one head.
+    """Raw windows [batch, 20, 10000] to logits [batch, n_outputs], through branches that are joined in one head.
 
     Parameters
     ----------
     branches
-        Networks by name (`Branch`); their own heads are taken off.
+        Networks by name (`Branch`); their own heads are removed.
     settings
-        How they meet.
+        How they are joined.
     n_outputs
-        Of the head.
+        Number of outputs of the head.
     """
 
     def __init__(
@@ -162,7 +162,7 @@ class Fusion(nn.Module):
         return cast(Branch, self.branches[name])
 
     def begin_with(self, name: str, trained: nn.Module) -> None:
-        """Give a branch the weights of the same network as it was trained alone, but for its head."""
+        """Load the weights of a network that was trained alone into a branch, without its head."""
         weights = {key: tensor for key, tensor in trained.state_dict().items() if not key.startswith("head.")}
         self.branches[name].load_state_dict(weights, strict=True)
 
@@ -170,14 +170,14 @@ class Fusion(nn.Module):
         """Return the features, or their sequence over time, of one branch."""
         branch = self._branch(name)
         device = windows.device.type
-        # On a CPU each branch keeps the precision in which it is faster.
+        # On a CPU, each branch keeps the precision in which it is faster.
         mixed = torch.is_autocast_enabled(device) and (device != "cpu" or branch.bf16_on_cpu)
         with torch.autocast(device, enabled=mixed):
             found = branch.sequence(windows) if self.over_time else branch.features(windows)
         return found.float()
 
     def features(self, windows: Tensor) -> Tensor:
-        """Return what the branches make together, [batch, n_features]."""
+        """Return the joined features, [batch, n_features]."""
         found: Tensor = self.meeting([self.of_branch(name, windows) for name in self.branches])
         return found
 

@@ -1,4 +1,4 @@
-"""What a network must be given: which voltages, and how much of each window."""
+"""The input that a network needs: which derivations, and how much of each window."""
 
 from collections.abc import Sequence
 from typing import cast
@@ -17,21 +17,21 @@ from ictal.views.middle import MiddleSettings
 
 
 def needs_of(network: ArmNetwork | MeanOfArms) -> Needs:
-    """Return what a network looks at, which may be the mean of several."""
+    """Return the needs of a network or of a mean of several."""
     return Needs(tuple(derivations_seen(network)) or None, seconds_seen(network))
 
 
 def needs_of_arms(arms: Sequence[str], settings: ModelSettings) -> Needs:
-    """Return what each of several arms that are trained looks at."""
-    with torch.random.fork_rng():  # first weights are drawn, and thrown away
+    """Return the joint needs of several trained arms."""
+    with torch.random.fork_rng():  # building draws weights, which are discarded
         return needs_of_all([needs_of(build_trained(arm, settings, initial=False)) for arm in arms])
 
 
 def derivations_seen(network: ArmNetwork | MeanOfArms) -> list[Derivation]:
-    """Return voltages between electrodes of which everything is made that a network looks at.
+    """Return derivations from which a network's input can be computed.
 
-    Each row of a view's matrix is a sum of voltages against one of the electrodes that take part in it; contexts are
-    made of the four chains.
+    Each row of a view's matrix is a sum of voltages between its first electrode and the others. Contexts are computed
+    from the four chains.
     """
     found: dict[Derivation, None] = dict.fromkeys(derivations_of(CHAINS) if network.sees_context else ())
     for view in filter(_is_view, network.modules()):
@@ -42,7 +42,7 @@ def derivations_seen(network: ArmNetwork | MeanOfArms) -> list[Derivation]:
 
 
 def seconds_seen(network: ArmNetwork | MeanOfArms) -> float:
-    """Return how much of the middle of a window a network looks at, at the most: all, where a view does not say."""
+    """Return how many seconds of the middle of a window a network uses at most; a view without settings uses all."""
     return max(_seconds_of(part) for part in parts_of(network))
 
 

@@ -75,7 +75,7 @@ class CalibrationSettings(Settings):
 
 
 class ModelSettings(Settings):
-    """Views and networks of all arms.
+    """Views and networks of all arms, as in the section `models` of a recipe.
 
     Attributes
     ----------

@@ -1,4 +1,4 @@
-"""Means over time that know where the votes belong: all that is looked at, and its central 10 s."""
+"""Pooling over time: over the whole signal, and over its central 10 s, which the votes concern."""
 
 import torch
 from torch import Tensor, nn
@@ -7,7 +7,7 @@ from ictal.core.windows import CENTRE_S, WINDOW_S
 
 
 def central(n_frames: int, seconds: float = WINDOW_S) -> slice:
-    """Return the fewest of so many equal frames of so many seconds that cover their central 10 s.
+    """Return the smallest slice of `n_frames` equal frames, of `seconds` in total, that covers the central 10 s.
 
     Examples
     --------
@@ -21,17 +21,17 @@ def central(n_frames: int, seconds: float = WINDOW_S) -> slice:
 class AttentionPool(nn.Module):
     """[batch, channel, time] to [batch, 2 x channel]: a weighted mean over all times, and one over the central 10 s.
 
-    Each channel has its own weights, a softmax over time of what a 1x1 convolution makes of all channels: an event
-    that fills a twentieth of the window need not drown in the rest.
+    Each channel has its own weights: a softmax over time of a 1x1 convolution of all channels. An event that fills a
+    twentieth of the window is therefore not lost in the rest.
 
-    Where all is no more than the central 10 s, the second is the plain mean, or the two would be the same.
+    If the signal is no longer than the central 10 s, the second mean is unweighted; otherwise both would be the same.
 
     Parameters
     ----------
     n_channels
-        Of the signal.
+        Number of channels of the signal.
     seconds
-        How long the signal is, the middle of the window being its middle.
+        Length of the signal, which has the same middle as the window.
     """
 
     def __init__(self, n_channels: int, seconds: float = WINDOW_S) -> None:

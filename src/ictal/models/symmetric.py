@@ -14,16 +14,16 @@ from ictal.models.pooling import AttentionPool
 from ictal.views.waveform import Waveform, WaveformSettings
 
 WAVEFORM = WaveformSettings(montage="double_banana", decimate=4, clip_uv=2000.0, scale_uv=20.0)
-"""The view that the network is made for: 18 derivations at 50 Hz. The scale is where asinh begins to compress."""
+"""The default view: 18 derivations at 50 Hz. The scale is the voltage above which asinh compresses."""
 
 STEM = 16
-"""Samples of the first convolution, a third of a second at 50 Hz; it keeps every fourth."""
+"""Kernel of the first convolution in samples, a third of a second at 50 Hz; its stride is 4."""
 
 LITTLE = 0.01
-"""Added before a logarithm, as a share of the view's scale: 0.2 µV."""
+"""Added before taking a logarithm, as a share of the view's scale: 0.2 µV."""
 
 FADING = 1e-3
-"""Weight of zeros in the mean over a chain, so that a chain of none but bad derivations fades out."""
+"""Weight of zeros in the mean over a chain, so that a chain with only bad derivations fades out."""
 
 
 class SymmetricSettings(Settings):
@@ -32,12 +32,12 @@ class SymmetricSettings(Settings):
     Attributes
     ----------
     widths
-        Channels of the stem and of the residual blocks that follow it, over the time of one derivation. The stem
-        keeps every fourth sample, and each block every second.
+        Channels of the stem and of the residual blocks that follow it, over the time of one derivation. The stem has
+        a stride of 4, each block a stride of 2.
     kernel
-        Samples of a convolution in these blocks.
+        Kernel size of the convolutions in these blocks, samples.
     hemisphere, both
-        Channels for one hemisphere, and for what is made of the two.
+        Channels for one hemisphere, and for both combined.
     drop_rate
         Dropout before the head.
     """
@@ -59,21 +59,21 @@ class SymmetricSettings(Settings):
     @classmethod
     def _odd(cls, value: int) -> int:
         if value % 2 == 0:
-            raise ValueError(f"{value}; allowed are odd numbers, so that a sample stays in the middle")
+            raise ValueError(f"{value}; allowed are odd numbers, so that a kernel has a middle")
         return value
 
 
 def entrance(n_in: int, n_out: int, kernel: int = 1, stride: int = 1) -> nn.Sequential:
-    """Return a convolution over time, a batch norm and a rectifier."""
+    """Return a convolution over time, a batch norm and a ReLU."""
     padding = (kernel - stride) // 2
     convolution = nn.Conv2d(n_in, n_out, (1, kernel), (1, stride), (0, padding), bias=False)
     return nn.Sequential(convolution, nn.BatchNorm2d(n_out), nn.ReLU())
 
 
 class ResidualBlock(nn.Module):
-    """Two convolutions over time, added to what came in (He et al. 2016).
+    """Two convolutions over time, added to the input (He et al. 2016).
 
-    [batch, n_in, row, time] to [batch, n_out, row, time / stride]; each row is looked at alone.
+    [batch, n_in, row, time] to [batch, n_out, row, time / stride]; rows are independent.
     """
 
     def __init__(self, n_in: int, n_out: int, kernel: int, stride: int = 1) -> None:
@@ -95,11 +95,12 @@ class ResidualBlock(nn.Module):
 
 
 class Trust(nn.Module):
-    """How far each derivation is to be believed: [batch, derivation], between 0 and 1, learnt.
+    """A learned weight of each derivation by its signal quality: [batch, derivation], between 0 and 1.
 
-    A small network, the same for all derivations, looks at six figures: the trace's mean size, its mean step and its
-    peak (both against that size), its size against that of the median derivation, the size of the quieter of its two
-    electrodes, all as logarithms; and the share of time in which it does not move. At first nearly all are believed.
+    A small network, the same for all derivations, reads six features of a trace: its mean size, its mean step and its
+    peak (both relative to that size), its size relative to the median derivation, and the size of the quieter of its
+    two electrodes, all as logarithms; and the share of time in which it is flat. Initially, nearly all weights are
+    close to 1.
     """
 
     anode: Tensor
@@ -119,7 +120,7 @@ class Trust(nn.Module):
         self.judge = nn.Sequential(nn.Linear(6, hidden), nn.ReLU(), verdict)
 
     def figures(self, windows: Tensor, traces: Tensor) -> Tensor:
-        """Return [batch, derivation, 6] of windows [batch, 20, time] and their traces [batch, derivation, time]."""
+        """Return six features, [batch, derivation, 6], from windows and their traces [batch, derivation, time]."""
         electrodes = _log(windows[..., :: self.every].abs().mean(dim=-1) / self.scale_uv)
         quieter = torch.minimum(electrodes[:, self.anode], electrodes[:, self.cathode])
         step = traces.diff(dim=-1).abs()
@@ -131,7 +132,7 @@ class Trust(nn.Module):
         return torch.stack(figures, dim=-1)
 
     def forward(self, windows: Tensor, traces: Tensor) -> Tensor:
-        """Return the factors; float32 whatever the autocast."""
+        """Return the weights, always in float32, also under autocast."""
         with torch.autocast(windows.device.type, enabled=False):
             factors: Tensor = self.judge(self.figures(windows, traces)).squeeze(-1).sigmoid()
             return factors
@@ -140,10 +141,10 @@ class Trust(nn.Module):
 class Symmetric(nn.Module):
     """Raw windows [batch, 20, 10000] to logits [batch, n_outputs], the same for a window and its mirror image.
 
-    One encoder serves all derivations; their maps are averaged over each chain, weighted by `Trust`. One network
-    serves both hemispheres, each with its own two chains and the midline. What is then known of the hemispheres is
-    their sum and the absolute value of their difference, at each time: neither changes when they change places, and
-    the second shows a pattern that is on one side. Hence nothing has to be learnt twice.
+    All derivations share one encoder; its maps are averaged over each chain, weighted by `Trust`. Both hemispheres,
+    each with its own two chains and the midline, share one network. At each time, they are then combined by their sum
+    and by the absolute value of their difference. Neither changes when the sides are swapped, and the second shows a
+    pattern on one side. Nothing has to be learned twice.
     """
 
     bf16_on_cpu = False
@@ -157,7 +158,7 @@ class Symmetric(nn.Module):
         widths, hemisphere, both = settings.widths, settings.hemisphere, settings.both
         self.encoder = entrance(1, widths[0], STEM, 4)
         self.encoder.extend(ResidualBlock(n_in, n_out, settings.kernel, 2) for n_in, n_out in pairwise(widths))
-        n_chains = len(self.view.chain_sizes) - 2  # of a hemisphere; the midline, where there is one, belongs to both
+        n_chains = len(self.view.chain_sizes) - 2  # of a hemisphere; the midline, if there is one, belongs to both
         self.hemisphere = entrance(n_chains * widths[-1], hemisphere).append(ResidualBlock(hemisphere, hemisphere, 3))
         self.both = entrance(2 * hemisphere, both).append(ResidualBlock(both, both, 3))
         self.pool = AttentionPool(both, waveform.seen_s)
@@ -166,8 +167,8 @@ class Symmetric(nn.Module):
         self.to(memory_format=torch.channels_last)
 
     def chains(self, windows: Tensor) -> list[Tensor]:
-        """Return for each chain of the montage [batch, channel, time], the trusted mean over its derivations."""
-        windows = self.view.middle(windows)  # what lies further out must not enter the trust either
+        """Return [batch, channel, time] for each chain of the montage: the weighted mean over its derivations."""
+        windows = self.view.middle(windows)  # the weights must not depend on the rest of the window either
         traces = self.view(windows)
         trust = self.trust(windows, traces)[:, None, :, None]
         maps = self.encoder(traces.asinh().unsqueeze(1).contiguous(memory_format=torch.channels_last))
@@ -176,7 +177,7 @@ class Symmetric(nn.Module):
         return [chain.sum(dim=2) / (weight.sum(dim=2) + FADING) for chain, weight in parts]
 
     def features(self, windows: Tensor) -> Tensor:
-        """Return [batch, 2 x both]: both hemispheres, pooled over all that is looked at and over the central 10 s."""
+        """Return [batch, 2 x both]: both hemispheres, pooled over the whole signal and over its central 10 s."""
         left_lateral, left, right, right_lateral, *midline = self.chains(windows)
         sides = [torch.cat([*side, *midline], dim=1) for side in ((left_lateral, left), (right_lateral, right))]
         hemispheres = torch.stack(sides, dim=2).contiguous(memory_format=torch.channels_last)
@@ -195,6 +196,6 @@ def _log(value: Tensor) -> Tensor:
 
 
 def _median(values: Tensor) -> Tensor:
-    """Return the median over an even number of derivations, [batch, 1]; export knows topk but no median."""
+    """Return the median over an even number of derivations, [batch, 1]; ONNX export supports topk, not median."""
     half = values.shape[1] // 2
     return values.topk(half + 1, dim=1).values[:, half - 1 :].mean(dim=1, keepdim=True)

@@ -13,7 +13,7 @@ from ictal.models.pooling import AttentionPool
 from ictal.views.volume import Volume, VolumeSettings
 
 SMALLEST = 5
-"""An axis of at most so many places is not pooled any more: the grid of the scalp, and the last few bands."""
+"""Axes of at most this size are not pooled further: the grid of the scalp, and the last few bands."""
 
 
 class VolumeNetworkSettings(Settings):
@@ -22,8 +22,8 @@ class VolumeNetworkSettings(Settings):
     Attributes
     ----------
     widths
-        Channels of the stem, then of each residual block. Before each block time is halved, and so is each axis of
-        space that has more than `SMALLEST` places.
+        Channels of the stem, then of each residual block. Before each block, time is halved, and so is each spatial
+        axis larger than `SMALLEST`.
     drop_rate
         Dropout before the head.
     """
@@ -44,8 +44,8 @@ class VolumeNetworkSettings(Settings):
 class FactoredBlock(nn.Module):
     """A residual block of two convolutions, one over space and one over time (Tran et al. 2018, R(2+1)D).
 
-    [batch, n_in, time, height, width] to [batch, n_out, ...], after a mean over `stride`. Between the two is a batch
-    norm and a rectifier, so that a pair bends twice as often as one convolution over all three axes would.
+    [batch, n_in, time, height, width] to [batch, n_out, ...], after a mean over `stride`. A batch norm and a ReLU
+    between the two give twice as many nonlinearities as one convolution over all three axes.
     """
 
     def __init__(self, n_in: int, n_out: int, stride: tuple[int, int, int]) -> None:
@@ -67,8 +67,8 @@ class FactoredBlock(nn.Module):
 class VolumeNetwork(nn.Module):
     """Raw windows [batch, 20, 10000] to logits [batch, n_outputs], through a volume.
 
-    Since a convolution does not know where it is, a learnt offset per place (channel x frequency) enters after the
-    stem. The votes concern the central 10 s, which are pooled beside the whole window.
+    Convolutions do not depend on position, so a learned offset per place (channel x frequency) is added after the
+    stem. The votes concern the central 10 s, which are pooled in addition to the whole window.
     """
 
     bf16_on_cpu = False

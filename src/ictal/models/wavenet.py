@@ -14,7 +14,7 @@ from ictal.errors import ModelError
 from ictal.views.waveform import Waveform, WaveformSettings
 
 N_PARTS = 16
-"""Into how many parts of 3 s a window is divided, where features are wanted over time."""
+"""Parts of 3 s into which a window is divided for features over time."""
 
 
 class WavenetSettings(Settings):
@@ -23,15 +23,16 @@ class WavenetSettings(Settings):
     Attributes
     ----------
     filters, kernels, dilations
-        Per block: channels, samples of a convolution, and how many dilations 1, 2, 4, ... follow each other.
+        Per block: channels, kernel size in samples, and number of dilations 1, 2, 4, ...
     hidden
         Width of the layer before the logits.
     norm
-        'batch': batch normalisation after each block, which needs far fewer steps; the reference has 'none'.
+        'batch': batch normalisation after each block, which needs far fewer training steps; the reference uses
+        'none'.
     edges
-        What a convolution sees beyond the window: 'zero', as in the reference; or nothing: 'drop' leaves out the
-        times that would look there. Windows that overlap then share what they have in common, and a recording is
-        scored several times as fast.
+        'zero': pad the window with zeros, as in the reference. 'drop': no padding; outputs that would need samples
+        beyond the window are dropped. Overlapping windows then share computations, and scoring a recording is several
+        times as fast.
     """
 
     filters: tuple[int, ...] = (8, 16, 32, 64)
@@ -43,7 +44,7 @@ class WavenetSettings(Settings):
 
     @property
     def reach_each_side(self) -> int:
-        """Samples that are dropped at each edge, at most; the mean over time leaves them out."""
+        """Largest number of samples that are dropped at each edge; the mean over time leaves them out."""
         if self.edges == "zero":
             return 0
         sizes = zip(self.kernels, self.dilations, strict=True)
@@ -66,13 +67,13 @@ class WavenetSettings(Settings):
 
 
 class GatedLayer(nn.Module):
-    """tanh(conv) x sigmoid(conv), a 1x1 convolution, and a sum with what came in, at one dilation."""
+    """tanh(conv) x sigmoid(conv) at one dilation, a 1x1 convolution, and a residual sum."""
 
     twice: Tensor
 
     def __init__(self, filters: int, kernel: int, dilation: int, edges: str) -> None:
         super().__init__()
-        # One convolution for the tanh and the sigmoid half is one pass over the data.
+        # One convolution for the tanh and the sigmoid half makes one pass over the data.
         self.gate = nn.Conv2d(filters, 2 * filters, (1, kernel), dilation=(1, dilation))
         self.leave = nn.Conv2d(filters, filters, 1)
         self.dilation = dilation
@@ -83,9 +84,9 @@ class GatedLayer(nn.Module):
         self.register_buffer("twice", twice, persistent=False)
 
     def forward(self, signal: Tensor) -> Tensor:
-        """Return the layer's output, as long as its input but for edges that are dropped."""
-        # tanh(x) = 2 sigmoid(2 x) - 1: one sigmoid over both halves takes half the time of a tanh and a
-        # sigmoid over a half each. The factor goes to the weights, which are few.
+        """Return the layer's output, as long as its input except for dropped edges."""
+        # tanh(x) = 2 sigmoid(2 x) - 1: one sigmoid over both halves takes half the time of a tanh and a sigmoid
+        # over one half each. The factor is applied to the weights, which are few.
         assert self.gate.bias is not None
         weight, bias = self.gate.weight * self.twice[:, None, None, None], self.gate.bias * self.twice
         if not self.drops:
@@ -101,7 +102,7 @@ class GatedLayer(nn.Module):
 
 
 class WaveBlock(nn.Module):
-    """Gated dilated convolutions with residual sums, over the time of each derivation alone.
+    """Gated dilated convolutions with residual sums over time, for each derivation independently.
 
     [batch, channel, derivation, time] to [batch, filters, derivation, time]: a 1x1 convolution, then a gated layer
     for each dilation 1, 2, 4, ...
@@ -114,7 +115,7 @@ class WaveBlock(nn.Module):
         self.layers = nn.Sequential(*layers)
 
     def forward(self, signal: Tensor) -> Tensor:
-        """Return the block's output, as long as its input but for edges that are dropped."""
+        """Return the block's output, as long as its input except for dropped edges."""
         entered = self.enter(signal).contiguous(memory_format=torch.channels_last)
         left: Tensor = self.layers(entered)
         return left
@@ -123,8 +124,8 @@ class WaveBlock(nn.Module):
 class Wavenet(nn.Module):
     """Raw windows [batch, 20, 10000] to logits [batch, 6].
 
-    One sub-network is shared by all derivations; its mean over time is averaged over the derivations of a chain,
-    and the chains' features meet in a dense head.
+    All derivations share one sub-network. Its mean over time is averaged over the derivations of a chain, and the
+    features of the chains are concatenated for a dense head.
     """
 
     bf16_on_cpu = True
@@ -133,12 +134,14 @@ class Wavenet(nn.Module):
         super().__init__()
         if settings.reach_each_side * 2 > waveform.n_samples - N_PARTS:
             raise ModelError(
-                f"this WaveNet looks {settings.reach_each_side} samples to each side, and a window has "
-                f"{waveform.n_samples}: too little of it would be left; allowed with edges 'drop' "
-                "are fewer dilations or smaller kernels"
+                f"this WaveNet reaches {settings.reach_each_side} samples to each side, and a window has "
+                f"{waveform.n_samples}, so too few would remain; allowed with edges 'drop' are fewer dilations or "
+                "smaller kernels"
             )
         self.view = Waveform(waveform)
-        self.shares = settings.edges == "drop" and waveform.seconds is None  # a view that cuts knows single windows
+        self.shares = (
+            settings.edges == "drop" and waveform.seconds is None
+        )  # a view that cuts out the middle needs single windows
         widths = (1, *settings.filters)
         sizes = zip(pairwise(widths), settings.kernels, settings.dilations, strict=True)
         self.blocks = nn.Sequential()
@@ -155,7 +158,7 @@ class Wavenet(nn.Module):
     def over_time(self, windows: Tensor) -> Tensor:
         """Return [batch, filters, chain, time]: the mean over the derivations of each chain.
 
-        With edges 'drop', what is made of a piece of a recording holds what is made of each window in it.
+        With edges 'drop', the result for a longer stretch contains that of each window in it.
         """
         traces = self.view(windows).unsqueeze(1).contiguous(memory_format=torch.channels_last)
         chains = self.blocks(traces).split(self.view.chain_sizes, dim=2)
@@ -166,7 +169,7 @@ class Wavenet(nn.Module):
         return self.over_time(windows).mean(dim=3).transpose(1, 2).flatten(1)
 
     def sequence(self, windows: Tensor) -> Tensor:
-        """Return [batch, 16, chain x filters]: the mean over each sixteenth of the window."""
+        """Return [batch, 16, chain x filters]: the means over sixteenths of the window."""
         found = self.over_time(windows)
         step = found.shape[3] // N_PARTS
         return F.avg_pool2d(found, (1, step)).permute(0, 3, 2, 1)[:, :N_PARTS].flatten(2)

@@ -1,4 +1,4 @@
-"""EEG of the six patterns from a seed: the embedded data set, so that everything runs without real data."""
+"""Simulated EEG of the six patterns from a seed, so that everything runs without real data."""
 
 from ictal.simulator.controls import CONTROLS, simulate_control
 from ictal.simulator.eeg import SimulatedEeg, SimulationSettings, simulate_eeg

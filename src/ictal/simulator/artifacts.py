@@ -1,4 +1,4 @@
-"""What the electrodes record that does not come from the brain."""
+"""Artifacts: signals that do not come from the brain."""
 
 from dataclasses import dataclass
 
@@ -24,54 +24,54 @@ Signal = npt.NDArray[np.float32]
 
 X, Y, Z = POSITIONS.T
 EYES = np.exp(-np.sum((POSITIONS - np.array([0.0, 0.99, -0.15])) ** 2, axis=1) / 0.35)
-"""Field of a blink: both eyes together, [21]."""
+"""Field of a blink, of both eyes together, [21]."""
 GAZE = sum(
     side * np.exp(-np.sum((POSITIONS - np.array([side * 0.6, 0.8, -0.1])) ** 2, axis=1) / 0.2) for side in (-1, 1)
 )
-"""Field of a sideways eye movement: the eyes' fronts are positive, [21]."""
+"""Field of a horizontal eye movement: the front of an eye is positive, [21]."""
 MUSCLE = 0.08 + np.exp(-np.sum((abs(POSITIONS) - np.array([0.9, 0.25, 0.0])) ** 2, axis=1) / 0.25) + 0.5 * EYES
-"""How much muscle lies under each site: temporal and frontal, [21]."""
+"""Amount of muscle under each site, temporal and frontal, [21]."""
 MUSCLE_HZ = 8.0
-"""From where on there is muscle; half of its amplitude is reached at 23 Hz."""
+"""Lowest frequency of muscle activity; it reaches half of its amplitude at 23 Hz."""
 HEART_NOISE_UV = np.float32(12)
 VALID_PAIRS = (("Fp1", "Fp2"), ("F3", "Fz"), ("C3", "Cz"), ("P3", "Pz"), ("T3", "T5"), ("O1", "O2"), ("F4", "Fz"))
-"""Neighbours that paste may bridge."""
+"""Neighbouring electrodes that paste may bridge."""
 
 
 @dataclass(frozen=True)
 class Artifacts:
-    """What disturbs one EEG; amplitudes in µV, rates per minute, electrodes by index, None for absent.
+    """The artifacts of one EEG; amplitudes in µV, rates per minute, electrodes by index, None for absent.
 
     Attributes
     ----------
     blinks, gazes, pops, movements
-        How many a minute.
+        Number per minute.
     blink_uv
-        Of a blink at Fp1.
+        Amplitude of a blink at Fp1.
     muscle_uv, muscle_side
-        RMS of muscle at the temple while it is tense, and how it leans to one side (-1 to 1).
+        RMS of muscle activity at the temple while the muscle is tense, and its asymmetry (-1 to 1).
     muscle_share
-        Share of the time in which it is tense.
+        Share of the time in which the muscle is tense.
     chewing
-        Whether muscle comes in bursts of 1 to 2 Hz.
+        Whether muscle activity comes in bursts of 1 to 2 Hz.
     line_uv, line_hz
-        Hum of the mains, which differs between electrodes.
+        Mains hum, which differs between electrodes.
     device_uv, device_hz
-        Hum of another device, or of the mains folded down by a slow amplifier, within the band of EEG.
+        Hum of another device, or mains hum that is aliased by a slow amplifier, within the EEG band.
     loose, loose_uv
-        An electrode with poor contact: slow drifts, bursts of noise of this RMS, and more hum.
+        An electrode with poor contact: slow drifts, bursts of noise with this RMS, and more hum.
     bridged
-        Two electrodes joined by paste, which record the same.
+        Two electrodes that are joined by paste and record the same.
     heart_uv, pulse
-        The heart's field at the ears, and an electrode that lies on an artery.
+        The heart's field at the ears, and an electrode on an artery.
     ventilator_uv
-        Slow movement of the head with each breath of the machine.
+        Slow movement of the head with each breath of the ventilator.
     drift_uv
         RMS of slow potentials of sweat and electrodes, below 0.5 Hz.
     saturation_uv
         Limit of the amplifier.
     missing
-        Share of the time in which the file lacks the samples of some electrodes, or of all.
+        Share of the time in which the samples of some or all electrodes are missing.
     """
 
     blinks: float = 0.0
@@ -99,7 +99,7 @@ class Artifacts:
 
 
 def draw_artifacts(rng: np.random.Generator, *, heavy: bool = False) -> Artifacts:
-    """Draw what disturbs an EEG; `heavy` for one in which it is all that is seen."""
+    """Draw the artifacts of an EEG; with `heavy`, they obscure the rest."""
 
     def sometimes(chance: float) -> bool:
         return bool(rng.random() < (min(1.0, 3 * chance) if heavy else chance))
@@ -183,7 +183,7 @@ def add_artifacts(rng: np.random.Generator, artifacts: Artifacts, n_samples: int
 
 
 def damage(rng: np.random.Generator, artifacts: Artifacts, samples: Signal) -> Signal:
-    """Do what cannot be added, [channel, time] after referencing: bridges, saturation, missing runs."""
+    """Apply artifacts that are not additive to [channel, time], after referencing: bridges, saturation, gaps."""
     if artifacts.bridged:
         joined = samples[list(artifacts.bridged)]
         samples[list(artifacts.bridged)] = joined.mean(axis=0) + 0.02 * (joined - joined.mean(axis=0))
@@ -198,7 +198,7 @@ def damage(rng: np.random.Generator, artifacts: Artifacts, samples: Signal) -> S
 
 
 def heartbeats(rng: np.random.Generator, heart_hz: float, n_samples: int) -> Floats:
-    """Return 1 at the sample of each beat and 0 elsewhere, [time]; some patients fibrillate."""
+    """Return 1 at the sample of each beat and 0 elsewhere, [time]; some patients have atrial fibrillation."""
     spread = 0.2 if rng.random() < 0.1 else 0.03
     n_beats = int(n_samples / RATE_HZ * heart_hz * 1.5) + 4
     intervals = np.maximum(rng.normal(1, spread, n_beats), 0.4) / heart_hz
@@ -214,12 +214,12 @@ def electrocardiogram(rng: np.random.Generator, beats: Floats) -> Floats:
 
 
 def draw_heart_uv(rng: np.random.Generator) -> float:
-    """Draw the height of the R wave in the EKG channel; below zero where the electrodes are the wrong way round."""
+    """Draw the height of the R wave in the EKG channel; negative if the electrodes are swapped."""
     return float(np.exp(rng.normal(np.log(350), 0.5)) * rng.choice([-1, 1], p=[0.3, 0.7]))
 
 
 def heart_course(beats: Floats) -> Floats:
-    """Return an EKG without noise whose R waves are about one high, [time]."""
+    """Return an EKG without noise whose R waves have a height of about one, [time]."""
     wave = np.convolve(beats, _heart_wave(), mode="same")
     t_wave = np.convolve(delayed(beats, 50), np.exp(-((np.arange(-40, 41) / 16.0) ** 2)), mode="same")
     return np.asarray(wave + 0.2 * t_wave)

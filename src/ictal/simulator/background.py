@@ -1,4 +1,4 @@
-"""The ongoing EEG of a patient: what there is when no pattern is."""
+"""The background: the ongoing EEG of a patient, without any pattern."""
 
 from dataclasses import dataclass
 from functools import lru_cache
@@ -15,39 +15,39 @@ Signal = npt.NDArray[np.float32]
 
 VERTEX = np.array([0.0, 0.2, 0.98])
 SLOWEST_HZ, FASTEST_HZ = 15.0, 70.0
-"""Where the slow and the fast part of the aperiodic activity end."""
+"""Upper frequency limits of the slow and the fast part of the aperiodic activity."""
 SENSOR_UV = 0.4
 """RMS of the amplifier's own noise."""
 AWAKE = 0.12
-"""Share of the patients who are awake, with an alpha rhythm of a healthy person."""
+"""Share of patients who are awake, with the alpha rhythm of a healthy person."""
 
 
 @dataclass(frozen=True)
 class BackgroundTraits:
-    """What stays the same over all EEGs of a patient.
+    """Properties of the background that all EEGs of a patient share.
 
     Attributes
     ----------
     level_uv
         RMS of the aperiodic activity at the median electrode.
     exponent
-        Its power falls as 1 / frequency ** exponent.
+        Exponent of the aperiodic activity: its power decreases as 1 / frequency ** exponent.
     fast
-        RMS of its faster and more local part, relative to the slow one.
+        RMS of the faster and more local part of the aperiodic activity, relative to the slow part.
     alpha, alpha_hz
         RMS of the posterior alpha rhythm relative to the aperiodic activity, and its frequency.
     theta, delta
-        The same of slow activity that is not rhythmic: how slowed this EEG is.
+        Relative RMS of slow activity that is not rhythmic; it shows how slowed this EEG is.
     delta_hz
         Centre of the delta activity.
     beta
-        RMS of fast activity over the front, as sedatives cause it, relative to the aperiodic activity.
+        RMS of frontal fast activity, as caused by sedatives, relative to the aperiodic activity.
     asymmetry
         Log ratio of right to left amplitude.
     unevenness
         Spread of log amplitude between regions.
     reach
-        Part of the aperiodic activity that is common to the whole head.
+        Weight of aperiodic activity that is common to the whole head.
     frontal
         Log ratio of front to back amplitude.
     """
@@ -69,22 +69,22 @@ class BackgroundTraits:
 
 @dataclass(frozen=True)
 class State:
-    """How the background is in one EEG.
+    """The state of the background in one EEG.
 
     Attributes
     ----------
     gain
-        Factor on the patient's level.
+        Factor on the patient's `level_uv`.
     suppression
         'none', 'suppressed' (throughout) or 'bursts' (burst suppression).
     suppressed_gain
         Factor while suppressed.
     burst_s, between_s
-        Mean durations of bursts and of the time between them.
+        Mean durations of bursts and of the intervals between them.
     spindles_per_min
-        Of sleep.
+        Rate of sleep spindles.
     drift
-        Spread of the slow drift of log amplitude within a minute.
+        Standard deviation of the slow drift of log amplitude.
     """
 
     gain: float = 1.0
@@ -120,7 +120,7 @@ def draw_background(rng: np.random.Generator) -> BackgroundTraits:
 
 
 def draw_state(rng: np.random.Generator, *, suppression: str | None = None) -> State:
-    """Draw how the background is in one EEG; `suppression` chooses instead of chance."""
+    """Draw the state of the background in one EEG; `suppression` fixes that part of it."""
     if suppression is None:
         suppression = str(rng.choice(["none", "bursts", "suppressed"], p=[0.9, 0.05, 0.05]))
     return State(
@@ -137,7 +137,7 @@ def draw_state(rng: np.random.Generator, *, suppression: str | None = None) -> S
 def background(
     rng: np.random.Generator, traits: BackgroundTraits, head: HeadModel, state: State, n_samples: int
 ) -> Signal:
-    """Return the ongoing EEG at the 21 sites against infinity, [21, time], µV at 200 Hz."""
+    """Return the ongoing EEG at the 21 sites relative to infinity, [21, time], µV at 200 Hz."""
     # float32 throughout: its rounding is far below the amplifier's noise, and it halves the time.
     slow = coloured_noise(rng, N_SITES, n_samples, traits.exponent, SLOWEST_HZ)
     fast = coloured_noise(rng, N_SITES, n_samples, 0.8, FASTEST_HZ)
@@ -166,30 +166,30 @@ def background(
 
 @lru_cache(maxsize=16)
 def _mixing(head: HeadModel, smooth_rad: float, common: float) -> Signal:
-    """Return the [21, 21] matrix that gives independent noises the field of sources spread over the cortex.
+    """Return the matrix [21, 21] that mixes independent noises as if their sources were spread over the cortex.
 
     Parameters
     ----------
     smooth_rad
-        Distance over which neighbouring sources are alike.
+        Distance over which neighbouring sources are correlated.
     common
-        Weight of activity that the whole cortex shares.
+        Weight of activity that is common to the whole cortex.
     """
     gain = head.radial()
-    covariance = gain @ (_alike(smooth_rad) + common * 0.3) @ gain.T
+    covariance = gain @ (_correlations(smooth_rad) + common * 0.3) @ gain.T
     scale = np.median(np.diag(covariance))
     return np.linalg.cholesky(covariance / scale + 1e-4 * np.eye(N_SITES)).astype(np.float32)
 
 
 @lru_cache(maxsize=4)
-def _alike(smooth_rad: float) -> Floats:
-    """Return how alike the activity of each pair of sources is, [source, source]."""
+def _correlations(smooth_rad: float) -> Floats:
+    """Return the correlation between each pair of sources, [source, source]."""
     sources = source_positions()
     return np.asarray(np.exp((sources @ sources.T - 1) / smooth_rad**2))
 
 
 def _rhythms(rng: np.random.Generator, traits: BackgroundTraits) -> list[tuple[Floats, float, float, float, Floats]]:
-    """Return (relative RMS at its places, frequency, width, what its places share, places) of each rhythm."""
+    """Return (relative RMS at its places, frequency, width, common part of its places, places) of each rhythm."""
     back = np.array([POSITIONS[SITES.index(name)] for name in ("O1", "O2", "P3", "P4")])
     front = np.array([POSITIONS[SITES.index(name)] for name in ("F3", "F4")])
     anywhere = rng.normal(size=(6, 3)) * (1, 1, 0.5) + (0, 0.1, 0.4)
@@ -218,7 +218,7 @@ def _gradient(traits: BackgroundTraits) -> Floats:
 
 
 def _spindles(rng: np.random.Generator, per_min: float, n_samples: int) -> Floats:
-    """Return sleep spindles, [time]: waxing and waning runs of 11 to 15 Hz, half a second to two."""
+    """Return sleep spindles, [time]: waxing and waning runs of 11 to 15 Hz for 0.5 to 2 s."""
     on = np.zeros(n_samples)
     for start in np.flatnonzero(rng.random(n_samples) < per_min / 60 / RATE_HZ):
         on[start : start + int(rng.uniform(0.5, 2) * RATE_HZ)] = 1

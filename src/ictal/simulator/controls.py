@@ -1,15 +1,15 @@
-"""Controls of the ablation: data in which it is known what each kind of network can and cannot see.
+"""Controls of the ablation: data for which it is known what each kind of network can and cannot see.
 
-Each EEG is an ordinary background with two markers over it. *When*: sharp waves at Fp1 and Fp2 that are positive or
-negative: their phases differ, and their magnitude spectrum does not, so that a power spectrogram cannot tell.
-*Where*: a rhythm at electrodes that the eight long derivations of the study's temporal network leave out, while
-chains of the double banana have them.
+Each EEG is an ordinary background with two markers. *Sign*: sharp waves at Fp1 and Fp2 are positive or negative. Only
+their phase differs, not their magnitude spectrum, so a power spectrogram cannot distinguish them. *Place*: a rhythm
+is at one of two electrodes that the eight long derivations of the study's temporal network leave out, but the chains
+of the double banana contain.
 
 - temporal: the class is the sign; the place is random.
 - spatial: the class is the place; the sign is random.
-- joint: the class is whether sign and place agree (an exclusive or): each alone says nothing, so no average of a
-  network that sees the one and a network that sees the other can tell.
-- null: EEG as it is, with votes that have nothing to do with it.
+- joint: the class is whether sign and place agree (an exclusive or). Neither is informative alone, so no average of a
+  network that sees the sign and one that sees the place can find the class.
+- null: ordinary EEG, with votes that are unrelated to it.
 """
 
 from dataclasses import replace
@@ -33,21 +33,21 @@ Floats = npt.NDArray[np.float64]
 CONTROLS = ("temporal", "spatial", "joint", "null")
 
 SIGNS = (1, -1)
-"""Of the waves, one per class: a phase of 0 or 180 degrees at all frequencies."""
+"""Signs of the waves, one per class: a phase of 0 or 180 degrees at all frequencies."""
 SHARP_S, SLOW_S = 0.05, 0.25
-"""Standard deviations of a wave's sharp peak and of the slow wave of the other sign and the same area below it."""
+"""Standard deviations of a wave's sharp peak, and of a slow wave with the same area and the opposite sign."""
 WAVES_PER_MIN = 90
 WAVE_SITES = ("Fp1", "Fp2")
 PLACES = (("F7",), ("F4",))
-"""Where the rhythm is, one per class."""
+"""Places of the rhythm, one per class."""
 RHYTHM_HZ = 7.0
 WAVE_SIZE, RHYTHM_SIZE = 12.0, 2.0
 """Height of a wave, and RMS of the rhythm, relative to the background."""
 
 CLASSES = ("lpd", "gpd")
-"""The patterns that stand for the two classes."""
+"""The patterns that represent the two classes."""
 AGREEMENT = 0.94
-"""Share of the votes that a class gets."""
+"""Share of the votes for the class."""
 
 
 def simulate_control(name: str, seed: int, patient: int, eeg: int) -> SimulatedEeg:
@@ -70,7 +70,7 @@ def _simulate(name: str, seed: int, patient: int, eeg: int) -> SimulatedEeg:
     if name == "null":
         made = simulate_eeg(seed, patient, eeg)
         average = np.full(N_PATTERNS, 1 / N_PATTERNS)
-        # Panels agree as real ones do, but on nothing that the EEG shows: its best predictor is their average.
+        # Panels agree like real ones, but not on anything in the EEG: the best prediction is their average.
         return replace(made, votes=_votes(rng, rng.dirichlet(0.5 * average)), probabilities=average, name=title)
     sign, place = (int(number) for number in rng.integers(0, 2, 2))
     chosen = {"temporal": sign, "spatial": place, "joint": int(sign != place)}[name]

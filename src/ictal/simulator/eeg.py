@@ -1,4 +1,4 @@
-"""One simulated EEG with its votes, as a function of the seed and its number alone."""
+"""One simulated EEG with its votes, determined by the seed and its number."""
 
 from dataclasses import dataclass, replace
 from functools import lru_cache
@@ -22,8 +22,8 @@ from ictal.simulator.patterns import Pattern, render
 from ictal.simulator.raters import (
     Evidence,
     draw_votes,
-    look,
-    look_at_background,
+    observe_background,
+    observe_pattern,
     relative_strength,
     vote_distribution,
 )
@@ -32,34 +32,34 @@ Floats = npt.NDArray[np.float64]
 
 FEW, MANY = 0, 1
 MOST_LIFTED = 2.5
-"""How much stronger a pattern may become because artifacts are large."""
+"""Largest factor by which a pattern is amplified because of large artifacts."""
 
 FAST_HZ = 2.2
-"""Rate from which a pattern is mostly a seizure, with which some patients move."""
+"""Rate from which a pattern is mostly a seizure, during which some patients move."""
 
 LARGEST_UV = 200
 """RMS of the strongest pattern where it is largest."""
 HEAVY = 0.25
-"""Share of the EEGs with much movement; of those with a slower pattern, half of it."""
+"""Share of EEGs with many artifacts; half of that for EEGs with a slower pattern."""
 
 LONGEST_S = 3600
-"""How long an EEG with one window may be; it is made in memory, whole."""
+"""Longest EEG with one window, which is generated in memory."""
 
 
 class SimulationSettings(Settings):
-    """How much is simulated.
+    """Settings of a simulated data set.
 
     Attributes
     ----------
     patients, eegs_per_patient
-        Each EEG holds one window of 50 s.
+        Number of patients and of EEGs per patient. Each EEG has one window of 50 s.
     eeg_s
-        How long each EEG lasts, the window being in its middle. None: 50 s, or the 600 s of a context where an arm
-        looks at contexts.
+        Duration of each EEG, with the window in its middle. None for 50 s, or the 600 s of a context if an arm needs
+        contexts.
     few_share
-        Share of the windows whose panel has fewer than 10 votes.
+        Share of windows whose panel has fewer than 10 votes.
     seed
-        Of the simulation; independent of the seed of training.
+        Seed for the simulation, independent of the training seed.
     """
 
     patients: int = Field(100, ge=2)
@@ -71,20 +71,20 @@ class SimulationSettings(Settings):
 
 @dataclass(frozen=True)
 class SimulatedEeg:
-    """A simulated EEG, and what is known of it that nobody knows of a real one.
+    """A simulated EEG with its ground truth.
 
     Attributes
     ----------
     samples
         [20, time], `CHANNELS` at 200 Hz, µV, referential.
     votes
-        The panel's counts, [6].
+        Votes of the panel, [6].
     probabilities
-        The distribution that the votes were drawn from, [6].
+        Distribution from which the votes were drawn, [6].
     name
-        Says which it is.
+        Patient, EEG and seed.
     kind, pattern, evidence
-        What was asked for, how it was expressed, and what can be seen of it; None in a control.
+        Kind of window, its pattern, and the visible features of the pattern; None in a control.
     """
 
     samples: Signal
@@ -115,10 +115,20 @@ def simulate_eeg(
     kind: Kind | None = None,
     eeg_s: float = WINDOW_S,
 ) -> SimulatedEeg:
-    """Simulate EEG number `eeg` of patient number `patient`, with the window that the votes are of in its middle.
+    """Simulate EEG number `eeg` of patient number `patient`, with the voted window in its middle.
 
-    The result depends on the arguments alone, so any order, any worker and any size of the data set
-    give the same EEG.
+    The result depends only on the arguments, not on the order of calls, the process or the size of the data set.
+
+    Parameters
+    ----------
+    seed, patient, eeg
+        Seed of the simulation, and numbers from 0.
+    few_share
+        Probability that the panel has fewer than 10 votes.
+    kind
+        One of `KINDS`; None for a random one.
+    eeg_s
+        Duration in seconds.
     """
     with one_blas_thread():
         return _simulate(seed, patient, eeg, few_share, kind, round(eeg_s * RATE_HZ))
@@ -131,7 +141,7 @@ def _simulate(seed: int, patient: int, eeg: int, few_share: float, kind: Kind | 
     drawn = KINDS[rng.choice(len(KINDS), p=person.kinds[panel])]
     kind = kind or drawn
     pattern = draw_pattern(rng, person, kind, WINDOW_S)
-    if pattern:  # drawn as it is within the window
+    if pattern:  # its times are relative to the window
         before_s = (n_samples - WINDOW_SAMPLES) / 2 / RATE_HZ
         pattern = replace(pattern, onset_s=pattern.onset_s + before_s, offset_s=pattern.offset_s + before_s)
     samples, evidence = compose(rng, person, pattern, n_samples)
@@ -143,7 +153,7 @@ def _simulate(seed: int, patient: int, eeg: int, few_share: float, kind: Kind | 
 def compose(
     rng: np.random.Generator, person: Patient, pattern: Pattern | None, n_samples: int
 ) -> tuple[Signal, Evidence]:
-    """Return an EEG of one state of a patient, [20, time], and what can be seen of the pattern in its centre."""
+    """Return an EEG of a patient, [20, time], and the visible features of the pattern in its centre."""
     state = draw_state(rng, suppression=None if pattern is None or rng.random() < 0.1 else "none")
     disturbed = HEAVY if pattern is None or pattern.frequency_hz > FAST_HZ else HEAVY / 2
     artifacts = draw_artifacts(rng, heavy=rng.random() < disturbed)
@@ -152,28 +162,28 @@ def compose(
     disturbance = add_artifacts(rng, artifacts, n_samples, beats)
     total: Signal = rest + disturbance
     if pattern is None:
-        evidence = look_at_background(total)
+        evidence = observe_background(total)
     else:
         rendered = render(rng, pattern, person.head, n_samples)
-        # As strong as asked for beside what disturbs; but no discharge outgrows a heavy artifact.
+        # The strength is relative to background and artifacts, but large artifacts amplify a pattern only so far.
         window = slice(max(0, n_samples - WINDOW_SAMPLES) // 2, (n_samples + WINDOW_SAMPLES) // 2)
         presence = float(rendered.there[window].mean())
         unit, full = relative_strength(rendered.signal[:, window], rest, total, presence=presence)
         level = min(1 / max(full, 1e-6), MOST_LIFTED / max(unit, 1e-6))
         signal: Signal = np.float32(min(pattern.strength * level, LARGEST_UV)) * rendered.signal
-        evidence = look(rendered, signal, total)
+        evidence = observe_pattern(rendered, signal, total)
         total = total + signal
     samples = np.vstack([record(person, total), electrocardiogram(rng, beats)])
     return damage(rng, artifacts, samples).astype(np.float32), evidence
 
 
 def record(person: Patient, total: Signal) -> Signal:
-    """Return what a patient's amplifier makes of the potentials at the 21 sites: filtered, against its reference.
+    """Return what a patient's amplifier records at the 21 sites: filtered potentials relative to its reference.
 
     Parameters
     ----------
     total
-        Against infinity, [21, time], µV.
+        Potentials relative to infinity, [21, time], µV.
 
     Returns
     -------
@@ -189,11 +199,11 @@ def _reference(person: Patient, total: Signal) -> Signal:
         return np.asarray(total[: len(ELECTRODES)].mean(axis=0))
     if person.reference == "ears":
         return np.asarray(total[EARS].mean(axis=0))
-    return np.asarray(0.5 * (total[SITES.index("Cz")] + total[SITES.index("Pz")]))  # halfway, as CPz
+    return np.asarray(0.5 * (total[SITES.index("Cz")] + total[SITES.index("Pz")]))  # halfway between, like CPz
 
 
 def _amplifier(person: Patient, total: Signal) -> Signal:
-    """Filter as an amplifier does: a high-pass of first order and a low-pass of second."""
+    """Filter like an amplifier: a first-order high-pass and a second-order low-pass."""
     n_samples = total.shape[1]
     length = next_fast_len(n_samples + 5 * RATE_HZ, real=True)
     frequency = rfftfreq(length, 1 / RATE_HZ)

@@ -1,4 +1,4 @@
-"""What was fitted to the votes of real panels, by `benchmarks/fit_raters.py`.
+"""Parameters that `benchmarks/fit_raters.py` fitted to the votes of real panels.
 
 Source: the votes on 50,697 segments of 2,711 subjects in bdsp-core/IIIC-SPaRCNet (ODC-By 1.0; Jing et al., Neurology
 2023;100:e1750-e1762). Only these summary figures are taken from it.
@@ -13,15 +13,15 @@ from ictal.core.labels import PATTERNS
 
 Kind = tuple[str, str]
 KINDS: tuple[Kind, ...] = tuple(combinations_with_replacement(PATTERNS, 2))
-"""What a window can be: clearly one pattern (named twice), or between two."""
+"""Kinds of windows: clearly one pattern (named twice), or between two."""
 
 # FIT BEGIN
 SLOPE = 2.6
-"""How steeply the average rater changes from one answer to the other, per unit of the coordinate."""
+"""Slope of the average rater's logistic curve, per unit of a coordinate."""
 BIAS = 0.9
-"""Spread of the raters' own limits, in units of the coordinates."""
+"""Standard deviation of the raters' own limits, in units of the coordinates."""
 LAPSE = 0.015
-"""Share of votes that follow nothing that can be seen."""
+"""Share of votes that are random."""
 
 FEW_SHARES = {
     "seizure-seizure": 0.6394,

@@ -1,4 +1,4 @@
-"""The head: sources on the cortex of a layered sphere, as the electrodes of the 10-20 system see them."""
+"""The head model: potentials at the electrodes of the 10-20 system from sources on the cortex of a layered sphere."""
 
 from dataclasses import dataclass
 from functools import lru_cache
@@ -36,11 +36,11 @@ ANGLES = {
     "A1": (-120, 0),
     "A2": (120, 0),
 }
-"""Inclination from the vertex and azimuth from the right ear of each place, in degrees (the spherical
-coordinates of BESA): the 19 electrodes, and both earlobes, which serve as reference."""
+"""Inclination from the vertex and azimuth from the right ear of each site, in degrees (the spherical coordinates of
+BESA): the 19 electrodes, and both earlobes, which serve as reference."""
 
 SITES = (*ELECTRODES, "A1", "A2")
-"""What the forward model covers: the electrodes, then the ears."""
+"""The sites of the forward model: the electrodes, then the ears."""
 
 N_SITES = len(SITES)
 EARS = [SITES.index("A1"), SITES.index("A2")]
@@ -62,39 +62,40 @@ LAYERS = (0.90, 0.92, 0.97, 1.0)
 CORTEX = 0.84
 """Radius of the sources, relative to the head: about 6 mm below the surface of the brain."""
 SKULL_S_PER_M = (0.0018, 0.0042, 0.0100)
-"""Conductivities of the skull for which the model is solved; a patient's lies between the outer two. Brain and skin
-have 0.33, so the ratios are 33 to 180, the range in the literature (Hoekema et al. 2003; Geddes and Baker 1967)."""
+"""Conductivities of the skull for which the model is solved; a patient's is between the first and the last. Brain and
+skin have 0.33, so the ratios are 33 to 180, the range in the literature (Hoekema et al. 2003; Geddes and Baker
+1967)."""
 SHIFT_RAD = 0.05
-"""Shift of the electrodes for which the model is solved, about 5 mm; a patient's is linear in it."""
+"""Shift of the electrodes for which the model is solved, about 5 mm; other shifts are interpolated linearly."""
 N_SOURCES = 320
 LOWEST_SOURCE = -0.45
-"""Height of the lowest sources, in radii of the cortex: the temporal lobes' lower side."""
+"""Height of the lowest sources, in radii of the cortex: the lower side of the temporal lobes."""
 
 
 @dataclass(frozen=True, eq=False)
 class HeadModel:
-    """The head of one patient; equal only to itself, so that what follows from it can be kept.
+    """The head of one patient; equal only to itself, so that results for it can be cached.
 
     Attributes
     ----------
     gain
-        Potential at each site, against infinity, of a dipole of each source along x, y and z,
-        [21, source, 3]; scaled so that a radial dipole below an electrode gives about one.
+        Potential at each site, relative to infinity, of a dipole at each source along x, y and z, [21, source, 3];
+        scaled so that a radial dipole below an electrode gives about one.
     """
 
     gain: Floats
 
     def field(self, place: Floats, width_rad: float, tilt: Floats) -> Floats:
-        """Return the potential of a patch of cortex at each site, [21], its largest magnitude being one.
+        """Return the potential of a patch of cortex at each site, [21], scaled to a largest magnitude of one.
 
         Parameters
         ----------
         place
             Centre of the patch, a unit vector, [3].
         width_rad
-            Standard deviation of the patch seen from the centre of the head.
+            Standard deviation of the patch as an angle from the centre of the head.
         tilt
-            Added to the outward direction of the dipoles, [3]: 0 is a gyrus, a tangential vector a sulcus.
+            Added to the outward direction of the dipoles, [3]: zero for a gyrus, a tangential vector for a sulcus.
         """
         sources = source_positions()
         angle = np.arccos(np.clip(sources @ place, -1, 1))
@@ -109,7 +110,7 @@ class HeadModel:
 
 @lru_cache(maxsize=1)
 def source_positions() -> Floats:
-    """Return the sources' directions, evenly spread over the cortex (a Fibonacci lattice), [source, 3]."""
+    """Return the directions of the sources, spread evenly over the cortex (a Fibonacci lattice), [source, 3]."""
     index = np.arange(N_SOURCES) + 0.5
     z = 1 - index / N_SOURCES * (1 - LOWEST_SOURCE)
     azimuth = np.pi * (1 + 5**0.5) * index
@@ -118,7 +119,7 @@ def source_positions() -> Floats:
 
 
 def draw_head(rng: np.random.Generator) -> HeadModel:
-    """Draw a patient's head: conductivity of the skull, and where the electrodes were really put."""
+    """Draw a patient's head: the conductivity of the skull, and the actual positions of the electrodes."""
     gains = forward_models()
     place = rng.uniform(0, len(SKULL_S_PER_M) - 1)
     low = min(int(place), len(SKULL_S_PER_M) - 2)
@@ -133,8 +134,8 @@ def draw_head(rng: np.random.Generator) -> HeadModel:
 def forward_models() -> Floats:
     """Return the solved models, [conductivity, shift, 21, source, 3]: from the user's cache, or from MNE.
 
-    Shifts are none, and `SHIFT_RAD` along two perpendicular directions on the scalp. Solving takes seconds,
-    once per machine.
+    The shifts are zero, and `SHIFT_RAD` along two perpendicular directions on the scalp. Solving takes seconds, once
+    per machine.
     """
     key = hash_of([ANGLES, HEAD_RADIUS_M, LAYERS, CORTEX, SKULL_S_PER_M, SHIFT_RAD, N_SOURCES, LOWEST_SOURCE])
     path: Path = user_cache_path("ictal") / "head" / f"{key}.npy"
@@ -146,7 +147,7 @@ def forward_models() -> Floats:
 
 
 def _shifted() -> Floats:
-    """Return the places of the sites without shift and shifted along two directions, [3, 21, 3]."""
+    """Return the positions of the sites without shift and shifted along two directions, [3, 21, 3]."""
     north = np.array([0.013, 0.031, 1.0])  # not quite the vertex, where Cz would have no direction
     along = np.cross(POSITIONS, north)
     along /= np.linalg.norm(along, axis=1, keepdims=True)
@@ -155,7 +156,7 @@ def _shifted() -> Floats:
 
 
 def _solve(skull_s_per_m: float) -> Floats:
-    import mne  # takes a second, and is needed once per machine
+    import mne  # takes a second to import, and is needed once per machine
 
     places = _shifted().reshape(-1, 3)
     names = [f"{index}" for index in range(len(places))]

@@ -1,4 +1,4 @@
-"""Random signals that the simulator is made of: coloured noise, bands, envelopes, switches."""
+"""Random signals for the simulator: coloured noise, bands, envelopes, switches."""
 
 from contextlib import AbstractContextManager
 from functools import cache
@@ -20,9 +20,9 @@ def _libraries() -> ThreadpoolController:
 
 
 def one_blas_thread() -> AbstractContextManager[object]:
-    """Keep matrix products on one thread within a block.
+    """Run matrix products on one thread within a `with` block.
 
-    Those of 21 sites are too small to share out, and threads that wait for each other make them several times slower.
+    With 21 sites they are too small for several threads, whose synchronisation would make them several times slower.
     """
     limited: AbstractContextManager[object] = _libraries().limit(limits=1, user_api="blas")
     return limited
@@ -34,10 +34,10 @@ def shaped_noise(rng: np.random.Generator, n_rows: int, n_samples: int, low_hz: 
     Parameters
     ----------
     low_hz
-        Frequency of the first entry of `gain`; the entries are one over the duration apart, see `bins`.
+        Frequency of the first entry of `gain`; for the other frequencies, see `bins`.
     gain
-        Amplitude per bin, [bin] or [row, bin]; the variance of the result is the mean over rows of the sum of
-        its squares.
+        Amplitude per bin, [bin] or [row, bin]; the variance of the result is the mean over rows of the sum of its
+        squares.
     """
     length = next_fast_len(n_samples, real=True)
     first = max(1, round(low_hz * length / RATE_HZ))
@@ -62,9 +62,9 @@ def unit(gain: Floats) -> Floats:
 
 
 def coloured_noise(rng: np.random.Generator, n_rows: int, n_samples: int, exponent: float, high_hz: float) -> Signal:
-    """Return noise [row, time] of unit variance whose power falls as 1 / f ** exponent from 0.5 Hz to `high_hz`.
+    """Return noise [row, time] of unit variance whose power decreases as 1 / f ** exponent from 0.5 Hz to `high_hz`.
 
-    Below 0.5 Hz, where the brain's activity ends and slow drifts of the electrodes begin, it is flat.
+    Below 0.5 Hz it is constant, since slow drifts of the electrodes are simulated separately.
     """
     frequency = bins(n_samples, 0.1, high_hz)
     return shaped_noise(rng, n_rows, n_samples, 0.1, unit(np.maximum(frequency, 0.5) ** (-exponent / 2)))
@@ -79,7 +79,7 @@ def band_noise(rng: np.random.Generator, n_rows: int, n_samples: int, centre_hz:
 
 
 def envelope(rng: np.random.Generator, n_samples: int, seconds: float, spread: float, n_rows: int = 1) -> Signal:
-    """Return positive factors [row, time] that wander over about so many seconds, with median one.
+    """Return positive factors [row, time] with median one that vary slowly, over about `seconds`.
 
     Parameters
     ----------
@@ -102,12 +102,12 @@ def switch(
     *,
     on: bool | None = None,
 ) -> Floats:
-    """Return a signal [time] between 0 and 1 that is on and off in turn, for exponential times of given means.
+    """Return a signal [time] that alternates between 0 and 1, for exponentially distributed times of given means.
 
     Parameters
     ----------
     on
-        How it begins; None: by chance, as if it had always run.
+        Whether it starts at 1; None for a random state, as if the process had been running before.
     """
     state = bool(rng.random() < on_s / (on_s + off_s)) if on is None else on
     level = np.empty(n_samples)
@@ -122,7 +122,7 @@ def switch(
 
 
 def smooth(values: Floats, n_samples: int) -> Floats:
-    """Return the running mean over so many samples, [time]; the ends are continued."""
+    """Return the moving average over `n_samples`, [time], with constant padding at the ends."""
     if n_samples <= 1:
         return values
     padded = np.pad(values, (n_samples // 2, n_samples - 1 - n_samples // 2), mode="edge")
@@ -131,7 +131,7 @@ def smooth(values: Floats, n_samples: int) -> Floats:
 
 
 def delayed(values: Floats, n_samples: int) -> Floats:
-    """Return values [time] so many samples later, or earlier where below zero; what comes in is zero."""
+    """Return values [time] delayed by `n_samples`, or advanced if it is negative, padded with zeros."""
     moved = np.zeros_like(values)
     if n_samples >= 0:
         moved[n_samples:] = values[: len(values) - n_samples]

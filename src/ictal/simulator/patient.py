@@ -1,4 +1,4 @@
-"""A patient: head, background, habits of the heart, and which patterns come, and how they look."""
+"""A patient: head, background, heart and amplifier, and which patterns occur and how they look."""
 
 from dataclasses import dataclass
 
@@ -26,42 +26,44 @@ from ictal.simulator.raters import (
 Floats = npt.NDArray[np.float64]
 
 FIDELITY = 1.6
-"""Concentration of a patient's kinds about the population's: 1.6 leaves most patients with two or three kinds."""
+"""Concentration of a patient's kinds around the population's: with 1.6, most patients have two or three kinds."""
 LATERAL_PLACES = ("F3", "C3", "P3", "F7", "T3", "T5")
 MIDLINE_PLACES = ("Fz", "Cz", "F3", "F4", "C3", "C4")
 CLEAR, STRONG, FAINT, DOUBTFUL, UNSURE = (1.2, 3.2), (1.5, 4.6), (0.9, 0.7), (-0.5, 0.4), 0.2
-"""How far from a limit a clear window lies, and the spread about it of one that divides the panel, in units of
-the raters' coordinates (`ictal.simulator.raters`)."""
+"""Coordinates in units of the raters' (`ictal.simulator.raters`): ranges of clear windows, and means and spreads of
+those that divide the panel."""
 RECRUITING, TURNING, MOST_GROWN = 0.3, 0.25, 1.2
-"""Of clear seizures: share with a fast rhythm of 4 to 11 Hz that mostly slows down, share that begins or ends in the
-centre, and the logarithm of how much stronger than other patterns they may be."""
+"""For clear seizures: share with a fast rhythm of 4 to 11 Hz that mostly slows down, share that begins or ends in the
+centre, and largest logarithm of the additional strength."""
 TRIPHASIC, USUAL_POLARITY = 3, 0.85
-"""Phases of a triphasic wave; share of the patterns whose main phase has the usual sign (`Pattern.polarity`)."""
+"""Phases of a triphasic wave; share of patterns whose main phase has the usual sign (`Pattern.polarity`)."""
 
 REFERENCES = {"average": 0.4, "ears": 0.35, "vertex": 0.25}
-"""What the amplifier measures against, with its share of patients."""
+"""References of amplifiers, with their shares of patients."""
 
 
 @dataclass(frozen=True)
 class Patient:
-    """What stays the same over all EEGs of a patient.
+    """Properties that all EEGs of a patient share.
 
     Attributes
     ----------
     head, background
-        See there.
+        See `HeadModel` and `BackgroundTraits`.
     heart_hz
         Heart rate.
     reference
         One of `REFERENCES`.
     high_pass_hz, low_pass_hz
-        Of the amplifier.
+        Filters of the amplifier.
     kinds
         Probability of each of `KINDS` among windows with few and with many votes, [2, 21].
     side, place
-        Where a focal pattern of this patient comes from.
-    tempo, duration_s, phases, skew
-        How the patterns of this patient look: factor on their rate, and see `Pattern`.
+        Side (-1 left, 1 right) and centre of focal patterns.
+    tempo
+        Factor on the rate of patterns.
+    duration_s, phases, skew
+        Typical values, see `Pattern`.
     """
 
     head: HeadModel
@@ -100,17 +102,17 @@ def draw_patient(rng: np.random.Generator) -> Patient:
 
 
 def _dirichlet(rng: np.random.Generator, concentration: Floats) -> Floats:
-    # numpy's own underflows to NaN where all are small
+    # numpy's own function underflows to NaN if all are small
     gammas = np.array([rng.gamma(value) if value > 0 else 0.0 for value in concentration]) + 1e-12
     gammas[concentration <= 0] = 0
     return np.asarray(gammas / gammas.sum())
 
 
 def draw_pattern(rng: np.random.Generator, patient: Patient, kind: Kind, duration_s: float) -> Pattern | None:
-    """Draw how the pattern of a kind is expressed by a patient; None where there is nothing to see.
+    """Draw how a patient expresses a pattern of some kind; None if there is no pattern.
 
-    Each of the raters' decisions (is there a pattern, is it a seizure, lateralized, periodic) has a coordinate. Of
-    a kind of one pattern all are clear; of a kind of two patterns those in which the two differ lie about zero.
+    Each of the raters' decisions (is there a pattern, is it a seizure, lateralized, periodic) has a coordinate. For a
+    kind of one pattern, all are clear; for a kind of two patterns, those in which the two differ are close to zero.
     """
     if kind == ("other", "other"):
         return None
@@ -123,7 +125,7 @@ def draw_pattern(rng: np.random.Generator, patient: Patient, kind: Kind, duratio
     else:
         beside = _coordinates(rng, other)
         divided = [name for name in at if np.sign(at[name]) != np.sign(beside[name])]
-        if one != other:  # where experts doubt which pattern it is, some see none
+        if one != other:  # if it is doubtful which pattern it is, some experts see none
             at["named"] = float(rng.normal(*FAINT))
     at |= {name: float(rng.normal(0, UNSURE)) for name in divided}
     if "other" in kind:
@@ -249,11 +251,11 @@ def _place(rng: np.random.Generator, patient: Patient, lateral: float) -> tuple[
 
 
 def _times(rng: np.random.Generator, seizure: float, duration_s: float) -> tuple[float, float]:
-    """Return onset and offset; most patterns were there before and go on, and all are there in the centre."""
+    """Return onset and offset; most patterns begin before and end after the window, and all cover the centre."""
     middle = duration_s / 2
     if seizure > 0:
         onset, offset = float(rng.uniform(-40, middle - 6)), float(rng.uniform(middle + 6, duration_s + 40))
-        if seizure > 1 and rng.random() < TURNING:  # it begins, or ends, before the reader's eyes
+        if seizure > 1 and rng.random() < TURNING:  # it begins or ends in view
             at = middle + float(rng.uniform(-4, 1))
             return (at, offset) if rng.random() < 0.5 else (onset, 2 * middle - at)
         return onset, offset

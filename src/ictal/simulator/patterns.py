@@ -1,7 +1,7 @@
-"""The patterns of critical-care EEG, each modifier of the terminology a named parameter.
+"""The patterns of critical-care EEG, with a parameter for each modifier of the standard terminology.
 
-The words are those of the American Clinical Neurophysiology Society's Standardized Critical Care EEG
-Terminology, 2021 version (Hirsch et al., J Clin Neurophysiol 2021;38:1-29).
+The terms are those of the American Clinical Neurophysiology Society's Standardized Critical Care EEG Terminology,
+2021 version (Hirsch et al., J Clin Neurophysiol 2021;38:1-29).
 """
 
 from dataclasses import dataclass, fields, replace
@@ -41,61 +41,61 @@ RANGES = {
     "growth": (0.0, 1.0),
     "strength": (0.0, 20.0),
 }
-"""What each numeric modifier may be; see `Pattern`."""
+"""Allowed range of each numeric modifier; see `Pattern`."""
 
 HEIGHTS = {1: (1.0,), 2: (1.0, -0.55), 3: (-0.4, 1.0, -0.5), 4: (-0.35, 1.0, -0.6, 0.35)}
-"""Of the phases of a discharge, by their number; the main one has 1."""
+"""Heights of the phases of a discharge, by the number of phases; the main phase has height 1."""
 LONGEST_S = 8.0
-"""No discharge with its slow wave reaches further than this."""
+"""Upper limit for the length of a discharge with its slow wave."""
 FAST = 0.35
-"""RMS of superimposed fast activity (+F at its most) over the mean magnitude of the wave."""
+"""RMS of superimposed fast activity (+F) at its maximum, relative to the mean magnitude of the wave."""
 N_SHAPES = 6
-"""How many shapes the discharges of one pattern have, where they differ."""
+"""Number of different shapes of the discharges of one pattern."""
 
 
 @dataclass(frozen=True)
 class Pattern:
-    """How a pattern is expressed in one EEG.
+    """A pattern in one EEG, by its modifiers.
 
     Attributes
     ----------
     strength
-        RMS of the pattern over that of the background, where the pattern is largest (relative amplitude).
+        RMS of the pattern relative to the background, where the pattern is largest (relative amplitude).
     frequency_hz, jitter, trend
-        Repetition rate at its beginning, variation of the intervals (standard deviation over mean), and the natural
+        Repetition rate at the beginning, variation of the intervals (standard deviation over mean), and natural
         logarithm of the last rate over the first (evolution in frequency).
     periodic
-        1: discharges with intervals between (PD); 0: a wave without interval (RDA); between: both at once.
+        1 for discharges with intervals between them (PD), 0 for a wave without intervals (RDA); between 0 and 1 for
+        both at once.
     duration_s, phases, after_wave
-        Of a discharge: duration of its main phase (spiky below 70 ms, sharp to 200 ms), number of its phases (3:
-        triphasic), and the height of the slow wave that follows, relative to it.
+        For a discharge: duration of its main phase (spiky below 70 ms, sharp up to 200 ms), number of phases (3 if
+        triphasic), and relative height of the slow wave that follows.
     polarity
-        -1: the main phase is negative at the scalp above it, as of most discharges; 1: positive, as of most triphasic
-        ones.
+        -1 if the main phase is negative at the scalp above it, as in most discharges; 1 if positive, as in most
+        triphasic ones.
     skew
-        Of a rhythmic wave: 0 is a sinusoid, other values steepen its rise (above 0) or its fall (sharply contoured).
+        For a rhythmic wave: 0 is a sinusoid; other values steepen its rise (above 0) or its fall (sharply contoured).
     harmonic
-        Height of the rhythmic wave's second harmonic, relative to it: sharply contoured, or notched.
+        Relative height of the second harmonic of a rhythmic wave: sharply contoured, or notched.
     irregular
-        How much the shape of a discharge or wave differs from that of the next, and between neighbouring regions,
-        relative to it.
+        Relative variation of the shape from one discharge or wave to the next, and between neighbouring regions.
     amplitude_jitter
         Variation of amplitude from cycle to cycle.
     prevalence, bout_s
-        Share of the time in which it is there, and mean duration of a run (1: continuous).
+        Share of the time in which the pattern is present (1 if continuous), and mean duration of a run.
     onset_s, offset_s
-        When it begins and ends within the EEG; outside of it for a pattern that was there before or goes on.
+        Beginning and end within the EEG; outside it for a pattern that begins before or ends after the EEG.
     centre
-        Unit vector to the middle of the involved cortex on the left, or right, side.
+        Unit vector to the middle of the involved cortex on the left or right side.
     side, contralateral
-        -1: left, 1: right; and the amplitude on the other side relative to this one (1: generalized).
+        -1 for left, 1 for right; and the relative amplitude on the other side (1 if generalized).
     spread_rad, lag_s
-        Extent of the involved cortex; delay from front to back (negative: back to front).
+        Extent of the involved cortex; delay from front to back (negative from back to front).
     fast, rhythmic
-        "Plus" features: superimposed fast activity (+F) and, under discharges, rhythmic delta (+R), relative to
-        the pattern. Sharp discharges on a rhythmic wave (+S) are a small `periodic`.
+        "Plus" features: superimposed fast activity (+F) and, under discharges, rhythmic delta (+R), relative to the
+        pattern. Sharp discharges on a rhythmic wave (+S) correspond to a small `periodic`.
     growth
-        How much smaller in amplitude and extent it is at its beginning than at its end (evolution in location).
+        Relative decrease in amplitude and extent at the beginning, compared with the end (evolution in location).
     """
 
     strength: float
@@ -140,18 +140,18 @@ class Pattern:
 
 @dataclass(frozen=True)
 class Rendered:
-    """A pattern as it came out.
+    """The signal of a pattern.
 
     Attributes
     ----------
     signal
-        At the 21 sites against infinity, [21, time], of unit RMS where it is largest.
+        At the 21 sites relative to infinity, [21, time], with unit RMS where it is largest.
     there
-        1 where it is expressed, 0 where not, [time].
+        1 where the pattern is present, 0 elsewhere, [time].
     cycles_s
-        When each discharge or wave stands.
+        Time of each discharge or wave.
     course
-        Its discharges or waves without gaps, slow waves after them and variation of amplitude, [time].
+        Its discharges or waves without pauses, following slow waves or variation of amplitude, [time].
     """
 
     signal: Signal
@@ -161,7 +161,7 @@ class Rendered:
 
 
 def render(rng: np.random.Generator, pattern: Pattern, head: HeadModel, n_samples: int) -> Rendered:
-    """Let a pattern run for so many samples at 200 Hz."""
+    """Return `n_samples` of a pattern at 200 Hz."""
     duration_s = n_samples / RATE_HZ
     begin, end = max(pattern.onset_s, -60.0), min(pattern.offset_s, duration_s + 60.0)
     if end <= 0 or begin >= duration_s:
@@ -188,15 +188,15 @@ def render(rng: np.random.Generator, pattern: Pattern, head: HeadModel, n_sample
 def _cycles(
     rng: np.random.Generator, pattern: Pattern, begin: float, end: float, first: float, last: float
 ) -> Floats:
-    """Return the times of the cycles from a little before the pattern's beginning to a little after its end."""
+    """Return the times of the cycles, from shortly before the pattern begins to shortly after it ends."""
     margin_s = 2 / pattern.frequency_hz
     most = int((end - begin + 2 * margin_s) * pattern.frequency_hz * np.exp(abs(pattern.trend)) * 2) + 16
     normal = rng.standard_normal(most + 1)
-    # Neighbouring intervals resemble each other a little, as in real discharges.
-    alike = (3 * normal[1:] + normal[:-1]) / np.sqrt(10)
-    # Lognormal: the mean is one, the standard deviation is the jitter, and no interval is negative.
+    # Neighbouring intervals are slightly correlated, as in real discharges.
+    correlated = (3 * normal[1:] + normal[:-1]) / np.sqrt(10)
+    # Lognormal: the mean is one, the standard deviation is the jitter, and intervals are positive.
     variance = np.log1p(pattern.jitter**2)
-    factors = np.exp(np.sqrt(variance) * alike - variance / 2)
+    factors = np.exp(np.sqrt(variance) * correlated - variance / 2)
     times = [begin - margin_s + rng.uniform() / pattern.frequency_hz]
     for factor in factors:
         share = min(max((times[-1] - first) / max(last - first, 1.0), 0.0), 1.0)
@@ -216,13 +216,13 @@ def _there(rng: np.random.Generator, pattern: Pattern, n_samples: int) -> Floats
 
 
 def _wave(rng: np.random.Generator, pattern: Pattern, cycles: Floats, n_samples: int) -> tuple[Floats, Floats]:
-    """Return the course over time, [time], with and without the variation of amplitude, about one at its peaks."""
+    """Return the course, [time], with and without the variation of amplitude, about one at its peaks."""
     heights = np.exp(pattern.amplitude_jitter * rng.standard_normal(len(cycles)))
     discharges = np.zeros(n_samples)
     clean = np.zeros(n_samples)
     if pattern.periodic > 0.02:
         shapes = [_discharge(pattern, rng) for _ in range(N_SHAPES)]
-        # Experts look for an interval between discharges, whatever slow wave follows them.
+        # Experts look for an interval between discharges, with or without a slow wave.
         bare, bare_main = _discharge(replace(pattern, after_wave=0.0))
         for at_s, height, which in zip(cycles, heights, rng.integers(0, N_SHAPES, len(cycles)), strict=True):
             if not -LONGEST_S < at_s < n_samples / RATE_HZ + LONGEST_S:
@@ -235,7 +235,7 @@ def _wave(rng: np.random.Generator, pattern: Pattern, cycles: Floats, n_samples:
     if share > 0.02 and len(cycles) > 3:
         time = np.arange(n_samples) / RATE_HZ
         phase = 2 * np.pi * PchipInterpolator(cycles, np.arange(len(cycles)), extrapolate=True)(time)
-        phase += rng.normal(0, 1.5 * pattern.irregular)  # a discharge may ride on any part of a wave
+        phase += rng.normal(0, 1.5 * pattern.irregular)  # a discharge may be on any part of a wave
         slow = np.cos(phase + pattern.skew * (np.cos(phase) - 1))
         second, third = rng.uniform(0, 2 * np.pi, 2)
         slow += pattern.harmonic * (np.cos(2 * phase + second) + 0.4 * np.cos(3 * phase + third))
@@ -248,18 +248,17 @@ def _wave(rng: np.random.Generator, pattern: Pattern, cycles: Floats, n_samples:
 
 
 def _add(signal: Floats, shape: Floats, start: int) -> None:
-    """Add a shape to a signal from a sample on, as far as it lies within."""
+    """Add a shape to a signal, starting at a sample, and ignore what is outside the signal."""
     low, high = max(start, 0), min(start + len(shape), len(signal))
     if low < high:
         signal[low:high] += shape[low - start : high - start]
 
 
 def _discharge(pattern: Pattern, rng: np.random.Generator | None = None) -> tuple[Floats, int]:
-    """Return one discharge, [time], its main phase being one, and the sample of its main phase.
+    """Return one discharge, [time], with a main phase of height one, and the sample of that phase.
 
-    Phases are Gaussian bumps of alternating sign; each is longer than the one before, and the main one is the
-    second of three and the first of two. A slow wave of the main phase's sign follows. With `rng`, it is one of
-    those that differ by `irregular`.
+    Phases are Gaussian bumps of alternating sign, each longer than the one before; the main one is the first of two
+    or the second of three. A slow wave follows. With `rng`, the shape varies by `irregular`.
     """
     heights = np.array(HEIGHTS[pattern.phases])
     main = int(heights.argmax())
@@ -269,7 +268,7 @@ def _discharge(pattern: Pattern, rng: np.random.Generator | None = None) -> tupl
         after_wave *= np.exp(rng.normal(0, 0.6 * pattern.irregular))
         factors = np.exp(rng.normal(0, 0.6 * pattern.irregular, len(heights)))
         heights *= np.where(np.arange(len(heights)) == main, 1, factors)
-    width_s = stretch * pattern.duration_s / 2.5  # a bump is about 2.5 standard deviations long at its foot
+    width_s = stretch * pattern.duration_s / 2.5  # the base of a bump is about 2.5 standard deviations long
     widths = [width_s * 1.45 ** (index - main) for index in range(len(heights))]
     centres = [0.0]
     for one, other in pairwise(widths):
@@ -286,7 +285,7 @@ def _discharge(pattern: Pattern, rng: np.random.Generator | None = None) -> tupl
 
 
 def _irregular(rng: np.random.Generator, pattern: Pattern, wave: Floats) -> Floats:
-    """Return what makes a wave differ from the next, and each of the six patches from the others, [6, time]."""
+    """Return the variation of waves over time and between the six patches, [6, time]."""
     if not pattern.irregular:
         return np.zeros((6, len(wave)))
     hertz = float(np.clip(1.9 * pattern.frequency_hz, 1.2, 8))
@@ -297,7 +296,7 @@ def _irregular(rng: np.random.Generator, pattern: Pattern, wave: Floats) -> Floa
 
 
 def _project(rng: np.random.Generator, pattern: Pattern, head: HeadModel, waves: Floats, growing: Floats) -> Signal:
-    """Bring the waves of six patches, [6, time], to the sites: three from front to back, delayed, on both sides."""
+    """Project the waves of six patches, [6, time], to the sites: three on each side, front to back."""
     centre = np.array(pattern.centre)
     front = np.array([0.0, 1.0, 0.0]) - centre[1] * centre
     norm = np.linalg.norm(front)
@@ -314,12 +313,12 @@ def _project(rng: np.random.Generator, pattern: Pattern, head: HeadModel, waves:
     weights = np.tile(np.array([0.6, 1.0, 0.6]), 2) * np.exp(uneven)
     delays = [round(pattern.lag_s * part * RATE_HZ) for part in (-0.5, 0.0, 0.5)]
     waves = np.stack([weight * delayed(*part) for weight, *part in zip(weights, waves, 2 * delays, strict=True)])
-    waves[[0, 2, 3, 5]] *= growing  # it begins in the middle
+    waves[[0, 2, 3, 5]] *= growing  # the pattern begins in the middle
     return np.stack(fields, axis=1).astype(np.float32) @ waves.astype(np.float32)
 
 
 def place_between(rng: np.random.Generator, side: int, names: tuple[str, ...]) -> tuple[float, float, float]:
-    """Return a random place among some electrodes of the left side, on the given side."""
+    """Return a random position between some electrodes of the left side, mirrored if `side` is right."""
     weights = rng.dirichlet(np.ones(len(names)))
     place = weights @ POSITIONS[[SITES.index(name) for name in names]]
     place = place / np.linalg.norm(place) * (-side, 1, 1)

@@ -1,4 +1,4 @@
-"""A panel of experts: from what can be seen of a pattern to the distribution of votes."""
+"""A panel of experts: from the visible features of a pattern to the distribution of votes."""
 
 from dataclasses import dataclass
 from functools import lru_cache
@@ -21,23 +21,23 @@ NAMED_LIMIT = 0.8
 """RMS of a pattern over that of the background at which half of the raters see a pattern."""
 PREVALENCE_LIMIT = 0.35
 IRREGULAR_LIMIT = 0.5
-"""Share of the central 10 s, and variation of the intervals, at which half of the raters see a pattern; periodic
-discharges are still called so by most experts at a variation of 0.5 where they are sharp (ACNS 2021: below 50 %)."""
+"""Share of the central 10 s, and variation of the intervals, at which half of the raters see a pattern. Most experts
+still call sharp discharges periodic at a variation of 0.5 (ACNS 2021: below 50 %)."""
 LATERAL_LIMIT = float(-np.log(0.7))
-"""Log ratio of the two sides' amplitudes: up to 0.7 on the other side is still lateralized."""
+"""Log ratio of the two sides' amplitudes: a pattern with up to 0.7 on the other side is still lateralized."""
 BETWEEN_LIMIT = 0.64
-"""Share of the time below 0.4 of the height from which a pattern is periodic (a sinusoid: a quarter)."""
+"""Share of the time below 0.4 of its height from which a pattern is periodic (a quarter for a sinusoid)."""
 SEIZURE_RHYTHMIC_HZ, SEIZURE_PERIODIC_HZ = 2.5, 2.0
 EVOLUTION_LIMIT = 0.4
 """Change of log rate within the window from which a pattern evolves."""
 
 STRENGTH_STEP, PREVALENCE_STEP, REGULARITY_STEP = 0.45, 0.15, 0.11
 RATE_STEP, EVOLUTION_STEP, LATERAL_STEP, BETWEEN_STEP = 0.16, 0.09, 0.14, 0.11
-"""What one unit of a coordinate is: log strength, share of the centre, variation of the intervals; log rate, change
-of log rate, log ratio of the sides, share of the time."""
+"""Units of the coordinates: log strength, share of the centre, variation of the intervals; log rate, change of log
+rate, log ratio of the sides, share of the time."""
 
 N_RATERS = 32
-"""Size of the pool from which panels are drawn, as in the real votes."""
+"""Size of the pool from which panels are drawn, as for the real votes."""
 
 _MATRIX = montage_matrix(derivations_of(MONTAGES["double_banana"]))[:, : len(ELECTRODES)].astype(np.float32)
 _LEFT, _RIGHT = slice(0, 8), slice(8, 16)
@@ -45,7 +45,7 @@ _LEFT, _RIGHT = slice(0, 8), slice(8, 16)
 
 @dataclass(frozen=True)
 class Evidence:
-    """What an expert can see of a pattern, as coordinates: zero at the limit, one a clear step away.
+    """Visible features of a pattern as coordinates: zero at the limit of a decision, one a clear step away.
 
     Attributes
     ----------
@@ -64,11 +64,11 @@ class Evidence:
 
 
 MIMIC_LIMIT, MIMIC_SCALE = 0.6, 0.14
-"""Share of the power of a background in its best 0.6 Hz at which half of the raters take it for rhythmic delta."""
+"""Share of a background's power in its strongest 0.6 Hz at which half of the raters see rhythmic delta."""
 
 
-def look_at_background(rest: Signal) -> Evidence:
-    """Measure an EEG without a pattern: slow activity may look rhythmic to some."""
+def observe_background(rest: Signal) -> Evidence:
+    """Measure an EEG without a pattern; slow activity may look rhythmic to some raters."""
     spectrum, frequency = _centre_spectrum(rest, _half(rest))
     levels = np.sqrt(spectrum.sum(axis=1))
     strongest = spectrum[np.argsort(levels)[-4:]].sum(axis=0)
@@ -79,21 +79,21 @@ def look_at_background(rest: Signal) -> Evidence:
     return Evidence(strong, 4.0, 2.0, -2.0, _sidedness(levels), -2.0)
 
 
-def look(rendered: Rendered, pattern: Signal, rest: Signal) -> Evidence:
-    """Measure a pattern in the central 10 s of an EEG, as it came out beside everything else.
+def observe_pattern(rendered: Rendered, pattern: Signal, rest: Signal) -> Evidence:
+    """Measure a rendered pattern in the central 10 s of an EEG, relative to all other activity.
 
     Parameters
     ----------
     rendered
-        When it is there, and its cycles.
+        The pattern's presence and cycles.
     pattern, rest
-        Its signal, and the sum of all else, [21, time], µV.
+        Signal of the pattern, and sum of all other signals, [21, time], µV.
     """
     n_samples, half = pattern.shape[1], _half(pattern)
     centre = slice(n_samples // 2 - half, n_samples // 2 + half)
     there = rendered.there[centre]
     if there.mean() < 0.02:
-        return look_at_background(rest)
+        return observe_background(rest)
     of_pattern, of_rest = _levels(pattern, half) / np.sqrt(max(there.mean(), 0.1)), _levels(rest, half)
     middle_s = n_samples / RATE_HZ / 2
     cycles = rendered.cycles_s
@@ -116,21 +116,21 @@ def look(rendered: Rendered, pattern: Signal, rest: Signal) -> Evidence:
 
 
 def seizure_limit_hz(periodic: float) -> float:
-    """Return the rate from which a pattern is a seizure, from the coordinate of being periodic."""
+    """Return the rate from which a pattern is a seizure, for a coordinate of periodicity."""
     return SEIZURE_PERIODIC_HZ + (SEIZURE_RHYTHMIC_HZ - SEIZURE_PERIODIC_HZ) * float(sigmoid(-2 * periodic))
 
 
 def relative_strength(pattern: Signal, *rests: Signal, presence: float = 1.0) -> list[float]:
-    """Return the RMS of a pattern over that of all else in the four derivations where it is largest, for each rest.
+    """Return the ratio of the RMS of a pattern to that of each rest, in the four derivations where it is largest.
 
     Parameters
     ----------
     pattern
-        [21, time]; its RMS is taken over all of it, since it may be absent from the centre.
+        [21, time]; its RMS is taken over the whole signal, since it may be absent in the centre.
     rests
-        Each [21, time], measured in its centre.
+        Signals [21, time], measured in their centre.
     presence
-        Share of the time in which the pattern is there.
+        Share of the time in which the pattern is present.
     """
     of_pattern = _levels(pattern, pattern.shape[1] // 2) / np.sqrt(max(presence, 0.05))
     return [_strength(of_pattern, _levels(rest, _half(rest))) for rest in rests]
@@ -149,14 +149,14 @@ def _levels(signal: Signal, half: int) -> Floats:
 def _between(course: Signal) -> float:
     """Return the share of the time in which a course is below 0.4 of its height.
 
-    That is a quarter for a sinusoid, and most of it for discharges with intervals between them.
+    It is a quarter for a sinusoid, and close to one for discharges with intervals between them.
     """
     size = np.abs(course)
     return float((smooth(size, 5) < 0.4 * np.quantile(size, 0.998)).mean())
 
 
 def _half(signal: Signal) -> int:
-    """Return half of the labelled centre, in samples."""
+    """Return half the length of the labelled centre, in samples."""
     return int(min(CENTRE_S * RATE_HZ, signal.shape[1])) // 2
 
 
@@ -172,16 +172,16 @@ def _centre_spectrum(signal: Signal, half: int) -> tuple[Floats, Floats]:
 
 
 def _sidedness(levels: Floats) -> float:
-    """Return the coordinate of being lateralized, from the amplitude of each derivation, [18]."""
+    """Return the coordinate of lateralization, from the amplitude of each derivation, [18]."""
     left, right = (np.sqrt((levels[side] ** 2).mean()) + 0.1 for side in (_LEFT, _RIGHT))
     return float((abs(np.log(left / right)) - LATERAL_LIMIT) / LATERAL_STEP)
 
 
 def _evolution(cycles: Floats, duration_s: float) -> float:
-    """Return the change of log rate between the first and the last quarter of what is seen of a pattern.
+    """Return the change of log rate between the first and the last quarter of the visible part of a pattern.
 
-    It is that of the line through the logarithms of the intervals, less its standard error: intervals that merely
-    vary do not evolve.
+    It is that of the regression line through the logarithms of the intervals, minus its standard error, so that
+    intervals which merely vary do not count as evolution.
     """
     seen = cycles[(cycles >= 0) & (cycles <= duration_s)]
     if len(seen) < 12:
@@ -196,15 +196,15 @@ def _evolution(cycles: Floats, duration_s: float) -> float:
 
 @lru_cache(maxsize=1)
 def _biases() -> Floats:
-    """Return how far each rater of the pool sets the limits from the average, [rater, decision]."""
+    """Return the deviation of each rater's limits from the average, [rater, decision]."""
     return np.random.default_rng(20210101).normal(0, 1, (N_RATERS, 4))
 
 
 def rater_distributions(evidence: Evidence, slope: float = SLOPE, bias: float = BIAS, lapse: float = LAPSE) -> Floats:
-    """Return the probability of each pattern in the eyes of each rater of the pool, [rater, 6].
+    """Return the probability that each rater of the pool votes for each pattern, [rater, 6].
 
-    A rater decides in turn: is there a pattern, is it a seizure, is it lateralized, is it periodic. Each answer
-    is a logistic curve about the rater's own limit, so patterns near a limit split the panel.
+    A rater decides in turn: is there a pattern, is it a seizure, is it lateralized, is it periodic. The probability
+    of each answer is a logistic curve around the rater's own limit, so patterns near a limit divide the panel.
     """
     own = bias * _biases()
 
@@ -235,17 +235,17 @@ def rater_distributions(evidence: Evidence, slope: float = SLOPE, bias: float = 
 
 
 def vote_distribution(evidence: Evidence) -> Floats:
-    """Return the mean distribution over the pool of raters, [6]: what the best predictor would answer."""
+    """Return the mean distribution over the pool of raters, [6], which is the best prediction."""
     return np.asarray(rater_distributions(evidence).mean(axis=0))
 
 
 def draw_size(rng: np.random.Generator, sizes: dict[int, float]) -> int:
-    """Draw how many votes a panel gives, from the share of each size."""
+    """Draw the number of votes of a panel, from the share of each size."""
     return int(rng.choice(list(sizes), p=np.array(list(sizes.values())) / sum(sizes.values())))
 
 
 def draw_votes(rng: np.random.Generator, evidence: Evidence, sizes: dict[int, float]) -> npt.NDArray[np.int64]:
-    """Draw a panel of a random size from the pool of raters, and its votes, [6]."""
+    """Draw a panel of random size from the pool of raters, and its votes, [6]."""
     size = draw_size(rng, sizes)
     panel = rng.choice(N_RATERS, size, replace=False)
     chances = rater_distributions(evidence)[panel].cumsum(axis=1)

@@ -1,4 +1,4 @@
-"""What a network looks at: modules that turn raw windows into traces or images, inside the model's graph."""
+"""Views: modules that turn raw windows into traces, images or features, as part of the model's graph."""
 
 from ictal.views.context import Context, ContextSettings
 from ictal.views.features import FEATURES, Features, FeaturesSettings

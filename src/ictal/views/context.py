@@ -16,14 +16,14 @@ class ContextSettings(Settings):
     Attributes
     ----------
     columns
-        How many of the 300 columns of 2 s are looked at, the central ones.
+        How many of the 300 columns of 2 s are used, around the centre.
     width
-        Of the image: neighbouring columns are averaged to so many.
+        Width of the image; neighbouring columns are averaged.
     low, high
-        Of the natural logarithm of power in µV²/Hz; what lies beyond is set to them, as in the public notebooks.
+        Limits of the natural logarithm of power in µV²/Hz; values beyond are clipped, as in the public notebooks.
     offset, scale
-        A pixel is (logarithm + offset) / scale. The defaults make the pixels of the two real spectrograms that we
-        have about zero on average with a standard deviation of one.
+        A pixel is (logarithm + offset) / scale. With the defaults, the pixels of two real spectrograms have a mean of
+        about zero and a standard deviation of about one.
     """
 
     columns: int = Field(N_COLUMNS, ge=2, le=N_COLUMNS, multiple_of=2)
@@ -45,8 +45,8 @@ class ContextSettings(Settings):
 class Context(nn.Module):
     """Contexts [batch, 4, 100, 300] in µV²/Hz to images [batch, 4, 100, width].
 
-    A missing pixel (NaN) gets the mean of its row, that is of the same region and frequency at other times; where the
-    whole row is missing, zero, which is about the mean of all images.
+    A missing pixel (NaN) gets the mean of its row: the same region and frequency at other times. If the whole row is
+    missing, it gets zero, which is about the mean of all images.
     """
 
     pool: Tensor
@@ -57,13 +57,13 @@ class Context(nn.Module):
         self.register_buffer("pool", _pool(settings.columns, settings.width), persistent=False)
 
     def forward(self, contexts: Tensor) -> Tensor:
-        """Return the images; float32 whatever the autocast."""
+        """Return the images, always in float32, also under autocast."""
         settings = self.settings
         with torch.autocast(contexts.device.type, enabled=False):
             skipped = (N_COLUMNS - settings.columns) // 2
             power = contexts[..., skipped : skipped + settings.columns].float()
             missing = power.isnan()
-            # The clip comes before the logarithm, and one stands in for what is missing: no infinity is ever made.
+            # Clipping comes before the logarithm, and missing values are replaced by one, so no infinity occurs.
             limits = math.exp(settings.low), math.exp(settings.high)
             level = power.masked_fill(missing, 1.0).clamp(*limits).log()
             pixels = ((level + settings.offset) / settings.scale).masked_fill(missing, 0.0)
@@ -73,7 +73,7 @@ class Context(nn.Module):
 
 
 def _pool(columns: int, width: int) -> Tensor:
-    """Return the matrix [column, pixel] that averages columns, of which one may belong to two pixels in part."""
+    """Return the matrix [column, pixel] that averages columns; a column may contribute to two pixels."""
     edges = torch.linspace(0, columns, width + 1, dtype=torch.float64)
     first = torch.arange(columns, dtype=torch.float64)[:, None]
     overlap = torch.minimum(edges[1:], first + 1) - torch.maximum(edges[:-1], first)

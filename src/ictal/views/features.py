@@ -1,7 +1,7 @@
-"""The feature view: the figures that an electroencephalographer would measure in a window, 101 of them.
+"""The feature view: 101 measurements of a window, of the kind that an electroencephalographer would make.
 
-Each figure is the same for a window and its mirror image, and none changes with the reference: all are of the
-derivations of the double banana.
+Each is the same for a window and its left-right mirror image. None depends on the reference, since all are based on
+the derivations of the double banana.
 """
 
 import math
@@ -21,31 +21,31 @@ from ictal.views.waveform import Waveform, WaveformSettings
 
 DECIMATE = 4
 RATE_HZ = 50
-"""Samples per second of the traces; they carry what lies below 25 Hz."""
+"""Samples per second of the traces, enough for frequencies below 25 Hz."""
 FRAME_S = 4
-"""Length of the Hann windows of the spectra, of which each begins 2 s after the one before."""
+"""Length of the Hann windows of the spectra; each begins 2 s after the one before."""
 STEP = FRAME_S * RATE_HZ // 2
 HERTZ = np.arange(2, 80) / FRAME_S
 """Frequencies of the spectra: 0.5 to 19.75 Hz."""
 BANDS_HZ = ((0.5, 1.5), (1.5, 3), (3, 5), (5, 8), (8, 13), (13, 20))
 SLOW = slice(int((HERTZ < 8).sum()))
-"""Frequencies below 8 Hz, where it is asked whether there is one rhythm or a mixture of all."""
+"""Frequencies below 8 Hz, whose entropy distinguishes a single rhythm from a mixture."""
 PIECE = CENTRE_S * RATE_HZ
 N_PIECES = WINDOW_S // CENTRE_S
-"""Repetition is measured in pieces of 10 s; the one in the middle is the labelled centre."""
+"""Repetition is measured in pieces of 10 s; the middle one is the labelled centre."""
 CENTRE = slice(N_PIECES // 2, N_PIECES // 2 + 1)
-"""That piece."""
+"""The middle piece."""
 CENTRE_FRAMES = slice(10, 14)
-"""The frames of the spectra that lie within it: those that begin 20 to 26 s after the window."""
+"""The frames of the spectra within the centre: those that begin 20 to 26 s after the start of the window."""
 
 assert (CENTRE.start * CENTRE_S, CENTRE.stop * CENTRE_S) == (20, 30)
 assert CENTRE_FRAMES.start * FRAME_S / 2 == 20
 assert (CENTRE_FRAMES.stop - 1) * FRAME_S / 2 + FRAME_S == 30
 
 FINE_HZ = np.arange(1, 401) * (RATE_HZ / (2 * PIECE))
-"""Frequencies, up to 20 Hz, from which the autocorrelation of a piece is made."""
+"""Frequencies, up to 20 Hz, from which the autocorrelation of a piece is calculated."""
 LAGS = np.arange(RATE_HZ // 5, 5 * RATE_HZ // 2 + 1)
-"""Lags at which repetition is looked for, in samples: 0.2 to 2.5 s, hence 0.4 to 5 per second."""
+"""Lags at which repetition is searched, in samples: 0.2 to 2.5 s, that is 0.4 to 5 per second."""
 SMOOTHED = 5
 """Samples over which the envelope of slopes is averaged: a tenth of a second."""
 
@@ -60,7 +60,7 @@ LEFT, RIGHT, MIDLINE, FRONT, BACK = (
         "T5-O1 P3-O1 P4-O2 T6-O2",
     )
 )
-# In the montage, the right parasagittal chain comes before the lateral one: homologous rows stand side by side.
+# In the montage, the right parasagittal chain precedes the lateral one; reorder so that homologous rows match.
 RIGHT = [*RIGHT[4:], *RIGHT[:4]]
 
 SPANS = ("centre", "window")
@@ -85,52 +85,52 @@ FEATURES = (
     "window: log power, loudest minus quietest",
     "log power, centre minus window",
 )
-"""Name of each figure, in the order of `Features`."""
+"""Name of each feature, in the order of `Features`."""
 
 LITTLE_UV2, LITTLE_UV_S = 0.1, 1.0
-"""Added before a logarithm: to a power, and to a slope."""
+"""Added to a power, and to a slope, before taking the logarithm."""
 
 
 class FeaturesSettings(Settings):
-    """What may be chosen of the figures.
+    """Settings of the feature view.
 
     Attributes
     ----------
     clip_uv
-        Larger voltages of a derivation are cut to this, in µV.
+        Larger voltages of a derivation are clipped to this, in µV.
     """
 
     clip_uv: float = Field(1000.0, gt=0)
 
     @property
     def waveform(self) -> WaveformSettings:
-        """The traces that the figures are of, in µV."""
+        """Settings of the traces that are measured, in µV."""
         return WaveformSettings(montage="double_banana", decimate=DECIMATE, clip_uv=self.clip_uv, scale_uv=1.0)
 
 
 class Features(nn.Module):
-    """Raw windows [batch, 20, 10000] in µV to figures [batch, feature], named by `FEATURES`.
+    """Raw windows [batch, 20, 10000] in µV to features [batch, feature], named by `FEATURES`.
 
     **Measures** of each derivation, over the labelled centre (10 s) and over the window (50 s):
 
     - the natural logarithm of the power in six bands (µV²; Welch's method, Hann windows of 4 s);
     - the natural logarithm of the line length per second (µV/s; Esteller et al. 2001);
-    - the entropy of the spectrum from 0.5 to 8 Hz (nats): low where one rhythm dominates;
-    - the natural logarithm of the kurtosis: high where discharges stand out of a quiet background.
+    - the entropy of the spectrum from 0.5 to 8 Hz (nats): low if one rhythm dominates;
+    - the natural logarithm of the kurtosis: high if discharges stand out from a quiet background.
 
-    Of each there is what is *typical* (the median of a hemisphere's eight derivations, mean of both hemispheres), the
-    *asymmetry* (absolute difference of the hemispheres, each by its two largest values), the mean of the *midline*,
-    and *front minus back* (the derivations of Fp1 and Fp2 less those of O1 and O2).
+    For each measure there are four features: *typical* (the median of a hemisphere's eight derivations, averaged over
+    both hemispheres), *asymmetry* (absolute difference of the hemispheres, each by its two largest values), *midline*
+    (mean), and *front minus back* (the derivations of Fp1 and Fp2 minus those of O1 and O2).
 
-    **Repetition** is read off the autocorrelation of 10 s, the mean over derivations: of the *waves* as they are, and
-    of *transients*, the mean slope over 0.1 s, which repeats where discharges do, whatever their shape. There are the
-    *height* of the best peak from 0.2 to 2.5 s (0: none, 1: a perfect repetition), that times the *rate* there
-    (log2 of Hz), the height in the *better side*, the deepest *trough*, and the standard deviation of the height from
-    one 10 s to the next (*change*).
+    **Repetition** comes from the autocorrelation over 10 s, averaged over derivations: of the *waves* themselves, and
+    of *transients*, the mean slope over 0.1 s, which repeats with discharges of any shape. The features are the
+    *height* of the best peak from 0.2 to 2.5 s (0: none, 1: perfect repetition), the height times its *rate* (log2 of
+    Hz), the height on the *better side*, the deepest *trough*, and the standard deviation of the height over pieces
+    (*change*).
 
-    **Synchrony** is the correlation between homologous derivations of both hemispheres, of waves and of slopes: the
-    median of the eight, and the mean of the two highest. **Continuity** is the log power in the third quietest of 24
-    frames, the range from there to the third loudest, and how the centre compares with the whole.
+    **Synchrony** is the correlation between homologous derivations of both hemispheres, for waves and for slopes: the
+    median of the eight, and the mean of the two highest. **Continuity** is the log power of the third quietest of 24
+    frames, the range from there to the third loudest, and the centre compared with the whole window.
     """
 
     spectrum: Tensor
@@ -157,7 +157,7 @@ class Features(nn.Module):
             self.register_buffer(name, torch.from_numpy(values.astype(np.float32)), persistent=False)
 
     def forward(self, windows: Tensor) -> Tensor:
-        """Return the figures; float32 whatever the autocast."""
+        """Return the features, always in float32, also under autocast."""
         with torch.autocast(windows.device.type, enabled=False):
             traces = self.traces(windows.float())
             pieces = traces.reshape(*traces.shape[:2], N_PIECES, PIECE)
@@ -176,7 +176,7 @@ class Features(nn.Module):
             return torch.cat(figures, dim=1)
 
     def _spectra(self, traces: Tensor) -> Tensor:
-        """Return power densities [batch, derivation, frame, frequency], µV²/Hz."""
+        """Return power spectral densities [batch, derivation, frame, frequency], µV²/Hz."""
         halves = traces.reshape(*traces.shape[:2], -1, STEP)
         frames = torch.cat([halves[:, :, :-1], halves[:, :, 1:]], dim=-1)
         return _power((frames - frames.mean(dim=-1, keepdim=True)) @ self.spectrum)
@@ -212,27 +212,27 @@ class Features(nn.Module):
         return torch.stack([*figures, *changes], dim=1)
 
     def _autocorrelation(self, power: Tensor) -> Tensor:
-        """Return the autocorrelation at `LAGS` of what has this power at `FINE_HZ`, as if it went on for ever."""
+        """Return the autocorrelation at `LAGS` of a signal with some power at `FINE_HZ`, corrected for its length."""
         return (power @ self.cosines) / (power.sum(dim=-1, keepdim=True) + 1e-3) / self.overlap
 
 
 def _waves(hertz: npt.NDArray[np.floating], n_samples: int) -> npt.NDArray[np.float64]:
-    """Return cosines, then sines, of these frequencies at `RATE_HZ`, [time, 2 x frequency]."""
+    """Return cosines, then sines, of some frequencies at `RATE_HZ`, [time, 2 x frequency]."""
     phase = 2 * np.pi * np.outer(np.arange(n_samples) / RATE_HZ, hertz)
     return np.asarray(np.hstack([np.cos(phase), np.sin(phase)]), dtype=np.float64)
 
 
 def _power(projected: Tensor) -> Tensor:
-    """Return the squared size of cosines and sines, [..., 2 x frequency] to [..., frequency]."""
+    """Return the power from projections on cosines and sines, [..., 2 x frequency] to [..., frequency]."""
     cosine, sine = projected.square().chunk(2, dim=-1)
     return cosine + sine
 
 
 def _best_peak(correlation: Tensor, overlap: Tensor) -> tuple[Tensor, Tensor]:
-    """Return height (0 where there is none) and rate (log2 of Hz) of the best local maximum over the last axis.
+    """Return height (0 if there is none) and rate (log2 of Hz) of the best local maximum over the last axis.
 
-    What repeats after one period repeats after two. So that the first is found, the peaks are ranked by height times
-    overlap, which falls with the lag.
+    A signal that repeats after one period also repeats after two. Peaks are therefore ranked by height times overlap,
+    which decreases with the lag, to find the first.
     """
     inner = correlation[..., 1:-1]
     is_peak = (inner >= correlation[..., :-2]) & (inner >= correlation[..., 2:])
@@ -242,7 +242,7 @@ def _best_peak(correlation: Tensor, overlap: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def _median(values: Tensor) -> Tensor:
-    """Return the median over an even number of values in the last axis; export knows topk but no median."""
+    """Return the median over an even number of values in the last axis; ONNX export supports topk, not median."""
     half = values.shape[-1] // 2
     return values.topk(half + 1, dim=-1).values[..., half - 1 :].mean(dim=-1)
 
@@ -266,7 +266,7 @@ def _pooled(measures: Tensor) -> Tensor:
 
 def _synchrony(pieces: Tensor, slopes: Tensor) -> Tensor:
     figures = []
-    for course, little in ((pieces, 1.0), (slopes, 10.0)):  # µV², (µV/s)²: what is silent is not synchronous
+    for course, little in ((pieces, 1.0), (slopes, 10.0)):  # µV², (µV/s)²: silence is not synchrony
         products = (course[:, LEFT] * course[:, RIGHT]).mean(dim=-1)
         sizes = course.square().mean(dim=-1)
         for part in (CENTRE, slice(None)):

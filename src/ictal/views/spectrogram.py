@@ -16,33 +16,33 @@ from ictal.core.windows import RATE_HZ
 from ictal.views.middle import MiddleSettings, middle
 
 POWER_FLOOR = 1e-10
-"""The least power that a decibel is taken of, µV² (librosa's `amin`)."""
+"""Smallest power that is converted to decibels, µV² (librosa's `amin`)."""
 RANK_TOLERANCE = 1e-7
 
 
 class SpectrogramSettings(MiddleSettings):
-    """How images are made; the sizes are those of the reference.
+    """Settings of the spectrogram images; the default sizes are those of the reference.
 
     Attributes
     ----------
     n_mels, width
-        Height and width of the image: mel bands, and frames over the time that is looked at.
+        Height and width of the image: mel bands, and frames over the part of the window that is used.
     frame
-        Samples of the Hann window.
+        Length of the Hann window, samples.
     n_fft
-        Length of the Fourier transform that the frame is padded to: frequencies are RATE_HZ / n_fft apart.
+        Length of the Fourier transform, to which a frame is padded: frequencies are RATE_HZ / n_fft apart.
     max_hz
         Upper edge of the highest band.
     reference
-        What 0 dB is. 'global': 1 µV² for every image, so that amplitude is kept; 'image': the maximum of each
-        derivation's own spectrogram, with everything more than `range_db` below it raised to that floor.
+        Meaning of 0 dB. 'global': 1 µV² for every image, which keeps the amplitude. 'image': the maximum of each
+        derivation's own spectrogram; values more than `range_db` below it are raised to that floor.
     range_db
         See `reference`.
     offset_db, scale_db
-        A pixel is (decibels + offset_db) / scale_db. The defaults make the pixels of real critical-care EEG, at 0 dB
-        = 1 µV², about zero on average with a standard deviation of one.
+        A pixel is (decibels + offset_db) / scale_db. With the defaults, the pixels of real critical-care EEG, at 0 dB
+        = 1 µV², have a mean of about zero and a standard deviation of about one.
     clip
-        Pixels beyond +-clip are set to it, so that an artifact does not outweigh a batch; None: as they are.
+        Pixels are clipped to +-clip, so that an artifact does not dominate a batch; None for no clipping.
     seconds
         See `MiddleSettings`.
     """
@@ -72,7 +72,7 @@ class SpectrogramSettings(MiddleSettings):
         return self.n_seen // self.width
 
     def pixels(self, levels: Tensor) -> Tensor:
-        """Return decibels as pixels: moved, scaled and clipped."""
+        """Return decibels as pixels: shifted, scaled and clipped."""
         pixels = (levels + self.offset_db) / self.scale_db
         return pixels if self.clip is None else pixels.clamp(-self.clip, self.clip)
 
@@ -105,11 +105,11 @@ def fourier_factors(
 ) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64], npt.NDArray[np.float64]]:
     """Return the windowed Fourier transform of a frame, below `max_hz`, as a product of thin matrices.
 
-    A frame of 128 samples padded to 1,024 holds only 128 numbers, and only the lowest bins are looked at, so
-    ``frame @ basis`` already holds all that the cosines and sines of these bins can see (19 + 19 numbers at
-    the reference's settings; what is cut off is below 1e-7 of the largest singular value, the rounding of
-    float32). This is the FFT without its zeros and without its unused bins. Phases count from the middle of the
-    frame, where cosines see only what is even and sines what is odd; the power does not depend on it.
+    A frame of 128 samples padded to 1,024 contains only 128 numbers, and only the lowest bins are used. Therefore
+    ``frame @ basis`` contains all that the cosines and sines of these bins depend on (19 + 19 numbers with the
+    reference's settings; singular values below 1e-7 of the largest, the rounding of float32, are dropped). This is an
+    FFT without the padding and the unused bins. Phases are relative to the middle of the frame, where cosines depend
+    only on the even part and sines on the odd part; this does not change the power.
 
     Returns
     -------
@@ -133,12 +133,12 @@ def fourier_factors(
 class MelDecibels(nn.Module):
     """Raw windows [batch, 20, 10000] in µV to mel power in dB, [batch, channel, width, n_mels].
 
-    Frame i is centred on sample i * hop, and the signal continues as zeros.
+    Frame i is centred on sample i * hop; the signal is padded with zeros.
 
     Parameters
     ----------
     matrix
-        [channel, 20]: what each channel takes of each electrode.
+        [channel, 20]: the weight of each electrode in each channel.
     settings
         Frames, bands and reference.
     """
@@ -160,11 +160,11 @@ class MelDecibels(nn.Module):
             self.register_buffer(name, tensor, persistent=False)
 
     def forward(self, windows: Tensor) -> Tensor:
-        """Return the decibels, before any offset and scale."""
+        """Return decibels, before offset and scale."""
         return 10 * self.powers(windows).log10()
 
     def powers(self, windows: Tensor) -> Tensor:
-        """Return the power of which the decibels are taken, as a multiple of 0 dB."""
+        """Return the power relative to 0 dB, before it is converted to decibels."""
         settings = self.settings
         half, windows = settings.frame // 2, middle(windows, settings.n_seen)
         last = (settings.width - 1) * settings.hop + settings.frame
@@ -174,7 +174,7 @@ class MelDecibels(nn.Module):
         return power
 
     def of_frames(self, electrodes: Tensor) -> Tensor:
-        """Return the power, in µV², of all frames within a signal of any length, the first at its begin."""
+        """Return the power, in µV², of all frames within a signal of any length, starting at its first sample."""
         signal = self.matrix @ electrodes
         if torch.compiler.is_exporting():
             power = self._power_by_convolution(signal)
@@ -182,12 +182,12 @@ class MelDecibels(nn.Module):
             projected = signal.unfold(-1, self.settings.frame, self.settings.hop) @ self.basis
             n_cosines = len(self.cosine)
             cosine, sine = projected[..., :n_cosines] @ self.cosine, projected[..., n_cosines:] @ self.sine
-            # In place, here and below: memory costs more than arithmetic.
+            # In place, here and below, because memory is slower than arithmetic.
             power = cosine.square_().addcmul_(sine, sine) @ self.mel
         return power.clamp_(min=POWER_FLOOR)
 
     def _power_by_convolution(self, signal: Tensor) -> Tensor:
-        """Return the same for an exported graph, in which an unfold would gather frame by frame, sample by sample."""
+        """Return the same for an exported graph, where unfold would gather single samples."""
         batch, channels, time = signal.shape
         of_channels = signal.reshape(batch * channels, 1, time)
         projected = F.conv1d(of_channels, self.basis.T[:, None], stride=self.settings.hop)
@@ -198,19 +198,19 @@ class MelDecibels(nn.Module):
 
 
 def float32_by_window(images: Callable[[Tensor], Tensor], windows: Tensor) -> Tensor:
-    """Return images(windows), in float32 whatever the autocast."""
+    """Return images(windows), always in float32, also under autocast."""
     with torch.autocast(windows.device.type, enabled=False):
         if windows.device.type != "cpu" or torch.compiler.is_exporting():
             return images(windows)
-        # One window after the other: what lies between stays in the processor's cache.
+        # One window at a time, so that intermediate results stay in the CPU cache.
         return torch.cat([images(window) for window in torch.split(windows, 1)])
 
 
 class Spectrogram(nn.Module):
     """Raw windows [batch, 20, 10000] in µV to images [batch, 4, n_mels, width].
 
-    Each of the 16 derivations of the double banana gets a mel power spectrogram in decibels; a chain's image is
-    the mean of its four.
+    Each of the 16 lateral derivations of the double banana gets a mel power spectrogram in decibels. The image of a
+    chain is the mean of its four.
     """
 
     def __init__(self, settings: SpectrogramSettings) -> None:
@@ -225,18 +225,18 @@ class Spectrogram(nn.Module):
     def columns(self, electrodes: Tensor) -> Tensor:
         """Return the columns of all frames within a signal [batch, 20, time], [batch, 4, n_mels, frame].
 
-        Where 0 dB is the same for all images, those of a piece of a recording hold those of each window in it whose
-        begin is a multiple of the hop, but for frames that reach beyond the window.
+        If 0 dB is the same for all images, the columns of a longer stretch contain those of every window in it that
+        begins at a multiple of the hop, except for frames that extend beyond the window.
         """
         return self._pixels(self.decibels.of_frames(electrodes))
 
     def _pixels(self, powers: Tensor) -> Tensor:
-        # The logarithm of a product, for half as many logarithms. A product of all four could leave float32.
+        # Logarithms of products need half as many logarithms. A product of all four could overflow float32.
         pairs = powers.reshape(powers.shape[0], len(CHAINS), 2, 2, *powers.shape[2:])
         logs = (pairs[:, :, :, 0] * pairs[:, :, :, 1]).log10()
         levels = (logs[:, :, 0] + logs[:, :, 1]) * (10 / 4)
         return self.settings.pixels(levels.transpose(-2, -1))
 
     def forward(self, windows: Tensor) -> Tensor:
-        """Return the images; float32 whatever the autocast."""
+        """Return the images, always in float32, also under autocast."""
         return float32_by_window(self.images, windows)

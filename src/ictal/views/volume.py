@@ -1,4 +1,4 @@
-"""The volume view: time x channel x frequency, with channels where they lie on the scalp."""
+"""The volume view: time x channel x frequency, with channels arranged as on the scalp."""
 
 from typing import Literal
 
@@ -19,23 +19,24 @@ GRID = (
     ("T5", "P3", "Pz", "P4", "T6"),
     (None, "O1", None, "O2", None),
 )
-"""The 10-20 system from above, the nose up: rows from front to back, columns from left to right."""
+"""The 10-20 system from above, nose up: rows from front to back, columns from left to right."""
 
 GRID_SHAPE = (5, 5)
 
 
 class VolumeSettings(SpectrogramSettings):
-    """How volumes are made: as the images of `SpectrogramSettings`, with fewer bands and longer frames.
+    """Settings of the volumes: as for the images of `SpectrogramSettings`, with fewer bands and longer frames.
 
     Attributes
     ----------
     n_mels, width, frame
-        Frequencies and times of the volume, and samples of the Hann window, which must reach to the next frame.
+        Frequency bands and time frames of the volume, and length of the Hann window in samples, at least one hop.
     layout
-        'line': the 18 derivations of the double banana, one after the other (`line`); 'grid': the 19 electrodes,
-        each against its neighbours (`neighbours_matrix`), at their places in `GRID`.
+        'line': the 18 derivations of the double banana in a row (`line`). 'grid': the 19 electrodes, each relative to
+        its neighbours (`neighbours_matrix`), at their places in `GRID`.
     offset_db, scale_db
-        The defaults make the pixels of critical-care EEG about zero on average with a standard deviation of one.
+        With the defaults, the pixels of critical-care EEG have a mean of about zero and a standard deviation of about
+        one.
     """
 
     n_mels: int = Field(32, ge=8)
@@ -50,18 +51,18 @@ class VolumeSettings(SpectrogramSettings):
     def _frames_touch(self) -> "VolumeSettings":
         if self.frame < self.hop:
             raise ValueError(
-                f"frame is {self.frame}; allowed is at least {self.hop}, the samples from one frame to the next at "
-                f"width {self.width}, so that none is left out"
+                f"frame is {self.frame}; allowed is at least {self.hop}, the distance between frames at width "
+                f"{self.width}, so that no sample is skipped"
             )
         return self
 
 
 def line() -> tuple[Derivation, ...]:
-    """Return the 18 derivations so that neighbours in the line are neighbours on the scalp.
+    """Return the 18 derivations in an order in which neighbours are also neighbours on the scalp.
 
     Down the left side, up the left parasagittal chain, down the midline, up the right parasagittal chain and down
-    the right side. Where a chain follows another they share an electrode or lie beside each other, whereas chains
-    that all run from front to back put O1 beside Fp1.
+    the right side. Consecutive chains then share an electrode or are adjacent; if all ran from front to back, O1
+    would be next to Fp1.
     """
     chains = MONTAGES["double_banana"]
     ways = (("LL", 1), ("LP", -1), ("midline", 1), ("RP", -1), ("RR", 1))
@@ -69,11 +70,11 @@ def line() -> tuple[Derivation, ...]:
 
 
 def neighbours_matrix() -> npt.NDArray[np.float32]:
-    """Return the matrix [19, 20] that takes from each electrode the mean of its neighbours in the grid.
+    """Return the matrix [19, 20] that subtracts from each electrode the mean of its neighbours in the grid.
 
-    This is the source derivation of Hjorth (Electroencephalogr. Clin. Neurophysiol. 39, 1975, 526-530). It
-    does not depend on the recording's reference, and an electrode that is off spoils its neighbours alone.
-    Neighbours are those beside, before and behind; those of Fp1, Fp2, O1 and O2, whose row has gaps, also oblique.
+    This is the source derivation of Hjorth (Electroencephalogr. Clin. Neurophysiol. 39, 1975, 526-530). It does not
+    depend on the recording's reference, and a bad electrode affects only its neighbours. Neighbours are adjacent in a
+    row or column; for Fp1, Fp2, O1 and O2, whose rows have gaps, also diagonally.
     """
     matrix = np.zeros((len(ELECTRODES), N_CHANNELS), dtype=np.float32)
     for electrode, names in neighbours().items():
@@ -84,7 +85,7 @@ def neighbours_matrix() -> npt.NDArray[np.float32]:
 
 
 def neighbours() -> dict[str, tuple[str, ...]]:
-    """Return the neighbours of each electrode in `GRID`, see `neighbours_matrix`."""
+    """Return the neighbours of each electrode in `GRID`; see `neighbours_matrix`."""
     places = {name: (row, column) for row, names in enumerate(GRID) for column, name in enumerate(names) if name}
     found = {}
     for name, (row, column) in places.items():
@@ -98,8 +99,8 @@ def neighbours() -> dict[str, tuple[str, ...]]:
 class Volume(nn.Module):
     """Raw windows [batch, 20, 10000] in µV to volumes.
 
-    With the layout 'line' [batch, 1, time, derivation, frequency]; with 'grid' [batch, frequency, time, row,
-    column], where the six places without an electrode are zero.
+    The layout 'line' gives [batch, 1, time, derivation, frequency]; 'grid' gives [batch, frequency, time, row,
+    column], with zeros in the six places without an electrode.
     """
 
     places: Tensor
@@ -109,7 +110,7 @@ class Volume(nn.Module):
         self.settings = settings
         on_grid = settings.layout == "grid"
         self.decibels = MelDecibels(neighbours_matrix() if on_grid else montage_matrix(line()), settings)
-        # An empty place takes the channel after the last, which is zero.
+        # An empty place takes an additional channel of zeros after the last one.
         names = [name for row in GRID for name in row]
         places = torch.tensor([ELECTRODES.index(name) if name else len(ELECTRODES) for name in names])
         self.register_buffer("places", places, persistent=False)
@@ -129,5 +130,5 @@ class Volume(nn.Module):
         return on_grid.permute(0, 4, 3, 1, 2)
 
     def forward(self, windows: Tensor) -> Tensor:
-        """Return the volumes; float32 whatever the autocast."""
+        """Return the volumes, always in float32, also under autocast."""
         return float32_by_window(self.volumes, windows)

@@ -12,17 +12,17 @@ from ictal.views.middle import MiddleSettings, middle
 
 
 class WaveformSettings(MiddleSettings):
-    """How traces are made.
+    """Settings of the traces.
 
     Attributes
     ----------
     montage
         'long_chains': the reference's eight derivations; 'double_banana': all 18.
     decimate
-        Every so many samples are kept. The band-pass of `standardise` must have removed what lies above
-        half of the new rate.
+        Keep one sample of this many. The band-pass filter of `standardise` must have removed frequencies above half
+        of the new rate.
     clip_uv
-        Larger voltages are cut to this, in µV.
+        Larger voltages are clipped to this, in µV.
     scale_uv
         The voltage that becomes 1.
     seconds
@@ -41,15 +41,15 @@ class WaveformSettings(MiddleSettings):
 
     @property
     def n_samples(self) -> int:
-        """Samples of a window's traces."""
+        """Samples per trace of a window."""
         return self.n_seen // self.decimate
 
 
 class Waveform(nn.Module):
     """Raw windows [batch, 20, time] in µV to traces [batch, derivation, time / decimate].
 
-    The derivations are differences of electrodes, clipped, and divided by one global scale; of the time, perhaps only
-    the middle.
+    The derivations are differences of electrodes, clipped and divided by one global scale, either of the whole window
+    or of its middle.
     """
 
     matrix: Tensor
@@ -63,14 +63,14 @@ class Waveform(nn.Module):
         self.limit = settings.clip_uv / settings.scale_uv
 
     def middle(self, windows: Tensor) -> Tensor:
-        """Return the samples of windows that are looked at; of what it returned, all."""
+        """Return the part of windows that is used; applied again, it changes nothing."""
         if self.settings.seconds is None:
             return windows
         return middle(windows, self.settings.n_samples * self.settings.decimate)
 
     def forward(self, windows: Tensor) -> Tensor:
-        """Return the traces; float32 whatever the autocast."""
-        # Decimation commutes with the differences, and first means less to multiply.
+        """Return the traces, always in float32, also under autocast."""
+        # Decimation commutes with the differences; doing it first saves multiplications.
         with torch.autocast(windows.device.type, enabled=False):
             traces = self.matrix @ self.middle(windows)[..., :: self.settings.decimate]
             return traces.clamp(-self.limit, self.limit)
