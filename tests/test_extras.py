@@ -9,6 +9,7 @@ import tomllib
 from pathlib import Path
 from typing import Any
 
+import matplotlib as mpl
 import numpy as np
 import pandas as pd
 import pytest
@@ -28,6 +29,7 @@ def run_without(hidden: tuple[str, ...], folder: Path, *commands: list[object]) 
     """Run commands in a process that cannot import some modules, with caches of its own."""
     asked = json.dumps([[str(word) for word in command] for command in commands])
     own = {"HOME": str(folder), "XDG_CACHE_HOME": str(folder / "cache"), "XDG_DATA_HOME": str(folder / "data")}
+    own["MPLCONFIGDIR"] = mpl.get_cachedir()  # whose list of fonts takes seconds to make
     done = subprocess.run(
         [sys.executable, "-m", "tests.without", json.dumps(hidden), asked],
         cwd=PROJECT,

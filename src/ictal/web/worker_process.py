@@ -47,7 +47,7 @@ class WorkerProcess:
         IctalError
             What the method raised, or that the process died, or that torch is not installed.
         """
-        require("train", "asking the model why")
+        require("train", "explaining what a model sees")
         if not self._one_at_a_time.acquire(blocking=wait):
             raise BusyError("the model is busy with another question; ask again in a moment")
         try:
