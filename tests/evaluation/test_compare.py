@@ -304,7 +304,7 @@ def test_files_are_compared_as_their_tables_are(two, tmp_path):
 def test_a_notebook_shows_what_the_command_prints(two):
     result = compare_tables({"<good>": two["good"], "bad": two["bad"]}, n_resamples=200)
     html = result._repr_html_()
-    assert html.count("<table>") == 3
+    assert html.count("<table ") == 3
     assert "&lt;good&gt;" in html
     assert "<good>" not in html
     assert f"{result.tables[1].kl:.4f}" in html
