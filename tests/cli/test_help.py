@@ -7,6 +7,8 @@ import sys
 from collections import defaultdict
 
 import pytest
+from typer import Context
+from typer.cli import get_docs_for_click
 from typer.testing import CliRunner
 
 from ictal import cli
@@ -53,6 +55,12 @@ def test_help_has_an_example_and_no_python_types(command):
     assert f"Example: ictal {command}" in text
     assert not re.search(r"<\w+|list\[|x>=|\[default: \(", text), text
     assert max(map(len, text.splitlines())) <= 100
+
+
+def test_the_manual_has_the_same_words():
+    text = get_docs_for_click(obj=GROUP, ctx=Context(GROUP, info_name="ictal"), name="ictal")
+    assert "`--folds N`: Folds of cross-validation, by patient.  [default: that of the recipe; at least 2]" in text
+    assert not re.search(r"<\w+|list\[|x>=|\[default: \(", text)
 
 
 def test_the_list_of_commands_is_not_cut():

@@ -1,6 +1,8 @@
 """Options and arguments that several commands share."""
 
 import re
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import typer
@@ -124,15 +126,10 @@ TYPE = re.compile(r" <[^<>]*>$")
 class Command(TyperCommand):
     """A command that accepts old names of options, and whose help has no Python types and no inequalities."""
 
-    def format_options(self, ctx: Any, formatter: Any) -> None:
-        """Write arguments and options without their types, such as <list[Path]>."""
-        write = formatter.write_dl
-
-        def write_names(rows: list[tuple[str, str]], *settings: Any) -> None:
-            write([(TYPE.sub("", name), _in_words(text)) for name, text in rows], *settings)
-
-        formatter.write_dl = write_names
-        super().format_options(ctx, formatter)
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        for parameter in self.params:
+            parameter.get_help_record = partial(_in_words, parameter.get_help_record)  # type: ignore[method-assign]
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         """Parse arguments after giving options their names of today."""
@@ -141,10 +138,14 @@ class Command(TyperCommand):
         return super().parse_args(ctx, [f"{names.get(name, name)}{equals}{value}" for name, equals, value in words])
 
 
-def _in_words(text: str) -> str:
+def _in_words(record_of: Callable[[Any], tuple[str, str] | None], context: Any) -> tuple[str, str] | None:
+    """Return what the help says of a parameter, without types such as <list[Path]>, and ranges in words."""
+    if (record := record_of(context)) is None:
+        return None
+    name, text = record
     for pattern, words in IN_WORDS.items():
         text = re.sub(pattern, words, text)
-    return text
+    return TYPE.sub("", name), text
 
 
 def names_in(text: str) -> list[str]:
