@@ -24,7 +24,7 @@ def test_recordings_are_shown_where_the_settings_say_and_unreadable_ones_are_cou
     viewer.stop()
     assert place == ["127.0.0.1", 8123, False]
     assert not viewer.settings.blind
-    assert len(viewer.library) == 1
+    assert len(list(viewer.library)) == 1
     assert said[0].startswith(f"Error: {tmp_path / 'bad.edf'}")
 
 
