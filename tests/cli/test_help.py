@@ -98,6 +98,7 @@ def test_options_have_their_old_names_too(tmp_path):
             for words in ([old, "3"], [f"{old}=3"]):
                 result = CliRunner().invoke(cli.app, [command, str(table), *words])
                 assert "No such option" not in result.output, result.output
+                assert f"Note: {old} is deprecated; use {name}." in result.stderr
 
 
 def test_what_is_completed_is_what_there_is():

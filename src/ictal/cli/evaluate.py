@@ -33,7 +33,7 @@ def evaluate(
 
     chosen = recipe_of(recipe, overrides, seed)
     with bar() as progress:
-        result, predictions = model_evaluation.evaluate_model(model, data, chosen, cache, progress)
+        result, predictions = model_evaluation.evaluate_model(model, data, chosen, cache=cache, progress=progress)
     if out:
         predictions.write(out)
     results = Results(json_file)

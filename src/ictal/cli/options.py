@@ -9,6 +9,7 @@ import typer
 from typer.core import TyperCommand
 
 from ictal.cli.completion import complete_data, complete_engine, complete_model, complete_pattern, complete_recipe
+from ictal.cli.screen import say
 
 RECIPES = "A recipe that ships with ictal (quick, default, paper or finetune), or a YAML file"
 
@@ -132,10 +133,16 @@ class Command(TyperCommand):
             parameter.get_help_record = partial(_in_words, parameter.get_help_record)  # type: ignore[method-assign]
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
-        """Parse arguments after giving options their names of today."""
-        names = OLD_NAMES.get(self.name or "", {})
-        words = [word.partition("=") for word in args]
-        return super().parse_args(ctx, [f"{names.get(name, name)}{equals}{value}" for name, equals, value in words])
+        """Parse arguments after replacing the old names of options."""
+        return super().parse_args(ctx, [self._renamed(word) for word in args])
+
+    def _renamed(self, word: str) -> str:
+        name, equals, value = word.partition("=")
+        today = OLD_NAMES.get(self.name or "", {}).get(name)
+        if today is None:
+            return word
+        say(f"Note: {name} is deprecated; use {today}.")
+        return f"{today}{equals}{value}"
 
 
 def _in_words(record_of: Callable[[Any], tuple[str, str] | None], context: Any) -> tuple[str, str] | None:

@@ -55,6 +55,6 @@ def train(
     chosen = recipe_of(recipe or ("finetune" if begin_with else "quick"), overrides, seed)
     with bar() as progress:
         folder = train_model.train(
-            data, arm, chosen, out, cache, progress, begin_with=begin_with, overrides=overrides or ()
+            data, arm, chosen, out, cache=cache, progress=progress, begin_with=begin_with, overrides=overrides or ()
         )
     Results().show("Files:", *(f"  {folder / name}" for name in ("model.safetensors", "card.json")))
