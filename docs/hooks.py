@@ -21,6 +21,8 @@ HEAD = """# Command line
 
 This page shows the help of every command, as printed by `ictal --help` and `ictal COMMAND --help`.
 [Outputs](outputs.md) describes standard output, standard error and the exit codes.
+`ictal --install-completion` lets the Tab key complete commands, options, and the names of models, recipes, arms and
+patterns.
 """
 
 

@@ -7,6 +7,8 @@ import sys
 from collections import defaultdict
 
 import pytest
+from typer import Context
+from typer.cli import get_docs_for_click
 from typer.testing import CliRunner
 
 from ictal import cli
@@ -55,6 +57,12 @@ def test_help_has_an_example_and_no_python_types(command):
     assert max(map(len, text.splitlines())) <= 100
 
 
+def test_the_manual_has_the_same_words():
+    text = get_docs_for_click(obj=GROUP, ctx=Context(GROUP, info_name="ictal"), name="ictal")
+    assert "`--folds N`: Folds of cross-validation, by patient.  [default: that of the recipe; at least 2]" in text
+    assert not re.search(r"<\w+|list\[|x>=|\[default: \(", text)
+
+
 def test_the_list_of_commands_is_not_cut():
     text = help_of("", 80)
     assert "..." not in text.partition("Commands:")[2]
@@ -90,6 +98,7 @@ def test_options_have_their_old_names_too(tmp_path):
             for words in ([old, "3"], [f"{old}=3"]):
                 result = CliRunner().invoke(cli.app, [command, str(table), *words])
                 assert "No such option" not in result.output, result.output
+                assert f"Note: {old} is deprecated; use {name}." in result.stderr
 
 
 def test_what_is_completed_is_what_there_is():

@@ -280,6 +280,7 @@ def test_a_table_is_as_wide_as_it_needs_in_a_file_and_as_the_terminal_there(monk
     Results().show(shown)
     lines = re.sub(r"\x1b\[\d*m", "", capsys.readouterr().out).splitlines()
     assert max(map(len, lines)) == 60
+    assert sum(line.count("a") for line in lines) == 200 + "name".count("a"), "a cell was cut"
 
 
 def test_an_old_code_page_gets_a_question_mark_and_no_traceback(place):

@@ -160,3 +160,13 @@ def test_a_wrong_certainty_costs_what_it_costs_on_kaggle():
 def test_columns_are_in_the_order_of_the_patterns():
     assert [name.removesuffix("_vote") for name in VOTE_COLUMNS] == list(PATTERNS)
     assert [name.removesuffix("_probability") for name in PROBABILITY_COLUMNS] == list(PATTERNS)
+
+
+def test_a_notebook_shows_the_figures(by_hand):
+    result = evaluate(by_hand, N_RESAMPLES)
+    overall, groups = result.summary()
+    assert overall.rows[0] == ("KL", str(result.kl), "5")
+    assert [row[0] for row in groups.rows] == [*result.per_pattern, *result.per_stratum]
+    html = result._repr_html_()
+    assert "<p>5 windows of 4 EEGs of 3 patients</p>" in html
+    assert str(result.kl) in html

@@ -247,3 +247,17 @@ def test_sparcnet_among_twenty_experts(shared_data):
     assert max(kappas) == pytest.approx(0.69, abs=0.01)
     assert found.whole_panel.value == pytest.approx(0.556, abs=0.02)
     assert found.n_better.value == 12
+
+
+def test_a_file_is_read_and_a_notebook_shows_the_table(tmp_path):
+    labels = made_up(60, 5)
+    frame = pd.DataFrame(labels.probabilities, columns=list(PROBABILITY_COLUMNS))
+    frame.insert(0, "window_id", range(60))
+    for number, expert in enumerate(labels.experts):
+        frame[expert] = ["" if label < 0 else PATTERNS[label] for label in labels.labels[:, number]]
+    frame.to_csv(tmp_path / "labels.csv", index=False)
+    result = compare_with_experts(tmp_path / "labels.csv", 3, N_RESAMPLES)
+    known = compare_with_experts(replace(labels, patients=None), 3, N_RESAMPLES)
+    assert result.expert.value == pytest.approx(known.expert.value)
+    assert [row[0] for row in result.summary().rows] == [row.expert for row in result.rows]
+    assert f"{result.rows[0].kappa.value:.3f}" in result._repr_html_()

@@ -8,8 +8,8 @@ from typer.testing import CliRunner
 
 from ictal.cli import app
 from ictal.core.labels import VOTE_COLUMNS
-from ictal.errors import TableError, UnknownNameError
-from ictal.evaluation import ColumnNames, compare_tables, kl_divergence, read_patients, read_table
+from ictal.errors import TableError, UnknownNameError, UsageError
+from ictal.evaluation import ColumnNames, compare, compare_tables, kl_divergence, read_patients, read_table
 
 SHARED = Path(__file__).resolve().parents[3] / "shared" / "data"
 PREDICTED = [f"{name}_prediction" for name in VOTE_COLUMNS]
@@ -198,7 +198,7 @@ def test_the_command_prints_tables_and_a_verdict_and_gives_json(tmp_path):
     )
     assert made.exit_code == 0, made.output
     said = " ".join(made.output.split())
-    assert "120 windows of 20 patients (effective number 20.0), each window weighing the same" in said
+    assert "120 windows of 20 patients (effective number 20.0); each window has the same weight" in said
     assert "bad − good" in made.output
     assert "good has a lower KL than bad (difference +" in said
     assert "The data do not distinguish same and good" in said
@@ -213,7 +213,7 @@ def test_each_patient_may_weigh_the_same_on_the_command_line(tmp_path):
     table(2).to_csv(tmp_path / "b.csv", index=False)
     made = run(tmp_path / "a.csv", tmp_path / "b.csv", "--weight", "patient", "--json", tmp_path / "c.json")
     assert made.exit_code == 0, made.output
-    assert "each patient weighing the same" in " ".join(made.output.split())
+    assert "each patient has the same weight" in " ".join(made.output.split())
     told = json.loads((tmp_path / "c.json").read_text())
     assert told["weight"] == "patient"
     assert told["tables"][0]["kl_all"] is None
@@ -290,3 +290,25 @@ def test_every_measure_has_its_paired_difference(two):
     assert pair.measures["brier"].high < 0
     told = result.to_json()["differences"][0]["measures"]["auroc"]
     assert told["interval"][0] <= told["difference"] <= told["interval"][1]
+
+
+def test_files_are_compared_as_their_tables_are(two, tmp_path):
+    for name, seed, noise in (("good", 1, 0.2), ("bad", 2, 1.0)):
+        table(seed, noise).to_csv(tmp_path / f"{name}.csv", index=False)
+    files = [tmp_path / "good.csv", tmp_path / "bad.csv"]
+    expected = compare_tables(two, average=True, n_resamples=200)
+    assert compare(files, average=True, n_resamples=200).to_json() == expected.to_json()
+    named = compare({"one": files[0], "other": str(files[1])}, patients=files[0], n_resamples=200)
+    assert [one.name for one in named.tables] == ["one", "other"]
+    with pytest.raises(UsageError, match="a file is named twice"):
+        compare([files[0], files[0]])
+
+
+def test_a_notebook_shows_what_the_command_prints(two):
+    result = compare_tables({"<good>": two["good"], "bad": two["bad"]}, n_resamples=200)
+    html = result._repr_html_()
+    assert html.count("<table ") == 3
+    assert "&lt;good&gt;" in html
+    assert "<good>" not in html
+    assert f"{result.tables[1].kl:.4f}" in html
+    assert html.count("<tr>") == sum(1 + len(one.rows) for one in result.summary())

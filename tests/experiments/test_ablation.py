@@ -66,6 +66,10 @@ def test_the_run_folder_holds_what_made_it_and_what_came_out(run):
     np.testing.assert_allclose(table["test_minus_cv"], table["test_kl"] - table["cv_kl"])
     report = (run.folder / "report.html").read_text()
     assert all(f"{value:.3f}" in report for value in table["cv_kl"])
+    shown = run._repr_html_()
+    assert all(f"{value:.3f}" in shown for value in table["cv_kl"])
+    assert "has the lowest KL in cross-validation" in shown
+    assert "floor" in run.comparison._repr_html_()
 
 
 def test_a_finished_run_is_not_done_again(run, cache, monkeypatch):

@@ -137,6 +137,8 @@ def test_models_are_listed_and_one_bad_card_hides_no_other(places):
     assert "default: Look first." in result.stderr
     assert "And second" not in result.stderr
     assert "odd/card.json: is not the card of a model" in result.stderr
+    with pytest.warns(UserWarning, match=r"odd/card\.json: is not the card of a model"):
+        assert [one.name for one in ictal.list_models()] == ["default", "mine"]
     assert str(own) in result.stderr
 
 

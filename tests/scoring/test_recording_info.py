@@ -3,6 +3,7 @@ import re
 from dataclasses import replace
 from datetime import datetime
 
+import mne
 import numpy as np
 import pytest
 from hypothesis import given
@@ -11,15 +12,16 @@ from hypothesis import strategies as st
 from ictal.core.montage import CHAINS, CHANNELS, ELECTRODES, MONTAGES, derivations_of
 from ictal.core.recording import Annotation, ArraySource, Gap, Recording
 from ictal.core.windows import CENTRE_SAMPLES, Geometry
-from ictal.errors import ElectrodeError, ReadError
+from ictal.errors import ElectrodeError, ReadError, UnknownNameError
 from ictal.io import open_recording
+from ictal.io.edf.writer import write_edf
 from ictal.preprocessing.channel_mapping import map_channels
 from ictal.preprocessing.runs import recorded_runs
 from ictal.preprocessing.settings import StandardiseSettings
 from ictal.preprocessing.standardise import resample
 from ictal.scoring.export_contract import Input
 from ictal.scoring.pipeline import plan_chunks, score
-from ictal.scoring.recording_info import VIEWS, Info, describe
+from ictal.scoring.recording_info import VIEWS, Info, describe, info
 from tests.helpers import noise
 from tests.scoring.helpers import Loudness, contract
 
@@ -255,3 +257,21 @@ def test_every_real_clip_can_be_scored(shared_data):
         assert 2 < info.amplitude_uv < 200
         assert info.flat == ()
         assert info.n_windows > 0
+
+
+def test_info_takes_a_path_a_recording_or_what_mne_read(tmp_path):
+    recording = made()
+    write_edf(tmp_path / "a.edf", recording)
+    raw = mne.io.read_raw_edf(tmp_path / "a.edf", preload=True, verbose="error")
+    found = [info(one, looks_at(CHAIN)) for one in (tmp_path / "a.edf", open_recording(tmp_path / "a.edf"), raw)]
+    assert [one.n_windows for one in found] == [describe(recording, looks_at(CHAIN)).n_windows] * 3
+    assert info(recording).model == "default"
+    with pytest.raises(UnknownNameError, match="unknown model 'none'"):
+        info(recording, "none")
+
+
+def test_a_notebook_shows_what_is_known_escaped():
+    shown = describe(made(notes=("its header is <odd>",)))._repr_html_()
+    assert "its header is &lt;odd&gt;" in shown
+    assert "can score it: " in shown
+    assert "interpolated" not in shown

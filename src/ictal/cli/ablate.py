@@ -18,54 +18,50 @@ MAX_ARMS = 4
 """With more arms, only the verdict is printed, and not each comparison."""
 FILES = ("report.html", "ablation.csv", "predictions.parquet")
 
+ARMS = typer.Option(
+    "--arms",
+    metavar="ARMS",
+    help="Arms to compare, separated by commas, or all.",
+    show_default="temporal,spatial,both,features",
+    autocompletion=complete_arms,
+)
+AUGMENTATIONS = typer.Option("--augmentations", help="Measure the effect of each augmentation, for one arm.")
+CONTROLS = typer.Option("--controls", help="Check the arms on the simulator's controls as well (slow).")
+LEARNING_CURVE = typer.Option(
+    "--learning-curve",
+    metavar="ARMS",
+    help="Arms to train on fewer patients as well, separated by commas: would more patients help?",
+    autocompletion=complete_arms,
+)
+FOLDS = typer.Option(
+    "--folds", min=2, metavar="N", help="Folds of cross-validation, by patient.", show_default="that of the recipe"
+)
+WORKERS = typer.Option(
+    "--workers",
+    min=1,
+    metavar="N",
+    help="Processes that train units side by side.",
+    show_default="units run one by one",
+)
+THREADS = typer.Option(
+    "--threads", min=1, metavar="N", help="CPU threads per unit.", show_default="all; one with --workers"
+)
+OUT = typer.Option("--out", metavar="FOLDER", help="Run folder; an interrupted run resumes there.")
+
 
 def ablate(
     data: Annotated[str, DATA] = "sim",
     recipe: Annotated[str, RECIPE] = "quick",
-    arms: Annotated[
-        str | None,
-        typer.Option(
-            metavar="ARMS",
-            help="Arms to compare, separated by commas, or all.",
-            show_default="temporal,spatial,both,features",
-            autocompletion=complete_arms,
-        ),
-    ] = None,
-    augmentations: Annotated[
-        bool, typer.Option("--augmentations", help="Measure the effect of each augmentation, for one arm.")
-    ] = False,
-    controls: Annotated[
-        bool, typer.Option("--controls", help="Check the arms on the simulator's controls as well (slow).")
-    ] = False,
-    learning_curve: Annotated[
-        str | None,
-        typer.Option(
-            metavar="ARMS",
-            help="Arms to train on fewer patients as well, separated by commas: would more patients help?",
-            autocompletion=complete_arms,
-        ),
-    ] = None,
-    folds: Annotated[
-        int | None,
-        typer.Option(
-            min=2, metavar="N", help="Folds of cross-validation, by patient.", show_default="that of the recipe"
-        ),
-    ] = None,
+    arms: Annotated[str | None, ARMS] = None,
+    augmentations: Annotated[bool, AUGMENTATIONS] = False,
+    controls: Annotated[bool, CONTROLS] = False,
+    learning_curve: Annotated[str | None, LEARNING_CURVE] = None,
+    folds: Annotated[int | None, FOLDS] = None,
     seed: Annotated[int | None, SEED_OF_RECIPE] = None,
-    workers: Annotated[
-        int | None,
-        typer.Option(
-            min=1, metavar="N", help="Processes that train units side by side.", show_default="units run one by one"
-        ),
-    ] = None,
+    workers: Annotated[int | None, WORKERS] = None,
     scheduler: Annotated[str | None, SCHEDULER] = None,
-    threads: Annotated[
-        int | None,
-        typer.Option(min=1, metavar="N", help="CPU threads per unit.", show_default="all; one with --workers"),
-    ] = None,
-    out: Annotated[Path, typer.Option(metavar="FOLDER", help="Run folder; an interrupted run resumes there.")] = Path(
-        "runs/ablation"
-    ),
+    threads: Annotated[int | None, THREADS] = None,
+    out: Annotated[Path, OUT] = Path("runs/ablation"),
     cache: Annotated[Path | None, CACHE] = None,
     overrides: Annotated[list[str] | None, SET] = None,
     json_file: Annotated[str | None, JSON] = None,

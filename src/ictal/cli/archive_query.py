@@ -27,23 +27,21 @@ SHOWN = {
 }
 """Columns that are printed of each table; files have all columns."""
 
+QUESTION = typer.Argument(metavar="CONDITION", help="An SQL condition on the columns; patterns need no quotes.")
+TABLE = typer.Option(
+    "--table",
+    metavar="TABLE",
+    help="Table to search: burden (a row per recording and pattern), events, scores or recordings.",
+    autocompletion=complete_table,
+)
+CSV_FILE = typer.Option("--csv", metavar="FILE", help="Write all rows as CSV for spreadsheets.")
+
 
 def query(
     folder: Annotated[Path, ARCHIVE],
-    question: Annotated[
-        str, typer.Argument(metavar="CONDITION", help="An SQL condition on the columns; patterns need no quotes.")
-    ],
-    table: Annotated[
-        str,
-        typer.Option(
-            metavar="TABLE",
-            help="Table to search: burden (a row per recording and pattern), events, scores or recordings.",
-            autocompletion=complete_table,
-        ),
-    ] = "burden",
-    csv_file: Annotated[
-        Path | None, typer.Option("--csv", metavar="FILE", help="Write all rows as CSV for spreadsheets.")
-    ] = None,
+    question: Annotated[str, QUESTION],
+    table: Annotated[str, TABLE] = "burden",
+    csv_file: Annotated[Path | None, CSV_FILE] = None,
     json_file: Annotated[str | None, JSON] = None,
 ) -> None:
     """Find recordings, events or windows by a condition.

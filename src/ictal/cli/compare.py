@@ -12,54 +12,42 @@ from ictal.cli.screen import Results, bar, say
 if TYPE_CHECKING:
     from ictal.evaluation import TableComparison
 
-COLUMN, COLUMNS = "NAME", "NAMES"
+FILES = typer.Argument(metavar="FILES", help="Tables of predictions, CSV or Parquet, with a row per window.")
+PATIENTS = typer.Option(
+    "--patients", metavar="FILE", help="Table with the patient of each EEG, if the tables do not name them."
+)
+AVERAGE = typer.Option("--average", help="Compare the mean of all tables as well.")
+WEIGHTED = typer.Option("--weighted", help="Compare a mean with weights fitted on other patients as well.")
+WEIGHT = typer.Option(
+    "--weight",
+    metavar="UNIT",
+    help="What has the same weight: each window, eeg or patient.",
+    autocompletion=complete_weight,
+)
+ALLOW_PARTIAL = typer.Option("--allow-partial", help="Leave out windows that are not in all tables, with a note.")
+WINDOW = typer.Option(
+    "--window-columns", metavar="NAMES", help="Columns that identify a window, separated by commas."
+)
+EEG = typer.Option("--eeg-column", metavar="NAME", help="Column of the EEG.")
+PATIENT = typer.Option("--patient-column", metavar="NAME", help="Column of the patient.")
+VOTES = typer.Option("--vote-columns", metavar="NAMES", help="Six columns of votes, separated by commas.")
+PROBABILITIES = typer.Option(
+    "--probability-columns", metavar="NAMES", help="Six columns of probabilities, in the same order."
+)
 
 
 def compare(
-    files: Annotated[
-        list[Path],
-        typer.Argument(metavar="FILES", help="Tables of predictions, CSV or Parquet, with a row per window."),
-    ],
-    patients: Annotated[
-        Path | None,
-        typer.Option(metavar="FILE", help="Table with the patient of each EEG, if the tables do not name them."),
-    ] = None,
-    average: Annotated[bool, typer.Option("--average", help="Compare the mean of all tables as well.")] = False,
-    weighted: Annotated[
-        bool,
-        typer.Option("--weighted", help="Compare a mean with weights fitted on other patients as well."),
-    ] = False,
-    weight: Annotated[
-        str,
-        typer.Option(
-            metavar="UNIT",
-            help="What has the same weight: each window, eeg or patient.",
-            autocompletion=complete_weight,
-        ),
-    ] = "window",
-    allow_partial: Annotated[
-        bool, typer.Option("--allow-partial", help="Leave out windows that are not in all tables, with a note.")
-    ] = False,
-    window: Annotated[
-        str | None,
-        typer.Option(
-            "--window-columns", metavar=COLUMNS, help="Columns that identify a window, separated by commas."
-        ),
-    ] = None,
-    eeg: Annotated[str, typer.Option("--eeg-column", metavar=COLUMN, help="Column of the EEG.")] = "eeg_id",
-    patient: Annotated[
-        str, typer.Option("--patient-column", metavar=COLUMN, help="Column of the patient.")
-    ] = "patient_id",
-    votes: Annotated[
-        str | None,
-        typer.Option("--vote-columns", metavar=COLUMNS, help="Six columns of votes, separated by commas."),
-    ] = None,
-    probabilities: Annotated[
-        str | None,
-        typer.Option(
-            "--probability-columns", metavar=COLUMNS, help="Six columns of probabilities, in the same order."
-        ),
-    ] = None,
+    files: Annotated[list[Path], FILES],
+    patients: Annotated[Path | None, PATIENTS] = None,
+    average: Annotated[bool, AVERAGE] = False,
+    weighted: Annotated[bool, WEIGHTED] = False,
+    weight: Annotated[str, WEIGHT] = "window",
+    allow_partial: Annotated[bool, ALLOW_PARTIAL] = False,
+    window: Annotated[str | None, WINDOW] = None,
+    eeg: Annotated[str, EEG] = "eeg_id",
+    patient: Annotated[str, PATIENT] = "patient_id",
+    votes: Annotated[str | None, VOTES] = None,
+    probabilities: Annotated[str | None, PROBABILITIES] = None,
     seed: Annotated[int, SEED] = 0,
     json_file: Annotated[str | None, JSON] = None,
 ) -> None:

@@ -12,15 +12,15 @@ from ictal.cli.screen import Results, bar, say
 if TYPE_CHECKING:
     from ictal.evaluation import Evaluation
 
+OUT = typer.Option("--out", metavar="FILE", help="Write the predictions here (.parquet or .csv).")
+
 
 def evaluate(
     model: Annotated[Path, MODEL_ARGUMENT],
     data: Annotated[str, DATA],
     recipe: Annotated[str, RECIPE] = "quick",
     seed: Annotated[int | None, SEED_OF_RECIPE] = None,
-    out: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Write the predictions here (.parquet or .csv).")
-    ] = None,
+    out: Annotated[Path | None, OUT] = None,
     cache: Annotated[Path | None, CACHE] = None,
     overrides: Annotated[list[str] | None, SET] = None,
     json_file: Annotated[str | None, JSON] = None,
@@ -33,7 +33,7 @@ def evaluate(
 
     chosen = recipe_of(recipe, overrides, seed)
     with bar() as progress:
-        result, predictions = model_evaluation.evaluate_model(model, data, chosen, cache, progress)
+        result, predictions = model_evaluation.evaluate_model(model, data, chosen, cache=cache, progress=progress)
     if out:
         predictions.write(out)
     results = Results(json_file)

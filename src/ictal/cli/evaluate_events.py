@@ -11,20 +11,17 @@ from ictal.cli.screen import Results, new_table
 if TYPE_CHECKING:
     from ictal.scoring.event_agreement import EventEvaluation
 
+SCORES = typer.Argument(
+    metavar="SCORES", help="Scores (Parquet), events (BIDS events.tsv), or a folder of such files."
+)
+EVENTS = typer.Argument(
+    metavar="REFERENCE", help="BIDS events.tsv, a folder of such files, or a table with a row per recording."
+)
+
 
 def evaluate_events(
-    scores: Annotated[
-        Path,
-        typer.Argument(
-            metavar="SCORES", help="Scores (Parquet), events (BIDS events.tsv), or a folder of such files."
-        ),
-    ],
-    events: Annotated[
-        Path,
-        typer.Argument(
-            metavar="REFERENCE", help="BIDS events.tsv, a folder of such files, or a table with a row per recording."
-        ),
-    ],
+    scores: Annotated[Path, SCORES],
+    events: Annotated[Path, EVENTS],
     pattern: Annotated[str, PATTERN] = "seizure",
     json_file: Annotated[str | None, JSON] = None,
 ) -> None:

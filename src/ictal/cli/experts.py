@@ -8,20 +8,17 @@ import typer
 from ictal.cli.options import JSON, SEED
 from ictal.cli.screen import Results, say
 
+FILE = typer.Argument(
+    metavar="FILE",
+    help="Labels per expert and a model's probabilities: CSV or Parquet (window_id, six probabilities, a "
+    "column per expert with names of patterns or empty cells), or .npz (labels, classes, probability).",
+)
+MIN_OTHERS = typer.Option("--min-others", min=1, metavar="N", help="Labels of other experts that a window needs.")
+
 
 def experts(
-    file: Annotated[
-        Path,
-        typer.Argument(
-            metavar="FILE",
-            help="Labels per expert and a model's probabilities: CSV or Parquet (window_id, six probabilities, a "
-            "column per expert with names of patterns or empty cells), or .npz (labels, classes, probability).",
-        ),
-    ],
-    min_others: Annotated[
-        int,
-        typer.Option("--min-others", min=1, metavar="N", help="Labels of other experts that a window needs."),
-    ] = 3,
+    file: Annotated[Path, FILE],
+    min_others: Annotated[int, MIN_OTHERS] = 3,
     seed: Annotated[int, SEED] = 0,
     json_file: Annotated[str | None, JSON] = None,
 ) -> None:

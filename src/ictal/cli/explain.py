@@ -9,28 +9,29 @@ from ictal.cli.completion import complete_method, complete_page
 from ictal.cli.options import DATA, JSON, MODEL_ARGUMENT, PATTERN, RECIPE, SET
 from ictal.cli.screen import Results
 
+WINDOW = typer.Option("--window", metavar="ID", help="Id of the window.")
+OUT = typer.Option("--out", metavar="FILE", help="Figure to write (.svg or .png).")
+METHOD = typer.Option(
+    "--method", metavar="METHOD", help="occlusion, gradients or gradcam.", autocompletion=complete_method
+)
+CHECK = typer.Option("--check", help="Test whether the explanation changes with random weights.")
+PAGE = typer.Option(
+    "--page",
+    metavar="PART",
+    help="Traces to draw: the 10 s in the centre, or the whole window.",
+    autocompletion=complete_page,
+)
+
 
 def explain(
     model: Annotated[Path, MODEL_ARGUMENT],
     data: Annotated[str, DATA],
-    window: Annotated[str, typer.Option(metavar="ID", help="Id of the window.")],
-    out: Annotated[Path, typer.Option(metavar="FILE", help="Figure to write (.svg or .png).")],
+    window: Annotated[str, WINDOW],
+    out: Annotated[Path, OUT],
     pattern: Annotated[str | None, PATTERN] = None,
-    method: Annotated[
-        str,
-        typer.Option(metavar="METHOD", help="occlusion, gradients or gradcam.", autocompletion=complete_method),
-    ] = "occlusion",
-    check: Annotated[
-        bool, typer.Option("--check", help="Test whether the explanation changes with random weights.")
-    ] = False,
-    page: Annotated[
-        str,
-        typer.Option(
-            metavar="PART",
-            help="Traces to draw: the 10 s in the centre, or the whole window.",
-            autocompletion=complete_page,
-        ),
-    ] = "centre",
+    method: Annotated[str, METHOD] = "occlusion",
+    check: Annotated[bool, CHECK] = False,
+    page: Annotated[str, PAGE] = "centre",
     recipe: Annotated[str, RECIPE] = "quick",
     overrides: Annotated[list[str] | None, SET] = None,
     json_file: Annotated[str | None, JSON] = None,

@@ -12,16 +12,15 @@ if TYPE_CHECKING:
     from ictal.errors import ModelError
     from ictal.models.hub import NamedModel
 
+NAME = typer.Argument(
+    metavar="MODEL",
+    help="Print the card of this model: its name, or its folder.",
+    autocompletion=complete_model,
+)
+
 
 def models(
-    name: Annotated[
-        str | None,
-        typer.Argument(
-            metavar="MODEL",
-            help="Print the card of this model: its name, or its folder.",
-            autocompletion=complete_model,
-        ),
-    ] = None,
+    name: Annotated[str | None, NAME] = None,
     json_file: Annotated[str | None, JSON] = None,
 ) -> None:
     """List the models, or print the card of one.

@@ -1,12 +1,15 @@
 """Options and arguments that several commands share."""
 
 import re
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import typer
 from typer.core import TyperCommand
 
 from ictal.cli.completion import complete_data, complete_engine, complete_model, complete_pattern, complete_recipe
+from ictal.cli.screen import say
 
 RECIPES = "A recipe that ships with ictal (quick, default, paper or finetune), or a YAML file"
 
@@ -124,27 +127,32 @@ TYPE = re.compile(r" <[^<>]*>$")
 class Command(TyperCommand):
     """A command that accepts old names of options, and whose help has no Python types and no inequalities."""
 
-    def format_options(self, ctx: Any, formatter: Any) -> None:
-        """Write arguments and options without their types, such as <list[Path]>."""
-        write = formatter.write_dl
-
-        def write_names(rows: list[tuple[str, str]], *settings: Any) -> None:
-            write([(TYPE.sub("", name), _in_words(text)) for name, text in rows], *settings)
-
-        formatter.write_dl = write_names
-        super().format_options(ctx, formatter)
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        for parameter in self.params:
+            parameter.get_help_record = partial(_in_words, parameter.get_help_record)  # type: ignore[method-assign]
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
-        """Parse arguments after giving options their names of today."""
-        names = OLD_NAMES.get(self.name or "", {})
-        words = [word.partition("=") for word in args]
-        return super().parse_args(ctx, [f"{names.get(name, name)}{equals}{value}" for name, equals, value in words])
+        """Parse arguments after replacing the old names of options."""
+        return super().parse_args(ctx, [self._renamed(word) for word in args])
+
+    def _renamed(self, word: str) -> str:
+        name, equals, value = word.partition("=")
+        today = OLD_NAMES.get(self.name or "", {}).get(name)
+        if today is None:
+            return word
+        say(f"Note: {name} is deprecated; use {today}.")
+        return f"{today}{equals}{value}"
 
 
-def _in_words(text: str) -> str:
+def _in_words(record_of: Callable[[Any], tuple[str, str] | None], context: Any) -> tuple[str, str] | None:
+    """Return what the help says of a parameter, without types such as <list[Path]>, and ranges in words."""
+    if (record := record_of(context)) is None:
+        return None
+    name, text = record
     for pattern, words in IN_WORDS.items():
         text = re.sub(pattern, words, text)
-    return text
+    return TYPE.sub("", name), text
 
 
 def names_in(text: str) -> list[str]:

@@ -31,26 +31,25 @@ if TYPE_CHECKING:
 MAX_EVENTS = 12
 """Events that are printed; the others are counted."""
 
+OUT = typer.Option(
+    "--out",
+    metavar="FOLDER",
+    help="Folder of the results.",
+    show_default="ictal_NAME in the current folder; ictal for several recordings",
+)
+FORMATS = typer.Option(
+    "--formats",
+    metavar="NAMES",
+    help="Any of parquet, csv, bids, json, report, edf, separated by commas; or all.",
+    autocompletion=complete_formats,
+)
+
 
 def score(
     files: Annotated[list[Path], RECORDINGS],
     model: Annotated[Path, MODEL] = Path("default"),
-    out: Annotated[
-        Path | None,
-        typer.Option(
-            metavar="FOLDER",
-            help="Folder of the results.",
-            show_default="ictal_NAME in the current folder; ictal for several recordings",
-        ),
-    ] = None,
-    formats: Annotated[
-        str,
-        typer.Option(
-            metavar="NAMES",
-            help="Any of parquet, csv, bids, json, report, edf, separated by commas; or all.",
-            autocompletion=complete_formats,
-        ),
-    ] = "parquet,csv,bids,json,report",
+    out: Annotated[Path | None, OUT] = None,
+    formats: Annotated[str, FORMATS] = "parquet,csv,bids,json,report",
     step: Annotated[float, STEP] = 10.0,
     engine: Annotated[str, ENGINE] = "auto",
     interpolate: Annotated[int, INTERPOLATE] = 0,

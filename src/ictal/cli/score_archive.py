@@ -20,16 +20,16 @@ from ictal.cli.options import (
 )
 from ictal.cli.screen import Results
 
+SOURCE = typer.Argument(
+    metavar="SOURCE",
+    help="A folder, BIDS data set or manifest (CSV or Parquet with a column 'file'), or the URL of one.",
+)
+OUT = typer.Option("--out", metavar="FOLDER", help="Folder of the results, which all workers share.")
+
 
 def score_archive(
-    source: Annotated[
-        str,
-        typer.Argument(
-            metavar="SOURCE",
-            help="A folder, BIDS data set or manifest (CSV or Parquet with a column 'file'), or the URL of one.",
-        ),
-    ],
-    out: Annotated[Path, typer.Option(metavar="FOLDER", help="Folder of the results, which all workers share.")],
+    source: Annotated[str, SOURCE],
+    out: Annotated[Path, OUT],
     model: Annotated[Path, MODEL] = Path("default"),
     step: Annotated[float, STEP] = 10.0,
     engine: Annotated[str, ENGINE] = "auto",

@@ -8,25 +8,22 @@ import typer
 from ictal.cli.options import SEED
 from ictal.cli.screen import Results, bar
 
+OUT = typer.Option("--out", metavar="PATH", help="Folder to create, in HMS layout; with --hours, the EDF file.")
+PATIENTS = typer.Option("--patients", min=2, metavar="N", help="Number of patients.", show_default="100")
+EEGS = typer.Option("--eegs", min=1, metavar="N", help="EEGs of 50 s per patient.", show_default="5")
+HOURS = typer.Option("--hours", metavar="HOURS", help="Write one recording of this length instead.")
+PATIENT = typer.Option(
+    "--patient", min=0, metavar="N", help="Number of the patient to record, with --hours.", show_default="0"
+)
+
 
 def simulate(
-    out: Annotated[
-        Path, typer.Option(metavar="PATH", help="Folder to create, in HMS layout; with --hours, the EDF file.")
-    ],
-    patients: Annotated[
-        int | None, typer.Option(min=2, metavar="N", help="Number of patients.", show_default="100")
-    ] = None,
-    eegs: Annotated[
-        int | None, typer.Option(min=1, metavar="N", help="EEGs of 50 s per patient.", show_default="5")
-    ] = None,
+    out: Annotated[Path, OUT],
+    patients: Annotated[int | None, PATIENTS] = None,
+    eegs: Annotated[int | None, EEGS] = None,
     seed: Annotated[int, SEED] = 0,
-    hours: Annotated[
-        float | None, typer.Option(metavar="HOURS", help="Write one recording of this length instead.")
-    ] = None,
-    patient: Annotated[
-        int | None,
-        typer.Option(min=0, metavar="N", help="Number of the patient to record, with --hours.", show_default="0"),
-    ] = None,
+    hours: Annotated[float | None, HOURS] = None,
+    patient: Annotated[int | None, PATIENT] = None,
 ) -> None:
     """Simulate EEG: a data set with votes, or one recording.
 

@@ -10,36 +10,33 @@ from ictal.cli.options import CACHE, DATA, RECIPES, SEED_OF_RECIPE, SET
 from ictal.cli.recipe import recipe_of
 from ictal.cli.screen import Results, bar
 
+ARM = typer.Option(
+    "--arm",
+    metavar="ARM",
+    help="Arm to train.",
+    show_default="that of the model in --from, or the only one in the recipe, or both",
+    autocompletion=complete_arm,
+)
+RECIPE = typer.Option(
+    "--recipe",
+    metavar="RECIPE",
+    help=f"{RECIPES}.",
+    show_default="quick; finetune with --from",
+    autocompletion=complete_recipe,
+)
+BEGIN_WITH = typer.Option(
+    "--from", metavar="MODEL", help="Fine-tune this model: its name or folder.", autocompletion=complete_model
+)
+OUT = typer.Option("--out", metavar="FOLDER", help="Folder of the model.")
+
 
 def train(
     data: Annotated[str, DATA],
-    arm: Annotated[
-        str | None,
-        typer.Option(
-            metavar="ARM",
-            help="Arm to train.",
-            show_default="that of the model in --from, or the only one in the recipe, or both",
-            autocompletion=complete_arm,
-        ),
-    ] = None,
-    recipe: Annotated[
-        str | None,
-        typer.Option(
-            "--recipe",
-            metavar="RECIPE",
-            help=f"{RECIPES}.",
-            show_default="quick; finetune with --from",
-            autocompletion=complete_recipe,
-        ),
-    ] = None,
-    begin_with: Annotated[
-        str | None,
-        typer.Option(
-            "--from", metavar="MODEL", help="Fine-tune this model: its name or folder.", autocompletion=complete_model
-        ),
-    ] = None,
+    arm: Annotated[str | None, ARM] = None,
+    recipe: Annotated[str | None, RECIPE] = None,
+    begin_with: Annotated[str | None, BEGIN_WITH] = None,
     seed: Annotated[int | None, SEED_OF_RECIPE] = None,
-    out: Annotated[Path, typer.Option(metavar="FOLDER", help="Folder of the model.")] = Path("models/model"),
+    out: Annotated[Path, OUT] = Path("models/model"),
     cache: Annotated[Path | None, CACHE] = None,
     overrides: Annotated[list[str] | None, SET] = None,
 ) -> None:

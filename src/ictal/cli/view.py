@@ -10,46 +10,43 @@ from ictal.cli.options import ACCEPT_DOUBTFUL
 from ictal.cli.screen import PARTLY_FAILED, say
 from ictal.errors import require
 
+FILES = typer.Argument(metavar="FILES", help="Recordings; not needed with --upload.", show_default=False)
+MODEL = typer.Option(
+    "--model",
+    metavar="MODEL",
+    help="Name of a model, or its folder.",
+    show_default="the one that made existing scores, else default",
+    autocompletion=complete_model,
+)
+OUT = typer.Option(
+    "--out",
+    metavar="FOLDER",
+    help="Folder of scores and votes.",
+    show_default="ictal_NAME in the current folder; ictal for several or no recordings",
+)
+PORT = typer.Option("--port", min=0, max=65535, metavar="N", help="Port; 0 for any free one.")
+HOST = typer.Option(
+    "--host",
+    metavar="ADDRESS",
+    help="Address to listen on; any other than the default lets other machines connect.",
+)
+BROWSER = typer.Option("--browser/--no-browser", help="Open a browser.")
+BLIND = typer.Option("--blind/--not-blind", help="Hide the model's answer until a rater has voted.")
+UPLOAD = typer.Option("--upload", help="Let the page upload files.")
+SHOW_PATIENT = typer.Option("--show-patient", help="Show the patient field of EDF files.")
+
 
 def view(
-    files: Annotated[
-        list[Path] | None,
-        typer.Argument(metavar="FILES", help="Recordings; not needed with --upload.", show_default=False),
-    ] = None,
-    model: Annotated[
-        Path | None,
-        typer.Option(
-            metavar="MODEL",
-            help="Name of a model, or its folder.",
-            show_default="the one that made existing scores, else default",
-            autocompletion=complete_model,
-        ),
-    ] = None,
-    out: Annotated[
-        Path | None,
-        typer.Option(
-            metavar="FOLDER",
-            help="Folder of scores and votes.",
-            show_default="ictal_NAME in the current folder; ictal for several or no recordings",
-        ),
-    ] = None,
-    port: Annotated[int, typer.Option(min=0, max=65535, metavar="N", help="Port; 0 for any free one.")] = 0,
-    host: Annotated[
-        str,
-        typer.Option(
-            metavar="ADDRESS",
-            help="Address to listen on; any other than the default lets other machines connect.",
-        ),
-    ] = "127.0.0.1",
-    browser: Annotated[bool, typer.Option("--browser/--no-browser", help="Open a browser.")] = True,
-    blind: Annotated[
-        bool, typer.Option("--blind/--not-blind", help="Hide the model's answer until a rater has voted.")
-    ] = True,
-    upload: Annotated[bool, typer.Option("--upload", help="Let the page upload files.")] = False,
+    files: Annotated[list[Path] | None, FILES] = None,
+    model: Annotated[Path | None, MODEL] = None,
+    out: Annotated[Path | None, OUT] = None,
+    port: Annotated[int, PORT] = 0,
+    host: Annotated[str, HOST] = "127.0.0.1",
+    browser: Annotated[bool, BROWSER] = True,
+    blind: Annotated[bool, BLIND] = True,
+    upload: Annotated[bool, UPLOAD] = False,
     accept_doubtful: Annotated[bool, ACCEPT_DOUBTFUL] = False,
-    show_patient: Annotated[
-        bool, typer.Option("--show-patient", help="Show the patient field of EDF files.")
-    ] = False,
+    show_patient: Annotated[bool, SHOW_PATIENT] = False,
 ) -> None:
     """Show recordings and scores in a browser, and vote.
 

@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from html import escape
 
+STYLE = "border-collapse: collapse; margin: 0.5em 0"
+
 
 @dataclass(frozen=True)
 class SummaryTable:
@@ -11,7 +13,7 @@ class SummaryTable:
     Attributes
     ----------
     columns
-        Headings; the first column is text, the others are numbers.
+        Headings.
     rows
         A cell per column.
     title
@@ -22,6 +24,8 @@ class SummaryTable:
         Numbers of the rows that a line separates from the row above.
     min_width
         Characters per column.
+    numbers
+        Whether all columns but the first are numbers, which are aligned on the right.
     """
 
     columns: tuple[str, ...]
@@ -30,13 +34,14 @@ class SummaryTable:
     minor: frozenset[int] = frozenset()
     rules: frozenset[int] = frozenset()
     min_width: int | None = None
+    numbers: bool = True
 
     def to_html(self) -> str:
         """Return the table as HTML, with all text escaped."""
         caption = f"<caption>{escape(self.title)}</caption>" if self.title else ""
-        head = "".join(_cell("th", name, place) for place, name in enumerate(self.columns))
+        head = "".join(self._cell("th", name, place) for place, name in enumerate(self.columns))
         body = "".join(self._row(number, row) for number, row in enumerate(self.rows))
-        return f"<table>{caption}<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
+        return f'<table style="{STYLE}">{caption}<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>'
 
     def _row(self, number: int, row: tuple[str, ...]) -> str:
         styles = [
@@ -44,15 +49,14 @@ class SummaryTable:
             *(["border-top: 1px solid"] if number in self.rules else []),
         ]
         style = f' style="{"; ".join(styles)}"' if styles else ""
-        return f"<tr{style}>{''.join(_cell('td', text, place) for place, text in enumerate(row))}</tr>"
+        return f"<tr{style}>{''.join(self._cell('td', text, place) for place, text in enumerate(row))}</tr>"
+
+    def _cell(self, tag: str, text: str, place: int) -> str:
+        side = "right" if place and self.numbers else "left"
+        return f'<{tag} style="text-align: {side}">{escape(text).replace(chr(10), "<br>")}</{tag}>'
 
 
 def html_of(*parts: str | SummaryTable) -> str:
     """Return paragraphs and tables as HTML, for a notebook."""
     told = (part.to_html() if isinstance(part, SummaryTable) else f"<p>{escape(part)}</p>" for part in parts)
     return f"<div>{''.join(told)}</div>"
-
-
-def _cell(tag: str, text: str, place: int) -> str:
-    side = "right" if place else "left"
-    return f'<{tag} style="text-align: {side}">{escape(text).replace(chr(10), "<br>")}</{tag}>'

@@ -114,7 +114,7 @@ class Info:
             f"model '{self.model}'": self.problem or f"can score it: {self.n_windows} windows",
         }
         rows = tuple((name, text) for name, text in known.items() if text)
-        return SummaryTable(("recording", self.name), rows).to_html()
+        return SummaryTable(("recording", self.name), rows, numbers=False).to_html()
 
     def to_json(self) -> dict[str, Any]:
         """Return the same as plain values."""

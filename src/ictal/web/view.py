@@ -6,7 +6,7 @@ from typing import Any
 
 from ictal.errors import ReadError, UsageError
 from ictal.report.results_folder import check_names, results_folder
-from ictal.web.serve import serve
+from ictal.web import serve
 from ictal.web.settings import ServerSettings
 from ictal.web.viewer import Viewer
 
@@ -56,7 +56,7 @@ def view(
     check_names(paths)
     viewer = Viewer(Path(out) if out else results_folder(paths), model, chosen)
     failed = _add_all(viewer, paths, say)
-    serve(viewer, chosen.host, chosen.port, browser=chosen.browser, say=say)
+    serve.serve(viewer, chosen.host, chosen.port, browser=chosen.browser, say=say)
     return failed
 
 
