@@ -170,7 +170,7 @@ def wait_for(condition, process: subprocess.Popen, seconds: float = 120) -> None
     ("number", "moment"),
     [
         (signal.SIGKILL, "units/spatial-fold0-seed0/last.ckpt"),
-        (signal.SIGINT, "units/temporal-fold1-seed0/last.ckpt"),
+        pytest.param(signal.SIGINT, "units/temporal-fold1-seed0/last.ckpt", marks=pytest.mark.slow),
     ],
 )
 def test_a_run_that_was_stopped_goes_on_to_the_same_table(run, cache, tmp_path, number, moment):

@@ -31,13 +31,6 @@ def wait_for(fact: Callable[[], Any], seconds: float = 60) -> Any:
     return found
 
 
-@pytest.fixture(scope="session", autouse=True)
-def own_cache(tmp_path_factory) -> Iterator[None]:
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("cache")))
-        yield
-
-
 @pytest.fixture(scope="session")
 def model() -> Path:
     return exported()
