@@ -16,7 +16,8 @@ test: $(VENV)/.dev ## install, and run the tests (a few minutes)
 test-slow: $(VENV)/.dev ## the slow tests alone
 	$(PYTEST) -m slow
 
-test-all: test test-slow ## all tests
+test-all: export HYPOTHESIS_PROFILE = thorough
+test-all: test test-slow ## all tests, with more examples per property
 
 install: $(VENV)/.dev
 

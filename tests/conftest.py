@@ -1,5 +1,6 @@
 """What every test shares: fixed Hypothesis settings, a cache, one finished run, and the folder of real data."""
 
+import os
 import signal
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,14 +18,15 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # Derandomised, so that a run of the suite is a fact about the commit and not about the day.
 settings.register_profile(
-    "ictal",
+    "thorough",
     deadline=None,
     max_examples=40,
     derandomize=True,
     database=None,
     suppress_health_check=[HealthCheck.too_slow],
 )
-settings.load_profile("ictal")
+settings.register_profile("quick", settings.get_profile("thorough"), max_examples=15)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "quick"))
 
 
 @pytest.fixture(scope="session")
