@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 # One process per core; a file of tests stays in one process, which makes its models and recordings once.
 PYTEST := $(BIN)/python -m pytest --numprocesses logical --maxprocesses 8 --dist loadfile --no-loadscope-reorder
 
-.PHONY: demo test test-slow test-all install lint docs gallery bench clean
+.PHONY: demo test test-slow test-all install lint docs gallery bench clean help
 
 demo: $(VENV)/.demo ## install, and run the main job on the embedded data set
 	$(BIN)/ictal ablate sim --recipe quick --out runs/demo
@@ -19,7 +19,7 @@ test-slow: $(VENV)/.dev ## the slow tests alone
 test-all: export HYPOTHESIS_PROFILE = thorough
 test-all: test test-slow ## all tests, with more examples per property
 
-install: $(VENV)/.dev
+install: $(VENV)/.dev ## everything for development, into .venv
 
 lint: $(VENV)/.dev ## style, types and import contracts
 	$(BIN)/ruff check
@@ -57,6 +57,9 @@ $(VENV)/.docs: pyproject.toml | $(BIN)/python
 $(VENV)/.bench: pyproject.toml | $(BIN)/python
 	$(BIN)/pip install --quiet --editable ".[bench]"
 	touch $@ $(VENV)/.demo
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 clean:
 	rm -rf $(VENV) dist build runs site
