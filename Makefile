@@ -6,7 +6,7 @@ NODE_MODULES := node_modules/.package-lock.json
 # One process per core; a file of tests stays in one process, which makes its models and recordings once.
 PYTEST := $(BIN)/python -m pytest --numprocesses logical --maxprocesses 8 --dist loadfile --no-loadscope-reorder
 
-.PHONY: demo test test-slow test-all install lint lint-js docs gallery bench clean
+.PHONY: demo test test-slow test-all install lint lint-js docs gallery bench clean help
 
 demo: $(VENV)/.demo ## install, and run the main job on the embedded data set
 	$(BIN)/ictal ablate sim --recipe quick --out runs/demo
@@ -17,9 +17,10 @@ test: $(VENV)/.dev ## install, and run the tests (a few minutes)
 test-slow: $(VENV)/.dev ## the slow tests alone
 	$(PYTEST) -m slow
 
-test-all: test test-slow ## all tests
+test-all: export HYPOTHESIS_PROFILE = thorough
+test-all: test test-slow ## all tests, with more examples per property
 
-install: $(VENV)/.dev
+install: $(VENV)/.dev ## everything for development, into .venv
 
 lint: $(VENV)/.dev lint-js ## style, types and import contracts
 	$(BIN)/ruff check
@@ -66,6 +67,9 @@ $(VENV)/.bench: pyproject.toml | $(BIN)/python
 $(NODE_MODULES): package.json package-lock.json
 	npm ci --silent
 	touch $@
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 clean:
 	rm -rf $(VENV) node_modules dist build runs site

@@ -1,6 +1,8 @@
 """What every test shares: fixed Hypothesis settings, a cache, one finished run, and the folder of real data."""
 
+import os
 import signal
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -16,14 +18,15 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # Derandomised, so that a run of the suite is a fact about the commit and not about the day.
 settings.register_profile(
-    "ictal",
+    "thorough",
     deadline=None,
     max_examples=40,
     derandomize=True,
     database=None,
     suppress_health_check=[HealthCheck.too_slow],
 )
-settings.load_profile("ictal")
+settings.register_profile("quick", settings.get_profile("thorough"), max_examples=15)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "quick"))
 
 
 @pytest.fixture(scope="session")
@@ -32,6 +35,14 @@ def shared_data() -> Path:
     if not SHARED_DATA.is_dir():
         pytest.skip(f"the real data are not here: {SHARED_DATA} is absent")
     return SHARED_DATA
+
+
+@pytest.fixture(scope="session", autouse=True)
+def own_cache(tmp_path_factory) -> Iterator[None]:
+    """Keep what ictal caches, as exported models, from other test processes and from the user's cache."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("user-cache")))
+        yield
 
 
 @pytest.fixture(scope="session")

@@ -2,14 +2,17 @@
 
 import os
 import shutil
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import edfio
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
+import pytest
 from hypothesis import strategies as st
 
 from ictal.core.labels import N_PATTERNS, VOTE_COLUMNS
@@ -81,3 +84,18 @@ def chromium_path() -> Path | None:
     named = os.environ.get("ICTAL_CHROMIUM")
     found = next(filter(None, map(shutil.which, [named] if named else BROWSERS)), None)
     return Path(found) if found else None
+
+
+@contextmanager
+def undrawn() -> Iterator[None]:
+    """Leave the figures of ablation reports undrawn: they take most of the time of a small run."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("ictal.report.ablation_figures.to_svg", lambda *_, **__: "<svg></svg>")
+        yield
+
+
+def forget(module: ModuleType) -> None:
+    """Empty the caches of a module's functions, so that all is made anew."""
+    for cached in vars(module).values():
+        if hasattr(cached, "cache_clear"):
+            cached.cache_clear()

@@ -14,6 +14,7 @@ from ictal.preprocessing.settings import StandardiseSettings
 from ictal.preprocessing.standardise import standardise
 from ictal.simulator.eeg import patient_of
 from ictal.simulator.fitted_parameters import KINDS, MANY, MANY_SIZES
+from tests.helpers import forget
 
 INPUT = StandardiseSettings(band_hz=(0.5, 20.0))
 STREAM = Stream(StreamSettings(), INPUT)
@@ -27,7 +28,7 @@ def test_a_window_depends_on_seed_epoch_and_number_alone():
     first = STREAM.window(2, 70)
     np.random.default_rng(0)
     STREAM.window(0, 1)
-    streams._patient.cache_clear()
+    forget(streams)
     assert same(STREAM.window(2, 70), first)
     others = [STREAM.window(2, 71), STREAM.window(3, 70), Stream(StreamSettings(seed=1), INPUT).window(2, 70)]
     assert not any(same(other, first) for other in others)

@@ -112,7 +112,7 @@ def test_seeds_that_do_not_matter_leave_the_interval_that_of_patients():
     assert several.estimate.interval == pytest.approx(one.estimate.interval, abs=0.003)
 
 
-@pytest.mark.parametrize("n_seeds", [3, 5])
+@pytest.mark.parametrize("n_seeds", [3, pytest.param(5, marks=pytest.mark.slow)])
 def test_the_same_arm_under_other_seeds_is_seldom_declared_different(n_seeds):
     rng, repeats = np.random.default_rng(7), 400
     decided = single = 0

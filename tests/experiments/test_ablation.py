@@ -21,6 +21,7 @@ from ictal.experiments.train_model import train
 from ictal.recipes import load_recipe
 from ictal.simulator import SimulationSettings
 from tests.conftest import TINY
+from tests.helpers import undrawn
 
 
 def test_every_window_is_predicted_once_by_a_model_that_did_not_see_its_patient(run):
@@ -80,7 +81,8 @@ def test_a_finished_run_is_not_done_again(run, cache, monkeypatch):
 
 def test_a_run_on_the_written_folder_gives_the_same_table(run, cache, tmp_path):
     write_folder(SimulatedDataset(SimulationSettings(patients=9, eegs_per_patient=2)), tmp_path / "data")
-    other = ablate(str(tmp_path / "data"), TINY, ["temporal"], tmp_path / "run", cache=cache)
+    with undrawn():
+        other = ablate(str(tmp_path / "data"), TINY, ["temporal"], tmp_path / "run", cache=cache)
     # The ids differ, so the folds may: what must agree is what was read.
     assert other.manifest["windows_per_pattern"] == run.manifest["windows_per_pattern"]
     assert other.manifest["windows"] == run.manifest["windows"]
@@ -98,7 +100,8 @@ def test_windows_with_missing_samples_are_counted_or_refused_and_said(cache, tmp
     table = pd.read_parquet(folder / "train_eegs" / "3.parquet")
     table["C3"] = 12.0
     table.iloc[:2000].to_parquet(folder / "train_eegs" / "3.parquet")
-    made = ablate(str(folder), TINY, ["temporal"], tmp_path / "run", cache=cache)
+    with undrawn():
+        made = ablate(str(folder), TINY, ["temporal"], tmp_path / "run", cache=cache)
     windows = made.manifest["windows"]
     assert (windows["used"], windows["refused"], windows["refused_ids"]) == (17, 1, ["2_0"])
     assert (windows["with_missing_samples"], windows["with_flat_electrodes"]) == (2, 1)
@@ -186,7 +189,7 @@ def wait_for(condition, process: subprocess.Popen, seconds: float = 120) -> None
     ("number", "moment"),
     [
         (signal.SIGKILL, "units/spatial-fold0-seed0/last.ckpt"),
-        (signal.SIGINT, "units/temporal-fold1-seed0/last.ckpt"),
+        pytest.param(signal.SIGINT, "units/temporal-fold1-seed0/last.ckpt", marks=pytest.mark.slow),
     ],
 )
 def test_a_run_that_was_stopped_goes_on_to_the_same_table(run, cache, tmp_path, number, moment):
@@ -204,7 +207,8 @@ def test_a_run_that_was_stopped_goes_on_to_the_same_table(run, cache, tmp_path, 
     assert done  # something was finished, and it is not done again
     for place in (out, out / "units" / "temporal-fold0-seed0"):
         (place / ".torn.json.1.part").write_text("{")  # as a kill in the midst of writing leaves it
-    ablate("sim", TINY, out=out, cache=cache)
+    with undrawn():
+        ablate("sim", TINY, out=out, cache=cache)
     assert done.items() <= {p.parent.name: p.stat().st_mtime_ns for p in out.glob("units/*/done.json")}.items()
     stopped, whole = (pd.read_parquet(path / "predictions.parquet") for path in (out, run.folder))
     pd.testing.assert_frame_equal(stopped, whole, check_exact=True)

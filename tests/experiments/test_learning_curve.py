@@ -15,6 +15,7 @@ from ictal.experiments.learning_curve import curve_arms
 from ictal.recipes import load_recipe
 from ictal.training.run_folder import RunFolder, Unit
 from tests.conftest import TINY
+from tests.helpers import undrawn
 
 RECIPE = load_recipe(TINY, ["data.sim.patients=12", "data.sim.eegs_per_patient=1", "data.test_share=0.15"])
 
@@ -22,7 +23,8 @@ RECIPE = load_recipe(TINY, ["data.sim.patients=12", "data.sim.eegs_per_patient=1
 @pytest.fixture(scope="module")
 def curved(tmp_path_factory, cache):
     folder = tmp_path_factory.mktemp("curve") / "run"
-    return ablate("sim", RECIPE, ["features", "temporal"], folder, cache=cache, learning_curve=["features"])
+    with undrawn():
+        return ablate("sim", RECIPE, ["features", "temporal"], folder, cache, learning_curve=["features"])
 
 
 def test_fewer_patients_are_among_the_more_and_none_is_of_the_fold_or_the_test():
@@ -54,7 +56,8 @@ def test_units_of_the_curve_stay_out_of_the_table(curved, cache, tmp_path):
     predictions = Predictions.read(curved.folder / "predictions.parquet")
     assert predictions.arms == ["features", "temporal"]
     assert not predictions.frame.duplicated(["window_id", "arm", "fold"]).any()
-    plain = ablate("sim", RECIPE, ["features", "temporal"], tmp_path / "run", cache=cache)
+    with undrawn():
+        plain = ablate("sim", RECIPE, ["features", "temporal"], tmp_path / "run", cache=cache)
     assert plain.comparison.to_json() == curved.comparison.to_json()
     assert "Would more patients help?" not in (tmp_path / "run" / "report.html").read_text()
     own = RunFolder(curved.folder).predictions(Unit("features", 0, 2, 2)).frame
@@ -76,7 +79,10 @@ def test_a_curve_that_was_stopped_goes_on(curved, cache, monkeypatch):
         ablate("sim", RECIPE, ["features", "temporal"], curved.folder, cache=cache, learning_curve=["features"])
     assert trained == [again.name]
     monkeypatch.undo()
-    same = ablate("sim", RECIPE, ["features", "temporal"], curved.folder, cache=cache, learning_curve=["features"])
+    with undrawn():
+        same = ablate(
+            "sim", RECIPE, ["features", "temporal"], curved.folder, cache=cache, learning_curve=["features"]
+        )
     assert same.learning_curve == curved.learning_curve
 
 

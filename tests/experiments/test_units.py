@@ -15,6 +15,7 @@ from ictal.distributed import Cluster
 from ictal.errors import RunError
 from ictal.experiments.ablation import ablate
 from tests.conftest import TINY
+from tests.helpers import undrawn
 
 ARMS = ("temporal", "volume", "fusion-finetuned")
 """The last one begins with units of the same fold: temporal and spatial."""
@@ -22,7 +23,8 @@ ARMS = ("temporal", "volume", "fusion-finetuned")
 
 @pytest.fixture(scope="module")
 def here(tmp_path_factory, cache) -> Path:
-    return ablate("sim", TINY, ARMS, tmp_path_factory.mktemp("here") / "run", cache=cache, threads=1).folder
+    with undrawn():
+        return ablate("sim", TINY, ARMS, tmp_path_factory.mktemp("here") / "run", cache=cache, threads=1).folder
 
 
 @pytest.mark.slow

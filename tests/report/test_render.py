@@ -17,6 +17,7 @@ from ictal.recipes import load_recipe
 from ictal.report.ablation_report import Report, ablation_figures, render
 from ictal.report.verdicts import difference_in_words, gap_in_words, verdict_of_arms
 from tests.evaluation.test_arm_comparison import table
+from tests.helpers import undrawn
 from tests.report.test_ablation_report import Page
 
 MANIFEST: dict[str, Any] = {
@@ -73,6 +74,12 @@ def two() -> Comparison:
     return comparison()
 
 
+@pytest.fixture
+def without_figures():
+    with undrawn():
+        yield
+
+
 def check(page: str) -> Page:
     """Check that a page is well-formed, fetches nothing, and names each of its parts once."""
     parsed = Page()
@@ -120,7 +127,7 @@ def test_figures_differ_from_page_to_page_only_in_their_ids(two):
     assert len(one) == pytest.approx(len(other), rel=0.01)
 
 
-def test_the_page_says_what_made_it_and_what_was_left_out(two):
+def test_the_page_says_what_made_it_and_what_was_left_out(two, without_figures):
     page = page_of(two, warnings=["starting from random weights"])
     for words in (
         *("hospital/train.csv (fingerprint 0123456789abcdef)", "seed 5, ictal 9.8.7, started 2030-01-02T03:04:05"),
@@ -140,13 +147,13 @@ def test_the_page_says_what_made_it_and_what_was_left_out(two):
         assert f"<th>{PATTERN_TITLES[pattern]}</th>" in page
 
 
-def test_the_recipe_in_the_page_is_the_recipe(two):
+def test_the_recipe_in_the_page_is_the_recipe(two, without_figures):
     page = page_of(two, ("data.folds=7",))
     written = re.search(r"(?s)<pre>(.*?)</pre>", page).group(1)
     assert yaml.safe_load(html.unescape(written)) == load_recipe("quick", ["data.folds=7"]).model_dump(mode="json")
 
 
-def test_the_confidence_is_named_as_it_was_set():
+def test_the_confidence_is_named_as_it_was_set(without_figures):
     page = page_of(comparison(confidence=0.8), ("evaluation.confidence=0.8", "evaluation.n_resamples=4321"))
     assert "with 80 % confidence intervals over patients" in page
     assert "80 % confidence interval" in page
@@ -169,7 +176,7 @@ def test_names_from_outside_cannot_become_markup(two):
         ("similar-hospital/train.csv", False),
     ],
 )
-def test_only_simulated_data_are_called_simulated(two, data, simulated):
+def test_only_simulated_data_are_called_simulated(two, data, simulated, without_figures):
     assert ("The EEG is simulated" in page_of(two, data=data)) == simulated
 
 

@@ -13,6 +13,7 @@ from ictal.errors import SimulationError
 from ictal.simulator import timeline as module
 from ictal.simulator.eeg import patient_of
 from ictal.simulator.timeline import EDGE_S, QUIET, WEEK_S, simulate_recording, timeline
+from tests.helpers import forget
 
 SEED, PATIENT = 1, 0
 MINUTES = 11
@@ -24,12 +25,6 @@ CLEAR = {("lpd", "lpd"), ("gpd", "gpd"), ("lrda", "lrda"), ("grda", "grda")}
 @pytest.fixture(scope="module")
 def samples() -> np.ndarray:
     return simulate_recording(SEED, PATIENT, MINUTES / 60).read()
-
-
-def forget() -> None:
-    """Empty the caches, so that samples are made anew."""
-    for cached in (module._block, module._state, module._episode, module._rest, module._habits, timeline):
-        cached.cache_clear()
 
 
 def test_a_recording_has_the_channels_of_a_window_in_microvolts_and_lacks_no_sample(samples):
@@ -50,7 +45,7 @@ def test_segments_are_what_one_reading_gives(samples, cuts):
 
 
 def test_samples_do_not_depend_on_what_was_read_before_nor_on_the_length(samples):
-    forget()
+    forget(module)
     at = slice(299 * RATE_HZ, 302 * RATE_HZ)
     np.testing.assert_array_equal(simulate_recording(SEED, PATIENT, 24).read(at.start, at.stop), samples[:, at])
     for seed, patient in ((SEED, PATIENT + 1), (SEED + 1, PATIENT)):
@@ -84,9 +79,9 @@ def test_a_block_has_no_edge_that_the_filter_would_show(samples, monkeypatch):
     # Blocks of two minutes have no join at 60 s. The samples agree within what the slowest high-pass keeps
     # (3e-6, see BEFORE_S) of slow potentials of 10 mV before it, below the 0.05 µV of half an EDF step.
     monkeypatch.setattr(module, "BLOCK_S", 120)
-    module._block.cache_clear()
+    forget(module)
     longer = simulate_recording(SEED, PATIENT, MINUTES / 60).read(55 * RATE_HZ, 65 * RATE_HZ)
-    module._block.cache_clear()
+    forget(module)
     np.testing.assert_allclose(longer, samples[:, 55 * RATE_HZ : 65 * RATE_HZ], atol=0.03)
 
 

@@ -104,6 +104,7 @@ def test_a_stage_without_windows_is_refused_before_training(array, tmp_path):  #
         Stage(mix=0.2)
 
 
+@pytest.mark.slow
 def test_the_guard_tells_of_a_population_that_was_forgotten(panels_of_both_kinds, tmp_path):
     # What few-vote windows show is the opposite of what many-vote windows show; the second stage unlearns it.
     labels, signals = panels_of_both_kinds.labels.copy(), panels_of_both_kinds.signals.copy()
@@ -165,6 +166,7 @@ def test_the_panel_loss_is_the_likelihood_of_the_votes():
     np.testing.assert_allclose(-loss.numpy(), expected, rtol=1e-4)
 
 
+@pytest.mark.slow
 def test_the_dirichlet_head_learns_how_far_panels_stray(array, tmp_path):  # noqa: F811
     # Loud windows: panels of one mind, on any pattern; quiet ones: panels that spread evenly.
     rng = np.random.default_rng(0)

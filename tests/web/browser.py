@@ -41,7 +41,7 @@ class Night:
     scores: Scores
 
 
-def make_night(folder: Path, hours: float) -> Night:
+def make_night(folder: Path, hours: float, arm: str = "temporal") -> Night:
     """Simulate a patient with seizures and LPD, and score the EEG.
 
     Quality, spectra and all that is asked of the model are real. The probabilities are not the model's, which is
@@ -49,9 +49,7 @@ def make_night(folder: Path, hours: float) -> Night:
     the documentation `$ICTAL_SCREENSHOT_MODEL` names a trained model, which then explains.
     """
     edf, out = folder / "night.edf", folder / "out"
-    model = (
-        Path(os.environ["ICTAL_SCREENSHOT_MODEL"]) if "ICTAL_SCREENSHOT_MODEL" in os.environ else exported("spatial")
-    )
+    model = Path(os.environ["ICTAL_SCREENSHOT_MODEL"]) if "ICTAL_SCREENSHOT_MODEL" in os.environ else exported(arm)
     write_edf(edf, simulate_recording(SEED, eventful_patient(3600 * hours), hours))
     scores = score(open_recording(edf), open_engine(model, threads=1))
     frame = scores.frame.copy()

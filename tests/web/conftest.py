@@ -20,13 +20,6 @@ from tests.web.clients import client_of, wait_for
 SECONDS = 420
 
 
-@pytest.fixture(scope="session", autouse=True)
-def own_cache(tmp_path_factory) -> Iterator[None]:
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("cache")))
-        yield
-
-
 @pytest.fixture(scope="session")
 def model() -> Path:
     return exported()

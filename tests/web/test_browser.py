@@ -44,6 +44,14 @@ def url(night):
 
 
 @pytest.fixture(scope="module")
+def url_with_images(tmp_path_factory):
+    """Serve the recording with a model that looks at images, which takes ten times as long to export and explain."""
+    night = make_night(tmp_path_factory.mktemp("images"), HOURS, "spatial")
+    with viewing(night.edf, "--out", night.out, "--model", night.model) as address:
+        yield address
+
+
+@pytest.fixture(scope="module")
 def browser():
     with sync_api.sync_playwright() as playwright:
         path = chromium_path() or Path(playwright.chromium.executable_path)
@@ -253,10 +261,18 @@ def test_the_model_is_asked_what_speaks_for_the_pattern(reader):
     reader.press("t")
     reader.until(ANSWERED)
     assert reader.ink("#eeg", "0.1, 0, 0.9, 1") != plain
+
+
+@pytest.mark.slow
+def test_the_image_that_the_model_saw_is_shown(new_reader, url_with_images):
+    reader = new_reader(url_with_images).open()
+    reader.press("n")
+    reader.wait("#expected", "Of ten experts")
     reader.press("s")
-    sync_api.expect(reader.page.locator(".mel")).to_have_count(4)
+    sync_api.expect(reader.page.locator(".mel")).to_have_count(4, timeout=WAIT_MS)
     reader.page.locator(".mel").first.scroll_into_view_if_needed()
     assert reader.ink(".mel") > 500
+    assert reader.wrong == []
 
 
 def test_similar_windows_are_asked_for_and_not_before(reader, url):
@@ -479,11 +495,11 @@ def test_without_the_token_the_page_says_what_to_open(new_reader, url):
 
 
 @pytest.mark.slow
-def test_screenshots(new_reader, url, tmp_path):
+def test_screenshots(new_reader, url_with_images, tmp_path):
     """Kept as artifacts; with ICTAL_SCREENSHOTS=docs/images they are those of the documentation."""
     folder = artifacts(tmp_path)
     for scheme in ("light", "dark"):
-        reader = new_reader(url, color_scheme=scheme).open()
+        reader = new_reader(url_with_images, color_scheme=scheme).open()
         reader.page.select_option("#high_hz", "30")
         reader.press("n", "n")
         reader.wait("#status", "event 2 of")
@@ -494,7 +510,7 @@ def test_screenshots(new_reader, url, tmp_path):
         reader.until(ANSWERED)
         reader.page.locator("#why-note").scroll_into_view_if_needed()
         shot(reader, folder / f"viewer_why_{scheme}.png")
-    reader = new_reader(url).open()
+    reader = new_reader(url_with_images).open()
     as_rater(reader, "Reader B")
     reader.page.select_option("#high_hz", "30")
     reader.press("u", "6")

@@ -30,7 +30,14 @@ def number_in(path: Path) -> int:
     return int(path.read_text() or 0) if path.exists() else 0
 
 
-@pytest.mark.parametrize(("how", "codes"), [(signal.SIGINT, {0}), (signal.SIGTERM, {143}), (signal.SIGKILL, {-9})])
+@pytest.mark.parametrize(
+    ("how", "codes"),
+    [
+        (signal.SIGINT, {0}),
+        pytest.param(signal.SIGTERM, {143}, marks=pytest.mark.slow),
+        (signal.SIGKILL, {-9}),
+    ],
+)
 def test_the_process_that_holds_a_model_ends_with_the_server(tmp_path, how, codes):
     command = [sys.executable, "-m", "tests.web.waiting", str(tmp_path)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as server:
