@@ -12,6 +12,7 @@ from ictal.experiments.window_explanation import explain_window as explain
 from ictal.io.open import open_recording as read
 from ictal.models.checkpoint import load_model
 from ictal.models.hub import describe_model, list_models
+from ictal.report.recording_figures import scores_figure as plot_scores
 from ictal.scoring.event_scoring import evaluate_files as evaluate_events
 from ictal.scoring.pipeline import score
 from ictal.scoring.recording_info import info
@@ -31,6 +32,7 @@ __all__ = [
     "info",
     "list_models",
     "load_model",
+    "plot_scores",
     "query_archive",
     "read",
     "retry_archive",
