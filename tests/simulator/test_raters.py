@@ -20,8 +20,8 @@ from ictal.simulator.raters import (
     NAMED_LIMIT,
     Evidence,
     draw_votes,
-    look,
-    look_at_background,
+    observe_background,
+    observe_pattern,
     rater_distributions,
     relative_strength,
     vote_distribution,
@@ -158,7 +158,7 @@ def seen(pattern, strength=3.0, seed=0):
     rest = np.cumsum(rng.normal(0, 1, (len(SITES), WINDOW_SAMPLES)), axis=1).astype(np.float32)
     rest -= rest.mean(axis=1, keepdims=True)
     scale = strength / max(relative_strength(rendered.signal, rest)[0], 1e-6)
-    return look(rendered, np.float32(scale) * rendered.signal, rest)
+    return observe_pattern(rendered, np.float32(scale) * rendered.signal, rest)
 
 
 def test_the_coordinates_rise_with_what_they_measure():
@@ -200,9 +200,9 @@ def test_rhythmic_slowing_looks_more_like_a_pattern_than_noise_does():
     noise = rng.normal(0, 10, (len(SITES), WINDOW_SAMPLES)).astype(np.float32)
     time = np.arange(WINDOW_SAMPLES) / 200
     rhythm = noise + np.outer(100 * POSITIONS[:, 1], np.sin(2 * np.pi * 2 * time)).astype(np.float32)
-    assert look_at_background(rhythm).strong > look_at_background(noise).strong + 2
-    assert share(look_at_background(noise), "other") > 0.95
-    assert share(look_at_background(rhythm), "grda") > share(look_at_background(noise), "grda") + 0.3
+    assert observe_background(rhythm).strong > observe_background(noise).strong + 2
+    assert share(observe_background(noise), "other") > 0.95
+    assert share(observe_background(rhythm), "grda") > share(observe_background(noise), "grda") + 0.3
 
 
 def test_the_relative_strength_is_that_of_the_amplitudes():
