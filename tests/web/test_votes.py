@@ -63,7 +63,7 @@ class TestVotes:
 
     def test_a_file_that_is_no_database_is_named(self, tmp_path):
         (tmp_path / "votes.sqlite").write_bytes(b"not a database, whatever it is called" * 100)
-        with pytest.raises(IctalError, match=r"votes\.sqlite: votes cannot be read or kept"):
+        with pytest.raises(IctalError, match=r"votes\.sqlite: votes cannot be read or stored"):
             Votes(tmp_path / "votes.sqlite").raters()
 
 
