@@ -212,7 +212,7 @@ class TestAgreement:
         client.post(f"{base}/votes", json={"rater": "Ada", "time_s": 105, "pattern": "lpd"})
         told = client.get("/api/agreement").json()
         assert (told["raters"], told["n_windows"], told["panel"]) == ({"Ada": 1}, 1, None)
-        assert "needed are 20" in told["note"]
+        assert "20 are needed" in told["note"]
 
     def test_nobody_voted(self, client):
         told = client.get("/api/agreement").json()

@@ -152,7 +152,7 @@ def check_rate(recording: Recording) -> None:
     if recording.rate_hz < MIN_RATE_HZ:
         raise ReadError(f"{recording.name}: {recording.rate_hz:g} Hz is too slow; needed are {MIN_RATE_HZ} Hz")
     if not recording.n_samples:
-        raise ReadError(f"{recording.name}: holds no samples")
+        raise ReadError(f"{recording.name}: has no samples")
 
 
 def filtered(recording: Resampled, settings: StandardiseSettings) -> Standardised:

@@ -167,7 +167,9 @@ def window_number(item: Item, time_s: float) -> int:
     """
     number = item.window(time_s)
     if number is None:
-        why = {"scored": "it is in no window", "failed": item.reason}.get(item.state, "it is not scored yet")
+        why = {"scored": "no window's centre contains it", "failed": item.reason}.get(
+            item.state, "it is not scored yet"
+        )
         raise NotYetError(f"there is no prediction at {time_s:g} s: {why}")
     return number
 

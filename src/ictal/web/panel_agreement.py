@@ -106,8 +106,8 @@ def _panel(
     rows = known & several
     if rows.sum() < FEWEST:
         return None, (
-            f"{rows.sum()} windows have votes of two raters and a prediction; comparing the model with raters needs "
-            f"{FEWEST}."
+            f"{rows.sum()} windows have votes of two raters and a prediction; {FEWEST} are needed to compare "
+            "the model with raters."
         )
     patients = recordings[rows] if len(set(recordings[rows])) > 1 else None
     try:
