@@ -147,5 +147,5 @@ def test_comments_that_cannot_be_read_are_counted_and_a_cut_is_told(tmp_path):
         "2 of its comments cannot be read and are left out",
     )
     (tmp_path / "a.dat").write_bytes(b"")
-    with pytest.raises(ReadError, match=r"a\.dat: holds no samples"):
+    with pytest.raises(ReadError, match=r"a\.dat: has no samples"):
         open_recording(path)

@@ -249,7 +249,7 @@ def test_what_mne_marks_as_never_recorded_is_no_sample():
     np.testing.assert_allclose(made.read()[0], [*range(50, 400), *range(600, 900)], rtol=1e-6)
     assert [(note.text, note.onset_s) for note in made.annotations] == [("event", pytest.approx(1.5))]
     all_skipped = raw.copy().set_annotations(mne.Annotations(0, 10, "BAD_ACQ_SKIP"))
-    with pytest.raises(ReadError, match="raw: holds no samples"):
+    with pytest.raises(ReadError, match="raw: has no samples"):
         from_raw(all_skipped)
 
 

@@ -142,7 +142,7 @@ def test_what_is_too_short_or_too_slow_is_refused_in_words():
         score(recording_of(eeg(60), gaps=(Gap(30.0, 5.0),)), Loudness())
     with pytest.raises(ReadError, match="99 Hz is too slow; at least 100 Hz are needed"):
         score(recording_of(eeg(60, 99), 99), Loudness())
-    with pytest.raises(ReadError, match="holds no samples"):
+    with pytest.raises(ReadError, match="has no samples"):
         score(recording_of(np.zeros((20, 0))), Loudness())
     refusing = contract(standardise=StandardiseSettings(short="refuse"))
     with pytest.raises(ReadError, match="lasts 30 s"):

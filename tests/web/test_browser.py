@@ -399,7 +399,7 @@ def test_a_file_is_sent_to_an_empty_page_scored_and_shown_and_a_wrong_one_refuse
         reader.wait("#banner", "No recording is shown yet. Add a file above.")
         reader.press("ArrowRight", "n", "1", "t", "z")  # do nothing, and no harm
         reader.page.set_input_files("#file", tmp_path / "notes.docx")
-        reader.wait("#status", "'notes.docx': such files are not taken; allowed are .edf")
+        reader.wait("#status", "'notes.docx': cannot be uploaded; allowed are .edf")
         reader.wrong.clear()  # the browser itself notes the status 400
         reader.page.set_input_files("#file", path)
         reader.wait("#status", "sent.edf was added")

@@ -132,7 +132,7 @@ class TestUploads:
         answer = client_of(viewer).post("/api/upload", files={"file": ("a.edf", twins[0].read_bytes())})
         assert (answer.status_code, answer.json()["detail"]) == (
             400,
-            "'a.edf': cannot be kept: No space left on device",
+            "'a.edf': cannot be stored: No space left on device",
         )
         assert not list((viewer.out / "uploads").iterdir())
 

@@ -99,5 +99,5 @@ class TestVersion01:
         with sqlite3.connect(votes.path) as database:
             database.execute(f"pragma user_version = {VERSION + 1}")
         database.close()
-        with pytest.raises(IctalError, match="kept by a later version of ictal"):
+        with pytest.raises(IctalError, match="was written by a later version of ictal"):
             votes.raters()

@@ -303,7 +303,7 @@ class TestUpload:
 
     def test_one_that_takes_too_long_is_ended(self, night, tmp_path, monkeypatch):
         monkeypatch.setattr(upload, "WALL_S", 0.05)
-        with pytest.raises(ReadError, match=r"takes longer to read than 0\.05 s"):
+        with pytest.raises(ReadError, match=r"takes longer to read than the limit of 0\.05 s"):
             UploadParsers().parse(store_upload(io.BytesIO(night.read_bytes()), "a.edf", tmp_path / "up"), "a.edf")
         assert not list((tmp_path / "up").iterdir())
 

@@ -360,7 +360,7 @@ class TestScores:
         assert sum(told["probabilities"].values()) == pytest.approx(1)
         outside = client.get(f"{base}/window?time_s=5")
         assert outside.status_code == 409
-        assert "no window's centre holds it" in outside.json()["detail"]
+        assert "no window's centre contains it" in outside.json()["detail"]
 
 
 class TestWhy:

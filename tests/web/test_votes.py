@@ -63,7 +63,7 @@ class TestVotes:
 
     def test_a_file_that_is_no_database_is_named(self, tmp_path):
         (tmp_path / "votes.sqlite").write_bytes(b"not a database, whatever it is called" * 100)
-        with pytest.raises(IctalError, match=r"votes\.sqlite: votes cannot be read or kept"):
+        with pytest.raises(IctalError, match=r"votes\.sqlite: votes cannot be read or stored"):
             Votes(tmp_path / "votes.sqlite").raters()
 
 
@@ -212,7 +212,7 @@ class TestAgreement:
         client.post(f"{base}/votes", json={"rater": "Ada", "time_s": 105, "pattern": "lpd"})
         told = client.get("/api/agreement").json()
         assert (told["raters"], told["n_windows"], told["panel"]) == ({"Ada": 1}, 1, None)
-        assert "needed are 20" in told["note"]
+        assert "20 are needed" in told["note"]
 
     def test_nobody_voted(self, client):
         told = client.get("/api/agreement").json()

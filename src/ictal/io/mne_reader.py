@@ -180,7 +180,7 @@ def from_raw(
     Raises
     ------
     ReadError
-        If it holds no samples.
+        If it has no samples.
     """
     messages = messages or ReaderMessages()
     from_file, shift_s = times is not None, 0.0
@@ -195,7 +195,7 @@ def from_raw(
     skips = [(note.onset_s, note.onset_s + note.duration_s) for note in own if note.text.lower() == SKIPPED]
     layout = layout_of(int(raw.n_times), float(raw.info["sfreq"]), times.joins, skips, shift_s)
     if not layout.n_samples:
-        raise ReadError(f"{name}: holds no samples")
+        raise ReadError(f"{name}: has no samples")
     annotations = all_annotations(own, times, layout, shift_s)
     if not from_file:
         annotations = tuple(note for note in annotations if -SAME_S <= note.onset_s <= layout.span_s)

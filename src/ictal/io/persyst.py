@@ -92,7 +92,7 @@ def read_persyst(path: Path) -> Recording:
     n_bytes = data.stat().st_size - offset
     n_samples, rest = divmod(max(n_bytes, 0), np.dtype(number).itemsize * len(names))
     if not n_samples:
-        raise ReadError(f"{data}: holds no samples")
+        raise ReadError(f"{data}: has no samples")
     if rest:
         notes.append(f"{data.name} is truncated: its last {rest} bytes are an incomplete sample")
     times = persyst_times(path, n_samples)

@@ -175,7 +175,7 @@ def check_rate(recording: Recording) -> None:
             f"{recording.name}: {recording.rate_hz:g} Hz is too slow; at least {MIN_RATE_HZ} Hz are needed"
         )
     if not recording.n_samples:
-        raise ReadError(f"{recording.name}: holds no samples")
+        raise ReadError(f"{recording.name}: has no samples")
 
 
 def filtered(recording: Resampled, settings: StandardiseSettings) -> Standardised:

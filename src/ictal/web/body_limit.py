@@ -1,4 +1,4 @@
-"""How much a request may send."""
+"""Limits on the size of requests."""
 
 from collections.abc import Mapping
 
@@ -8,25 +8,25 @@ from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 MOST_BYTES = 1 << 16
-"""Of a request that is no file."""
+"""Limit for requests other than uploads."""
 
 
 class BodyLimit:
-    """Ends a request that sends too much, whether or not it says so beforehand.
+    """Rejects requests that are too large, whether or not they state their size.
 
     Parameters
     ----------
     app
-        What answers.
+        The application.
     larger
-        Most bytes of the paths that may send more than `MOST_BYTES`.
+        Limits, in bytes, of the paths that may receive more than `MOST_BYTES`.
     """
 
     def __init__(self, app: ASGIApp, larger: Mapping[str, int]) -> None:
         self.app, self.larger = app, larger
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer, or refuse."""
+        """Handle or reject a request."""
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return

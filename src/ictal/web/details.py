@@ -1,4 +1,4 @@
-"""What is known of a recording but its samples and scores, in plain values."""
+"""Details of a recording, other than samples and scores, as plain values."""
 
 from pathlib import Path
 from typing import Any
@@ -14,13 +14,13 @@ from ictal.report.colours import PATTERN_COLOURS
 from ictal.web.library import Item
 
 FIELD = slice(8, 88)
-"""Bytes of an EDF header that name the patient (EDF 1992; EDF+ 2.1.3.3)."""
+"""Bytes of the patient field in an EDF header (EDF 1992; EDF+ 2.1.3.3)."""
 LEAST_GAP_S = 1e-3
 PATTERNS_SHOWN = [{"key": name, "title": PATTERN_TITLES[name], "colour": PATTERN_COLOURS[name]} for name in PATTERNS]
 
 
 def summary_of(item: Item) -> dict[str, Any]:
-    """Return a recording as it stands in the list."""
+    """Return the entry of a recording in the list."""
     start = item.recording.start
     return {
         "id": item.id,
@@ -32,7 +32,7 @@ def summary_of(item: Item) -> dict[str, Any]:
 
 
 def details(item: Item, *, withheld: bool) -> dict[str, Any]:
-    """Return all that is known of a recording but its samples and scores; events only to those who may know."""
+    """Return the details of a recording, without events if they are withheld."""
     recording = item.recording
     settings = item.scores.manifest.get("settings", {}) if item.scores else {}
     step_s = float(settings.get("step_s", CENTRE_S))
@@ -63,7 +63,7 @@ def details(item: Item, *, withheld: bool) -> dict[str, Any]:
 
 
 def windows(frame: pd.DataFrame, step_s: float) -> list[dict[str, Any]]:
-    """Return the windows that are scored by now, those that follow each other evenly as one."""
+    """Return the windows scored so far; evenly spaced windows are grouped."""
     starts_s = frame["start_s"].to_numpy(dtype=np.float64)
     firsts = np.flatnonzero(np.diff(starts_s, prepend=-np.inf) > step_s + LEAST_GAP_S)
     counts = np.diff(firsts, append=len(starts_s))
@@ -71,7 +71,7 @@ def windows(frame: pd.DataFrame, step_s: float) -> list[dict[str, Any]]:
 
 
 def events(item: Item) -> list[dict[str, Any]]:
-    """Return the events, numbered from 1 in the order of time."""
+    """Return the events, numbered from 1, in the order of time."""
     return [
         {
             "number": number,
@@ -85,7 +85,7 @@ def events(item: Item) -> list[dict[str, Any]]:
 
 
 def patient_field(path: Path) -> str | None:
-    """Return the field of an EDF or BDF header that names the patient; None in other files."""
+    """Return the patient field of an EDF or BDF header; None for other files."""
     if not path.is_file():
         return None
     with path.open("rb") as file:

@@ -1,4 +1,4 @@
-"""What in a window speaks for a pattern, and what the network makes of it: the only part of the viewer with torch."""
+"""Explanations and features of windows: the only part of the viewer that uses torch."""
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -25,22 +25,22 @@ from ictal.web.similar import LabelledWindows, simulated_windows
 
 DERIVATIONS = [str(pair) for pair in derivations_of(MONTAGES["double_banana"])]
 STRETCH_S = 5
-"""Occlusion takes away one electrode for so long: at 2 s it would take three times as long as a reader waits."""
+"""Seconds for which occlusion removes one electrode; 2 s would take three times as long."""
 MOST_STEPS = 128
-"""Of integrated gradients: a reader waits, and a map whose shares do not add up says so."""
+"""Limit of steps of integrated gradients, to keep readers from waiting; an incomplete map is marked as such."""
 STEPS, WINDOWS = 1, 4
-"""Per pass with and without gradients: two steps would take 0.13 GiB more, and on a CPU hardly less time."""
+"""Batch sizes with and without gradients. Two steps would take 0.13 GiB more memory and save little time on a CPU."""
 COARSER = 2
-"""Neighbouring bands and frames of an image of which the mean is shown."""
+"""Factor by which images are reduced, in frequency and time."""
 
 
 class Explainer:
-    """A loaded model, asked by one thread at a time.
+    """Explains the predictions of a model; used by one thread at a time.
 
     Parameters
     ----------
     folder
-        Of the model.
+        Folder of the model.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -48,22 +48,22 @@ class Explainer:
         self.model: Model = load_model(folder)
 
     def export(self) -> None:
-        """Make the graphs that engines run, see `ictal.scoring.export.export_model`."""
-        from ictal.scoring.export import export_model  # ONNX would take memory from those who only ask
+        """Export the model for the scoring engines, see `ictal.scoring.export.export_model`."""
+        from ictal.scoring.export import export_model  # ONNX needs memory, and explanations do not need ONNX
 
         export_model(self.folder)
 
     def why(self, window: Signal, start_s: float, pattern: str, method: str) -> dict[str, Any]:
-        """Return what speaks for a pattern, for the page.
+        """Return the evidence for a pattern as plain values for the page.
 
         Parameters
         ----------
         window
-            Standardised, [20, 10000], µV.
+            The standardised window, [20, 10000], µV.
         start_s
-            Of the window.
+            Start of the window.
         pattern, method
-            Names.
+            Names of the pattern and of the method.
 
         Raises
         ------
@@ -88,41 +88,41 @@ class Explainer:
         }
 
     def features(self, windows: Sequence[Signal]) -> Signal:
-        """Return what the network's last layer looks at, [window, feature].
+        """Return the inputs of the network's last layer, [window, feature].
 
         Raises
         ------
         ModelError
-            If the network looks at more than the windows.
+            If the network needs more than the windows.
         """
         network = self.model.network
         if network.sees_context:
-            raise ModelError("this network looks at the ten minutes around a window, of which no features are kept")
+            raise ModelError("this network uses the ten minutes around a window; their features are not stored")
         with torch.inference_mode():
             batch = torch.from_numpy(np.stack(windows))
             parts = [_features(arm, batch) for arm in parts_of(network)]
         return np.concatenate([part.float().numpy() for part in parts], axis=1)
 
     def simulated(self, numbers: range) -> LabelledWindows:
-        """Return some simulated windows by their features, see `ictal.web.similar`."""
+        """Return simulated windows with their features, see `ictal.web.similar`."""
         names, votes, windows = simulated_windows(numbers, self.model.card.standardise)
         return names, votes, self.features(windows)
 
     def _grid(self, window: Signal, pattern: str, method: str) -> tuple[Floats, str]:
-        """Return a map of the derivations, [18, time], nats, and how to read it; Grad-CAM has none."""
+        """Return a map over derivations, [18, time], in nats, and a note on how to read it; Grad-CAM has no map."""
         title, network = PATTERN_TITLES[pattern], self.model.network
         if method == "gradcam":
-            return np.empty((0, 0)), f"Bright: where the image that the network looks at speaks for {title}."
+            return np.empty((0, 0)), f"Bright: evidence for {title} in the image that the network sees."
         if method == "gradients":
             found = integrate_gradients(network, window, pattern, most_steps=MOST_STEPS, batch_size=STEPS)
             return of_derivations(found.grid), _of_gradients(found, title)
         return of_derivations(occlude_cells(network, window, pattern, STRETCH_S, WINDOWS)), (
-            f"Warm speaks for {title}: with it taken away, the model is less sure. Cool speaks against it. "
-            f"Each electrode is taken away for {STRETCH_S} s at a time."
+            f"Warm: evidence for {title}. Without it, the model is less certain. Cool: evidence against it. "
+            f"Each electrode is removed for {STRETCH_S} s at a time."
         )
 
     def _image(self, window: Signal, pattern: str, *, wanted: bool) -> Gradcam | None:
-        """Return Grad-CAM, or None where it does not apply to the network and nobody asked for it by name."""
+        """Return the Grad-CAM map; None if the network does not support it, unless it is `wanted`."""
         try:
             return gradcam(self.model.network, window, pattern)
         except ModelError:
@@ -138,17 +138,18 @@ def _features(arm: ArmNetwork, batch: torch.Tensor) -> torch.Tensor:
 
 def _of_gradients(found: IntegratedGradients, title: str) -> str:
     if not found.complete:
-        return f"Do not read this map: its shares miss what they should add up to by {abs(found.gap):.2f} nats."
+        return f"Do not use this map: the sum of its contributions is off by {abs(found.gap):.2f} nats."
     if not found.readable:
-        return f"Do not read this map: silence looks more like {title} to the model than this window does."
+        return f"Do not use this map: the model gives {title} a higher probability in silence than in this window."
     return (
-        f"Warm speaks for {title}, cool against it: shares of the {found.difference:.2f} nats from silence, which "
-        f"the model calls {title} with probability {found.silence:.2f}, to this window."
+        f"Warm: evidence for {title}. Cool: evidence against it. The contributions add up to the difference of "
+        f"{found.difference:.2f} nats between this window and silence, in which {title} has the probability "
+        f"{found.silence:.2f}."
     )
 
 
 def _scaled(grid: Floats) -> Floats:
-    """Return a map whose largest magnitude is 1; next to nothing stays next to nothing."""
+    """Return a map scaled to a largest magnitude of 1; negligible maps stay negligible."""
     return grid / max(float(np.abs(grid).max(initial=0.0)), LEAST_NATS)
 
 
@@ -167,7 +168,7 @@ def _mel(found: Gradcam, start_s: float) -> dict[str, Any]:
 
 
 def _coarse(image: Floats) -> npt.NDArray[np.float64]:
-    """Return means of blocks of an image [row, column], without what does not fill one."""
+    """Return an image [row, column] reduced by averaging blocks; incomplete blocks are left out."""
     rows, columns = (size // COARSER for size in image.shape)
     whole = image[: rows * COARSER, : columns * COARSER]
     return np.asarray(whole.reshape(rows, COARSER, columns, COARSER).mean(axis=(1, 3)))

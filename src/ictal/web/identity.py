@@ -1,4 +1,4 @@
-"""What a recording is known by: an address while the viewer runs, and for votes a hash of all that its files hold."""
+"""Identity of a recording: an address for requests while the viewer runs, and a content hash for votes."""
 
 import hashlib
 import threading
@@ -11,10 +11,10 @@ from ictal.io.recording_files import parts_of, recording_hash
 from ictal.web.votes import Votes
 
 EDGE_BYTES = 1 << 16
-"""How much of a file's head and tail entered the ids of votes in version 0.1."""
+"""Number of bytes at both ends of a file that were part of the ids of votes in version 0.1."""
 
 SMALL_BYTES = 1 << 26
-"""So much is hashed in a tenth of a second."""
+"""Size that can be hashed in a tenth of a second."""
 
 
 class ChangedError(IctalError):
@@ -22,14 +22,14 @@ class ChangedError(IctalError):
 
 
 class Identity:
-    """Of one recording that is shown. No samples are read until its votes are asked for.
+    """The identity of one recording. Its samples are not read until its votes are needed.
 
     Parameters
     ----------
     path
-        Of the recording, about to be opened.
+        The recording, which is about to be opened.
     votes
-        Those that version 0.1 kept under size and ends of the file are found again.
+        The votes. Those that version 0.1 stored under its own ids are moved to the content hash.
     """
 
     def __init__(self, path: Path, votes: Votes) -> None:
@@ -40,16 +40,16 @@ class Identity:
 
     @property
     def address(self) -> str:
-        """Sixteen hex digits for requests, of path, size and time: what was kept of another file is not used."""
+        """Id for requests, 16 hex digits from path, size and time, so that it changes with the file."""
         return hash_of([str(self.path.absolute()), self._opened])
 
     @property
     def known(self) -> str | None:
-        """The hash, if it was asked for before."""
+        """The content hash, if it has been computed."""
         return self._content
 
     def content_if_quick(self) -> str | None:
-        """Return the hash where nobody has to wait for it: it is remembered, or the recording is small."""
+        """Return the content hash if it is cached or the recording is small, otherwise None."""
         parts = parts_of(self.path)
         small = sum(part.stat().st_size for part in parts) <= SMALL_BYTES
         if small or all(cached_hash(part) for part in parts):
@@ -57,7 +57,7 @@ class Identity:
         return None
 
     def content(self) -> str:
-        """Return 32 hex digits that any change of any byte changes; the first time, the whole recording is read.
+        """Return the hash of all bytes, 32 hex digits; the first call reads the whole recording.
 
         Raises
         ------
@@ -79,25 +79,24 @@ class Identity:
             return self._content
 
     def check(self) -> None:
-        """Raise a `ChangedError` where the recording is no longer the one that was opened."""
+        """Raise a `ChangedError` if the recording is no longer the one that was opened."""
         if _places(self.path) != self._opened:
             raise ChangedError(
-                f"{self.path.name} has changed since it was opened, so that it may be another recording; end "
-                "'ictal view' and start it again"
+                f"{self.path.name} has changed since it was opened and may be another recording; restart 'ictal view'"
             )
 
 
 def _places(path: Path) -> list[tuple[str, int, int, int]]:
-    """Return name, size, time and number of each file of a recording; none where they cannot be had."""
+    """Return name, size, time and inode number of each file of a recording; empty if they cannot be read."""
     try:
         stamps = {part.name: stamp_of(part) for part in parts_of(path)}
         return [(name, size, changed_ns, number) for name, (size, changed_ns, _, number) in stamps.items()]
     except (OSError, IctalError):
-        return []  # whoever opens it says why
+        return []  # opening it will report the reason
 
 
 def former_id(path: Path) -> str:
-    """Return what version 0.1 called a recording: of the file's size, head and tail, of a folder its name."""
+    """Return the id of version 0.1: from the size and both ends of a file, or the path of a folder."""
     if not path.is_file():
         return hash_of(str(path.absolute()))
     digest, size = hashlib.blake2b(digest_size=8), path.stat().st_size
@@ -111,7 +110,7 @@ def former_id(path: Path) -> str:
 
 
 def migrate_votes(votes: Votes) -> None:
-    """Keep votes of version 0.1 under the content of their files, as far as those are still there."""
+    """Move votes of version 0.1 to the content hashes of their files, if the files still exist."""
     for former, file in votes.of_former_ids():
         content = _content_of_former(Path(file), former)
         if content is not None:
@@ -119,10 +118,10 @@ def migrate_votes(votes: Votes) -> None:
 
 
 def _migrate_votes_of(votes: Votes, path: Path, content: str) -> None:
-    """Give a recording the votes that version 0.1 kept under its former id, unless they are of another file.
+    """Move the votes that version 0.1 stored for a recording to its content hash, unless they belong to another file.
 
-    Two recordings may share a former id. Where the file is still there on which a vote was given, its content says
-    which of them it was; a file that is gone was moved or renamed.
+    Two recordings may have the same former id. If the file of a vote still exists, its content decides; otherwise it
+    was moved or renamed.
     """
     former = former_id(path)
     for recording, file in votes.of_former_ids():
@@ -131,7 +130,7 @@ def _migrate_votes_of(votes: Votes, path: Path, content: str) -> None:
 
 
 def _content_of_former(path: Path, former: str) -> str | None:
-    """Return the content of a file if it still has a former id, else None."""
+    """Return the content hash of a file if it still has a former id, otherwise None."""
     try:
         return recording_hash(path) if path.exists() and former_id(path) == former else None
     except (OSError, IctalError):

@@ -1,4 +1,4 @@
-"""Work that goes on behind the page: one thread that does one job after the other, and what scores recordings."""
+"""Background work: threads that run jobs one after another, and scoring."""
 
 import logging
 import os
@@ -21,11 +21,11 @@ log = logging.getLogger(__name__)
 
 
 class JobStoppedError(Exception):
-    """Ends a job whose result nobody waits for any more."""
+    """Ends a job whose result is no longer needed."""
 
 
 class JobThread:
-    """A thread that does jobs in the order in which they come, and dies with the program."""
+    """A daemon thread that runs jobs in the order of submission."""
 
     def __init__(self, name: str) -> None:
         self._jobs: queue.SimpleQueue[Job] = queue.SimpleQueue()
@@ -34,21 +34,21 @@ class JobThread:
         self._begun = threading.Lock()
 
     def do(self, job: Job) -> None:
-        """Do a job after those that came before."""
+        """Add a job to the queue."""
         self._jobs.put(job)
         with self._begun:
             if not self._thread.is_alive() and not self._stopped.is_set():
                 self._thread.start()
 
     def stop(self) -> None:
-        """Let the running job end at its next `check`, for which a moment is waited, and begin no other."""
+        """End the running job at its next `check`, wait a moment for it, and start no other."""
         self._stopped.set()
-        self._jobs.put(lambda: None)  # so that a thread that waits looks up
+        self._jobs.put(lambda: None)  # wakes a waiting thread
         if self._thread.is_alive():
             self._thread.join(WAIT_S)
 
     def check(self) -> None:
-        """Raise a `JobStoppedError` where the worker was stopped; jobs call it now and then."""
+        """Raise a `JobStoppedError` if the thread was stopped; jobs call this regularly."""
         if self._stopped.is_set():
             raise JobStoppedError
 
@@ -64,12 +64,12 @@ class JobThread:
 
 
 class Scorer:
-    """Scores recordings with one model, which is opened when the first needs it.
+    """Scores recordings with one model, which is opened for the first of them.
 
     Parameters
     ----------
     model
-        Folder of a model, or its name.
+        Folder or name of the model.
     out
         Folder of the results.
     """
@@ -80,18 +80,18 @@ class Scorer:
         self._exporter: WorkerProcess | None = None
 
     def path(self, item: Item) -> Path:
-        """Return where the scores of a recording are kept: never in place of those of another one."""
+        """Return the path for the scores of a recording; scores of another recording are never replaced."""
         usual, other = score_paths(self.out, item.path)
         try:
             taken = usual.is_file() and belong_to_other_file(Scores.read(usual), item.path)
         except IctalError:
-            taken = False  # whatever it is, it is no longer a table of scores
+            taken = False  # it is no longer a table of scores
         return other if taken else usual
 
     def score(self, item: Item, worker: JobThread) -> None:
-        """Score a recording; rows appear as they come, and a failure is told in the item."""
+        """Score a recording; the item receives rows as they are made, and the reason of a failure."""
 
-        def told(task: str, done: float, total: float) -> None:
+        def report(task: str, done: float, total: float) -> None:
             worker.check()
             item.set_progress(task, done, total)
 
@@ -101,7 +101,7 @@ class Scorer:
             contract = engine.contract
             named = {"name": contract.name, "arm": contract.arm, "warnings": list(contract.warnings)}
             item.model = named | {"seen_s": contract.seen_s}
-            scores = score(item.recording, engine, progress=told, on_scores=item.add)
+            scores = score(item.recording, engine, progress=report, on_scores=item.add)
             scores = replace(scores, manifest=scores.manifest | {CONTENT: item.content})
             scores.write(self.path(item))
             item.finish(scores)
@@ -117,7 +117,7 @@ class Scorer:
 
     def _opened(self, worker: JobThread) -> Engine:
         if self._engine is None:
-            # Half of the machine is left to those who turn pages meanwhile.
+            # Half of the CPUs stay free for users who turn pages.
             threads = max(1, (os.cpu_count() or 2) // 2)
             self._engine = open_engine(
                 find_model(self.model), threads=threads, on_export=worker.check, export=self._export
@@ -125,7 +125,7 @@ class Scorer:
         return self._engine
 
     def _export(self, model: Path) -> None:
-        """Export a model in a process of its own: torch's exporter changes what all threads of a process share."""
+        """Export a model in another process, since torch's exporter changes global state."""
         self._exporter = WorkerProcess(model)
         try:
             self._exporter.ask("export")

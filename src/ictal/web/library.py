@@ -1,4 +1,4 @@
-"""The recordings that a viewer shows, each with its scores as far as they are known."""
+"""The recordings in the viewer, with the scores known so far."""
 
 import threading
 from collections.abc import Iterator, Sequence
@@ -26,36 +26,36 @@ from ictal.web.montages import Montage, montages_of
 from ictal.web.page_amplitude import amplitudes_uv
 
 CONTENT = "content"
-"""Where the manifest of scores that a viewer made states the hash of the recording."""
+"""Field of a scores manifest with the content hash of the recording."""
 State = Literal["waiting", "scoring", "scored", "failed"]
 
 
 class NotYetError(IctalError):
-    """What is asked for is not known yet, or will not be."""
+    """The requested information is not known yet, or is withheld or unavailable."""
 
 
 @dataclass
 class Item:
-    """A recording that is shown, and what is known of it by now.
+    """A recording in the viewer, and what is known of it so far.
 
     Attributes
     ----------
     id
-        What requests call it while the viewer runs: never a path, and not what votes are kept under.
+        Id in requests while the viewer runs; never a path, and not the key of votes.
     path
-        Of the file.
+        The file.
     recording
-        Opened; its samples are read in chunks.
+        The opened recording; samples are read in chunks.
     title
-        What people call it.
+        Name for display.
     state, done, total, reason
-        How far scoring is, in seconds of the recording; why it failed.
+        State of scoring, its progress in seconds of the recording, and why it failed.
     scores
-        When all is scored.
+        The scores, once scoring is complete.
     model
-        What scores it: name, arm, warnings, and how much it sees of a window.
+        The model that scores it: name, arm, warnings, and how much of a window it sees.
     identity
-        What votes are kept under.
+        The key of votes.
     """
 
     id: str
@@ -74,46 +74,46 @@ class Item:
 
     @property
     def content(self) -> str:
-        """The hash of all that its files hold, see `ictal.web.identity.Identity.content`."""
+        """The content hash, see `ictal.web.identity.Identity.content`."""
         assert self.identity is not None  # every recording of a viewer has one
         return self.identity.content()
 
     @property
     def content_if_quick(self) -> str | None:
-        """The same, or None where somebody would have to wait for it."""
+        """The content hash, or None if computing it takes long."""
         return self.identity.content_if_quick() if self.identity else None
 
     def identify(self) -> None:
-        """Read all of it, if need be, before somebody asks what its content is."""
-        with suppress(IctalError):  # whoever asks is told
+        """Compute the content hash in advance."""
+        with suppress(IctalError):  # the error is raised again when the hash is needed
             _ = self.content
 
     def check(self) -> None:
-        """Raise a `ChangedError` where the files are no longer those that were opened."""
+        """Raise a `ChangedError` if the files are no longer those that were opened."""
         if self.identity is not None:
             self.identity.check()
 
     @cached_property
     def montages(self) -> dict[str, Montage]:
-        """In which it can be shown."""
+        """The montages in which it can be shown."""
         return montages_of(self.recording)
 
     @cached_property
     def lost(self) -> tuple[str, ...]:
-        """Which derivations it cannot be shown in, because its electrodes have different references."""
+        """Notes on derivations that are impossible because electrodes have different references."""
         return reference_notes(widest_mapping(self.recording))
 
     @cached_property
     def amplitudes_uv(self) -> tuple[float | None, float | None]:
-        """How large its traces and its EKG typically are, see `ictal.web.page_amplitude`; None if not known."""
+        """Typical amplitude of its traces and its EKG, see `ictal.web.page_amplitude`; None if unknown."""
         try:
             return amplitudes_uv(self.recording, next(iter(self.montages.values())))
         except IctalError:
-            return None, None  # the page that is read next says why
+            return None, None  # reading the first page reports the reason
 
     @property
     def frame(self) -> pd.DataFrame:
-        """The windows that are scored by now, in the order of time."""
+        """The windows scored so far, in the order of time."""
         if self.scores is not None:
             return self.scores.frame
         with self._lock:
@@ -123,33 +123,33 @@ class Item:
 
     @property
     def events(self) -> list[Event]:
-        """Those that the windows show by now."""
+        """The events in the windows scored so far."""
         gaps = [(gap.start_s, gap.duration_s) for gap in self.recording.gaps]
         return find_events(self.frame, gaps=gaps) if len(self.frame) else []
 
     def add(self, rows: pd.DataFrame) -> None:
-        """Take rows as they come from scoring."""
+        """Add rows during scoring."""
         with self._lock:
             self._parts.append(rows)
 
     def set_progress(self, task: str, done: float, total: float) -> None:
-        """Take note of progress."""
+        """Store the progress of scoring."""
         if task == "scoring":
             self.done, self.total = done, total
 
     def finish(self, scores: Scores) -> None:
-        """Take the scores of the whole recording."""
+        """Store the complete scores."""
         self.scores, self.model, self.state = scores, model_of(scores), "scored"
         self.done = self.total = self.recording.duration_s
         with self._lock:
             self._parts.clear()
 
     def fail(self, reason: str) -> None:
-        """Take note why there will be no scores."""
+        """Store the reason why there are no scores."""
         self.state, self.reason = "failed", reason
 
     def window(self, time_s: float) -> int | None:
-        """Return the row of the window whose centre holds a time, the nearest where centres overlap, or None."""
+        """Return the row of the window whose centre contains a time, or None; the nearest one if centres overlap."""
         frame = self.frame
         starts, stops = (frame[name].to_numpy(dtype=float) for name in ("start_s", "stop_s"))
         holds = np.flatnonzero((starts <= time_s) & (time_s < stops))
@@ -159,7 +159,7 @@ class Item:
 
 
 def window_number(item: Item, time_s: float) -> int:
-    """Return the row of the scored window whose centre holds a time.
+    """Return the row of the scored window whose centre contains a time.
 
     Raises
     ------
@@ -168,13 +168,15 @@ def window_number(item: Item, time_s: float) -> int:
     """
     number = item.window(time_s)
     if number is None:
-        why = {"scored": "no window's centre holds it", "failed": item.reason}.get(item.state, "it is not scored yet")
-        raise NotYetError(f"nothing is known of {time_s:g} s: {why}")
+        why = {"scored": "no window's centre contains it", "failed": item.reason}.get(
+            item.state, "it is not scored yet"
+        )
+        raise NotYetError(f"there is no prediction at {time_s:g} s: {why}")
     return number
 
 
 def middles_of(frame: pd.DataFrame) -> npt.NDArray[np.float64]:
-    """Return the middle of each window, which votes name it by, [window]."""
+    """Return the middle of each window, [window]; votes refer to it."""
     return np.asarray(frame[["start_s", "stop_s"]].to_numpy(dtype=np.float64).mean(axis=1).round(3))
 
 
@@ -184,7 +186,7 @@ def middle_s(item: Item, number: int) -> float:
 
 
 def model_of(scores: Scores) -> dict[str, Any]:
-    """Return name, arm and warnings of the model that made scores, and how much it sees of a window if they say."""
+    """Return name, arm and warnings of the model that made scores, and how much of a window it sees, if stated."""
     made = scores.manifest.get("model", {})
     return {
         "name": made.get("name", "unknown"),
@@ -195,7 +197,7 @@ def model_of(scores: Scores) -> dict[str, Any]:
 
 
 class Library:
-    """The recordings by id, in the order in which they were added."""
+    """The recordings by id, in the order of addition."""
 
     def __init__(self) -> None:
         self._items: dict[str, Item] = {}
@@ -209,22 +211,22 @@ class Library:
         Raises
         ------
         UnknownNameError
-            If there is none of this id.
+            If there is none with this id.
         """
         if recording_id not in self._items:
             raise UnknownNameError("recording", recording_id, self._items or ["none"])
         return self._items[recording_id]
 
     def get(self, recording_id: str) -> Item | None:
-        """Return a recording, or None where there is none of this id."""
+        """Return a recording, or None if there is none with this id."""
         return self._items.get(recording_id)
 
     def of_content(self, content: str) -> Item | None:
-        """Return a recording of this content, of those whose content was asked for by now."""
+        """Return the recording with a content hash, among those whose hash is known."""
         return next((item for item in self if item.identity and item.identity.known == content), None)
 
     def add(self, item: Item) -> Item:
-        """Add a recording, and return it, or the one of its id that is there already."""
+        """Add a recording and return it, or return the one that already has its id."""
         return self._items.setdefault(item.id, item)
 
 
@@ -235,21 +237,21 @@ def find_scores(
     path: Path | None = None,
     content: str | None = None,
 ) -> Scores | None:
-    """Return the first scores among some files that are of this recording, or None.
+    """Return the first scores among some files that belong to a recording, or None.
 
     Parameters
     ----------
     recording
-        Channels, start and duration must be those that were scored.
+        Its channels, start and duration must equal those in the scores.
     candidates
         Files that may not exist.
     weights
-        SHA-256 of the weights of the model that is wanted; None: any will do.
+        SHA-256 of the weights of the required model; None: any model.
     path
-        Of the recording. Scores that state no content and name another file, which is still there, are not taken:
-        files of two patients may be called the same.
+        Path of the recording. Scores that state no content hash, but name another existing file, are not used: files
+        of two patients may have the same name.
     content
-        Hash of the recording, which is compared with what scores state; None: it is not known yet.
+        Content hash of the recording, which must equal that in the scores; None: not known yet.
     """
     for candidate in candidates:
         try:
@@ -269,27 +271,27 @@ def find_scores(
 
 
 def content_of(scores: Scores) -> str | None:
-    """Return the hash of the recording's content that scores state; None where they state none."""
+    """Return the content hash of the recording that scores state, or None."""
     stated = scores.manifest.get(CONTENT)
     return None if stated is None else str(stated)
 
 
 def belong_to_other_file(scores: Scores, path: Path) -> bool:
-    """Tell whether scores name another file than this one, which is still there."""
+    """Say whether scores name another file, which still exists."""
     named = Path(scores.recording.name)
     return named.exists() and not same_file(named, path)
 
 
 def score_paths(folder: Path, path: Path) -> list[Path]:
-    """Return where in a folder scores of a recording may stand, the usual place first.
+    """Return the possible paths for the scores of a recording in a folder, the usual one first.
 
-    The other is for a recording whose usual place is taken by one of the same name.
+    The other one is used if another recording with the same name has the usual path.
     """
     other = path.with_name(f"{stem_of(path)}-{hash_of(str(path.absolute()))[:8]}{path.suffix}")
     return [folder / scores_file(path), folder / scores_file(other)]
 
 
 def _is_of(scores: Scores, recording: Recording) -> bool:
-    told = scores.recording
-    same_span = abs(told.span_s - recording.span_s) < 1 / recording.rate_hz
-    return told.channels == recording.channels and told.start == recording.start and same_span
+    scored = scores.recording
+    same_span = abs(scored.span_s - recording.span_s) < 1 / recording.rate_hz
+    return scored.channels == recording.channels and scored.start == recording.start and same_span

@@ -1,4 +1,4 @@
-"""The models that made the scores which are shown, each found by the hash of its weights and asked about windows."""
+"""The models that made the displayed scores, found by the hash of their weights."""
 
 from pathlib import Path
 from typing import Any
@@ -17,16 +17,16 @@ from ictal.web.votes import Votes
 
 
 class ModelPool:
-    """Asks the model of each recording.
+    """Sends requests about windows to the model that scored the recording.
 
     Parameters
     ----------
     model
-        Where to look first: a folder or a name.
+        Folder or name of the model that is tried first.
     library, votes
-        Windows that were voted on are among those that others may be like.
+        Recordings and votes; windows with votes can be found as similar windows.
     worker
-        Prepares what takes long.
+        Runs slow preparations in the background.
     """
 
     def __init__(self, model: str | Path, library: Library, votes: Votes, worker: JobThread) -> None:
@@ -34,21 +34,21 @@ class ModelPool:
         self._models: dict[str, ModelProcess] = {}
 
     def why(self, item: Item, number: int, pattern: str, method: str) -> dict[str, Any]:
-        """Return what in a window speaks for a pattern, see `ictal.web.explainer.Explainer.why`.
+        """Return the evidence for a pattern in a window, see `ictal.web.explainer.Explainer.why`.
 
         Raises
         ------
         NotYetError
-            If the model was not asked about the window, or is not here.
+            If the window was not scored, or the model is not available.
         """
         if item.frame["reason"].iloc[number]:
-            raise NotYetError(f"the model was not asked about this window: {item.frame['reason'].iloc[number]}")
+            raise NotYetError(f"this window was not scored: {item.frame['reason'].iloc[number]}")
         return self._model_of(item).why(item, number, pattern, method)
 
     def similar(self, item: Item, number: int) -> tuple[list[dict[str, Any]], str]:
-        """Return similar windows, and how to read them or why there are none."""
+        """Return similar windows, and a note on how to read them or why there are none."""
         if item.frame["reason"].iloc[number]:
-            return [], "There are none: the model was not asked about this window."
+            return [], "There are none: this window was not scored."
         try:
             model, voted = self._model_of(item), self._votes_by_window()
             for recording, time_s in voted:
@@ -63,7 +63,7 @@ class ModelPool:
             model.stop()
 
     def _add_voted(self, model: ModelProcess, recording: str, time_s: float) -> None:
-        """Let a model see a window that was voted on, if it made the scores of that recording."""
+        """Add a window with votes to a model's list, if the model made the scores of that recording."""
         item = self._library.of_content(recording)
         if item is not None and item.scores is not None and made_by(item.scores)[0] == model.weights:
             number = item.window(time_s)
@@ -71,7 +71,7 @@ class ModelPool:
                 model.add_voted(item, number, time_s)
 
     def _votes_by_window(self) -> Voted:
-        """Return what a window that was voted on is called, and the counts of its votes."""
+        """Return the name and the vote counts of each window with votes."""
         found: dict[tuple[str, float], Any] = {}
         for vote in self._votes.all():
             name = f"{Path(vote.file).name} at {duration_in_words(vote.time_s)}"
@@ -80,9 +80,9 @@ class ModelPool:
         return found
 
     def _model_of(self, item: Item) -> ModelProcess:
-        """Return the model that made a recording's scores; raise a `NotYetError` where it or they are not here."""
+        """Return the model that made a recording's scores; raise a `NotYetError` if either is not available."""
         if item.scores is None:
-            raise NotYetError(item.reason or "the recording is not scored to its end yet")
+            raise NotYetError(item.reason or "scoring of the recording is not complete yet")
         weights, name = made_by(item.scores)
         if weights not in self._models:
             self._models[weights] = ModelProcess(self._folder_of(weights, name), weights, self._worker)
@@ -95,7 +95,7 @@ class ModelPool:
                     return find_model(model)
             except IctalError:
                 continue
-        raise NotYetError(f"these scores were made by the model '{name}', which is not found; say where by --model")
+        raise NotYetError(f"these scores were made by the model '{name}', which was not found; name it with --model")
 
 
 class _Hashed(ModelSummary):
@@ -103,11 +103,11 @@ class _Hashed(ModelSummary):
 
 
 def made_by(scores: Scores) -> tuple[str, str]:
-    """Return hash and name of the model that made scores."""
+    """Return weights hash and name of the model that made scores."""
     made = scores.manifest.get("model", {})
     return str(made.get("weights_sha256", "")), str(made.get("name", "unknown"))
 
 
 def weights_of(model: str | Path) -> str:
-    """Return the SHA-256 of a model's weights, as its card states it; raise as `describe_model` does."""
+    """Return the SHA-256 of a model's weights from its card; raises the errors of `read_card`."""
     return read_card(model, _Hashed)[1].weights_sha256

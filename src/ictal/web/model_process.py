@@ -1,4 +1,4 @@
-"""What a model sees in windows of recordings: asked when somebody looks, kept, and prepared behind the page."""
+"""Explanations and similar windows from one model: computed on request, cached, and prepared in the background."""
 
 import threading
 from collections.abc import Mapping
@@ -18,25 +18,25 @@ from ictal.web.library import Item, middle_s
 from ictal.web.similar import LabelledWindows, Neighbours, simulated_neighbours
 from ictal.web.worker_process import BusyError, WorkerProcess
 
-PREPARING = "The windows to compare with are being prepared, once for each model: it takes about a minute."
+PREPARING = "The windows for comparison are being prepared. This takes about a minute, once for each model."
 READ = (
-    "The nearest of some simulated windows, whose votes are known, and of those that were voted on here, by what the "
-    "model's last layer sees. A small distance is no proof; two windows with nothing in common are about 1.4 apart."
+    "The nearest among simulated windows, whose votes are known, and windows with votes here, by the inputs of the "
+    "model's last layer. A small distance is not proof; unrelated windows are about 1.4 apart."
 )
 Voted = Mapping[tuple[str, float], tuple[str, npt.NDArray[np.float64]]]
 
 
 class ModelProcess:
-    """One model, which a process of its own loads when it is first asked.
+    """One model, loaded in another process on the first request.
 
     Parameters
     ----------
     folder
-        Of the model.
+        Folder of the model.
     weights
         SHA-256 of its weights.
     worker
-        Prepares what `similar` needs.
+        Prepares the windows for `similar` in the background.
     """
 
     def __init__(self, folder: Path, weights: str, worker: JobThread) -> None:
@@ -46,7 +46,7 @@ class ModelProcess:
         self._answers, self._added = ResultCache(), set[tuple[str, float]]()
 
     def why(self, item: Item, number: int, pattern: str, method: str) -> dict[str, Any]:
-        """Return what in a window speaks for a pattern, see `ictal.web.explainer.Explainer.why`."""
+        """Return the evidence for a pattern in a window, see `ictal.web.explainer.Explainer.why`."""
 
         def make() -> dict[str, Any]:
             start_s = float(item.frame["start_s"].iloc[number]) - BEFORE_S
@@ -56,7 +56,7 @@ class ModelProcess:
         return self._answers.get_or((item.id, number, pattern, method), make)
 
     def similar(self, item: Item, number: int, voted: Voted) -> tuple[list[dict[str, Any]], str]:
-        """Return the windows most like one, and how to read them, or why there are none."""
+        """Return the most similar windows, and a note on how to read them or why there are none."""
         if self._neighbours is None:
             self._prepare()
             return [], self._note
@@ -67,7 +67,7 @@ class ModelProcess:
         return self._neighbours.nearest(features, voted, (item.content, middle_s(item, number))), READ
 
     def add_voted(self, item: Item, number: int, time_s: float) -> None:
-        """Let a window that was voted on, whose middle is `time_s`, be compared with others; in the background."""
+        """Add a window with votes, whose middle is `time_s`, to the windows for comparison, in the background."""
         neighbours, key = self._neighbours, (item.content, time_s)
         if neighbours is None or key in self._added:
             return
@@ -79,7 +79,7 @@ class ModelProcess:
         self._helper.stop()
 
     def _prepare(self) -> None:
-        """Make the simulated windows in the background, once."""
+        """Make the simulated windows once, in the background."""
         with self._lock:
             begun, self._note = bool(self._note), self._note or PREPARING
         if not begun:
@@ -105,6 +105,6 @@ class ModelProcess:
 
 
 def window_signal(item: Item, number: int) -> Signal:
-    """Return what the model was given of a window of a scored recording, [20, 10000] at 200 Hz, µV."""
-    assert item.scores is not None  # whoever asks has looked
+    """Return the model's input for a window of a scored recording, [20, 10000] at 200 Hz, µV."""
+    assert item.scores is not None  # callers have checked this
     return window_of(item.scores, item.recording, number)

@@ -1,4 +1,4 @@
-"""The montages that readers of EEG know, made of whatever channels a recording has."""
+"""Clinical montages, derived from the channels of a recording."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -22,25 +22,25 @@ REGIONS = {
     "right": ("Fp2", "F4", "C4", "P4", "F8", "T4", "T6", "O2"),
 }
 LEAST = 0.5
-"""A montage is offered where at least this share of its traces can be had."""
+"""A montage is offered if at least this share of its traces is available."""
 
 
 @dataclass(frozen=True)
 class Montage:
-    """How the traces of a page are made of channels.
+    """How traces are computed from channels.
 
     Attributes
     ----------
     names
-        Of the traces, from top to bottom.
+        Names of the traces, from top to bottom.
     groups
         First trace of each chain, and the one after its last.
     channels
-        Rows of the recording that are read.
+        Indices of the channels that are read.
     matrix
-        [trace, channel].
+        Weights, [trace, channel].
     average
-        Whether the mean of the traces that are there at a time is taken from each but the EKG.
+        Whether the mean of all available traces except the EKG is subtracted from each of them.
     """
 
     names: tuple[str, ...]
@@ -50,11 +50,11 @@ class Montage:
     average: bool = False
 
     def apply(self, samples: Signal) -> Signal:
-        """Return the traces [trace, time] of channels [channel, time]; NaN where a channel of theirs is missing."""
+        """Return traces [trace, time] from channels [channel, time]; NaN where one of their channels is missing."""
         missing = np.isnan(samples)
-        some = bool(missing.any())  # a page mostly lacks nothing, and four passes over it can be left out
-        heard = np.where(missing, np.float32(0), samples) if some else samples
-        traces: Signal = self.matrix @ heard
+        some = bool(missing.any())  # usually nothing is missing, which saves four passes over the page
+        present = np.where(missing, np.float32(0), samples) if some else samples
+        traces: Signal = self.matrix @ present
         if some:
             lost = ((self.matrix != 0).astype(np.float32) @ missing.astype(np.float32)) > 0
             traces[lost] = np.nan
@@ -66,11 +66,11 @@ class Montage:
 
 
 def montages_of(recording: Recording) -> dict[str, Montage]:
-    """Return the montages in which a recording can be shown, the one that readers know best first.
+    """Return the montages in which a recording can be shown, the most common one first.
 
-    A trace for which a channel is missing is left out; a montage of which more than half is missing is not offered.
-    Where electrodes have different references there is no average, and 'referential' names the reference of each. 'as
-    recorded', every channel as it stands in the file, is always there.
+    Traces with a missing channel are left out; a montage is not offered if more than half of its traces are missing.
+    If electrodes have different references, there is no average montage, and 'referential' names each reference.
+    'as recorded', with every channel as in the file, is always available.
     """
     mapping = widest_mapping(recording)
     found: dict[str, Montage] = {}
@@ -94,7 +94,7 @@ def _enough(formed: Mapping[str, Sequence[Derivation]], wanted: Mapping[str, Seq
 def _made(
     mapping: ChannelMapping, groups: Mapping[str, Sequence[Derivation | str]], average: bool = False
 ) -> Montage:
-    """Return a montage of derivations or electrodes in groups; the EKG, where there is one, comes last."""
+    """Return a montage of derivations or electrodes in groups, with the EKG, if there is one, at the end."""
     parts = [list(part) for part in groups.values() if part]
     if mapping.matrix[CHANNELS.index("EKG")].any():
         parts.append(["EKG"])
@@ -105,7 +105,7 @@ def _made(
 
 
 def _name(trace: Derivation | str, mapping: ChannelMapping) -> str:
-    """Name a trace; where there are several references, an electrode with its own."""
+    """Return the name of a trace; if there are several references, with the reference of the electrode."""
     own = [each for each, group in zip(mapping.references, mapping.groups, strict=True) if trace in group]
     return f"{trace}-{own[0]}" if mapping.mixed and own and own[0] else str(trace)
 

@@ -1,4 +1,4 @@
-"""The whole recording, or any part of it, in at most so many columns of time."""
+"""An overview of scores: any part of a recording in a limited number of columns."""
 
 from typing import Any
 
@@ -17,16 +17,16 @@ PLAIN = ("spread", "usable", "left_right")
 
 
 def overview(frame: pd.DataFrame, start_s: float, stop_s: float, width: int) -> dict[str, Any]:
-    """Return what is known of a stretch of time as columns: means over each, None where nothing is known.
+    """Return the mean scores in each column of a time span; None where nothing is known.
 
     Parameters
     ----------
     frame
         Scores, in the order of time.
     start_s, stop_s
-        Of the stretch.
+        The time span.
     width
-        At most so many columns. Where there are fewer windows, each is one column, from when to when it speaks.
+        Maximum number of columns. If there are fewer windows, each has a column of its own.
     """
     shown = frame[(frame["stop_s"] > start_s) & (frame["start_s"] < stop_s)].reset_index(drop=True)
     edges = _edges(shown, start_s, stop_s, width)
@@ -65,7 +65,7 @@ def _edges(frame: pd.DataFrame, start_s: float, stop_s: float, width: int) -> Fl
 
 
 def reasons(frame: pd.DataFrame) -> list[dict[str, Any]]:
-    """Return from when to when there is no prediction, and why: neighbours with the same reason are one."""
+    """Return the time spans without a prediction, with reasons; adjacent spans with the same reason are merged."""
     refused = frame[frame["reason"] != ""]
     rows: list[dict[str, Any]] = []
     for start_s, stop_s, text in zip(refused["start_s"], refused["stop_s"], refused["reason"], strict=True):
@@ -77,6 +77,6 @@ def reasons(frame: pd.DataFrame) -> list[dict[str, Any]]:
 
 
 def numbers(values: npt.ArrayLike, digits: int) -> list[float | None]:
-    """Return rounded numbers for JSON, None for what is not known."""
+    """Return rounded numbers for JSON, with None for unknown values."""
     rounded = np.asarray(values, dtype=np.float64).round(digits)
     return [value if value - value == 0 else None for value in rounded.tolist()]  # neither NaN nor infinite

@@ -1,4 +1,4 @@
-"""How large the traces of a recording are, so that it opens at a sensitivity at which they can be read."""
+"""Typical amplitude of a recording's traces, to open it at a suitable sensitivity."""
 
 import warnings
 
@@ -10,18 +10,18 @@ from ictal.web.montages import Montage
 from ictal.web.traces import Filters, read_page
 
 PAGES, PAGE_S = 6, 10.0
-"""Stretches that are looked at, evenly over the recording: one page may hold an artefact or nothing."""
+"""Number and length of the pages examined, spread over the recording: a single page may be an artifact or empty."""
 FILTERS = Filters(low_hz=1.0, high_hz=70.0)
-"""As a page opens."""
+"""The default filters of a page."""
 SHARE = 75
-"""Percentile of the range within a second, over all traces and seconds: seizures count, single artefacts do not."""
+"""Percentile of the range within a second, over all traces and seconds. Seizures count; single artifacts do not."""
 HEART = "EKG"
 
 
 def amplitudes_uv(recording: Recording, montage: Montage) -> tuple[float | None, float | None]:
-    """Return the range from peak to peak that traces of EEG, and the EKG, typically have within a second.
+    """Return the typical peak-to-peak range within a second, of the EEG traces and of the EKG.
 
-    None where there is no such trace, or none that is not flat.
+    None if there is no such trace, or if all are flat.
     """
     length_s = min(PAGE_S, recording.span_s)
     starts = np.linspace(0, recording.span_s - length_s, PAGES if recording.span_s > PAGE_S else 1)

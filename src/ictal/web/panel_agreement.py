@@ -1,4 +1,4 @@
-"""How raters agree with each other and with the model."""
+"""Agreement of raters with each other and with the model."""
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
@@ -19,22 +19,22 @@ from ictal.web.votes import Vote
 
 MODEL = "model"
 FEWEST = 20
-"""Windows that two must have in common for an interval."""
+"""Number of common windows that two raters need for a confidence interval."""
 N_RESAMPLES = 1000
 
 Probabilities = Mapping[tuple[str, float], npt.NDArray[np.float64]]
-"""Of the model, by recording and time of the window."""
+"""Predictions of the model, by recording and time of the window."""
 
 
 def agreement(votes: Iterable[Vote], probabilities: Probabilities) -> dict[str, Any]:
-    """Return counts, the kappa of each pair of raters and of each with the model, and the model among the raters.
+    """Return vote counts, kappa for each pair of raters and each rater with the model, and the model as a rater.
 
     Parameters
     ----------
     votes
-        Of all raters.
+        Votes of all raters.
     probabilities
-        Of the windows of which the model says something; only they are compared with it.
+        The model's predictions; only windows with predictions are compared with it.
     """
     given = list(votes)
     windows = sorted({(vote.recording, vote.time_s) for vote in given})
@@ -74,7 +74,7 @@ def _pairs(
 def _pair(
     one: npt.NDArray[np.int8], other: npt.NDArray[np.int8], recordings: npt.NDArray[np.object_]
 ) -> dict[str, Any]:
-    """Return how two agree on the windows of both: share and Cohen's kappa, whose interval needs enough windows."""
+    """Return the agreement of two raters on common windows: share and Cohen's kappa, with an interval if possible."""
     both = (one != NOT_LABELLED) & (other != NOT_LABELLED)
     n_windows = int(both.sum())
     if not n_windows:
@@ -90,7 +90,7 @@ def _pair(
 
 
 def _resampled(recordings: npt.NDArray[np.object_]) -> npt.NDArray[np.object_]:
-    """Return what is resampled: recordings, since windows of one are not independent; of one alone, its windows."""
+    """Return the units to resample: recordings, since windows of one are not independent; or windows if only one."""
     return recordings if len(set(recordings)) > 1 else np.arange(len(recordings)).astype(object)
 
 
@@ -100,14 +100,14 @@ def _panel(
     model: npt.NDArray[np.float64],
     recordings: npt.NDArray[np.object_],
 ) -> tuple[dict[str, Any] | None, str]:
-    """Return the model among the raters, see `ictal.evaluation.experts`, and how to read it or why it lacks."""
+    """Return the comparison of the model with raters, see `ictal.evaluation.experts`, or None, and a note."""
     known = np.isfinite(model).all(axis=1)
     several = (labels != NOT_LABELLED).sum(axis=1) > 1
     rows = known & several
     if rows.sum() < FEWEST:
         return None, (
-            f"{rows.sum()} windows have votes of two raters and an opinion of the model; needed are {FEWEST} to put "
-            "the model in the place of each rater."
+            f"{rows.sum()} windows have votes of two raters and a prediction; {FEWEST} are needed to compare "
+            "the model with raters."
         )
     patients = recordings[rows] if len(set(recordings[rows])) > 1 else None
     try:
@@ -117,4 +117,4 @@ def _panel(
     except TableError as error:
         return None, str(error)
     what = "recordings" if patients is not None else "windows of one recording, which are not independent"
-    return found.to_json(), f"The model stands in the place of each rater in turn; intervals resample {what}."
+    return found.to_json(), f"The model replaces each rater in turn; confidence intervals resample {what}."

@@ -1,4 +1,4 @@
-"""Processes beside the server end with it, however it ends: also where it was killed and could tell them nothing."""
+"""End child processes with the server, even if the server is killed and cannot notify them."""
 
 import os
 import threading
@@ -8,11 +8,11 @@ from multiprocessing import parent_process
 from multiprocessing.connection import wait
 
 ORPHANED = 3
-"""The code with which a process ends whose server is gone."""
+"""Exit code of a process whose server is gone."""
 
 
 def end_with_parent() -> None:
-    """Let this process, if `multiprocessing` began it, end as soon as its parent is gone."""
+    """End this process, if `multiprocessing` started it, as soon as its parent is gone."""
     parent = parent_process()
     if parent is not None:
         _when(lambda: wait([parent.sentinel]))
@@ -20,7 +20,7 @@ def end_with_parent() -> None:
 
 @contextmanager
 def lifeline() -> Iterator[int]:
-    """Give what a process gets as its standard input; it ends with the block, and with this process."""
+    """Give a pipe for the standard input of a child process; it closes with the block or with this process."""
     reading, writing = os.pipe()
     try:
         yield reading
@@ -30,12 +30,12 @@ def lifeline() -> Iterator[int]:
 
 
 def end_with_input() -> None:
-    """Let this process end as soon as its standard input does, see `lifeline`."""
+    """End this process as soon as its standard input closes, see `lifeline`."""
     _when(lambda: os.read(0, 1))
 
 
 def _when(gone: Callable[[], object]) -> None:
-    """End this process, whatever it is doing, when a function returns."""
+    """End this process immediately when a function returns."""
 
     def watch() -> None:
         gone()

@@ -1,4 +1,4 @@
-"""Traces of a day: minima and maxima at several resolutions, made once in the background and kept in the cache."""
+"""Traces of long recordings: minima and maxima at several resolutions, made once in the background and cached."""
 
 import shutil
 import tempfile
@@ -20,24 +20,24 @@ from ictal.web.montages import Montage
 from ictal.web.traces import Filters, Traces, channels_of, min_max, usable_filters
 
 FILTERS = Filters(low_hz=1.0, high_hz=35.0)
-"""How a day is filtered, whatever the page of ten seconds is filtered by."""
+"""The filters of long time spans, independent of those of a page."""
 BIN_S = 0.25
-"""Time of a minimum and a maximum at the finest level."""
+"""Duration of a bin (a minimum and a maximum) at the finest level."""
 SIZES = (256, 64, 16, 4, 1)
-"""Bins of a piece in each level: a piece of 64 s is one bin of the coarsest."""
+"""Bins per piece at each level: a piece of 64 s is one bin of the coarsest level."""
 PIECE_BINS = SIZES[0]
 LARGEST_UV = 65_000.0
-"""What half precision can hold, whose steps of 1/2048 are finer than a pixel."""
+"""Limit of half precision, whose relative steps of 1/2048 are finer than a pixel."""
 VERSION = 1
 DONE = "done.json"
 MOST_KEPT = 30
-"""Recordings whose traces stay in the cache; of more, those made first go."""
+"""Number of recordings in the cache; beyond it, the oldest are removed."""
 
 Halves = npt.NDArray[np.float16]
 
 
 def cache_folder() -> Path:
-    """Return where the traces of all recordings are kept, a folder each."""
+    """Return the folder of the cache, with one folder per recording."""
     return user_cache_path("ictal") / "traces"
 
 
@@ -45,21 +45,21 @@ def cache_folder() -> Path:
 class Pyramid:
     """Minima and maxima of a recording's traces in every montage.
 
-    A file per level holds one piece after the other, each [trace, bin, minimum and maximum]: they only ever grow, and
-    any stretch of time is one read.
+    One file per level stores the pieces in order, each [trace, bin, minimum and maximum]. Files only grow, and any
+    time span is one read.
 
     Attributes
     ----------
     recording
-        Whose samples.
+        The recording.
     montages
-        By name.
+        Its montages by name.
     folder
-        Where the levels are kept when all are made.
+        Folder for the complete levels.
     n_ready
-        How many pieces are made.
+        Number of finished pieces.
     problem
-        Why there will be no more; empty if all is well.
+        Why the pyramid cannot be built, or ''.
     """
 
     recording: Recording
@@ -72,7 +72,7 @@ class Pyramid:
 
     @classmethod
     def of(cls, key: str, recording: Recording, montages: dict[str, Montage], cache: Path | None = None) -> "Pyramid":
-        """Return the pyramid of a recording, from the cache where it is there."""
+        """Return the pyramid of a recording, from the cache if it is there."""
         form = hash_of([VERSION, recording.span_s, {name: each.names for name, each in montages.items()}])
         found = cls(recording, montages, (cache or cache_folder()) / f"{key}-{form}")
         if (found.folder / DONE).is_file():
@@ -81,28 +81,28 @@ class Pyramid:
 
     @property
     def complete(self) -> bool:
-        """Whether all is made."""
+        """Whether all pieces are finished."""
         return self.n_ready == self.n_pieces
 
     @property
     def n_pieces(self) -> int:
-        """How many pieces the recording has, the last of them in part."""
+        """Number of pieces; the last one may be incomplete."""
         return max(1, int(np.ceil(self.recording.span_s / self.piece_s)))
 
     @property
     def piece_s(self) -> float:
-        """Time of a piece; a bin of its finest level has at least two samples."""
+        """Duration of a piece; a bin of the finest level has at least two samples."""
         return max(BIN_S, 2 / self.recording.rate_hz) * PIECE_BINS
 
     def build(self, check: Callable[[], None]) -> None:
-        """Make all levels, a piece at a time; `check` may raise to end it."""
+        """Make all levels, one piece at a time; `check` may raise an error to stop."""
         try:
             self.folder.parent.mkdir(parents=True, exist_ok=True)
             with tempfile.TemporaryDirectory(prefix=".", dir=self.folder.parent, ignore_cleanup_errors=True) as part:
                 self._build(Path(part) / "levels", check)
         except OSError as error:
             with self._lock:
-                self.n_ready, self.problem = 0, f"the traces of a day cannot be kept in the cache: {error}"
+                self.n_ready, self.problem = 0, f"the overview of traces cannot be kept in the cache: {error}"
         finally:
             if not self.complete:
                 self._where = None
@@ -116,7 +116,9 @@ class Pyramid:
                 check()
                 for file, level in zip(files, self._made(piece), strict=True):
                     file.write(level.tobytes())
-                self.n_ready = piece + (piece + 1 < self.n_pieces)  # the last counts when all is in its place
+                self.n_ready = piece + (
+                    piece + 1 < self.n_pieces
+                )  # the last piece counts once the files are in place
         write_json(where / DONE, {"version": VERSION})
         with self._lock:
             if not (self.folder / DONE).is_file():  # else another program was first
@@ -136,14 +138,14 @@ class Pyramid:
         return [min_max(finest, size).astype("<f2") for size in SIZES]
 
     def traces(self, name: str, start_s: float, stop_s: float, width: int) -> Traces:
-        """Return the traces of a long stretch of time, at most `width` points of minimum and maximum.
+        """Return the traces of a long time span as at most `width` minima and maxima.
 
-        What is not made yet is NaN.
+        Unfinished parts are NaN.
 
         Raises
         ------
         IctalError
-            If they cannot be kept.
+            If the cache cannot be written.
         """
         if self.problem:
             raise IctalError(self.problem)
@@ -159,7 +161,7 @@ class Pyramid:
         return Traces(shown, first * bin_s, last * bin_s, self.montages[name], filters, rate_hz, complete=complete)
 
     def _read(self, size: int, pieces: range) -> Signal:
-        """Return some pieces of the level that has so many bins in each, [trace, bin, 2]."""
+        """Return some pieces of the level with `size` bins per piece, [trace, bin, 2]."""
         n_rows = sum(len(montage.names) for montage in self.montages.values())
         values = np.full((len(pieces), n_rows, size, 2), np.nan, dtype=np.float32)
         with self._lock:
@@ -171,7 +173,7 @@ class Pyramid:
         return values.swapaxes(0, 1).reshape(n_rows, -1, 2)
 
     def _rows(self, name: str) -> slice:
-        """Return the rows of a montage among those of all."""
+        """Return the rows of a montage among those of all montages."""
         names = list(self.montages)
         before = sum(len(self.montages[each].names) for each in names[: names.index(name)])
         return slice(before, before + len(self.montages[name].names))
@@ -182,7 +184,7 @@ def _files(folder: Path) -> list[Path]:
 
 
 def _forget(cache: Path) -> None:
-    """Remove the traces of the recordings that were made first, where there are too many."""
+    """Remove the oldest recordings from the cache if there are too many."""
     kept = sorted(cache.glob(f"*/{DONE}"), key=lambda path: path.stat().st_mtime, reverse=True)
     for done in kept[MOST_KEPT:]:
         shutil.rmtree(done.parent, ignore_errors=True)

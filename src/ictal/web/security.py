@@ -1,4 +1,4 @@
-"""Who may ask: the token, the host that a browser believes to talk to, and the origin of the page that asks."""
+"""Access control: the token, the host name in the request, and the origin of the requesting page."""
 
 import ipaddress
 import re
@@ -24,7 +24,7 @@ SECURITY_HEADERS = {
     "Cross-Origin-Resource-Policy": "same-origin",
     "Permissions-Policy": "camera=(), geolocation=(), microphone=(), payment=(), usb=()",
 }
-"""Sent with every answer, errors too."""
+"""Headers of every response, including errors."""
 _PORT = re.compile(r":[0-9]{1,5}$")
 
 
@@ -34,7 +34,7 @@ def new_token() -> str:
 
 
 def is_loopback(host: str) -> bool:
-    """Say whether nothing but this machine can reach an address."""
+    """Say whether only this machine can reach an address."""
     if host == "localhost":
         return True
     try:
@@ -44,17 +44,17 @@ def is_loopback(host: str) -> bool:
 
 
 class Guard:
-    """Lets a request through that knows the token and whose browser means this server; adds the security headers.
+    """Accepts only requests with the token that are meant for this server, and adds the security headers.
 
-    A page of another site can make a browser ask, but neither learns the token nor sets its header. One whose name
-    was pointed to this machine after it had been loaded (DNS rebinding) gives itself away by that name in `Host`.
+    A page of another site can make a browser send requests, but it does not know the token and cannot set its header.
+    A site whose name was redirected to this machine after loading (DNS rebinding) is detected by its name in `Host`.
 
     Parameters
     ----------
     app
-        What answers.
+        The application.
     token
-        Every request below /api needs it in the header `X-Ictal-Token`.
+        The token that every request below /api must have in the header `X-Ictal-Token`.
     host
         Address or name to which the server is bound.
     """
@@ -64,9 +64,9 @@ class Guard:
         self.names = {"localhost"} if is_loopback(host) else {"localhost", host.lower(), socket.gethostname().lower()}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer, or refuse."""
+        """Handle or reject a request."""
         if scope["type"] != "http":
-            await self.app(scope, receive, send)  # no web sockets are served; this is the start of the server
+            await self.app(scope, receive, send)  # server startup; there are no web sockets
             return
 
         async def send_with_headers(message: Message) -> None:
@@ -81,7 +81,7 @@ class Guard:
         await (refusal or self.app)(scope, receive, send_with_headers)
 
     def refuse(self, path: str, headers: Headers) -> JSONResponse | None:
-        """Return why a request is not answered, or None."""
+        """Return the response to a request that is rejected, or None."""
         host = headers.get("host", "")
         if not self._is_ours(_PORT.sub("", host).strip("[]").lower()):
             return _refusal(
@@ -94,7 +94,7 @@ class Guard:
         return None
 
     def _is_ours(self, name: str) -> bool:
-        """Say whether a name is one of ours; an address needs no DNS and cannot be rebound."""
+        """Say whether a name belongs to this server; addresses are accepted, since DNS cannot redirect them."""
         if name in self.names:
             return True
         try:
@@ -109,7 +109,7 @@ class Guard:
 
 
 def _is_same(headers: Headers, host: str) -> bool:
-    """Say whether a request comes from a page of this server, or from no page at all."""
+    """Say whether a request comes from a page of this server, or from no page."""
     origin = headers.get("origin")
     return origin is None or origin.lower() in (f"http://{host.lower()}", f"https://{host.lower()}")
 

@@ -1,4 +1,4 @@
-"""Run the server: bind, say where, open a browser, end on Ctrl-C."""
+"""Run the server: bind a port, print the address, open a browser, and stop on Ctrl-C."""
 
 import signal
 import socket
@@ -19,23 +19,23 @@ SECONDS_TO_END = 2
 
 
 def serve(viewer: Viewer, host: str, port: int, *, browser: bool, say: Callable[[str], None]) -> None:
-    """Serve until Ctrl-C or SIGTERM; no process that was begun outlives this.
+    """Serve until Ctrl-C or SIGTERM; all child processes end with the server.
 
     Parameters
     ----------
     viewer
-        What is shown.
+        The viewer.
     host, port
-        Where; port 0 takes any that is free.
+        Address to bind; port 0 means any free port.
     browser
-        Whether to open one.
+        Whether to open a browser.
     say
-        Is told the address, and what it means if others can reach it.
+        Callback for the address, and for a warning if others can reach it.
 
     Raises
     ------
     IctalError
-        If the address cannot be had.
+        If the address is not available.
     """
     _end_cleanly_on(signal.SIGTERM)
     try:
@@ -52,11 +52,11 @@ def _serve(viewer: Viewer, host: str, port: int, *, browser: bool, say: Callable
         url = address(host, listening.getsockname()[1], token)
         if not is_loopback(host):
             say(
-                f"Anybody who can reach {host} and knows this address can see the recordings and vote. It is sent "
-                "without encryption: use it in a network that you trust, or leave --host out and use an SSH tunnel."
+                f"Anybody who can reach {host} and knows this address can see the recordings and vote. Data are sent "
+                "without encryption. Use a network that you trust, or leave --host out and use an SSH tunnel."
             )
         say(f"Open {url}")
-        say("Ctrl-C ends it.")
+        say("Press Ctrl-C to stop.")
         config = uvicorn.Config(
             create_app(viewer, token, host), log_level="warning", access_log=False, server_header=False,
             timeout_graceful_shutdown=SECONDS_TO_END, ws="none",
@@ -67,7 +67,7 @@ def _serve(viewer: Viewer, host: str, port: int, *, browser: bool, say: Callable
 
 
 def _end_cleanly_on(number: signal.Signals) -> None:
-    """Let a signal end the program by way of its `finally`: uvicorn, once it has shut down, raises it again."""
+    """Make a signal run `finally` blocks before the program ends: uvicorn raises it again after its shutdown."""
 
     def end(number: int, _: FrameType | None) -> None:
         sys.exit(128 + number)
@@ -77,19 +77,19 @@ def _end_cleanly_on(number: signal.Signals) -> None:
 
 
 def bound(host: str, port: int) -> socket.socket:
-    """Return a socket that listens.
+    """Return a listening socket.
 
     Raises
     ------
     IctalError
-        If the address cannot be had, with what to do.
+        If the address is not available; the message says what to do.
     """
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:
         return socket.create_server((host, port), family=family)
     except OSError as error:
         raise IctalError(
-            f"{host} port {port}: cannot be had: {error.strerror or error}; leave --port out to get a free one"
+            f"{host} port {port}: is not available: {error.strerror or error}; leave --port out to use a free one"
         ) from error
 
 

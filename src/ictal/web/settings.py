@@ -1,4 +1,4 @@
-"""What a viewer may do, and how large things may be."""
+"""Settings of the viewer."""
 
 from pydantic import Field
 
@@ -8,20 +8,20 @@ MEGABYTE = 1 << 20
 
 
 class ViewerSettings(Settings):
-    """How recordings are shown.
+    """Settings of the viewer.
 
     Attributes
     ----------
     blind
-        A rater is told what the model and others say of a window after having voted on it, and not before.
+        Whether raters see predictions and other votes on a window only after they have voted on it.
     upload
-        Whether files may be sent to the server.
+        Whether users may upload files.
     show_patient
         Whether the patient field of an EDF header is shown.
     accept_doubtful
-        Whether recordings that the server was started with are read in spite of doubts, see `ictal.read`.
+        Whether the recordings named on the command line are read in spite of doubts, see `ictal.read`.
     max_upload_mb
-        Largest file that may be sent.
+        Size limit of uploads.
     """
 
     blind: bool = True

@@ -1,4 +1,4 @@
-"""Windows like another one, by what the network sees in them: simulated ones and those that were voted on."""
+"""Similar windows, by the network's features: simulated windows and windows with votes."""
 
 import threading
 from collections.abc import Callable, Mapping
@@ -21,14 +21,14 @@ from ictal.simulator import simulate_eeg
 from ictal.simulator.fitted_parameters import KINDS, Kind
 
 SEED = 77_000
-"""Of the simulated windows: not one that recipes use, so that no model was trained on them."""
+"""Seed of the simulated windows; no recipe uses it, so no model was trained on them."""
 N_SIMULATED = 240
 BATCH = 4
 N_SHOWN = 6
 
 Floats = npt.NDArray[np.float64]
 LabelledWindows = tuple[list[str], Floats, Signal]
-"""What windows are called, the distributions of their votes [window, 6], and their features [window, feature]."""
+"""Names of windows, distributions of their votes [window, 6], and their features [window, feature]."""
 
 
 @dataclass
@@ -38,11 +38,11 @@ class Neighbours:
     Attributes
     ----------
     names
-        What each simulated window is called.
+        Name of each simulated window.
     votes
         Distribution of the votes on each, [window, 6].
     features
-        [window, feature].
+        Features of each, [window, feature].
     """
 
     names: list[str]
@@ -52,26 +52,26 @@ class Neighbours:
     _lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
 
     def add(self, key: tuple[str, float], features: Signal) -> None:
-        """Keep the features [feature] of a window of a recording that was voted on."""
+        """Store the features [feature] of a window with votes."""
         with self._lock:
             self._voted[key] = features
 
     def nearest(
         self, features: Signal, voted: Mapping[tuple[str, float], tuple[str, Floats]], without: tuple[str, float]
     ) -> list[dict[str, Any]]:
-        """Return the windows that are most alike, the nearest first.
+        """Return the most similar windows, nearest first.
 
-        Distances are Euclidean over features that have unit variance among the simulated windows, per square root
-        of their number: two windows that have nothing to do with each other are about 1.4 apart.
+        Distances are root mean square differences of features, scaled to unit variance over the simulated windows.
+        Unrelated windows are about 1.4 apart.
 
         Parameters
         ----------
         features
-            Of the window that is asked about, [feature].
+            Features of the window in question, [feature].
         voted
-            Name and counts of votes [6] of each window that raters voted on.
+            Name and vote counts [6] of each window with votes.
         without
-            The window itself, which is nearest and says nothing.
+            The window itself, which is left out.
         """
         with self._lock:
             known = [key for key in voted if key in self._voted and key != without]
@@ -99,18 +99,18 @@ class Neighbours:
 def simulated_neighbours(
     make: Callable[[range], LabelledWindows], weights: str, n_windows: int = N_SIMULATED, cache: Path | None = None
 ) -> Neighbours:
-    """Return simulated windows of all kinds with their features, from the cache where they are there.
+    """Return simulated windows of all kinds with their features, from the cache if they are there.
 
     Parameters
     ----------
     make
-        Makes some of them, see `ictal.web.explainer.Explainer.simulated`.
+        Makes some of the windows, see `ictal.web.explainer.Explainer.simulated`.
     weights
-        Hash of the model whose features they are.
+        Weights hash of the model whose features are used.
     n_windows
-        How many.
+        Number of windows.
     cache
-        Folder; None: in the user's cache.
+        Cache folder; None: the user's cache.
     """
     path = (cache or user_cache_path("ictal") / "similar") / f"{weights[:16]}-{SIMULATOR}-{n_windows}.npz"
     if path.is_file():
@@ -125,7 +125,7 @@ def simulated_neighbours(
 
 
 def simulated_windows(numbers: range, settings: StandardiseSettings) -> tuple[list[str], Floats, list[Signal]]:
-    """Return some simulated windows: what they are called, the distributions of their votes, and the windows."""
+    """Return the names, the distributions of votes, and the signals of some simulated windows."""
     made = [simulate_eeg(SEED, number, 0, kind=KINDS[number % len(KINDS)]) for number in numbers]
     names = [
         f"simulated patient {number + 1}: {_title(each.kind)}" for number, each in zip(numbers, made, strict=True)
@@ -135,5 +135,5 @@ def simulated_windows(numbers: range, settings: StandardiseSettings) -> tuple[li
 
 
 def _title(kind: Kind | None) -> str:
-    """Write what was asked for: one pattern, or what lies between two."""
+    """Return the title of a requested kind: one pattern, or a mixture of two."""
     return " or ".join(dict.fromkeys(PATTERN_TITLES[name] for name in kind or ()))

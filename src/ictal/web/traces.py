@@ -14,23 +14,23 @@ from ictal.core.settings import Settings
 from ictal.web.montages import Montage
 
 ORDER = 2
-"""Of the Butterworth filters, which run forward and backward."""
+"""Order of the Butterworth filters, which run forward and backward."""
 NOTCH_Q = 30.0
 LEAST_MARGIN_S, MOST_MARGIN_S = 1.0, 30.0
-"""How far beyond a page its filters look: three time constants of the low cut, within these."""
+"""Limits of the filter margin around a page, which is three time constants of the low cut."""
 SAMPLES_PER_PIXEL = 2
-"""Up to so many samples per pixel a page is given as it is, beyond as minimum and maximum per pixel."""
+"""With more samples per pixel, a page is reduced to a minimum and a maximum per pixel."""
 
 
 class Filters(Settings):
-    """What a reader filters; None leaves that filter out.
+    """Frequencies of the display filters; None means no filter.
 
     Attributes
     ----------
     low_hz, high_hz
-        Where the low and the high cut lose 6 dB, forward and backward.
+        Low and high cut, with a loss of 6 dB in both passes together.
     notch_hz
-        Of the mains.
+        Mains frequency.
     """
 
     low_hz: float | None = None
@@ -39,7 +39,7 @@ class Filters(Settings):
 
     @property
     def margin_s(self) -> float:
-        """Seconds beyond a page from which its filters have settled."""
+        """Margin around a page within which its filters settle."""
         slowest = self.low_hz or self.notch_hz or self.high_hz
         if not slowest:
             return 0.0
@@ -48,22 +48,22 @@ class Filters(Settings):
 
 @dataclass(frozen=True)
 class Traces:
-    """What is drawn of a stretch of time.
+    """The traces of a time span.
 
     Attributes
     ----------
     values
         [trace, point], µV, or [trace, point, minimum and maximum]; NaN where nothing was recorded.
     start_s, stop_s
-        Of the stretch; the points divide it evenly.
+        The time span; the points are evenly spaced in it.
     montage
-        What the traces are.
+        The montage.
     filters
-        How they were filtered.
+        The filters that were applied.
     rate_hz
-        Of the recording.
+        Sampling rate of the recording.
     complete
-        Whether everything is there; False while an overview is still being made, whose traces are NaN until then.
+        Whether all traces are finished; False while the overview is being made, in which unfinished parts are NaN.
     """
 
     values: Signal = field(repr=False)
@@ -76,13 +76,13 @@ class Traces:
 
     @property
     def kind(self) -> Literal["samples", "minmax"]:
-        """What a point is."""
+        """The meaning of a point: a sample, or a minimum and a maximum."""
         return "samples" if self.values.ndim == 2 else "minmax"
 
     def to_bytes(self) -> bytes:
         """Return the length of a JSON header (uint32), the header, and the values as float32, little-endian.
 
-        The header is filled with blanks so that the values begin at a multiple of four bytes.
+        The header is padded with blanks so that the values start at a multiple of four bytes.
         """
         header = json.dumps(self._header()).encode()
         header += b" " * (-len(header) % 4)
@@ -105,20 +105,20 @@ class Traces:
 def read_page(
     recording: Recording, montage: Montage, start_s: float, stop_s: float, filters: Filters, width: int | None = None
 ) -> Traces:
-    """Return the traces of a stretch of true time.
+    """Return the traces of a time span.
 
     Parameters
     ----------
     recording
-        Is read within the stretch and a margin of the filters, and never across a gap.
+        The recording. It is read in the time span and a margin for the filters, but never across a gap.
     montage
-        Of the recording.
+        One of its montages.
     start_s, stop_s
-        They are moved to the nearest samples.
+        The time span, gaps included; rounded to samples.
     filters
-        A cut at or above half the rate has nothing to take away and is left out.
+        The filters. A cut at or above half the sampling rate has no effect and is left out.
     width
-        Pixels; None gives samples.
+        Width in pixels; None returns all samples.
     """
     rate_hz, usable = recording.rate_hz, usable_filters(filters, recording.rate_hz)
     first, last = round(start_s * rate_hz), round(stop_s * rate_hz)
@@ -129,15 +129,15 @@ def read_page(
 
 
 def usable_filters(filters: Filters, rate_hz: float) -> Filters:
-    """Return the filters that have something to take away at a rate: those below half of it."""
+    """Return the filters that have an effect at a sampling rate: those below half of it."""
     given = filters.model_dump()
     return Filters(**{name: hertz if hertz and hertz < 0.99 * rate_hz / 2 else None for name, hertz in given.items()})
 
 
 def channels_of(recording: Recording, rows: Sequence[int], first: int, last: int, filters: Filters) -> Signal:
-    """Return filtered channels [row, time] from one sample of true time to another, NaN where nothing was recorded.
+    """Return filtered channels [row, time] between two samples, NaN where nothing was recorded.
 
-    `first` and `last` count as if gaps were recorded too.
+    `first` and `last` count samples as if gaps had been recorded too.
     """
     values = np.full((len(rows), last - first), np.nan, dtype=np.float32)
     margin = round(filters.margin_s * recording.rate_hz)
@@ -154,16 +154,16 @@ def channels_of(recording: Recording, rows: Sequence[int], first: int, last: int
 
 
 def filtered(channels: Signal, filters: Filters, rate_hz: float) -> Signal:
-    """Return channels [channel, time] filtered forward and backward, so that nothing moves in time.
+    """Return channels [channel, time] filtered forward and backward, without a shift in time.
 
-    Missing samples are bridged by straight lines for the filters, and are missing in the result. The pages' edges are
-    continued by their point reflection, as far as the margin that `page` reads.
+    For filtering, missing samples are interpolated linearly; they are NaN in the result. The edges are extended by
+    point reflection, over the margin that `read_page` reads.
     """
     sections = _sections(filters, rate_hz)
     if sections is None:
         return channels
     missing = ~np.isfinite(channels)
-    whole = _bridged(channels, missing) if missing.any() else channels
+    whole = _interpolated(channels, missing) if missing.any() else channels
     pad = min(round(filters.margin_s * rate_hz), whole.shape[1] - 1)
     found: Signal = sp.sosfiltfilt(sections, whole.astype(np.float64), axis=1, padlen=pad).astype(np.float32)
     found[missing] = np.nan
@@ -181,7 +181,7 @@ def _sections(filters: Filters, rate_hz: float) -> npt.NDArray[np.float64] | Non
     return np.concatenate(parts) if parts else None
 
 
-def _bridged(channels: Signal, missing: npt.NDArray[np.bool_]) -> Signal:
+def _interpolated(channels: Signal, missing: npt.NDArray[np.bool_]) -> Signal:
     whole, time = channels.copy(), np.arange(channels.shape[1])
     for row in np.flatnonzero(missing.any(axis=1)):
         there = ~missing[row]
@@ -190,14 +190,14 @@ def _bridged(channels: Signal, missing: npt.NDArray[np.bool_]) -> Signal:
 
 
 def min_max(values: Signal, n_points: int) -> Signal:
-    """Return minimum and maximum of even parts of time, [trace, point, 2]; what is NaN does not count.
+    """Return minimum and maximum in equal parts of time, [trace, point, 2], ignoring NaN.
 
     Parameters
     ----------
     values
-        [trace, time], or already minima and maxima, [trace, time, 2].
+        [trace, time], or minima and maxima, [trace, time, 2].
     n_points
-        At most as many as there are values.
+        Number of parts, at most the number of values.
     """
     edges = np.arange(n_points) * values.shape[1] // n_points
     low, high = (values, values) if values.ndim == 2 else (values[..., 0], values[..., 1])

@@ -1,4 +1,4 @@
-"""The parser's process, ``python -m ictal.web.upload_parser FILE SAMPLES``: read an untrusted file within limits."""
+"""The parser process, ``python -m ictal.web.upload_parser FILE SAMPLES``: read an untrusted file within limits."""
 
 import json
 import sys
@@ -16,7 +16,7 @@ from ictal.web.upload import CPU_S, DISK, MEMORY, PIECE_S
 
 
 def limit() -> None:
-    """Bound what this process may use, where the system knows such bounds (not on Windows)."""
+    """Limit the resources of this process, if the system supports it (not on Windows)."""
     try:
         import resource
     except ImportError:
@@ -31,7 +31,7 @@ def limit() -> None:
 
 
 def convert(recording: Recording, samples: Path) -> dict[str, Any]:
-    """Write the samples as [time, channel], float32, and return what else there is to know, as plain values."""
+    """Write the samples as [time, channel], float32, and return the rest of the recording as plain values."""
     step = max(1, round(PIECE_S * recording.rate_hz))
     with samples.open("wb") as file:
         for start in range(0, recording.n_samples, step):
@@ -52,20 +52,16 @@ def convert(recording: Recording, samples: Path) -> dict[str, Any]:
 
 
 def main() -> None:
-    """Read and convert; an error of the file's is its message and the code 2."""
+    """Read and convert a file; if it cannot be read, print the message and exit with code 2."""
     end_with_input()
     limit()
     path, samples = map(Path, sys.argv[1:3])
     try:
-        told = convert(open_recording(path), samples)
+        header = convert(open_recording(path), samples)
     except IctalError as error:
-        sys.exit(_said(str(error)))
-    sys.stdout.write(json.dumps(told))
-
-
-def _said(message: str) -> int:
-    sys.stderr.write(message)
-    return 2
+        sys.stderr.write(str(error))
+        sys.exit(2)
+    sys.stdout.write(json.dumps(header))
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""The viewer without its surface: the recordings, the work behind them, and what is asked of them."""
+"""The viewer without its user interface: recordings, background work, and the data for each request."""
 
 import json
 from collections.abc import Iterator
@@ -37,20 +37,20 @@ from ictal.web.window_summary import window_in_values
 DEFAULT_MODEL = "default"
 UPLOADS = "uploads"
 LONGEST_PAGE_S = 300.0
-"""Up to so long a stretch of time is read from the file; of a longer one the minima and maxima are kept."""
+"""Longest time span that is read from the file; longer spans use stored minima and maxima."""
 
 
 class Viewer:
-    """Recordings that are shown, and what goes on behind.
+    """The recordings in the viewer, and the background work on them.
 
     Parameters
     ----------
     out
-        Folder of scores, votes and files that were sent.
+        Folder of scores, votes and uploads.
     model
-        Folder or name of the model that scores; None: any finished scores will do, and 'default' makes new ones.
+        Folder or name of the model; None: use existing scores of any model, and 'default' for new ones.
     settings
-        What the viewer may do.
+        Settings of the viewer.
     """
 
     def __init__(self, out: Path, model: str | Path | None = None, settings: ViewerSettings | None = None) -> None:
@@ -66,23 +66,23 @@ class Viewer:
         self._kept_answers, self._parsers = ResultCache(), UploadParsers()
 
     def show(self, path: Path, recording: Recording | None = None, title: str | None = None) -> Item:
-        """Add a file, with the scores that it has; without any it is scored, behind the files before it.
+        """Add a file with its existing scores, or queue it for scoring.
 
         Parameters
         ----------
         path
-            Of the file.
+            The file.
         recording
-            What was read of it, if it was.
+            The recording, if it has been opened already.
         title
-            What people call it, if not as the file.
+            Name for display; None: the file name.
 
         Raises
         ------
         IctalError
             If it cannot be read.
         """
-        identity = Identity(path, self.votes)  # before it is opened, so that it is of what is opened
+        identity = Identity(path, self.votes)  # before opening, so that it belongs to the opened content
         recording = recording or open_recording(path, accept_doubtful=self.settings.accept_doubtful)
         item = Item(identity.address, path, recording, title or path.name, identity=identity)
         if self.library.add(item) is not item:
@@ -100,12 +100,12 @@ class Viewer:
         return item
 
     def receive(self, file: IO[bytes], name: str) -> tuple[Item, bool]:
-        """Add a file that was sent; return its recording, and whether that was there already.
+        """Add an uploaded file; return its recording, and whether it was there already.
 
         Raises
         ------
         IctalError
-            See `ictal.web.upload.keep` and `ictal.web.upload.UploadParsers.parse`.
+            See `ictal.web.upload.store_upload` and `ictal.web.upload.UploadParsers.parse`.
         """
         path = store_upload(file, name, self.out / UPLOADS)
         there = next((item for item in self.library if item.path == path), None)
@@ -114,7 +114,7 @@ class Viewer:
         return self.show(path, self._parsers.parse(path, name), title_of(name)), False
 
     def _score(self, item: Item, *, look_again: bool) -> None:
-        """Score a recording, unless there are finished scores that turn out to be of its content."""
+        """Score a recording, unless existing scores turn out to belong to its content."""
         try:
             kept = self._kept(item.path) if look_again else []
             scores = find_scores(item.recording, kept, self._weights, item.path, item.content) if kept else None
@@ -127,7 +127,7 @@ class Viewer:
             self._scorer.score(item, self.workers["scoring"])
 
     def stop(self) -> None:
-        """End the work in the background, and the processes that do it."""
+        """Stop the background work and its processes."""
         self._parsers.stop()
         for worker in self.workers.values():
             worker.stop()
@@ -135,17 +135,17 @@ class Viewer:
         self._models.stop()
 
     def about(self) -> dict[str, Any]:
-        """Return what the program is, and what it may do here."""
+        """Return the version and the settings of the viewer."""
         allowed = {"upload": self.settings.upload, "blind": self.settings.blind}
         return {"version": __version__, **allowed, "not_a_device": NOT_A_DEVICE}
 
     def details(self, item: Item, rater: str | None) -> dict[str, Any]:
-        """Return what is known of a recording, as far as somebody may know it."""
+        """Return the details of a recording, as far as the rater may see them."""
         patient = patient_field(item.path) if self.settings.show_patient else None
         return details(item, withheld=self._blind.applies_to(rater)) | {"patient": patient}
 
     def overview(self, item: Item, span_s: tuple[float, float], width: int, rater: str | None) -> bytes:
-        """Return the scores of a stretch of time as columns, JSON; a blind rater sees those of windows voted on."""
+        """Return the scores of a time span as columns in JSON; a blinded rater sees those of windows with a vote."""
         if self._blind.applies_to(rater):
             return _json(overview(self._blind.visible_scores(item, rater), *span_s, width))
         frame = item.frame
@@ -154,26 +154,26 @@ class Viewer:
         )
 
     def window(self, item: Item, time_s: float, rater: str | None) -> dict[str, Any]:
-        """Return what is known of the window whose centre holds a time, as far as somebody may know it."""
+        """Return what is known of the window at a time, as far as the rater may see it."""
         number = window_number(item, time_s)
-        told = window_in_values(number, item.frame.iloc[number])
+        values = window_in_values(number, item.frame.iloc[number])
         withheld = self._blind.withholds(item, number, rater)
         unknown = dict.fromkeys(("probabilities", "spread", "expected")) if withheld else {}
-        return told | unknown | {"withheld": withheld}
+        return values | unknown | {"withheld": withheld}
 
     def similar(self, item: Item, time_s: float, rater: str | None) -> tuple[list[dict[str, Any]], str]:
-        """Return windows like the one whose centre holds a time, and how to read them or why there are none."""
+        """Return windows similar to the one at a time, and a note on how to read them or why there are none."""
         number = window_number(item, time_s)
         withheld = self._blind.withholds(item, number, rater)
         return ([], BLIND) if withheld else self._models.similar(item, number)
 
     def why(self, item: Item, time_s: float, pattern: str, method: str, rater: str | None) -> dict[str, Any]:
-        """Return what in the window whose centre holds a time speaks for a pattern.
+        """Return the evidence for a pattern in the window at a time.
 
         Raises
         ------
         NotYetError
-            If the window is not scored, the model is not here, or the rater has to vote first.
+            If the window is not scored, the model is not available, or the rater must vote first.
         """
         number = window_number(item, time_s)
         self._blind.check(item, number, rater)
@@ -194,7 +194,7 @@ class Viewer:
         return read_page(item.recording, item.montages[name], start_s, stop_s, filters, width)
 
     def vote(self, item: Item, rater: str, time_s: float, pattern: str) -> Vote:
-        """Keep what a rater says of the window whose centre holds a time."""
+        """Store a rater's vote on the window at a time."""
         number = window_number(item, time_s)
         return self.votes.give(item.content, str(item.path.absolute()), middle_s(item, number), rater, pattern)
 
@@ -211,27 +211,27 @@ class Viewer:
             raise UnknownNameError("vote", f"of {rater} at {time_s:g} s", ["others"])
 
     def agreement(self) -> dict[str, Any]:
-        """Return how raters agree with each other and with the model, in the recordings that are shown."""
+        """Return the agreement of raters with each other and with the model, in the recordings in the viewer."""
         shown = {item.content for item in self.library}
         votes = [vote for vote in self.votes.all() if vote.recording in shown]
         wanted = {(vote.recording, vote.time_s) for vote in votes}
         return agreement(votes, {key: values for key, values in self._probabilities() if key in wanted})
 
     def manifest(self) -> pd.DataFrame:
-        """Return all votes as the manifest that `ictal ablate` reads."""
+        """Return all votes as a manifest for `ictal ablate`."""
         migrate_votes(self.votes)
         known = ((item.identity.known if item.identity else None, item.path.absolute()) for item in self.library)
         return manifest_of(self.votes.all(), {content: path for content, path in known if content})
 
     def _probabilities(self) -> Iterator[tuple[tuple[str, float], npt.NDArray[np.float64]]]:
-        """Give what the model says of each window, by recording and middle."""
+        """Yield the model's predictions for each window, by recording and middle of the window."""
         for item in self.library:
             frame = item.frame
             middles, values = middles_of(frame).tolist(), frame[list(PROBABILITY_COLUMNS)].to_numpy(dtype=np.float64)
             yield from (((item.content, time_s), row) for time_s, row in zip(middles, values, strict=True))
 
     def _kept(self, path: Path) -> list[Path]:
-        """Return where scores of a file may stand: in the results, beside it, where 'ictal score' puts them."""
+        """Return possible paths of a file's scores: in the results, its folder, and the folder of 'ictal score'."""
         folders = (path.parent, path.parent / results_folder([path]))
         return [*score_paths(self.out, path), *(folder / scores_file(path) for folder in folders)]
 

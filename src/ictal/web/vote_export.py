@@ -1,4 +1,4 @@
-"""Votes as the manifest that `ictal ablate` reads."""
+"""Export votes as a manifest for `ictal ablate`."""
 
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -13,10 +13,10 @@ from ictal.web.votes import Vote
 
 
 def manifest_of(votes: Iterable[Vote], shown: Mapping[str, Path] | None = None) -> pd.DataFrame:
-    """Return a row per window that was voted on: file, when the voted 10 s begin, patient and the panel's counts.
+    """Return one row per window with votes: file, start of the centre, patient and vote counts.
 
-    Files are absolute paths, so that the manifest may lie anywhere on this machine. A file that was moved since it
-    was voted on is named where it is `shown`, by the id of its recording.
+    File paths are absolute, so that the manifest can be stored anywhere on this machine. If a file was moved after
+    the vote, its path is taken from `shown`, by content hash.
     """
     table = pd.DataFrame(list(votes), columns=list(Vote.__dataclass_fields__))
     if table.empty:
@@ -33,9 +33,9 @@ def manifest_of(votes: Iterable[Vote], shown: Mapping[str, Path] | None = None) 
 
 
 def patient_of(path: Path) -> str:
-    """Return whose recording a file is: BIDS's subject where the name has one, else the file's own name.
+    """Return the patient id of a file: the BIDS subject if the name has one, otherwise the file name.
 
-    Headers are not asked, since they may hold names.
+    Headers are not used, since they may contain names of patients.
     """
     entities = [part for part in path.name.split("_") if part.startswith("sub-")]
     return entities[0] if entities else path.name.split(".")[0]

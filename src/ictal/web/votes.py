@@ -1,4 +1,4 @@
-"""What raters say of windows, in one SQLite file beside the results."""
+"""Votes of raters, in a SQLite file in the results folder."""
 
 import sqlite3
 from collections.abc import Iterator
@@ -13,7 +13,7 @@ from ictal.errors import IctalError, UnknownNameError
 
 FILE = "votes.sqlite"
 VERSION = 1
-"""Of the tables, in the file's `user_version`: 0 had no keys of raters, and shorter ids of recordings."""
+"""Version of the tables, in the file's `user_version`. Version 0 had no rater keys, and shorter recording ids."""
 TABLES = (
     "create table rater (key text primary key, name text not null) strict",
     f"""create table vote (
@@ -24,7 +24,7 @@ TABLES = (
         primary key (recording, time_ms, rater)
     ) strict""",
 )
-"""A rater has one vote per window; times are whole milliseconds, so that equal ones are equal."""
+"""A rater has one vote per window. Times are whole milliseconds, so that they can be compared exactly."""
 MIGRATION = (
     "alter table rater rename to rater_0",
     "alter table vote rename to vote_0",
@@ -33,33 +33,33 @@ MIGRATION = (
     """insert or replace into vote
         select recording, file, time_ms, key_of(rater), pattern, at from vote_0 order by at, rowid""",
 )
-"""From version 0. It knew upper and lower case in ASCII alone: where two of its raters are one, the first spelling
-stays and the later vote counts. What was there is kept in the tables `rater_0` and `vote_0`."""
+"""Migration from version 0, which ignored case only in ASCII. If two of its raters are the same, the first spelling
+and the later vote are kept. The old tables are kept as `rater_0` and `vote_0`."""
 FORMER_ID = 16
-"""Digits of an id of version 0: of a file's size and ends, which two recordings may share."""
+"""Number of digits of an id in version 0, made from a file's size and ends, which two recordings may share."""
 WAIT_S = 10.0
-"""How long one viewer waits for another that writes."""
+"""How long a viewer waits while another one writes."""
 
 
 def key_of(name: str) -> str:
-    """Return by what a rater is told from others: neither case nor the encoding of accents counts (Unicode 3.13)."""
+    """Return the key that identifies a rater, independent of case and the encoding of accents (Unicode 3.13)."""
     return normalize("NFC", normalize("NFD", normalize("NFD", name).casefold()))
 
 
 @dataclass(frozen=True)
 class Vote:
-    """What one rater says of one window.
+    """The vote of one rater on one window.
 
     Attributes
     ----------
     recording, file
-        Id of the recording, and its path when the vote was given.
+        Id of the recording, and its path at the time of the vote.
     time_s
         Middle of the window.
     rater, pattern
-        Who says what.
+        Name of the rater, and the pattern.
     at
-        When it was said: ISO 8601, UTC.
+        Time of the vote: ISO 8601, UTC.
     """
 
     recording: str
@@ -71,29 +71,29 @@ class Vote:
 
 
 class Votes:
-    """The votes in a file, which several threads and several viewers may use at once.
+    """The votes in a file; several threads and viewers may use it at the same time.
 
     Parameters
     ----------
     path
-        Of the file, which is made with the first rater or vote.
+        The file, which is created with the first rater or vote.
     """
 
     def __init__(self, path: Path) -> None:
         self.path = path
 
     def raters(self) -> list[str]:
-        """Return the names of those who may vote."""
+        """Return the names of all raters."""
         with self._open() as database:
             return [name for (name,) in database.execute("select name from rater order by rowid")]
 
     def add_rater(self, name: str) -> None:
-        """Add somebody who may vote; names with the same key, see `key_of`, are the same."""
+        """Add a rater; names with the same key, see `key_of`, are the same rater."""
         with self._open() as database:
             database.execute("insert into rater values (key_of(?1), ?1) on conflict do nothing", (name,))
 
     def give(self, recording: str, file: str, time_s: float, rater: str, pattern: str) -> Vote:
-        """Keep a vote in place of the one that this rater gave on the window before, if any.
+        """Store a vote; it replaces an earlier vote of the rater on the window.
 
         Raises
         ------
@@ -111,7 +111,7 @@ class Votes:
         return Vote(recording, file, time_s, name, pattern, at)
 
     def take_back(self, recording: str, time_s: float, rater: str) -> bool:
-        """Remove a vote; say whether there was one."""
+        """Remove a vote, and return whether there was one."""
         with self._open() as database:
             found = database.execute(
                 "delete from vote where recording = ? and time_ms = ? and rater = key_of(?)",
@@ -120,7 +120,7 @@ class Votes:
             return found.rowcount > 0
 
     def all(self, recording: str | None = None, rater: str | None = None) -> list[Vote]:
-        """Return the votes on a recording or all, of a rater or all, by recording, time and rater."""
+        """Return the votes on one or all recordings, of one or all raters, ordered by recording, time and rater."""
         with self._open() as database:
             rows = database.execute(
                 "select recording, file, time_ms / 1000.0, name, pattern, at from vote join rater on key = rater "
@@ -131,7 +131,7 @@ class Votes:
         return [Vote(*row) for row in rows]
 
     def known(self, rater: str) -> str:
-        """Return the name as it was first written.
+        """Return the name of a rater as it was first written.
 
         Raises
         ------
@@ -145,7 +145,7 @@ class Votes:
         return str(found[0])
 
     def of_former_ids(self) -> list[tuple[str, str]]:
-        """Return id and file of each recording whose votes are kept under an id of version 0."""
+        """Return id and file of each recording whose votes are stored under an id of version 0."""
         with self._open() as database:
             return database.execute(
                 "select distinct recording, file from vote where length(recording) = ? order by recording, file",
@@ -153,7 +153,7 @@ class Votes:
             ).fetchall()
 
     def move(self, recording: str, file: str, to: str) -> None:
-        """Keep the votes that were given on a file under another id; a vote that is there already stays."""
+        """Move the votes on a file to another id; existing votes there are kept."""
         with self._open() as database:
             database.execute(
                 "update or ignore vote set recording = ? where (recording, file) = (?, ?)", (to, recording, file)
@@ -162,12 +162,12 @@ class Votes:
 
     @contextmanager
     def _open(self) -> Iterator[sqlite3.Connection]:
-        """Give a connection of this thread's own; what is done with it is kept whole or not at all."""
+        """Give a new connection; its changes are one transaction."""
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
             database = sqlite3.connect(self.path, timeout=WAIT_S)
         except (OSError, sqlite3.Error) as error:
-            raise IctalError(f"{self.path}: votes cannot be kept there: {error}") from error
+            raise IctalError(f"{self.path}: votes cannot be stored there: {error}") from error
         database.create_function("key_of", 1, lambda name: None if name is None else key_of(name), deterministic=True)
         try:
             database.execute("pragma journal_mode = wal")
@@ -177,17 +177,17 @@ class Votes:
             with database:
                 yield database
         except sqlite3.DatabaseError as error:
-            raise IctalError(f"{self.path}: votes cannot be read or kept: {error}") from error
+            raise IctalError(f"{self.path}: votes cannot be read or stored: {error}") from error
         finally:
             database.close()
 
     def _make(self, database: sqlite3.Connection) -> None:
-        """Make the tables, out of those of an earlier version where there are some."""
+        """Make the tables, or migrate those of an earlier version."""
         with database:
             database.execute("begin immediate")
             version = _version(database)  # another viewer may have been first
             if version > VERSION:
-                raise IctalError(f"{self.path}: these votes were kept by a later version of ictal; install that one")
+                raise IctalError(f"{self.path}: was written by a later version of ictal; install that version")
             if version == VERSION:
                 return
             former = database.execute("select 1 from sqlite_schema where name = 'vote'").fetchone()

@@ -1,4 +1,4 @@
-"""What is said of a window in words, and of a recording in plain values."""
+"""Summary of a window: expected votes, flaws and scores, in words and plain values."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -12,12 +12,12 @@ from ictal.core.predictions import PROBABILITY_COLUMNS
 from ictal.scoring.quality import FLAWS
 
 PANEL = 10
-"""Experts of the panel whose votes are foretold."""
+"""Number of experts in the panel whose votes are predicted."""
 NUMBERS = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten")
 
 
 def expected_votes(probabilities: Mapping[str, float]) -> dict[str, int]:
-    """Return how a panel of ten would most fairly split, whole votes that sum to ten (largest remainders)."""
+    """Return the expected votes of a panel of ten, as whole numbers that sum to ten (largest remainder method)."""
     shares = np.array([probabilities[name] for name in PATTERNS]) * PANEL
     votes = np.floor(shares).astype(int)
     order = np.argsort(votes - shares, kind="stable")
@@ -26,7 +26,7 @@ def expected_votes(probabilities: Mapping[str, float]) -> dict[str, int]:
 
 
 def expected_in_words(votes: Mapping[str, int]) -> str:
-    """Say how a panel would split."""
+    """Describe the expected votes of a panel."""
     ranked = sorted((name for name in PATTERNS if votes[name]), key=lambda name: -votes[name])
     first, *rest = [f"{NUMBERS[votes[name]]} {PATTERN_TITLES[name]}" for name in ranked]
     split = f"{', '.join([first, *rest[:-1]])} and {rest[-1]}" if rest else first
@@ -34,7 +34,7 @@ def expected_in_words(votes: Mapping[str, int]) -> str:
 
 
 def flaws_in_words(row: "pd.Series[Any]") -> list[str]:
-    """Name the electrodes of a window that show each flaw, after the reason why it has no prediction, if so."""
+    """Return the reason for a missing prediction, if any, and the electrodes with each flaw."""
     marks = np.asarray(row["marks"]).tolist()
     found = [str(row["reason"])] if row["reason"] else []
     for bit, flaw in enumerate(FLAWS):
@@ -44,7 +44,7 @@ def flaws_in_words(row: "pd.Series[Any]") -> list[str]:
 
 
 def window_in_values(number: int, row: "pd.Series[Any]") -> dict[str, Any]:
-    """Return what the scores say of one window, of which they concern the 10 s from `start_s`."""
+    """Return the scores of one window as plain values; they refer to its centre, the 10 s from `start_s`."""
     start_s, stop_s = float(row["start_s"]), float(row["stop_s"])
     values = [float(row[name]) for name in PROBABILITY_COLUMNS]
     known = bool(np.isfinite(values).all())

@@ -1,4 +1,4 @@
-"""A process beside the server that holds torch and the model, so that neither page turns nor memory suffer."""
+"""A separate process for torch and the model, so that the server stays responsive and small."""
 
 import ctypes
 import multiprocessing
@@ -13,22 +13,22 @@ from ictal.errors import IctalError, require
 from ictal.web.parent_watch import end_with_parent
 
 IDLE_S = 120.0
-"""A helper that nobody asked for so long ends, and gives its memory back."""
+"""An idle process ends after this time, to release its memory."""
 WAIT_S = 1.0
-"""So long is waited for what was told to stop."""
+"""How long to wait for a process or thread to stop."""
 
 
 class BusyError(IctalError):
-    """The helper is answering somebody else."""
+    """The process is busy with another request."""
 
 
 class WorkerProcess:
-    """Asks a model that is loaded in another process, which begins with the first question.
+    """Sends requests to a model in another process, which starts with the first request.
 
     Parameters
     ----------
     folder
-        Of the model.
+        Folder of the model.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -38,25 +38,25 @@ class WorkerProcess:
         self._one_at_a_time = threading.Lock()
 
     def ask(self, what: str, *arguments: Any, wait: bool = True) -> Any:
-        """Return what a method of `ictal.web.explainer.Explainer` answers.
+        """Return the result of a method of `ictal.web.explainer.Explainer`.
 
         Raises
         ------
         BusyError
-            If another question is being answered and this one is not to wait.
+            If the process is busy and `wait` is False.
         IctalError
-            What the method raised, or that the process died, or that torch is not installed.
+            If the method raises an error, the process dies, or torch is not installed.
         """
         require("train", "explaining what a model sees")
         if not self._one_at_a_time.acquire(blocking=wait):
-            raise BusyError("the model is busy with another question; ask again in a moment")
+            raise BusyError("the model is busy with another request; try again in a moment")
         try:
             line = self._started()
             line.send((what, arguments))
             fine, answer = line.recv()
         except (EOFError, OSError) as error:
             self._end()
-            raise IctalError("the process that holds the model ended unexpectedly; ask again") from error
+            raise IctalError("the process of the model ended unexpectedly; try again") from error
         finally:
             self._one_at_a_time.release()
         if not fine:
@@ -64,7 +64,7 @@ class WorkerProcess:
         return answer
 
     def stop(self) -> None:
-        """End the process, whatever it is doing; a moment is waited until it is gone."""
+        """End the process immediately, and wait a moment until it is gone."""
         if self._process is not None:
             self._process.terminate()
             self._process.join(WAIT_S)
@@ -72,7 +72,7 @@ class WorkerProcess:
     def _started(self) -> Connection:
         if self._process is not None and self._process.is_alive() and self._line is not None:
             return self._line
-        spawning = multiprocessing.get_context("spawn")  # a fork would copy locks that threads of the server hold
+        spawning = multiprocessing.get_context("spawn")  # a fork would copy locks held by threads of the server
         self._line, theirs = spawning.Pipe()
         self._process = spawning.Process(target=serve_requests, args=(theirs, self.folder), daemon=True, name="model")
         self._process.start()
@@ -85,10 +85,10 @@ class WorkerProcess:
 
 
 def serve_requests(line: Connection, folder: Path) -> None:
-    """Load a model and answer questions until nobody asks any more; runs in the other process."""
+    """Load a model and serve requests until idle; runs in the other process."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the server, which ends this process
-    end_with_parent()  # also in the midst of an answer, and where the server was killed
-    sys.modules.setdefault("triton", None)  # type: ignore[arg-type]  # torch would load 75 MiB that compile for GPUs
+    end_with_parent()  # even during a request, and if the server is killed
+    sys.modules.setdefault("triton", None)  # type: ignore[arg-type]  # saves 75 MiB: it compiles for GPUs
     from ictal.web.explainer import Explainer  # torch takes seconds
 
     explainer: Explainer | None = None
@@ -105,7 +105,7 @@ def serve_requests(line: Connection, folder: Path) -> None:
 
 
 def release_memory() -> None:
-    """Let the system have what the last answer needed, a tenth of a gigabyte, where the C library knows how."""
+    """Return unused memory to the system, about 0.1 GB, if the C library supports it."""
     trim = getattr(ctypes.CDLL(None), "malloc_trim", None) if sys.platform == "linux" else None
     if trim is not None:  # glibc
         trim(0)
