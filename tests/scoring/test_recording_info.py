@@ -110,7 +110,7 @@ def test_the_windows_are_those_that_scoring_plans(lengths, rate_hz, seen_s):
     ("recording", "problem"),
     [
         (made(seconds=9.9), r"lasts 9\.9 s; needed are 10 s without a gap$"),
-        (made(seconds=18, gaps=(Gap(9, 1),)), r"lasts 18 s in 2 pieces; needed are 10 s without a gap$"),
+        (made(seconds=18, gaps=(Gap(9, 1),)), r"lasts 18 s in 2 runs; needed are 10 s without a gap$"),
         (made(rate_hz=99), r"99 Hz is too slow; at least 100 Hz are needed"),
         (made(seconds=0), r"lasts 0 s"),
         (made(("SaO2", "EMG1-EMG2")), r"no channel for Fp1, F3, .*this file has SaO2, EMG1-EMG2"),
