@@ -117,8 +117,7 @@ def draw_traces(
             axes.plot(time, row / row_uv + place, color=INK, lw=0.5)
         else:
             axes.text(start_s, place, "  not recorded", fontsize=7, color=FAINT, va="center")
-    names = [f"{name}*" if {*name} & {*interpolated} else str(name) for name in places]
-    ticks = [*places.values()]
+    ticks, names = [*places.values()], [f"{name}*" if {*name} & {*interpolated} else str(name) for name in places]
     heart = centred(samples[[CHANNELS.index("EKG")]])[0]
     if any(known_rows(heart[None])):
         ticks.append(min(ticks) - 1 - CHAIN_GAP)

@@ -148,7 +148,9 @@ def evaluate_files(
     if not pairs:
         raise TableError(f"{reference_path}: no reference for {listed(without)}; {names_of(references)}")
     problems = [
-        f"{key}: {told}" for key, (one, ref) in pairs.items() for told in _problems(one.spans, one.duration_s, ref)
+        f"{key}: {problem}"
+        for key, (one, ref) in pairs.items()
+        for problem in _problems(one.spans, one.duration_s, ref)
     ]
     raise_problems(str(reference_path), problems)
     files = [

@@ -208,7 +208,7 @@ def _mean(values: Signal, known: Marks, axis: int) -> Signal:
     return np.asarray(np.divide(total, count, out=np.full_like(total, np.nan), where=count > 0))
 
 
-def amplitude_integrated(piece: Signal, mapping: ChannelMapping | None = None) -> dict[str, Signal]:
+def amplitude_integrated(signal: Signal, mapping: ChannelMapping | None = None) -> dict[str, Signal]:
     """Return the envelope of the amplitude-integrated EEG of either side, µV, [time] at 200 Hz.
 
     C3-P3 and C4-P4, band-passed from 2 to 15 Hz, rectified, and smoothed over half a second (after Maynard et al.
@@ -219,7 +219,7 @@ def amplitude_integrated(piece: Signal, mapping: ChannelMapping | None = None) -
     smooth = sp.butter(2, 1.0, "lowpass", fs=RATE_HZ, output="sos")
     found = {}
     for side, pair in PARIETAL.items():
-        first, second = (piece[ELECTRODES.index(name)] for name in pair)
+        first, second = (signal[ELECTRODES.index(name)] for name in pair)
         formed = mapping is None or mapping.forms(pair)
         if not (formed and first.any() and second.any()):
             found[side] = np.full(len(first), np.nan, dtype=np.float32)

@@ -142,7 +142,7 @@ def _of_file(path: Path) -> list[Reference]:
             _reference(one.name, [Span(*times, "seizure") for times in one.seizures], one.duration_s)
             for one in read_list(path)
         ]
-        problems = [f"{one.name}: {told}" for one in made for told in beyond(one.events, one.duration_s)]
+        problems = [f"{one.name}: {problem}" for one in made for problem in beyond(one.events, one.duration_s)]
         raise_problems(str(path), problems)
         return made
     frame = _read_text(path)
@@ -283,7 +283,7 @@ def _from_table(frame: pd.DataFrame, path: Path) -> dict[str, Reference]:
         chosen = [spans[line] for line in of_file.index if line in spans]
         references.append(_reference(str(name), chosen, duration_s))
     problems = problems or [
-        f"{one.name}: {told}" for one in references for told in beyond(one.events, one.duration_s)
+        f"{one.name}: {problem}" for one in references for problem in beyond(one.events, one.duration_s)
     ]
     raise_problems(str(path), problems)
     return by_key(path, references)
