@@ -263,7 +263,7 @@ def test_what_is_of_an_unknown_type_is_counted_on_the_screen_and_zero_events_hav
     events = "110\t40\tLPD\t3600\n500\t5\tblink\t3600\n900\t9\tspsw\t3600\n"
     (tmp_path / "truth.tsv").write_text(head + events)
     result = call("evaluate-events", place / "found.tsv", tmp_path / "truth.tsv", "--json", tmp_path / "told.json")
-    assert "2 of 3 events of the reference are of unknown types and were left out: blink, spsw." in result.stdout
+    assert "2 of 3 events of the reference have unknown types and were left out: blink, spsw." in result.stdout
     told = json.loads((tmp_path / "told.json").read_text())
     assert (told["n_ignored"], told["events"]["sensitivity"], told["samples"]["sensitivity"]) == (2, None, None)
     (row,) = (line for line in result.stdout.splitlines() if line.strip().startswith("events"))

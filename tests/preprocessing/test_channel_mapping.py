@@ -130,7 +130,7 @@ def test_electrodes_that_a_model_does_not_look_at_may_be_missing_and_are_silent(
 def test_missing_electrodes_are_named_with_the_file_and_what_it_has(derivations):
     with pytest.raises(ElectrodeError, match=r"^a\.edf: no channel for F7, O2.*file has Fp1, F3, C3") as caught:
         map_channels(lacking("F7", "O2"), derivations)
-    assert ("which the model looks at" in str(caught.value)) == (derivations is not None)
+    assert ("which the model needs" in str(caught.value)) == (derivations is not None)
 
 
 def test_two_channels_for_one_electrode_are_refused_but_two_for_the_heart_are_not():
@@ -245,7 +245,7 @@ def test_an_electrode_that_only_derivations_have_is_joined_to_those_against_a_re
 
 def test_a_derivation_beside_electrodes_does_not_make_a_file_bipolar():
     recording = made((*lacking("O2").channels, "T3-T5"))
-    with pytest.raises(ElectrodeError, match=r"a\.edf: no channel for O2, which the model looks at"):
+    with pytest.raises(ElectrodeError, match=r"a\.edf: no channel for O2, which the model needs"):
         map_channels(recording, SPATIAL)
     assert bipolar_mapping(recording) is None
     assert bipolar_mapping(made(CHB)) is not None

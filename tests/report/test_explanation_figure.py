@@ -79,7 +79,7 @@ def test_a_derivation_is_the_mean_of_its_two_electrodes():
 
 def test_the_figure_says_what_it_is_about_and_has_the_seconds_and_electrodes(drawn):
     words = texts(drawn)
-    for part in ("LPD, probability 0.60", "window 7, occlusion, arm fusion", "Orange speaks for LPD"):
+    for part in ("LPD, probability 0.60", "window 7, occlusion, arm fusion", "Orange is evidence for LPD"):
         assert part in words
     strip = drawn.axes[1]
     heights = [bar.get_height() for bar in strip.patches[-50:]]
@@ -105,7 +105,11 @@ def test_the_page_is_the_centre_or_the_whole_window_with_the_centre_marked():
 
 @pytest.mark.parametrize(
     ("gap", "difference", "words"),
-    [(0.01, 1.0, "add up within 0.010"), (-0.8, 1.0, "miss what they should add up to by 0.80"), (0, -1, "silence")],
+    [
+        (0.01, 1.0, "add up within 0.010"),
+        (-0.8, 1.0, "differ from the sum that they should have by 0.80"),
+        (0, -1, "silence"),
+    ],
 )
 def test_shares_that_cannot_be_read_are_called_so(gap, difference, words):
     text = texts(explanation_figure(explanation(gap, difference), "gradients"))

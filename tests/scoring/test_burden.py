@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ictal.errors import IctalError, TableError
-from ictal.scoring.burden import Cover, burden, left_right, longest_runs, prevalence_word
+from ictal.scoring.burden import Cover, burden, left_right, longest_events, prevalence_word
 from ictal.scoring.events import EVENT_PATTERNS, Event, EventSettings, Span, find_events
 from tests.scoring.test_events import NAN, all_settings, recordings, scores
 
@@ -86,7 +86,7 @@ def test_the_longest_run_of_each_pattern():
         Event(start, stop, pattern, 0.9, 0.8)
         for start, stop, pattern in [(0, 90, "lpd"), (0, 30, "seizure"), (50, 80, "seizure"), (90, 100, "seizure")]
     )
-    longest = longest_runs([lpd, short, first, second])
+    longest = longest_events([lpd, short, first, second])
     assert list(longest.items()) == [("seizure", first), ("lpd", lpd)]
 
 
@@ -128,12 +128,12 @@ def test_covered_seconds_are_those_counted_one_by_one(spans, time):
 def test_nothing_scored_gives_empty_tables():
     frame = scores([]).assign(left_right=[])
     assert len(burden(frame, [])) == len(left_right(frame)) == 0
-    assert longest_runs([]) == {}
+    assert longest_events([]) == {}
 
 
 @pytest.mark.parametrize(
     ("every", "told"),
-    [("bla", "'bla' is no length of time"), ("-1h", "too short"), ("10ms", "too short"), ("NaT", "too short")],
+    [("bla", "'bla' is not a duration"), ("-1h", "too short"), ("10ms", "too short"), ("NaT", "too short")],
 )
 def test_intervals_that_cannot_be_are_refused(every, told):
     with pytest.raises(IctalError, match=told):

@@ -138,7 +138,7 @@ def test_a_recording_shorter_than_a_window_gives_one_for_its_middle(seconds):
 def test_what_is_too_short_or_too_slow_is_refused_in_words():
     with pytest.raises(ReadError, match=r"made: lasts 9.9 s; needed are 50 s without a gap"):
         score(recording_of(eeg(9.9)), Loudness())
-    with pytest.raises(ReadError, match=r"lasts 60 s in 2 pieces"):
+    with pytest.raises(ReadError, match=r"lasts 60 s in 2 runs"):
         score(recording_of(eeg(60), gaps=(Gap(30.0, 5.0),)), Loudness())
     with pytest.raises(ReadError, match="99 Hz is too slow; at least 100 Hz are needed"):
         score(recording_of(eeg(60, 99), 99), Loudness())

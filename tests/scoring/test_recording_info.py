@@ -112,13 +112,13 @@ def test_the_windows_are_those_that_scoring_plans(lengths, rate_hz, seen_s):
     ("recording", "problem"),
     [
         (made(seconds=9.9), r"lasts 9\.9 s; needed are 10 s without a gap$"),
-        (made(seconds=18, gaps=(Gap(9, 1),)), r"lasts 18 s in 2 pieces; needed are 10 s without a gap$"),
+        (made(seconds=18, gaps=(Gap(9, 1),)), r"lasts 18 s in 2 runs; needed are 10 s without a gap$"),
         (made(rate_hz=99), r"99 Hz is too slow; at least 100 Hz are needed"),
         (made(seconds=0), r"lasts 0 s"),
         (made(("SaO2", "EMG1-EMG2")), r"no channel for Fp1, F3, .*this file has SaO2, EMG1-EMG2"),
         (
             made(CHANNELS[1:]),
-            r"no channel for Fp1, which the model looks at.*has F3.*; with --interpolate 1 it can be",
+            r"no channel for Fp1, which the model needs.*has F3.*; with --interpolate 1 it can be",
         ),
         (made((*CHANNELS, "T7")), r"two channels for one electrode: T7 and T3"),
         (made(CHAIN[:3]), r"is bipolar, and the derivations T5-O1, .* cannot be formed"),
@@ -196,16 +196,14 @@ def test_missing_electrodes_matter_to_the_views_that_look_at_them():
     assert info.problem.endswith("with --interpolate 1 it can be scored")
     assert formed(info) == (8, 14, 16)
     assert describe(made(without_f7), looks_at(LONG)).problem == ""
-    assert describe(made(without_f7), looks_at(CHAIN)).problem.startswith(
-        "no channel for F7, which the model looks at"
-    )
+    assert describe(made(without_f7), looks_at(CHAIN)).problem.startswith("no channel for F7, which the model needs")
 
 
 def test_without_a_model_the_one_that_scores_by_default_is_meant():
     without_cz = made(tuple(name for name in CHANNELS if name != "Cz"))
     info = describe(without_cz)
     assert info.model == "default"
-    assert info.problem.startswith("no channel for Cz, which the model looks at")
+    assert info.problem.startswith("no channel for Cz, which the model needs")
     assert info.problem.endswith("with --interpolate 1 it can be scored")
     assert describe(without_cz, interpolate=1).problem == ""
     assert "--interpolate" not in describe(made(CHANNELS[:6])).problem  # too many are missing

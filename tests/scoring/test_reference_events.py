@@ -218,8 +218,8 @@ def test_what_is_of_an_unknown_type_is_counted_on_both_sides_and_named(tmp_path)
     made = evaluate_files(found, write(tmp_path / "ref_events.tsv", header + rows + "0 9 bckg 3600\n"))
     assert (made.events.reference, made.events.hits) == (1, 1)
     assert made.left_out == [
-        "3 of 4 events of the reference are of unknown types and were left out: artifact, spsw",
-        "Of the found events, 1 left out: their types are unknown",
+        "3 of 4 events of the reference have unknown types and were left out: artifact, spsw",
+        "Of the found events, 1 were left out: their types are unknown",
     ]
     told = made.to_json()
     assert (told["n_given"], told["n_ignored"], told["n_found_ignored"]) == (4, 3, 1)
@@ -253,14 +253,14 @@ def test_a_table_of_many_recordings(tmp_path):
         ("a.tsv", "onset duration eventType\n1 -2 sz\n", "line 2: duration is '-2'; allowed are seconds above 0"),
         ("a.tsv", "onset duration eventType\n1 n/a sz\nx 2 sz\n", "2 problems"),
         ("a.tsv", "onset duration eventType\n1 inf sz\n", "duration is 'inf'"),
-        ("a.tsv", "onset duration eventType\n1 2 ictal\n", "no event is of a type known here, but ictal"),
+        ("a.tsv", "onset duration eventType\n1 2 ictal\n", "no event has a known type, but ictal"),
         ("a.tsv", "onset duration eventType recordingDuration\n90 9 sz 80\n", "to 99 s, but the recording lasts"),
         ("a.tsv", "onset duration eventType recordingDuration\n1 2 sz 8\n4 2 sz 9\n", "recordingDuration is 8, 9"),
         ("a.csv", "file,seizure_start_s,seizure_end_s\nx.edf,5,\n", "line 2: seizure_end_s is ''"),
         ("a.csv", "file,seizure_start_s,seizure_end_s\nx.edf,5,3\n", "seizure_end_s is '3'; allowed are"),
         ("a.csv", "file,seizure_start_s,seizure_end_s\n,5,9\n", "line 2: file is empty"),
         ("a.csv", "file,seconds,seizure_start_s,seizure_end_s\nx.edf,60,70,90\n", "x.edf: seizure from 70 to 90 s"),
-        ("a.csv", "file,seizure_start_s,seizure_end_s\np/x.edf,5,9\nq/x.edf,5,9\n", "'x' stands twice: p/x.edf"),
+        ("a.csv", "file,seizure_start_s,seizure_end_s\np/x.edf,5,9\nq/x.edf,5,9\n", "'x' occurs twice: p/x.edf"),
         ("a.csv", "", "cannot be read as a table"),
         ("a.tsv", "onset duration eventType\n1 2 sz more\n", "cannot be read as a table: Length of header"),
         ("a.tsv", "onset duration eventType\n\n-1 2 sz\n", "line 3: onset is '-1'"),
@@ -300,7 +300,7 @@ def test_an_absent_file_is_named(tmp_path):
 @pytest.mark.parametrize(
     ("given_s", "told_s", "told"),
     [
-        (None, None, "neither the reference nor the scores tell how long"),
+        (None, None, "neither the reference nor the scores give the duration"),
         (0.0, None, "the recording lasts 0 s; allowed are 0.1 s or more"),
         (3600.0, 3000.0, "lasts 3600 s, but the reference says 3000 s"),
         (100.0, None, "seizure from 700 to 760 s, but the recording lasts 100 s"),
@@ -396,7 +396,7 @@ def test_one_reference_is_not_taken_for_many_recordings(tmp_path):
     for name in ("a", "b"):
         write_scores(tmp_path / f"{name}_scores.parquet", [0.9], f"{name}.edf")
     lone = write(tmp_path / "labels.tsv", "onset duration eventType\n1 2 sz\n")
-    with pytest.raises(TableError, match=r"is of one recording, but .* has 2"):
+    with pytest.raises(TableError, match=r"is for one recording, but .* has 2"):
         evaluate_files(tmp_path, lone)
 
 

@@ -97,10 +97,10 @@ def test_a_list_of_siena_counts_from_the_start_of_the_registration(tmp_path):
     ("text", "told"),
     [
         ("nothing here", "names no file"),
-        ("Seizure start time: 10 seconds", "line 1: '10 seconds' stands before any file name"),
+        ("Seizure start time: 10 seconds", "line 1: '10 seconds' is before any file name"),
         ("File name: a.edf\nSeizure start time: soon", "line 2: 'soon' is not a time"),
         ("File name: a.edf\nSeizure start time: 10.00.00", "line 2: '10.00.00' is not a time"),
-        ("File name: a.edf\nSeizure start time: 10 seconds", "a.edf: a seizure has a start and no end"),
+        ("File name: a.edf\nSeizure start time: 10 seconds", "a.edf: a seizure has a start but no end"),
         ("File name: a.edf\nStart time: 9 seconds\nEnd time: 8 seconds", "line 3: '8 seconds'"),
         (CHB.replace("3036", "4036"), "chb06_03.edf: seizure from 2996 to 4036 s, but the recording lasts 3600 s"),
     ],

@@ -10,7 +10,7 @@ import pyarrow.parquet as pq
 
 from ictal.archive.source import Entry
 from ictal.core.atomic_files import atomic_write, remove_partial_files, writing
-from ictal.scoring.burden import burden, longest_runs
+from ictal.scoring.burden import burden, longest_events
 from ictal.scoring.events import Event
 from ictal.scoring.scores import Scores
 
@@ -105,6 +105,6 @@ def _burden(entry: Entry, scores: Scores, events: Sequence[Event]) -> pa.Table:
     table = burden(scores.frame, events, f"{whole_s}s").drop(columns=["start_s", "stop_s"])
     table["recording"], table["span_s"] = entry.recording, scores.recording.span_s
     table["n_events"] = [sum(event.pattern == pattern for event in events) for pattern in table["pattern"]]
-    longest = longest_runs(events)
+    longest = longest_events(events)
     table["longest_s"] = [longest[pattern].duration_s if pattern in longest else 0.0 for pattern in table["pattern"]]
     return pa.Table.from_pandas(table, BURDEN, preserve_index=False)

@@ -1,7 +1,7 @@
-"""The channels of a recording as a graph, and the potentials of the electrodes that it gives.
+"""The channels of a recording as a graph, and the potentials of its electrodes.
 
 Every channel of an EEG is a voltage between two points: an electrode and a reference, or two electrodes. So channels
-are the edges of a graph, and a voltage between two electrodes is known where a path of channels joins them.
+are the edges of a graph, and the voltage between two electrodes is known if a path of channels connects them.
 """
 
 from collections import Counter
@@ -27,18 +27,18 @@ from ictal.core.montage import Derivation
 from ictal.core.recording import Recording
 
 SCALP_KINDS = ("", "eeg")
-"""What a channel may be called by its file, that it can be an electrode."""
+"""Channel types in a file that can be electrodes."""
 HEART_KINDS = ("ecg", "ekg")
 Matrix = npt.NDArray[np.float64]
 Marks = npt.NDArray[np.bool_]
 TRIFLE = 0.1
-"""An electrode outlives the loss of a channel that it takes so little of."""
+"""An electrode remains usable without a channel that has a smaller weight than this."""
 EKG = CHANNELS.index("EKG")
 
 
 @dataclass(frozen=True)
 class ChannelMapping:
-    """How the electrodes of a window are made of the channels of a recording.
+    """How electrodes are formed from the channels of a recording.
 
     Attributes
     ----------
@@ -47,19 +47,18 @@ class ChannelMapping:
     rows
         The channels that are read.
     matrix
-        [20, row]: what each of `montage.CHANNELS` takes of them. Voltages are known only between electrodes of
-        one group. Zero is the reference of the group; where it has none, the group's mean.
+        [20, row]: the weights of the channels in each of `montage.CHANNELS`. Voltages are known only between
+        electrodes of one group. Zero is the reference of the group or, without a reference, the group's mean.
     ends
-        [20, row]: which electrodes are not to be trusted while a channel is not: those that are made of it; in a
-        bipolar recording those at its two ends (voltages between others of the group may still be right); and, of a
-        channel that joins references, the whole group.
+        [20, row]: which electrodes are unreliable while a channel is: those formed from it; in a bipolar recording,
+        those at its two ends (voltages between others of the group may still be right); and for a channel that
+        connects references, the whole group.
     groups
         Electrodes between which voltages are known.
     references
-        What the electrodes of each group were recorded against; '' where the labels name nothing, and in a bipolar
-        recording.
+        Reference of each group; '' if the labels name none, and in a bipolar recording.
     interpolated
-        Electrodes that are made of others.
+        Electrodes that are interpolated from others.
     ignored
         Names of the channels that are not read.
     """
@@ -75,31 +74,31 @@ class ChannelMapping:
 
     @property
     def known(self) -> tuple[str, ...]:
-        """Electrodes that are not silent, in the order of `ELECTRODES`."""
+        """Electrodes that the recording has, in the order of `ELECTRODES`."""
         return tuple(name for name in ELECTRODES if any(name in group for group in self.groups))
 
     @property
     def silent(self) -> Marks:
-        """Which of `CHANNELS` the recording does not give, [20]; a reference is zero, but not silent."""
+        """Which of `CHANNELS` the recording lacks, [20]; a reference is zero, but not lacking."""
         return np.array([name not in self.known for name in ELECTRODES] + [not self.matrix[EKG].any()])
 
     @property
     def mixed(self) -> bool:
-        """Whether electrodes were recorded against several references that no channel joins."""
+        """Whether electrodes were recorded against several references that no channel connects."""
         return self.kind == "referential" and len(self.groups) > 1
 
     @cached_property
     def _chosen(self) -> npt.NDArray[np.intp] | None:
-        """The row of each electrode, where each is a channel as it was recorded."""
+        """The row of each electrode, if each is a channel as it was recorded."""
         plain = ((self.matrix == 0) | (self.matrix == 1)).all() and (self.matrix != 0).sum(axis=1).max(initial=0) <= 1
         return self.matrix.argmax(axis=1) if plain and self.rows else None
 
     def forms(self, derivation: Derivation) -> bool:
-        """Say whether the voltage between two electrodes can be had."""
+        """Say whether the voltage between two electrodes is known."""
         return any({*derivation} <= group for group in self.groups)
 
     def apply(self, samples: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
-        """Return the electrodes [20, time] of the channels that are read, [row, time]."""
+        """Return the electrodes [20, time], given the channels that are read, [row, time]."""
         if self._chosen is None:
             electrodes: npt.NDArray[np.float32] = self.matrix.astype(np.float32) @ samples
             return electrodes
@@ -108,14 +107,14 @@ class ChannelMapping:
         return electrodes
 
     def spread(self, marks: Marks) -> Marks:
-        """Return which samples [20, time] of the electrodes are spoilt by marked ones of the channels, see `ends`."""
+        """Return which samples [20, time] of electrodes are unreliable, given those of channels; see `ends`."""
         if not marks.any():
             return np.zeros((N_CHANNELS, marks.shape[1]), dtype=bool)
         return np.stack([marks[rows].any(axis=0) for rows in self.ends])
 
 
 class Edge(NamedTuple):
-    """A channel: the voltage of one point against another, and its row in the recording."""
+    """A channel: the voltage between two points, and its row in the recording."""
 
     anode: str
     cathode: str
@@ -124,24 +123,24 @@ class Edge(NamedTuple):
 
 @dataclass(frozen=True)
 class Channels:
-    """What the channels of a recording are.
+    """The channels of a recording, by kind.
 
     Attributes
     ----------
     recording
-        Whose.
+        The recording.
     electrodes
-        An edge per electrode that was recorded against a reference.
+        Channels of an electrode against a reference.
     pairs
-        Those between electrodes.
+        Channels between electrodes.
     joints
-        Those between references: A1-A2, A1-REF.
+        Channels between references: A1-A2, A1-REF.
     heart
         Row of the EKG.
     doubled
         Two channels for one electrode, in words.
     excluded
-        Electrodes by their labels that the file calls something else: label, and what it is called.
+        Channels with the label of an electrode that the file gives another type: label and type.
     """
 
     recording: Recording
@@ -154,7 +153,7 @@ class Channels:
 
     @classmethod
     def of(cls, recording: Recording) -> "Channels":
-        """Read labels and kinds."""
+        """Read labels and types."""
         kinds = recording.kinds or ("",) * len(recording.channels)
         scalp = [row for row, kind in enumerate(kinds) if kind in SCALP_KINDS]
         labels = dict(zip(scalp, read_labels([recording.channels[row] for row in scalp]), strict=True))
@@ -167,7 +166,7 @@ class Channels:
         references = _references(edges) | {*stated.values()}
         electrodes: dict[str, Edge] = {}
         doubled, joints = [], []
-        for edge in sorted(edges, key=lambda edge: not is_reference(edge.cathode)):  # a reference by name goes first
+        for edge in sorted(edges, key=lambda edge: not is_reference(edge.cathode)):  # named references first
             if edge.anode in ELECTRODES and edge.cathode in references:
                 first = electrodes.setdefault(edge.anode, edge)
                 if first is not edge and (is_reference(edge.cathode) or edge.cathode == first.cathode):
@@ -189,7 +188,7 @@ class Channels:
             tuple(electrodes[name] for name in ELECTRODES if name in electrodes),
             tuple(pairs),
             tuple(joints),
-            hearts[0] if hearts else None,  # of several channels of the heart the first will do
+            hearts[0] if hearts else None,  # the first of several EKG channels
             tuple(doubled),
             tuple(excluded),
         )
@@ -199,7 +198,7 @@ class Channels:
         return self._wired(self.electrodes)
 
     def bipolar(self) -> ChannelMapping | None:
-        """Return the mapping of derivations, or None where they join no two electrodes."""
+        """Return the mapping of derivations, or None if they connect no two electrodes."""
         edges: dict[tuple[str, str], Edge] = {}
         for edge in self.pairs:
             if edge[:2] not in edges and edge[1::-1] not in edges:  # CHB-MIT has T8-P8 twice
@@ -209,7 +208,7 @@ class Channels:
         return self._wired(used) if used else None
 
     def joined(self) -> ChannelMapping | None:
-        """Return the referential mapping with the fewest channels that join its groups, or None where none does."""
+        """Return the referential mapping with the fewest channels that connect its groups; None if none does."""
         groups = [{*group} for group in groups_of(self.electrodes)]
         used = list(self.electrodes)
         for edge in (*self.joints, *self.pairs):
@@ -228,7 +227,7 @@ class Channels:
         incidence = np.zeros((len(edges), len(nodes)))
         for number, edge in enumerate(edges):
             incidence[number, nodes.index(edge.anode)], incidence[number, nodes.index(edge.cathode)] = 1, -1
-        # The least of all solutions: the mean of each group is zero.
+        # The solution of least norm: the mean of each group is zero.
         potentials = np.linalg.pinv(incidence)
         potentials[abs(potentials) < 1e-9] = 0
         against = Counter(edge.cathode for edge in edges if edge in self.electrodes)
@@ -259,7 +258,7 @@ class Channels:
 
 
 def _stated_references(recording: Recording, labels: Mapping[int, Label | None]) -> dict[int, str]:
-    """Return by row the references that stand apart from the names, where electrodes have different ones."""
+    """Return by row the references that the file states apart from the labels, if electrodes have different ones."""
     stated = {
         row: find_electrode(text) or "".join(filter(str.isalnum, text.upper()))
         for row, text in enumerate(recording.references)
@@ -273,13 +272,13 @@ def _is_heart(label: Label | None) -> bool:
 
 
 def _references(edges: Iterable[Edge]) -> set[str]:
-    """Return what electrodes were recorded against: references by name, or the one point that all share (CPz)."""
+    """Return the references of electrodes: those with a known name, or the one point that all share (CPz)."""
     counts = Counter(edge.cathode for edge in edges if edge.anode in ELECTRODES)
     return {name for name, count in counts.items() if is_reference(name) or SHARED <= count == counts.total()}
 
 
 def groups_of(edges: Iterable[Edge]) -> list[set[str]]:
-    """Return the points that channels join, a set for each part of the graph."""
+    """Return the points that channels connect, a set for each part of the graph."""
     groups: list[set[str]] = []
     for anode, cathode, _ in edges:
         touched = [group for group in groups if group & {anode, cathode}]
@@ -288,7 +287,7 @@ def groups_of(edges: Iterable[Edge]) -> list[set[str]]:
 
 
 def _without_ends(edges: Sequence[Edge]) -> list[Edge]:
-    """Leave out the channels that only lead to points beyond the 19 electrodes."""
+    """Leave out channels that lead only to points other than the 19 electrodes."""
     kept = list(edges)
     while True:
         degree = Counter(name for edge in kept for name in edge[:2])

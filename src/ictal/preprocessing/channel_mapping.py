@@ -1,4 +1,4 @@
-"""Which channels of a recording give the electrodes, or the derivations, that a model looks at."""
+"""Which channels of a recording give the electrodes, or the derivations, that a model needs."""
 
 from collections.abc import Container, Iterable, Sequence
 from dataclasses import replace
@@ -27,25 +27,25 @@ KNOWN_TO_READERS = (*BANANA, *derivations_of(TRANSVERSE))
 def map_channels(
     recording: Recording, derivations: Sequence[Derivation] | None = None, interpolate: int = 0
 ) -> ChannelMapping:
-    """Find the channels that give what a model looks at.
+    """Find the channels that give what a model needs.
 
     Parameters
     ----------
     recording
-        Its channels may be electrodes against references, under any known name, or derivations. Electrodes of several
-        references give only derivations between those of one, unless a channel (A1-A2, or A1-REF and A2-REF) joins
-        the references.
+        Its channels may be electrodes against references, under any known name, or derivations. Electrodes with
+        different references give derivations only between those of one reference, unless a channel (A1-A2, or A1-REF
+        and A2-REF) connects the references.
     derivations
-        That the model looks at; None: all 19 electrodes, and the voltages between any two of them, are wanted.
+        That the model needs; None: all 19 electrodes, and the voltages between any two of them.
     interpolate
-        So many electrodes that the file lacks, or has against another reference than derivations need, may be made of
-        others that have one reference, by spherical splines (Perrin et al. 1989).
+        At most this many electrodes that the file lacks, or has against another reference than derivations need, are
+        interpolated from others that have one reference, by spherical splines (Perrin et al. 1989).
 
     Raises
     ------
     ElectrodeError
-        If electrodes are named twice, or what is wanted cannot be formed; the message says what is missing, and what
-        the file has.
+        If electrodes occur twice, or what the model needs cannot be formed; the message says what is missing, and
+        what the file has.
     """
     channels = _checked(recording)
     found = (make() for make in (channels.referential, channels.bipolar, channels.joined))
@@ -62,7 +62,7 @@ def map_channels(
 
 
 def has_all_electrodes(mapping: ChannelMapping) -> bool:
-    """Say whether all 19 electrodes are channels against one reference: every model then takes them alike."""
+    """Say whether all 19 electrodes are channels against one reference, which suits every model."""
     together = any({*ELECTRODES} <= group for group in mapping.groups)
     return together and mapping.kind == "referential" and not mapping.interpolated
 
@@ -73,12 +73,12 @@ def referential_electrodes(recording: Recording) -> tuple[str, ...]:
 
 
 def bipolar_mapping(recording: Recording) -> ChannelMapping | None:
-    """Return the mapping of a recording's derivations, or None where it rather has electrodes against a reference."""
+    """Return the mapping of a recording's derivations, or None if it has more electrodes against a reference."""
     return _rather_bipolar(Channels.of(recording))
 
 
 def widest_mapping(recording: Recording) -> ChannelMapping | None:
-    """Return the mapping that forms most of what readers look at; None where electrodes are named twice."""
+    """Return the mapping that forms most of the derivations that readers use; None if electrodes occur twice."""
     channels = Channels.of(recording)
     if channels.doubled:
         return None
@@ -92,7 +92,7 @@ def lost_derivations(mapping: ChannelMapping) -> tuple[Derivation, ...]:
 
 
 def reference_notes(mapping: ChannelMapping | None) -> tuple[str, ...]:
-    """Say which derivations are lost because electrodes have different references; nothing where they have not."""
+    """Say which derivations are lost because electrodes have different references; nothing if none are."""
     if mapping is None or not mapping.mixed:
         return ()
     lost = [pair for pair in lost_derivations(mapping) if {*pair} <= {*mapping.known}]
@@ -117,9 +117,9 @@ def _gives(mapping: ChannelMapping, derivations: Sequence[Derivation] | None) ->
 def _interpolated(
     mapping: ChannelMapping, derivations: Sequence[Derivation] | None, most: int
 ) -> ChannelMapping | None:
-    """Return a mapping in which some electrodes are made of others; None where that does not help.
+    """Return a mapping in which some electrodes are interpolated from others; None if that does not help.
 
-    An electrode is made of those of one reference: that of the electrodes to which derivations join it.
+    An electrode is interpolated from those of one reference: that of the electrodes with which it forms derivations.
     """
     made = _missing(mapping, derivations)
     if len(made) > most or not mapping.groups:
@@ -157,7 +157,7 @@ def _lacking(derivations: Iterable[Derivation], groups: Sequence[Container[str]]
 def _moves(
     derivations: Sequence[Derivation], groups: Sequence[set[str]], made: Sequence[str]
 ) -> list[tuple[str, list[set[str]]]]:
-    """Return the groups after an electrode that lacks a derivation is made anew in the group of the other one."""
+    """Return the groups after an electrode that lacks a derivation is interpolated in the group of the other one."""
     return [
         (name, [group | {name} if other in group else group - {name} for group in groups])
         for pair in _lacking(derivations, groups)
@@ -167,27 +167,27 @@ def _moves(
 
 
 def _tied(name: str, derivations: Iterable[Derivation], groups: Sequence[set[str]]) -> set[str] | None:
-    """Return the first group that a derivation joins an electrode to."""
+    """Return the first group to which a derivation connects an electrode."""
     ends = {end for pair in derivations if name in pair for end in pair}
     return next((group for group in groups if group & ends), None)
 
 
 def _missing(mapping: ChannelMapping, derivations: Sequence[Derivation] | None) -> list[str]:
-    """Return the electrodes that are wanted and not there."""
+    """Return the electrodes that are needed and missing."""
     needed = {*ELECTRODES} if derivations is None else {name for pair in derivations for name in pair}
     return [name for name in ELECTRODES if name in needed and name not in mapping.known]
 
 
 def spline_weights(there: Sequence[str], missing: Sequence[str]) -> Matrix:
-    """Return what each missing electrode takes of those that are there, [missing, there]: MNE's spherical splines."""
-    import mne  # takes a second, and few recordings need it
+    """Return the weights of present electrodes in missing ones, [missing, present]: MNE's spherical splines."""
+    import mne  # takes a second to import, and few recordings need it
 
     info = mne.create_info(list(ELECTRODES), 1.0, "eeg", verbose="ERROR")  # all 19, for the fit of the sphere
-    # MNE 1.13 renamed it, and 1.14 forgets the old name.
+    # MNE 1.13 renamed it, and 1.14 drops the old name.
     places = "colin27_1020" if "colin27_1020" in mne.channels.get_builtin_montages() else "standard_1020"
     info.set_montage(places, verbose="ERROR")
     info["bads"] = [name for name in ELECTRODES if name not in there]
-    # The splines are linear, so that what they make of unit vectors is their matrix.
+    # The splines are linear, so their matrix is what they return for unit vectors.
     units = np.array([[name == one for one in there] for name in ELECTRODES], dtype=np.float64)
     raw = mne.io.RawArray(units, info, verbose="ERROR")
     raw.interpolate_bads(method={"eeg": "spline"}, verbose="ERROR")
@@ -205,27 +205,27 @@ def _what_is_missing(channels: Channels, derivations: Sequence[Derivation] | Non
     lacking = [pair for pair in derivations or () if not (bipolar or referential).forms(pair)]
     if bipolar and lacking:
         return (
-            f"is bipolar, and the derivations {listed(lacking, 20)}, which the model looks at, cannot be formed of "
+            f"is bipolar, and the derivations {listed(lacking, 20)}, which the model needs, cannot be formed from "
             f"its channels; {has}"
         )
     missing = _missing(referential, derivations)
     if not missing:
-        what = f"{listed(lacking, 20)}, which the model looks at, cannot" if lacking else "not all derivations can"
+        what = f"{listed(lacking, 20)}, which the model needs, cannot" if lacking else "not all derivations can"
         return (
-            f"its electrodes have different references ({_by_reference(referential)}), so that {what} be formed; "
+            f"its electrodes have different references ({_by_reference(referential)}), so {what} be formed; "
             "needed is one reference, or a channel between the references"
         )
     wanted = (
-        "; needed are the 19 electrodes of the 10-20 system" if derivations is None else ", which the model looks at"
+        "; needed are the 19 electrodes of the 10-20 system" if derivations is None else ", which the model needs"
     )
     excluded = [f"{name} (its file calls it '{kind}')" for name, kind in channels.excluded]
     return f"no channel for {listed(missing, 19)}{wanted}; {has}" + (
-        f"; not used are {listed(excluded)}" if excluded else ""
+        f"; not used: {listed(excluded)}" if excluded else ""
     )
 
 
 def _by_reference(mapping: ChannelMapping) -> str:
-    """Write the electrodes that were recorded against each reference."""
+    """List the electrodes that were recorded against each reference."""
     made = {*mapping.interpolated}
     return "; ".join(
         f"{reference or 'none named'}: {', '.join(name for name in ELECTRODES if name in group - made)}"

@@ -1,8 +1,8 @@
-"""From a file's samples to a model's, as functions of arrays: fill what is missing, resample to 200 Hz, band-pass.
+"""Steps of preprocessing as functions of arrays: fill missing samples, resample to 200 Hz, band-pass.
 
 Sample k of the resampled signal stands for the time k / 200 s, at any rate of the file. A block of new samples is a
-product of old ones with a matrix. Where the two rates are in a simple ratio, all blocks share it. Where they are not
-(200.1 Hz, 999.4121 Hz), each block begins elsewhere between two old samples, and its matrix is interpolated between
+product of old ones with a matrix. If the two rates are in a simple ratio, all blocks share one matrix. If not (200.1
+Hz, 999.4121 Hz), each block begins at another place between two old samples, and its matrix is interpolated between
 those of a bank: no error accumulates, however long the recording.
 """
 
@@ -20,25 +20,25 @@ from ictal.preprocessing.settings import Fill, Marks
 Taps = npt.NDArray[np.float32]
 
 FADE_S = 10
-"""Within so long of a known sample, 'linear' fills a run of missing ones that is longer than twice this."""
+"""'linear' fades to zero within this time of a known sample, where missing samples last longer than twice this."""
 FINEST = 1000
-"""Largest denominator of a ratio of rates that is taken as simple."""
+"""Largest denominator of a simple ratio of rates."""
 EXACT = 1e-10
-"""How far a rate may be from a simple ratio, as a share of it: 9 µs in a day, which is far below a sample."""
+"""Largest relative deviation from a simple ratio: 9 µs in a day, far less than a sample."""
 BLOCK = 32
-"""New samples that are made at once, at least: a thin product would be slow."""
+"""Least number of new samples per product: smaller ones would be slow."""
 PHASES = 128
 """Matrices of the bank per new sample. Interpolating between two costs (pi / PHASES)^2 / 8 of a wave at half of the
 new rate, -82 dB, and 100 times less at 20 Hz: the filter itself passes -54 dB."""
 ZEROS, BETA = 10, 5.0
 """Zeros of the sinc on each side, and the Kaiser window's parameter: those of `scipy.signal.resample_poly`."""
 FILTERED_AT_ONCE = 2**16
-"""Samples that are filtered together: half a megabyte in float64, which stays in the processor's cache. Fewer rows at
-once are slow where they are short, more where they are long."""
+"""Samples that are filtered together: half a megabyte in float64, which fits into the CPU cache. Fewer rows at once
+are slow if they are short, more if they are long."""
 
 
 def at_limits(samples: Signal, limits: list[tuple[float, float]]) -> Marks:
-    """Mark the samples [channel, time] that are the least or the largest that their channel can hold."""
+    """Mark the samples [channel, time] that are the smallest or largest that their channel can hold."""
     clipped = np.zeros(samples.shape, dtype=bool)
     for marks, row, (low, high) in zip(clipped, samples, limits, strict=False):
         step = (high - low) * 2**-17  # half a step of 16 bits
@@ -48,7 +48,7 @@ def at_limits(samples: Signal, limits: list[tuple[float, float]]) -> Marks:
 
 
 def flat_runs(samples: Signal, least: int) -> Marks:
-    """Mark runs of at least so many equal samples, [channel, time]."""
+    """Mark stretches of at least `least` equal samples, [channel, time]."""
     flat = np.zeros(samples.shape, dtype=bool)
     step = max(1, least // 8)
     for row, values in enumerate(samples):
@@ -61,14 +61,14 @@ def flat_runs(samples: Signal, least: int) -> Marks:
 
 
 def _may_be_flat(few: Signal) -> bool:
-    """Say whether seven of every eighth of a run are alike, as they are in each that is flat: a look saves a pass."""
+    """Say whether seven samples in a row are equal, as in every flat stretch: this quick check saves a full pass."""
     alike = few[1:] == few[:-1]
     same = np.convolve(alike, np.ones(6, dtype=int), "valid") if len(alike) >= 6 else np.ones(1)
     return bool((same >= 6).any()) or len(alike) < 6
 
 
 def fill_missing(samples: Signal, missing: Marks, how: Fill, rate_hz: float, block: int) -> None:
-    """Put values in place of missing samples, see `StandardiseSettings`; blocks begin with the array."""
+    """Replace missing samples, see `StandardiseSettings`; blocks begin with the array."""
     samples[missing] = 0
     for row in np.flatnonzero(missing.any(axis=1)):
         values, gone = samples[row], missing[row]
@@ -99,9 +99,9 @@ def _interpolate(values: Signal, gone: Marks, fade: int) -> None:
 
 @dataclass(frozen=True)
 class Resampler:
-    """Resampling to 200 Hz of any piece of a signal.
+    """Resampling of any part of a signal to 200 Hz.
 
-    A block of `n_new` new samples stands for `n_old` old ones, and takes `reach` more on each side.
+    A block of `n_new` new samples covers the time of `n_old` old ones, and uses `reach` more on each side.
 
     Attributes
     ----------
@@ -127,19 +127,19 @@ class Resampler:
         return len(self.taps) == 1
 
     def n_out(self, n_in: int) -> int:
-        """Return how many new samples stand for so many old ones: all whose time is before the end of the last."""
+        """Return the number of new samples for `n_in` old ones: all whose time is before the end of the last."""
         if self.is_simple:
             return -(-n_in * self.n_new // int(self.n_old))
         return int(np.ceil(n_in * self.n_new / self.n_old - 1e-6))
 
     def needs(self, start: int, stop: int) -> tuple[int, int]:
-        """Return from which to which old sample new ones look; these may be beyond an end of the signal."""
+        """Return which old samples are needed for new ones, from and to; they may be beyond an end of the signal."""
         first, last = start // self.n_new, -(-stop // self.n_new)
-        more = 0 if self.is_simple else 2  # blocks that begin between two samples look at those after as well
+        more = 0 if self.is_simple else 2  # blocks that begin between two samples also use those after them
         return int(first * self.n_old) - self.reach, int(np.ceil(last * self.n_old)) + self.reach + more
 
     def __call__(self, samples: Signal, start: int, stop: int) -> Signal:
-        """Return new samples from `start` to `stop` of old ones [channel, time] as `needs` says."""
+        """Return new samples from `start` to `stop`, from the old ones [channel, time] that `needs` names."""
         if self.reach == 0:
             return samples
         offset = samples[:, :1].copy()
@@ -149,7 +149,7 @@ class Resampler:
         return np.ascontiguousarray((made.reshape(len(samples), -1) + offset)[:, skipped : skipped + stop - start])
 
     def marks(self, marks: Marks, first: int, start: int, stop: int) -> Marks:
-        """Return which new samples stand for a marked old one."""
+        """Return which new samples cover a marked old one."""
         if not marks.any():
             return np.zeros((len(marks), stop - start), dtype=bool)
         bounds = np.arange(start, stop + 1) * (self.n_old / self.n_new) - first
@@ -164,7 +164,7 @@ class Resampler:
         return np.asarray(frames.reshape(-1, len(taps)) @ taps)
 
     def _between(self, samples: Signal, blocks: npt.NDArray[np.int64]) -> Signal:
-        """Take each block by the two matrices of the bank between which it begins."""
+        """Interpolate each block between the two nearest matrices of the bank."""
         places = blocks * self.n_old
         whole = np.floor(places).astype(np.int64)
         n_phases, n_taps = len(self.taps) - 1, self.taps.shape[1]
@@ -184,7 +184,7 @@ class Resampler:
 
 @lru_cache(maxsize=8)
 def resampler(rate_hz: float) -> Resampler:
-    """Return what brings a rate to 200 Hz."""
+    """Return the resampler from a rate to 200 Hz."""
     ratio = Fraction(RATE_HZ / rate_hz).limit_denominator(FINEST)
     if ratio and abs(ratio * Fraction(rate_hz) / RATE_HZ - 1) <= EXACT:
         return _of_ratio(rate_hz, ratio.numerator, ratio.denominator)
@@ -192,7 +192,7 @@ def resampler(rate_hz: float) -> Resampler:
 
 
 def _of_ratio(rate_hz: float, up: int, down: int) -> Resampler:
-    from scipy import signal as sp  # takes half a second, which looking at a file need not wait for
+    from scipy import signal as sp  # takes half a second, which 'ictal info' does not need
 
     if up == down:
         return Resampler(rate_hz, 1, 1, 0, np.ones((1, 1, 1), dtype=np.float32))
@@ -223,8 +223,8 @@ def _of_any_rate(rate_hz: float) -> Resampler:
 
 
 def band_pass(signal: Signal, band_hz: tuple[float, float], order: int) -> Signal:
-    """Filter [channel, time] at 200 Hz with a Butterworth band-pass, forward and backward; reckoned in float64."""
-    from scipy import signal as sp  # takes half a second, which looking at a file need not wait for
+    """Filter [channel, time] at 200 Hz with a Butterworth band-pass, forward and backward, in float64."""
+    from scipy import signal as sp  # takes half a second, which 'ictal info' does not need
 
     sections, pad = _sections(band_hz, order), min(signal.shape[1] - 1, filter_pad(band_hz))
     n_rows = max(1, FILTERED_AT_ONCE // (signal.shape[1] + 2 * pad))
@@ -236,7 +236,7 @@ def band_pass(signal: Signal, band_hz: tuple[float, float], order: int) -> Signa
 
 
 def filter_pad(band_hz: tuple[float, float]) -> int:
-    """Return by how many samples a signal is continued at each end for filtering: a period of the lower edge."""
+    """Return by how many samples a signal is extended at each end for filtering: a period of the lower edge."""
     return round(RATE_HZ / band_hz[0])
 
 

@@ -1,4 +1,4 @@
-"""What a model must be given of a recording: which voltages, and how much of each window."""
+"""What a model needs from a recording: which voltages, and how much of each window."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,16 +12,16 @@ from ictal.preprocessing.channel_mapping import map_channels
 
 @dataclass(frozen=True)
 class Needs:
-    """What one model, or each of several, looks at.
+    """What one model, or each of several models, needs.
 
     Attributes
     ----------
     derivations
-        Voltages of which everything is made that is looked at; None: all 19 electrodes are wanted.
+        Voltages from which the whole input can be formed; None: all 19 electrodes.
     seen_s
-        How much of the middle of a window is looked at.
+        How much of the middle of a window the model sees.
     interpolate
-        So many electrodes that a file lacks may be interpolated from the others.
+        At most this many missing electrodes are interpolated from the others.
     """
 
     derivations: tuple[Derivation, ...] | None = None
@@ -29,7 +29,7 @@ class Needs:
     interpolate: int = 0
 
     def map_channels(self, recording: Recording) -> ChannelMapping:
-        """Return how a recording gives the electrodes, as `channel_mapping.map_channels` does."""
+        """Return how the channels of a recording become electrodes, see `channel_mapping.map_channels`."""
         return map_channels(recording, self.derivations, self.interpolate)
 
     def geometry(self, short: ShortPolicy) -> Geometry:
@@ -38,11 +38,11 @@ class Needs:
 
 
 ALL = Needs()
-"""What will do for any model: the 19 electrodes, and 50 s."""
+"""Enough for any model: the 19 electrodes, and 50 s."""
 
 
 def needs_of_all(needs: Sequence[Needs]) -> Needs:
-    """Return what must be given so that each of several models has what it looks at."""
+    """Return what several models need together."""
     voltages = [one.derivations for one in needs]
     derivations = None
     if all(one is not None for one in voltages):

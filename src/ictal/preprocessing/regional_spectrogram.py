@@ -1,8 +1,8 @@
 """The context of a window: the regional spectrogram of the ten minutes around its centre, as HMS ships it.
 
 HMS made its spectrograms with Chronux (`mtspecgramc`: time-bandwidth 2, three tapers, 4 s moved by 2 s, transforms of
-1024 samples at 200 Hz). What is computed here from the public EEG 3911565283 agrees with HMS's spectrogram of it: the
-correlation of log power is 0.9998, the scale the same, and a column's time is the middle of its 4 s.
+1024 samples at 200 Hz). For the public EEG 3911565283, the spectrogram computed here agrees with that of HMS: the
+correlation of log power is 0.9998, the scale is the same, and a column's time is the middle of its 4 s.
 """
 
 from collections.abc import Sequence
@@ -30,17 +30,17 @@ CONTEXT_SHAPE = (len(REGIONS), len(CONTEXT_HZ), N_COLUMNS)
 """[region, frequency, column]."""
 
 FRAME = 4 * RATE_HZ
-"""Samples that a column looks at; its own 2 s lie in their middle."""
+"""Samples that a column uses; its own 2 s are in their middle."""
 STEP = STEP_S * RATE_HZ
 BANDWIDTH, N_TAPERS = 2, 3
 HIGH_PASS_HZ, HIGH_PASS_ORDER = 0.5, 3
 """Edge (-6 dB) and order of a Butterworth high-pass run forward and backward. HMS's EEG is not filtered like this and
-its spectrograms are; of the filters tried, this one comes closest to what HMS used."""
+its spectrograms are; of the filters tried, this one is closest to the one that HMS used."""
 PAD_S = 10
-"""How far the signal is continued while it is filtered: several periods of the edge."""
+"""How far the signal is extended for filtering: several periods of the edge."""
 
 Context = npt.NDArray[np.float32]
-"""[4, 100, column]: two-sided power density, µV²/Hz (half of the one-sided one); what is missing is NaN."""
+"""[4, 100, column]: two-sided power density, µV²/Hz (half of the one-sided one); NaN where data are missing."""
 
 assert CONTEXT_SHAPE == (4, 100, 300)
 
@@ -64,8 +64,8 @@ def regional_spectrogram(signal: npt.NDArray[np.floating]) -> Context:
     -------
     ndarray
         [4, 100, column], see `Context`: the mean over the four derivations of each chain and over three Slepian
-        tapers (Thomson 1982). Column i is of the 4 s around second 1 + 2 i; what it looks at beyond either end is the
-        signal's mirror image. A rest of less than 2 s is left out.
+        tapers (Thomson 1982). Column i covers the 4 s around second 1 + 2 i; beyond either end, the signal is
+        continued by its mirror image. A rest of less than 2 s is left out.
     """
     return _columns(_derivations(signal), 0, signal.shape[1] // STEP)
 
@@ -81,16 +81,16 @@ def contexts_of(
     Parameters
     ----------
     signal, missing
-        A recording as `ictal.preprocessing.standardise.resample` gives it, [20, time].
+        A recording from `ictal.preprocessing.standardise.resample`, [20, time].
     starts_s
         When the 50 s of each window begin, which may be before the recording.
     max_missing
-        A region's column is missing where a larger share of the samples of its electrodes is.
+        A region's column is missing if a larger share of the samples of its electrodes is missing.
 
     Returns
     -------
     ndarray
-        [window, 4, 100, 300]. Columns whose own 2 s do not lie within the recording are missing, too.
+        [window, 4, 100, 300]. Columns whose own 2 s are not within the recording are missing, too.
     """
     derivations, n_samples = _derivations(signal), signal.shape[1]
     contexts = np.full((len(starts_s), *CONTEXT_SHAPE), np.nan, dtype=np.float32)
@@ -113,7 +113,7 @@ def _derivations(signal: npt.NDArray[np.floating]) -> Signal:
     padded = np.pad(_MATRIX @ signal.astype(np.float32), sides, mode="reflect", reflect_type="odd")
     length = next_fast_len(padded.shape[1], real=True)
     frequency = rfftfreq(length, 1 / RATE_HZ)
-    frequency[0] = 1e-3  # of which nothing is left
+    frequency[0] = 1e-3  # removed by the high-pass
     gain = 1 / (1 + (HIGH_PASS_HZ / frequency) ** (2 * HIGH_PASS_ORDER))
     filtered = irfft(rfft(padded, length, axis=1) * gain.astype(np.float32), length, axis=1)
     return np.pad(filtered[:, n_pad : n_pad + n_samples], ((0, 0), (FRAME // 2 - STEP // 2,) * 2), mode="symmetric")
@@ -129,8 +129,8 @@ def _basis() -> Signal:
 
 
 def _columns(derivations: Signal, begin: int, n_columns: int) -> Context:
-    """Return so many columns, the own 2 s of the first beginning at sample `begin` of the recording."""
-    # Only a fifth of an FFT's bins are wanted, so that a product with their waves is faster.
+    """Return `n_columns` columns; the own 2 s of the first begin at sample `begin` of the recording."""
+    # Only a fifth of an FFT's bins are needed, so a product with their waves is faster.
     frames = np.lib.stride_tricks.sliding_window_view(derivations[:, begin:], FRAME, axis=1)[:, ::STEP][:, :n_columns]
     waves = frames.reshape(-1, FRAME) @ _basis()
     waves = waves.reshape(len(REGIONS), -1, n_columns, 2 * N_TAPERS, len(CONTEXT_HZ))

@@ -1,4 +1,4 @@
-"""How recordings become the input of models: band-pass, filling of missing samples, short recordings."""
+"""Settings that turn recordings into the input of models: band-pass, missing samples, short recordings."""
 
 from typing import Literal
 
@@ -11,12 +11,12 @@ from ictal.core.windows import RATE_HZ, ShortPolicy
 
 MIN_RATE_HZ = 100
 FLAT_S = 1.0
-"""An electrode that keeps one value for so long records nothing."""
+"""An electrode that keeps one value for this long records nothing."""
 MARGIN_S = 100
-"""How far around itself a piece is read: a Butterworth band-pass of order 4 from 0.1 Hz forgets with a time constant
-of 4.2 s, so that e^-24 is left of whatever lies beyond."""
+"""How far around a chunk samples are read: a Butterworth band-pass of order 4 from 0.1 Hz decays with a time constant
+of 4.2 s, so samples further away contribute a share of e^-24."""
 Fill = Literal["linear", "mean", "zero"]
-"""What stands in for missing samples, see `StandardiseSettings`."""
+"""What replaces missing samples, see `StandardiseSettings`."""
 Marks = npt.NDArray[np.bool_]
 
 
@@ -30,12 +30,12 @@ class StandardiseSettings(Settings):
     order
         Order of the Butterworth filter of one direction.
     fill
-        What stands in for missing samples while filtering: 'linear' between the neighbours in time (in a run longer
-        than 20 s, 10 s of falling to zero and 10 s of rising from it), the channel's 'mean' in each 50 s, or 'zero'.
+        What replaces missing samples before filtering: 'linear' interpolation in time (if more than 20 s are missing,
+        10 s of falling to zero and 10 s of rising from it), the channel's 'mean' in each 50 s, or 'zero'.
     max_missing
-        A window in which a larger share of the samples of the 19 electrodes is missing or flat is refused.
+        A window is refused if a larger share of the samples of the 19 electrodes is missing or flat.
     short
-        What becomes of a recording shorter than what a model sees, see `ictal.core.windows.Geometry`.
+        How a recording shorter than what a model sees is extended, see `ictal.core.windows.Geometry`.
     """
 
     band_hz: tuple[float, float] | None = (0.1, 20.0)

@@ -1,4 +1,4 @@
-"""Explanations as figures for those who read EEG: shading behind the double banana, heat over the chains' images."""
+"""Explanations as figures for EEG readers: shading behind the double banana, heat over the chains' spectrograms."""
 
 from collections.abc import Collection, Sequence
 from pathlib import Path
@@ -30,10 +30,10 @@ Page = Literal["centre", "window"]
 
 FOR, AGAINST = "#e8743b", "#4a90c4"
 EVIDENCE = LinearSegmentedColormap.from_list("evidence", [AGAINST, "#ffffff", FOR])
-"""Light enough that a trace stands out on any of it, and told apart without red and green."""
+"""Light enough for traces to stand out, and distinguishable without red-green vision."""
 HEAT = LinearSegmentedColormap.from_list("heat", [(0.91, 0.45, 0.23, 0.0), (0.91, 0.45, 0.23, 0.4)])
 CENTRE = ((WINDOW_S - CENTRE_S) // 2, (WINDOW_S + CENTRE_S) // 2)
-"""First and last second of what the votes concern."""
+"""First and last second of the centre, which the votes concern."""
 CHAIN_TITLES = {
     "LL": "left lateral",
     "LP": "left parasagittal",
@@ -58,11 +58,11 @@ def explanation_figure(
     explanation
         With its window.
     method
-        One that the explanation has.
+        A method that the explanation contains.
     page
         Which traces: the 'centre' 10 s, or the whole 'window'; Grad-CAM always shows all that the network sees.
     title
-        Goes before the pattern: which window this is.
+        Names the window.
 
     Raises
     ------
@@ -126,7 +126,7 @@ def _draw_evidence(figure: Figure, explanation: Explanation, method: MethodName,
 
 
 def _evidence(explanation: Explanation, method: MethodName) -> tuple[Floats, Floats, Floats]:
-    """Return what speaks for the pattern by electrode, by second, and by both (without a grid: by electrode)."""
+    """Return the evidence for the pattern by electrode, by second, and by both (without a grid: by electrode)."""
     if method == "gradients" and explanation.gradients:
         grid = explanation.gradients.grid
         return grid.sum(axis=1), grid.sum(axis=0), grid
@@ -136,23 +136,23 @@ def _evidence(explanation: Explanation, method: MethodName) -> tuple[Floats, Flo
 
 
 def _reading(explanation: Explanation, method: MethodName) -> str:
-    """Say how to read the figure, and when not to."""
+    """Say how to read the figure, or that it must not be read."""
     pattern = PATTERN_TITLES[explanation.pattern]
     if method == "occlusion":
         return (
-            f"Orange speaks for {pattern}: with it taken away, the model is less sure. Blue speaks against it.\n"
-            "Taken away: an electrode becomes the mean of its neighbours; a second loses 9/10 of its amplitude."
+            f"Orange is evidence for {pattern}: without it, the probability falls. Blue is evidence against it.\n"
+            "Removed: an electrode becomes the mean of its neighbours; a second keeps 1/10 of its amplitude."
         )
     assert explanation.gradients
     found = explanation.gradients
     check = f"Shares add up within {abs(found.gap):.3f} nats."
     if not found.complete:
-        check = f"Do not read: the shares miss what they should add up to by {abs(found.gap):.2f} nats."
+        check = f"Do not read: the shares differ from the sum that they should have by {abs(found.gap):.2f} nats."
     elif not found.readable:
-        check = "Do not read: silence looks more like the pattern than this window does."
+        check = "Do not read: silence resembles the pattern more than this window does."
     return (
-        f"Orange speaks for {pattern}, blue against it: shares of the {_short(found.difference)} nats from silence, "
-        f"to which the model\ngives the probability {found.silence:.2f}, to this window. {check}"
+        f"Orange is evidence for {pattern}, blue against it: shares of the change in log probability, "
+        f"{_short(found.difference)} nats, from silence\n(probability {found.silence:.2f}) to this window. {check}"
     )
 
 
@@ -162,7 +162,7 @@ def recorded(samples: Signal) -> frozenset[str]:
 
 
 def _draw_traces(axes: Axes, explanation: Explanation, grid: Floats, page: Page) -> float:
-    """Draw the traces and the shading behind them; return what the strongest colour stands for."""
+    """Draw the traces and the shading behind them; return the value of the strongest colour."""
     first, last = CENTRE if page == "centre" else (0, WINDOW_S)
     shown = explanation.recorded[:, first * RATE_HZ : last * RATE_HZ]
     draw_traces(axes, shown, row_scale(shown), float(first), lost=explanation.lost)
@@ -243,12 +243,12 @@ def _draw_gradcam(figure: Figure, found: Gradcam) -> None:
     rows, columns = found.cells.shape
     cell_s = (found.seconds[1] - found.seconds[0]) * len(found.seconds) / columns
     words = (
-        f"Orange: where the last map of {rows} × {columns} cells speaks for the pattern, blurred; a cell is "
-        f"{cell_s:.3g} s × {found.hertz[-1] / rows:.2g} Hz. Lines: half and three quarters of the most.\n"
-        "One map for all four chains: it says when and at which frequency, but not on which side."
+        f"Orange: where the last map of {rows} × {columns} cells is evidence for the pattern, blurred; a cell is "
+        f"{cell_s:.3g} s × {found.hertz[-1] / rows:.2g} Hz. Lines: half and three quarters of the maximum.\n"
+        "One map for all four chains: it shows when and at which frequency, but not on which side."
     )
     if not found.cells.any():
-        words = "The network's last map has no place that speaks for the pattern: there is nothing to show."
+        words = "No part of the network's last map is evidence for the pattern: there is nothing to show."
     figure.text(0.06, 0.933, words, fontsize=8.5, va="top")
     boxes = figure.add_gridspec(
         4, 2, left=0.06, right=0.93, top=0.865, bottom=0.065, hspace=0.2, wspace=0.03, width_ratios=[60, 1]

@@ -1,4 +1,4 @@
-"""A scored recording at a glance, and its windows as readers of EEG know them."""
+"""Figures of a scored recording: an overview, and single windows in the double banana montage."""
 
 from collections.abc import Callable, Collection, Sequence
 from functools import partial
@@ -32,32 +32,32 @@ GAP = "#aab2bb"
 BAND = "#52606d"
 BLANK: dict[str, Any] = {"facecolor": "white", "edgecolor": "#cdd3da", "hatch": "////", "linewidth": 0.0}
 AEEG_LINEAR_UV = 10.0
-"""The scale of the amplitude-integrated EEG is linear to here, logarithmic above (Hellström-Westas et al. 2006)."""
+"""The scale of the amplitude-integrated EEG is linear up to this, then logarithmic (Hellström-Westas et al. 2006)."""
 AEEG_TICKS_UV = (0, 5, 10, 25, 50, 100, 250, 500, 1000, 2500, 5000, 10_000)
 AEEG_TOPS_UV = (100, 250, 500, 1000, 2500, 5000, 10_000)
-"""Where its axis may end; both sides have the same."""
+"""Possible upper limits of its axis, the same for both sides."""
 AEEG_SHOWN = 99
-"""The axis reaches to this percentile of the upper border, so that a rare artifact does not flatten the rest."""
+"""The axis extends to this percentile of the upper border, so that a rare artifact does not flatten the rest."""
 WIDTH, TOP, BETWEEN, BOTTOM = 11.0, 0.55, 0.33, 0.5
-"""Of the figure, and of what lies above, between and below its panels, in inches."""
+"""Width of the figure, and space above, between and below its panels, in inches."""
 LEFT, RIGHT = 0.1, 0.87
-"""Where the axis of time begins and ends, as shares of the width."""
+"""Start and end of the time axis, as shares of the width."""
 TROUBLE = LinearSegmentedColormap.from_list("trouble", ["#ffffff", "#f0b98d", "#b3541e", "#4d1d00"])
 
 
 def burden_every(span_s: float) -> int:
-    """Return over how many seconds burden is drawn, so that bars can be told apart."""
+    """Return the interval of burden in seconds, chosen so that bars do not crowd."""
     if span_s > 36 * HOUR_S:
         return 6 * HOUR_S
     return HOUR_S if span_s > 3 * HOUR_S else 10 * MINUTE_S
 
 
 def scores_figure(scores: Scores, settings: EventSettings | None = None) -> Figure:
-    """Draw a scored recording at a glance: panels above each other over one axis of time.
+    """Draw an overview of a scored recording: panels above each other with one time axis.
 
-    What was not scored is hatched and gaps are grey, so that neither is taken for a low value. Images have
-    `ictal.report.day.N_COLUMNS` columns of time, each the mean over its time; events are drawn from their own times
-    and never thinner than a line, so that a short one is seen in a long recording.
+    Time that was not scored is hatched and gaps are grey, so that neither is mistaken for a low value. Images have
+    `ictal.report.day.N_COLUMNS` time columns, each the mean over its time. Events are drawn at their own times and
+    never thinner than a line, so that short events are visible in long recordings.
     """
     day = Day(scores, settings or EventSettings())
     every = burden_every(day.span_s)
@@ -88,7 +88,7 @@ def _legend(figure: Figure, height: float) -> None:
 
 
 def _finish(axes: Axes, day: Day, last: bool) -> None:
-    """Give a panel its time, blank ground and gaps."""
+    """Add the time axis, hatching and gaps to a panel."""
     axes.patch.set(**BLANK)
     for start_s, duration_s in day.scores.recording.gaps:
         axes.axvspan(start_s, start_s + duration_s, facecolor=GAP, edgecolor=GAP, lw=0.6, zorder=2.5)
@@ -103,13 +103,13 @@ def _finish(axes: Axes, day: Day, last: bool) -> None:
 
 
 def _ground(axes: Axes, day: Day, known: Floats) -> None:
-    """Paint white where the values [column] are known, so that only the rest stays hatched."""
-    for start, stop in _runs(np.isfinite(known)):
+    """Paint the background white where values [column] are known; the rest stays hatched."""
+    for start, stop in _true_ranges(np.isfinite(known)):
         axes.axvspan(day.edges[start], day.edges[stop], color="white", lw=0, zorder=0)
 
 
-def _runs(flags: npt.NDArray[np.bool_]) -> list[tuple[int, int]]:
-    """Return the first and the one after the last index of each run of true flags."""
+def _true_ranges(flags: npt.NDArray[np.bool_]) -> list[tuple[int, int]]:
+    """Return the first index of each sequence of true flags, and the one after its last."""
     steps = np.flatnonzero(np.diff(np.concatenate([[False], flags, [False]]).astype(np.int8)))
     return [(int(start), int(stop)) for start, stop in steps.reshape(-1, 2)]
 
@@ -179,7 +179,7 @@ def _draw_aeeg(axes: Axes, day: Day, side: str) -> None:
 
 
 def aeeg_top(highs: Floats) -> float:
-    """Return where the axis ends for these upper borders, µV; NaN does not count."""
+    """Return the upper limit of the axis for these upper borders, µV; NaN does not count."""
     known = highs[np.isfinite(highs)]
     needed = float(np.percentile(known, AEEG_SHOWN)) if known.size else 0.0
     return next((top for top in AEEG_TOPS_UV if top >= needed), AEEG_TOPS_UV[-1])
@@ -220,7 +220,7 @@ def _draw_spread(axes: Axes, day: Day) -> None:
 
 
 def _draw_quality(axes: Axes, day: Day) -> None:
-    """Draw the share of electrodes with each problem, and of time without a prediction, as rows of an image."""
+    """Draw the share of electrodes with each flaw, and of time without a prediction, as rows of an image."""
     counts = day.column(*FLAWS) / N_ELECTRODES
     refused = (day.frame["reason"] != "").to_numpy(dtype=np.float64)
     unusable = 1 - day.frame["usable"].to_numpy(dtype=np.float64)
@@ -242,14 +242,14 @@ PANELS: tuple[tuple[str, float, Callable[[Axes, Day], None]], ...] = (
     ("Events", 1.05, _draw_events),
     ("Probability of each pattern", 1.3, _draw_probabilities),
     ("Burden: share of the scored time of each {every} in events", 0.9, _draw_burden),
-    ("Spread of the prediction: 0 sure of one pattern, 83 % one sixth each", 0.5, _draw_spread),
+    ("Spread of the prediction: 0 % if one pattern is certain, 83 % if all are equally likely", 0.5, _draw_spread),
     ("Spectrum, left hemisphere", 0.95, partial(_draw_spectrum, side="left")),
     ("Spectrum, right hemisphere", 0.95, partial(_draw_spectrum, side="right")),
     ("Amplitude-integrated EEG, left (C3-P3)", 0.85, partial(_draw_aeeg, side="left")),
     ("Amplitude-integrated EEG, right (C4-P4)", 0.85, partial(_draw_aeeg, side="right")),
-    ("Quality: share of electrodes with a problem, and refused time", 1.15, _draw_quality),
+    ("Quality: share of electrodes with a flaw, and refused time", 1.15, _draw_quality),
 )
-"""Title, height in inches and drawing of each panel, from above."""
+"""Title, height in inches and drawing function of each panel, from the top."""
 
 
 def window_figure(
@@ -259,7 +259,7 @@ def window_figure(
     lost: Collection[Derivation] = (),
     interpolated: Collection[str] = (),
 ) -> Figure:
-    """Draw one centre in the double banana beside its six probabilities.
+    """Draw one centre in the double banana montage beside its six probabilities.
 
     Parameters
     ----------
@@ -268,7 +268,7 @@ def window_figure(
     probabilities
         In the order of `PATTERNS`.
     axis
-        What stands below the axis of time.
+        Label of the time axis.
     lost, interpolated
         See `ictal.report.traces.draw_traces`.
     """

@@ -1,4 +1,4 @@
-"""The report of a scored recording: one HTML page for a reader of EEG who looks at a patient's day."""
+"""The report of a scored recording: one HTML page for an EEG reader who reviews a patient's day."""
 
 import json
 from collections.abc import Callable, Collection, Mapping, Sequence
@@ -33,13 +33,13 @@ SignalsOf = Callable[[Sequence[tuple[float, float]]], list[Signal]]
 no samples."""
 
 HIGH = 0.5
-"""A pattern without events whose probability reaches this somewhere has its windows shown as well."""
+"""Windows of a pattern without events are shown as well if its probability reaches this anywhere."""
 GLANCE_DPI = 160
 
 
 @dataclass(frozen=True)
 class DrawnWindow:
-    """A window that is drawn: when its centre begins, how probable its pattern is, which electrodes have flaws."""
+    """A drawn window: when its centre begins, the probability of its pattern, and flaws of electrodes."""
 
     when: str
     probability: float
@@ -65,9 +65,9 @@ def render_recording(
     settings
         How probabilities become events.
     top
-        At most so many windows are drawn per pattern.
+        At most this many windows are drawn per pattern.
     lost
-        Derivations that the recording cannot form, so that they are not drawn.
+        Derivations that the recording cannot form, and that are not drawn.
     """
     day = Day(scores, settings or EventSettings())
     every = 6 * HOUR_S if day.span_s > 36 * HOUR_S else HOUR_S
@@ -104,7 +104,7 @@ def _head(scores: Scores) -> dict[str, str]:
         electrodes += f"; interpolated from others: {', '.join(info.interpolated)}"
     head = {
         "file": PurePath(info.name.replace("\\", "/")).name,
-        "start": clock.date() or "not known: times count from the start",
+        "start": clock.date() or "unknown: times count from the start",
         "duration": duration_in_words(info.span_s),
         "electrodes": electrodes,
         "gaps": listed(gaps) or "none",
@@ -115,7 +115,7 @@ def _head(scores: Scores) -> dict[str, str]:
 
 
 def _said(value: object, keys: tuple[str, ...]) -> str:
-    """Write a part of the manifest in one line; the first key needs no name."""
+    """Write a part of the manifest in one line; the first value is written without its key."""
     if not isinstance(value, Mapping):
         return str(value)
     named = [f"{key.replace('_', ' ')} {value[key]}" for key in keys[1:] if value.get(key)]
@@ -123,7 +123,7 @@ def _said(value: object, keys: tuple[str, ...]) -> str:
 
 
 def top_windows(frame: pd.DataFrame, pattern: str, top: int) -> list[int]:
-    """Return the rows where a pattern is most probable, best first, whose centres do not overlap."""
+    """Return the rows in which a pattern is most probable, best first, without overlapping centres."""
     starts, stops = (frame[name].to_numpy() for name in ("start_s", "stop_s"))
     values = frame[f"{pattern}_probability"].to_numpy(dtype=np.float64)
     chosen: list[int] = []
@@ -163,7 +163,7 @@ def _window(day: Day, number: int, pattern: str, samples: Signal, lost: Collecti
 
 
 def _flaws(marks: npt.ArrayLike) -> str:
-    """Name the electrodes of a window that show each flaw, from the bits of their marks [19]."""
+    """List the electrodes of a window with each flaw, from the bits of their marks [19]."""
     found = []
     for bit, flaw in enumerate(FLAWS):
         names = [name for name, mark in zip(ELECTRODES, np.asarray(marks).tolist(), strict=True) if mark >> bit & 1]
@@ -172,7 +172,7 @@ def _flaws(marks: npt.ArrayLike) -> str:
 
 
 def _by_time(burdens: pd.DataFrame, day: Day) -> list[dict[str, Any]]:
-    """Return a row per interval: from when to when, what was scored, and each pattern's burden and prevalence."""
+    """Return a row per interval: its times, the scored time, and each pattern's burden and prevalence."""
     rows = []
     for _, group in burdens.groupby("start_s"):
         cells = {
@@ -187,7 +187,7 @@ def _by_time(burdens: pd.DataFrame, day: Day) -> list[dict[str, Any]]:
 
 
 def _quality(day: Day, every: int) -> list[dict[str, Any]]:
-    """Return a row per interval: shares of time, mean number of electrodes with each problem, left over right."""
+    """Return a row per interval: shares of time, mean number of electrodes with each flaw, and left / right."""
     starts, stops = own_times(day.frame)
     table = day.frame.assign(refused=(day.frame["reason"] != "").astype(float), weight=stops - starts)
     rows = []

@@ -48,9 +48,9 @@ def column_means(edges: Floats, frame: pd.DataFrame, values: npt.ArrayLike) -> F
 
 def _integrals(edges: Floats, starts: Floats, stops: Floats, values: Floats) -> Floats:
     """Integrate values [row, k] that hold from start to stop, over each column, [column, k]."""
-    pieces = values * (stops - starts)[:, None]
-    after = np.cumsum(pieces, axis=0)
-    totals = np.stack([after - pieces, after], axis=1).reshape(-1, values.shape[1])
+    areas = values * (stops - starts)[:, None]
+    after = np.cumsum(areas, axis=0)
+    totals = np.stack([after - areas, after], axis=1).reshape(-1, values.shape[1])
     if not len(totals):
         return np.zeros((len(edges) - 1, values.shape[1]))
     knots = np.stack([starts, stops], axis=1).ravel()

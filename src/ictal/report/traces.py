@@ -1,4 +1,4 @@
-"""EEG as readers know it: the double banana over time, 10 s to a page."""
+"""EEG traces in the double banana montage, 10 s to a page."""
 
 from collections.abc import Collection, Sequence
 
@@ -14,13 +14,13 @@ from ictal.report.drawing import FAINT, INK, STYLE
 
 BANANA = MONTAGES["double_banana"]
 CHAIN_GAP = 0.6
-"""Blank between two chains, in rows."""
+"""Space between two chains, in rows."""
 HEART_UV = 400.0
-"""The EKG is drawn at its own scale: so many µV to a row."""
+"""The EKG is drawn at its own scale: µV per row."""
 SENSITIVITIES_UV = (30.0, 50.0, 70.0, 100.0, 150.0, 200.0, 300.0, 500.0, 1000.0)
-"""What a row may stand for, as readers set it."""
+"""Possible scales in µV per row, as readers set them."""
 PAGE_S = 20
-"""Up to this duration each second is numbered."""
+"""Up to this duration, each second is numbered."""
 
 
 def traces_figure(panels: Sequence[tuple[str, Signal]], row_uv: float = 100.0) -> Figure:
@@ -31,7 +31,7 @@ def traces_figure(panels: Sequence[tuple[str, Signal]], row_uv: float = 100.0) -
     panels
         Title and samples [20, time] (`CHANNELS` at 200 Hz, µV) of each; NaN where nothing was recorded.
     row_uv
-        How many µV are as high as the distance between two rows.
+        µV per distance between two rows.
     """
     with mpl.rc_context(STYLE):
         figure = Figure(figsize=(0.6 + 5.6 * len(panels), 6.4))
@@ -43,7 +43,7 @@ def traces_figure(panels: Sequence[tuple[str, Signal]], row_uv: float = 100.0) -
 
 
 def row_places() -> dict[Derivation, float]:
-    """Return where the row of each derivation lies on the vertical axis, from the top downwards."""
+    """Return the position of each derivation on the vertical axis, from the top downwards."""
     gaps = {first: CHAIN_GAP * number for number, (first, *_) in enumerate(BANANA.values())}
     places, gap = {}, 0.0
     for row, name in enumerate(derivations_of(BANANA)):
@@ -59,7 +59,7 @@ def derived(samples: Signal, derivations: Sequence[Derivation]) -> Signal:
 
 
 def known_rows(rows: Signal) -> list[bool]:
-    """Say of each row [row, time] whether it has a sample."""
+    """Say for each row [row, time] whether it has a sample."""
     return [bool(np.isfinite(row).any()) for row in rows]
 
 
@@ -72,7 +72,7 @@ def centred(rows: Signal) -> Signal:
 
 
 def row_scale(samples: Signal) -> float:
-    """Return how many µV a row stands for, so that all but a few peaks stay within their neighbours' rows."""
+    """Return the µV per row for which all but a few peaks stay within the neighbouring rows."""
     rows = centred(derived(samples, tuple(row_places())))
     known = np.abs(rows[np.isfinite(rows)])
     needed = float(np.percentile(known, 97)) if known.size else SENSITIVITIES_UV[0]
@@ -90,8 +90,8 @@ def draw_traces(
 ) -> None:
     """Draw one EEG in the double banana, with the EKG below it.
 
-    What was not recorded is not drawn: a line has a gap where samples are missing, a derivation without any has a
-    grey name and no line, and without an EKG there is no row for it.
+    Samples that were not recorded are not drawn: a line has a gap where samples are missing, a derivation without
+    samples has a grey name and no line, and a recording without EKG has no row for it.
 
     Parameters
     ----------
@@ -102,9 +102,9 @@ def draw_traces(
     start_s
         Time of the first sample on the axis.
     lost
-        Derivations that the recording cannot form, whatever the samples.
+        Derivations that the recording cannot form.
     interpolated
-        Electrodes that are made of others; the derivations with them are marked by a star.
+        Electrodes that are interpolated from others; their derivations are marked by a star.
     """
     duration_s = (samples.shape[1] - 1) / RATE_HZ
     time = start_s + np.arange(samples.shape[1]) / RATE_HZ
@@ -117,8 +117,7 @@ def draw_traces(
             axes.plot(time, row / row_uv + place, color=INK, lw=0.5)
         else:
             axes.text(start_s, place, "  not recorded", fontsize=7, color=FAINT, va="center")
-    names = [f"{name}*" if {*name} & {*interpolated} else str(name) for name in places]
-    ticks = [*places.values()]
+    ticks, names = [*places.values()], [f"{name}*" if {*name} & {*interpolated} else str(name) for name in places]
     heart = centred(samples[[CHANNELS.index("EKG")]])[0]
     if any(known_rows(heart[None])):
         ticks.append(min(ticks) - 1 - CHAIN_GAP)

@@ -165,7 +165,7 @@ def curve_in_words(curve: LearningCurve) -> list[str]:
             continue
         fewer = curve.of_arm(arm)[-2].n_patients
         low, high = -last.gain.high, -last.gain.low
-        told = (
+        change = (
             f"From {fewer} to {last.n_patients} training patients the KL of {arm} changes by {-last.gain.value:+.3f} "
             f"({100 * last.gain.confidence:g} % confidence interval {low:+.3f} to {high:+.3f})"
         )
@@ -174,7 +174,7 @@ def curve_in_words(curve: LearningCurve) -> list[str]:
             if low < 0 and high < 0
             else "these data do not show that more patients would lower it"
         )
-        sentences.append(f"{told}: {verdict}.")
+        sentences.append(f"{change}: {verdict}.")
     return sentences
 
 

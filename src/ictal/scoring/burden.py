@@ -1,4 +1,4 @@
-"""How much of the scored time each pattern takes, its longest event, and how alike left and right are."""
+"""Burden (the share of the scored time in events of each pattern), longest events, and left-right symmetry."""
 
 import math
 from collections.abc import Iterable, Sequence
@@ -12,22 +12,22 @@ from ictal.errors import IctalError
 from ictal.scoring.events import EVENT_PATTERNS, Event, Span, scored_rows
 
 PREVALENCE_WORDS = ((0.9, "continuous"), (0.5, "abundant"), (0.1, "frequent"), (0.01, "occasional"), (0.0, "rare"))
-"""From which share of the time on a pattern is called so (ACNS 2021: Hirsch et al., J Clin Neurophysiol
-2021;38:1-29)."""
+"""Least share of the time and the term for it in the terminology of the American Clinical Neurophysiology Society
+(ACNS 2021: Hirsch et al., J Clin Neurophysiol 2021;38:1-29)."""
 
 MARKED_RATIO = 2.0
-"""One side at half the amplitude of the other or less: an asymmetry of 50 %, which the ACNS 2021 calls marked."""
+"""One side has at most half the amplitude of the other: an asymmetry of 50 %, which the ACNS 2021 calls marked."""
 
 SHORTEST_INTERVAL_S = 1.0
 DIGITS = 6
-"""Seconds are rounded to so many decimals, so that the rounding of floats makes no share of 0.899999 or 1e-16."""
+"""Decimals of seconds, so that rounding errors give no share of 0.899999 or 1e-16."""
 
 Floats = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True)
 class Cover:
-    """Time that is covered by spans, which are disjoint and ordered.
+    """Time covered by spans, which are disjoint and ordered.
 
     Attributes
     ----------
@@ -48,7 +48,7 @@ class Cover:
         return cls(starts[np.r_[True, apart][: len(starts)]], reach[np.r_[apart, True][: len(reach)]])
 
     def before(self, times: npt.ArrayLike) -> Floats:
-        """Return how many seconds are covered before each time, [time]."""
+        """Return the covered seconds before each time, [time]."""
         times = np.asarray(times, dtype=np.float64)
         if not len(self.starts):
             return np.zeros(times.shape)
@@ -59,20 +59,20 @@ class Cover:
 
 
 def cover_of(spans: Iterable[Span], pattern: str) -> Cover:
-    """Return the time that spans of a pattern cover; they may overlap."""
+    """Return the time covered by spans of a pattern; they may overlap."""
     chosen = [span for span in spans if span.pattern == pattern]
     return Cover.of([span.start_s for span in chosen], [span.stop_s for span in chosen])
 
 
 def burden(frame: pd.DataFrame, events: Sequence[Span], every: str = "1h") -> pd.DataFrame:
-    """Return how much of the scored time each pattern takes, by interval.
+    """Return the share of the scored time in events of each pattern, by interval.
 
     Parameters
     ----------
     frame
         Scores, as for `ictal.scoring.events.find_events`.
     events
-        Those of one recording, of any patterns.
+        Events of one recording, of any patterns.
     every
         Length of an interval, as pandas writes it ('1h', '30min'); the first begins with the recording.
 
@@ -83,17 +83,17 @@ def burden(frame: pd.DataFrame, events: Sequence[Span], every: str = "1h") -> pd
 
         - start_s, stop_s: the interval; the last one may end after the recording.
         - scored_s: time of the interval for which there is a prediction, overlapping windows counted once.
-        - event_s: how much of that is in events of the pattern.
+        - event_s: the part of it in events of the pattern.
         - burden: event_s / scored_s; NaN where nothing was scored.
-        - prevalence: the word of the ACNS for the burden, see `prevalence_word`.
-        - mean_probability: mean over the windows whose middle is in the interval, not smoothed; NaN where none is.
+        - prevalence: the ACNS term for the burden, see `prevalence_word`.
+        - mean_probability: mean over the windows whose middle is in the interval, not smoothed; NaN if there is none.
 
     Raises
     ------
     TableError
         If a column is missing.
     IctalError
-        If `every` is no length of time, or less than a second.
+        If `every` is not a duration, or less than a second.
     """
     rows = scored_rows(frame)
     edges = interval_edges(frame, every)
@@ -101,7 +101,7 @@ def burden(frame: pd.DataFrame, events: Sequence[Span], every: str = "1h") -> pd
     clock = scored.before(edges)
     scored_s = np.diff(clock).round(DIGITS)
     groups = rows.groupby(_interval_of(rows, edges))
-    # On a clock that runs only while something is scored, an event's length is its scored time.
+    # On a clock that runs only in scored time, the length of an event is its scored time.
     tables = []
     for pattern in EVENT_PATTERNS:
         cover = cover_of(events, pattern)
@@ -117,14 +117,14 @@ def burden(frame: pd.DataFrame, events: Sequence[Span], every: str = "1h") -> pd
 
 
 def prevalence_word(share: float) -> str:
-    """Return what the ACNS calls a share of the time; 'none' where it is 0, '' where it is not known (NaN)."""
+    """Return the ACNS term for a share of the time; 'none' if it is 0, '' if it is unknown (NaN)."""
     if math.isnan(share):
         return ""
     return next(word for least, word in PREVALENCE_WORDS if share >= least) if share > 0 else "none"
 
 
-def longest_runs(events: Iterable[Event]) -> dict[str, Event]:
-    """Return the longest event of each pattern that has one, in the order of the patterns; of equals the first."""
+def longest_events(events: Iterable[Event]) -> dict[str, Event]:
+    """Return the longest event of each pattern that has one, ordered by pattern; the first of equal ones."""
     longest: dict[str, Event] = {}
     for event in events:
         if event.pattern not in longest or event.duration_s > longest[event.pattern].duration_s:
@@ -148,7 +148,7 @@ def left_right(frame: pd.DataFrame, every: str = "1h") -> pd.DataFrame:
     -------
     DataFrame
         A row per interval: start_s, stop_s, n_windows; ratio, the median of left over right; and marked, the share
-        of windows with an asymmetry of 50 % or more, see `MARKED_RATIO`. NaN where there is no window.
+        of windows with an asymmetry of 50 % or more, see `MARKED_RATIO`. NaN if there is no window.
 
     Raises
     ------
@@ -158,7 +158,7 @@ def left_right(frame: pd.DataFrame, every: str = "1h") -> pd.DataFrame:
     rows = scored_rows(frame, "left_right")
     rows = rows[(rows["left_right"] > 0) & np.isfinite(rows["left_right"])]
     edges = interval_edges(frame, every)
-    # Of logarithms, so that the median of the mirrored recording is one over this one's.
+    # The median of logarithms, so that exchanging left and right gives the inverse ratio.
     rows["log"] = np.log(rows["left_right"])
     rows["marked"] = rows["log"].abs() >= math.log(MARKED_RATIO) - 1e-9
     groups = rows.groupby(_interval_of(rows, edges))
@@ -170,11 +170,11 @@ def left_right(frame: pd.DataFrame, every: str = "1h") -> pd.DataFrame:
 
 
 def interval_edges(frame: pd.DataFrame, every: str) -> Floats:
-    """Return the borders of the intervals, [interval + 1], s: from 0 until the last window ends."""
+    """Return the borders of the intervals, [interval + 1], s: from 0 to the end of the last window."""
     try:
         seconds = pd.Timedelta(every).total_seconds()
     except ValueError as error:
-        raise IctalError(f"'{every}' is no length of time; allowed are, for example, 1h or 30min") from error
+        raise IctalError(f"'{every}' is not a duration; allowed are, for example, 1h or 30min") from error
     if not seconds >= SHORTEST_INTERVAL_S:
         raise IctalError(f"an interval of '{every}' is too short; allowed are {SHORTEST_INTERVAL_S:g} s or more")
     end_s = frame["stop_s"].max() if len(frame) else 0.0

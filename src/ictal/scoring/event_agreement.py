@@ -13,7 +13,7 @@ from ictal.errors import listed
 from ictal.scoring.event_intervals import AgreementIntervals, intervals_of
 
 RATE_HZ = 10
-"""Of the grid of time: `timescoring` scores events at this rate; so are samples, which are told in seconds."""
+"""Rate of the time grid of `timescoring`, for events and samples; samples are reported in seconds."""
 
 IGNORED = ("n_given", "n_ignored", "n_found_ignored")
 """Counts of `FileEvaluation` that are summed over recordings."""
@@ -25,13 +25,13 @@ class MatchSettings(Settings):
     Attributes
     ----------
     before_s, after_s
-        An event that overlaps the time from so long before a reference event to so long after it is no false alarm.
+        An event is no false alarm if it overlaps a reference event that is extended by these times at both ends.
     min_overlap
-        The share of this longer time that must be in events for it to be found; 0: any overlap.
+        The share of this extended event that must be covered for it to be found; 0: any overlap.
     merge_s
-        Events, of both sides, that are closer than this count as one.
+        Events (of both sides) that are closer than this count as one.
     split_s
-        Events, of both sides, that are longer than this count as several.
+        Events (of both sides) that are longer than this count as several.
     """
 
     before_s: float = Field(default=30.0, ge=0)
@@ -43,14 +43,14 @@ class MatchSettings(Settings):
 
 @dataclass(frozen=True)
 class EventAgreement:
-    """Counts, and what `timescoring` makes of them.
+    """Counts, and the ratios that `timescoring` computes from them.
 
     Attributes
     ----------
     reference, hits, false_alarms
         Number of events, after merging and splitting, or seconds.
     sensitivity, precision, f1
-        None where nothing is there to divide by.
+        None if the denominator is 0.
     false_alarms_per_day
         Events, or seconds, per 24 h of recording.
     """
@@ -81,7 +81,7 @@ class EventAgreement:
 
 @dataclass(frozen=True)
 class FileEvaluation:
-    """Events of one recording against its reference.
+    """Events of one recording compared with its reference.
 
     Attributes
     ----------
@@ -90,12 +90,12 @@ class FileEvaluation:
     events, samples
         Event by event, and second by second.
     unscored_reference_s
-        Seconds of reference events for which there is no prediction, so that they cannot be found; None where it is
-        not known what was scored.
+        Seconds of reference events for which there is no prediction, so that they cannot be found; None if the scored
+        time is unknown.
     n_given, n_merged, n_ignored, ignored_types
         Of the reference, as in `Reference`.
     n_found_ignored
-        How many events were left out of those that are judged, since their type is no pattern.
+        How many of the evaluated events were left out, since their type is not a pattern.
     """
 
     name: str
@@ -112,18 +112,18 @@ class FileEvaluation:
 
 @dataclass(frozen=True)
 class EventEvaluation:
-    """Events of one pattern in one or many recordings against a reference.
+    """Events of one pattern in one or many recordings, compared with a reference.
 
     Attributes
     ----------
     pattern, settings
         What was compared, and how.
     files
-        Recording by recording.
+        One entry per recording.
     events, samples
-        Of all recordings together: counts and durations are summed before anything is divided.
+        Of all recordings together: counts and durations are summed before division.
     without_scores, without_reference
-        Recordings that only the reference, or only the folder of scores, names.
+        Recordings that only the reference, or only the folder of scores, has.
     """
 
     pattern: str
@@ -141,13 +141,13 @@ class EventEvaluation:
 
     @property
     def unscored_reference_s(self) -> float | None:
-        """Sum over the recordings, or None where one does not know."""
+        """Sum over the recordings, or None if one is unknown."""
         seconds = [file.unscored_reference_s for file in self.files]
         return None if None in seconds else sum(value or 0.0 for value in seconds)
 
     @property
     def intervals(self) -> dict[str, AgreementIntervals]:
-        """Intervals of `events` and of `samples`, see `ictal.scoring.event_intervals.intervals_of`."""
+        """Confidence intervals of `events` and of `samples`, see `ictal.scoring.event_intervals.intervals_of`."""
         counts: dict[str, list[tuple[float, float, float, float]]] = {
             kind: [
                 (one.reference, one.hits, one.false_alarms, file.duration_s)
@@ -160,15 +160,17 @@ class EventEvaluation:
 
     @property
     def left_out(self) -> list[str]:
-        """Say which events are of no known type; a sentence each for the reference and for what is judged."""
+        """Say how many events have unknown types; a sentence each for the reference and for the evaluated events."""
         total = {name: sum(getattr(file, name) for file in self.files) for name in IGNORED}
         types = dict.fromkeys(name for file in self.files for name in file.ignored_types)
         sentences = []
         if total["n_ignored"]:
             count = f"{total['n_ignored']} of {total['n_given']} events of the reference"
-            sentences.append(f"{count} are of unknown types and were left out: {listed(types)}")
+            sentences.append(f"{count} have unknown types and were left out: {listed(types)}")
         if total["n_found_ignored"]:
-            sentences.append(f"Of the found events, {total['n_found_ignored']} left out: their types are unknown")
+            sentences.append(
+                f"Of the found events, {total['n_found_ignored']} were left out: their types are unknown"
+            )
         return sentences
 
     def to_json(self) -> dict[str, Any]:
@@ -186,7 +188,7 @@ def _known(ratio: float) -> float | None:
 
 
 def shown(value: float | None, interval: tuple[float, float] | None = None) -> str:
-    """Write a ratio for a reader, its interval on the line below to keep tables narrow: '–' where there is none."""
+    """Write a ratio, with its interval on the line below to keep tables narrow; '–' if there is none."""
     if value is None:
         return "–"
     return f"{value:.2f}\n{interval[0]:.2f}–{interval[1]:.2f}" if interval else f"{value:.2f}"

@@ -1,4 +1,4 @@
-"""Intervals of how well events agree with a reference: over events, and over recordings where there are several."""
+"""Confidence intervals of the agreement of events with a reference: over events, and over several recordings."""
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
@@ -40,19 +40,19 @@ class AgreementIntervals:
 def intervals_of(
     counts: Sequence[tuple[float, float, float, float]], *, of_events: bool, confidence: float = 0.95
 ) -> AgreementIntervals:
-    """Return the intervals of recordings together.
+    """Return the confidence intervals for recordings together.
 
-    Events count as independent within a recording: intervals of proportions are those of Wilson, that of the rate of
-    false alarms is exact for a Poisson count (Garwood). With two recordings or more these are resampled as well, and
-    an interval reaches as far as the wider of both: events of one recording are alike. Seconds of an event are
-    anything but independent, so they have intervals over recordings alone.
+    Events within a recording count as independent: proportions have Wilson intervals, and the rate of false alarms
+    has an exact interval for a Poisson count (Garwood). With two or more recordings, these are resampled as well,
+    since events of one recording are similar; each end of an interval is the wider of both. Seconds of an event are
+    not independent, so they have intervals over recordings only.
 
     Parameters
     ----------
     counts
-        Of each recording: reference, hits, false alarms (events, or seconds) and duration in seconds.
+        For each recording: reference, hits, false alarms (events, or seconds) and duration in seconds.
     of_events
-        Whether events are counted, and not seconds.
+        Whether events are counted rather than seconds.
     """
     table = np.array(counts, dtype=np.float64).reshape(-1, 4)
     total = table.sum(axis=0)
@@ -100,7 +100,7 @@ def _by_recordings(table: Floats, confidence: float) -> Intervals:
 
 
 def _fractions(table: Floats) -> tuple[Floats, Floats]:
-    """Return what is divided for each figure, and by what, [figure, recording] each."""
+    """Return numerators and denominators of the figures, [figure, recording] each."""
     reference, hits, false, duration_s = table.T
     above = np.stack([hits, hits, 2 * hits, false * DAY_S])
     return above, np.stack([reference, hits + false, reference + hits + false, duration_s])

@@ -43,9 +43,9 @@ def evaluate_events(
     hypothesis
         Events of any patterns.
     duration_s
-        Of the recording, gaps included; by default what the reference says.
+        Of the recording, gaps included; by default that of the reference.
     scored
-        The time for which there are predictions, where it is known.
+        The time for which there are predictions, if known.
 
     Raises
     ------
@@ -86,7 +86,7 @@ def pool(
     without_scores: Sequence[str] = (),
     without_reference: Sequence[str] = (),
 ) -> EventEvaluation:
-    """Evaluate recordings together: counts are summed, so that a long recording weighs more than a short one."""
+    """Evaluate recordings together: counts are summed, so a long recording has more weight than a short one."""
     duration_s = sum(file.duration_s for file in files)
     events = _sum([file.events for file in files], duration_s)
     samples = _sum([file.samples for file in files], duration_s)
@@ -142,13 +142,15 @@ def evaluate_files(
     scored = _read_scored(Path(scores_path), events)
     references = read_references(reference_path)
     if LONE in references and len(scored) > 1:
-        raise TableError(f"{reference_path}: is of one recording, but {scores_path} has {len(scored)}")
+        raise TableError(f"{reference_path}: is for one recording, but {scores_path} has {len(scored)}")
     pairs = {key: (one, found) for key, one in scored.items() if (found := pick(references, key))}
     without = [key for key in scored if key not in pairs]
     if not pairs:
         raise TableError(f"{reference_path}: no reference for {listed(without)}; {names_of(references)}")
     problems = [
-        f"{key}: {told}" for key, (one, ref) in pairs.items() for told in _problems(one.spans, one.duration_s, ref)
+        f"{key}: {problem}"
+        for key, (one, ref) in pairs.items()
+        for problem in _problems(one.spans, one.duration_s, ref)
     ]
     raise_problems(str(reference_path), problems)
     files = [
@@ -164,7 +166,7 @@ def evaluate_files(
 
 @dataclass(frozen=True)
 class _Scored:
-    """One side of the comparison: the events of a recording, and what is known of it."""
+    """One side of the comparison: the events of a recording, and what is known about it."""
 
     name: str
     spans: Sequence[Span]
@@ -174,7 +176,7 @@ class _Scored:
 
 
 def _read_scored(path: Path, settings: EventSettings | None) -> dict[str, _Scored]:
-    """Read one file, or all of a folder, by the names of their recordings without folder and suffix."""
+    """Read one file, or all files of a folder, by the names of their recordings without folder and suffix."""
     if not path.is_dir():
         return by_key(path, [_read_one(path, settings)])
     scored = by_key(path, [_read_one(file, settings) for file in sorted(path.rglob("*.parquet"))])
@@ -196,15 +198,15 @@ def _read_one(path: Path, settings: EventSettings | None) -> _Scored:
 
 
 def _duration(given_s: float | None, reference: Reference) -> float:
-    """Return how long a recording lasts, by itself or else by its reference; 0 where neither tells."""
+    """Return the duration of a recording, its own or else that of its reference; 0 if neither is known."""
     return (reference.duration_s or 0.0) if given_s is None else given_s
 
 
 def _problems(hypothesis: Iterable[Span], given_s: float | None, reference: Reference) -> list[str]:
-    """List why a recording and its reference cannot be of the same time."""
+    """List reasons why a recording and its reference cannot belong together."""
     duration_s, told_s = _duration(given_s, reference), reference.duration_s
     if given_s is None and told_s is None:
-        return ["neither the reference nor the scores tell how long the recording lasts"]
+        return ["neither the reference nor the scores give the duration of the recording"]
     if round(duration_s * RATE_HZ) < 1:
         return [f"the recording lasts {duration_s:g} s; allowed are {1 / RATE_HZ:g} s or more"]
     if told_s is not None and abs(told_s - duration_s) > max(TOLERANCE_S, TOLERANCE_SHARE * duration_s):
@@ -220,10 +222,10 @@ def _annotation(spans: Iterable[Span], pattern: str, duration_s: float) -> Annot
 
 
 def _parameters(settings: MatchSettings) -> EventScoring.Parameters:
-    """Give the settings the names of `timescoring`.
+    """Return the settings under the names of `timescoring`.
 
-    It compares times as floats: without the slack an event from 0.2 to 600.2 s would count as three of at most 300 s,
-    and events that are 90 s apart, from 38.2 to 128.2 s, as one.
+    It compares times as floats: without a tolerance, an event from 0.2 to 600.2 s would count as three of at most
+    300 s, and events that are 90 s apart, from 38.2 to 128.2 s, as one.
     """
     return EventScoring.Parameters(
         toleranceStart=settings.before_s,

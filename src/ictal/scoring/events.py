@@ -1,4 +1,4 @@
-"""Probabilities over time to events: smoothing, hysteresis, least gap and least duration."""
+"""Events from probabilities over time: smoothing, hysteresis, least gap and least duration."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ from ictal.core.predictions import PROBABILITY_COLUMNS, require_columns
 from ictal.core.settings import Settings
 
 EVENT_PATTERNS = tuple(pattern for pattern in PATTERNS if pattern != "other")
-"""The patterns that make events: 'other' is what is left where there are none."""
+"""The patterns that form events; 'other' forms none."""
 
 DURATION_WORDS = (
     (3600.0, "very long"),
@@ -24,13 +24,14 @@ DURATION_WORDS = (
     (10.0, "brief"),
     (0.0, "very brief"),
 )
-"""From how many seconds on an event is called so (ACNS 2021: Hirsch et al., J Clin Neurophysiol 2021;38:1-29)."""
+"""Least seconds and the term for them in the terminology of the American Clinical Neurophysiology Society (ACNS 2021:
+Hirsch et al., J Clin Neurophysiol 2021;38:1-29)."""
 
 SHOWN_EVENTS = 60
 """Rows of events in a notebook; the middle ones are left out if there are more."""
 
 ROUNDING_S = 1e-6
-"""Times are compared within this, so that the rounding of floats decides nothing."""
+"""Tolerance of comparisons of times, so that rounding errors have no effect."""
 
 Floats = npt.NDArray[np.float64]
 Indices = npt.NDArray[np.intp]
@@ -51,13 +52,13 @@ class Span:
 
     @property
     def duration_word(self) -> str:
-        """What the ACNS calls this duration, see `DURATION_WORDS`."""
+        """The ACNS term for this duration, see `DURATION_WORDS`."""
         return next(word for least, word in DURATION_WORDS if self.duration_s >= least - ROUNDING_S)
 
 
 @dataclass(frozen=True)
 class Event(Span):
-    """A span in which a model sees a pattern.
+    """A span in which the model finds a pattern.
 
     Attributes
     ----------
@@ -93,18 +94,18 @@ class EventSettings(Settings):
     Attributes
     ----------
     smoothing, smooth_rows
-        Each probability becomes the centred median or mean over so many rows, an odd number. Beyond both ends of a
-        series a probability counts as 0, so that a lone row there makes no more of an event than one in the middle.
-        1 smooths nothing.
+        Each probability is replaced by the centred median or mean over this many rows, an odd number (1: no change).
+        Beyond both ends of a series, probabilities count as 0, so that a single row at an end is treated like one in
+        the middle.
     on, off
-        An event begins where the smoothed probability reaches `on`, and goes on while it is at least `off`.
+        An event begins where the smoothed probability reaches `on`, and continues while it is at least `off`.
     min_gap_s
-        Events of one pattern that are closer than this are one; so are those that touch or overlap.
+        Events of one pattern that are closer than this, touch or overlap are merged.
     min_duration_s
         Shorter events are dropped, after merging.
     max_unscored_s
         More time than this in rows without a prediction ends a series: neither smoothing nor an event crosses it.
-        Gaps always do, however short.
+        Gaps of any length end a series.
     """
 
     smoothing: Literal["median", "mean"] = "median"
@@ -136,10 +137,10 @@ def find_events(
     ----------
     frame
         Scores: a row per window with the columns start_s, stop_s and `PROBABILITY_COLUMNS`, which are empty (NaN)
-        where no prediction was given. Rows may overlap, touch or leave the same time between them.
+        where there is no prediction. Rows may overlap, touch, or be separated by a constant time.
     gaps
-        Start and duration of each gap of the recording, in seconds. They matter where rows are further apart than
-        they are long, since a gap may then lie between two of them unseen.
+        Start and duration of each gap of the recording, in seconds. They matter if rows are further apart than they
+        are long, since a gap may then be between two of them.
 
     Raises
     ------
@@ -158,7 +159,7 @@ def scored_rows(frame: pd.DataFrame, *also: str) -> pd.DataFrame:
     Parameters
     ----------
     also
-        Further columns of numbers to return; a row where one is empty is left out.
+        Further columns of numbers to return; rows with an empty value are left out.
 
     Raises
     ------
@@ -175,31 +176,31 @@ def smooth(frame: pd.DataFrame, settings: EventSettings, gaps: Sequence[tuple[fl
     """Return the scored rows with smoothed probabilities, and in the column 'series' the number of their series.
 
     A series is a run of rows without a gap, and with at most `max_unscored_s` of unscored time between neighbours.
-    Where rows are further apart than they are long, the time that the usual step leaves between them does not count.
+    If rows are further apart than they are long, the time that the usual step leaves between them does not count.
     """
     columns = ["start_s", "stop_s", *PROBABILITY_COLUMNS]
     require_columns("scores", frame, columns)
     ordered = frame[columns].astype(float).sort_values("start_s", kind="stable", ignore_index=True)
     step = _usual_step(ordered)
-    rows = scored_rows(ordered.assign(piece=_pieces(ordered, step, gaps)), "piece")
-    starts, stops, piece = (rows[name].to_numpy() for name in ("start_s", "stop_s", "piece"))
+    rows = scored_rows(ordered.assign(run=_run_numbers(ordered, step, gaps)), "run")
+    starts, stops, run = (rows[name].to_numpy() for name in ("start_s", "stop_s", "run"))
     unscored = starts[1:] - np.maximum(stops, starts + step)[:-1]
-    broken = (unscored > settings.max_unscored_s + ROUNDING_S) | (piece[1:] != piece[:-1])
+    broken = (unscored > settings.max_unscored_s + ROUNDING_S) | (run[1:] != run[:-1])
     rows["series"] = np.concatenate([np.zeros(min(len(rows), 1), int), np.cumsum(broken)])
     columns = list(PROBABILITY_COLUMNS)
     parts = np.split(rows[columns].to_numpy(), np.flatnonzero(broken) + 1) if len(rows) else []
     rows[columns] = np.concatenate([np.empty((0, len(columns))), *(_smoothed(part, settings) for part in parts)])
-    return rows.drop(columns="piece")
+    return rows.drop(columns="run")
 
 
 def _usual_step(frame: pd.DataFrame) -> float:
-    """Return the median time from the start of a row to that of the next, s; 0 where there is none."""
+    """Return the median time from the start of a row to that of the next, s; 0 if there is only one."""
     steps = np.diff(frame["start_s"].to_numpy(dtype=np.float64))
     return float(np.median(steps)) if len(steps) else 0.0
 
 
-def _pieces(frame: pd.DataFrame, step: float, gaps: Sequence[tuple[float, float]]) -> npt.NDArray[np.intp]:
-    """Return the number of the gapless piece that each row lies in, [row]; a row without a prediction is no gap."""
+def _run_numbers(frame: pd.DataFrame, step: float, gaps: Sequence[tuple[float, float]]) -> npt.NDArray[np.intp]:
+    """Return the number of the gapless run of each row, [row]; a row without a prediction is not a gap."""
     starts, stops = (frame[name].to_numpy(dtype=np.float64) for name in ("start_s", "stop_s"))
     reach = np.maximum(np.maximum.accumulate(stops), starts + step)
     holes = np.cumsum(starts[1:] > reach[:-1] + ROUNDING_S)
@@ -219,7 +220,7 @@ def _smoothed(values: Floats, settings: EventSettings) -> Floats:
 def _events_of(track: pd.DataFrame, pattern: str, settings: EventSettings) -> Iterator[Event]:
     starts, stops, series = (track[name].to_numpy() for name in ("start_s", "stop_s", "series"))
     values = track[f"{pattern}_probability"].to_numpy()
-    first, last = _runs(values, series, settings)
+    first, last = _bounds(values, series, settings)
     gaps = starts[first[1:]] - stops[last[:-1]]
     near = (gaps <= ROUNDING_S) | (gaps < settings.min_gap_s - ROUNDING_S)
     apart = ~(near & (series[first[1:]] == series[last[:-1]]))
@@ -229,8 +230,8 @@ def _events_of(track: pd.DataFrame, pattern: str, settings: EventSettings) -> It
             yield Event(float(starts[a]), float(stops[b]), pattern, float(inside.max()), float(inside.mean()))
 
 
-def _runs(values: Floats, series: npt.NDArray[np.int64], settings: EventSettings) -> tuple[Indices, Indices]:
-    """Return the first and last row of each run: from the first row that reaches `on` to the last not below `off`."""
+def _bounds(values: Floats, series: npt.NDArray[np.int64], settings: EventSettings) -> tuple[Indices, Indices]:
+    """Return the first and last row of each event: from the first that reaches `on` to the last not below `off`."""
     holds = values >= settings.off
     changes = (holds[1:] != holds[:-1]) | (series[1:] != series[:-1])
     run = np.concatenate([np.zeros(min(len(values), 1), int), np.cumsum(changes)])

@@ -12,6 +12,7 @@ from contextlib import closing
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
+from itertools import accumulate
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -59,8 +60,8 @@ class ScoreSettings(Settings):
     Attributes
     ----------
     step_s
-        Seconds from one window to the next, a multiple of 0.5 from 0.5 to 50. The scores of a window concern 10 s,
-        whatever the model sees around them.
+        Seconds from one window to the next, a multiple of 0.5 from 0.5 to 50. The scores of a window always concern
+        10 s, even if the model sees more.
     engine, threads
         See `ictal.scoring.engines.open_engine`; they have no effect if an engine is given in place of a model.
     interpolate
@@ -147,13 +148,12 @@ def score(
     chunks = plan_chunks(runs, round(settings.step_s * RATE_HZ), geometry)
     if not chunks:
         raise ReadError(f"{opened.name}: {too_short(opened, geometry)}")
-    total_s, done_s, parts, first_s = sum(chunk.seconds for chunk in chunks), 0.0, [], 0.0
+    done_s, parts, first_s = list(accumulate(chunk.seconds for chunk in chunks)), [], 0.0
     with closing(read_ahead([partial(chunk.read, contract) for chunk in chunks])) as read:
-        for chunk, (piece, plain) in zip(chunks, read, strict=True):
+        for chunk, so_far_s, (piece, plain) in zip(chunks, done_s, read, strict=True):
             parts.append(score_chunk(chunk, piece, plain, engine, settings.quality))
             first_s = first_s or time.perf_counter() - begun
-            done_s += chunk.seconds
-            progress("scoring", done_s, total_s)
+            progress("scoring", so_far_s, done_s[-1])
             if on_scores:
                 on_scores(parts[-1])
     frame = pd.concat(parts, ignore_index=True)

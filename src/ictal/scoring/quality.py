@@ -1,6 +1,6 @@
-"""How good the EEG of a window is, and its spectrum and amplitude: what a reader looks at beside the probabilities.
+"""The quality, spectrum and amplitude of the EEG of a window, to be read with the probabilities.
 
-Everything is made of frames of 2 s before the band-pass, so that mains and muscle are still there to be seen.
+Everything is computed from frames of 2 s before the band-pass, in which line noise and muscle are still present.
 """
 
 from dataclasses import dataclass
@@ -23,51 +23,51 @@ FRAME_S = 2
 FRAME = FRAME_S * RATE_HZ
 N_ELECTRODES = len(ELECTRODES)
 FLAWS = ("flat", "missing", "clipped", "line_noise", "muscle", "implausible")
-"""What may be wrong with an electrode; bit i of its mark is flaw i."""
+"""Possible flaws of an electrode; bit i of its mark is flaw i."""
 SPOILING = ("flat", "missing", "clipped", "implausible")
-"""Flaws that make samples unusable; mains and muscle lie above the models' band."""
+"""Flaws that make samples unusable; line noise and muscle are above the models' band."""
 SILENT = ("flat", "missing", "implausible")
-"""Flaws with which an electrode says nothing of the spectrum; what is clipped is at least large."""
+"""Flaws with which an electrode is left out of the spectrum; clipped samples are at least large."""
 SPECTRUM_HZ = np.arange(1, 41) / FRAME_S
 """The frequencies of the compressed spectral array: 0.5, 1.0, ..., 20.0 Hz."""
 AEEG_HZ = (2.0, 15.0)
 AEEG_PERCENT = (10, 90)
 """Borders of the band of the amplitude-integrated EEG: percentiles of the envelope in 10 s."""
 POWER_FLOOR = 1e-3
-"""Least power density, µV²/Hz, that a decibel is taken of."""
+"""Least power density, µV²/Hz, that is converted to decibels."""
 HEMISPHERES = {"left": (*CHAINS["LL"], *CHAINS["LP"]), "right": (*CHAINS["RP"], *CHAINS["RR"])}
 SMOOTH = RATE_HZ // 10
-"""Means of so many samples, 0.1 s, hold no mains of 50 or 60 Hz."""
+"""Means over this many samples, 0.1 s, contain no line noise of 50 or 60 Hz."""
 HIGHEST_HZ = 64
-"""Nothing above the mains and what is beside them is looked at."""
+"""The spectrum is used up to the line frequency and its neighbourhood."""
 PARIETAL = {"left": Derivation("C3", "P3"), "right": Derivation("C4", "P4")}
 Marks = npt.NDArray[np.bool_]
 Waves = npt.NDArray[np.complex64]
 
 
 class QualitySettings(Settings):
-    """When a flaw is seen, and what is refused.
+    """When an electrode has a flaw, and which windows are refused.
 
-    Of frames and electrodes of 32 segments of critical-care EEG (IIIC) the defaults mark 16 % for mains, all of it
-    louder than the EEG and up to 2 mV, 0.3 % for muscle and 0.05 % as implausible; of six healthy adults at rest
-    (EEGMAT) none, 0.02 % and none; around seizures of children (CHB-MIT) none, 41 % and none, but 10 % as clipped, at
-    the 800 or 1200 µV that their files can hold.
+    In 32 clips of critical-care EEG (IIIC), the defaults mark 16 % of frames and electrodes for line noise (all
+    larger than the EEG, up to 2 mV), 0.3 % for muscle and 0.05 % as implausible. In six healthy adults at rest
+    (EEGMAT), they mark none, 0.02 % and none. Around seizures of children (CHB-MIT), they mark none, 41 % and none,
+    but 10 % as clipped, at the 800 or 1200 µV that those files can hold.
 
     Attributes
     ----------
     min_usable
         A window gets no prediction if a smaller share of the samples of its electrodes is usable.
     line_uv
-        Mains: the root mean square within 1 Hz of 50 or 60 Hz is above this, above that of 1 to 20 Hz, and above
-        what is beside it, 2 to 4 Hz off.
+        Line noise: the root mean square within 1 Hz of 50 or 60 Hz is above this, above that of 1 to 20 Hz, and above
+        that of the neighbouring frequencies, 2 to 4 Hz away.
     muscle_uv
         Muscle: the root mean square of 25 to 45 Hz is above this.
     implausible_uv
-        Peak to peak within 2 s, without the mains; scalp EEG, seizures and bursts too, stays below.
+        Peak to peak within 2 s, without line noise; scalp EEG stays below, even in seizures and bursts.
     lost_share
-        An electrode is flat, missing or clipped if it is so for a larger share of the 2 s.
+        A frame of an electrode is flat, missing or clipped if a larger share of its 2 s is.
     shown
-        An electrode shows a flaw if so large a share of the window does.
+        An electrode of a window has a flaw if at least this share of the window has it.
     """
 
     min_usable: float = Field(0.5, ge=0, le=1)
@@ -88,7 +88,7 @@ class QualityFrames:
         [flaw, electrode, frame].
     spectra
         [left and right, frequency, frame]: mean power density over the hemisphere's derivations, µV²/Hz; NaN where
-        none can be had.
+        it is unknown.
     used
         [electrode]: which electrodes the recording has.
     n_samples
@@ -105,19 +105,19 @@ class QualityFrames:
         return np.asarray(self.flaws[..., _frames(start, n_samples)].mean(axis=-1))
 
     def usable(self, start: int, n_samples: int = WINDOW_SAMPLES) -> float:
-        """Return the share of a window's frames, over the electrodes that there are, without a spoiling flaw."""
+        """Return the share of a window's frames, over the recorded electrodes, without a spoiling flaw."""
         spoilt = np.asarray(self.flaws[[FLAWS.index(name) for name in SPOILING]].any(axis=0))
         return float(1 - spoilt[self.used][:, _frames(start, n_samples)].mean())
 
     def spectrum(self, start: int, n_samples: int = CENTRE_SAMPLES) -> npt.NDArray[np.float64]:
-        """Return the spectra of a stretch, [left and right, frequency], in dB of 1 µV²/Hz."""
+        """Return the spectra of an interval, [left and right, frequency], in dB of 1 µV²/Hz."""
         power = self.spectra[..., _frames(start, n_samples)]
         mean = _mean(power, np.isfinite(power), axis=-1)
         return np.asarray(10 * np.log10(np.maximum(mean, POWER_FLOOR)))
 
 
 def _frames(start: int, n_samples: int) -> slice:
-    """Return the frames whose middle lies in a stretch, at least one."""
+    """Return the frames whose middle is in an interval, at least one."""
     first = max(0, -(-(start - FRAME // 2) // FRAME))
     return slice(first, max(first + 1, (start + n_samples - FRAME // 2 - 1) // FRAME + 1))
 
@@ -144,9 +144,9 @@ def measure_quality(excerpt: Resampled, mapping: ChannelMapping, settings: Quali
 def _seen(
     electrodes: Signal, waves: Waves, mapping: ChannelMapping, settings: QualitySettings
 ) -> tuple[Marks, Marks, Marks]:
-    """Return where mains, muscle and the implausible are seen, [electrode, frame] each."""
-    # What all electrodes of a reference have is the reference's, and what their mean has may be one electrode's:
-    # neither is a flaw.
+    """Return where there are line noise, muscle and implausible values, [electrode, frame] each."""
+    # A signal in all electrodes comes from their reference, and one in their mean may come from a single electrode:
+    # neither is a flaw of the others.
     power = _power(waves)
     for group in mapping.groups if mapping.mixed else (mapping.known,):
         rows = [ELECTRODES.index(name) for name in group]
@@ -161,7 +161,7 @@ def _seen(
 
 
 def _is_line(power: Signal, hertz: int, least_uv: float) -> Marks:
-    """Say where a frequency stands out, of the EEG and of what lies beside it: muscle is as loud on both sides."""
+    """Say where a frequency stands out from the EEG and its neighbours: muscle is equally large on both sides."""
     line = _rms(power, hertz - 1, hertz + 1)
     beside = _rms(power, hertz - 4, hertz - 2) + _rms(power, hertz + 2, hertz + 4)
     return (line > least_uv) & (line > _rms(power, 1, 20)) & (line > beside)
@@ -182,7 +182,7 @@ def _taper() -> Signal:
 
 
 def _waves(frames: Signal) -> Waves:
-    """Return what frames [..., sample] have of 0, 0.5, ..., 64 Hz; its square is one-sided power density, µV²/Hz."""
+    """Return the spectra of frames [..., sample], 0 to 64 Hz; their squares are one-sided power densities, µV²/Hz."""
     waves = rfft((frames - frames.mean(axis=-1, keepdims=True)) * _taper(), axis=-1)
     return np.asarray(waves[..., : HIGHEST_HZ * FRAME_S + 1])
 
@@ -195,31 +195,31 @@ def _rms(power: Signal, low_hz: int, high_hz: int) -> Signal:
     return np.asarray(np.sqrt(power[..., low_hz * FRAME_S : high_hz * FRAME_S + 1].sum(axis=-1) / FRAME_S))
 
 
-def _hemisphere(waves: Waves, heard: Marks, pairs: list[Derivation]) -> Signal:
-    """Return the mean power density of derivations whose electrodes are both heard, [frequency, frame]."""
+def _hemisphere(waves: Waves, usable: Marks, pairs: list[Derivation]) -> Signal:
+    """Return the mean power density of derivations with two usable electrodes, [frequency, frame]."""
     first, second = (np.array([ELECTRODES.index(pair[end]) for pair in pairs], dtype=int) for end in (0, 1))
     power = _power((waves[first] - waves[second])[..., 1 : len(SPECTRUM_HZ) + 1])
-    return _mean(power, (heard[first] & heard[second])[..., None], axis=0).T
+    return _mean(power, (usable[first] & usable[second])[..., None], axis=0).T
 
 
 def _mean(values: Signal, known: Marks, axis: int) -> Signal:
-    """Return the mean of what is known; NaN where nothing is."""
+    """Return the mean of known values; NaN where none is known."""
     total, count = np.where(known, values, 0).sum(axis=axis), known.sum(axis=axis)
     return np.asarray(np.divide(total, count, out=np.full_like(total, np.nan), where=count > 0))
 
 
-def amplitude_integrated(piece: Signal, mapping: ChannelMapping | None = None) -> dict[str, Signal]:
+def amplitude_integrated(signal: Signal, mapping: ChannelMapping | None = None) -> dict[str, Signal]:
     """Return the envelope of the amplitude-integrated EEG of either side, µV, [time] at 200 Hz.
 
     C3-P3 and C4-P4, band-passed from 2 to 15 Hz, rectified, and smoothed over half a second (after Maynard et al.
-    1969; the envelope is scaled so that a sine has its peak-to-peak amplitude). NaN where the mapping does not form
-    the derivation, or an electrode of the two is nothing but 0: the recording has none, or nothing was recorded.
+    1969; the envelope is scaled so that a sine has its peak-to-peak amplitude). NaN if the mapping does not form the
+    derivation, or one of the two electrodes is all 0: it is not in the recording, or nothing was recorded.
     """
     sections = sp.butter(3, AEEG_HZ, "bandpass", fs=RATE_HZ, output="sos")
     smooth = sp.butter(2, 1.0, "lowpass", fs=RATE_HZ, output="sos")
     found = {}
     for side, pair in PARIETAL.items():
-        first, second = (piece[ELECTRODES.index(name)] for name in pair)
+        first, second = (signal[ELECTRODES.index(name)] for name in pair)
         formed = mapping is None or mapping.forms(pair)
         if not (formed and first.any() and second.any()):
             found[side] = np.full(len(first), np.nan, dtype=np.float32)
@@ -237,18 +237,18 @@ def amplitude_band(envelope: Signal, start: int) -> tuple[float, float]:
 
 
 def left_right(spectrum_db: npt.NDArray[np.float64]) -> float:
-    """Return the amplitude of the left side over that of the right one, 0.5 to 20 Hz; NaN where one is unknown."""
+    """Return the ratio of the amplitudes of the left and right side, 0.5 to 20 Hz; NaN if one is unknown."""
     left, right = np.sqrt((10 ** (spectrum_db / 10)).sum(axis=1))
     return float(left / right)
 
 
 def reason_in_words(frames: QualityFrames, start: int, n_samples: int, settings: QualitySettings) -> str:
-    """Say why a window gets no prediction; nothing where it may."""
+    """Say why a window gets no prediction; nothing if it gets one."""
     usable = frames.usable(start, n_samples)
     if usable >= settings.min_usable:
         return ""
     shares = frames.window(start, n_samples)[:, frames.used]
-    # One electrode at least has lost more than 1 - min_usable, and the largest of its flaws has a part of that.
+    # At least one electrode lacks more than 1 - min_usable, and its largest flaw covers a part of that.
     least = min(settings.shown, (1 - settings.min_usable) / len(SPOILING))
     counts = {name: int((shares[FLAWS.index(name)] >= least).sum()) for name in SPOILING}
     what = ", ".join(f"{count} {name}" for name, count in counts.items() if count)

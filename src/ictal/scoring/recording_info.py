@@ -1,4 +1,4 @@
-"""What can be known of a recording before it is scored."""
+"""Describe a recording before it is scored."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -33,16 +33,16 @@ VIEWS: dict[str, tuple[Derivation, ...]] = {
     "4 chains (spatial)": derivations_of(CHAINS),
     "double banana (symmetric, volume)": derivations_of(MONTAGES["double_banana"]),
 }
-"""What networks look at, and which of them."""
+"""The views of networks, by name."""
 DEFAULT = "default"
-"""The model that scores unless another is named."""
+"""The model that scores by default."""
 FEW = 4
-"""To make more electrodes of the others is not hinted at."""
+"""No hint suggests interpolating more electrodes than this."""
 
 
 @dataclass(frozen=True)
 class Info:
-    """What is known of a recording.
+    """What is known about a recording.
 
     Attributes
     ----------
@@ -51,21 +51,21 @@ class Info:
     kind
         'referential', 'bipolar', or 'unusable'.
     electrodes, missing, interpolated
-        Those against a reference; those of the 19 that the file lacks; those that would be made of others.
+        Those against a reference; those of the 19 that the file lacks; those that would be interpolated.
     derivations
         Of a bipolar file: channels that are voltages between electrodes of the 10-20 system.
     ignored
-        Channels that are not looked at.
+        Channels that are not used.
     views
-        By view, how many of its derivations can be had, and how many there are.
+        For each view, how many of its derivations can be formed, and how many it has.
     amplitude_uv
         Median over the electrodes of their median deviation.
     flat
-        Electrodes, of a bipolar file channels, that do not move in any of the stretches looked at.
+        Electrodes (in a bipolar file, channels) that are constant in all excerpts that were checked.
     model
-        What would score it.
+        The model that would score it.
     n_windows, window_s
-        How many windows a step of 10 s gives, and how much of each the model looks at.
+        How many windows a step of 10 s gives, and how much of each the model sees.
     n_annotations, gaps, notes
         Of the file.
     problem
@@ -123,16 +123,16 @@ class Info:
 
 
 def describe(recording: Recording, contract: Input | None = None, interpolate: int = 0) -> Info:
-    """Say what a recording holds and whether it can be scored.
+    """Describe a recording and whether it can be scored.
 
     Parameters
     ----------
     recording
-        Any.
+        Any recording.
     contract
-        Of the model that is to score it; None: the one that ships with ictal and scores unless another is named.
+        Of the model that is to score it; None: the default model.
     interpolate
-        So many missing electrodes may be made of the others.
+        At most this many missing electrodes are interpolated from the others.
     """
     model = contract or read_input(DEFAULT)
     geometry = model.needs.geometry(model.standardise.short)
@@ -222,7 +222,7 @@ def _without_name(error: IctalError, recording: Recording) -> str:
 
 
 def _electrodes_alone(recording: Recording, electrodes: Sequence[str]) -> ChannelMapping | None:
-    """Return the mapping of the electrodes that a recording has, where it lacks some; None for fewer than two."""
+    """Return the mapping of the electrodes of a recording that lacks some; None for fewer than two."""
     try:
         return (
             map_channels(recording, [Derivation(*pair) for pair in pairwise(electrodes)])
@@ -234,7 +234,7 @@ def _electrodes_alone(recording: Recording, electrodes: Sequence[str]) -> Channe
 
 
 def _hint(recording: Recording, model: Input, interpolate: int) -> str:
-    """Say how many electrodes must be made of others so that the recording can be scored; '' if none help."""
+    """Say how many electrodes must be interpolated so that the recording can be scored; '' if that does not help."""
     for more in range(interpolate + 1, FEW + 1):
         try:
             map_channels(recording, model.looks_at, more)
@@ -250,7 +250,7 @@ def _of_several_references(recording: Recording) -> ChannelMapping | None:
 
 
 def _scalp_rows(found: ChannelMapping) -> list[int]:
-    """Return the channels that electrodes are made of."""
+    """Return the channels from which electrodes are formed."""
     return [found.rows[column] for column in np.flatnonzero(found.matrix[: len(ELECTRODES)].any(axis=0))]
 
 
@@ -280,6 +280,10 @@ def n_windows(recording: Recording, geometry: Geometry) -> int:
 def too_short(recording: Recording, geometry: Geometry) -> str:
     """Say why a recording has no window."""
     needed_s, n_runs = geometry.needed / RATE_HZ, len(recording.runs)
-    pieces = "" if n_runs == 1 else f" in {n_runs} pieces"
-    completed = f", or one piece of {CENTRE_S} s" if geometry.short != "refuse" and needed_s > CENTRE_S else ""
-    return f"lasts {recording.duration_s:g} s{pieces}; needed are {needed_s:g} s without a gap{completed}"
+    in_runs = "" if n_runs == 1 else f" in {n_runs} runs"
+    completed = (
+        f"; a recording without gaps needs only {CENTRE_S} s"
+        if geometry.short != "refuse" and needed_s > CENTRE_S
+        else ""
+    )
+    return f"lasts {recording.duration_s:g} s{in_runs}; needed are {needed_s:g} s without a gap{completed}"

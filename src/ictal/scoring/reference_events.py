@@ -1,4 +1,4 @@
-"""What somebody says of recordings: events of a reference, from the files that there are of them."""
+"""Reference events of recordings, read from the formats of public data sets."""
 
 import re
 import warnings
@@ -20,11 +20,11 @@ from ictal.scoring.reference_lists import LIST_SUFFIX, TUSZ_COLUMNS, read_list, 
 
 EVENT_COLUMNS = ("onset", "duration")
 TYPE_COLUMNS = ("eventType", "trial_type")
-"""Columns of a BIDS events.tsv that may say what an event is: of SzCORE, and of BIDS itself."""
+"""Columns of a BIDS events.tsv that give the type of an event: those of SzCORE, and of BIDS itself."""
 TABLE_COLUMNS = ("file", "seizure_start_s", "seizure_end_s")
 """Columns of a table of many recordings."""
 MORE_COLUMNS = ("recordingDuration", "seconds")
-"""How long a recording lasts: in an events.tsv, and in a table of many."""
+"""Duration of a recording: in an events.tsv, and in a table of many recordings."""
 
 TUSZ_SEIZURES = ("seiz", *["fnsz", "gnsz", "spsz", "cpsz", "absz", "tnsz", "cnsz", "tcsz", "atsz", "mysz"])
 """Types of seizures in the TUH EEG Seizure Corpus (Shah et al., Front Neuroinform 2018;12:83).
@@ -36,23 +36,23 @@ SEIZURES = re.compile(rf"sz(_.*)?|seizures?|{'|'.join(TUSZ_SEIZURES)}")
 OTHER_NAMES = {"pled": "lpd", "gped": "gpd"} | {f"{name}s": name for name in ("lpd", "gpd")}
 """Names of patterns: those before the ACNS terminology, as in the TUH EEG Events Corpus, and plurals."""
 NO_EVENT = frozenset({"bckg", "background", "other", "normal", "no seizure", "none", "n/a", "nan", ""})
-"""Types that say that there is nothing."""
+"""Types that mean that there is no event."""
 
 TOLERANCE_S = 1.0
-"""Annotations are often rounded to whole seconds: so much later than the recording an event may end."""
+"""Annotations are often rounded to whole seconds, so an event may end this much after the recording."""
 TOLERANCE_SHARE = 0.01
-"""By so much of it, or by `TOLERANCE_S`, two statements of a recording's duration may differ."""
+"""Two statements of a recording's duration may differ by this share of it, or by `TOLERANCE_S`."""
 
 NAME_END = re.compile(r"(_scores|_events|_eeg)?(\.[a-z]{3,7}(\.gz)?)?$", re.IGNORECASE)
 FOLDER_FILES = ("*_events.tsv", "*.csv_bi", "*-summary.txt", "Seizures-list-*.txt")
 """Files of a folder that are read as references: of BIDS, TUSZ, CHB-MIT and Siena."""
 LONE = "/"
-"""The key of a reference that is of one recording, whatever its name; no recording is called so."""
+"""The key of a reference of one recording of any name; no recording can have this name."""
 
 
 @dataclass(frozen=True)
 class Reference:
-    """What somebody says of a recording.
+    """The reference events of a recording.
 
     Attributes
     ----------
@@ -61,11 +61,11 @@ class Reference:
     events
         Ordered by start; those of one pattern are disjoint.
     duration_s
-        Of the recording, where the reference tells.
+        Of the recording, if the reference gives it.
     n_merged
-        How many events went into others because they overlap or touch.
+        How many events were merged into others because they overlap or touch.
     n_ignored, ignored_types
-        How many were of a type that is no pattern, such as an artifact, and which types these are.
+        How many had a type that is not a pattern, such as an artifact, and these types.
     """
 
     name: str
@@ -77,12 +77,12 @@ class Reference:
 
     @property
     def n_given(self) -> int:
-        """How many events the reference names, of known types and of others."""
+        """How many events the reference has, of known types and others."""
         return len(self.events) + self.n_merged + self.n_ignored
 
 
 def read_reference(path: str | Path, recording_name: str | None = None) -> Reference:
-    """Read what a reference says of one recording.
+    """Read the reference events of one recording.
 
     Parameters
     ----------
@@ -92,13 +92,13 @@ def read_reference(path: str | Path, recording_name: str | None = None) -> Refer
         (CSV, or TSV) with the columns `TABLE_COLUMNS` and a row per seizure.
     recording_name
         Path or name of the recording, which picks from a folder or a table; its folder, suffix and the endings
-        '_eeg', '_events' and '_scores' do not count. An events.tsv is taken whatever its name.
+        '_eeg', '_events' and '_scores' are ignored. An events.tsv is used regardless of its name.
 
     Raises
     ------
     TableError
-        With all problems: a file that is no table, missing columns, times that are no times, events after the end of
-        the recording, types none of which is a pattern, or no reference for this recording.
+        With all problems: a file that is not a table, missing columns, invalid times, events after the end of the
+        recording, no type that is a pattern, or no reference for this recording.
     """
     references = read_references(path)
     if recording_name is not None:
@@ -112,7 +112,7 @@ def read_reference(path: str | Path, recording_name: str | None = None) -> Refer
 
 
 def read_references(path: str | Path) -> dict[str, Reference]:
-    """Read a reference whole, by the names of its recordings without folder and suffix; see `read_reference`."""
+    """Read a whole reference, by the names of its recordings without folder and suffix; see `read_reference`."""
     path = Path(path)
     if path.is_dir():
         files = [file for pattern in FOLDER_FILES for file in sorted(path.rglob(pattern))]
@@ -130,8 +130,8 @@ def read_references(path: str | Path) -> dict[str, Reference]:
         return _from_table(frame, path)
     raise TableError(
         f"{path}: has the columns {listed(frame.columns)}; needed are {listed(EVENT_COLUMNS)} and eventType or "
-        f"trial_type (events of one recording), {listed(TUSZ_COLUMNS)} (the same, of TUSZ), or "
-        f"{listed(TABLE_COLUMNS)} (seizures of many)"
+        f"trial_type (events of one recording), {listed(TUSZ_COLUMNS)} (the same, from TUSZ), or "
+        f"{listed(TABLE_COLUMNS)} (seizures of many recordings)"
     )
 
 
@@ -142,7 +142,7 @@ def _of_file(path: Path) -> list[Reference]:
             _reference(one.name, [Span(*times, "seizure") for times in one.seizures], one.duration_s)
             for one in read_list(path)
         ]
-        problems = [f"{one.name}: {told}" for one in made for told in beyond(one.events, one.duration_s)]
+        problems = [f"{one.name}: {problem}" for one in made for problem in beyond(one.events, one.duration_s)]
         raise_problems(str(path), problems)
         return made
     frame = _read_text(path)
@@ -150,7 +150,7 @@ def _of_file(path: Path) -> list[Reference]:
 
 
 def _from_tusz(frame: pd.DataFrame, path: Path) -> Reference:
-    """Make the reference of one recording from a table of TUSZ; an event that several channels show is one."""
+    """Make the reference of one recording from a table of TUSZ; an event in several channels counts once."""
     head = tusz_head(path.read_text(encoding="utf-8", errors="replace"))
     columns = {"start_time": "onset", "label": "eventType"}
     table = frame.rename(columns=columns)
@@ -166,12 +166,12 @@ def pick(references: dict[str, Reference], key: str) -> Reference | None:
 
 
 def recording_key(name: str) -> str:
-    """Return what a recording is called in scores and references alike: without folder, suffix and our endings."""
+    """Return the name of a recording in both scores and references: without folder, suffix and our endings."""
     return NAME_END.sub("", PurePath(name.replace("\\", "/")).name, count=1)
 
 
 class Named(Protocol):
-    """Whatever has the name of a recording."""
+    """Anything with the name of a recording."""
 
     @property
     def name(self) -> str:
@@ -182,7 +182,7 @@ Some = TypeVar("Some", bound=Named)
 
 
 def by_key(path: Path, items: Sequence[Some]) -> dict[str, Some]:
-    """Return things by their `recording_key`.
+    """Return items by their `recording_key`.
 
     Raises
     ------
@@ -194,7 +194,7 @@ def by_key(path: Path, items: Sequence[Some]) -> dict[str, Some]:
     for item in items:
         key = recording_key(item.name)
         if key in found:
-            problems.append(f"'{key}' stands twice: {found[key].name} and {item.name}; allowed is once")
+            problems.append(f"'{key}' occurs twice: {found[key].name} and {item.name}; allowed is once")
         found[key] = item
     raise_problems(str(path), problems)
     return found
@@ -212,7 +212,7 @@ def _read_text(path: Path) -> pd.DataFrame:
         text = path.read_text(encoding="utf-8-sig")
         comments = sum(1 for _ in takewhile(lambda line: line.startswith("#"), text.splitlines()))
         with warnings.catch_warnings():
-            # pandas only warns where it leaves out what is in a row and not in the header.
+            # pandas only warns if it drops values that have no column.
             warnings.simplefilter("error", pd.errors.ParserWarning)
             frame = pd.read_csv(
                 StringIO(text),
@@ -251,7 +251,7 @@ def _from_events(frame: pd.DataFrame, path: Path) -> Reference:
     kinds = [name for name in dict.fromkeys(types[unknown].to_numpy().ravel()) if name not in NO_EVENT]
     if unknown.any() and patterns.isna().all():
         known = listed(("sz...", *TUSZ_SEIZURES, *EVENT_PATTERNS, "bckg"), 30)
-        problems.append(f"no event is of a type known here, but {listed(kinds)}; known are {known}")
+        problems.append(f"no event has a known type, but {listed(kinds)}; known are {known}")
     rows = frame[patterns.notna()]
     starts, lengths = _numbers(rows["onset"]), _numbers(rows["duration"])
     problems += _wrong(rows["onset"], starts >= 0, "onset", "seconds from 0")
@@ -283,7 +283,7 @@ def _from_table(frame: pd.DataFrame, path: Path) -> dict[str, Reference]:
         chosen = [spans[line] for line in of_file.index if line in spans]
         references.append(_reference(str(name), chosen, duration_s))
     problems = problems or [
-        f"{one.name}: {told}" for one in references for told in beyond(one.events, one.duration_s)
+        f"{one.name}: {problem}" for one in references for problem in beyond(one.events, one.duration_s)
     ]
     raise_problems(str(path), problems)
     return by_key(path, references)
@@ -311,7 +311,7 @@ def _reference(
 
 
 def beyond(spans: Iterable[Span], duration_s: float | None, whose: str = "") -> list[str]:
-    """List the spans that start after the recording, or end later than a rounding explains."""
+    """List the spans that start after the recording, or end later than rounding explains."""
     return [
         f"{whose}{span.pattern} from {span.start_s:g} to {span.stop_s:g} s, but the recording lasts {duration_s:g} s"
         for span in spans
@@ -320,7 +320,7 @@ def beyond(spans: Iterable[Span], duration_s: float | None, whose: str = "") -> 
 
 
 def _numbers(texts: "pd.Series[str]") -> npt.NDArray[np.float64]:
-    """Return texts as finite numbers; NaN where one is none."""
+    """Return texts as finite numbers; NaN for any other text."""
     numbers = pd.to_numeric(texts, errors="coerce").to_numpy(dtype=np.float64)
     return np.where(np.isfinite(numbers), numbers, np.nan)
 
@@ -330,7 +330,7 @@ def _wrong(texts: "pd.Series[str]", right: npt.NDArray[np.bool_], name: str, all
 
 
 def _only(texts: "pd.Series[str] | None", name: str, problems: list[str]) -> float | None:
-    """Return the one number that all rows say, None where none says any; add to the problems where that fails."""
+    """Return the one number that all rows give, None if there is none; add a problem if they differ."""
     given = [] if texts is None else [text for text in texts.unique() if text.strip() not in ("", "n/a")]
     if not given:
         return None

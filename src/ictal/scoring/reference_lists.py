@@ -1,4 +1,4 @@
-"""References as public data sets keep them: tables of TUSZ, summaries of CHB-MIT, lists of Siena."""
+"""Reference formats of public data sets: tables of TUSZ, summaries of CHB-MIT, lists of Siena."""
 
 import re
 from collections.abc import Iterator
@@ -26,17 +26,17 @@ class ListedRecording:
     begins_s: float | None = None
     ends_s: float | None = None
     seizures: list[tuple[float, float]] = field(default_factory=list)
-    begun_s: float | None = None
+    open_s: float | None = None
 
     @property
     def duration_s(self) -> float | None:
-        """How long it lasts by its clock times; those after midnight may be of the next day."""
+        """Duration by the clock times; times after midnight may be on the next day."""
         if self.begins_s is None or self.ends_s is None or self.ends_s == self.begins_s:
             return None
         return (self.ends_s - self.begins_s) % DAY_S
 
     def from_start(self, text: str) -> float | None:
-        """Return a time in seconds from the start, of seconds or of the clock; None where it is neither."""
+        """Return a time in seconds from the start, given seconds or a clock time; None if it is neither."""
         if seconds := _SECONDS.fullmatch(text):
             return float(seconds[1])
         clock = clock_s(text)
@@ -50,7 +50,7 @@ def clock_s(text: str) -> float | None:
 
 
 def tusz_head(text: str) -> dict[str, str]:
-    """Return what the comments at the head of a TUSZ table say: 'bname' and 'duration', where they are there."""
+    """Return 'bname' and 'duration' from the comments at the head of a TUSZ table, if given."""
     return dict(_TUSZ_HEAD.findall(text))
 
 
@@ -62,7 +62,7 @@ def read_list(path: Path) -> list[ListedRecording]:
     Raises
     ------
     TableError
-        With all problems: no text, no file name, a seizure before any, a time that is none, a start without an end.
+        With all problems: not a text, no file name, a seizure before any, an invalid time, a start without an end.
     """
     try:
         text = path.read_text(encoding="utf-8-sig")
@@ -76,13 +76,13 @@ def read_list(path: Path) -> list[ListedRecording]:
             last = found.setdefault(value, ListedRecording(value))
         elif key.endswith(("start time", "end time")):
             if last is None:
-                problems.append(f"line {number}: '{value}' stands before any file name")
+                problems.append(f"line {number}: '{value}' is before any file name")
             elif not _take(last, key, value):
                 problems.append(
                     f"line {number}: '{value}' is not a time; allowed are seconds from the start ('2996 seconds'), "
                     "or clock times (19.58.36) where the start of the registration is given"
                 )
-    problems += [f"{one.name}: a seizure has a start and no end" for one in found.values() if one.begun_s is not None]
+    problems += [f"{one.name}: a seizure has a start but no end" for one in found.values() if one.open_s is not None]
     if not found and not problems:
         problems.append("names no file; a list has lines 'File name: ...' and 'Seizure start time: ...'")
     raise_problems(str(path), problems)
@@ -90,7 +90,7 @@ def read_list(path: Path) -> list[ListedRecording]:
 
 
 def _lines(text: str) -> Iterator[tuple[int, str, str]]:
-    """Give number, key and value of each line; the key in lower case and without the number of a seizure."""
+    """Give number, key and value of each line; the key in lower case, without the number of a seizure."""
     for number, line in enumerate(text.splitlines(), 1):
         if found := _LINE.match(line):
             key = re.sub(r"\s*\d+\s*", " ", found[1].lower())
@@ -98,7 +98,7 @@ def _lines(text: str) -> Iterator[tuple[int, str, str]]:
 
 
 def _take(recording: ListedRecording, key: str, value: str) -> bool:
-    """Put a time where its key says; say whether that could be."""
+    """Store a time under its key; return whether that was possible."""
     if key.startswith(("file", "registration")):
         clock = clock_s(value)
         if key.endswith("start time"):
@@ -110,10 +110,10 @@ def _take(recording: ListedRecording, key: str, value: str) -> bool:
     if time_s is None:
         return False
     if key.endswith("start time"):
-        recording.begun_s = time_s
+        recording.open_s = time_s
         return True
-    if recording.begun_s is None or time_s <= recording.begun_s:
+    if recording.open_s is None or time_s <= recording.open_s:
         return False
-    recording.seizures.append((recording.begun_s, time_s))
-    recording.begun_s = None
+    recording.seizures.append((recording.open_s, time_s))
+    recording.open_s = None
     return True

@@ -9,7 +9,7 @@ import pandas as pd
 
 from ictal.core.atomic_files import atomic_write, write_json, writing
 from ictal.core.predictions import PROBABILITY_COLUMNS
-from ictal.scoring.burden import burden, left_right, longest_runs
+from ictal.scoring.burden import burden, left_right, longest_events
 from ictal.scoring.events import EVENT_PATTERNS, Event
 from ictal.scoring.quality import FLAWS
 from ictal.scoring.scored_recording import RecordingInfo, stem_of
@@ -87,7 +87,7 @@ def summary(scores: Scores) -> dict[str, Any]:
 
 
 def _patterns(scores: Scores, events: Sequence[Event]) -> dict[str, Any]:
-    longest = longest_runs(events)
+    longest = longest_events(events)
     return {
         pattern: {
             "events": sum(event.pattern == pattern for event in events),
