@@ -25,8 +25,8 @@ from ictal.preprocessing.standardise import standardise
 from ictal.scoring import pipeline
 from ictal.scoring.engines import exported as exported_engine
 from ictal.scoring.events import Events
-from ictal.scoring.pipeline import score
-from ictal.scoring.quality import FLAWS
+from ictal.scoring.pipeline import ScoreSettings, score
+from ictal.scoring.quality import FLAWS, QualitySettings
 from ictal.scoring.scores import AEEG_COLUMNS, COLUMNS, SPECTRUM_COLUMNS, Scores
 from tests.scoring.helpers import Loudness, contract, eeg, exported, recording_of
 from tests.scoring.test_chunks import StrangeError, reading
@@ -210,6 +210,17 @@ def test_missing_electrodes_are_refused_or_made_and_then_said():
     assert scores.recording.interpolated == ("T3",)
     assert "interpolated from other electrodes by spherical splines: T3" in scores.recording.notes
     assert scores.manifest["settings"]["interpolate"] == 1
+
+
+def test_settings_and_keywords_mean_the_same_and_unknown_ones_are_named():
+    made, quality = recording_of(eeg(120)), QualitySettings(min_usable=0.9)
+    by_settings = score(made, Loudness(), ScoreSettings(step_s=5, quality=quality))
+    by_keywords = score(made, Loudness(), ScoreSettings(step_s=2), step_s=5, quality=quality)
+    pd.testing.assert_frame_equal(by_settings.frame, by_keywords.frame)
+    assert by_settings.manifest["settings"] == by_keywords.manifest["settings"]
+    assert score(made, Loudness(), quality=None).manifest["settings"]["quality"] == QualitySettings().model_dump()
+    with pytest.raises(UnknownNameError, match="unknown setting 'stride'; known are: step_s, engine, threads"):
+        score(made, Loudness(), stride=5)
 
 
 def test_unknown_models_and_engines_are_named():
