@@ -485,7 +485,7 @@ def test_a_start_of_zero_is_that_of_a_short_eeg_centred_in_its_window(tmp_path):
     np.testing.assert_array_equal(made.signals[0][:, 4000:6000], middle)
     with pytest.raises(
         TableError,
-        match=r"\(start_s 5\) cannot be used: the recording lasts 10 s, and .* the only 10 s .* begin at 0 s",
+        match=r"\(start_s 5\) cannot be used: the recording lasts 10 s, and .* the only 10 s .* start at 0 s",
     ):
         open_dataset(str(save(manifest([("short.parquet", 5, "p")]), tmp_path / "m.csv")), SETTINGS)
 
