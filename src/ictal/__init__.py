@@ -6,7 +6,7 @@ from typing import Any
 
 from ictal.errors import naming_extras
 
-__version__ = "0.1.0"
+__version__ = "0.2.0.dev0"
 
 _PUBLIC = {
     "ablate": "ictal.experiments.ablation:ablate",

@@ -17,7 +17,7 @@ from ictal.cli import completion
 from ictal.cli.options import OLD_NAMES
 from ictal.core.labels import PATTERNS
 from ictal.evaluation.table_comparison import WEIGHTS
-from ictal.explanations.base import METHOD_NAMES
+from ictal.explanations.log_probabilities import METHOD_NAMES
 from ictal.models.arms import ARMS, weighted_averages
 from ictal.recipes import recipe_names
 from ictal.report.results_folder import FORMATS

@@ -9,8 +9,8 @@ from ictal.core.montage import Derivation
 from ictal.core.windows import BEFORE_S
 from ictal.data import Dataset, open_dataset
 from ictal.errors import TableError, listed
-from ictal.explanations.base import MethodName
 from ictal.explanations.explanation import Explanation, explain
+from ictal.explanations.log_probabilities import MethodName
 from ictal.models.checkpoint import device, load_model
 from ictal.models.input_needs import needs_of
 from ictal.preprocessing.channel_mapping import lost_derivations

@@ -6,10 +6,10 @@ any network that maps windows [batch, 20, 10000] in µV to logits [batch, 6]; fo
 EfficientNet on the spectrogram view.
 """
 
-from ictal.explanations.base import METHOD_NAMES, MethodName
 from ictal.explanations.explanation import Explanation, explain
 from ictal.explanations.gradcam import Gradcam
 from ictal.explanations.integrated_gradients import IntegratedGradients
+from ictal.explanations.log_probabilities import METHOD_NAMES, MethodName
 from ictal.explanations.occlusion import Occlusion
 from ictal.explanations.sanity import Sanity
 

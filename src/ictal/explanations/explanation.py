@@ -13,9 +13,16 @@ from ictal.core.labels import PATTERNS
 from ictal.core.montage import Derivation
 from ictal.core.recording import Signal
 from ictal.errors import UnknownNameError
-from ictal.explanations.base import METHOD_NAMES, Floats, MethodName, checked_window, log_probabilities, rounded
 from ictal.explanations.gradcam import Gradcam, gradcam, image_networks_of
 from ictal.explanations.integrated_gradients import IntegratedGradients, integrate_gradients
+from ictal.explanations.log_probabilities import (
+    METHOD_NAMES,
+    Floats,
+    MethodName,
+    checked_window,
+    log_probabilities,
+    rounded,
+)
 from ictal.explanations.occlusion import Occlusion, occlude
 from ictal.models.checkpoint import Model, load_model
 

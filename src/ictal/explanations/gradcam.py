@@ -13,7 +13,7 @@ from ictal.core.montage import CHAINS
 from ictal.core.recording import Signal
 from ictal.core.windows import RATE_HZ, WINDOW_S
 from ictal.errors import ModelError, listed
-from ictal.explanations.base import (
+from ictal.explanations.log_probabilities import (
     Floats,
     as_array,
     checked_window,

@@ -10,7 +10,7 @@ from torch import nn
 from ictal.core.montage import ELECTRODES
 from ictal.core.recording import Signal
 from ictal.core.windows import RATE_HZ, WINDOW_S
-from ictal.explanations.base import (
+from ictal.explanations.log_probabilities import (
     N_ELECTRODES,
     Floats,
     checked_window,

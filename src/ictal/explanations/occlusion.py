@@ -11,7 +11,14 @@ from torch import nn
 from ictal.core.montage import CHANNELS, ELECTRODES, N_CHANNELS, NEIGHBOURS
 from ictal.core.recording import Signal
 from ictal.core.windows import RATE_HZ, WINDOW_S, WINDOW_SAMPLES
-from ictal.explanations.base import N_ELECTRODES, Floats, checked_window, log_probabilities, pattern_index, rounded
+from ictal.explanations.log_probabilities import (
+    N_ELECTRODES,
+    Floats,
+    checked_window,
+    log_probabilities,
+    pattern_index,
+    rounded,
+)
 
 QUIET = 0.1
 """Remaining share of the amplitude in a stretch of time that is removed: 20 dB less, as in a suppressed EEG. Removing

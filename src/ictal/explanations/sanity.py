@@ -11,9 +11,9 @@ from torch import nn
 
 from ictal.core.recording import Signal
 from ictal.errors import UnknownNameError
-from ictal.explanations.base import Floats, MethodName
 from ictal.explanations.gradcam import gradcam
 from ictal.explanations.integrated_gradients import integrate_gradients
+from ictal.explanations.log_probabilities import Floats, MethodName
 from ictal.explanations.occlusion import occlude
 from ictal.models.arm_network import MeanOfArms
 

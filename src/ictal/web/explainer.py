@@ -13,9 +13,9 @@ from ictal.core.montage import CHAINS, MONTAGES, derivations_of
 from ictal.core.recording import Signal
 from ictal.core.windows import WINDOW_S
 from ictal.errors import ModelError, UnknownNameError
-from ictal.explanations.base import METHOD_NAMES, Floats
 from ictal.explanations.gradcam import Gradcam, gradcam
 from ictal.explanations.integrated_gradients import IntegratedGradients, integrate_gradients
+from ictal.explanations.log_probabilities import METHOD_NAMES, Floats
 from ictal.explanations.occlusion import occlude_cells
 from ictal.models.arm_network import ArmNetwork, parts_of
 from ictal.models.checkpoint import Model, load_model
