@@ -216,8 +216,8 @@ def use(path: Path) -> None:
         raise AssertionError(f"a rate of {recording.rate_hz}")
     if {len(recording.kinds), len(recording.limits_uv)} - {0, count}:
         raise AssertionError(f"{count} channels, {len(recording.kinds)} kinds, {len(recording.limits_uv)} limits")
-    if any(s.stop <= s.start for s in recording.segments[:-1]) or recording.segments[-1].stop != recording.n_samples:
-        raise AssertionError(f"segments {recording.segments}")
+    if any(run.stop <= run.start for run in recording.runs[:-1]) or recording.runs[-1].stop != recording.n_samples:
+        raise AssertionError(f"runs {recording.runs}")
     if not all(np.isfinite(note.onset_s + note.duration_s) for note in recording.annotations):
         raise AssertionError("a time of an annotation is not finite")
     for start in range(0, recording.n_samples, PIECE):

@@ -57,7 +57,7 @@ def test_new_changed_and_departed_recordings_hide_nothing(archive):
     assert (status.eeg_h, status.reasons) == (4.0, {})
     said = call("archive", "status", archive, "--json", archive.parent / "told.json").output
     assert "7 recordings: 2 done, 0 failed, 0 quarantined, 5 left (3 of them changed)" in said
-    assert "3 more have left the source; their results stay, and are not counted here" in said
+    assert "3 more are no longer in the source; their results are kept, but not counted" in said
     told = json.loads((archive.parent / "told.json").read_text())
     assert (told["recordings"], told["done"], told["left"], told["changed"], told["departed"]) == (7, 2, 5, 3, 3)
 
@@ -68,4 +68,4 @@ def test_a_source_that_cannot_be_seen_is_said(archive):
     assert (status.n_recordings, status.n_left, status.n_departed) == (8, 0, 0)
     assert "there is no such folder or manifest" in status.unseen
     said = call("archive", "status", archive).output
-    assert "Counted as of the last run, since the source cannot be listed:" in said
+    assert "Counts are those of the last run, because the source cannot be listed:" in said

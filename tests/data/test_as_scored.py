@@ -146,7 +146,7 @@ def test_a_manifest_states_the_voted_ten_seconds_or_in_its_old_form_the_fifty_ar
     assert starts(manifest_of([("clip.edf", 0, "p")], "start_s"), 10) == [-10]
     assert starts(manifest_of([("clip.edf", 0, "p")], "start_s"), 50) == [-10]
     assert starts(manifest_of([("clip.edf", 10, "p")]), 50) == [-10]
-    with pytest.raises(TableError, match=r"the 10 s from 20 s cannot be used.*begin at 10 s"):
+    with pytest.raises(TableError, match=r"the 10 s from 20 s cannot be used.*start at 10 s"):
         starts(manifest_of([("clip.edf", 20, "p")]), 50)
 
 

@@ -303,7 +303,7 @@ def test_wrong_offsets_and_files_are_told(hms, tmp_path):
         assert words in str(caught.value)  # that of line 4 has no file and is not used
     save(table.assign(**{SPECTROGRAM_OFFSET_COLUMN: ["0", "22", "0"]}), hms / "train.csv")
     with pytest.raises(
-        Exception, match=r"77\.parquet: lasts 620 s, .* begin at 22 s; allowed is a start from 0 to 20 s"
+        Exception, match=r"77\.parquet: lasts 620 s, .* start at 22 s; allowed is a start from 0 to 20 s"
     ):
         prepare(open_dataset(str(hms), DataSettings()), STANDARD, tmp_path / "cache", context_missing=0.0)
     for column in (SPECTROGRAM_COLUMN, SPECTROGRAM_OFFSET_COLUMN):

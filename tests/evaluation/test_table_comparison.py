@@ -202,7 +202,7 @@ def test_the_command_prints_tables_and_a_verdict_and_gives_json(tmp_path):
     assert "bad − good" in made.output
     assert "good has a lower KL than bad (difference +" in said
     assert "The data do not distinguish same and good" in said
-    assert "This holds for these predictions: another training of either model may differ." in said
+    assert "if either model were trained again, the result may differ." in said
     told = json.loads((tmp_path / "c.json").read_text())
     assert [row["name"] for row in told["tables"]] == ["good", "bad", "same", "mean"]
     assert {"a", "b", "difference", "interval", "p_holm"} <= told["differences"][0].keys()

@@ -41,7 +41,12 @@ def test_arms_of_every_kind_come_in_one_report(everything):
     report = (everything.folder / "report.html").read_text()
     for name in names:
         assert f"<b>{name}</b>" in report
-    for words in ("has the lowest KL in cross-validation", "Against its branches alone", "1–9 votes", "over 2 seeds"):
+    for words in (
+        "has the lowest KL in cross-validation",
+        "Compared with single branches",
+        "1–9 votes",
+        "between 2 seeds",
+    ):
         assert words in report
     joint = {"fusion", "fusion-finetuned"} & {*names}
     assert {found.pair.a for found in everything.comparison.interactions} == joint

@@ -24,7 +24,7 @@ RECIPE = load_recipe(TINY, ["data.sim.patients=12", "data.sim.eegs_per_patient=1
 def curved(tmp_path_factory, cache):
     folder = tmp_path_factory.mktemp("curve") / "run"
     with undrawn():
-        return ablate("sim", RECIPE, ["features", "temporal"], folder, cache, learning_curve=["features"])
+        return ablate("sim", RECIPE, ["features", "temporal"], folder, cache=cache, learning_curve=["features"])
 
 
 def test_fewer_patients_are_among_the_more_and_none_is_of_the_fold_or_the_test():

@@ -190,7 +190,7 @@ def test_frames_of_a_piece_are_those_of_each_window_in_it(layers, decimate, step
 def test_a_wavenet_that_leaves_too_few_frames_is_refused(dilations):
     """Of 2,000 frames 3 x (2^10 - 1) would go; the sixteen parts of a window, too, must have one each."""
     sizes = WavenetSettings(filters=(2,), kernels=(4,), dilations=dilations, edges="drop")
-    with pytest.raises(ModelError, match=r"looks \d+ samples to each side, and a window has 2000"):
+    with pytest.raises(ModelError, match=r"reaches \d+ samples to each side, and a window has 2000"):
         Wavenet(WaveformSettings(), sizes)
     Wavenet(WaveformSettings(), sizes.model_copy(update={"edges": "zero"}))
 
