@@ -18,6 +18,7 @@ from ictal.cli import app
 from ictal.errors import RecipeError, RunError
 from ictal.evaluation import calibrate_out_of_fold, fit_calibration, kl_divergence
 from ictal.evaluation.calibration import patient_folds
+from ictal.experiments import train_model
 from ictal.experiments.ablation import ablate
 from ictal.experiments.model_evaluation import evaluate_model
 from ictal.experiments.train_model import train
@@ -41,6 +42,20 @@ STREAMED = [
 ]
 STILL = [f"training.{arm}.learning_rates=[1.0e-12]" for arm in ("temporal", "spatial")]
 """So small a rate that the weights stay as they are."""
+
+
+def test_the_default_recipe_is_quick_or_for_fine_tuning_finetune(monkeypatch, tmp_path):
+    asked = []
+
+    def load(name: str) -> Recipe:
+        asked.append(name)
+        return load_recipe(TINY)
+
+    monkeypatch.setattr(train_model, "load_recipe", load)
+    for settings in ({}, {"begin_with": "default"}):
+        with pytest.raises(RecipeError):
+            train("sim", "volume", out=tmp_path / "model", **settings)
+    assert asked == ["quick", "finetune"]
 
 
 def tensors(folder: Path) -> dict[str, np.ndarray]:
