@@ -22,6 +22,7 @@ from ictal.models.arms import ARMS, weighted_averages
 from ictal.recipes import recipe_names
 from ictal.report.results_folder import FORMATS
 from ictal.scoring.engines import ENGINES
+from ictal.scoring.events import EVENT_PATTERNS
 from ictal.simulator import CONTROLS
 from tests.cli.test_streams import all_commands
 from tests.test_docs import GROUP
@@ -104,6 +105,7 @@ def test_options_have_their_old_names_too(tmp_path):
 def test_what_is_completed_is_what_there_is():
     assert (*ARMS, *weighted_averages()) == completion.ARMS
     assert completion.PATTERNS == PATTERNS
+    assert completion.EVENT_PATTERNS == EVENT_PATTERNS
     assert completion.ENGINES == ENGINES
     assert set(completion.FORMATS) == set(FORMATS)
     assert completion.METHODS == METHOD_NAMES

@@ -8,7 +8,14 @@ from typing import Any
 import typer
 from typer.core import TyperCommand
 
-from ictal.cli.completion import complete_data, complete_engine, complete_model, complete_pattern, complete_recipe
+from ictal.cli.completion import (
+    complete_data,
+    complete_engine,
+    complete_event_pattern,
+    complete_model,
+    complete_pattern,
+    complete_recipe,
+)
 from ictal.cli.screen import say
 
 RECIPES = "A recipe that ships with ictal (quick, default, paper or finetune), or a YAML file"
@@ -55,6 +62,12 @@ PATTERN = typer.Option(
     metavar="PATTERN",
     help="seizure, lpd, gpd, lrda, grda or other.",
     autocompletion=complete_pattern,
+)
+EVENT_PATTERN = typer.Option(
+    "--pattern",
+    metavar="PATTERN",
+    help="seizure, lpd, gpd, lrda or grda.",
+    autocompletion=complete_event_pattern,
 )
 JSON = typer.Option("--json", metavar="FILE", help="Write the results as one JSON object; '-' for standard output.")
 
