@@ -332,5 +332,5 @@ class _Eeg:
         return {
             "missing_share": float(shares.mean()),
             "flat_electrodes": int((shares == 1).sum()),
-            "made_up_share": excerpt.made_up / self.geometry.needed,
+            "made_up_share": excerpt.n_padded / self.geometry.needed,
         }

@@ -93,7 +93,7 @@ class Viewer:
         if scores is not None and content_of(scores) in (None, content):
             item.finish(scores)
         else:
-            self.workers["scoring"].do(lambda: self._score(item, look_again=scores is not None))
+            self.workers["scoring"].do(lambda: self._score(item, search_again=scores is not None))
         pyramid = self._pyramids[item.id] = Pyramid.of(item.id, item.recording, item.montages)
         if not pyramid.complete and item.recording.span_s > LONGEST_PAGE_S:
             self.workers["traces"].do(lambda: pyramid.build(self.workers["traces"].check))
@@ -113,10 +113,10 @@ class Viewer:
             return there, True
         return self.show(path, self._parsers.parse(path, name), title_of(name)), False
 
-    def _score(self, item: Item, *, look_again: bool) -> None:
+    def _score(self, item: Item, *, search_again: bool) -> None:
         """Score a recording, unless existing scores turn out to belong to its content."""
         try:
-            kept = self._kept(item.path) if look_again else []
+            kept = self._kept(item.path) if search_again else []
             scores = find_scores(item.recording, kept, self._weights, item.path, item.content) if kept else None
         except IctalError as error:
             item.fail(str(error))
