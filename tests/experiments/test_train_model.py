@@ -44,18 +44,14 @@ STILL = [f"training.{arm}.learning_rates=[1.0e-12]" for arm in ("temporal", "spa
 """So small a rate that the weights stay as they are."""
 
 
-def test_the_default_recipe_is_quick_or_for_fine_tuning_finetune(monkeypatch, tmp_path):
-    asked = []
-
+@pytest.mark.parametrize(("settings", "recipe"), [({}, "quick"), ({"begin_with": "default"}, "finetune")])
+def test_the_default_recipe_is_quick_or_for_fine_tuning_finetune(monkeypatch, tmp_path, settings, recipe):
     def load(name: str) -> Recipe:
-        asked.append(name)
-        return load_recipe(TINY)
+        raise RecipeError(f"asked for {name}")
 
     monkeypatch.setattr(train_model, "load_recipe", load)
-    for settings in ({}, {"begin_with": "default"}):
-        with pytest.raises(RecipeError):
-            train("sim", "volume", out=tmp_path / "model", **settings)
-    assert asked == ["quick", "finetune"]
+    with pytest.raises(RecipeError, match=f"^asked for {recipe}$"):
+        train("sim", out=tmp_path / "model", **settings)
 
 
 def tensors(folder: Path) -> dict[str, np.ndarray]:
