@@ -37,7 +37,7 @@ MEANINGS = {
 
 
 def help_of(command, columns=100):
-    return CliRunner(env={"COLUMNS": str(columns)}).invoke(cli.app, [*command.split(), "--help"]).output
+    return CliRunner().invoke(cli.app, [*command.split(), "--help"], terminal_width=columns).output
 
 
 def parameters():
@@ -65,8 +65,11 @@ def test_the_manual_has_the_same_words():
 
 
 def test_the_list_of_commands_is_not_cut():
-    text = help_of("", 80)
-    assert "..." not in text.partition("Commands:")[2]
+    for command in ("", "archive"):
+        for columns in (50, 80):
+            text = help_of(command, columns)
+            assert "..." not in text.partition("Commands:")[2]
+            assert max(map(len, text.splitlines())) <= columns
 
 
 def test_the_help_of_the_recipe_names_all_recipes():

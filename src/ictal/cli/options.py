@@ -6,7 +6,7 @@ from functools import partial
 from typing import Any
 
 import typer
-from typer.core import TyperCommand
+from typer.core import TyperCommand, TyperGroup
 
 from ictal.cli.completion import (
     complete_data,
@@ -135,6 +135,16 @@ IN_WORDS = {
 }
 """How the notes that typer makes of defaults and ranges become words."""
 TYPE = re.compile(r" <[^<>]*>$")
+
+
+class Group(TyperGroup):
+    """A group whose help wraps the descriptions of its commands; click cuts them off in narrow terminals."""
+
+    def format_commands(self, ctx: Any, formatter: Any) -> None:
+        """Write a line or more per command."""
+        commands = [self.get_command(ctx, name) for name in self.list_commands(ctx)]
+        with formatter.section("Commands"):
+            formatter.write_dl([(one.name, one.get_short_help_str(limit=200)) for one in commands if one])
 
 
 class Command(TyperCommand):
