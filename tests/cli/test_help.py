@@ -127,6 +127,8 @@ def test_what_is_completed_is_what_there_is():
         ("ictal train sim --arm fus", {"fusion", "fusion-finetuned"}),
         ("ictal ablate sim --arms temporal,spa", {"temporal,spatial"}),
         ("ictal score --formats csv,p", {"csv,parquet"}),
+        ("ictal score --formats csv,c", set()),
+        ("ictal evaluate-events a b --pattern o", set()),
         ("ictal evaluate-events a b --pattern l", {"lpd", "lrda"}),
         ("ictal ablate sim:", {"sim:temporal", "sim:spatial", "sim:joint", "sim:null"}),
         ("ictal experts --le", set()),

@@ -92,4 +92,5 @@ def _beginning(incomplete: str, names: Iterable[str]) -> list[str]:
 
 def _last(incomplete: str, names: Iterable[str]) -> list[str]:
     before, comma, last = incomplete.rpartition(",")
-    return [f"{before}{comma}{name}" for name in _beginning(last, names)]
+    chosen = before.split(",")
+    return [f"{before}{comma}{name}" for name in _beginning(last, names) if name not in chosen]
