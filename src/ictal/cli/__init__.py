@@ -27,13 +27,13 @@ from ictal.cli import (
     train,
     view,
 )
-from ictal.cli.options import Command, Group
+from ictal.cli.options import Command, CommandGroup
 from ictal.cli.screen import EXIT_CODES, FAILED, WRONG_USAGE, say_error
 from ictal.errors import IctalError, UnknownNameError, UsageError, naming_extras, reason
 
 app = typer.Typer(
     name="ictal",
-    cls=Group,
+    cls=CommandGroup,
     help="Predict how experts' votes on critical-care EEG are distributed over six patterns. For research only.",
     epilog=EXIT_CODES,
     no_args_is_help=True,
@@ -42,7 +42,7 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 archive = typer.Typer(
-    name="archive", cls=Group, help="Check, retry or search a scored archive.", no_args_is_help=True
+    name="archive", cls=CommandGroup, help="Check, retry or search a scored archive.", no_args_is_help=True
 )
 
 

@@ -137,7 +137,7 @@ IN_WORDS = {
 TYPE = re.compile(r" <[^<>]*>$")
 
 
-class Group(TyperGroup):
+class CommandGroup(TyperGroup):
     """A group whose help wraps the descriptions of its commands; click cuts them off in narrow terminals."""
 
     def format_commands(self, ctx: Any, formatter: Any) -> None:
