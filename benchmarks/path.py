@@ -25,7 +25,7 @@ PACKAGE = str(Path(ictal.__file__).parent)
 VOCABULARY = ("core/", "errors.py")
 """Types, constants and errors that every package shares; the table counts files with and without them."""
 OPENS_MODEL = ("find_model", "open_engine")
-ENGINE = "scoring/engine.py"
+ENGINES = "scoring/engines/"
 
 
 @dataclass
@@ -62,7 +62,7 @@ class Tracer:
         if event == "call":
             opens = local.get("opening", 0) > 0 or name in OPENS_MODEL
             (self.opening if opens else self.calls)[place, name.replace(".<locals>", "")] += 1
-        elif place == ENGINE and name.endswith("Engine.__call__"):
+        elif place.startswith(ENGINES) and name.endswith("Engine.__call__"):
             self.done = True
 
     def run(self, recording: Path, model: str) -> None:

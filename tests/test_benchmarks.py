@@ -6,7 +6,9 @@ import numpy as np
 import pytest
 import torch
 
+from ictal.io.edf.writer import write_edf
 from ictal.recipes import load_recipe
+from ictal.simulator import simulate_recording
 from ictal.views import Spectrogram, Waveform
 
 
@@ -20,6 +22,17 @@ def row(**changed):
 
     known = {"name": "scoring", "unit": "ms", "ours": (1.0, 2.0, 4.0), "theirs": (30.0, 20.0, 100.0), "target": 20}
     return Row(**known | {"why": "Because."} | changed)
+
+
+def test_the_way_of_the_data_ends_at_the_first_probabilities(tmp_path, monkeypatch, capsys):
+    import path
+
+    write_edf(tmp_path / "x.edf", simulate_recording(1, 0, 0.02))
+    monkeypatch.setattr("sys.argv", ["path.py", str(tmp_path / "x.edf")])
+    path.main()
+    way = capsys.readouterr().out.partition("To find and open the model")[0]
+    assert "io/edf/reader.py" in way
+    assert way.rstrip().endswith("scoring/engines/onnx.py")
 
 
 def test_a_ratio_is_of_rounds_and_not_of_medians():

@@ -49,6 +49,7 @@ def test_dir_shows_the_public_names_without_importing_them():
     )
     subprocess.run([sys.executable, "-c", code], check=True)
     assert {"__name__", "__version__"} <= {*dir(ictal)}
+    assert {name for name in dir(ictal) if not name.startswith("__")} == {*ictal.__all__} - {"__version__"}
 
 
 def test_the_stub_imports_each_name_from_where_it_is_imported():
@@ -91,7 +92,7 @@ def test_mypy_sees_the_types_of_the_public_functions(tmp_path):
         "ictal.core.recording.Recording",
         "ictal.core.recording.Recording",
         "pathlib.Path",
-        "ictal.evaluation.tables.Evaluation",
+        "ictal.evaluation.evaluate.Evaluation",
     ]
     assert said.count("error:") == 1, said
     assert 'Module has no attribute "no_such_name"' in said

@@ -14,6 +14,7 @@ _PUBLIC = {
     "compare": "ictal.evaluation.compare_files:compare",
     "compare_with_experts": "ictal.evaluation.experts:compare_with_experts",
     "describe_model": "ictal.models.hub:describe_model",
+    "errors": "ictal.errors",
     "evaluate": "ictal.experiments.model_evaluation:evaluate_model",
     "evaluate_events": "ictal.scoring.event_scoring:evaluate_files",
     "explain": "ictal.experiments.window_explanation:explain_window",
@@ -52,5 +53,5 @@ def __getattr__(name: str) -> Any:
 
 
 def __dir__() -> list[str]:
-    """Return the public names, including those that are not imported yet."""
-    return sorted({*globals(), *__all__})
+    """Return the public names, including those that are not imported yet, and what every module has."""
+    return sorted({*__all__, *(name for name in globals() if name.startswith("__"))})

@@ -1,4 +1,4 @@
-from ictal import simulator
+from ictal import errors, simulator
 from ictal.archive.query import query_archive
 from ictal.archive.run import retry_archive, score_archive
 from ictal.archive.status import archive_status
@@ -26,6 +26,7 @@ __all__ = [
     "compare",
     "compare_with_experts",
     "describe_model",
+    "errors",
     "evaluate",
     "evaluate_events",
     "explain",

@@ -22,6 +22,7 @@ from ictal.models.arms import ARMS, weighted_averages
 from ictal.recipes import recipe_names
 from ictal.report.results_folder import FORMATS
 from ictal.scoring.engines import ENGINES
+from ictal.scoring.events import EVENT_PATTERNS
 from ictal.simulator import CONTROLS
 from tests.cli.test_streams import all_commands
 from tests.test_docs import GROUP
@@ -36,7 +37,7 @@ MEANINGS = {
 
 
 def help_of(command, columns=100):
-    return CliRunner(env={"COLUMNS": str(columns)}).invoke(cli.app, [*command.split(), "--help"]).output
+    return CliRunner().invoke(cli.app, [*command.split(), "--help"], terminal_width=columns).output
 
 
 def parameters():
@@ -64,8 +65,11 @@ def test_the_manual_has_the_same_words():
 
 
 def test_the_list_of_commands_is_not_cut():
-    text = help_of("", 80)
-    assert "..." not in text.partition("Commands:")[2]
+    for command in ("", "archive"):
+        for columns in (50, 80):
+            text = help_of(command, columns)
+            assert "..." not in text.partition("Commands:")[2]
+            assert max(map(len, text.splitlines())) <= columns
 
 
 def test_the_help_of_the_recipe_names_all_recipes():
@@ -104,6 +108,7 @@ def test_options_have_their_old_names_too(tmp_path):
 def test_what_is_completed_is_what_there_is():
     assert (*ARMS, *weighted_averages()) == completion.ARMS
     assert completion.PATTERNS == PATTERNS
+    assert completion.EVENT_PATTERNS == EVENT_PATTERNS
     assert completion.ENGINES == ENGINES
     assert set(completion.FORMATS) == set(FORMATS)
     assert completion.METHODS == METHOD_NAMES
@@ -122,6 +127,8 @@ def test_what_is_completed_is_what_there_is():
         ("ictal train sim --arm fus", {"fusion", "fusion-finetuned"}),
         ("ictal ablate sim --arms temporal,spa", {"temporal,spatial"}),
         ("ictal score --formats csv,p", {"csv,parquet"}),
+        ("ictal score --formats csv,c", set()),
+        ("ictal evaluate-events a b --pattern o", set()),
         ("ictal evaluate-events a b --pattern l", {"lpd", "lrda"}),
         ("ictal ablate sim:", {"sim:temporal", "sim:spatial", "sim:joint", "sim:null"}),
         ("ictal experts --le", set()),

@@ -18,6 +18,7 @@ from ictal.cli import app
 from ictal.errors import RecipeError, RunError
 from ictal.evaluation import calibrate_out_of_fold, fit_calibration, kl_divergence
 from ictal.evaluation.calibration import patient_folds
+from ictal.experiments import train_model
 from ictal.experiments.ablation import ablate
 from ictal.experiments.model_evaluation import evaluate_model
 from ictal.experiments.train_model import train
@@ -41,6 +42,16 @@ STREAMED = [
 ]
 STILL = [f"training.{arm}.learning_rates=[1.0e-12]" for arm in ("temporal", "spatial")]
 """So small a rate that the weights stay as they are."""
+
+
+@pytest.mark.parametrize(("settings", "recipe"), [({}, "quick"), ({"begin_with": "default"}, "finetune")])
+def test_the_default_recipe_is_quick_or_for_fine_tuning_finetune(monkeypatch, tmp_path, settings, recipe):
+    def load(name: str) -> Recipe:
+        raise RecipeError(f"asked for {name}")
+
+    monkeypatch.setattr(train_model, "load_recipe", load)
+    with pytest.raises(RecipeError, match=f"^asked for {recipe}$"):
+        train("sim", out=tmp_path / "model", **settings)
 
 
 def tensors(folder: Path) -> dict[str, np.ndarray]:

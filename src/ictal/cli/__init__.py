@@ -27,12 +27,13 @@ from ictal.cli import (
     train,
     view,
 )
-from ictal.cli.options import Command
+from ictal.cli.options import Command, CommandGroup
 from ictal.cli.screen import EXIT_CODES, FAILED, WRONG_USAGE, say_error
 from ictal.errors import IctalError, UnknownNameError, UsageError, naming_extras, reason
 
 app = typer.Typer(
     name="ictal",
+    cls=CommandGroup,
     help="Predict how experts' votes on critical-care EEG are distributed over six patterns. For research only.",
     epilog=EXIT_CODES,
     no_args_is_help=True,
@@ -40,7 +41,9 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
-archive = typer.Typer(name="archive", help="Check, retry or search a scored archive.", no_args_is_help=True)
+archive = typer.Typer(
+    name="archive", cls=CommandGroup, help="Check, retry or search a scored archive.", no_args_is_help=True
+)
 
 
 def _version(asked: bool) -> None:

@@ -3,7 +3,8 @@
 from collections.abc import Iterable
 from importlib import resources
 
-PATTERNS = ("seizure", "lpd", "gpd", "lrda", "grda", "other")
+EVENT_PATTERNS = ("seizure", "lpd", "gpd", "lrda", "grda")
+PATTERNS = (*EVENT_PATTERNS, "other")
 ARMS = (
     "temporal", "spatial", "both", "features", "fusion", "fusion-finetuned", "volume", "symmetric", "context",
     "KE", "KR", "KER", "SE", "both-weighted", "KE-weighted", "KR-weighted", "KER-weighted", "SE-weighted",
@@ -50,6 +51,11 @@ def complete_pattern(incomplete: str) -> list[str]:
     return _beginning(incomplete, PATTERNS)
 
 
+def complete_event_pattern(incomplete: str) -> list[str]:
+    """Complete the name of a pattern that forms events."""
+    return _beginning(incomplete, EVENT_PATTERNS)
+
+
 def complete_engine(incomplete: str) -> list[str]:
     """Complete the name of an engine."""
     return _beginning(incomplete, ENGINES)
@@ -71,7 +77,7 @@ def complete_weight(incomplete: str) -> list[str]:
 
 
 def complete_page(incomplete: str) -> list[str]:
-    """Complete the name of a stretch of time to draw."""
+    """Complete the part of a window to draw."""
     return _beginning(incomplete, ("centre", "window"))
 
 
@@ -86,4 +92,5 @@ def _beginning(incomplete: str, names: Iterable[str]) -> list[str]:
 
 def _last(incomplete: str, names: Iterable[str]) -> list[str]:
     before, comma, last = incomplete.rpartition(",")
-    return [f"{before}{comma}{name}" for name in _beginning(last, names)]
+    chosen = before.split(",")
+    return [f"{before}{comma}{name}" for name in _beginning(last, names) if name not in chosen]

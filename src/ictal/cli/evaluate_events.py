@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ictal.cli.options import JSON, PATTERN
+from ictal.cli.options import EVENT_PATTERN, JSON
 from ictal.cli.screen import Results, new_table
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ EVENTS = typer.Argument(
 def evaluate_events(
     scores: Annotated[Path, SCORES],
     events: Annotated[Path, EVENTS],
-    pattern: Annotated[str, PATTERN] = "seizure",
+    pattern: Annotated[str, EVENT_PATTERN] = "seizure",
     json_file: Annotated[str | None, JSON] = None,
 ) -> None:
     """Compare events with a reference, by the rules of SzCORE.

@@ -6,9 +6,16 @@ from functools import partial
 from typing import Any
 
 import typer
-from typer.core import TyperCommand
+from typer.core import TyperCommand, TyperGroup
 
-from ictal.cli.completion import complete_data, complete_engine, complete_model, complete_pattern, complete_recipe
+from ictal.cli.completion import (
+    complete_data,
+    complete_engine,
+    complete_event_pattern,
+    complete_model,
+    complete_pattern,
+    complete_recipe,
+)
 from ictal.cli.screen import say
 
 RECIPES = "A recipe that ships with ictal (quick, default, paper or finetune), or a YAML file"
@@ -55,6 +62,12 @@ PATTERN = typer.Option(
     metavar="PATTERN",
     help="seizure, lpd, gpd, lrda, grda or other.",
     autocompletion=complete_pattern,
+)
+EVENT_PATTERN = typer.Option(
+    "--pattern",
+    metavar="PATTERN",
+    help="seizure, lpd, gpd, lrda or grda.",
+    autocompletion=complete_event_pattern,
 )
 JSON = typer.Option("--json", metavar="FILE", help="Write the results as one JSON object; '-' for standard output.")
 
@@ -122,6 +135,16 @@ IN_WORDS = {
 }
 """How the notes that typer makes of defaults and ranges become words."""
 TYPE = re.compile(r" <[^<>]*>$")
+
+
+class CommandGroup(TyperGroup):
+    """A group whose help wraps the descriptions of its commands; click cuts them off in narrow terminals."""
+
+    def format_commands(self, ctx: Any, formatter: Any) -> None:
+        """Write a line or more per command."""
+        commands = [self.get_command(ctx, name) for name in self.list_commands(ctx)]
+        with formatter.section("Commands"):
+            formatter.write_dl([(one.name, one.get_short_help_str(limit=200)) for one in commands if one])
 
 
 class Command(TyperCommand):

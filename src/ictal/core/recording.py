@@ -8,6 +8,7 @@ from typing import Protocol
 import numpy as np
 import numpy.typing as npt
 
+from ictal.core.summary_table import SummaryTable
 from ictal.errors import ReadError
 
 Signal = npt.NDArray[np.float32]
@@ -128,6 +129,19 @@ class Recording:
         if array.ndim != 2 or array.shape[0] != len(channels):
             raise ValueError(f"{len(channels)} channels need an array [channel, time], not {array.shape}")
         return cls(name, tuple(channels), float(rate_hz), array.shape[1], ArraySource(array))
+
+    def _repr_html_(self) -> str:
+        known = {
+            "start": str(self.start or "unknown"),
+            "hours": f"{self.span_s / 3600:.2f}",
+            "sampling rate": f"{self.rate_hz:g} Hz",
+            f"{len(self.channels)} channels": ", ".join(self.channels),
+            "gaps": str(len(self.gaps)),
+            "annotations": str(len(self.annotations)),
+            "notes": "\n".join(self.all_notes),
+        }
+        rows = tuple((name, text) for name, text in known.items() if text)
+        return SummaryTable(("recording", self.name), rows, numbers=False).to_html()
 
     @property
     def all_notes(self) -> tuple[str, ...]:

@@ -58,5 +58,5 @@ class SummaryTable:
 
 def html_of(*parts: str | SummaryTable) -> str:
     """Return paragraphs and tables as HTML, for a notebook."""
-    told = (part.to_html() if isinstance(part, SummaryTable) else f"<p>{escape(part)}</p>" for part in parts)
-    return f"<div>{''.join(told)}</div>"
+    shown = (part.to_html() if isinstance(part, SummaryTable) else f"<p>{escape(part)}</p>" for part in parts)
+    return f"<div>{''.join(shown)}</div>"

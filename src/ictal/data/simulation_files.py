@@ -68,7 +68,7 @@ def simulate(
     patient
         Number of the simulated patient, with `hours`; None: 0.
     progress
-        Told about EEGs or seconds that are written.
+        Called with the EEGs or seconds that are written.
     **changes
         Single fields of `settings`, such as ``seed=1``.
 

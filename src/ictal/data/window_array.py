@@ -139,7 +139,7 @@ def prepare(
             f"{dataset.name}: all {len(table)} windows have more than {settings.max_missing:.0%} missing or flat "
             "samples; standardise.max_missing sets this limit"
         )
-    kept = _kept(table)
+    kept = _usable(table)
     signals = np.load(folder / SIGNALS, mmap_mode="r")[: len(kept)]
     contexts = np.load(context_folder / CONTEXTS, mmap_mode="r")[: len(kept)] if context_folder else None
     table = table[refused].drop(columns="refused").reset_index(drop=True)
@@ -184,7 +184,7 @@ def _build(
 ) -> None:
     """Make what is missing in one pass over the EEGs, since each may have to be simulated."""
     with_windows, with_context = not folder.exists(), context_folder is not None and not context_folder.exists()
-    labels = dataset.outline if with_windows else _kept(pd.read_parquet(folder / TABLE))
+    labels = dataset.outline if with_windows else _usable(pd.read_parquet(folder / TABLE))
     shapes = [WINDOW_SHAPE] * with_windows + [CONTEXT_SHAPE] * with_context
     _check_disk(dataset.name, len(labels), shapes, folder.parent)
     if (labels["eeg_id"] != labels["eeg_id"].shift()).sum() != labels["eeg_id"].nunique():
@@ -214,7 +214,7 @@ def _build(
             windows.finish()
 
 
-def _kept(table: pd.DataFrame) -> pd.DataFrame:
+def _usable(table: pd.DataFrame) -> pd.DataFrame:
     return table[~table["refused"]].drop(columns="refused").reset_index(drop=True)
 
 
@@ -332,5 +332,5 @@ class _Eeg:
         return {
             "missing_share": float(shares.mean()),
             "flat_electrodes": int((shares == 1).sum()),
-            "made_up_share": excerpt.made_up / self.geometry.needed,
+            "made_up_share": excerpt.n_padded / self.geometry.needed,
         }

@@ -45,9 +45,9 @@ class TrainSettings(Settings):
 
 def train(
     data: str,
-    arm: str | None,
-    recipe: Recipe | str,
-    out: str | Path,
+    arm: str | None = None,
+    recipe: Recipe | str | None = None,
+    out: str | Path = "models/model",
     settings: TrainSettings | None = None,
     *,
     progress: Progress = silent,
@@ -58,14 +58,13 @@ def train(
     Parameters
     ----------
     data
-        As in `ablate`. With a stream, `data` is 'sim'; its windows are then used only for the KL after each epoch and
-        for the recipe's calibration.
+        As in `ablate`; 'sim' with a stream. Its windows then serve only the KL after each epoch and the calibration.
     arm
         An average trains its parts one after the other and saves them as one model, and so does a recipe with several
         seeds. None: the arm of the model to begin with, else the only arm that the recipe trains, the average of all
         that it trains, or 'both'.
     recipe
-        As in `ablate`; its folds and test share are not used.
+        As in `ablate`; folds and test share are not used. None: 'finetune' with a model to begin with, else 'quick'.
     out
         The model's folder. If it contains part of the same training, the training is resumed.
     settings
@@ -87,6 +86,7 @@ def train(
         disagrees with the model to begin with.
     """
     settings = (settings or TrainSettings()).changed(changes)
+    recipe = recipe or ("finetune" if settings.begin_with else "quick")
     recipe = load_recipe(recipe) if isinstance(recipe, str) else recipe
     plan = _plan_from_model(arm, recipe, settings) if settings.begin_with else _plan_from_recipe(arm, recipe)
     check_stream(data, plan.parts, plan.recipe)

@@ -34,7 +34,7 @@ def explain_window(
     Parameters
     ----------
     model, data, recipe
-        As in `evaluate_model`.
+        As in `ictal.evaluate`.
     window_id
         Id of the window in the data set's labels.
     pattern, methods

@@ -195,7 +195,7 @@ class Channels:
 
     def referential(self) -> ChannelMapping:
         """Return the mapping of the electrodes that were recorded against references."""
-        return self._wired(self.electrodes)
+        return self._mapping_of(self.electrodes)
 
     def bipolar(self) -> ChannelMapping | None:
         """Return the mapping of derivations, or None if they connect no two electrodes."""
@@ -205,7 +205,7 @@ class Channels:
                 edges[edge[:2]] = edge
         groups = [group for group in groups_of(edges.values()) if len(group & {*ELECTRODES}) > 1]
         used = [edge for edge in edges.values() if any(edge.anode in group for group in groups)]
-        return self._wired(used) if used else None
+        return self._mapping_of(used) if used else None
 
     def joined(self) -> ChannelMapping | None:
         """Return the referential mapping with the fewest channels that connect its groups; None if none does."""
@@ -218,9 +218,9 @@ class Channels:
                 groups.append({edge.anode, edge.cathode}.union(*touched))
                 used.append(edge)
         kept = _without_ends(used)
-        return self._wired(kept) if self.electrodes and len(kept) > len(self.electrodes) else None
+        return self._mapping_of(kept) if self.electrodes and len(kept) > len(self.electrodes) else None
 
-    def _wired(self, edges: Sequence[Edge]) -> ChannelMapping:
+    def _mapping_of(self, edges: Sequence[Edge]) -> ChannelMapping:
         """Solve for the potentials of the electrodes, by least squares."""
         groups = sorted(groups_of(edges), key=lambda group: min(CHANNELS.index(name) for name in group & {*CHANNELS}))
         nodes = sorted({name for edge in edges for name in edge[:2]})

@@ -48,7 +48,7 @@ def at_limits(samples: Signal, limits: list[tuple[float, float]]) -> Marks:
 
 
 def flat_runs(samples: Signal, least: int) -> Marks:
-    """Mark stretches of at least `least` equal samples, [channel, time]."""
+    """Mark runs of at least `least` equal samples, [channel, time]."""
     flat = np.zeros(samples.shape, dtype=bool)
     step = max(1, least // 8)
     for row, values in enumerate(samples):
@@ -61,7 +61,7 @@ def flat_runs(samples: Signal, least: int) -> Marks:
 
 
 def _may_be_flat(few: Signal) -> bool:
-    """Say whether seven samples in a row are equal, as in every flat stretch: this quick check saves a full pass."""
+    """Say whether seven samples in a row are equal, as in every flat run: this quick check saves a full pass."""
     alike = few[1:] == few[:-1]
     same = np.convolve(alike, np.ones(6, dtype=int), "valid") if len(alike) >= 6 else np.ones(1)
     return bool((same >= 6).any()) or len(alike) < 6

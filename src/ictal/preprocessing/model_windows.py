@@ -28,7 +28,7 @@ class ModelWindow:
     ----------
     window
         [20, 10000], standardised, completed where the recording does not fill it.
-    made_up
+    n_padded
         How many samples that the model sees were filled in, since the recording does not have them.
     gone, start
         [20, time]: which samples of a chunk of the recording are missing or flat; and the sample of the chunk at
@@ -38,7 +38,7 @@ class ModelWindow:
     """
 
     window: Signal
-    made_up: int
+    n_padded: int
     gone: npt.NDArray[np.bool_]
     start: int
     geometry: Geometry

@@ -12,7 +12,7 @@ from ictal.evaluation import MEASURES, Comparison, Difference, LearningCurve
 from ictal.report import ablation_figures, verdicts
 from ictal.report.html_page import page
 
-MOST_BESIDE = 4
+MOST_SIDE_BY_SIDE = 4
 """At most this many arms are drawn side by side in one row of a figure."""
 
 
@@ -93,7 +93,7 @@ def _figures(
 ) -> dict[str, str | list[str] | None]:
     """Draw everything, by the name that the template uses; None where there is nothing to draw."""
     comparison, arms = report.comparison, report.comparison.arms
-    beside = len(arms) <= MOST_BESIDE
+    few = len(arms) <= MOST_SIDE_BY_SIDE
     drawings: dict[str, str | list[str] | None] = {
         "arms": ablation_figures.arms_figure(comparison),
         "histories": ablation_figures.histories_figure(report.histories) if report.histories else None,
@@ -104,9 +104,9 @@ def _figures(
         "confusions": [
             ablation_figures.confusion_figure(arm, "cv") for arm in sorted(arms, key=lambda arm: arm.cv.value)
         ],
-        "patterns": ablation_figures.groups_figure(arms, "cv", "per_pattern") if beside else None,
-        "strata": ablation_figures.groups_figure(arms, "cv", "per_stratum") if beside else None,
-        "groups": None if beside else ablation_figures.groups_matrix(arms, "cv"),
+        "patterns": ablation_figures.groups_figure(arms, "cv", "per_pattern") if few else None,
+        "strata": ablation_figures.groups_figure(arms, "cv", "per_stratum") if few else None,
+        "groups": None if few else ablation_figures.groups_matrix(arms, "cv"),
         "pairs": ablation_figures.pairs_figure(comparison, "cv") if len(arms) > 2 else None,
     }
     if report.learning_curve:

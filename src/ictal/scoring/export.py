@@ -64,7 +64,7 @@ class ContextModel(WholeModel):
 
 
 class WavenetFrames(nn.Module):
-    """A piece of a recording [1, 20, time] to the features of a WaveNet over time, [filters x chain, time]."""
+    """A chunk of a recording [1, 20, time] to the features of a WaveNet over time, [filters x chain, time]."""
 
     def __init__(self, network: Wavenet) -> None:
         super().__init__()
@@ -90,7 +90,7 @@ class WavenetHead(nn.Module):
 
 
 class ImageColumns(nn.Module):
-    """Pieces of a recording [batch, 20, time] to the columns of their images, [batch, 4, n_mels, column]."""
+    """Chunks of a recording [batch, 20, time] to the columns of their images, [batch, 4, n_mels, column]."""
 
     def __init__(self, view: Spectrogram) -> None:
         super().__init__()
@@ -285,7 +285,7 @@ def _compare(module: nn.Module, graph: _Graph, part: Path) -> None:
 
 
 def _noise(graph: _Graph) -> dict[str, Tensor]:
-    """Return noise of another shape than the graph was traced with: more windows, or a longer piece."""
+    """Return noise of another shape than the graph was traced with: more windows, or a longer chunk."""
     generator = torch.Generator().manual_seed(0)
     found = {}
     for name, example in graph.inputs.items():

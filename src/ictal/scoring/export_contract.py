@@ -72,14 +72,14 @@ class Input(Settings):
     seen_s: float = WINDOW_S
 
     @property
-    def looks_at(self) -> list[Derivation]:
-        """The derivations, parsed."""
+    def derivations_seen(self) -> list[Derivation]:
+        """The derivations, as objects."""
         return [derivation(name) for name in self.derivations]
 
     @property
     def needs(self) -> Needs:
         """What a recording must have."""
-        return Needs(tuple(self.looks_at), self.seen_s)
+        return Needs(tuple(self.derivations_seen), self.seen_s)
 
 
 class Contract(Input):

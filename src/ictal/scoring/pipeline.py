@@ -21,7 +21,6 @@ import pandas as pd
 from pydantic import Field, field_validator
 
 from ictal import __version__
-from ictal.core.montage import derivation
 from ictal.core.predictions import PROBABILITY_COLUMNS
 from ictal.core.progress import Progress, silent
 from ictal.core.recording import Recording
@@ -136,12 +135,12 @@ def score(
     IctalError
         If the file cannot be read, lacks what the model needs, or is too short.
     """
-    begun = time.perf_counter()
+    started = time.perf_counter()
     settings = settings.changed(changes)
     opened = as_recording(recording, accept_doubtful=settings.accept_doubtful)
     engine = _engine(model, settings)
     contract = engine.contract
-    mapping = map_channels(opened, [derivation(name) for name in contract.derivations], settings.interpolate)
+    mapping = map_channels(opened, contract.derivations_seen, settings.interpolate)
     runs = recorded_runs(opened, mapping, contract.standardise.fill)
     check_unit(sample_of(opened, mapping), opened.name)
     geometry = Geometry(contract.seen_s, contract.standardise.short)
@@ -150,15 +149,15 @@ def score(
         raise ReadError(f"{opened.name}: {too_short(opened, geometry)}")
     done_s, parts, first_s = list(accumulate(chunk.seconds for chunk in chunks)), [], 0.0
     with closing(read_ahead([partial(chunk.read, contract) for chunk in chunks])) as read:
-        for chunk, so_far_s, (piece, plain) in zip(chunks, done_s, read, strict=True):
-            parts.append(score_chunk(chunk, piece, plain, engine, settings.quality))
-            first_s = first_s or time.perf_counter() - begun
+        for chunk, so_far_s, (batch, plain) in zip(chunks, done_s, read, strict=True):
+            parts.append(score_chunk(chunk, batch, plain, engine, settings.quality))
+            first_s = first_s or time.perf_counter() - started
             progress("scoring", so_far_s, done_s[-1])
             if on_scores:
                 on_scores(parts[-1])
     frame = pd.concat(parts, ignore_index=True)
     info = RecordingInfo.of(opened, mapping, _notes(mapping, runs, frame, geometry))
-    seconds = {"first_scores": round(first_s, 2), "all": round(time.perf_counter() - begun, 2)}
+    seconds = {"first_scores": round(first_s, 2), "all": round(time.perf_counter() - started, 2)}
     return Scores(frame, info, _manifest(engine, settings, seconds))
 
 
@@ -243,10 +242,10 @@ def read_ahead(jobs: Sequence[Callable[[], Job]]) -> Generator[Job, None, None]:
 
 
 def score_chunk(
-    chunk: Chunk, piece: WindowBatch, plain: Resampled, engine: Engine, quality: QualitySettings
+    chunk: Chunk, batch: WindowBatch, plain: Resampled, engine: Engine, quality: QualitySettings
 ) -> pd.DataFrame:
     """Return the rows of the windows of a chunk; those of too low quality get no prediction."""
-    probabilities = engine(piece).probabilities
+    probabilities = engine(batch).probabilities
     starts = [start - chunk.offset for start in chunk.starts]
     onset_s = chunk.run.onset_s + chunk.offset / RATE_HZ
     rows = describe_windows(plain, chunk.run.mapping, starts, onset_s, chunk.geometry, quality)
@@ -268,9 +267,9 @@ def _notes(
         seconds = sum(run.n_samples for run in short) / RATE_HZ
         plural = "" if len(short) == 1 else "s"
         notes.append(f"too short to be scored: {len(short)} run{plural} between gaps, {seconds:.0f} s in all")
-    made_up = float(frame["made_up_s"].max())
-    if made_up:
-        notes.append(f"shorter than {geometry.seen_s:g} s: {made_up:g} s of what the model sees are filled in")
+    filled_s = float(frame["made_up_s"].max())
+    if filled_s:
+        notes.append(f"shorter than {geometry.seen_s:g} s: {filled_s:g} s of what the model sees are filled in")
     refused = int((frame["reason"] != "").sum())
     if refused:
         notes.append(f"{refused} of {len(frame)} windows have no prediction because of low quality")

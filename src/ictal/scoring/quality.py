@@ -163,8 +163,8 @@ def _seen(
 def _is_line(power: Signal, hertz: int, least_uv: float) -> Marks:
     """Say where a frequency stands out from the EEG and its neighbours: muscle is equally large on both sides."""
     line = _rms(power, hertz - 1, hertz + 1)
-    beside = _rms(power, hertz - 4, hertz - 2) + _rms(power, hertz + 2, hertz + 4)
-    return (line > least_uv) & (line > _rms(power, 1, 20)) & (line > beside)
+    neighbours = _rms(power, hertz - 4, hertz - 2) + _rms(power, hertz + 2, hertz + 4)
+    return (line > least_uv) & (line > _rms(power, 1, 20)) & (line > neighbours)
 
 
 def _framed(channels: npt.NDArray, length: int) -> npt.NDArray:  # type: ignore[type-arg]

@@ -49,7 +49,7 @@ def spread_of(frame: pd.DataFrame) -> npt.NDArray[np.float64]:
 
     It is 0 where the model is sure of one pattern, and 5/6 where it gives one sixth to each. It is not the share of
     pairs of experts who would disagree: a model that does not know which way a panel leans spreads its prediction,
-    though the panel may be of one mind.
+    though the panel may agree.
     """
     return np.asarray(1 - (frame[list(PROBABILITY_COLUMNS)].to_numpy(dtype=np.float64) ** 2).sum(axis=1))
 
@@ -128,8 +128,8 @@ class Scores:
     def write(self, path: str | Path, *, synced: bool = False) -> None:
         """Write table, recording and manifest as one Parquet file, whole or not at all; see `atomic_write`."""
         table = pa.Table.from_pandas(self.frame, preserve_index=False)
-        kept = {"recording": self.recording.model_dump(mode="json"), "manifest": self.manifest}
-        metadata = {**(table.schema.metadata or {}), METADATA: json.dumps(kept).encode()}
+        saved = {"recording": self.recording.model_dump(mode="json"), "manifest": self.manifest}
+        metadata = {**(table.schema.metadata or {}), METADATA: json.dumps(saved).encode()}
         with atomic_write(Path(path), synced=synced) as part:
             pq.write_table(table.replace_schema_metadata(metadata), part)
 
@@ -144,8 +144,8 @@ class Scores:
         """
         try:
             table = pq.read_table(path)
-            kept = json.loads((table.schema.metadata or {})[METADATA])
-            info, manifest = RecordingInfo.model_validate(kept["recording"]), dict(kept["manifest"])
+            saved = json.loads((table.schema.metadata or {})[METADATA])
+            info, manifest = RecordingInfo.model_validate(saved["recording"]), dict(saved["manifest"])
         except (OSError, pa.ArrowException) as error:
             raise TableError(f"{path}: cannot be read as Parquet: {reason(error)}") from error
         except (KeyError, TypeError, ValueError) as error:

@@ -171,7 +171,7 @@ def render(rng: np.random.Generator, pattern: Pattern, head: HeadModel, n_sample
         )
     time = np.arange(n_samples) / RATE_HZ
     cycles = _cycles(rng, pattern, begin, end, max(begin, 0.0), min(end, duration_s))
-    there = _there(rng, pattern, n_samples)
+    there = _presence(rng, pattern, n_samples)
     growing = 1 - pattern.growth * (1 - np.clip((time - begin) / (end - begin), 0, 1))
     wave, clean = _wave(rng, pattern, cycles, n_samples)
     wave = wave * there * growing
@@ -206,7 +206,7 @@ def _cycles(
     return np.array(times)
 
 
-def _there(rng: np.random.Generator, pattern: Pattern, n_samples: int) -> Floats:
+def _presence(rng: np.random.Generator, pattern: Pattern, n_samples: int) -> Floats:
     time = np.arange(n_samples) / RATE_HZ
     ramp = smooth(((time >= pattern.onset_s) & (time <= pattern.offset_s)).astype(np.float64), RATE_HZ // 2)
     if pattern.prevalence >= 0.95:

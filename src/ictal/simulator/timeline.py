@@ -227,7 +227,7 @@ def _block(seed: int, patient: int, index: int) -> Signal:
     total[N_SITES] += _heart(seed, patient, first, last)
     samples = np.vstack([record(person, total[:N_SITES]), total[N_SITES:]])[:, start - first : stop - first]
     # The remaining artifacts act on each sample alone; the generator is for missing samples, which do not occur here.
-    return _kept(damage(np.random.default_rng(0), faults, samples))
+    return _read_only(damage(np.random.default_rng(0), faults, samples))
 
 
 def _add_overlap(target: Signal, start: int, piece: Signal, at: int, *, add: bool = True) -> None:
@@ -238,11 +238,11 @@ def _add_overlap(target: Signal, start: int, piece: Signal, at: int, *, add: boo
         part[...] = piece[:, low - at : high - at] + (part if add else 0)
 
 
-def _kept(samples: npt.ArrayLike) -> Signal:
+def _read_only(samples: npt.ArrayLike) -> Signal:
     """Return samples for a cache: float32 and read-only."""
-    kept = np.ascontiguousarray(samples, dtype=np.float32)
-    kept.flags.writeable = False
-    return kept
+    made = np.ascontiguousarray(samples, dtype=np.float32)
+    made.flags.writeable = False
+    return made
 
 
 @lru_cache(maxsize=3)
@@ -264,7 +264,7 @@ def _state(seed: int, patient: int, number: int) -> Signal:
     rise = np.sin(np.pi / 2 * (np.arange(n_fade) + 0.5) / n_fade).astype(np.float32)
     samples[:, :n_fade] *= rise
     samples[:, -n_fade:] *= rise[::-1]
-    return _kept(samples)
+    return _read_only(samples)
 
 
 @lru_cache(maxsize=4)
@@ -291,14 +291,14 @@ def _episode(seed: int, patient: int, number: int) -> Signal:
     (unit,) = relative_strength(signal[:, middle], _rest(seed, patient))
     gain = episode.pattern.strength / unit
     signal *= np.float32(gain) * envelope(rng, n_samples, WAXING_S, WAXING)
-    return _kept(signal)
+    return _read_only(signal)
 
 
 @lru_cache(maxsize=4)
 def _rest(seed: int, patient: int) -> Signal:
     """Return the patient's usual background, to which the strength of patterns is relative, [21, 10 s], µV."""
     person, rng = patient_of(seed, patient), np.random.default_rng((seed, patient, 0, _REST))
-    return _kept(background(rng, person.background, person.head, State(), CENTRE_SAMPLES))
+    return _read_only(background(rng, person.background, person.head, State(), CENTRE_SAMPLES))
 
 
 def _heart(seed: int, patient: int, start: int, stop: int) -> Floats:

@@ -18,7 +18,7 @@ from ictal.distributed import n_processors
 Batch = tuple[Tensor, Tensor | None, Tensor, Tensor]
 """Windows [batch, 20, 10000], contexts [batch, 4, 100, 300] or None, votes [batch, 6] and weights [batch]."""
 
-Pieces = tuple[Tensor, list[int], Tensor]
+PackedBatch = tuple[Tensor, list[int], Tensor]
 """What workers return: the signals of a batch, concatenated [20, time], their boundaries, and targets [batch, 6]. It
 has a quarter of the samples of the windows."""
 
@@ -39,19 +39,19 @@ def few_threads() -> Iterator[None]:
 
 
 @dataclass(frozen=True)
-class Simulated(Dataset[Pieces]):
+class Simulated(Dataset[PackedBatch]):
     """The windows of one epoch of a stream."""
 
     stream: Stream
     epoch: int
 
-    def __getitems__(self, numbers: list[int]) -> Pieces:
+    def __getitems__(self, numbers: list[int]) -> PackedBatch:
         """Simulate a batch."""
         signals, targets = zip(*(self.stream.window(self.epoch, number) for number in numbers), strict=True)
         ends = np.cumsum([signal.shape[1] for signal in signals])[:-1].tolist()
         return torch.from_numpy(np.concatenate(signals, axis=1)), ends, torch.from_numpy(np.stack(targets))
 
-    def __getitem__(self, number: int) -> Pieces:
+    def __getitem__(self, number: int) -> PackedBatch:
         return self.__getitems__([number])
 
 
@@ -90,15 +90,15 @@ class StreamLoader:
         )
         made = iter(loader)
         for number in range(len(batches)):
-            pieces = next(made)
+            packed = next(made)
             if number == len(batches) - 1:
                 next(made, None)  # ends the workers here; in a destructor, Ctrl-C would be lost
-            yield _windows(pieces, self.stream.standardise.short)
+            yield _windows(packed, self.stream.standardise.short)
 
 
-def _windows(pieces: Pieces, short: ShortPolicy) -> Batch:
+def _windows(packed: PackedBatch, short: ShortPolicy) -> Batch:
     """Cut the signals of a batch to windows."""
-    signals, ends, targets = pieces
+    signals, ends, targets = packed
     parts = np.split(signals.numpy(), ends, axis=1)
     windows = np.stack([cut(part, 0, short)[0] for part in parts])
     return torch.from_numpy(windows), None, targets, torch.ones(len(targets))

@@ -114,7 +114,7 @@ class Pyramid:
             self._where = where
             for piece in range(self.n_pieces):
                 check()
-                for file, level in zip(files, self._made(piece), strict=True):
+                for file, level in zip(files, self._levels_of(piece), strict=True):
                     file.write(level.tobytes())
                 self.n_ready = piece + (
                     piece + 1 < self.n_pieces
@@ -126,7 +126,7 @@ class Pyramid:
             self._where, self.n_ready = self.folder, self.n_pieces
         _forget(self.folder.parent)
 
-    def _made(self, piece: int) -> list[Halves]:
+    def _levels_of(self, piece: int) -> list[Halves]:
         """Return the levels of a piece, [trace, bin, 2] each."""
         rate_hz = self.recording.rate_hz
         first, last = (round((piece + end) * self.piece_s * rate_hz) for end in (0, 1))

@@ -27,7 +27,7 @@ GIGABYTE = 1 << 30
 MEMORY, DISK, CPU_S, WALL_S = 4 * GIGABYTE, 16 * GIGABYTE, 300, 600
 """Limits of the parser: address space, size of its output, and time."""
 CHUNK = 1 << 20
-PIECE_S = 60.0
+CHUNK_S = 60.0
 LONGEST_NAME = 80
 
 

@@ -12,7 +12,7 @@ from ictal.core.recording import Recording
 from ictal.errors import IctalError
 from ictal.io import open_recording
 from ictal.web.parent_watch import end_with_input
-from ictal.web.upload import CPU_S, DISK, MEMORY, PIECE_S
+from ictal.web.upload import CHUNK_S, CPU_S, DISK, MEMORY
 
 
 def limit() -> None:
@@ -32,11 +32,11 @@ def limit() -> None:
 
 def convert(recording: Recording, samples: Path) -> dict[str, Any]:
     """Write the samples as [time, channel], float32, and return the rest of the recording as plain values."""
-    step = max(1, round(PIECE_S * recording.rate_hz))
+    step = max(1, round(CHUNK_S * recording.rate_hz))
     with samples.open("wb") as file:
         for start in range(0, recording.n_samples, step):
-            piece = recording.read(start, min(start + step, recording.n_samples))
-            np.ascontiguousarray(piece.T).astype("<f4").tofile(file)
+            chunk = recording.read(start, min(start + step, recording.n_samples))
+            np.ascontiguousarray(chunk.T).astype("<f4").tofile(file)
     return {
         "name": recording.name,
         "channels": recording.channels,

@@ -89,11 +89,11 @@ class Viewer:
             return self.library[item.id]
         self.workers["hashing"].do(item.identify)
         content = item.content_if_quick
-        scores = find_scores(item.recording, self._kept(path), self._weights, path, content)
+        scores = find_scores(item.recording, self._possible_scores(path), self._weights, path, content)
         if scores is not None and content_of(scores) in (None, content):
             item.finish(scores)
         else:
-            self.workers["scoring"].do(lambda: self._score(item, look_again=scores is not None))
+            self.workers["scoring"].do(lambda: self._score(item, search_again=scores is not None))
         pyramid = self._pyramids[item.id] = Pyramid.of(item.id, item.recording, item.montages)
         if not pyramid.complete and item.recording.span_s > LONGEST_PAGE_S:
             self.workers["traces"].do(lambda: pyramid.build(self.workers["traces"].check))
@@ -113,11 +113,11 @@ class Viewer:
             return there, True
         return self.show(path, self._parsers.parse(path, name), title_of(name)), False
 
-    def _score(self, item: Item, *, look_again: bool) -> None:
+    def _score(self, item: Item, *, search_again: bool) -> None:
         """Score a recording, unless existing scores turn out to belong to its content."""
         try:
-            kept = self._kept(item.path) if look_again else []
-            scores = find_scores(item.recording, kept, self._weights, item.path, item.content) if kept else None
+            files = self._possible_scores(item.path) if search_again else []
+            scores = find_scores(item.recording, files, self._weights, item.path, item.content) if files else None
         except IctalError as error:
             item.fail(str(error))
             return
@@ -230,7 +230,7 @@ class Viewer:
             middles, values = middles_of(frame).tolist(), frame[list(PROBABILITY_COLUMNS)].to_numpy(dtype=np.float64)
             yield from (((item.content, time_s), row) for time_s, row in zip(middles, values, strict=True))
 
-    def _kept(self, path: Path) -> list[Path]:
+    def _possible_scores(self, path: Path) -> list[Path]:
         """Return possible paths of a file's scores: in the results, its folder, and the folder of 'ictal score'."""
         folders = (path.parent, path.parent / results_folder([path]))
         return [*score_paths(self.out, path), *(folder / scores_file(path) for folder in folders)]

@@ -24,7 +24,7 @@ from ictal.io.edf.header import FIELDS, MAIN_BYTES, SIGNAL_BYTES, EdfFile
 from ictal.io.edf.writer import write_edf
 
 TASK = "writing EDF"
-PIECE_BYTES = 1 << 23
+CHUNK_BYTES = 1 << 23
 """Number of bytes copied at a time."""
 LONGEST_FIELD = 80
 """Length of the patient and recording fields."""
@@ -124,7 +124,7 @@ def write_annotated_edf(
 
 def _blocks(file: EdfFile) -> Iterator[tuple[int, Bytes]]:
     """Yield some records at a time, [record, byte], with the number of the first."""
-    step = max(1, PIECE_BYTES // file.record_bytes)
+    step = max(1, CHUNK_BYTES // file.record_bytes)
     with file.path.open("rb") as opened:
         opened.seek(file.header_bytes)
         for first in range(0, file.n_records, step):

@@ -39,7 +39,7 @@ FIELDS = {
 """Width of each field of a signal. The header lists each field for all signals before the next field."""
 ANNOTATIONS = ("EDF ANNOTATIONS", "BDF ANNOTATIONS")
 PLUS = ("EDF+C", "EDF+D", "BDF+C", "BDF+D")
-PIECE_BYTES = 1 << 20
+CHUNK_BYTES = 1 << 20
 """Number of bytes read at a time. More would exceed the CPU cache and take twice as long."""
 # EDF+ 2.2.2: onset, optionally \x15 and a duration, then texts, each ended by \x14. Nine digits are 31 years.
 _TAL = re.compile(rb"(?:\A|\x00)([+-]?\d{1,9}(?:\.\d*)?)(?:\x15([^\x14\x00]*))?\x14([^\x00]*)")
@@ -241,7 +241,7 @@ class EdfFile:
         """
         width = self.bytes_per_sample
         chosen = [self.signals[number] for number in self.annotation_signals]
-        step = max(1, PIECE_BYTES // self.record_bytes)
+        step = max(1, CHUNK_BYTES // self.record_bytes)
         for first in range(0, self.n_records if chosen else 0, step):
             records = self.records(first, min(step, self.n_records - first))
             for number, signal in enumerate(chosen):

@@ -11,7 +11,7 @@ import numpy.typing as npt
 from ictal.core.channel_labels import ELECTRODES, read_labels
 from ictal.core.recording import Annotation, Recording, Signal
 from ictal.errors import ReadError, listed
-from ictal.io.edf.header import PIECE_BYTES, EdfFile, EdfSignal
+from ictal.io.edf.header import CHUNK_BYTES, EdfFile, EdfSignal
 from ictal.io.times import Times, find_joins, layout_of
 
 UNITS_UV = {"uv": 1.0, "microv": 1.0, "microvolt": 1.0, "mv": 1e3, "v": 1e6, "nv": 1e-3}
@@ -49,7 +49,7 @@ class EdfSource:
         per_record = self.signals[0].n_samples
         chosen = range(len(self.signals)) if rows is None else rows
         samples = np.empty((len(chosen), max(stop - start, 0)), dtype=np.float32)
-        step = max(1, PIECE_BYTES // self.file.record_bytes)
+        step = max(1, CHUNK_BYTES // self.file.record_bytes)
         for first in range(start // per_record, -(-stop // per_record), step):
             records = self.file.records(first, min(step, -(-stop // per_record) - first))
             begin = first * per_record

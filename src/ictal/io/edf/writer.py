@@ -18,7 +18,7 @@ from ictal.io.edf.fields import MONTHS
 STEP_UV = 0.1
 DIGITAL = (-32768, 32767)
 """Range of 16-bit numbers: with steps of 0.1 µV, -3276.8 to 3276.7 µV."""
-PIECE_S = 60
+CHUNK_S = 60
 """Seconds read and written at a time."""
 FIRST_START = datetime(1985, 1, 1)
 """The first start that EDF can state. It is written if the start is unknown or the date is out of range."""
@@ -74,7 +74,7 @@ def write_edf(path: Path, recording: Recording, progress: Progress = silent) -> 
                 _succeed(writer.writeAnnotation(note.onset_s, note.duration_s, note.text), path)
             for second, record in enumerate(_records(recording)):
                 _succeed(writer.blockWriteDigitalShortSamples(record), path)
-                if second % PIECE_S == 0:
+                if second % CHUNK_S == 0:
                     progress("writing EDF", second, n_seconds)
         # Closing does not report failed writes; opening compares the size with the header.
         try:
@@ -162,8 +162,8 @@ def _header(label: str, rate_hz: int) -> dict[str, Any]:
 def _records(recording: Recording) -> Iterator[npt.NDArray[np.int16]]:
     """Yield the digital samples of each second, channel after channel."""
     rate_hz = round(recording.rate_hz)
-    for start in range(0, recording.n_samples, PIECE_S * rate_hz):
-        stop = min(start + PIECE_S * rate_hz, recording.n_samples)
+    for start in range(0, recording.n_samples, CHUNK_S * rate_hz):
+        stop = min(start + CHUNK_S * rate_hz, recording.n_samples)
         digital = _digital(recording.read(start, stop), recording, start)
         for record in digital.reshape(len(digital), -1, rate_hz).swapaxes(0, 1):
             yield record.ravel()
