@@ -16,12 +16,12 @@ FILES = typer.Argument(metavar="FILES", help="Tables of predictions, CSV or Parq
 PATIENTS = typer.Option(
     "--patients", metavar="FILE", help="Table with the patient of each EEG, if the tables do not name them."
 )
-AVERAGE = typer.Option("--average", help="Compare the mean of all tables as well.")
-WEIGHTED = typer.Option("--weighted", help="Compare a mean with weights fitted on other patients as well.")
+AVERAGE = typer.Option("--average", help="Also compare the mean of all tables.")
+WEIGHTED = typer.Option("--weighted", help="Also compare a weighted mean, with weights fitted on other patients.")
 WEIGHT = typer.Option(
     "--weight",
     metavar="UNIT",
-    help="What has the same weight: each window, eeg or patient.",
+    help="What has equal weight: each window, eeg or patient.",
     autocompletion=complete_weight,
 )
 ALLOW_PARTIAL = typer.Option("--allow-partial", help="Leave out windows that are not in all tables, with a note.")

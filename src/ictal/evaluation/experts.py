@@ -106,7 +106,7 @@ class PanelComparison:
         return SummaryTable(columns, tuple(rows))
 
     def _repr_html_(self) -> str:
-        medians = f"Median kappa of the experts with the others: {self.expert}; of the model there: {self.model}."
+        medians = f"Median kappa of the experts with the others: {self.expert}; of the model instead: {self.model}."
         return html_of(self.summary(), medians)
 
     def to_json(self) -> dict[str, Any]:
