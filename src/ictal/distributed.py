@@ -110,7 +110,7 @@ class _Attempt(Generic[Job]):
 
 @contextmanager
 def open_cluster(place: Cluster, say: Callable[[str], None] = lambda _: None) -> Iterator["Client"]:
-    """Give a client of a cluster; local workers are started, and end with the block.
+    """Yield a client of a cluster; local workers are started, and end with the block.
 
     Parameters
     ----------
@@ -260,7 +260,7 @@ def spread(
 
 @contextmanager
 def _memory_deaths(client: "Client") -> Iterator[set[str]]:
-    """Give a set to which the addresses of workers that are ended for lack of memory are added."""
+    """Yield a set to which the addresses of workers that are ended for lack of memory are added."""
     topic, deaths = "worker-restart-memory", set[str]()
     client.subscribe_topic(topic, lambda event: deaths.add(event[1]["worker"]))
     try:

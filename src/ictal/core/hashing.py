@@ -78,7 +78,7 @@ def cached_hash(path: Path) -> str | None:
 
 
 def same_file(one: Path, other: Path) -> bool:
-    """Say whether two paths lead to the same file; False if either is missing."""
+    """Return whether two paths lead to the same file; False if either is missing."""
     try:
         return one.samefile(other)
     except OSError:

@@ -108,7 +108,7 @@ def _fits(kind: int, parts: list[Element], order: str) -> bool:
 
 
 def _is_structure(count: int, types: list[int], parts: list[Element], order: str) -> bool:
-    """Say whether the parts are the width of field names, the names, and the fields of each structure."""
+    """Return whether the parts are the width of field names, the names, and the fields of each structure."""
     if len(parts) < 2 or types[:2] != [5, 1] or len(parts[0][1]) != 4:
         return False
     (width,) = struct.unpack(f"{order}I", parts[0][1])

@@ -94,7 +94,7 @@ class ChannelMapping:
         return self.matrix.argmax(axis=1) if plain and self.rows else None
 
     def forms(self, derivation: Derivation) -> bool:
-        """Say whether the voltage between two electrodes is known."""
+        """Return whether the voltage between two electrodes is known."""
         return any({*derivation} <= group for group in self.groups)
 
     def apply(self, samples: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:

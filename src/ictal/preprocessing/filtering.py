@@ -61,7 +61,7 @@ def flat_runs(samples: Signal, least: int) -> Marks:
 
 
 def _may_be_flat(few: Signal) -> bool:
-    """Say whether seven samples in a row are equal, as in every flat stretch: this quick check saves a full pass."""
+    """Return whether seven samples in a row are equal, as in every flat stretch, to save a full pass."""
     alike = few[1:] == few[:-1]
     same = np.convolve(alike, np.ones(6, dtype=int), "valid") if len(alike) >= 6 else np.ones(1)
     return bool((same >= 6).any()) or len(alike) < 6

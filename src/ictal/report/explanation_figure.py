@@ -136,7 +136,7 @@ def _evidence(explanation: Explanation, method: MethodName) -> tuple[Floats, Flo
 
 
 def _reading(explanation: Explanation, method: MethodName) -> str:
-    """Say how to read the figure, or that it must not be read."""
+    """Return a caption that explains the figure, or warns that it must not be interpreted."""
     pattern = PATTERN_TITLES[explanation.pattern]
     if method == "occlusion":
         return (

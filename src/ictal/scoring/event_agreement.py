@@ -160,7 +160,7 @@ class EventEvaluation:
 
     @property
     def left_out(self) -> list[str]:
-        """Say how many events have unknown types; a sentence each for the reference and for the evaluated events."""
+        """Count the events of unknown type, in a sentence each for the reference and for the evaluated events."""
         total = {name: sum(getattr(file, name) for file in self.files) for name in IGNORED}
         types = dict.fromkeys(name for file in self.files for name in file.ignored_types)
         sentences = []

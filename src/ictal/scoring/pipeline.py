@@ -229,7 +229,7 @@ def plan_chunks(runs: Sequence[RecordedRun], step: int, geometry: Geometry) -> l
 
 
 def read_ahead(jobs: Sequence[Callable[[], Job]]) -> Generator[Job, None, None]:
-    """Give the results of jobs in their order; each runs in a second thread while the one before it is used.
+    """Yield the results of jobs in their order; each runs in a second thread while the one before it is used.
 
     Close the iterator to end the thread, for example with `contextlib.closing`.
     """
@@ -259,7 +259,7 @@ def score_chunk(
 def _notes(
     mapping: ChannelMapping, runs: Sequence[RecordedRun], frame: pd.DataFrame, geometry: Geometry
 ) -> list[str]:
-    """Say what was not scored, or not as it is in the file."""
+    """List what was not scored, and what was changed before scoring."""
     notes = []
     if mapping.interpolated:
         notes.append(f"interpolated from other electrodes by spherical splines: {', '.join(mapping.interpolated)}")

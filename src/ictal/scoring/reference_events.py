@@ -201,7 +201,7 @@ def by_key(path: Path, items: Sequence[Some]) -> dict[str, Some]:
 
 
 def names_of(references: dict[str, Reference]) -> str:
-    """Say which recordings a reference names."""
+    """State which recordings a reference names."""
     return f"it names {len(references)} recordings: {listed(references)}"
 
 

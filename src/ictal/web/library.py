@@ -277,7 +277,7 @@ def content_of(scores: Scores) -> str | None:
 
 
 def belong_to_other_file(scores: Scores, path: Path) -> bool:
-    """Say whether scores name another file, which still exists."""
+    """Return whether scores name another file, which still exists."""
     named = Path(scores.recording.name)
     return named.exists() and not same_file(named, path)
 

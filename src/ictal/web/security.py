@@ -34,7 +34,7 @@ def new_token() -> str:
 
 
 def is_loopback(host: str) -> bool:
-    """Say whether only this machine can reach an address."""
+    """Return whether only this machine can reach an address."""
     if host == "localhost":
         return True
     try:
@@ -94,7 +94,7 @@ class Guard:
         return None
 
     def _is_ours(self, name: str) -> bool:
-        """Say whether a name belongs to this server; addresses are accepted, since DNS cannot redirect them."""
+        """Return whether a name belongs to this server; addresses are accepted, since DNS cannot redirect them."""
         if name in self.names:
             return True
         try:
@@ -109,7 +109,7 @@ class Guard:
 
 
 def _is_same(headers: Headers, host: str) -> bool:
-    """Say whether a request comes from a page of this server, or from no page."""
+    """Return whether a request comes from a page of this server, or from no page."""
     origin = headers.get("origin")
     return origin is None or origin.lower() in (f"http://{host.lower()}", f"https://{host.lower()}")
 

@@ -162,7 +162,7 @@ class Votes:
 
     @contextmanager
     def _open(self) -> Iterator[sqlite3.Connection]:
-        """Give a new connection; its changes are one transaction."""
+        """Yield a new connection; its changes are one transaction."""
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
             database = sqlite3.connect(self.path, timeout=WAIT_S)
