@@ -32,7 +32,7 @@ def compare(
     columns
         What the files call their columns.
     progress
-        Told about each file.
+        Called for each file.
     **options
         See `compare_tables`, such as ``average=True``.
 

@@ -50,7 +50,7 @@ class ChannelMapping:
         [20, row]: the weights of the channels in each of `montage.CHANNELS`. Voltages are known only between
         electrodes of one group. Zero is the reference of the group or, without a reference, the group's mean.
     ends
-        [20, row]: which electrodes are unreliable while a channel is: those formed from it; in a bipolar recording,
+        [20, row]: which electrodes are unreliable where a channel is: those formed from it; in a bipolar recording,
         those at its two ends (voltages between others of the group may still be right); and for a channel that
         connects references, the whole group.
     groups

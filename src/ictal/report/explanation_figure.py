@@ -147,9 +147,11 @@ def _reading(explanation: Explanation, method: MethodName) -> str:
     found = explanation.gradients
     check = f"Shares add up within {abs(found.gap):.3f} nats."
     if not found.complete:
-        check = f"Do not read: the shares differ from the sum that they should have by {abs(found.gap):.2f} nats."
+        check = (
+            f"Do not interpret this map: the shares miss the sum that they should have by {abs(found.gap):.2f} nats."
+        )
     elif not found.readable:
-        check = "Do not read: silence resembles the pattern more than this window does."
+        check = "Do not interpret this map: silence resembles the pattern more than this window does."
     return (
         f"Orange is evidence for {pattern}, blue against it: shares of the change in log probability, "
         f"{_short(found.difference)} nats, from silence\n(probability {found.silence:.2f}) to this window. {check}"

@@ -147,8 +147,8 @@ def way_in_words(way: Way) -> str:
     """State how much of the distance from the prior to the floor an arm covers."""
     where = SPLITS[way.split]
     if way.estimate is None:
-        return f"{way.arm} {where}: prior and floor are too close to each other to say how far it has come."
-    text = f"{way.arm} is {way.estimate.value:.0%} of the way from prior to floor {where}"
+        return f"{way.arm} {where}: the prior and the floor are too close to each other to place it between them."
+    text = f"{way.arm} is {way.estimate.value:.0%} of the way from the prior to the floor {where}"
     if way.estimate.interval is None:
         return f"{text}; there are too few patients for an interval."
     low, high = way.estimate.interval
@@ -197,6 +197,6 @@ def sanity_in_words(sanity: "Sanity") -> str:
     verdict = (
         "it changes with the weights, as it should"
         if sanity.differs
-        else "it hardly changes, so it may show the EEG and not the model"
+        else "it hardly changes, so it may reflect the EEG rather than the model"
     )
     return f"Rank correlation with an explanation under random weights {sanity.correlations[-1]:+.2f}: {verdict}."
