@@ -1,6 +1,6 @@
-"""Score a recording: from a file, or from what MNE read, to scores over time.
+"""Score a recording: from a file or an MNE object to scores over time.
 
-The data take one way: a recording is opened, its channels are mapped to electrodes, and its gapless runs are divided
+The steps are: a recording is opened, its channels are mapped to electrodes, and its gapless runs are divided
 into chunks of windows. Each chunk is read, standardised and given to an engine, which returns probabilities; quality
 and spectra are added afterwards. Memory does not grow with the length of the recording.
 """
@@ -270,7 +270,7 @@ def _notes(
         notes.append(f"too short to be scored: {len(short)} run{plural} between gaps, {seconds:.0f} s in all")
     made_up = float(frame["made_up_s"].max())
     if made_up:
-        notes.append(f"shorter than {geometry.seen_s:g} s: {made_up:g} s of what the model sees are filled in")
+        notes.append(f"shorter than {geometry.seen_s:g} s: {made_up:g} s of the model's input are filled in")
     refused = int((frame["reason"] != "").sum())
     if refused:
         notes.append(f"{refused} of {len(frame)} windows have no prediction because of low quality")

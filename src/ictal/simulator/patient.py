@@ -198,7 +198,7 @@ def _pattern(rng: np.random.Generator, patient: Patient, at: dict[str, float], d
 def _presence(rng: np.random.Generator, named: float, periodic: float) -> tuple[float, float, float]:
     """Return strength, prevalence and jitter of the rate.
 
-    One of the three is at fault where raters hesitate to call it a pattern.
+    If raters are in doubt about the pattern, one of the three is the reason.
     """
     strength = NAMED_LIMIT * np.exp(STRENGTH_STEP * max(named, 0.8))
     prevalence = 1.0
@@ -255,7 +255,7 @@ def _times(rng: np.random.Generator, seizure: float, duration_s: float) -> tuple
     middle = duration_s / 2
     if seizure > 0:
         onset, offset = float(rng.uniform(-40, middle - 6)), float(rng.uniform(middle + 6, duration_s + 40))
-        if seizure > 1 and rng.random() < TURNING:  # it begins or ends in view
+        if seizure > 1 and rng.random() < TURNING:  # it begins or ends within the window
             at = middle + float(rng.uniform(-4, 1))
             return (at, offset) if rng.random() < 0.5 else (onset, 2 * middle - at)
         return onset, offset

@@ -36,7 +36,7 @@ class NotYetError(IctalError):
 
 @dataclass
 class Item:
-    """A recording in the viewer, and what is known of it so far.
+    """A recording in the viewer, and what is known about it so far.
 
     Attributes
     ----------

@@ -88,9 +88,9 @@ class Guard:
                 400, f"this server is not called '{host[:80]}'; open the address that 'ictal view' printed"
             )
         if not _is_same(headers, host):
-            return _refusal(403, "a page of another site may not ask this server")
+            return _refusal(403, "pages of other sites may not send requests to this server")
         if path.startswith("/api") and not self._knows(headers.getlist(TOKEN_HEADER)):
-            return _refusal(401, f"the header {TOKEN_HEADER} must hold the token of the address that was printed")
+            return _refusal(401, f"the header {TOKEN_HEADER} must contain the token of the address that was printed")
         return None
 
     def _is_ours(self, name: str) -> bool:

@@ -1,4 +1,4 @@
-"""A page of EEG: channels read, filtered for the eye, made into a montage, and min_max to the screen's width."""
+"""A page of EEG: channels are read, filtered for display, combined into a montage, reduced to the screen's width."""
 
 import json
 from collections.abc import Sequence
