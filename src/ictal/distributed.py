@@ -37,7 +37,7 @@ LOCAL: dict[str, Any] = {
     "distributed.worker.memory.terminate": 0.95,
     # Otherwise a worker that takes long to restart, or dies again, would be given up for good.
     "distributed.deploy.lost-worker-timeout": "1000 days",
-    # Training on a stream starts processes of its own.
+    # Training on a stream starts its own processes.
     "distributed.worker.daemon": False,
 }
 """Dask options for workers on this machine."""

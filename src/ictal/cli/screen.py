@@ -44,7 +44,7 @@ def bar(again: str = "resume", more: Callable[[], str] = str) -> Iterator[Progre
     again
         What repeating the command does after an interruption.
     more
-        Returns what else to show beside the bars.
+        Returns additional text to show next to the bars.
     """
     bars = _bars(more)
     ids: dict[str, TaskID] = {}
@@ -103,7 +103,7 @@ def _interrupts(again: str) -> Iterator[Callable[[], None]]:
     try:
         yield check
     except BaseException:
-        # C code that is interrupted may end with an error of its own: torch.save, "unexpected pos".
+        # C code that is interrupted may end with its own error: torch.save, "unexpected pos".
         if not asked_to_stop.is_set():
             raise
         say(f"Interrupted. Repeat the same command to {again}.")

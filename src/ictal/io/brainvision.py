@@ -177,7 +177,7 @@ def _header(path: Path) -> Header:
 
 
 def _named(header: Header, field: str) -> str:
-    """Return the name of a file from the header; '$b' stands for the header's own name."""
+    """Return the name of a file from the header; '$b' means the header's own name."""
     return PureWindowsPath(header.find("common infos", field).replace("$b", header.path.stem)).name
 
 

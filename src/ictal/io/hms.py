@@ -52,7 +52,7 @@ def read_hms(path: Path) -> Recording:
         head = file.read(40)
     if not head.startswith(MAGIC):
         raise ReadError(
-            f"{path}: is not a Parquet file in spite of its suffix; it starts with {_shown(head)}. "
+            f"{path}: is not a Parquet file despite its suffix; it starts with {_shown(head)}. "
             "Save the table as Parquet (pandas: DataFrame.to_parquet)"
         )
     with _clear_errors(path), pq.ParquetFile(path) as parquet:

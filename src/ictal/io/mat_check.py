@@ -53,7 +53,7 @@ class _DamagedError(ValueError):
 
 
 def _elements(content: memoryview, order: str) -> Iterator[Element]:
-    """Yield type and bytes of each element; short elements have both in one tag of eight bytes."""
+    """Yield the type and bytes of each element; short elements have both in one tag of eight bytes."""
     at = 0
     while at < len(content):
         kind, n_bytes = struct.unpack_from(f"{order}II", content, at)

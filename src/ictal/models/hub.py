@@ -171,7 +171,7 @@ def read_card(name: str | Path, kind: type[AnyCard]) -> tuple[Path, AnyCard]:
 
 
 def check_files(folder: Path) -> None:
-    """Refuse a folder that is not a saved model: a file is missing, or is a link to elsewhere.
+    """Refuse a folder that is not a saved model: a file is missing, or is a link out of the folder.
 
     A model may come from anyone: a link could show one of the reader's own files as the model's card.
 

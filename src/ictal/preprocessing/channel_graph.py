@@ -43,7 +43,7 @@ class ChannelMapping:
     Attributes
     ----------
     kind
-        'referential': each electrode against a reference; 'bipolar': the file holds derivations.
+        'referential': each electrode against a reference; 'bipolar': the file contains derivations.
     rows
         The channels that are read.
     matrix
@@ -258,7 +258,7 @@ class Channels:
 
 
 def _stated_references(recording: Recording, labels: Mapping[int, Label | None]) -> dict[int, str]:
-    """Return by row the references that the file states apart from the labels, if electrodes have different ones."""
+    """Return by row the references stated separately from the labels, if electrodes have different ones."""
     stated = {
         row: find_electrode(text) or "".join(filter(str.isalnum, text.upper()))
         for row, text in enumerate(recording.references)

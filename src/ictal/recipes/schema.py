@@ -145,7 +145,7 @@ class Recipe(Settings):
         return training
 
     def of_seed(self, number: int) -> "Recipe":
-        """Return the recipe for one of several seeds, which also has streams of its own."""
+        """Return the recipe for one of several seeds, which also has its own streams."""
         own = dict(self.training)
         for arm, training in own.items():
             if training.stream:

@@ -199,7 +199,7 @@ def _draw_strip(axes: Axes, seconds: Floats) -> None:
 
 
 def _draw_head(axes: Axes, electrodes: Floats, there: Collection[str]) -> None:
-    """Draw the 19 electrodes from above, the nose up, coloured on a scale of their own with the number in each.
+    """Draw the 19 electrodes from above, nose up, coloured on their own scale, with the number in each.
 
     An electrode that was not recorded is an empty dashed circle.
     """

@@ -79,7 +79,7 @@ def write_annotated_copy(events: Sequence[Event], recording: RecordingInfo, fold
     Raises
     ------
     IctalError
-        If there is no such file, or EDF+ cannot hold its content.
+        If there is no such file, or EDF+ cannot store its content.
     """
     source = Path(recording.name)
     if not source.exists():

@@ -47,7 +47,7 @@ STEP_UNIT_S = 0.5
 FIRST_WINDOWS, WINDOWS = 8, 96
 """Windows of the first chunk, so that first scores come soon, and of every other."""
 ALIGNED_WINDOWS = 4
-"""Chunks hold a multiple of this many windows, so that each begins at a whole frame of 2 s with any step."""
+"""Each chunk has a multiple of this number of windows, so that it begins at a whole frame of 2 s with any step."""
 
 OnScores = Callable[[pd.DataFrame], None]
 """Called with the rows of each chunk as soon as it is scored."""

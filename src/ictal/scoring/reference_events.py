@@ -206,7 +206,7 @@ def names_of(references: dict[str, Reference]) -> str:
 
 
 def _read_text(path: Path) -> pd.DataFrame:
-    """Read a table as text; its index holds the line numbers."""
+    """Read a table as text; its index has the line numbers."""
     separator = "\t" if path.suffix == ".tsv" else ","
     try:
         text = path.read_text(encoding="utf-8-sig")

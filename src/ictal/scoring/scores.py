@@ -38,7 +38,7 @@ COLUMNS = (
     *AEEG_COLUMNS,
     "marks",
 )
-"""Columns of the table; docs/outputs.md says what each holds."""
+"""Columns of the table; docs/outputs.md explains each."""
 
 METADATA = b"ictal"
 """Key of the metadata in a Parquet file of scores: the recording, and how the scores were made."""

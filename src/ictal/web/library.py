@@ -186,7 +186,7 @@ def middle_s(item: Item, number: int) -> float:
 
 
 def model_of(scores: Scores) -> dict[str, Any]:
-    """Return name, arm and warnings of the model that made scores, and how much of a window it sees, if stated."""
+    """Return the name, arm and warnings of the model that made scores, and how much of a window it sees."""
     made = scores.manifest.get("model", {})
     return {
         "name": made.get("name", "unknown"),

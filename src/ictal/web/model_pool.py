@@ -58,7 +58,7 @@ class ModelPool:
             return [], f"There are none: {error}"
 
     def stop(self) -> None:
-        """End the processes that hold models."""
+        """End the processes that run models."""
         for model in self._models.values():
             model.stop()
 
@@ -103,7 +103,7 @@ class _Hashed(ModelSummary):
 
 
 def made_by(scores: Scores) -> tuple[str, str]:
-    """Return weights hash and name of the model that made scores."""
+    """Return the weights hash and name of the model that made scores."""
     made = scores.manifest.get("model", {})
     return str(made.get("weights_sha256", "")), str(made.get("name", "unknown"))
 

@@ -75,7 +75,7 @@ class ModelProcess:
         self._worker.do(lambda: neighbours.add(key, self._features(item, number, wait=True)))
 
     def stop(self) -> None:
-        """End the process that holds the model."""
+        """End the process that runs the model."""
         self._helper.stop()
 
     def _prepare(self) -> None:

@@ -190,7 +190,7 @@ def _interpolated(channels: Signal, missing: npt.NDArray[np.bool_]) -> Signal:
 
 
 def min_max(values: Signal, n_points: int) -> Signal:
-    """Return minimum and maximum in equal parts of time, [trace, point, 2], ignoring NaN.
+    """Return the minimum and maximum in equal parts of time, [trace, point, 2], ignoring NaN.
 
     Parameters
     ----------

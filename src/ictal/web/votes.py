@@ -145,7 +145,7 @@ class Votes:
         return str(found[0])
 
     def of_former_ids(self) -> list[tuple[str, str]]:
-        """Return id and file of each recording whose votes are stored under an id of version 0."""
+        """Return the id and file of each recording whose votes are stored under an id of version 0."""
         with self._open() as database:
             return database.execute(
                 "select distinct recording, file from vote where length(recording) = ? order by recording, file",

@@ -214,12 +214,12 @@ def _ascii(field: bytes | bytearray) -> str:
 
 
 def _patient(text: str) -> str:
-    """Return code, sex, birthdate and name of the patient (EDF+ 2.1.3.3); 'X' means unknown."""
+    """Return the code, sex, birthdate and name of the patient (EDF+ 2.1.3.3); 'X' means unknown."""
     return text if _PATIENT.fullmatch(text) else f"X X X {text.replace(' ', '_') or 'X'}"
 
 
 def _recording(text: str, file: EdfFile) -> str:
-    """Return date, hospital code, technician and equipment (EDF+ 2.1.3.4), and the previous text of the field."""
+    """Return the date, hospital code, technician and equipment (EDF+ 2.1.3.4), and the previous text of the field."""
     if _RECORDING.fullmatch(text):
         return text
     start = file.header_start

@@ -64,7 +64,7 @@ def start_of(main: bytes) -> tuple[datetime | None, list[str]]:
     """Return the start that the header states, and notes if it is unknown or doubtful.
 
     EDF+ states the date twice, and only the recording field has a four-digit year. That date is used if both agree,
-    and if the header's date is invalid or 1985-01-01, which stands for a date out of range.
+    and if the header's date is invalid or 1985-01-01, which means a date out of range.
     """
     written, clock_text = shown(main[168:176]), shown(main[176:184])
     clock = _TRIPLE.fullmatch(clock_text)
