@@ -96,7 +96,7 @@ def reference_notes(mapping: ChannelMapping | None) -> tuple[str, ...]:
     if mapping is None or not mapping.mixed:
         return ()
     lost = [pair for pair in lost_derivations(mapping) if {*pair} <= {*mapping.known}]
-    which = f"the derivations {listed(lost, 20)} cannot be formed" if lost else "the double banana needs none of them"
+    which = f"the derivations {listed(lost, 20)} cannot be formed" if lost else "the double banana does not need them"
     of = f"its electrodes have different references ({_by_reference(mapping)})"
     return (f"{of}, and voltages between these are not known: {which}",)
 

@@ -16,7 +16,7 @@ TRUSTED = 0.5
 
 
 def findings_in_words(day: Day) -> list[str]:
-    """State for each pattern how many events there are, how long, and in which hour most; a sentence each."""
+    """Describe the events of each pattern in a sentence: their number, durations and busiest hour."""
     sentences = [_finding(day, pattern) for pattern in EVENT_PATTERNS if day.events_of(pattern)]
     absent = [
         PATTERN_TITLES[pattern].replace("Seizure", "seizure")

@@ -25,7 +25,7 @@ class MatchSettings(Settings):
     Attributes
     ----------
     before_s, after_s
-        An event is no false alarm if it overlaps a reference event that is extended by these times at both ends.
+        An event is not a false alarm if it overlaps a reference event that is extended by these times at both ends.
     min_overlap
         The share of this extended event that must be covered for it to be found; 0: any overlap.
     merge_s

@@ -63,7 +63,7 @@ class ModelProcess:
         try:
             features = self._features(item, number, wait=False)
         except BusyError as error:
-            return [], f"There are none yet: {error}."
+            return [], f"No similar windows yet: {error}."
         return self._neighbours.nearest(features, voted, (item.content, middle_s(item, number))), READ
 
     def add_voted(self, item: Item, number: int, time_s: float) -> None:
@@ -94,7 +94,7 @@ class ModelProcess:
         try:
             self._neighbours = simulated_neighbours(some, self.weights)
         except IctalError as error:
-            self._note = f"There are none: {error}"
+            self._note = f"No similar windows: {error}"
 
     def _features(self, item: Item, number: int, *, wait: bool) -> Signal:
         def make() -> Signal:
