@@ -30,7 +30,7 @@ CONTROLS = typer.Option("--controls", help="Check the arms on the simulator's co
 LEARNING_CURVE = typer.Option(
     "--learning-curve",
     metavar="ARMS",
-    help="Arms to train also on fewer patients, separated by commas: would more patients help?",
+    help="Arms for a learning curve by number of training patients, separated by commas.",
     autocompletion=complete_arms,
 )
 FOLDS = typer.Option(

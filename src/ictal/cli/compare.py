@@ -21,15 +21,15 @@ WEIGHTED = typer.Option("--weighted", help="Also compare a weighted mean, with w
 WEIGHT = typer.Option(
     "--weight",
     metavar="UNIT",
-    help="What has equal weight: each window, eeg or patient.",
+    help="Unit that has equal weight: window, eeg or patient.",
     autocompletion=complete_weight,
 )
 ALLOW_PARTIAL = typer.Option("--allow-partial", help="Leave out windows that are not in all tables, with a note.")
 WINDOW = typer.Option(
     "--window-columns", metavar="NAMES", help="Columns that identify a window, separated by commas."
 )
-EEG = typer.Option("--eeg-column", metavar="NAME", help="Column of the EEG.")
-PATIENT = typer.Option("--patient-column", metavar="NAME", help="Column of the patient.")
+EEG = typer.Option("--eeg-column", metavar="NAME", help="Column with the ids of EEGs.")
+PATIENT = typer.Option("--patient-column", metavar="NAME", help="Column with the ids of patients.")
 VOTES = typer.Option("--vote-columns", metavar="NAMES", help="Six columns of votes, separated by commas.")
 PROBABILITIES = typer.Option(
     "--probability-columns", metavar="NAMES", help="Six columns of probabilities, in the same order."
