@@ -48,11 +48,11 @@ TRAINED_ON = (
 )
 FAILURES = (
     "It may be underconfident: its best temperature on the 32 real segments is 0.77 [0.57, 1.01], below 1.",
-    "Its KL is higher if a panel is divided between two patterns (0.69) than if nearly all name one (0.38).",
+    "Its KL is higher if a panel is divided between two patterns (0.69) than if nearly all experts name one (0.38).",
     "It often classifies sharply contoured rhythmic delta as periodic discharges.",
-    "It classifies faint patterns in a low-voltage EEG as other, and low-voltage seizures too.",
-    "It misses seizures that are not rhythmic for most of 10 s: it sees only these 10 s, no evolution beyond.",
-    "It was never evaluated on neonates, on intracranial EEG, or with fewer electrodes than the 10-20 system.",
+    "It classifies faint patterns in low-voltage EEG, and low-voltage seizures, as other.",
+    "It misses seizures that are not rhythmic for most of 10 s: it sees only these 10 s, not how they evolve.",
+    "It has not been evaluated on neonates, on intracranial EEG, or with fewer electrodes than the 10-20 system.",
 )
 
 
@@ -67,12 +67,12 @@ def by_length(predictions: Predictions) -> dict[str, Any]:
         there = seconds == length
         patients = frame["patient_id"].to_numpy(object)[there]
         bootstrap = PatientBootstrap(patients, np.ones(there.sum()), 10_000, 0, 0.95)
-        found[f"KL, the {there.sum()} segments of {length} s"] = bootstrap.mean(kl[there])
+        found[f"KL on the {there.sum()} segments of {length} s"] = bootstrap.mean(kl[there])
     return found
 
 
 def best_temperature(predictions: Predictions) -> Estimate:
-    """Return the temperature that fits the votes best; below 1, the model is not confident enough."""
+    """Return the temperature that fits the votes best; below 1, the model is underconfident."""
     votes, probabilities = predictions.votes, predictions.probabilities
     bootstrap = PatientBootstrap(predictions.patients, predictions.weights, 3000)
     codes, counts = bootstrap.draws
@@ -89,34 +89,34 @@ def figures(model: str) -> tuple[list[str], dict[str, float]]:
     rows = {
         "KL against the votes": evaluation.kl,
         **by_length(predictions),
-        "KL of the best constant": evaluation.constant_kl,
-        "model minus constant": evaluation.difference_to_constant,
-        "balanced accuracy over top-voted patterns": evaluation.balanced_accuracy,
-        "the same, any of several that tie being right": evaluation.measures["balanced_accuracy_any"],
-        "AUROC, lateralized against generalized": evaluation.measures["lateralized_auroc"],
-        "AUROC, periodic against rhythmic": evaluation.measures["periodic_auroc"],
-        "best temperature (below 1: not sure enough)": best_temperature(predictions),
+        "KL of the best constant prediction": evaluation.constant_kl,
+        "KL of the model minus that of the constant": evaluation.difference_to_constant,
+        "balanced accuracy for the top-voted pattern": evaluation.balanced_accuracy,
+        "the same, any tied pattern counted as correct": evaluation.measures["balanced_accuracy_any"],
+        "AUROC, lateralized versus generalized": evaluation.measures["lateralized_auroc"],
+        "AUROC, periodic versus rhythmic": evaluation.measures["periodic_auroc"],
+        "best temperature (below 1: underconfident)": best_temperature(predictions),
     }
-    title = "on 32 segments of 31 patients (bdsp-core, ODC-By 1.0), which the simulator was tuned on"
-    lines = [f"| {title} | value, 95 % interval by patient |", "|---|---|"]
+    title = "32 segments of 31 patients (bdsp-core, ODC-By 1.0), on which the simulator was tuned"
+    lines = [f"| {title} | value [95 % confidence interval by patient] |", "|---|---|"]
     lines += [f"| {name} | {value} |" for name, value in rows.items()]
     lines += ["", *of_patterns(evaluation)]
     metrics = {
-        f"{name}, 32 real segments that the simulator was tuned on": round(value.value, 4)
+        f"{name}, 32 real segments on which the simulator was tuned": round(value.value, 4)
         for name, value in rows.items()
     }
     seizures = told(model, scored(load_model(model), SHARED / "seizure"), 10_000, 0)
-    title = "AUROC of the probability of seizure, windows of 10 s (CHB-MIT, EEGMAT), which the simulator was tuned on"
-    lines += ["", f"| {title} | value, 95 % interval by patient |", "|---|---|"]
+    title = "AUROC of the probability of seizure, windows of 10 s (CHB-MIT, EEGMAT), on which the simulator was tuned"
+    lines += ["", f"| {title} | value [95 % confidence interval by patient] |", "|---|---|"]
     for name, words in OTHERS.items():
         value, (low, high) = seizures[f"auroc_{name}"], seizures[f"auroc_{name}_interval"]
-        lines.append(f"| seizures of 8 children against {words} | {value:.3f} [{low:.3f}, {high:.3f}] |")
-        metrics[f"AUROC of seizure against {words}, clips that the simulator was tuned on"] = round(value, 4)
+        lines.append(f"| seizures of 8 children versus {words} | {value:.3f} [{low:.3f}, {high:.3f}] |")
+        metrics[f"AUROC of seizure versus {words}, clips on which the simulator was tuned"] = round(value, 4)
     return lines, metrics
 
 
 def of_patterns(evaluation: Evaluation) -> list[str]:
-    lines = ["| top-voted pattern | segments | KL | accuracy | AUROC against the rest |", "|---|---|---|---|---|"]
+    lines = ["| top-voted pattern | segments | KL | accuracy | AUROC versus the rest |", "|---|---|---|---|---|"]
     for name in PATTERNS:
         group = evaluation.per_pattern[name]
         area = evaluation.measures[f"auroc_{name}"]

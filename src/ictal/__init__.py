@@ -32,9 +32,9 @@ _PUBLIC = {
     "train": "ictal.experiments.train_model:train",
     "view": "ictal.web.view:view",
 }
-"""Where each public name is; the stub beside this file lists the same, with types."""
+"""Module of each public name; the stub `__init__.pyi` lists the same names with their types."""
 _DEPRECATED = {"evaluate_model": "evaluate"}
-"""Former names, which still work, and those of today."""
+"""Deprecated names, which still work, and their replacements."""
 __all__ = [*_PUBLIC, "__version__"]
 
 

@@ -37,7 +37,7 @@ LOCAL: dict[str, Any] = {
     "distributed.worker.memory.terminate": 0.95,
     # Otherwise a worker that takes long to restart, or dies again, would be given up for good.
     "distributed.deploy.lost-worker-timeout": "1000 days",
-    # Training on a stream starts processes of its own.
+    # Training on a stream starts its own processes.
     "distributed.worker.daemon": False,
 }
 """Dask options for workers on this machine."""
@@ -69,8 +69,8 @@ class Cluster:
     def __post_init__(self) -> None:
         if self.scheduler and (self.workers or self.memory):
             raise RunError(
-                f"the scheduler {self.scheduler} has workers of its own; the number of workers and their memory can "
-                "only be set for processes on this machine: give these, or the scheduler"
+                f"the scheduler {self.scheduler} has its own workers; the number of workers and their memory can "
+                "only be set for processes on this machine: give either these or the scheduler"
             )
         if self.memory and _bytes_of(self.memory) < LEAST_MEMORY:
             raise RunError(f"memory per worker is {self.memory}; allowed is at least {LEAST_MEMORY >> 20}MiB")
@@ -110,7 +110,7 @@ class _Attempt(Generic[Job]):
 
 @contextmanager
 def open_cluster(place: Cluster, say: Callable[[str], None] = lambda _: None) -> Iterator["Client"]:
-    """Give a client of a cluster; local workers are started, and end with the block.
+    """Yield a client of a cluster; local workers are started, and end with the block.
 
     Parameters
     ----------
@@ -126,7 +126,7 @@ def open_cluster(place: Cluster, say: Callable[[str], None] = lambda _: None) ->
     RunError
         If no scheduler answers at the address.
     """
-    require("archive", "running jobs side by side", "dask", "distributed")
+    require("archive", "running jobs in parallel", "dask", "distributed")
     import dask
     from distributed import Client, LocalCluster
 
@@ -260,7 +260,7 @@ def spread(
 
 @contextmanager
 def _memory_deaths(client: "Client") -> Iterator[set[str]]:
-    """Give a set to which the addresses of workers that are ended for lack of memory are added."""
+    """Yield a set that collects the addresses of workers that are ended because they need too much memory."""
     topic, deaths = "worker-restart-memory", set[str]()
     client.subscribe_topic(topic, lambda event: deaths.add(event[1]["worker"]))
     try:
@@ -281,7 +281,7 @@ def _scheduler_there(client: "Client") -> Iterator[None]:
     except (CancelledError, OSError):
         gone = True
     if gone:
-        raise RunError("the Dask scheduler is gone; finished jobs are kept: repeat the command to resume")
+        raise RunError("the Dask scheduler was lost; finished jobs are kept: repeat the command to resume")
 
 
 def _n_threads(client: "Client") -> int:

@@ -144,7 +144,7 @@ def require(extra: str, purpose: str, *modules: str) -> None:
 
 @contextmanager
 def naming_extras(purpose: str) -> Iterator[None]:
-    """Raise a `MissingExtraError` where an import in the block fails for lack of an extra; see `require`."""
+    """Raise a `MissingExtraError` if an import in the block fails because an extra is missing; see `require`."""
     try:
         yield
     except ModuleNotFoundError as error:

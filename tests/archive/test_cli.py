@@ -79,7 +79,7 @@ def test_a_query_prints_writes_and_gives_the_same_rows(scored, tmp_path, table):
 
 def test_what_cannot_be_done_is_said(scored):
     top, _, _ = scored
-    with pytest.raises(RunError, match="has workers of its own"):
+    with pytest.raises(RunError, match="has its own workers"):
         call("score-archive", top / "eeg", "--out", top / "out", "--workers", 2, "--scheduler", "tcp://host:8786")
     with pytest.raises(UnknownNameError, match="unknown table 'votes'"):
         call("archive", "query", top / "out", "true", "--table", "votes")

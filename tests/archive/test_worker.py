@@ -132,7 +132,7 @@ def test_what_would_befall_every_recording_stops(night, out, scoring, tmp_path, 
     no_room = score_entry(scoring, out, entry_of(night))
     assert {one.state for one in (nowhere, changed, no_room)} == {"stop"}
     assert "all workers must share the folder of results" in nowhere.reason
-    assert "is another model here" in changed.reason
+    assert "differs from the model" in changed.reason
     assert "cannot be written: No space left on device" in no_room.reason
     assert not list(out.rglob("*.parquet"))
 

@@ -115,10 +115,10 @@ def test_info_says_what_is_there_and_what_a_model_makes_of_it(night):
     told = json.loads(result.stdout)
     assert result.exit_code == 0
     assert (told["kind"], told["model"], told["n_windows"], told["problem"]) == ("referential", "default", 7, "")
-    assert "can be scored by the model 'default': 7 times 10 s" in result.stderr
+    assert "can be scored by the model 'default': 7 windows of 10 s" in result.stderr
     again = call("info", night, "--model", exported(), "--json", "-")
     assert json.loads(again.stdout)["n_windows"] == 3
-    assert "3 times 10 s; for each, the model uses 50 s around the middle" in again.stderr
+    assert "3 windows of 10 s; for each, the model uses 50 s around the middle" in again.stderr
 
 
 def test_info_knows_what_a_model_that_is_not_exported_looks_at(night, tmp_path):

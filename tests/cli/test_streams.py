@@ -53,7 +53,7 @@ class Case:
 ARCHIVE = (r"recordings: 3 done, 0 failed, 0 quarantined, 0 left$",)
 DASK = (r"^Dask's dashboard",)
 CASES = {
-    "info": Case("night.edf", "bad.edf", ("^night.edf$", "can be scored by the model 'default': 7 times 10 s")),
+    "info": Case("night.edf", "bad.edf", ("^night.edf$", "can be scored by the model 'default': 7 windows of 10 s")),
     "score": Case(
         "night.edf --model MODEL --formats csv,json --out fresh",
         "bad.edf --model MODEL --out fresh",
@@ -66,7 +66,7 @@ CASES = {
         (r"^First scores: 20 to 30 s",),
     ),
     "evaluate-events": Case("found.tsv truth.tsv", "found.tsv none.tsv", ("^seizure: 1 recordings, 1.00 h$", ROW)),
-    "models": Case("", "none", ("^ *default ", "^Models of your own"), wrong_code=2),
+    "models": Case("", "none", ("^ *default ", "^Your own models"), wrong_code=2),
     "simulate": Case(
         "--hours 0.003 --out made.edf", "--hours 0.003 --out night.edf", (r"^EDF: made.edf \(0.003\d+ hours",)
     ),

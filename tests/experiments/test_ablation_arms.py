@@ -119,7 +119,7 @@ def test_augmentations_are_compared_with_the_arm_as_it_is(cache, tmp_path):
     frame = Predictions.read(made.folder / "predictions.parquet")
     assert not np.array_equal(frame.select(arm=names[0]).probabilities, frame.select(arm=names[1]).probabilities)
     assert len(made.comparison.between("cv")) == 9  # each variant with the arm as it is, and not with each other
-    with pytest.raises(RunError, match="one arm with a network of its own, not for both"):
+    with pytest.raises(RunError, match="one arm that has its own network, not for both"):
         ablate("sim", recipe, ["both"], tmp_path / "other", cache=cache, augmentations=True)
 
 
@@ -185,7 +185,7 @@ def test_experts_from_the_command_line(tmp_path):
     table.to_csv(tmp_path / "labels.csv", index=False)
     made = CliRunner().invoke(app, ["experts", str(tmp_path / "labels.csv"), "--json", str(tmp_path / "e.json")])
     assert made.exit_code == 0, made.output
-    assert "the model agrees better than the expert in 5 of 5 places" in made.output
+    assert "the model agrees better than the expert in 5 of 5 cases" in made.output
     told = json.loads((tmp_path / "e.json").read_text())
     assert [row["expert"] for row in told["experts"]] == ["ann", "bob", "cem", "dora", "eve"]
     assert told["model"]["value"] > told["expert"]["value"]

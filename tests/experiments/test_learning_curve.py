@@ -98,7 +98,7 @@ def test_arms_without_a_curve_are_refused_with_those_that_have_one(cache, tmp_pa
     assert curve_arms(["E", "spatial"], ["temporal", "spatial"]) == ["spatial"]
     monkeypatch.setattr("ictal.experiments.data_source.prepare", lambda *_, **__: pytest.fail("read the EEG"))
     for arm in ("both", "features"):
-        with pytest.raises(RunError, match=rf"no learning curve of {arm}; allowed are .*: temporal, spatial"):
+        with pytest.raises(RunError, match=rf"no learning curve for {arm}; allowed are .*: temporal, spatial"):
             ablate("sim", TINY, ["both"], tmp_path / "run", cache=cache, learning_curve=[arm])
-    with pytest.raises(RunError, match=r"no learning curve of fusion-finetuned; allowed .*: temporal, spatial"):
+    with pytest.raises(RunError, match=r"no learning curve for fusion-finetuned; allowed .*: temporal, spatial"):
         ablate("sim", TINY, ["fusion-finetuned"], tmp_path / "run", cache=cache, learning_curve=["fusion-finetuned"])

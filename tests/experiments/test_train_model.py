@@ -191,7 +191,7 @@ def test_training_begins_with_a_saved_model_whose_card_says_how(streamed, cache,
     assert ours.begun_with.model_dump() == {"name": "model", "weights_sha256": theirs.weights_sha256}
     for name, tensor in tensors(folder).items():
         np.testing.assert_allclose(tensor, tensors(streamed)[name], atol=1e-9)
-    with pytest.raises(RunError, match=r"began with: .*model.* in the folder, None now"):
+    with pytest.raises(RunError, match=r"initial model: .*model.* in the folder, None now"):
         train("sim", "temporal", recipe.model_copy(update={"models": ours.models}), folder, cache=cache)
 
 

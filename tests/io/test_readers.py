@@ -222,7 +222,7 @@ def test_what_a_file_holds_counts_and_not_its_suffix(tmp_path, kind, suffix):
     samples = open_recording(path).read()
     made = open_recording(path.rename(tmp_path / f"b{suffix}"))
     np.testing.assert_array_equal(made.read(), samples)
-    assert made.notes == (f"it is a file in {kind.upper()} format in spite of its suffix '{suffix}'",)
+    assert made.notes == (f"it is a file in {kind.upper()} format despite its suffix '{suffix}'",)
 
 
 @pytest.mark.parametrize(("part", "main"), [(".eeg", "vhdr"), (".vmrk", "vhdr"), (".fdt", "set"), (".21E", "eeg")])

@@ -191,7 +191,7 @@ def test_the_default_scores_offline_and_leaves_the_package_as_it_is(default, tmp
     windows = np.stack([signal[:, start : start + WINDOW_SAMPLES] for start in (0, 2000, 4000)])
     np.testing.assert_allclose(scores.frame[list(PROBABILITY_COLUMNS)], loaded.predict(windows), atol=1e-4)
     told = call("info", "night.edf", "--model", "default").stdout
-    assert "can be scored by the model 'default': 3 times 10 s" in told
+    assert "can be scored by the model 'default': 3 windows of 10 s" in told
 
 
 def test_the_default_is_evaluated_and_explained_by_its_name(default, cache):

@@ -177,7 +177,7 @@ def test_null_is_a_value():
 
 def test_without_a_band_pass_nothing_may_be_decimated():
     # 200 Hz without a filter hold up to 100 Hz, so every sample is needed.
-    with pytest.raises(RecipeError, match=r"band_hz = None lets through; allowed is a band that ends at 20 Hz"):
+    with pytest.raises(RecipeError, match=r"band_hz = None passes; allowed is a band that ends at 20 Hz"):
         load_recipe(TINY, ["standardise.band_hz=null"])
     both = ["models.temporal.waveform.decimate=1", "standardise.band_hz=null"]
     assert load_recipe(TINY, both).standardise.band_hz is None

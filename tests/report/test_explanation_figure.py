@@ -107,14 +107,14 @@ def test_the_page_is_the_centre_or_the_whole_window_with_the_centre_marked():
     ("gap", "difference", "words"),
     [
         (0.01, 1.0, "add up within 0.010"),
-        (-0.8, 1.0, "differ from the sum that they should have by 0.80"),
+        (-0.8, 1.0, "miss the sum that they should have by 0.80"),
         (0, -1, "silence"),
     ],
 )
 def test_shares_that_cannot_be_read_are_called_so(gap, difference, words):
     text = texts(explanation_figure(explanation(gap, difference), "gradients"))
     assert words in text
-    assert ("Do not read" in text) == (words != "add up within 0.010")
+    assert ("Do not interpret" in text) == (words != "add up within 0.010")
 
 
 def test_nothing_lights_up_where_there_is_nothing_but_rounding():

@@ -132,7 +132,7 @@ def test_a_recording_shorter_than_a_window_gives_one_for_its_middle(seconds):
     assert row["made_up_s"] == pytest.approx(50 - seconds, abs=0.005)
     assert row["reason"] == ""
     assert 0 < row["seizure_probability"] < 1
-    assert "of what the model sees are filled in" in " ".join(scores.recording.notes)
+    assert "of the model's input are filled in" in " ".join(scores.recording.notes)
 
 
 def test_what_is_too_short_or_too_slow_is_refused_in_words():

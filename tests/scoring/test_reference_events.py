@@ -240,7 +240,7 @@ def test_a_table_of_many_recordings(tmp_path):
     assert read_reference(path, "b") == Reference("b.edf", (), None)
     with pytest.raises(TableError, match=r"no reference for 'd.edf'; it names 3 recordings: a, b, c"):
         read_reference(path, "d.edf")
-    with pytest.raises(TableError, match="say which recording; it names 3"):
+    with pytest.raises(TableError, match="name one of its recordings; it names 3"):
         read_reference(path)
 
 
@@ -384,9 +384,9 @@ def test_scores_without_any_reference_are_refused(tmp_path):
     with pytest.raises(TableError, match="no reference for d; it names 3 recordings"):
         evaluate_files(path, table)
     (tmp_path / "empty").mkdir()
-    with pytest.raises(TableError, match="holds neither scores"):
+    with pytest.raises(TableError, match="contains neither scores"):
         evaluate_files(tmp_path / "empty", table)
-    with pytest.raises(TableError, match=r"holds no file \*_events.tsv"):
+    with pytest.raises(TableError, match=r"contains no file \*_events.tsv"):
         evaluate_files(path, tmp_path / "empty")
     with pytest.raises(UnknownNameError, match="unknown pattern 'other'"):
         evaluate_files(path, table, "other")

@@ -171,7 +171,7 @@ def test_what_a_regression_cannot_do_is_said_at_once(cache, tmp_path, monkeypatc
         train("sim", None, TINY, tmp_path / "other", cache=cache, begin_with=model)
     with pytest.raises(UnknownNameError, match=r"unknown arm 'features\+mirror'"):
         ablate("sim", TINY, ["features+mirror"], tmp_path / "run", cache=cache)
-    with pytest.raises(RunError, match=r"augmentations .* one arm with a network of its own, not for features"):
+    with pytest.raises(RunError, match=r"augmentations .* one arm that has its own network, not for features"):
         ablate("sim", TINY, ["features"], tmp_path / "run", cache=cache, augmentations=True)
 
 

@@ -202,7 +202,7 @@ def test_a_model_s_settings_replace_a_recipe_s_and_what_was_set_by_hand_must_agr
         "standardise.band_hz=[0.1, 20]": "standardise.band_hz",
         "seeds=2": "seeds: 3 in the model, 2 now",
     }.items():
-        with pytest.raises(RecipeError, match=f"begins with the model 'default'.*{words}"):
+        with pytest.raises(RecipeError, match=f"starts from the model 'default'.*{words}"):
             recipe_of_model(recipe, *known, [override])
 
 

@@ -11,7 +11,7 @@ Identity = tuple[int, int]
 
 
 def files_below(top: str) -> dict[str, dict[str, Any]]:
-    """Return name, size and time of every file below a folder, by path, in the form that fsspec uses.
+    """Return the name, size and time of every file below a folder, by path, in the form that fsspec uses.
 
     Links to folders are followed, as archives on network storage need. Each folder is listed once: under its own path
     if that is below `top`, otherwise under the first link to it. So links back into `top`, or to a folder that

@@ -38,7 +38,7 @@ class Row:
     recording, address, fingerprint
         See `ictal.archive.source.Entry`.
     model
-        Name of the partition, which stands for the model and its settings.
+        Name of the partition, which identifies the model and its settings.
     state, reason
         One of `STATES`, and the reason if it is not 'done'.
     eeg_h
@@ -133,7 +133,7 @@ def read_ledger(folder: Path) -> tuple[Rows, bytes]:
 
 @contextmanager
 def claim_ledger(folder: Path) -> Iterator[Ledger]:
-    """Give the ledger of a folder, locked against other processes.
+    """Yield the ledger of a folder, locked against other processes.
 
     Raises
     ------

@@ -57,10 +57,10 @@ class PartitionSettings(Settings):
 
     @classmethod
     def of(cls, model: str | Path, settings: ArchiveSettings) -> "PartitionSettings":
-        """Return the settings for a model. The model is exported if needed, so that no worker has to do it."""
+        """Return the settings for a model. The model is exported if needed, so that no worker needs to do this."""
         folder = find_model(model)
         contract = open_engine(folder, settings.engine, 1).contract
-        # A name stays a name: the folder of a model that comes with ictal differs between machines.
+        # A name is kept as it is: the folder of a model that ships with ictal differs between machines.
         place = str(folder.absolute()) if folder == Path(model) else str(model)
         return cls(model=place, weights_sha256=contract.weights_sha256, card=contract.card, **settings.model_dump())
 
@@ -74,7 +74,7 @@ class PartitionSettings(Settings):
     def check(self, contract: Contract) -> None:
         """Raise a `ModelError` if a contract belongs to another model."""
         if (contract.weights_sha256, contract.card) != (self.weights_sha256, self.card):
-            raise ModelError(f"{self.model}: is another model here than where the run was started")
+            raise ModelError(f"{self.model}: differs from the model with which the run was started")
 
 
 class ArchiveInfo(Settings):

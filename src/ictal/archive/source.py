@@ -66,7 +66,7 @@ class Entry:
 
 
 def is_url(address: str) -> bool:
-    """Say whether an address is a URL and not a path."""
+    """Return whether an address is a URL and not a path."""
     return "://" in address
 
 
@@ -207,7 +207,7 @@ def _folders_as_files(listing: Listing, top: str) -> Listing:
 
 
 def _is_recording(path: str, lower_paths: Collection[str]) -> bool:
-    """Say whether a file is a recording itself, and not a part of one with another main file."""
+    """Return whether a file is a recording itself, and not a part of one with another main file."""
     folder, _, name = path.rpartition("/")
     main = main_file_name(name)
     return suffix_of(name) in READERS and not (main and f"{folder}/{main}".lower() in lower_paths)
@@ -247,7 +247,7 @@ def _entry(
 
 
 def _known(path: str, info: Mapping[str, Any], files: Any) -> tuple[str, int, str]:
-    """Return name, size and time of a file; if the listing lacks them, ask the file system."""
+    """Return the name, size and time of a file; if the listing lacks them, ask the file system."""
     if info.get("size") is None or _stamp(info) is None or info.get("islink"):
         try:
             info = files.info(path)

@@ -32,7 +32,7 @@ class Status:
     n_changed
         Recordings left to score because they have changed or lost their results since they were scored.
     n_departed
-        Recordings in the ledger that are no longer in the source. Their results stay; they are not counted elsewhere.
+        Recordings in the ledger that are no longer in the source. Their results are kept, but not counted elsewhere.
     unseen
         Why the source could not be listed, so that the counts are those of the last run; otherwise empty.
     """
@@ -75,7 +75,7 @@ class Status:
 
 
 def is_due(entry: Entry, row: Row | None, present: Collection[str]) -> bool:
-    """Say whether a recording must be scored: it never was, it has changed, or its results are missing.
+    """Return whether a recording must be scored: it never was, it has changed, or its results are missing.
 
     Parameters
     ----------

@@ -131,7 +131,7 @@ def _score(path: Path, engine: Engine, scoring: PartitionSettings, folder: Path,
 
 @contextmanager
 def _local_copy(entry: Entry) -> Iterator[Path]:
-    """Give a local path of a recording; files behind a URL are downloaded, and removed after the block."""
+    """Yield a local path of a recording; files behind a URL are downloaded, and removed after the block."""
     if not is_url(entry.address):
         yield Path(entry.address)
         return

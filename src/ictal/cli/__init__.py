@@ -76,7 +76,7 @@ app.add_typer(archive)
 
 
 def main() -> None:
-    """Run the command line; an error of the user or the system is one message, without a traceback."""
+    """Run the command line; errors of users and systems are printed as one message, without a traceback."""
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, TextIOWrapper):  # a redirected file in an old code page cannot encode '–'
             stream.reconfigure(errors="replace")

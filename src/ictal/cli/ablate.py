@@ -30,7 +30,7 @@ CONTROLS = typer.Option("--controls", help="Check the arms on the simulator's co
 LEARNING_CURVE = typer.Option(
     "--learning-curve",
     metavar="ARMS",
-    help="Arms to train on fewer patients as well, separated by commas: would more patients help?",
+    help="Arms for a learning curve by number of training patients, separated by commas.",
     autocompletion=complete_arms,
 )
 FOLDS = typer.Option(
@@ -40,7 +40,7 @@ WORKERS = typer.Option(
     "--workers",
     min=1,
     metavar="N",
-    help="Processes that train units side by side.",
+    help="Processes that train units in parallel.",
     show_default="units run one by one",
 )
 THREADS = typer.Option(

@@ -1,4 +1,4 @@
-"""What a run on an archive shows and logs while it works, and its status."""
+"""What a run on an archive shows and logs, and the status of the archive."""
 
 import json
 import sys
@@ -20,12 +20,12 @@ if TYPE_CHECKING:
     from ictal.core.progress import Progress
 
 MAX_REASONS = 8
-"""Reasons that are printed; the others are counted."""
+"""Number of reasons that are printed; the others are only counted."""
 
 
 @contextmanager
 def logging_to(log: str | None) -> "Iterator[tuple[Progress, EventLog]]":
-    """Give what a run calls with its progress and its events: a bar, and lines of JSON if asked for."""
+    """Yield the callbacks of a run for progress and events: a bar, and lines of JSON if requested."""
     with ExitStack() as stack:
         file = stack.enter_context(Path(log).open("a", encoding="utf-8")) if log and log != "-" else None
         events = EventLog(sys.stdout if log == "-" else file)
@@ -39,28 +39,28 @@ class EventLog:
         self.file, self.counts, self.eeg_h, self.started = file, Counter[str](), 0.0, time.monotonic()
 
     def __call__(self, event: str, known: dict[str, Any]) -> None:
-        """Count and write an event, with what is known of it."""
+        """Count an event, and write it with its details."""
         self.counts[event] += 1
         self.eeg_h += known.get("eeg_h", 0.0)
         if event == "dashboard":
             say(f"Dask's dashboard: {known['link']}")
             self.started = time.monotonic()
         if event == "torn":
-            say("The last line of the ledger is incomplete, as a killed process leaves it; it is ignored.")
+            say("The last line of the ledger is incomplete, because a process was killed; it is ignored.")
         if self.file:
             now = datetime.now(UTC).isoformat(timespec="milliseconds")
             with writing(Path(self.file.name)):
                 print(json.dumps({"time": now, "event": event, **known}), file=self.file, flush=True)
 
     def in_short(self) -> str:
-        """Return what the bar shows beside the time left."""
+        """Return what the bar shows next to the time left."""
         minutes = (time.monotonic() - self.started) / 60
         bad = self.counts["failed"] + self.counts["quarantined"]
         return f"{self.counts['done']} done, {bad} failed, {self.eeg_h / minutes:.1f} h of EEG per minute"
 
 
 def finish(results: Results, status: "Status") -> None:
-    """Write the JSON of a run, and exit with a code of its own if some recordings failed."""
+    """Write the JSON of a run, and exit with a special code if some recordings failed."""
     results.give_json(status.to_json())
     if status.states["failed"] or status.states["quarantined"]:
         raise typer.Exit(PARTLY_FAILED)

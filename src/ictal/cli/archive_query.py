@@ -18,14 +18,14 @@ if TYPE_CHECKING:
     import pandas as pd
 
 MAX_ROWS = 20
-"""Rows that are printed; the others are counted."""
+"""Number of rows that are printed; the others are only counted."""
 SHOWN = {
     "burden": ("recording", "pattern", "burden", "prevalence", "n_events", "longest_s"),
     "events": ("recording", "pattern", "start_s", "duration_s", "peak", "mean"),
     "scores": ("recording", "start_s", "stop_s", "seizure_probability", "reason"),
     "recordings": ("recording", "state", "reason", "eeg_h", "tries"),
 }
-"""Columns that are printed of each table; files have all columns."""
+"""Columns of each table that are printed; files have all columns."""
 
 QUESTION = typer.Argument(metavar="CONDITION", help="An SQL condition on the columns; patterns need no quotes.")
 TABLE = typer.Option(

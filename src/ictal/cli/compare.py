@@ -16,20 +16,20 @@ FILES = typer.Argument(metavar="FILES", help="Tables of predictions, CSV or Parq
 PATIENTS = typer.Option(
     "--patients", metavar="FILE", help="Table with the patient of each EEG, if the tables do not name them."
 )
-AVERAGE = typer.Option("--average", help="Compare the mean of all tables as well.")
-WEIGHTED = typer.Option("--weighted", help="Compare a mean with weights fitted on other patients as well.")
+AVERAGE = typer.Option("--average", help="Also compare the mean of all tables.")
+WEIGHTED = typer.Option("--weighted", help="Also compare a weighted mean, with weights fitted on other patients.")
 WEIGHT = typer.Option(
     "--weight",
     metavar="UNIT",
-    help="What has the same weight: each window, eeg or patient.",
+    help="Unit that has equal weight: window, eeg or patient.",
     autocompletion=complete_weight,
 )
 ALLOW_PARTIAL = typer.Option("--allow-partial", help="Leave out windows that are not in all tables, with a note.")
 WINDOW = typer.Option(
     "--window-columns", metavar="NAMES", help="Columns that identify a window, separated by commas."
 )
-EEG = typer.Option("--eeg-column", metavar="NAME", help="Column of the EEG.")
-PATIENT = typer.Option("--patient-column", metavar="NAME", help="Column of the patient.")
+EEG = typer.Option("--eeg-column", metavar="NAME", help="Column with the ids of EEGs.")
+PATIENT = typer.Option("--patient-column", metavar="NAME", help="Column with the ids of patients.")
 VOTES = typer.Option("--vote-columns", metavar="NAMES", help="Six columns of votes, separated by commas.")
 PROBABILITIES = typer.Option(
     "--probability-columns", metavar="NAMES", help="Six columns of probabilities, in the same order."

@@ -72,12 +72,12 @@ def complete_table(incomplete: str) -> list[str]:
 
 
 def complete_weight(incomplete: str) -> list[str]:
-    """Complete the name of what weighs the same."""
+    """Complete the name of what has equal weight."""
     return _beginning(incomplete, WEIGHTS)
 
 
 def complete_page(incomplete: str) -> list[str]:
-    """Complete the part of a window to draw."""
+    """Complete the name of a time span to draw."""
     return _beginning(incomplete, ("centre", "window"))
 
 

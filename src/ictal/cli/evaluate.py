@@ -42,9 +42,9 @@ def evaluate(
     if out:
         results.show(f"Predictions: {out}")
     if json_file not in (None, "-"):
-        results.show(f"Figures: {json_file}")
+        results.show(f"Metrics: {json_file}")
     if not out and not json_file:
-        say("No file was written. --out saves the predictions, --json the figures.")
+        say("No file was written: --out saves the predictions, --json the metrics.")
 
 
 def _show(results: Results, result: "Evaluation") -> None:

@@ -36,13 +36,15 @@ def experts(
     results.show(result.summary())
     results.show(f"KL of the votes from the model's probabilities: {result.kl}.")
     for name, kl in result.calibrated.items():
-        results.show(f"After a calibration by {name} that was fitted on the other half: {kl}.")
+        results.show(f"After calibration ({name}), fitted on the other half: {kl}.")
     if result.left_out:
         results.show(f"Left out, because they have too few labels: {', '.join(result.left_out)}.")
-    results.show(f"Median kappa of the experts with the others: {result.expert}; of the model there: {result.model}.")
+    results.show(
+        f"Median kappa of the experts with the others: {result.expert}; of the model instead: {result.model}."
+    )
     results.show(
         f"Median difference: {result.difference}; the model agrees better than the expert in "
-        f"{result.n_better.value:.0f} of {len(result.rows)} places. Resampled: {result.resampled} "
+        f"{result.n_better.value:.0f} of {len(result.rows)} cases. Resampled: {result.resampled} "
         f"(effective number {result.n_effective:.1f})."
     )
     if warning := few_patients_in_words(result.n_effective, result.resampled):

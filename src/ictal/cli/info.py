@@ -82,4 +82,7 @@ def _of_model(info: "Info") -> list[str]:
     if info.problem:
         return [*lines, f"cannot be scored by the model '{info.model}': {info.problem}"]
     around = "" if info.window_s == CENTRE_S else f"; for each, the model uses {info.window_s:g} s around the middle"
-    return [*lines, f"can be scored by the model '{info.model}': {info.n_windows} times {CENTRE_S} s{around}"]
+    return [
+        *lines,
+        f"can be scored by the model '{info.model}': {counted(info.n_windows, 'window')} of {CENTRE_S} s{around}",
+    ]

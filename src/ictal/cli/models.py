@@ -63,4 +63,4 @@ def _show(results: Results, found: "list[NamedModel]") -> None:
     for model in found:
         for warning in model.card.warnings[:1]:
             results.show(f"{model.name}: {warning}")
-    results.show(f"Models of your own have the names of their folders in {models_folder()}.")
+    results.show(f"Your own models are named after their folders in {models_folder()}.")

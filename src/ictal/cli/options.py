@@ -53,7 +53,7 @@ SEED_OF_RECIPE = typer.Option(
     help="Seed for folds, initial weights and order.",
     show_default="that of the recipe",
 )
-SEED = typer.Option("--seed", min=0, metavar="N", help="Seed of the random numbers.")
+SEED = typer.Option("--seed", min=0, metavar="N", help="Seed for random numbers.")
 CACHE = typer.Option(
     "--cache", metavar="FOLDER", help="Folder for the prepared windows.", show_default="the user's cache folder"
 )
@@ -75,7 +75,7 @@ STEP = typer.Option("--step", metavar="SECONDS", help="Time from one window to t
 ENGINE = typer.Option(
     "--engine",
     metavar="ENGINE",
-    help="What runs the model: auto, onnxruntime, openvino or torch.",
+    help="Engine that runs the model: auto, onnxruntime, openvino or torch.",
     autocompletion=complete_engine,
 )
 INTERPOLATE = typer.Option(
@@ -101,11 +101,11 @@ MEMORY = typer.Option(
     help="Memory of each worker, such as 2GiB.",
     show_default="an equal share of the machine's",
 )
-ARCHIVE = typer.Argument(metavar="FOLDER", help="Folder of an archive that 'ictal score-archive' made.")
+ARCHIVE = typer.Argument(metavar="FOLDER", help="Folder of an archive from 'ictal score-archive'.")
 PARTITION = typer.Option(
     "--model",
     metavar="NAME",
-    help="Which model's results, named as by 'status'.",
+    help="Model whose results to use, as 'status' names it.",
     show_default="those of the last run",
 )
 LOG = typer.Option(
@@ -123,7 +123,7 @@ OLD_NAMES = {
     },
     "experts": {"--least": "--min-others"},
 }
-"""By command, options that had another name in 0.1.0, which still works."""
+"""Options that were renamed after 0.1.0, by command; the old names still work."""
 
 
 IN_WORDS = {
@@ -133,7 +133,7 @@ IN_WORDS = {
     r"x>=(\d+)": r"at least \1",
     r"(\d+)<=x<=(\d+)": r"\1 to \2",
 }
-"""How the notes that typer makes of defaults and ranges become words."""
+"""Replacements that turn typer's notes on defaults and ranges into words."""
 TYPE = re.compile(r" <[^<>]*>$")
 
 
@@ -169,7 +169,7 @@ class Command(TyperCommand):
 
 
 def _in_words(record_of: Callable[[Any], tuple[str, str] | None], context: Any) -> tuple[str, str] | None:
-    """Return what the help says of a parameter, without types such as <list[Path]>, and ranges in words."""
+    """Return the help of a parameter, without types such as <list[Path]> and with ranges in words."""
     if (record := record_of(context)) is None:
         return None
     name, text = record
@@ -179,5 +179,5 @@ def _in_words(record_of: Callable[[Any], tuple[str, str] | None], context: Any) 
 
 
 def names_in(text: str) -> list[str]:
-    """Return the names in a text that separates them by commas."""
+    """Return the names in a comma-separated text."""
     return [name.strip() for name in text.split(",") if name.strip()]

@@ -1,4 +1,4 @@
-"""From options to a recipe."""
+"""Build a recipe from options."""
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
@@ -8,7 +8,7 @@ if TYPE_CHECKING:
 
 
 def recipe_of(name: str, overrides: Sequence[str] | None, seed: int | None, folds: int | None = None) -> "Recipe":
-    """Return a recipe with what the options override."""
+    """Return a recipe with the overrides of the options."""
     from ictal.recipes import load_recipe
 
     chosen = list(overrides or ())

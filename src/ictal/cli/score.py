@@ -29,12 +29,12 @@ if TYPE_CHECKING:
 # Scoring needs neither torch nor matplotlib; what it needs is imported when the command runs.
 
 MAX_EVENTS = 12
-"""Events that are printed; the others are counted."""
+"""Number of events that are printed; the others are only counted."""
 
 OUT = typer.Option(
     "--out",
     metavar="FOLDER",
-    help="Folder of the results.",
+    help="Folder for the results.",
     show_default="ictal_NAME in the current folder; ictal for several recordings",
 )
 FORMATS = typer.Option(
@@ -73,7 +73,7 @@ def score(
     )
     results_folder.check_names(files)
     folder, saved = out or results_folder.results_folder(files), find_model(model)
-    announce = partial(say, f"Exporting model {saved}: this takes some seconds, and is done once.")
+    announce = partial(say, f"Exporting model {saved}: this takes a few seconds, and is done only once.")
     opened = open_engine(saved, cast(Any, engine), threads, announce)
     results = Results(json_file)
 
@@ -88,7 +88,7 @@ def score(
 
 
 class _First:
-    """Says the first scores of a recording as soon as they are known."""
+    """Reports the first scores of a recording as soon as they are known."""
 
     def __init__(self) -> None:
         self.said = False

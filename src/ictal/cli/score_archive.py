@@ -24,7 +24,7 @@ SOURCE = typer.Argument(
     metavar="SOURCE",
     help="A folder, BIDS data set or manifest (CSV or Parquet with a column 'file'), or the URL of one.",
 )
-OUT = typer.Option("--out", metavar="FOLDER", help="Folder of the results, which all workers share.")
+OUT = typer.Option("--out", metavar="FOLDER", help="Folder for the results, which all workers share.")
 
 
 def score_archive(

@@ -1,4 +1,4 @@
-"""What every command prints with: results on standard output; progress, notes and errors on standard error."""
+"""Output of every command: results on standard output; progress, notes and errors on standard error."""
 
 import contextlib
 import json
@@ -37,14 +37,14 @@ WIDE = 10_000
 
 @contextlib.contextmanager
 def bar(again: str = "resume", more: Callable[[], str] = str) -> Iterator[Progress]:
-    """Give a progress hook that draws a bar per task with the time left, and removes it when done.
+    """Yield a progress hook that draws a bar per task with the time left, and removes it when done.
 
     Parameters
     ----------
     again
-        What the same command does after it was interrupted.
+        What repeating the command does after an interruption.
     more
-        Returns what else to show beside the bars.
+        Returns additional text to show next to the bars.
     """
     bars = _bars(more)
     ids: dict[str, TaskID] = {}
@@ -85,7 +85,7 @@ def _bars(more: Callable[[], str]) -> "Bars":
 
 @contextlib.contextmanager
 def _interrupts(again: str) -> Iterator[Callable[[], None]]:
-    """Turn Ctrl-C into an exit code; give a function to call often, which raises it again if it was lost."""
+    """Turn Ctrl-C into an exit code; yield a function to call often, which raises it again if it was lost."""
     asked_to_stop = Event()
 
     def stop(*_: Any) -> None:
@@ -103,7 +103,7 @@ def _interrupts(again: str) -> Iterator[Callable[[], None]]:
     try:
         yield check
     except BaseException:
-        # C code that is interrupted may end with an error of its own: torch.save, "unexpected pos".
+        # C code that is interrupted may end with its own error: torch.save, "unexpected pos".
         if not asked_to_stop.is_set():
             raise
         say(f"Interrupted. Repeat the same command to {again}.")
@@ -164,7 +164,7 @@ class Results:
         stream.flush()
 
     def give_json(self, content: dict[str, Any]) -> None:
-        """Write JSON to a file, or to standard output where that is '-'; do nothing where none was asked for."""
+        """Write JSON to a file, or to standard output if that is '-'; do nothing if no JSON was requested."""
         if self.json_file == "-":
             typer.echo(json.dumps(content, indent=2, allow_nan=False))
         elif self.json_file:
@@ -180,12 +180,12 @@ def _print(console: Console, parts: Sequence[str | Table | SummaryTable]) -> Non
 
 
 def for_each(files: Sequence[Path], work: Callable[[Path], dict[str, Any]], results: Results) -> None:
-    """Do something with each file and write the JSON; an error in one of several files does not stop the others.
+    """Process each file and write the JSON; an error in one of several files does not stop the others.
 
     Parameters
     ----------
     work
-        Does it, shows the results, and returns them.
+        Processes a file, shows the results, and returns them.
     """
     from ictal.errors import IctalError
 

@@ -27,7 +27,7 @@ RECIPE = typer.Option(
 BEGIN_WITH = typer.Option(
     "--from", metavar="MODEL", help="Fine-tune this model: its name or folder.", autocompletion=complete_model
 )
-OUT = typer.Option("--out", metavar="FOLDER", help="Folder of the model.")
+OUT = typer.Option("--out", metavar="FOLDER", help="Folder for the model.")
 
 
 def train(

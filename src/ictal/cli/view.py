@@ -21,18 +21,18 @@ MODEL = typer.Option(
 OUT = typer.Option(
     "--out",
     metavar="FOLDER",
-    help="Folder of scores and votes.",
+    help="Folder for scores and votes.",
     show_default="ictal_NAME in the current folder; ictal for several or no recordings",
 )
-PORT = typer.Option("--port", min=0, max=65535, metavar="N", help="Port; 0 for any free one.")
+PORT = typer.Option("--port", min=0, max=65535, metavar="N", help="Port; 0 for any free port.")
 HOST = typer.Option(
     "--host",
     metavar="ADDRESS",
     help="Address to listen on; any other than the default lets other machines connect.",
 )
 BROWSER = typer.Option("--browser/--no-browser", help="Open a browser.")
-BLIND = typer.Option("--blind/--not-blind", help="Hide the model's answer until a rater has voted.")
-UPLOAD = typer.Option("--upload", help="Let the page upload files.")
+BLIND = typer.Option("--blind/--not-blind", help="Hide the model's prediction until a rater has voted.")
+UPLOAD = typer.Option("--upload", help="Allow uploads from the page.")
 SHOW_PATIENT = typer.Option("--show-patient", help="Show the patient field of EDF files.")
 
 

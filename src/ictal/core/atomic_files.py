@@ -18,7 +18,7 @@ PART = ".part"
 
 @contextmanager
 def atomic_write(path: Path, *, synced: bool = False) -> Iterator[Path]:
-    """Give a temporary path in the same folder, and rename it to `path` if the block ends without an error.
+    """Yield a temporary path in the same folder, and rename it to `path` if the block ends without an error.
 
     A killed program leaves at most a file whose name begins with a dot and ends in ``.part``. With `synced`, the
     content is on disk before the file gets its name, so that the file is also complete after a power failure.

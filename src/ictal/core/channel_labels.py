@@ -95,7 +95,7 @@ def read_labels(names: Sequence[str]) -> tuple[Label | None, ...]:
 
 
 def is_reference(text: str) -> bool:
-    """Say whether the second part of a label is empty or a name that always means a reference."""
+    """Return whether the second part of a label is empty or a name that always means a reference."""
     return not text or _REFERENCE.fullmatch(text) is not None
 
 

@@ -13,7 +13,7 @@ from platformdirs import user_cache_path
 from ictal.core.atomic_files import hash_of
 
 DIGEST_BYTES = 16
-"""128 bits: two files with the same hash cannot be found, neither by chance nor on purpose."""
+"""128 bits: two files with the same hash cannot be found, either by chance or on purpose."""
 CHUNK = 1 << 20
 THREADS = 4
 """Files read in parallel: hashing releases the interpreter lock, and network drives serve several files at once."""
@@ -78,7 +78,7 @@ def cached_hash(path: Path) -> str | None:
 
 
 def same_file(one: Path, other: Path) -> bool:
-    """Say whether two paths lead to the same file; False if either is missing."""
+    """Return whether two paths lead to the same file; False if either is missing."""
     try:
         return one.samefile(other)
     except OSError:

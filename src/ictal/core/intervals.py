@@ -1,4 +1,4 @@
-"""Confidence intervals for few observations: bootstrap tails, and formulas that hold at the ends of a range."""
+"""Confidence intervals for few observations: bootstrap tails, and formulas that are valid at the ends of a range."""
 
 from dataclasses import dataclass
 

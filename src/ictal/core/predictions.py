@@ -321,7 +321,7 @@ def _problems(frame: pd.DataFrame) -> list[str]:
     if CONCENTRATION in frame.columns:
         given = pd.to_numeric(frame[CONCENTRATION], errors="coerce").to_numpy(float)
         problems += [
-            f"row {row}: {CONCENTRATION} is {given[row]:g}; allowed are numbers above 0, or nothing"
+            f"row {row}: {CONCENTRATION} is {given[row]:g}; allowed are numbers above 0, or an empty cell"
             for row in np.flatnonzero(given <= 0)
         ]
     problems += [

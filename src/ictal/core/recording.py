@@ -154,7 +154,7 @@ class Recording:
         Parameters
         ----------
         accept_doubtful
-            Whether the user accepts the recording in spite of doubts.
+            Whether the user accepts the recording despite doubts.
 
         Raises
         ------

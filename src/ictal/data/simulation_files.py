@@ -68,7 +68,7 @@ def simulate(
     patient
         Number of the simulated patient, with `hours`; None: 0.
     progress
-        Called with the EEGs or seconds that are written.
+        Called with the number of EEGs or seconds written.
     **changes
         Single fields of `settings`, such as ``seed=1``.
 
@@ -80,7 +80,7 @@ def simulate(
     Raises
     ------
     UsageError
-        If the arguments do not go together.
+        If the arguments cannot be combined.
     RunError
         If `out` already exists and is not an empty folder.
 

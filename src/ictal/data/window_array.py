@@ -44,7 +44,7 @@ SIGNALS, CONTEXTS, TABLE = "signals.npy", "contexts.npy", "windows.parquet"
 
 QUALITY_COLUMNS = ("missing_share", "flat_electrodes", "made_up_share")
 """Per window, within the part that the model sees: share of electrode samples that are missing or flat, number of
-electrodes that are flat or missing throughout, and share that lies outside a short recording."""
+electrodes that are flat or missing throughout, and share that is outside a short recording."""
 
 
 @dataclass(frozen=True)
@@ -113,7 +113,7 @@ def prepare(
         The model's needs, for which the data set was opened.
     context_missing
         The share of a context that may be missing, see `DataSettings`; None: windows come without contexts. Contexts
-        are stored in a folder of their own and leave the cached windows unchanged.
+        are stored in their own folder and leave the cached windows unchanged.
 
     Raises
     ------

@@ -90,7 +90,7 @@ def compare_arms(
     results = {name: _result(name, splits, is_arm=name in names) for name in tables}
     pairs = _pairs(names, reference, settings.all_pairs)
     to_baselines = [(name, other) for other in (PRIOR, UNIFORM) for name in names]
-    # Each list of pairs is a family of tests of its own.
+    # Each list of pairs is a separate family of tests.
     differences = [d for split in splits.values() for family in (pairs, to_baselines) for d in split.compare(family)]
     return Comparison(
         arms=tuple(results[name] for name in names),

@@ -32,7 +32,7 @@ def compare(
     columns
         What the files call their columns.
     progress
-        Called with each file.
+        Called for each file.
     **options
         See `compare_tables`, such as ``average=True``.
 

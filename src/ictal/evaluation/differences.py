@@ -48,7 +48,7 @@ class Difference:
         Split of the windows, 'cv' or 'test'; empty if there is none.
     n_seeds
         Number of trainings of each side whose mean KL is compared. With fewer than `FEWEST_SEEDS`, the difference
-        holds for these trained networks only; see `of_arms`.
+        applies to these trained networks only; see `of_arms`.
     n_effective
         Effective number of patients.
     decidable
@@ -74,7 +74,7 @@ class Difference:
 
     @property
     def of_arms(self) -> bool:
-        """Whether it also holds for other trainings of the same arms, not only for these trained networks."""
+        """Whether it also applies to other trainings of the same arms, not only to these trained networks."""
         return self.n_seeds >= FEWEST_SEEDS
 
     def to_json(self) -> dict[str, Any]:

@@ -39,7 +39,7 @@ class Group:
     accuracy: Estimate | None
 
     def cells(self) -> tuple[str, str, str]:
-        """Return number of windows, KL and accuracy as text."""
+        """Return the number of windows, KL and accuracy as text."""
         accuracy = f"{self.accuracy:.2f}" if self.accuracy else "–"
         return str(self.n_windows), f"{self.kl}" if self.kl else "–", accuracy
 
@@ -149,7 +149,7 @@ class Evaluation:
 
 
 def estimate_json(estimate: Estimate) -> dict[str, Any]:
-    """Return value and interval as plain numbers and None."""
+    """Return the value and interval as plain numbers and None."""
     return {"value": _number(estimate.value), "interval": estimate.interval}
 
 

@@ -106,7 +106,7 @@ class PanelComparison:
         return SummaryTable(columns, tuple(rows))
 
     def _repr_html_(self) -> str:
-        medians = f"Median kappa of the experts with the others: {self.expert}; of the model there: {self.model}."
+        medians = f"Median kappa of the experts with the others: {self.expert}; of the model instead: {self.model}."
         return html_of(self.summary(), medians)
 
     def to_json(self) -> dict[str, Any]:
@@ -219,7 +219,7 @@ def _agreement(
     chosen: npt.NDArray[np.integer],
     there: npt.NDArray[np.bool_],
 ) -> tuple[Measured, Measured, Measured]:
-    """Return kappa, the share in agreement with the top vote, and the share of votes, over the marked windows."""
+    """Return the kappa, the share in agreement with the top vote, and the share of votes, over the marked windows."""
     of_window = agreement_parts(pattern_shares(votes[there]), chosen[there])
     share = np.take_along_axis(distribution(votes[there]), chosen[there, None], axis=1)
     parts = np.zeros((len(there), of_window.shape[1] + 1))

@@ -188,7 +188,7 @@ def _agreement(
 
 
 def _balanced(bootstrap: PatientBootstrap, shares: Floats, right: npt.ArrayLike) -> Measured:
-    """Return balanced accuracy: the mean over patterns of the share of their windows that is right."""
+    """Return the balanced accuracy: the mean over patterns of the share of their windows that is right."""
     right = np.asarray(right)
     masses = [share * bootstrap.weights for share in shares.T]
     mass = np.array([of_pattern.sum() for of_pattern in masses])

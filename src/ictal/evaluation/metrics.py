@@ -126,7 +126,7 @@ def kappa_of(means: npt.ArrayLike) -> Floats:
 def cohen_kappa(votes: npt.ArrayLike, probabilities: npt.ArrayLike, weights: npt.ArrayLike) -> float:
     """Return Cohen's kappa between the most probable and the top-voted pattern.
 
-    If m patterns tie for the top vote, 1 / m of the window counts for each: predicting one of two agrees by half.
+    If m patterns tie for the top vote, 1 / m of the window counts for each: predicting one of two counts half.
 
     Parameters
     ----------

@@ -29,7 +29,7 @@ class Contrast:
     Attributes
     ----------
     positive, negative
-        Which windows are of either kind, [window]; none is of both.
+        Which windows are of either kind, [window]; no window is both.
     scores
         Higher means more likely positive, [window].
     """

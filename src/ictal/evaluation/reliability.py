@@ -37,7 +37,7 @@ class Reliability:
 
 
 def claims(votes: npt.ArrayLike, probabilities: npt.ArrayLike, pattern: str | None = None) -> tuple[Floats, Floats]:
-    """Return predicted probability and outcome, [window] each.
+    """Return the predicted probability and outcome, [window] each.
 
     Parameters
     ----------

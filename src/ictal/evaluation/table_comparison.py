@@ -205,7 +205,7 @@ def _folds(bootstrap: PatientBootstrap, known: Marks, settings: TableComparisonS
     if n_folds > 1:
         folds[known] = patient_folds(bootstrap.patients, n_folds, settings.seed)
     elif settings.weighted:
-        raise TableError("weights must be fitted on other patients than they are evaluated on, but there is only one")
+        raise TableError("weights must be fitted and evaluated on different patients, but there is only one")
     return folds
 
 

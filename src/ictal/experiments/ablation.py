@@ -164,7 +164,7 @@ def _evaluate(plan: AblationPlan, units: Sequence[Unit], setup: RunSetup, manife
 def _run_controls(
     plan: AblationPlan, settings: AblationSettings, folder: RunFolder, progress: Progress
 ) -> dict[str, Comparison]:
-    """Run the arms on each control, each in a folder of its own."""
+    """Run the arms on each control, each in its own folder."""
     settings = settings.changed({"augmentations": False, "controls": False, "learning_curve": ()})
     found = {}
     for done, name in enumerate(CONTROLS):

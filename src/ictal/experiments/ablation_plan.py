@@ -1,4 +1,4 @@
-"""Plan an ablation: which arms it trains and compares. Everything that can be refused is refused here."""
+"""Plan an ablation: which arms it trains and compares. Invalid requests are refused here, before training."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -139,9 +139,7 @@ def _all_arms(data: str) -> list[str]:
 def _with_variants(names: Sequence[str], recipe: Recipe) -> list[str]:
     """Return the only arm, followed by its variants with each augmentation added or removed."""
     if len(names) != 1 or find_arm(names[0]).trained != (names[0],) or find_arm(names[0]).fitted:
-        raise RunError(
-            f"augmentations are compared for one arm with a network of its own, not for {', '.join(names)}"
-        )
+        raise RunError(f"augmentations are compared for one arm that has its own network, not for {', '.join(names)}")
     return [names[0], *recipe.variants_of(names[0])]
 
 

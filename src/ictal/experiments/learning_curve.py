@@ -37,7 +37,7 @@ def curve_arms(names: Sequence[str], trained: Sequence[str]) -> list[str]:
     chosen = list(dict.fromkeys(find_arm(name).name for name in names))
     if wrong := [name for name in chosen if name not in possible]:
         raise RunError(
-            f"no learning curve of {', '.join(wrong)}; allowed are arms that this run trains on their own: "
+            f"no learning curve for {', '.join(wrong)}; allowed are arms that this run trains on their own: "
             f"{', '.join(possible)}"
         )
     return chosen

@@ -33,7 +33,7 @@ class TrainSettings(Settings):
         Folder or name of a saved model whose weights the networks start from. Arm, networks, their number, views and
         input are those of its card, not of the recipe.
     overrides
-        What was set by hand in the recipe, as 'key=value'; with `begin_with`, it must agree with the card.
+        Overrides that the recipe contains, as 'key=value'; with `begin_with`, it must agree with the card.
     cache
         Folder of the prepared windows; None for the user's cache folder.
     """
@@ -173,7 +173,7 @@ def _plan_from_model(arm: str | None, recipe: Recipe, settings: TrainSettings) -
     model, name = load_model(settings.begin_with), str(settings.begin_with)
     own = model.card.arm
     if arm is not None and find_arm(arm).name != find_arm(own).name:
-        raise RecipeError(f"training begins with the model '{name}', whose arm is '{own}', not '{arm}'")
+        raise RecipeError(f"training starts from the model '{name}', whose arm is '{own}', not '{arm}'")
     known = {key: getattr(model.card, key) for key in MODEL_KEYS}
     recipe = recipe_of_model(recipe, name, known, settings.overrides)
     refuse_weighted(own)

@@ -22,7 +22,7 @@ from ictal.explanations.log_probabilities import (
 
 QUIET = 0.1
 """Remaining share of the amplitude in a stretch of time that is removed: 20 dB less, as in a suppressed EEG. Removing
-all of it would leave a hole of -100 dB in a spectrogram, which no EEG has and no network has learned."""
+all of it would leave a hole of -100 dB in a spectrogram, which no EEG contains and no network has learned."""
 
 
 def _means_of_neighbours() -> Signal:

@@ -19,7 +19,7 @@ from ictal.core.atomic_files import find_sibling
 from ictal.core.montage import ELECTRODES, find_electrode, find_pair
 from ictal.core.recording import Annotation
 from ictal.errors import ReadError, listed
-from ictal.io.edf.fields import printable
+from ictal.io.edf.header import printable
 from ictal.io.edf.reader import unit_uv
 from ictal.io.times import JITTER_S, Join, Times
 
@@ -177,7 +177,7 @@ def _header(path: Path) -> Header:
 
 
 def _named(header: Header, field: str) -> str:
-    """Return the name of a file from the header; '$b' stands for the header's own name."""
+    """Return the name of a file from the header; '$b' means the header's own name."""
     return PureWindowsPath(header.find("common infos", field).replace("$b", header.path.stem)).name
 
 

@@ -36,7 +36,7 @@ class ParquetSource:
             found = [table[column].to_numpy().astype(np.float32, copy=False) for column in columns]
         samples = np.stack(found) if found else np.empty((0, table.num_rows), dtype=np.float32)
         if samples.shape[1] != max(stop - start, 0):
-            raise ReadError(f"{self.path}: is a damaged Parquet file: it holds fewer rows than it states")
+            raise ReadError(f"{self.path}: is a damaged Parquet file: it contains fewer rows than it states")
         return samples
 
 
@@ -52,7 +52,7 @@ def read_hms(path: Path) -> Recording:
         head = file.read(40)
     if not head.startswith(MAGIC):
         raise ReadError(
-            f"{path}: is not a Parquet file in spite of its suffix; it starts with {_shown(head)}. "
+            f"{path}: is not a Parquet file despite its suffix; it starts with {_shown(head)}. "
             "Save the table as Parquet (pandas: DataFrame.to_parquet)"
         )
     with _clear_errors(path), pq.ParquetFile(path) as parquet:

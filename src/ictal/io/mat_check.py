@@ -53,7 +53,7 @@ class _DamagedError(ValueError):
 
 
 def _elements(content: memoryview, order: str) -> Iterator[Element]:
-    """Yield type and bytes of each element; short elements have both in one tag of eight bytes."""
+    """Yield the type and bytes of each element; short elements have both in one tag of eight bytes."""
     at = 0
     while at < len(content):
         kind, n_bytes = struct.unpack_from(f"{order}II", content, at)
@@ -108,7 +108,7 @@ def _fits(kind: int, parts: list[Element], order: str) -> bool:
 
 
 def _is_structure(count: int, types: list[int], parts: list[Element], order: str) -> bool:
-    """Say whether the parts are the width of field names, the names, and the fields of each structure."""
+    """Return whether the parts are the width of field names, the names, and the fields of each structure."""
     if len(parts) < 2 or types[:2] != [5, 1] or len(parts[0][1]) != 4:
         return False
     (width,) = struct.unpack(f"{order}I", parts[0][1])

@@ -16,7 +16,7 @@ from ictal.core.recording import Annotation, Recording, Signal
 from ictal.errors import ReadError, listed
 from ictal.io.brainvision import SUFFIXES as BRAINVISION
 from ictal.io.brainvision import brainvision_references, open_brainvision
-from ictal.io.edf.fields import printable
+from ictal.io.edf.header import printable
 from ictal.io.fif_check import check_fif
 from ictal.io.mat_check import check_mat
 from ictal.io.mne_messages import ReaderMessages, collect_messages

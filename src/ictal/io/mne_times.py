@@ -63,7 +63,7 @@ def paused_s(times: Times, shift_s: float) -> float:
 
 
 def marks_join(note: Annotation) -> bool:
-    """Say whether an annotation of MNE marks a boundary between segments."""
+    """Return whether an annotation of MNE marks a boundary between segments."""
     return BOUNDARY in note.text.lower() or note.text.startswith(NEW_SEGMENT) or note.text == NEW_SEGMENT_GDF
 
 
@@ -86,7 +86,7 @@ def annotated_times(path: Path) -> Times:
 
 
 def _is_pause(note: Annotation) -> bool:
-    """Say whether an annotation is an EEGLAB boundary, whose duration is that of the removed part."""
+    """Return whether an annotation is an EEGLAB boundary, whose duration is that of the removed part."""
     return note.text.strip().lower() == BOUNDARY and 0 < note.duration_s < LONGEST_PAUSE_S
 
 

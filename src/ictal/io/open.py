@@ -118,7 +118,7 @@ def _read(path: Path) -> Recording:
         raise ReadError(f"{path}: there is no such file")
     content = _format_by_content(path)
     if content and content != suffix:
-        note = f"it is a file in {content[1:].upper()} format in spite of its suffix '{path.suffix}'"
+        note = f"it is a file in {content[1:].upper()} format despite its suffix '{path.suffix}'"
         recording = READERS[content](path)
         return replace(recording, notes=(*recording.notes, note))
     main_name = main_file_name(path.name)

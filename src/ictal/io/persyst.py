@@ -17,7 +17,7 @@ import numpy as np
 from ictal.core.atomic_files import find_sibling
 from ictal.core.recording import Annotation, Recording, Signal
 from ictal.errors import ReadError, listed, reason
-from ictal.io.edf.fields import printable
+from ictal.io.edf.header import printable
 from ictal.io.times import Times, find_joins, layout_of
 
 NUMBERS = {"0": "<i2", "7": "<i4"}

@@ -84,7 +84,7 @@ Count = Annotated[int, Field(ge=1, le=100)]
 Seeds = Count | dict[str, Count]
 """How many networks of each arm are averaged: one number for all, or by arm (an arm that is not named has one).
 
-The bound is there because a model folder may come from anybody, and networks are built before weights are read.
+The bound is needed because a model folder may come from anyone, and networks are built before weights are read.
 """
 
 

@@ -55,7 +55,7 @@ class Card(ModelSummary):
     recipe, seed, ictal_version
         How it was made.
     seeds
-        Networks of each arm that it averages, each trained with a seed of its own.
+        Networks of each arm that it averages, each trained with its own seed.
     begun_with
         The model whose weights the training started from, if any.
     weights_sha256

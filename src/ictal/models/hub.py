@@ -1,4 +1,4 @@
-"""Find saved models by name, and read what their cards say, without torch."""
+"""Find saved models by name, and read their cards, without torch."""
 
 import warnings
 from collections.abc import Callable
@@ -89,7 +89,7 @@ class NamedModel:
 
     @property
     def text(self) -> str:
-        """The card as text: `CARD.md`, or else what `card.json` says."""
+        """The card as text: `CARD.md`, or else the content of `card.json`."""
         written = self.folder / CARD_TEXT
         return written.read_text(encoding="utf-8") if written.is_file() else card_in_words(self.name, self.card)
 
@@ -140,7 +140,7 @@ def list_models(on_error: Callable[[ModelError], None] | None = None) -> list[Na
 
 
 def describe_model(name: str | Path) -> NamedModel:
-    """Return what the card of a model says; `name` is as in `find_model`.
+    """Return the card of a model, as far as people read it; `name` is as in `find_model`.
 
     Raises
     ------
@@ -171,9 +171,9 @@ def read_card(name: str | Path, kind: type[AnyCard]) -> tuple[Path, AnyCard]:
 
 
 def check_files(folder: Path) -> None:
-    """Refuse a folder that is not a saved model: a file is missing, or is a link to elsewhere.
+    """Refuse a folder that is not a saved model: a file is missing, or is a link out of the folder.
 
-    A model may come from anybody: a link could show one of the reader's own files as the model's card.
+    A model may come from anyone: a link could show one of the reader's own files as the model's card.
 
     Raises
     ------

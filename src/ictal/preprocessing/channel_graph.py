@@ -43,14 +43,14 @@ class ChannelMapping:
     Attributes
     ----------
     kind
-        'referential': each electrode against a reference; 'bipolar': the file holds derivations.
+        'referential': each electrode against a reference; 'bipolar': the file contains derivations.
     rows
         The channels that are read.
     matrix
         [20, row]: the weights of the channels in each of `montage.CHANNELS`. Voltages are known only between
         electrodes of one group. Zero is the reference of the group or, without a reference, the group's mean.
     ends
-        [20, row]: which electrodes are unreliable while a channel is: those formed from it; in a bipolar recording,
+        [20, row]: which electrodes are unreliable where a channel is: those formed from it; in a bipolar recording,
         those at its two ends (voltages between others of the group may still be right); and for a channel that
         connects references, the whole group.
     groups
@@ -94,7 +94,7 @@ class ChannelMapping:
         return self.matrix.argmax(axis=1) if plain and self.rows else None
 
     def forms(self, derivation: Derivation) -> bool:
-        """Say whether the voltage between two electrodes is known."""
+        """Return whether the voltage between two electrodes is known."""
         return any({*derivation} <= group for group in self.groups)
 
     def apply(self, samples: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
@@ -258,7 +258,7 @@ class Channels:
 
 
 def _stated_references(recording: Recording, labels: Mapping[int, Label | None]) -> dict[int, str]:
-    """Return by row the references that the file states apart from the labels, if electrodes have different ones."""
+    """Return by row the references stated separately from the labels, if electrodes have different ones."""
     stated = {
         row: find_electrode(text) or "".join(filter(str.isalnum, text.upper()))
         for row, text in enumerate(recording.references)

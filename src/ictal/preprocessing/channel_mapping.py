@@ -62,7 +62,7 @@ def map_channels(
 
 
 def has_all_electrodes(mapping: ChannelMapping) -> bool:
-    """Say whether all 19 electrodes are channels against one reference, which suits every model."""
+    """Return whether all 19 electrodes are channels against one reference, which suits every model."""
     together = any({*ELECTRODES} <= group for group in mapping.groups)
     return together and mapping.kind == "referential" and not mapping.interpolated
 
@@ -92,11 +92,11 @@ def lost_derivations(mapping: ChannelMapping) -> tuple[Derivation, ...]:
 
 
 def reference_notes(mapping: ChannelMapping | None) -> tuple[str, ...]:
-    """Say which derivations are lost because electrodes have different references; nothing if none are."""
+    """State which derivations are lost because electrodes have different references; empty if none are."""
     if mapping is None or not mapping.mixed:
         return ()
     lost = [pair for pair in lost_derivations(mapping) if {*pair} <= {*mapping.known}]
-    which = f"the derivations {listed(lost, 20)} cannot be formed" if lost else "the double banana needs none of them"
+    which = f"the derivations {listed(lost, 20)} cannot be formed" if lost else "the double banana does not need them"
     of = f"its electrodes have different references ({_by_reference(mapping)})"
     return (f"{of}, and voltages between these are not known: {which}",)
 

@@ -1,6 +1,6 @@
 """Steps of preprocessing as functions of arrays: fill missing samples, resample to 200 Hz, band-pass.
 
-Sample k of the resampled signal stands for the time k / 200 s, at any rate of the file. A block of new samples is a
+Sample k of the resampled signal is at the time k / 200 s, at any rate of the file. A block of new samples is a
 product of old ones with a matrix. If the two rates are in a simple ratio, all blocks share one matrix. If not (200.1
 Hz, 999.4121 Hz), each block begins at another place between two old samples, and its matrix is interpolated between
 those of a bank: no error accumulates, however long the recording.
@@ -61,7 +61,7 @@ def flat_runs(samples: Signal, least: int) -> Marks:
 
 
 def _may_be_flat(few: Signal) -> bool:
-    """Say whether seven samples in a row are equal, as in every flat run: this quick check saves a full pass."""
+    """Return whether seven samples in a row are equal, as in every flat run, to save a full pass."""
     alike = few[1:] == few[:-1]
     same = np.convolve(alike, np.ones(6, dtype=int), "valid") if len(alike) >= 6 else np.ones(1)
     return bool((same >= 6).any()) or len(alike) < 6

@@ -58,7 +58,7 @@ class ModelWindow:
 def model_windows(
     runs: Sequence[RecordedRun], places: Sequence[WindowPosition], geometry: Geometry, settings: StandardiseSettings
 ) -> Iterator[ModelWindow]:
-    """Give the windows at some places, in their order; neighbours are read together."""
+    """Yield the windows at some positions, in their order; neighbours are read together."""
     for number, starts in _together(places):
         run = runs[number]
         begin, stop = max(0, starts[0]), min(run.n_samples, starts[-1] + WINDOW_SAMPLES)

@@ -65,7 +65,7 @@ def regional_spectrogram(signal: npt.NDArray[np.floating]) -> Context:
     ndarray
         [4, 100, column], see `Context`: the mean over the four derivations of each chain and over three Slepian
         tapers (Thomson 1982). Column i covers the 4 s around second 1 + 2 i; beyond either end, the signal is
-        continued by its mirror image. A rest of less than 2 s is left out.
+        continued by its mirror image. A remainder of less than 2 s is left out.
     """
     return _columns(_derivations(signal), 0, signal.shape[1] // STEP)
 

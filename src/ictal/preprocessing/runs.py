@@ -21,7 +21,7 @@ PLAUSIBLE_UV = 100_000
 IMPERCEPTIBLE_UV = 0.001
 """Amplifier noise is larger than this: if no electrode varies by as much, the unit is not µV."""
 ENOUGH_SAMPLES = 100_000
-"""About how many samples of each electrode its median deviation is computed from, spread evenly."""
+"""Approximate number of samples, spread evenly, from which an electrode's median deviation is computed."""
 CHECKED_S, N_CHECKED = 10, 8
 """The unit of a long recording is judged from `N_CHECKED` excerpts of `CHECKED_S`."""
 

@@ -44,7 +44,7 @@ def load_recipe(name: str, overrides: Sequence[str] = ()) -> Recipe:
         except UnicodeDecodeError as error:
             raise RecipeError(f"{name}: not a text file, so not a recipe") from error
     else:
-        raise RecipeError(f"no recipe '{name}'; known are {', '.join(recipe_names())}, or a YAML file's path")
+        raise RecipeError(f"no recipe '{name}'; known are {', '.join(recipe_names())}, or the path of a YAML file")
     content = parse(text, name).model_dump(mode="json")
     for override in overrides:
         _apply(content, override)
@@ -52,7 +52,7 @@ def load_recipe(name: str, overrides: Sequence[str] = ()) -> Recipe:
 
 
 MODEL_KEYS = ("models", "standardise", "seeds")
-"""Keys of a recipe that a saved model determines when a training begins with it; its card has the same keys."""
+"""Keys of a recipe that a saved model determines when training starts from it; its card has the same keys."""
 
 
 def recipe_of_model(recipe: Recipe, name: str, known: Mapping[str, Any], overrides: Sequence[str] = ()) -> Recipe:
@@ -81,7 +81,7 @@ def recipe_of_model(recipe: Recipe, name: str, known: Mapping[str, Any], overrid
             _apply(content, override)
     if disagree := differences(_validate(content, recipe.name), changed):
         raise RecipeError(
-            f"training begins with the model '{name}', whose networks, views and input cannot be changed; --set "
+            f"training starts from the model '{name}', whose networks, views and input cannot be changed; --set "
             f"disagrees: {disagree[0].replace('in the folder', 'in the model')}"
         )
     return changed

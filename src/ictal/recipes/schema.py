@@ -145,7 +145,7 @@ class Recipe(Settings):
         return training
 
     def of_seed(self, number: int) -> "Recipe":
-        """Return the recipe for one of several seeds, which also has streams of its own."""
+        """Return the recipe for one of several seeds, which also has its own streams."""
         own = dict(self.training)
         for arm, training in own.items():
             if training.stream:
@@ -171,6 +171,6 @@ def _aliasing(band: tuple[float, float] | None, arm: str, waveform: WaveformSett
         return ""
     of_view = "features are measured at" if arm == "features" else f"models.{arm}.waveform.decimate leaves"
     return (
-        f"{of_view} {2 * half_rate:g} Hz, which cannot carry what "
-        f"standardise.band_hz = {band} lets through; allowed is a band that ends at {half_rate:g} Hz"
+        f"{of_view} {2 * half_rate:g} Hz, too low for the frequencies "
+        f"that standardise.band_hz = {band} passes; allowed is a band that ends at {half_rate:g} Hz"
     )

@@ -172,7 +172,7 @@ def _name_ticks(axes: Axes, columns: Sequence[str], rows: Sequence[str]) -> None
 
 
 def confusion_figure(arm: ArmResult, split: str) -> str:
-    """Draw the mean predicted probabilities by voted pattern, beside the panel compared with itself."""
+    """Draw the mean predicted probabilities by voted pattern, next to the panel compared with itself."""
     evaluation = arm.evaluations[split]
     figure, panels = _figure(7.4, 3.6, 2)
     for axes, matrix, title in (

@@ -1,4 +1,4 @@
-"""The report of an ablation: one self-contained HTML page, without scripts, fonts or pictures from elsewhere."""
+"""The report of an ablation: one self-contained HTML page, without external scripts, fonts or pictures."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field

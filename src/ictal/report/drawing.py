@@ -52,7 +52,7 @@ def to_svg(figure: Figure, layout: Literal["tight", "none"] = "tight", dpi: floa
 
 
 def _compact(path: re.Match[str]) -> str:
-    """Write a curve as steps from point to point; places are rounded, not steps, so that no error accumulates."""
+    """Write a curve as steps from point to point; positions are rounded, not steps, so that no error accumulates."""
     places = np.array(re.findall(r"[-\d.]+", path[0]), dtype=float).reshape(-1, 2)
     steps = np.round(places * STEPS_PER_POINT).astype(int)
     moves = " ".join(f"{move / STEPS_PER_POINT:g}" for move in np.diff(steps, axis=0).ravel())

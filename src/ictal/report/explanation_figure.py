@@ -136,7 +136,7 @@ def _evidence(explanation: Explanation, method: MethodName) -> tuple[Floats, Flo
 
 
 def _reading(explanation: Explanation, method: MethodName) -> str:
-    """Say how to read the figure, or that it must not be read."""
+    """Return a caption that explains the figure, or warns that it must not be interpreted."""
     pattern = PATTERN_TITLES[explanation.pattern]
     if method == "occlusion":
         return (
@@ -147,9 +147,11 @@ def _reading(explanation: Explanation, method: MethodName) -> str:
     found = explanation.gradients
     check = f"Shares add up within {abs(found.gap):.3f} nats."
     if not found.complete:
-        check = f"Do not read: the shares differ from the sum that they should have by {abs(found.gap):.2f} nats."
+        check = (
+            f"Do not interpret this map: the shares miss the sum that they should have by {abs(found.gap):.2f} nats."
+        )
     elif not found.readable:
-        check = "Do not read: silence resembles the pattern more than this window does."
+        check = "Do not interpret this map: silence resembles the pattern more than this window does."
     return (
         f"Orange is evidence for {pattern}, blue against it: shares of the change in log probability, "
         f"{_short(found.difference)} nats, from silence\n(probability {found.silence:.2f}) to this window. {check}"
@@ -197,7 +199,7 @@ def _draw_strip(axes: Axes, seconds: Floats) -> None:
 
 
 def _draw_head(axes: Axes, electrodes: Floats, there: Collection[str]) -> None:
-    """Draw the 19 electrodes from above, the nose up, coloured on a scale of their own with the number in each.
+    """Draw the 19 electrodes from above, nose up, coloured on their own scale, with the number in each.
 
     An electrode that was not recorded is an empty dashed circle.
     """

@@ -259,7 +259,7 @@ def window_figure(
     lost: Collection[Derivation] = (),
     interpolated: Collection[str] = (),
 ) -> Figure:
-    """Draw one centre in the double banana montage beside its six probabilities.
+    """Draw one centre in the double banana montage next to its six probabilities.
 
     Parameters
     ----------

@@ -16,7 +16,7 @@ TRUSTED = 0.5
 
 
 def findings_in_words(day: Day) -> list[str]:
-    """Say for each pattern how many events there are, how long, and in which hour most; a sentence each."""
+    """Describe the events of each pattern in a sentence: their number, durations and busiest hour."""
     sentences = [_finding(day, pattern) for pattern in EVENT_PATTERNS if day.events_of(pattern)]
     absent = [
         PATTERN_TITLES[pattern].replace("Seizure", "seizure")
@@ -64,7 +64,7 @@ def _or(names: list[str]) -> str:
 
 
 def coverage_in_words(day: Day) -> str:
-    """Say how much of the recording was scored, and why the rest was not."""
+    """State how much of the recording was scored, and why the rest was not."""
     starts, stops = own_times(day.frame)
     seconds, scored = stops - starts, day.frame[PROBABILITY_COLUMNS[0]].notna().to_numpy()
     gaps = [duration_s for _, duration_s in day.scores.recording.gaps]
@@ -79,7 +79,7 @@ def coverage_in_words(day: Day) -> str:
 
 
 def _spoilt_by(refused: pd.DataFrame) -> str:
-    """Say how many electrodes had which flaw, on average over the refused windows."""
+    """State how many electrodes had which flaw, on average over the refused windows."""
     means = {flaw: refused[flaw].mean() for flaw in SPOILING}
     what = [f"{mean:.0f} {flaw}" for flaw, mean in means.items() if mean >= 0.5]
     return f" (of {N_ELECTRODES} electrodes on average {', '.join(what)})" if what else ""

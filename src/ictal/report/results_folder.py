@@ -136,7 +136,7 @@ def score_file(
             files += _write_report(scores, recording, out) if name == REPORT else WRITERS[name](scores, out)
         except WriteError:
             raise
-        except IctalError as error:  # an EDF cannot hold every recording; the other formats are still written
+        except IctalError as error:  # EDF cannot store every recording; the other formats are still written
             refused.append(error)
     progress("writing", len(settings.formats), len(settings.formats))
     if refused:

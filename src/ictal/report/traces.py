@@ -59,7 +59,7 @@ def derived(samples: Signal, derivations: Sequence[Derivation]) -> Signal:
 
 
 def known_rows(rows: Signal) -> list[bool]:
-    """Say for each row [row, time] whether it has a sample."""
+    """Return for each row [row, time] whether it has a sample."""
     return [bool(np.isfinite(row).any()) for row in rows]
 
 

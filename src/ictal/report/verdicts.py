@@ -14,7 +14,7 @@ SPLITS = {"cv": "in cross-validation", "test": "on the held-out test patients"}
 
 
 def difference_in_words(difference: Difference) -> str:
-    """Say which side has the lower KL and by how much, or that the data do not distinguish them."""
+    """State which side has the lower KL and by how much, or that the data do not distinguish them."""
     estimate = difference.estimate
     where = SPLITS[difference.split]
     if reason := _undecidable(difference):
@@ -28,7 +28,7 @@ def difference_in_words(difference: Difference) -> str:
 
 
 def _undecidable(difference: Difference) -> str:
-    """Say why there can be no verdict; nothing if there can be one."""
+    """Return why there can be no verdict; empty if there can be one."""
     if difference.estimate.interval is None:
         return "there are too few patients for an interval"
     if difference.decidable:
@@ -41,7 +41,7 @@ def _patients(n_effective: float) -> str:
 
 
 def patients_in_words(n_patients: int, n_effective: float) -> str:
-    """Say how many patients there are, and how many of equal weight would carry as much information."""
+    """State how many patients there are, and how many of equal weight would carry as much information."""
     return f"{n_patients} patients (effective number {n_effective:.1f})"
 
 
@@ -55,7 +55,7 @@ def few_patients_in_words(n_effective: float, what: str = "patients") -> str:
 
 
 def scope_in_words(n_seeds: int) -> str:
-    """Say whether a verdict is about arms or only about these trained networks."""
+    """Return whether a verdict is about arms or only about these trained networks."""
     if n_seeds >= FEWEST_SEEDS:
         return f"Intervals and tests of these differences reflect both patients and the {n_seeds} seeds of training."
     once = "once" if n_seeds == 1 else f"from {n_seeds} seeds"
@@ -66,7 +66,7 @@ def scope_in_words(n_seeds: int) -> str:
 
 
 def verdict_of_arms(comparison: Comparison, split: str = "cv") -> str:
-    """Say which arm has the lowest KL, and which others the data do not distinguish from it."""
+    """State which arm has the lowest KL, and which others the data do not distinguish from it."""
     pairs = comparison.between(split)
     if not pairs:
         return "There is only one arm, so there is no comparison."
@@ -99,7 +99,7 @@ def _others(pairs: Sequence[Difference], name: str) -> str:
 
 
 def interaction_in_words(interaction: Interaction) -> str:
-    """Say whether joint training gained more than averaging, or that the data do not distinguish them."""
+    """State whether joint training gained more than averaging, or that the data do not distinguish them."""
     pair = interaction.pair
     start = (
         f"Compared with single branches, averaging changed the KL by {-interaction.of_average.value:+.3f} and joint "
@@ -114,7 +114,7 @@ def interaction_in_words(interaction: Interaction) -> str:
 
 
 def verdict_in_words(comparison: TableComparison) -> str:
-    """Say in a paragraph which tables have the lower KL, and which ones the data do not distinguish."""
+    """State in a paragraph which tables have the lower KL, and which ones the data do not distinguish."""
     if not comparison.differences:
         return "There is only one table, so there is no comparison."
     sentences = []
@@ -144,11 +144,11 @@ def _span(difference: Difference) -> str:
 
 
 def way_in_words(way: Way) -> str:
-    """Say how far an arm has come from the prior to the floor."""
+    """State how much of the distance from the prior to the floor an arm covers."""
     where = SPLITS[way.split]
     if way.estimate is None:
-        return f"{way.arm} {where}: prior and floor are too close to each other to say how far it has come."
-    text = f"{way.arm} is {way.estimate.value:.0%} of the way from prior to floor {where}"
+        return f"{way.arm} {where}: the prior and the floor are too close to each other to place it between them."
+    text = f"{way.arm} is {way.estimate.value:.0%} of the way from the prior to the floor {where}"
     if way.estimate.interval is None:
         return f"{text}; there are too few patients for an interval."
     low, high = way.estimate.interval
@@ -156,7 +156,7 @@ def way_in_words(way: Way) -> str:
 
 
 def curve_in_words(curve: LearningCurve) -> list[str]:
-    """Say for each arm whether more training patients would help, by the last step of its learning curve."""
+    """State for each arm whether more training patients would help, by the last step of its learning curve."""
     sentences = []
     for arm in curve.arms:
         *_, last = curve.of_arm(arm)
@@ -193,10 +193,10 @@ def gap_in_words(arm: ArmResult) -> str:
 
 
 def sanity_in_words(sanity: "Sanity") -> str:
-    """Say whether an explanation changes when the weights are randomised."""
+    """State whether an explanation changes when the weights are randomised."""
     verdict = (
         "it changes with the weights, as it should"
         if sanity.differs
-        else "it hardly changes, so it may show the EEG and not the model"
+        else "it hardly changes, so it may reflect the EEG rather than the model"
     )
     return f"Rank correlation with an explanation under random weights {sanity.correlations[-1]:+.2f}: {verdict}."

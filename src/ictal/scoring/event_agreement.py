@@ -25,7 +25,7 @@ class MatchSettings(Settings):
     Attributes
     ----------
     before_s, after_s
-        An event is no false alarm if it overlaps a reference event that is extended by these times at both ends.
+        An event is not a false alarm if it overlaps a reference event that is extended by these times at both ends.
     min_overlap
         The share of this extended event that must be covered for it to be found; 0: any overlap.
     merge_s
@@ -160,7 +160,7 @@ class EventEvaluation:
 
     @property
     def left_out(self) -> list[str]:
-        """Say how many events have unknown types; a sentence each for the reference and for the evaluated events."""
+        """Count the events of unknown type, in a sentence each for the reference and for the evaluated events."""
         total = {name: sum(getattr(file, name) for file in self.files) for name in IGNORED}
         types = dict.fromkeys(name for file in self.files for name in file.ignored_types)
         sentences = []

@@ -47,7 +47,7 @@ SIDECAR: dict[str, Any] = {
         "HED": {"sz": "Unclassified-epileptic-seizure"},
     },
     "confidence": {"Description": "Mean probability of the pattern over the event, from 0 to 1."},
-    "channels": {"Description": "Channels that show the event; the model does not say them, so always n/a."},
+    "channels": {"Description": "Channels that show the event; the model does not identify them, so always n/a."},
     "dateTime": {"Description": "Clock time of the start of the recording, YYYY-MM-DD HH:MM:SS."},
     "recordingDuration": {"Description": "How long the recording lasts, gaps included.", "Units": "s"},
     "trial_type": {
@@ -79,7 +79,7 @@ def write_annotated_copy(events: Sequence[Event], recording: RecordingInfo, fold
     Raises
     ------
     IctalError
-        If there is no such file, or EDF+ cannot hold its content.
+        If there is no such file, or EDF+ cannot store its content.
     """
     source = Path(recording.name)
     if not source.exists():

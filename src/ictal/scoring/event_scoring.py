@@ -183,7 +183,7 @@ def _read_scored(path: Path, settings: EventSettings | None) -> dict[str, _Score
     files = [file for file in sorted(path.rglob("*_events.tsv")) if recording_key(file.name) not in scored]
     scored |= by_key(path, [_read_one(file, settings) for file in files])
     if not scored:
-        raise TableError(f"{path}: holds neither scores (*.parquet) nor events (*_events.tsv)")
+        raise TableError(f"{path}: contains neither scores (*.parquet) nor events (*_events.tsv)")
     return scored
 
 

@@ -292,7 +292,7 @@ def _noise(graph: _Graph) -> dict[str, Tensor]:
         longer = (1, N_CHANNELS, WINDOW_SAMPLES + 10 * ALIGNED)
         shape = longer if isinstance(graph.module, WavenetFrames | ImageColumns) else (CHECKED, *example.shape[1:])
         found[name] = torch.randn(shape, generator=generator) * SCALES[name]
-        if name == "contexts":  # powers, of which some are missing
+        if name == "contexts":  # powers, some of which are missing
             found[name] = found[name].exp()
             found[name][:, 1, :, : shape[3] // 3] = torch.nan
     return found

@@ -117,7 +117,7 @@ class Contract(Input):
 def exported_folder(model: Path) -> Path:
     """Return where in the user's cache a model's export is kept: under the hashes of its weights and card.
 
-    It is never the model's own folder, which may come from somebody else: nothing there could prove that graphs are
+    It is never the model's own folder, which may come from someone else: nothing there could prove that graphs are
     those of the weights. Exports in the cache were made here.
 
     Raises

@@ -1,6 +1,6 @@
-"""Score a recording: from a file, or from what MNE read, to scores over time.
+"""Score a recording: from a file or an MNE object to scores over time.
 
-The data take one way: a recording is opened, its channels are mapped to electrodes, and its gapless runs are divided
+The steps are: a recording is opened, its channels are mapped to electrodes, and its gapless runs are divided
 into chunks of windows. Each chunk is read, standardised and given to an engine, which returns probabilities; quality
 and spectra are added afterwards. Memory does not grow with the length of the recording.
 """
@@ -46,7 +46,7 @@ STEP_UNIT_S = 0.5
 FIRST_WINDOWS, WINDOWS = 8, 96
 """Windows of the first chunk, so that first scores come soon, and of every other."""
 ALIGNED_WINDOWS = 4
-"""Chunks hold a multiple of this many windows, so that each begins at a whole frame of 2 s with any step."""
+"""Each chunk has a multiple of this number of windows, so that it begins at a whole frame of 2 s with any step."""
 
 OnScores = Callable[[pd.DataFrame], None]
 """Called with the rows of each chunk as soon as it is scored."""
@@ -228,7 +228,7 @@ def plan_chunks(runs: Sequence[RecordedRun], step: int, geometry: Geometry) -> l
 
 
 def read_ahead(jobs: Sequence[Callable[[], Job]]) -> Generator[Job, None, None]:
-    """Give the results of jobs in their order; each runs in a second thread while the one before it is used.
+    """Yield the results of jobs in their order; each runs in a second thread while the one before it is used.
 
     Close the iterator to end the thread, for example with `contextlib.closing`.
     """
@@ -258,7 +258,7 @@ def score_chunk(
 def _notes(
     mapping: ChannelMapping, runs: Sequence[RecordedRun], frame: pd.DataFrame, geometry: Geometry
 ) -> list[str]:
-    """Say what was not scored, or not as it is in the file."""
+    """List what was not scored, and what was changed before scoring."""
     notes = []
     if mapping.interpolated:
         notes.append(f"interpolated from other electrodes by spherical splines: {', '.join(mapping.interpolated)}")
@@ -269,7 +269,7 @@ def _notes(
         notes.append(f"too short to be scored: {len(short)} run{plural} between gaps, {seconds:.0f} s in all")
     filled_s = float(frame["made_up_s"].max())
     if filled_s:
-        notes.append(f"shorter than {geometry.seen_s:g} s: {filled_s:g} s of what the model sees are filled in")
+        notes.append(f"shorter than {geometry.seen_s:g} s: {filled_s:g} s of the model's input are filled in")
     refused = int((frame["reason"] != "").sum())
     if refused:
         notes.append(f"{refused} of {len(frame)} windows have no prediction because of low quality")

@@ -161,7 +161,7 @@ def _seen(
 
 
 def _is_line(power: Signal, hertz: int, least_uv: float) -> Marks:
-    """Say where a frequency stands out from the EEG and its neighbours: muscle is equally large on both sides."""
+    """Mark where a frequency stands out from the EEG and its neighbours: muscle is equally large on both sides."""
     line = _rms(power, hertz - 1, hertz + 1)
     neighbours = _rms(power, hertz - 4, hertz - 2) + _rms(power, hertz + 2, hertz + 4)
     return (line > least_uv) & (line > _rms(power, 1, 20)) & (line > neighbours)
@@ -243,7 +243,7 @@ def left_right(spectrum_db: npt.NDArray[np.float64]) -> float:
 
 
 def reason_in_words(frames: QualityFrames, start: int, n_samples: int, settings: QualitySettings) -> str:
-    """Say why a window gets no prediction; nothing if it gets one."""
+    """Return why a window gets no prediction; empty if it gets one."""
     usable = frames.usable(start, n_samples)
     if usable >= settings.min_usable:
         return ""

@@ -234,7 +234,7 @@ def _electrodes_alone(recording: Recording, electrodes: Sequence[str]) -> Channe
 
 
 def _hint(recording: Recording, model: Input, interpolate: int) -> str:
-    """Say how many electrodes must be interpolated so that the recording can be scored; '' if that does not help."""
+    """State how many electrodes must be interpolated to make scoring possible; '' if that does not help."""
     for more in range(interpolate + 1, FEW + 1):
         try:
             map_channels(recording, model.derivations_seen, more)
@@ -278,7 +278,7 @@ def n_windows(recording: Recording, geometry: Geometry) -> int:
 
 
 def too_short(recording: Recording, geometry: Geometry) -> str:
-    """Say why a recording has no window."""
+    """Return why a recording has no window."""
     needed_s, n_runs = geometry.needed / RATE_HZ, len(recording.runs)
     in_runs = "" if n_runs == 1 else f" in {n_runs} runs"
     completed = (

@@ -107,7 +107,7 @@ def read_reference(path: str | Path, recording_name: str | None = None) -> Refer
             raise TableError(f"{path}: no reference for '{recording_name}'; {names_of(references)}")
         return found
     if len(references) != 1:
-        raise TableError(f"{path}: say which recording; {names_of(references)}")
+        raise TableError(f"{path}: name one of its recordings; {names_of(references)}")
     return next(iter(references.values()))
 
 
@@ -117,7 +117,7 @@ def read_references(path: str | Path) -> dict[str, Reference]:
     if path.is_dir():
         files = [file for pattern in FOLDER_FILES for file in sorted(path.rglob(pattern))]
         if not files:
-            raise TableError(f"{path}: holds no file {' or '.join(FOLDER_FILES)}")
+            raise TableError(f"{path}: contains no file {' or '.join(FOLDER_FILES)}")
         return by_key(path, [one for file in files for one in _of_file(file)])
     if path.suffix.lower() == LIST_SUFFIX:
         return by_key(path, _of_file(path))
@@ -201,12 +201,12 @@ def by_key(path: Path, items: Sequence[Some]) -> dict[str, Some]:
 
 
 def names_of(references: dict[str, Reference]) -> str:
-    """Say which recordings a reference names."""
+    """State which recordings a reference names."""
     return f"it names {len(references)} recordings: {listed(references)}"
 
 
 def _read_text(path: Path) -> pd.DataFrame:
-    """Read a table as text; its index holds the line numbers."""
+    """Read a table as text; its index has the line numbers."""
     separator = "\t" if path.suffix == ".tsv" else ","
     try:
         text = path.read_text(encoding="utf-8-sig")

@@ -90,7 +90,7 @@ def read_list(path: Path) -> list[ListedRecording]:
 
 
 def _lines(text: str) -> Iterator[tuple[int, str, str]]:
-    """Give number, key and value of each line; the key in lower case, without the number of a seizure."""
+    """Yield the number, key and value of each line; the key in lower case, without the number of a seizure."""
     for number, line in enumerate(text.splitlines(), 1):
         if found := _LINE.match(line):
             key = re.sub(r"\s*\d+\s*", " ", found[1].lower())

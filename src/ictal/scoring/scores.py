@@ -38,18 +38,18 @@ COLUMNS = (
     *AEEG_COLUMNS,
     "marks",
 )
-"""Columns of the table; docs/outputs.md says what each holds."""
+"""Columns of the table; docs/outputs.md explains each."""
 
 METADATA = b"ictal"
-"""Key under which a Parquet file of scores keeps what was recorded and what made the scores."""
+"""Key of the metadata in a Parquet file of scores: the recording, and how the scores were made."""
 
 
 def spread_of(frame: pd.DataFrame) -> npt.NDArray[np.float64]:
     """Return how widely each prediction is spread over the patterns, 1 - sum p^2 (Gini-Simpson), [window].
 
     It is 0 where the model is sure of one pattern, and 5/6 where it gives one sixth to each. It is not the share of
-    pairs of experts who would disagree: a model that does not know which way a panel leans spreads its prediction,
-    though the panel may agree.
+    pairs of experts who would disagree: a model that is uncertain which pattern a panel names spreads its
+    prediction even if the panel is unanimous.
     """
     return np.asarray(1 - (frame[list(PROBABILITY_COLUMNS)].to_numpy(dtype=np.float64) ** 2).sum(axis=1))
 

@@ -1,4 +1,4 @@
-"""The rows of a table of scores, but for the probabilities: times, quality, spectrum and amplitude of each window."""
+"""The rows of a table of scores except the probabilities: times, quality, spectrum and amplitude of each window."""
 
 from collections.abc import Sequence
 

@@ -20,7 +20,7 @@ Writer = Callable[[Scores, Path], list[Path]]
 
 LIST_COLUMNS = (*SPECTRUM_COLUMNS, "marks")
 """Columns with a list in each row, which a CSV cannot hold."""
-NOT_A_DEVICE = "For research. This is not a medical device; no finding here was checked by a clinician."
+NOT_A_DEVICE = "For research. This is not a medical device; no clinician has checked these findings."
 
 
 def scores_file(name: str | Path) -> str:
@@ -29,7 +29,7 @@ def scores_file(name: str | Path) -> str:
 
 
 def write_parquet(scores: Scores, folder: Path) -> list[Path]:
-    """Write everything, to be read by `Scores.read`: NAME_scores.parquet."""
+    """Write everything, for `Scores.read`: NAME_scores.parquet."""
     path = folder / scores_file(scores.recording.name)
     with writing(path):
         scores.write(path)
@@ -47,7 +47,7 @@ def write_csv(scores: Scores, folder: Path) -> list[Path]:
 
 
 def write_summary(scores: Scores, folder: Path) -> list[Path]:
-    """Write the results in short, for programs and for readers in a hurry: NAME_summary.json."""
+    """Write a summary of the results: NAME_summary.json."""
     path = folder / f"{scores.recording.stem}_summary.json"
     with writing(path):
         write_json(path, summary(scores))
@@ -65,7 +65,7 @@ WRITERS: dict[str, Writer] = {
 
 
 def summary(scores: Scores) -> dict[str, Any]:
-    """Return the scores in short, as plain JSON values; unknown values are null."""
+    """Return the summary as plain JSON values; unknown values are null."""
     frame, events = scores.frame, scores.events()
     content = {
         "notice": NOT_A_DEVICE,

@@ -196,9 +196,9 @@ def _pattern(rng: np.random.Generator, patient: Patient, at: dict[str, float], d
 
 
 def _presence(rng: np.random.Generator, named: float, periodic: float) -> tuple[float, float, float]:
-    """Return strength, prevalence and jitter of the rate.
+    """Return the strength, prevalence and jitter of the rate.
 
-    One of the three is at fault where raters hesitate to call it a pattern.
+    If raters are in doubt about the pattern, one of the three is the reason.
     """
     strength = NAMED_LIMIT * np.exp(STRENGTH_STEP * max(named, 0.8))
     prevalence = 1.0
@@ -214,7 +214,7 @@ def _presence(rng: np.random.Generator, named: float, periodic: float) -> tuple[
 
 
 def _rhythm(rng: np.random.Generator, tempo: float, seizure: float, periodic: float) -> tuple[float, float, float]:
-    """Return rate in Hz, trend of the rate, and growth; seizures differ from other patterns by rate or evolution."""
+    """Return the rate in Hz, trend of the rate, and growth; seizures differ from others by rate or evolution."""
     limit_hz = seizure_limit_hz(periodic) * np.exp(RATE_STEP * seizure)
     if seizure < -1:
         slowest, width = (0.5, 1.4 * rng.beta(1, 1.7)) if periodic > 0 else (0.7, 1.3 * rng.random())
@@ -251,11 +251,11 @@ def _place(rng: np.random.Generator, patient: Patient, lateral: float) -> tuple[
 
 
 def _times(rng: np.random.Generator, seizure: float, duration_s: float) -> tuple[float, float]:
-    """Return onset and offset; most patterns begin before and end after the window, and all cover the centre."""
+    """Return the onset and offset; most patterns begin before and end after the window, and all cover the centre."""
     middle = duration_s / 2
     if seizure > 0:
         onset, offset = float(rng.uniform(-40, middle - 6)), float(rng.uniform(middle + 6, duration_s + 40))
-        if seizure > 1 and rng.random() < TURNING:  # it begins or ends in view
+        if seizure > 1 and rng.random() < TURNING:  # it begins or ends within the window
             at = middle + float(rng.uniform(-4, 1))
             return (at, offset) if rng.random() < 0.5 else (onset, 2 * middle - at)
         return onset, offset

@@ -61,7 +61,7 @@ def draw_epoch(array: WindowArray, rows: Rows, stage: Stage, generator: np.rando
 
 
 def count_windows(array: WindowArray, task: Task, stage: Stage) -> int:
-    """Return the number of windows in an epoch of a stage, or refuse a stage without windows."""
+    """Return the number of windows in an epoch of a stage, or raise an error if a stage has no windows."""
     n_windows = len(draw_epoch(array, task.train, stage, np.random.default_rng(0)))
     if not n_windows:
         raise RecipeError(

@@ -49,7 +49,7 @@ class Learner(L.LightningModule):
     settings
         Stages, batches and optimizer.
     stream
-        Supplies simulated training windows in place of the array's.
+        Supplies simulated training windows instead of the array's.
     workers
         Processes that simulate them.
     """

@@ -126,7 +126,7 @@ class RunFolder:
         if of_folder != fingerprint:
             changed.append(f"data: {of_folder} in the folder, {fingerprint} now (fingerprints)")
         if manifest.get(BEGUN_WITH) != begun_with:
-            changed.append(f"began with: {manifest.get(BEGUN_WITH)} in the folder, {begun_with} now")
+            changed.append(f"initial model: {manifest.get(BEGUN_WITH)} in the folder, {begun_with} now")
         if changed:
             lines = "".join(f"\n  - {line}" for line in changed)
             raise RunError(

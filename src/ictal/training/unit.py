@@ -210,7 +210,7 @@ def make_card(arm: str, recipe: Recipe, array: WindowArray, data: str) -> Card:
 
 
 def _trained_on(arm: str, recipe: Recipe, array: WindowArray, data: str) -> tuple[str, str]:
-    """Return name and fingerprint of an arm's training data: the data set, or a stream."""
+    """Return the name and fingerprint of an arm's training data: the data set, or a stream."""
     training = recipe.training_of(arm)
     if isinstance(training, RegressionSettings) or not training.stream:
         return data, array.fingerprints

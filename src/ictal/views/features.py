@@ -229,7 +229,7 @@ def _power(projected: Tensor) -> Tensor:
 
 
 def _best_peak(correlation: Tensor, overlap: Tensor) -> tuple[Tensor, Tensor]:
-    """Return height (0 if there is none) and rate (log2 of Hz) of the best local maximum over the last axis.
+    """Return the height (0 if there is none) and rate (log2 of Hz) of the best local maximum over the last axis.
 
     A signal that repeats after one period also repeats after two. Peaks are therefore ranked by height times overlap,
     which decreases with the lag, to find the first.

@@ -1,1 +1,1 @@
-"""The viewer: a server on this machine, and the page that it gives to a browser."""
+"""The viewer: a server on this machine, and the page that it serves to a browser."""

@@ -28,15 +28,15 @@ BINARY = "application/octet-stream"
 Time = Annotated[float, Query(ge=0, le=1e8, allow_inf_nan=False, description="Seconds from the start.")]
 Width = Annotated[int, Query(ge=1, le=schemas.MOST_COLUMNS, description="Pixels.")]
 Id = Annotated[str, PathParameter(alias="id", max_length=40, description="Id from the list of recordings.")]
-Rater = Annotated[str | None, Query(max_length=60, description="Who asks; blinded raters see less.")]
+Rater = Annotated[str | None, Query(max_length=60, description="Name of the rater; blinded raters see less.")]
 PROBLEMS: dict[int | str, dict[str, Any]] = {
     status: {"model": schemas.Problem, "description": what}
     for status, what in (
         (400, "The request is invalid."),
         (401, "The token is missing or wrong."),
         (403, "The request comes from another site, or is not allowed here."),
-        (404, "There is no such thing."),
-        (409, "Not known yet, or withheld until a vote."),
+        (404, "Not found."),
+        (409, "Not known yet, or withheld until the rater votes."),
         (413, "The request is too large."),
     )
 }
@@ -115,7 +115,7 @@ def _add_recordings(app: FastAPI, viewer: Viewer) -> None:
 def _add_windows(app: FastAPI, viewer: Viewer) -> None:
     @app.get("/api/recordings/{id}/window")
     def window(id_: Id, time_s: Time, rater: Rater = None) -> schemas.Window:
-        """Return what is known of the window whose centre contains a time."""
+        """Return what is known about the window whose centre contains a time."""
         return schemas.Window(**viewer.window(viewer.library[id_], time_s, rater))
 
     @app.get("/api/recordings/{id}/similar")

@@ -25,11 +25,11 @@ class Blinding:
         self._votes, self.wanted = votes, wanted
 
     def applies_to(self, rater: str | None) -> bool:
-        """Say whether a user is a blinded rater; None is a user who does not vote."""
+        """Return whether a user is a blinded rater; None is a user who does not vote."""
         return self.wanted and rater is not None
 
     def withholds(self, item: Item, number: int, rater: str | None) -> bool:
-        """Say whether a rater must vote on a window before seeing its prediction."""
+        """Return whether a rater must vote on a window before seeing its prediction."""
         return self.applies_to(rater) and middle_s(item, number) not in self._voted_times(item, rater)
 
     def check(self, item: Item, number: int, rater: str | None) -> None:

@@ -8,8 +8,7 @@ import pandas as pd
 
 from ictal.core.labels import PATTERN_TITLES, PATTERNS
 from ictal.core.windows import CENTRE_S
-from ictal.io.edf.fields import printable
-from ictal.io.edf.header import BDF_MAGIC, EDF_MAGIC
+from ictal.io.edf.header import BDF_MAGIC, EDF_MAGIC, printable
 from ictal.report.colours import PATTERN_COLOURS
 from ictal.web.library import Item
 

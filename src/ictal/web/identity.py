@@ -87,7 +87,7 @@ class Identity:
 
 
 def _places(path: Path) -> list[tuple[str, int, int, int]]:
-    """Return name, size, time and inode number of each file of a recording; empty if they cannot be read."""
+    """Return the name, size, time and inode number of each file of a recording; empty if they cannot be read."""
     try:
         stamps = {part.name: stamp_of(part) for part in parts_of(path)}
         return [(name, size, changed_ns, number) for name, (size, changed_ns, _, number) in stamps.items()]

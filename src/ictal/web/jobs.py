@@ -89,7 +89,7 @@ class Scorer:
         return other if taken else usual
 
     def score(self, item: Item, worker: JobThread) -> None:
-        """Score a recording; the item receives rows as they are made, and the reason of a failure."""
+        """Score a recording; the item receives rows as they are made, and the reason if scoring fails."""
 
         def report(task: str, done: float, total: float) -> None:
             worker.check()

@@ -36,7 +36,7 @@ class NotYetError(IctalError):
 
 @dataclass
 class Item:
-    """A recording in the viewer, and what is known of it so far.
+    """A recording in the viewer, and what is known about it so far.
 
     Attributes
     ----------
@@ -186,7 +186,7 @@ def middle_s(item: Item, number: int) -> float:
 
 
 def model_of(scores: Scores) -> dict[str, Any]:
-    """Return name, arm and warnings of the model that made scores, and how much of a window it sees, if stated."""
+    """Return the name, arm and warnings of the model that made scores, and how much of a window it sees."""
     made = scores.manifest.get("model", {})
     return {
         "name": made.get("name", "unknown"),
@@ -277,7 +277,7 @@ def content_of(scores: Scores) -> str | None:
 
 
 def belong_to_other_file(scores: Scores, path: Path) -> bool:
-    """Say whether scores name another file, which still exists."""
+    """Return whether scores name another file, which still exists."""
     named = Path(scores.recording.name)
     return named.exists() and not same_file(named, path)
 

@@ -48,17 +48,17 @@ class ModelPool:
     def similar(self, item: Item, number: int) -> tuple[list[dict[str, Any]], str]:
         """Return similar windows, and a note on how to read them or why there are none."""
         if item.frame["reason"].iloc[number]:
-            return [], "There are none: this window was not scored."
+            return [], "No similar windows: this window was not scored."
         try:
             model, voted = self._model_of(item), self._votes_by_window()
             for recording, time_s in voted:
                 self._add_voted(model, recording, time_s)
             return model.similar(item, number, voted)
         except IctalError as error:
-            return [], f"There are none: {error}"
+            return [], f"No similar windows: {error}"
 
     def stop(self) -> None:
-        """End the processes that hold models."""
+        """End the processes that run models."""
         for model in self._models.values():
             model.stop()
 
@@ -103,7 +103,7 @@ class _Hashed(ModelSummary):
 
 
 def made_by(scores: Scores) -> tuple[str, str]:
-    """Return weights hash and name of the model that made scores."""
+    """Return the weights hash and name of the model that made scores."""
     made = scores.manifest.get("model", {})
     return str(made.get("weights_sha256", "")), str(made.get("name", "unknown"))
 

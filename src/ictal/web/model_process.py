@@ -63,7 +63,7 @@ class ModelProcess:
         try:
             features = self._features(item, number, wait=False)
         except BusyError as error:
-            return [], f"There are none yet: {error}."
+            return [], f"No similar windows yet: {error}."
         return self._neighbours.nearest(features, voted, (item.content, middle_s(item, number))), READ
 
     def add_voted(self, item: Item, number: int, time_s: float) -> None:
@@ -75,7 +75,7 @@ class ModelProcess:
         self._worker.do(lambda: neighbours.add(key, self._features(item, number, wait=True)))
 
     def stop(self) -> None:
-        """End the process that holds the model."""
+        """End the process that runs the model."""
         self._helper.stop()
 
     def _prepare(self) -> None:
@@ -94,7 +94,7 @@ class ModelProcess:
         try:
             self._neighbours = simulated_neighbours(some, self.weights)
         except IctalError as error:
-            self._note = f"There are none: {error}"
+            self._note = f"No similar windows: {error}"
 
     def _features(self, item: Item, number: int, *, wait: bool) -> Signal:
         def make() -> Signal:

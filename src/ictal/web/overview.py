@@ -26,7 +26,7 @@ def overview(frame: pd.DataFrame, start_s: float, stop_s: float, width: int) -> 
     start_s, stop_s
         The time span.
     width
-        Maximum number of columns. If there are fewer windows, each has a column of its own.
+        Maximum number of columns. If there are fewer windows, each has its own column.
     """
     shown = frame[(frame["stop_s"] > start_s) & (frame["start_s"] < stop_s)].reset_index(drop=True)
     edges = _edges(shown, start_s, stop_s, width)

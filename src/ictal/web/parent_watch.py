@@ -20,7 +20,7 @@ def end_with_parent() -> None:
 
 @contextmanager
 def lifeline() -> Iterator[int]:
-    """Give a pipe for the standard input of a child process; it closes with the block or with this process."""
+    """Yield a pipe for the standard input of a child process; it closes with the block or with this process."""
     reading, writing = os.pipe()
     try:
         yield reading

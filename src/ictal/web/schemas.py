@@ -99,7 +99,7 @@ class Windows(BaseModel):
 
 
 class RecordingDetails(BaseModel):
-    """Everything known of a recording except its samples and scores."""
+    """Everything known about a recording except its samples and scores."""
 
     id: str
     name: str

@@ -34,7 +34,7 @@ def new_token() -> str:
 
 
 def is_loopback(host: str) -> bool:
-    """Say whether only this machine can reach an address."""
+    """Return whether only this machine can reach an address."""
     if host == "localhost":
         return True
     try:
@@ -88,13 +88,13 @@ class Guard:
                 400, f"this server is not called '{host[:80]}'; open the address that 'ictal view' printed"
             )
         if not _is_same(headers, host):
-            return _refusal(403, "a page of another site may not ask this server")
+            return _refusal(403, "pages of other sites may not send requests to this server")
         if path.startswith("/api") and not self._knows(headers.getlist(TOKEN_HEADER)):
-            return _refusal(401, f"the header {TOKEN_HEADER} must hold the token of the address that was printed")
+            return _refusal(401, f"the header {TOKEN_HEADER} must contain the token of the address that was printed")
         return None
 
     def _is_ours(self, name: str) -> bool:
-        """Say whether a name belongs to this server; addresses are accepted, since DNS cannot redirect them."""
+        """Return whether a name belongs to this server; addresses are accepted, since DNS cannot redirect them."""
         if name in self.names:
             return True
         try:
@@ -109,7 +109,7 @@ class Guard:
 
 
 def _is_same(headers: Headers, host: str) -> bool:
-    """Say whether a request comes from a page of this server, or from no page."""
+    """Return whether a request comes from a page of this server, or from no page."""
     origin = headers.get("origin")
     return origin is None or origin.lower() in (f"http://{host.lower()}", f"https://{host.lower()}")
 

@@ -19,7 +19,7 @@ class ViewerSettings(Settings):
     show_patient
         Whether the patient field of an EDF header is shown.
     accept_doubtful
-        Whether the recordings named on the command line are read in spite of doubts, see `ictal.read`.
+        Whether the recordings named on the command line are read despite doubts, see `ictal.read`.
     max_upload_mb
         Size limit of uploads.
     """

@@ -33,7 +33,7 @@ LabelledWindows = tuple[list[str], Floats, Signal]
 
 @dataclass
 class Neighbours:
-    """LabelledWindows windows with their features.
+    """Labelled windows with their features.
 
     Attributes
     ----------

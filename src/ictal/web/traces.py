@@ -1,4 +1,4 @@
-"""A page of EEG: channels read, filtered for the eye, made into a montage, and min_max to the screen's width."""
+"""A page of EEG: channels are read, filtered for display, combined into a montage, reduced to the screen's width."""
 
 import json
 from collections.abc import Sequence
@@ -190,7 +190,7 @@ def _interpolated(channels: Signal, missing: npt.NDArray[np.bool_]) -> Signal:
 
 
 def min_max(values: Signal, n_points: int) -> Signal:
-    """Return minimum and maximum in equal parts of time, [trace, point, 2], ignoring NaN.
+    """Return the minimum and maximum in equal parts of time, [trace, point, 2], ignoring NaN.
 
     Parameters
     ----------

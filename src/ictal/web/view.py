@@ -52,7 +52,7 @@ def view(
     chosen = settings.changed(changes)
     paths = [Path(file) for file in files]
     if not paths and not chosen.upload:
-        raise UsageError("name at least one recording, 'ictal view night.edf', or let the page send some: --upload")
+        raise UsageError("name at least one recording, 'ictal view night.edf', or allow uploads with --upload")
     check_names(paths)
     viewer = Viewer(Path(out) if out else results_folder(paths), model, chosen)
     failed = _add_all(viewer, paths, say)

@@ -154,7 +154,7 @@ class Viewer:
         )
 
     def window(self, item: Item, time_s: float, rater: str | None) -> dict[str, Any]:
-        """Return what is known of the window at a time, as far as the rater may see it."""
+        """Return what is known about the window at a time, as far as the rater may see it."""
         number = window_number(item, time_s)
         values = window_in_values(number, item.frame.iloc[number])
         withheld = self._blind.withholds(item, number, rater)

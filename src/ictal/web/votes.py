@@ -145,7 +145,7 @@ class Votes:
         return str(found[0])
 
     def of_former_ids(self) -> list[tuple[str, str]]:
-        """Return id and file of each recording whose votes are stored under an id of version 0."""
+        """Return the id and file of each recording whose votes are stored under an id of version 0."""
         with self._open() as database:
             return database.execute(
                 "select distinct recording, file from vote where length(recording) = ? order by recording, file",
@@ -162,7 +162,7 @@ class Votes:
 
     @contextmanager
     def _open(self) -> Iterator[sqlite3.Connection]:
-        """Give a new connection; its changes are one transaction."""
+        """Yield a new connection; its changes are one transaction."""
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
             database = sqlite3.connect(self.path, timeout=WAIT_S)

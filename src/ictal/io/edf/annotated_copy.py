@@ -19,8 +19,7 @@ from ictal.core.atomic_files import atomic_write, writing
 from ictal.core.progress import Progress, silent
 from ictal.core.recording import Annotation, Recording
 from ictal.errors import IctalError
-from ictal.io.edf.fields import MONTHS, text_of
-from ictal.io.edf.header import FIELDS, MAIN_BYTES, SIGNAL_BYTES, EdfFile
+from ictal.io.edf.header import FIELDS, MAIN_BYTES, MONTHS, SIGNAL_BYTES, EdfFile, text_of
 from ictal.io.edf.writer import write_edf
 
 TASK = "writing EDF"
@@ -214,12 +213,12 @@ def _ascii(field: bytes | bytearray) -> str:
 
 
 def _patient(text: str) -> str:
-    """Return code, sex, birthdate and name of the patient (EDF+ 2.1.3.3); 'X' means unknown."""
+    """Return the code, sex, birthdate and name of the patient (EDF+ 2.1.3.3); 'X' means unknown."""
     return text if _PATIENT.fullmatch(text) else f"X X X {text.replace(' ', '_') or 'X'}"
 
 
 def _recording(text: str, file: EdfFile) -> str:
-    """Return date, hospital code, technician and equipment (EDF+ 2.1.3.4), and the previous text of the field."""
+    """Return the date, hospital code, technician and equipment (EDF+ 2.1.3.4), and the previous text of the field."""
     if _RECORDING.fullmatch(text):
         return text
     start = file.header_start

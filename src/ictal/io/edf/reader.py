@@ -183,7 +183,7 @@ def _scalp(signals: Sequence[EdfSignal]) -> list[EdfSignal]:
 
 
 def _has_range(signal: EdfSignal) -> bool:
-    """Say whether digital values can be converted: no number is missing, and no range is empty or too large."""
+    """Return whether digital values can be converted: no number is missing, and no range is empty or too large."""
     (low, high), (least, most) = signal.physical, signal.digital
     return low != high and abs(most - least) >= 1 and all(abs(value) < LARGEST for value in (low, high, least, most))
 

@@ -13,7 +13,7 @@ from ictal.core.montage import ELECTRODES
 from ictal.core.progress import Progress, silent
 from ictal.core.recording import Recording, Signal
 from ictal.errors import WriteError, listed
-from ictal.io.edf.fields import MONTHS
+from ictal.io.edf.header import MONTHS
 
 STEP_UV = 0.1
 DIGITAL = (-32768, 32767)

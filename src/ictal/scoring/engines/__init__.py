@@ -1,4 +1,4 @@
-"""Engines: what runs a model over windows. The exported graphs need no torch."""
+"""Engines, which run a model on windows. Exported graphs need no torch."""
 
 from collections.abc import Callable
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""What goes into an engine, and what every engine offers."""
+"""The input and the interface of every engine."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -52,7 +52,7 @@ class WindowBatch:
 
 
 class Engine(Protocol):
-    """What every engine offers."""
+    """The interface of every engine."""
 
     contract: Contract
 

@@ -9,7 +9,7 @@ from ictal.scoring.engines.exported import ExportedEngine, Run
 from ictal.scoring.export_contract import Contract
 
 MOST_WORKERS = 4
-"""Each needs memory of its own, about 100 MB for an EfficientNet-B2."""
+"""Each needs its own memory, about 100 MB for an EfficientNet-B2."""
 
 
 def open_onnxruntime(contract: Contract, graphs: dict[str, Path], threads: int | None) -> ExportedEngine:

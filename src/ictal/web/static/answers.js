@@ -1,4 +1,4 @@
-/** The types of the server's answers, as ictal.web.answers defines them. Times are seconds from a recording's start. */
+/** The types of the server's answers, as ictal.web.schemas defines them. Times are seconds from a recording's start. */
 
 /** @typedef {"waiting" | "scoring" | "scored" | "failed"} ScoringState */
 /** @typedef {(number | null)[]} Column */

@@ -196,5 +196,5 @@ async function reason(answer) {
   if (answer.status === 401) return "The token is missing or out of date. Open the address that ictal view printed.";
   const { detail } = await answer.json().catch(() => ({}));
   const first = Array.isArray(detail) ? detail[0]?.msg?.replace("Value error, ", "") : detail;
-  return first ?? `ictal answered ${answer.status}`;
+  return first ?? `ictal responded with status ${answer.status}`;
 }

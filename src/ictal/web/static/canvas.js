@@ -86,7 +86,7 @@ export function addCanvas(host, draw) {
  */
 export function cleared(canvas) {
   const context = canvas.getContext("2d");
-  if (!context) throw new Error("this browser draws on no canvas");
+  if (!context) throw new Error("this browser does not support canvas");
   const scale = devicePixelRatio;
   context.setTransform(scale, 0, 0, scale, 0, 0);
   const [width, height] = [canvas.width / scale, canvas.height / scale];

@@ -26,7 +26,7 @@ export function heatMap(values, low, high) {
   const [rows, columns] = [values.length, values[0]?.length ?? 0];
   const canvas = new OffscreenCanvas(Math.max(1, columns), Math.max(1, rows));
   const context = canvas.getContext("2d");
-  if (!context) throw new Error("this browser draws on no canvas");
+  if (!context) throw new Error("this browser does not support canvas");
   const pixels = context.createImageData(canvas.width, canvas.height);
   for (let row = 0; row < rows; row++) {
     for (let column = 0; column < columns; column++) {
