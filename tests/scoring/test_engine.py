@@ -19,7 +19,7 @@ from ictal.models.wavenet import Wavenet, WavenetSettings
 from ictal.scoring import export
 from ictal.scoring.engines import ExportedEngine, WindowBatch, open_engine
 from ictal.scoring.engines import exported as exported_engine
-from ictal.scoring.engines.base import BATCH
+from ictal.scoring.engines.exported import BATCH
 from ictal.scoring.engines.openvino import BF16_AGREES, CheckedEngine
 from ictal.scoring.export_contract import Part, exported_folder
 from ictal.views.waveform import WaveformSettings

@@ -21,6 +21,7 @@ import pandas as pd
 from pydantic import Field, field_validator
 
 from ictal import __version__
+from ictal.core.montage import derivation
 from ictal.core.predictions import PROBABILITY_COLUMNS
 from ictal.core.progress import Progress, silent
 from ictal.core.recording import Recording
@@ -140,7 +141,7 @@ def score(
     opened = as_recording(recording, accept_doubtful=settings.accept_doubtful)
     engine = _engine(model, settings)
     contract = engine.contract
-    mapping = map_channels(opened, contract.derivations_seen, settings.interpolate)
+    mapping = map_channels(opened, [derivation(name) for name in contract.derivations], settings.interpolate)
     runs = recorded_runs(opened, mapping, contract.standardise.fill)
     check_unit(sample_of(opened, mapping), opened.name)
     geometry = Geometry(contract.seen_s, contract.standardise.short)

@@ -371,7 +371,7 @@ def start_of(main: bytes) -> tuple[datetime | None, list[str]]:
     notes = []
     if long and not short:
         notes.append(f"its header states '{written}' as date; the date in the recording field is used")
-    elif long and short and short != FIRST_DAY and _of_two_digits(short) != _of_two_digits(long):
+    elif long and short and short != FIRST_DAY and f"{short:%y%m%d}" != f"{long:%y%m%d}":
         notes.append(f"it states two start dates, {short:%Y-%m-%d} and {long:%Y-%m-%d}; the first is used")
         long = None
     day = long or short
@@ -380,10 +380,6 @@ def start_of(main: bytes) -> tuple[datetime | None, list[str]]:
         if day:
             return datetime(day.year, day.month, day.day, hour, minute, second, tzinfo=UTC), notes
     return None, [f"its start is unknown: date and time are '{written}' and '{clock_text}'"]
-
-
-def _of_two_digits(day: date) -> tuple[int, int, int]:
-    return day.year % 100, day.month, day.day
 
 
 def _short_date(text: str) -> date | None:

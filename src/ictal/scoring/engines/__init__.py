@@ -5,8 +5,7 @@ from pathlib import Path
 from typing import Literal
 
 from ictal.errors import ModelError, UnknownNameError, require
-from ictal.scoring.engines.base import Engine, WindowBatch
-from ictal.scoring.engines.exported import ExportedEngine
+from ictal.scoring.engines.exported import Engine, ExportedEngine, WindowBatch
 from ictal.scoring.export_contract import Contract, read_contract
 
 __all__ = ["ENGINES", "Engine", "EngineName", "ExportedEngine", "WindowBatch", "open_engine"]
@@ -61,7 +60,7 @@ def open_engine(
         from ictal.scoring.engines.openvino import open_openvino
 
         return open_openvino(contract, graphs, threads)
-    from ictal.scoring.engines.onnx import open_onnxruntime
+    from ictal.scoring.engines.exported import open_onnxruntime
 
     return open_onnxruntime(contract, graphs, threads)
 

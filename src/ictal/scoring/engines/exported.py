@@ -1,9 +1,11 @@
-"""Score windows with the graphs of an exported model; any library may run them."""
+"""Score windows with the graphs of an exported model, by ONNX Runtime or another library."""
 
+import os
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Any
+from pathlib import Path
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -11,14 +13,66 @@ from ictal.core.recording import Signal
 from ictal.core.windows import CENTRE_SAMPLES, WINDOW_SAMPLES
 from ictal.errors import ModelError, listed
 from ictal.models.output import ModelOutput
-from ictal.scoring.engines.base import BATCH, WindowBatch
 from ictal.scoring.export_contract import Contract, Part
 
+BATCH = 4
+"""Windows per run of a network; more no longer fit into the CPU's cache."""
 SHARING = 16
 """Windows whose frames or columns are computed together; each group computes those of its first 40 s anew."""
+MOST_WORKERS = 4
+"""Each needs memory of its own, about 100 MB for an EfficientNet-B2."""
 
 Run = Callable[[dict[str, Signal]], list[Signal]]
 """Run one graph: inputs by name to outputs."""
+
+
+@dataclass(frozen=True)
+class WindowBatch:
+    """Windows that are scored together.
+
+    Attributes
+    ----------
+    signal
+        [20, time], standardised.
+    starts
+        First sample of each window in the signal.
+    contexts
+        [window, 4, 100, 300], for a model that uses the ten minutes around a window.
+    """
+
+    signal: Signal
+    starts: Sequence[int]
+    contexts: Signal | None = None
+
+    def window(self, number: int) -> Signal:
+        """Return one window, [20, 10000]."""
+        start = self.starts[number]
+        return self.signal[:, start : start + WINDOW_SAMPLES]
+
+    @property
+    def windows(self) -> Signal:
+        """All windows, [window, 20, 10000]."""
+        return np.stack([self.window(number) for number in range(len(self.starts))])
+
+    def some(self, numbers: Sequence[int]) -> "WindowBatch":
+        """Return some of the windows in their order, with their contexts."""
+        starts = [self.starts[number] for number in numbers]
+        signal = self.signal[:, starts[0] : starts[-1] + WINDOW_SAMPLES]
+        contexts = None if self.contexts is None else self.contexts[list(numbers)]
+        return WindowBatch(signal, [start - starts[0] for start in starts], contexts)
+
+
+class Engine(Protocol):
+    """The interface of every engine."""
+
+    contract: Contract
+
+    @property
+    def described(self) -> dict[str, Any]:
+        """Name, version and precision, for the manifest."""
+
+    def __call__(self, batch: WindowBatch) -> ModelOutput:
+        """Return what the model predicts for the windows of a batch."""
 
 
 @dataclass
@@ -108,6 +162,25 @@ class ExportedEngine:
                 images.append(run({"electrodes": _lengthened(windows, last, part.width, part)})[0])
             found.append(self.runs[part.files[1]]({"images": np.concatenate(images, axis=-1)}))
         return _output([np.concatenate(outputs) for outputs in zip(*found, strict=True)])
+
+
+def open_onnxruntime(contract: Contract, graphs: dict[str, Path], threads: int | None) -> ExportedEngine:
+    """Return an engine that runs graphs, by file name, on the CPU."""
+    import onnxruntime as ort  # the other engines, and commands that only read a recording, do not wait for it
+
+    def run_of(path: Path) -> Run:
+        session = ort.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+        return lambda inputs: session.run(None, inputs)
+
+    cores = threads or os.cpu_count() or 1
+    workers = min(cores, MOST_WORKERS)
+    options = ort.SessionOptions()
+    options.intra_op_num_threads = cores // workers
+    # The thread that reads and filters ahead needs a core, which threads that spin while they wait would occupy.
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    runs = {name: run_of(path) for name, path in graphs.items()}
+    described = {"engine": "onnxruntime", "version": ort.__version__, "precision": "float32"}
+    return ExportedEngine(contract, described, runs, workers)
 
 
 def _lengthened(windows: Signal, first: int, last: int, part: Part) -> Signal:

@@ -8,8 +8,7 @@ import numpy as np
 import openvino
 
 from ictal.models.output import ModelOutput
-from ictal.scoring.engines.base import BATCH, WindowBatch
-from ictal.scoring.engines.exported import ExportedEngine, Run
+from ictal.scoring.engines.exported import BATCH, ExportedEngine, Run, WindowBatch
 from ictal.scoring.export_contract import Contract
 
 BF16_AGREES = 0.01

@@ -9,7 +9,7 @@ import torch
 
 from ictal.models.checkpoint import Model, device, load_model, predict
 from ictal.models.output import ModelOutput
-from ictal.scoring.engines.base import BATCH, WindowBatch
+from ictal.scoring.engines.exported import BATCH, WindowBatch
 from ictal.scoring.export_contract import Contract
 
 
