@@ -191,8 +191,12 @@ def export(place: Path) -> None:
         for name in contract.graphs:
             shutil.copy(made / name, place / name)
             share_weights(place / name, place / WEIGHTS)
-    graphs = {name: sha256_of(place / name) for name in contract.graphs}
-    write_json(place / CONTRACT, contract.model_copy(update={"graphs": graphs}).model_dump(mode="json"))
+    changes: dict[str, Any] = {"graphs": {name: sha256_of(place / name) for name in contract.graphs}}
+    if (place / CONTRACT).is_file():
+        before = Contract.model_validate_json((place / CONTRACT).read_text(encoding="utf-8"))
+        if before.weights_sha256 == contract.weights_sha256:
+            changes["earlier_cards"] = before.earlier_cards
+    write_json(place / CONTRACT, contract.model_copy(update=changes).model_dump(mode="json"))
 
 
 def check(model: Path, name: str) -> None:

@@ -63,7 +63,7 @@ class ModelError(IctalError):
 
 
 class UsageError(IctalError):
-    """A command was called with incompatible options or arguments."""
+    """A command or function was called with arguments that are not allowed, alone or together."""
 
 
 class MissingExtraError(IctalError, ImportError):

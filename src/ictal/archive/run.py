@@ -73,7 +73,7 @@ def score_archive(
     """
     settings = settings.changed(changes)
     address = str(source) if is_url(str(source)) else str(Path(source).absolute())
-    scoring = PartitionSettings.of(model, settings)
+    scoring = PartitionSettings.of(model, settings, _partitions(Path(out)))
     return _Run(address, Path(out), scoring, settings.cluster or Cluster(), progress, tell).score(is_due)
 
 
@@ -137,9 +137,8 @@ class _Run:
             return status_of(name, entries, ledger.rows.values(), partition.present())
 
     def _write_info(self, n_recordings: int) -> None:
-        known = ArchiveInfo.read(self.folder).scorings if (self.folder / INFO_FILE).is_file() else {}
         name = self.scoring.name
-        scorings = known | {name: self.scoring}
+        scorings = _partitions(self.folder) | {name: self.scoring}
         ArchiveInfo(source=self.source, n_recordings=n_recordings, model=name, scorings=scorings).write(self.folder)
 
     def _score_all(self, due: Sequence[Entry], partition: Partition, ledger: Ledger) -> None:
@@ -154,6 +153,10 @@ class _Run:
                 ledger.append(row)
                 self.tell(row.state, asdict(row))
                 self.progress("recordings", n_ended, len(due))
+
+
+def _partitions(folder: Path) -> dict[str, PartitionSettings]:
+    return ArchiveInfo.read(folder).scorings if (folder / INFO_FILE).is_file() else {}
 
 
 def _check_folder(source: str, folder: Path) -> None:

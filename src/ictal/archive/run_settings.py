@@ -1,5 +1,6 @@
 """Settings of a run, and the file archive.json: the source of an archive, and the settings of each partition."""
 
+from collections.abc import Container
 from pathlib import Path
 
 from pydantic import Field
@@ -56,13 +57,18 @@ class PartitionSettings(Settings):
     accept_doubtful: bool = False
 
     @classmethod
-    def of(cls, model: str | Path, settings: ArchiveSettings) -> "PartitionSettings":
-        """Return the settings for a model. The model is exported if needed, so that no worker needs to do this."""
+    def of(cls, model: str | Path, settings: ArchiveSettings, known: Container[str] = ()) -> "PartitionSettings":
+        """Return the settings for a model. The model is exported if needed, so that no worker has to do it.
+
+        `known` are names of existing partitions: one that an earlier release made with the same model is continued.
+        """
         folder = find_model(model)
         contract = open_engine(folder, settings.engine, 1).contract
         # A name is kept as it is: the folder of a model that ships with ictal differs between machines.
         place = str(folder.absolute()) if folder == Path(model) else str(model)
-        return cls(model=place, weights_sha256=contract.weights_sha256, card=contract.card, **settings.model_dump())
+        made = cls(model=place, weights_sha256=contract.weights_sha256, card=contract.card, **settings.model_dump())
+        earlier = (made.model_copy(update={"card": card}) for card in contract.earlier_cards)
+        return next((one for one in (made, *earlier) if one.name in known), made)
 
     @property
     def name(self) -> str:
@@ -73,7 +79,8 @@ class PartitionSettings(Settings):
 
     def check(self, contract: Contract) -> None:
         """Raise a `ModelError` if a contract belongs to another model."""
-        if (contract.weights_sha256, contract.card) != (self.weights_sha256, self.card):
+        is_card = self.card in (contract.card, *contract.earlier_cards)
+        if not is_card or contract.weights_sha256 != self.weights_sha256:
             raise ModelError(f"{self.model}: differs from the model with which the run was started")
 
 

@@ -3,9 +3,10 @@
 from collections.abc import Mapping
 from typing import Any, Self
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic_core import ErrorDetails
 
-from ictal.errors import UnknownNameError
+from ictal.errors import UnknownNameError, UsageError
 
 
 class Settings(BaseModel):
@@ -20,8 +21,19 @@ class Settings(BaseModel):
         ------
         UnknownNameError
             If there is no such field.
+        UsageError
+            If a value is not allowed.
         """
         fields = type(self).model_fields
         if unknown := [name for name in changes if name not in fields]:
             raise UnknownNameError("setting", unknown[0], list(fields))
-        return self.model_validate({name: getattr(self, name) for name in fields} | dict(changes))
+        try:
+            return self.model_validate({name: getattr(self, name) for name in fields} | dict(changes))
+        except ValidationError as error:
+            raise UsageError("; ".join(map(_sentence, error.errors()))) from error
+
+
+def _sentence(problem: ErrorDetails) -> str:
+    """Return a problem that pydantic found as 'threads is 0; it should be greater than or equal to 1'."""
+    name = ".".join(map(str, problem["loc"])) or "the settings"
+    return f"{name} is {problem['input']!r}; {problem['msg'].replace('Input', 'it', 1)}"

@@ -91,6 +91,8 @@ class Contract(Input):
         From the model's card.
     weights_sha256, card
         Hashes of the weights and the card that it was made from.
+    earlier_cards
+        Hashes of the cards of earlier releases that differ from this card only in wording: the scores are the same.
     sees_context
         Whether it uses the ten minutes around a window.
     parts
@@ -106,6 +108,7 @@ class Contract(Input):
     warnings: tuple[str, ...]
     weights_sha256: str
     card: str
+    earlier_cards: tuple[str, ...] = ()
     sees_context: bool
     parts: tuple[Part, ...]
     graphs: dict[str, str]

@@ -74,8 +74,8 @@ class ScoreSettings(Settings):
 
     step_s: float = Field(float(CENTRE_S), allow_inf_nan=True)
     engine: EngineName = "auto"
-    threads: int | None = None
-    interpolate: int = 0
+    threads: int | None = Field(None, ge=1)
+    interpolate: int = Field(0, ge=0)
     quality: QualitySettings = QualitySettings()
     accept_doubtful: bool = False
 
