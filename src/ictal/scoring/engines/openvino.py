@@ -12,7 +12,8 @@ from ictal.scoring.engines.exported import BATCH, ExportedEngine, Run, WindowBat
 from ictal.scoring.export_contract import Contract
 
 BF16_AGREES = 0.01
-"""Largest allowed difference of a probability in bfloat16 from float32, on the first windows of a recording."""
+"""Largest allowed difference of bfloat16 from float32 on the first windows of a recording: of a probability, and of a
+concentration as a share of it."""
 
 
 def open_openvino(contract: Contract, graphs: dict[str, Path], threads: int | None) -> ExportedEngine:
@@ -57,7 +58,7 @@ class CheckedEngine(ExportedEngine):
         self.checked = True
         contexts = None if batch.contexts is None else batch.contexts[:BATCH]
         few = WindowBatch(batch.signal, batch.starts[:BATCH], contexts)
-        off = float(abs(super().__call__(few).probabilities - self.exact(few).probabilities).max())
+        off = _difference(super().__call__(few), self.exact(few))
         agrees = off <= BF16_AGREES
         self.described = {
             **self.described,
@@ -67,3 +68,10 @@ class CheckedEngine(ExportedEngine):
         if not agrees:
             self.runs = self.exact.runs
         return super().__call__(batch)
+
+
+def _difference(found: ModelOutput, exact: ModelOutput) -> float:
+    differences = [abs(found.probabilities - exact.probabilities).max()]
+    if found.concentrations is not None and exact.concentrations is not None:
+        differences.append(abs(found.concentrations / exact.concentrations - 1).max())
+    return float(max(differences))
