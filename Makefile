@@ -12,13 +12,14 @@ demo: $(VENV)/.demo ## install, and run the main job on the embedded data set
 	$(BIN)/ictal ablate sim --recipe quick --out runs/demo
 
 test: $(VENV)/.dev ## install, and run the tests (a few minutes)
-	$(PYTEST) -m "not slow"
+	$(PYTEST) -m "not slow and not exhaustive"
 
-test-slow: $(VENV)/.dev ## the slow tests alone
+test-slow: $(VENV)/.dev ## the slow tests that .ci/run also runs
 	$(PYTEST) -m slow
 
 test-all: export HYPOTHESIS_PROFILE = thorough
-test-all: test test-slow ## all tests, with more examples per property
+test-all: $(VENV)/.dev ## all tests, also the exhaustive ones, with more examples per property
+	$(PYTEST)
 
 install: $(VENV)/.dev ## everything for development, into .venv
 

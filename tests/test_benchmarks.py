@@ -156,7 +156,7 @@ class TestReference:
         np.testing.assert_array_equal(signs, 1)
         np.testing.assert_allclose(raw[:, 200:].std(axis=1), ours[:, 200:].std(axis=1), rtol=0.02)
 
-    @pytest.mark.slow
+    @pytest.mark.exhaustive
     def test_its_networks_have_the_known_size_and_give_probabilities(self):
         pytest.importorskip("tensorflow")
         from reference.networks import WAVENET_PARAMETERS, both, efficientnet, wavenet

@@ -129,7 +129,7 @@ def test_a_worker_that_takes_long_to_be_replaced_is_not_given_up(tmp_path):
     assert {one.job: one.result for one in finished} == {0: 0, 1: 1, 2: 2}
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 def test_a_lost_scheduler_is_one_error(tmp_path):
     address = tmp_path / "scheduler.json"
     dask = [sys.executable, "-m", "distributed.cli.dask_scheduler", "--host", "127.0.0.1", "--port", "0"]

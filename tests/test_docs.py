@@ -133,7 +133,7 @@ def run(language: str, text: str, page: str, names: dict[str, Any]) -> None:
 @pytest.mark.parametrize(
     "page",
     [
-        pytest.param(page, id=name_of(page), marks=pytest.mark.slow if name_of(page) in SLOW else ())
+        pytest.param(page, id=name_of(page), marks=pytest.mark.exhaustive if name_of(page) in SLOW else ())
         for page in PAGES
         if name_of(page) not in OWN_TESTS and any(language in RUNS for language, _ in blocks(page))
     ],

@@ -14,7 +14,7 @@ from ictal.scoring.pipeline import score
 from tests.cli.test_cli import call
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 def test_the_annotated_clips_evaluate_from_a_manifest_as_they_are_scored(shared_data, tmp_path):
     """Every 10 s of a clip of a seizure is voted to be one; of the others, what lies outside of it is not."""
     clips = pd.read_csv(shared_data / "seizure" / "labels.csv")

@@ -26,7 +26,7 @@ def done(tmp_path_factory) -> tuple[Path, str]:
     return folder, in_shell("\n".join(commands), folder)
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 def test_the_commands_of_the_page_do_what_it_says(done):
     folder, told = done
     nights = {"ward1/night1.edf", "ward1/night2.edf", "ward2/night1.edf"}
@@ -40,7 +40,7 @@ def test_the_commands_of_the_page_do_what_it_says(done):
         assert re.findall(r"`(\w+)`", columns) == list(table)
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 def test_the_python_of_the_page_runs_on_a_local_cluster(done):
     folder, _ = done
     (code,) = code_of(FILE, "python")

@@ -15,7 +15,7 @@ from tests.archive.dying import MARKS, WHEN
 from tests.archive.helpers import check_adds_up, command, ledger, make_source, n_lines, run, wait_for, workers_of
 from tests.archive.storm import enlarge, small_disk, storm
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.exhaustive
 N = 24
 
 

@@ -201,7 +201,7 @@ def test_the_host_of_a_url_stays_in_its_addresses(tmp_path):
     assert [entry.n_bytes for entry in entries] == [5, 7]
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 def test_ten_thousand_recordings_are_planned_in_seconds_and_little_memory(tmp_path):
     """The limits are 20 s and 500 MiB; the benchmark measures both for the whole process."""
     for number in range(10_000):

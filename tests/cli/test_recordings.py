@@ -101,7 +101,7 @@ def test_what_cannot_be_done_is_said_before_anything_is_scored(night, tmp_path):
     assert {path.name for path in tmp_path.iterdir()} == {"file", "other"}
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 def test_the_export_is_announced(night, tmp_path, monkeypatch):
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))  # where no test has exported these weights
     model = save(tmp_path / "model", "temporal", SMALL)
@@ -134,7 +134,11 @@ def test_info_knows_what_a_model_that_is_not_exported_looks_at(night, tmp_path):
 
 @pytest.mark.parametrize(
     "arguments",
-    [("info",), ("score", "--formats", "csv"), pytest.param(("score", "--formats", "all"), marks=pytest.mark.slow)],
+    [
+        ("info",),
+        ("score", "--formats", "csv"),
+        pytest.param(("score", "--formats", "all"), marks=pytest.mark.exhaustive),
+    ],
 )
 def test_torch_and_other_slow_libraries_are_not_waited_for(night, tmp_path, arguments):
     """Matplotlib draws the report, and nothing else."""
@@ -173,7 +177,7 @@ def test_ctrl_c_ends_the_command_and_leaves_nothing_half_written(tmp_path):
     assert not (tmp_path / "out").exists()
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 def test_every_clip_with_a_seizure_scores_and_its_events_are_evaluated(shared_data, tmp_path):
     """Bipolar at 256 Hz, and referential at 500 Hz."""
     files = sorted((shared_data / "seizure").glob("*.edf"))
@@ -193,7 +197,7 @@ def test_every_clip_with_a_seizure_scores_and_its_events_are_evaluated(shared_da
     assert 0 <= found["events"]["hits"] <= found["events"]["reference"]
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 def test_every_real_file_scores_or_gets_one_error_that_names_it(shared_data, tmp_path):
     scored = []
     for path in sorted((shared_data / "edf").iterdir()):

@@ -24,7 +24,7 @@ from tests.evaluation.test_table_comparison import table
 from tests.scoring.helpers import exported
 from tests.test_docs import GROUP
 
-slow = pytest.mark.slow
+slow = pytest.mark.exhaustive
 ROW = r"^ *\S.* +\d.*$"
 """A row of a table."""
 

@@ -83,7 +83,7 @@ def wait_for(condition, seconds: float = 60) -> None:
         time.sleep(0.01)
 
 
-@pytest.mark.parametrize("number", [signal.SIGKILL, pytest.param(signal.SIGINT, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("number", [signal.SIGKILL, pytest.param(signal.SIGINT, marks=pytest.mark.exhaustive)])
 def test_a_training_that_was_stopped_goes_on_to_the_same_model(streamed, cache, recipe_file, tmp_path, number):
     out = tmp_path / "model"
     command = [sys.executable, "-m", "ictal", "train", "sim", "--arm", "temporal", "--recipe", recipe_file]

@@ -27,7 +27,7 @@ def here(tmp_path_factory, cache) -> Path:
         return ablate("sim", TINY, ARMS, tmp_path_factory.mktemp("here") / "run", cache=cache, threads=1).folder
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 def test_workers_end_in_the_same_table_as_one_process(here, tmp_path, cache):
     told: list[tuple[float, float]] = []
 
@@ -46,7 +46,7 @@ def test_workers_end_in_the_same_table_as_one_process(here, tmp_path, cache):
     assert [manifest["machine"]["threads"] for manifest in manifests] == [1, 1]
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 def test_a_run_whose_processes_are_killed_goes_on_and_ends_in_the_same_table(here, tmp_path, cache):
     """The worker first, which is replaced; then the process that runs all, and with it the scheduler."""
     options = ("--recipe", TINY, "--arms", ",".join(ARMS), "--out", tmp_path / "run", "--cache", cache)

@@ -118,7 +118,7 @@ def test_a_heading_and_the_figure_that_it_heads_are_one_block(page):
     assert page.count("<h3>") == len(EVENT_PATTERNS)
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 def test_on_paper_no_caption_is_torn_from_its_figure_and_no_row_is_folded_away(tmp_path):
     browser, reader = chromium_path(), shutil.which("pdftotext")
     if not browser or not reader:

@@ -94,7 +94,7 @@ MODELS = {**FAST, **SLOW}
 
 
 def params() -> list[object]:
-    return [*FAST, *(pytest.param(name, marks=pytest.mark.slow) for name in SLOW)]
+    return [*FAST, *(pytest.param(name, marks=pytest.mark.exhaustive) for name in SLOW)]
 
 
 def of_torch(folder: Path, piece: WindowBatch) -> ModelOutput:

@@ -160,7 +160,7 @@ def test_a_copy_of_a_model_shares_its_export_and_has_its_own_name(model, tmp_pat
     assert (one.name, other.name) == ("model", "copy")
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 def test_a_damaged_export_is_made_anew_and_a_changed_model_too(tmp_path):
     folder = save(tmp_path / "model", "temporal", SMALL)
     before = open_engine(folder)(windows_of(2)).probabilities
@@ -221,7 +221,7 @@ export.export_model(Path(sys.argv[1]))
 """
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 @pytest.mark.parametrize("moment", ["before a graph is checked", "between graph and contract"])
 def test_an_export_that_is_killed_leaves_a_folder_that_works(tmp_path, moment, monkeypatch):
     folder = save(tmp_path / "model", "temporal", SMALL, seed=1)

@@ -244,7 +244,7 @@ def entropy(votes):
     return -(shares * np.log(np.maximum(shares, 1e-12))).sum(axis=1)
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 def test_simulated_panels_of_many_vote_as_the_real_ones_do(shared_data):
     real = pd.read_csv(shared_data / "iiic" / "votes_50697.csv.gz")[list(VOTE_COLUMNS)].to_numpy()
     real = real[real.sum(axis=1) >= 10]

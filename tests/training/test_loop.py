@@ -145,7 +145,7 @@ def test_training_learns_what_can_be_learnt(array, tmp_path):
     assert pd.read_csv(tmp_path / HISTORY)["valid_kl"].iloc[-1] < 0.2  # log 2 = 0.69 without looking
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 def test_two_processes_train_one_network(array, tmp_path):
     settings = TrainerSettings(accelerator="cpu", devices=2, strategy="ddp_spawn")
     before = network()

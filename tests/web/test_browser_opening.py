@@ -15,7 +15,7 @@ from tests.scoring.helpers import eeg, exported
 from tests.web.browser import ask, viewing
 from tests.web.test_browser import browser, new_reader, sync_api  # noqa: F401 - fixtures
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.exhaustive
 MIDNIGHT = datetime(2030, 1, 2, 23, 59, 50)
 LABELS = """
   window.written = [];

@@ -12,7 +12,7 @@ from tests.web.clients import wait_for
 from tests.web.test_browser import as_rater, browser, new_reader  # noqa: F401 - fixtures
 from tests.web.test_browser_opening import write_clip
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.exhaustive
 CENTRE_S = 10
 SCORING_S = 600
 """The default model may have to be exported first."""

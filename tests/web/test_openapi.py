@@ -22,7 +22,7 @@ CHECKS = [
 KINDS = (schemathesis.GenerationMode.POSITIVE, schemathesis.GenerationMode.NEGATIVE)
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 @pytest.mark.parametrize("kind", KINDS)
 def test_no_request_breaks_the_server(client, base, kind):
     client.post("/api/raters", json={"name": "Ada"})

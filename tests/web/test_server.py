@@ -364,7 +364,7 @@ class TestScores:
 
 
 class TestWhy:
-    @pytest.mark.parametrize("method", ["gradients", pytest.param("occlusion", marks=pytest.mark.slow)])
+    @pytest.mark.parametrize("method", ["gradients", pytest.param("occlusion", marks=pytest.mark.exhaustive)])
     def test_what_speaks_for_a_pattern(self, model, method):
         window = eeg(50)
         told = Explainer(model).why(window, 80.0, "lpd", method)
@@ -390,7 +390,7 @@ class TestWhy:
         assert np.min(mel["gradcam"]["LL"]) >= 0
         assert np.max(mel["gradcam"]["LL"]) <= 1
 
-    @pytest.mark.slow
+    @pytest.mark.exhaustive
     def test_the_process_beside_the_server_answers(self, viewer, client, base, monkeypatch):
         monkeypatch.setattr(model_process, "simulated_neighbours", partial(simulated_neighbours, n_windows=8))
         client.post("/api/raters", json={"name": "Ada"})

@@ -140,7 +140,7 @@ class TestExport:
         assert answer.text.splitlines() == ["file,centre_s,patient_id," + ",".join(VOTE_COLUMNS)]
         assert "attachment" in answer.headers["content-disposition"]
 
-    @pytest.mark.slow
+    @pytest.mark.exhaustive
     def test_a_hospital_makes_its_own_data_set_and_trains_on_it(self, model, tmp_path):
         viewer = Viewer(tmp_path / "out", model)
         client = client_of(viewer)

@@ -85,7 +85,7 @@ def test_votes_from_first_to_last_are_exported_and_evaluated_as_they_were_scored
             np.testing.assert_allclose(given.loc[f"{item.path}@{at}"], row, atol=1e-4)
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 def test_a_recording_with_gaps_is_voted_on_evaluated_and_trained_on(of_ten_seconds, tmp_path):
     """An EDF+D of 63 s and 57 s with a minute between: all votes train a model of 10 s, and not one of 50 s."""
     steps = (noise(120 * 200) * 30).astype(np.int64).reshape(20, 120, 200)
