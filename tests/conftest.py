@@ -2,13 +2,18 @@
 
 import os
 import signal
-from collections.abc import Iterator
+import tempfile
 from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, settings
 
 from ictal.experiments.ablation import Ablation, ablate
+
+# What ictal caches (solved heads, exported models) is kept from other test processes and from the user's cache. Test
+# modules simulate EEG while they are imported, so this cannot wait for a fixture.
+CACHE = tempfile.TemporaryDirectory(prefix="ictal-tests-")
+os.environ["XDG_CACHE_HOME"] = CACHE.name
 
 TINY = str(Path(__file__).with_name("tiny.yaml"))
 SHARED_DATA = Path(__file__).resolve().parents[1].parent / "shared" / "data"
@@ -35,14 +40,6 @@ def shared_data() -> Path:
     if not SHARED_DATA.is_dir():
         pytest.skip(f"the real data are not here: {SHARED_DATA} is absent")
     return SHARED_DATA
-
-
-@pytest.fixture(scope="session", autouse=True)
-def own_cache(tmp_path_factory) -> Iterator[None]:
-    """Keep what ictal caches, as exported models, from other test processes and from the user's cache."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("user-cache")))
-        yield
 
 
 @pytest.fixture(scope="session")

@@ -35,5 +35,5 @@ def test_only_the_model_of_the_partition_may_score_it():
     for card in ("new", "old"):
         PartitionSettings(**OLD, weights_sha256="w", card=card).check(made)
     for weights, card in (("w", "other"), ("v", "new"), ("v", "old")):
-        with pytest.raises(ModelError, match="is another model here"):
+        with pytest.raises(ModelError, match="differs from the model with which"):
             PartitionSettings(**OLD, weights_sha256=weights, card=card).check(made)
