@@ -1,6 +1,7 @@
 """A small network on waveforms whose output stays the same when left and right are mirrored."""
 
 from itertools import pairwise
+from typing import Literal
 
 import torch
 from pydantic import Field, field_validator
@@ -8,7 +9,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812 - the name that torch users know
 
 from ictal.core.labels import N_PATTERNS
-from ictal.core.montage import CHANNELS, derivations_of, montage
+from ictal.core.montage import CHANNELS, derivations_of, montage, montage_matrix
 from ictal.core.settings import Settings
 from ictal.models.pooling import AttentionPool
 from ictal.views.waveform import Waveform, WaveformSettings
@@ -26,6 +27,10 @@ FADING = 1e-3
 """Weight of zeros in the mean over a chain, so that a chain with only bad derivations fades out."""
 
 
+ABSENT = 100.0
+"""Added to the logarithm of the size of derivations that do not contain an electrode, to exclude them from a minimum."""
+
+
 class SymmetricSettings(Settings):
     """The size of the network.
 
@@ -40,6 +45,9 @@ class SymmetricSettings(Settings):
         Channels for one hemisphere, and for both combined.
     drop_rate
         Dropout before the head.
+    quality
+        What `Trust` judges an electrode by: its 'derivations', so that a signal common to all electrodes changes
+        nothing, or its own voltage ('electrodes'), as in models of ictal 0.1.
     """
 
     widths: tuple[int, ...] = (24, 32, 48, 64)
@@ -47,6 +55,7 @@ class SymmetricSettings(Settings):
     hemisphere: int = Field(96, ge=1)
     both: int = Field(128, ge=1)
     drop_rate: float = Field(0.3, ge=0, lt=1)
+    quality: Literal["derivations", "electrodes"] = "derivations"
 
     @field_validator("widths")
     @classmethod
@@ -98,38 +107,48 @@ class Trust(nn.Module):
     """A learned weight of each derivation by its signal quality: [batch, derivation], between 0 and 1.
 
     A small network, the same for all derivations, reads six features of a trace: its mean size, its mean step and its
-    peak (both relative to that size), its size relative to the median derivation, and the size of the quieter of its
-    two electrodes, all as logarithms; and the share of time in which it is flat. Initially, nearly all weights are
-    close to 1.
+    peak (both relative to that size), its size relative to the median derivation, and that of its worse electrode,
+    all as logarithms; and the share of time in which it is flat. An electrode is as large as the smallest of its
+    derivations, since noise at one electrode is in all of them. Initially, nearly all weights are close to 1.
     """
 
     anode: Tensor
     cathode: Tensor
+    absent: Tensor
 
-    def __init__(self, waveform: WaveformSettings, hidden: int = 16) -> None:
+    def __init__(
+        self,
+        waveform: WaveformSettings,
+        quality: Literal["derivations", "electrodes"] = "derivations",
+        hidden: int = 16,
+    ) -> None:
         super().__init__()
-        self.every, self.scale_uv = waveform.decimate, waveform.scale_uv
-        pairs = [
-            [CHANNELS.index(name) for name in derivation] for derivation in derivations_of(montage(waveform.montage))
-        ]
-        anode, cathode = torch.tensor(pairs).unbind(dim=1)
+        self.every, self.scale_uv, self.quality = waveform.decimate, waveform.scale_uv, quality
+        derivations = derivations_of(montage(waveform.montage))
+        anode, cathode = torch.tensor([[CHANNELS.index(name) for name in pair] for pair in derivations]).unbind(dim=1)
+        absent = torch.from_numpy(montage_matrix(derivations)).T == 0  # [electrode, derivation]
         self.register_buffer("anode", anode, persistent=False)
         self.register_buffer("cathode", cathode, persistent=False)
+        self.register_buffer("absent", absent * ABSENT, persistent=False)
         verdict = nn.Linear(hidden, 1)
         nn.init.constant_(verdict.bias, 2.0)
         self.judge = nn.Sequential(nn.Linear(6, hidden), nn.ReLU(), verdict)
 
     def figures(self, windows: Tensor, traces: Tensor) -> Tensor:
         """Return six features, [batch, derivation, 6], from windows and their traces [batch, derivation, time]."""
-        electrodes = _log(windows[..., :: self.every].abs().mean(dim=-1) / self.scale_uv)
-        quieter = torch.minimum(electrodes[:, self.anode], electrodes[:, self.cathode])
         step = traces.diff(dim=-1).abs()
         size, roughness, peak = (
             _log(value) for value in (traces.abs().mean(-1), step.mean(-1), traces.abs().amax(-1))
         )
         still = (1 - step / (5 * LITTLE)).clamp(min=0).mean(dim=-1)
-        figures = [size, roughness - size, peak - size, size - _median(size), quieter, still]
-        return torch.stack(figures, dim=-1)
+        median = _median(size)
+        if self.quality == "electrodes":
+            electrodes = _log(windows[..., :: self.every].abs().mean(dim=-1) / self.scale_uv)
+            worse = torch.minimum(electrodes[:, self.anode], electrodes[:, self.cathode])
+        else:
+            electrodes = (size[:, None] + self.absent).amin(dim=-1)
+            worse = torch.maximum(electrodes[:, self.anode], electrodes[:, self.cathode]) - median
+        return torch.stack([size, roughness - size, peak - size, size - median, worse, still], dim=-1)
 
     def forward(self, windows: Tensor, traces: Tensor) -> Tensor:
         """Return the weights, always in float32, also under autocast."""
@@ -154,7 +173,7 @@ class Symmetric(nn.Module):
     ) -> None:
         super().__init__()
         self.view = Waveform(waveform)
-        self.trust = Trust(waveform)
+        self.trust = Trust(waveform, settings.quality)
         widths, hemisphere, both = settings.widths, settings.hemisphere, settings.both
         self.encoder = entrance(1, widths[0], STEM, 4)
         self.encoder.extend(ResidualBlock(n_in, n_out, settings.kernel, 2) for n_in, n_out in pairwise(widths))

@@ -43,6 +43,9 @@ class SpectrogramSettings(MiddleSettings):
         = 1 µV², have a mean of about zero and a standard deviation of about one.
     clip
         Pixels are clipped to +-clip, so that an artifact does not dominate a batch; None for no clipping.
+    sides
+        The four channels. 'apart': the chains, from left to right. 'folded': the mean and the absolute difference of
+        left and right, of the lateral and the parasagittal chains, so that mirroring changes nothing.
     seconds
         See `MiddleSettings`.
     """
@@ -57,6 +60,7 @@ class SpectrogramSettings(MiddleSettings):
     offset_db: float = -43.0
     scale_db: float = Field(11.0, gt=0)
     clip: float | None = Field(None, gt=0)
+    sides: Literal["apart", "folded"] = "apart"
 
     @model_validator(mode="after")
     def _frame_fits(self) -> "SpectrogramSettings":
@@ -235,7 +239,11 @@ class Spectrogram(nn.Module):
         pairs = powers.reshape(powers.shape[0], len(CHAINS), 2, 2, *powers.shape[2:])
         logs = (pairs[:, :, :, 0] * pairs[:, :, :, 1]).log10()
         levels = (logs[:, :, 0] + logs[:, :, 1]) * (10 / 4)
-        return self.settings.pixels(levels.transpose(-2, -1))
+        pixels = self.settings.pixels(levels.transpose(-2, -1))
+        if self.settings.sides == "apart":
+            return pixels
+        left, right = pixels[:, :2], pixels[:, 2:].flip(1)  # lateral, parasagittal
+        return torch.cat([(left + right) / 2, (left - right).abs()], dim=1)
 
     def forward(self, windows: Tensor) -> Tensor:
         """Return the images, always in float32, also under autocast."""
