@@ -1,0 +1,407 @@
+"""Difficult scenes: windows of kinds that real EEG has and that are rare among the ordinary ones.
+
+The ordinary windows (`ictal.simulator.eeg.compose`) have the frequencies of real panels, and patterns whose strength is
+relative to all other activity. Scenes are for training: a model that has only seen ordinary windows gives what they
+show to 'other'. Each scene draws how the ordinary ingredients differ; `compose_scene` renders them, and the raters
+measure the rendered signals.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+import numpy.typing as npt
+
+from ictal.core.windows import RATE_HZ
+from ictal.simulator.artifacts import Artifacts, add_artifacts, damage, draw_artifacts, electrocardiogram, heartbeats
+from ictal.simulator.background import State, background, draw_state
+from ictal.simulator.eeg import LARGEST_UV, record
+from ictal.simulator.fitted_parameters import Kind
+from ictal.simulator.noise import smooth
+from ictal.simulator.patient import Patient, draw_pattern
+from ictal.simulator.patterns import RANGES, Pattern, Rendered, render
+from ictal.simulator.raters import Evidence, distinctness, observe_background, observe_closely
+
+Floats = npt.NDArray[np.float64]
+Signal = npt.NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class Bursts:
+    """A background that alternates between bursts and attenuation.
+
+    Attributes
+    ----------
+    on_s, off_s
+        Mean durations of bursts and of the intervals between them; each varies by a factor of about 1.5.
+    attenuated
+        Amplitude between bursts, relative to that of bursts.
+    ramp_s
+        Duration of the transitions.
+    """
+
+    on_s: float
+    off_s: float
+    attenuated: float
+    ramp_s: float = 0.2
+
+
+@dataclass(frozen=True)
+class Scene:
+    """What is in one window.
+
+    Attributes
+    ----------
+    person
+        The patient, with the background of this window.
+    patterns
+        No pattern, one, or two at once; `strength` is relative to the background alone, at the pattern's frequencies.
+    artifacts, state
+        See `Artifacts` and `State`.
+    bursts
+        Whether the background comes in bursts.
+    in_bursts
+        Whether the patterns occur only in bursts.
+    known
+        Coordinates of the evidence that the raters' measurements would get wrong.
+    """
+
+    person: Patient
+    patterns: tuple[Pattern, ...]
+    artifacts: Artifacts
+    state: State = field(default_factory=State)
+    bursts: Bursts | None = None
+    in_bursts: bool = False
+    known: Mapping[str, float] = field(default_factory=dict)
+
+
+def compose_scene(rng: np.random.Generator, name: str, person: Patient, n_samples: int) -> tuple[Signal, Evidence]:
+    """Return an EEG of a patient, [20, time], µV, and what the raters see in its centre.
+
+    Parameters
+    ----------
+    name
+        One of `SCENES`.
+    """
+    scene = SCENES[name].draw(rng, person, n_samples / RATE_HZ)
+    head = scene.person.head
+    rest = background(rng, scene.person.background, head, scene.state, n_samples)
+    course = burst_course(rng, scene.bursts, n_samples) if scene.bursts else np.ones(n_samples)
+    attenuated = scene.bursts.attenuated if scene.bursts else 1.0
+    rest *= (attenuated + (1 - attenuated) * course).astype(np.float32)
+    beats = heartbeats(rng, person.heart_hz, n_samples)
+    total: Signal = rest + add_artifacts(rng, scene.artifacts, n_samples, beats)
+    seen: list[tuple[Rendered, Signal]] = []
+    for pattern in scene.patterns:
+        rendered = render(rng, pattern, head, n_samples)
+        if scene.in_bursts:
+            signal = rendered.signal * course.astype(np.float32)
+            rendered = replace(rendered, signal=signal, there=rendered.there * course)
+        gain = pattern.strength / max(distinctness(rendered, rendered.signal, rest), 1e-6)
+        seen.append((rendered, np.float32(min(gain, LARGEST_UV)) * rendered.signal))
+    evidence = replace(_evidence(seen, total), **scene.known)
+    total = total + sum(signal for _, signal in seen)
+    samples = np.vstack([record(scene.person, total), electrocardiogram(rng, beats)])
+    return damage(rng, scene.artifacts, samples).astype(np.float32), evidence
+
+
+def _evidence(seen: list[tuple[Rendered, Signal]], rest: Signal) -> Evidence:
+    """Measure no pattern, one, or two; of two, raters name the more distinct one, and are unsure between equals."""
+    if not seen:
+        return observe_background(rest)
+    measured = [observe_closely(rendered, signal, rest) for rendered, signal in seen]
+    if len(measured) == 1:
+        return measured[0]
+    weights = np.exp([one.strong for one in measured])
+    weights = weights / weights.sum()
+    names = ("prevalent", "regular", "seizure", "lateral", "periodic")
+    mean = {name: float(weights @ np.clip([getattr(one, name) for one in measured], -4, 4)) for name in names}
+    return Evidence(strong=max(one.strong for one in measured), **mean)
+
+
+def burst_course(rng: np.random.Generator, bursts: Bursts, n_samples: int) -> Floats:
+    """Return 1 in bursts and 0 between them, [time], from a random point of the alternation."""
+    level = np.zeros(n_samples)
+    begin = -round(rng.uniform() * (bursts.on_s + bursts.off_s) * RATE_HZ)
+    while begin < n_samples:
+        end = begin + round(bursts.on_s * np.exp(rng.normal(0, 0.4)) * RATE_HZ)
+        level[max(begin, 0) : max(end, 0)] = 1
+        begin = end + round(bursts.off_s * np.exp(rng.normal(0, 0.4)) * RATE_HZ)
+    return smooth(level, max(1, round(bursts.ramp_s * RATE_HZ)))
+
+
+def _log_uniform(rng: np.random.Generator, low: float, high: float) -> float:
+    return float(np.exp(rng.uniform(np.log(low), np.log(high))))
+
+
+def _changed(pattern: Pattern, **values: float) -> Pattern:
+    """Return a pattern with other modifiers, limited to what is allowed."""
+    return replace(pattern, **{name: float(np.clip(value, *RANGES[name])) for name, value in values.items()})  # type: ignore[arg-type]
+
+
+def _pattern(rng: np.random.Generator, person: Patient, kind: Kind, duration_s: float) -> Pattern:
+    pattern = draw_pattern(rng, person, kind, duration_s)
+    assert pattern is not None
+    return pattern
+
+
+def _with_background(person: Patient, **values: float) -> Patient:
+    return replace(person, background=replace(person.background, **values))
+
+
+def _one_of(rng: np.random.Generator, shares: Mapping[Kind, float]) -> Kind:
+    kinds = list(shares)
+    return kinds[rng.choice(len(kinds), p=np.array(list(shares.values())) / sum(shares.values()))]
+
+
+def _muscle(rng: np.random.Generator, artifacts: Artifacts, low_uv: float, high_uv: float) -> Artifacts:
+    """Return artifacts with more muscle activity, which reaches further into the band of the EEG."""
+    return replace(
+        artifacts,
+        muscle_uv=_log_uniform(rng, low_uv, high_uv),
+        muscle_hz=float(rng.uniform(14, 24)),
+        muscle_share=float(rng.uniform(0.5, 1)),
+    )
+
+
+PLAIN: dict[Kind, float] = {
+    ("lpd", "lpd"): 1.0,
+    ("gpd", "gpd"): 1.0,
+    ("lrda", "lrda"): 1.5,
+    ("grda", "grda"): 1.2,
+    ("lrda", "grda"): 0.4,
+    ("lpd", "gpd"): 0.3,
+    ("lpd", "lrda"): 0.3,
+    ("gpd", "grda"): 0.3,
+}
+
+
+def draw_plain(rng: np.random.Generator, person: Patient, duration_s: float) -> Scene:
+    """Draw a pattern that experts call by name although it is irregular, weak, uneven or beside muscle."""
+    pattern = _pattern(rng, person, _one_of(rng, PLAIN), duration_s)
+    rhythmic = pattern.periodic < 0.5
+    pattern = _changed(
+        pattern,
+        strength=_log_uniform(rng, 0.7, 4),
+        irregular=rng.uniform(0.3, 1),
+        jitter=rng.uniform(0.1, 0.45),
+        amplitude_jitter=rng.uniform(0.2, 0.7),
+        spread_rad=pattern.spread_rad * rng.uniform(0.6, 1.1),
+        contralateral=pattern.contralateral * rng.uniform(0.85, 1),
+        prevalence=rng.uniform(0.6, 0.95) if rhythmic and rng.random() < 0.4 else 1.0,
+    )
+    artifacts = draw_artifacts(rng, heavy=rng.random() < 0.2)
+    if rng.random() < 0.5:
+        artifacts = _muscle(rng, artifacts, 3, 60)
+    return Scene(person, (pattern,), artifacts, draw_state(rng, suppression="none"))
+
+
+FAINT: dict[Kind, float] = {
+    ("lrda", "lrda"): 2.0,
+    ("grda", "grda"): 2.0,
+    ("lrda", "grda"): 1.0,
+    ("lpd", "lpd"): 1.0,
+    ("gpd", "gpd"): 1.0,
+    ("lrda", "other"): 0.5,
+    ("grda", "other"): 0.5,
+    ("other", "other"): 3.0,
+}
+
+
+def draw_low_voltage(rng: np.random.Generator, person: Patient, duration_s: float) -> Scene:
+    """Draw an EEG of a few µV, with or without a pattern that is as clear as in others."""
+    kind = _one_of(rng, FAINT)
+    pattern = draw_pattern(rng, person, kind, duration_s)
+    flat = pattern is None and rng.random() < 0.3
+    level_uv = _log_uniform(rng, 0.2, 0.8) if flat else _log_uniform(rng, 1.2, 4)
+    artifacts = draw_artifacts(rng)
+    artifacts = replace(
+        artifacts,
+        muscle_uv=min(artifacts.muscle_uv, 1.5 * level_uv),
+        drift_uv=0.5 * level_uv,
+        heart_uv=float(rng.uniform(2, 12)) if flat or rng.random() < 0.3 else 0.0,
+        blinks=0.0,
+        gazes=0.0,
+        pops=0.0,
+        movements=0.0,
+        ventilator_uv=0.0,
+        device_uv=0.0,
+        loose=None,
+    )
+    if pattern is not None:
+        low, high = (0.5, 1.2) if "other" in kind else (1.2, 4.5)
+        pattern = _changed(pattern, strength=_log_uniform(rng, low, high))
+    state = draw_state(rng, suppression="none")
+    return Scene(_with_background(person, level_uv=level_uv), (pattern,) if pattern else (), artifacts, state)
+
+
+BURIED: dict[Kind, float] = {
+    ("seizure", "seizure"): 3.0,
+    ("seizure", "lpd"): 0.5,
+    ("seizure", "gpd"): 0.8,
+    ("seizure", "lrda"): 0.4,
+    ("seizure", "grda"): 0.4,
+    ("other", "other"): 1.5,
+}
+
+
+def draw_muscle(rng: np.random.Generator, person: Patient, duration_s: float) -> Scene:
+    """Draw a seizure or status epilepticus under muscle activity, or as much muscle activity without one."""
+    pattern = draw_pattern(rng, person, _one_of(rng, BURIED), duration_s)
+    if pattern is not None:
+        pattern = _changed(pattern, strength=_log_uniform(rng, 1.5, 8))
+        if rng.random() < 0.6:  # status has neither beginning nor end within the window
+            pattern = replace(pattern, onset_s=-1e4, offset_s=1e4, growth=0.0)
+    artifacts = _muscle(rng, draw_artifacts(rng, heavy=rng.random() < 0.3), 15, 150)
+    return Scene(person, (pattern,) if pattern else (), artifacts, draw_state(rng, suppression="none"))
+
+
+def draw_burst_suppression(rng: np.random.Generator, person: Patient, duration_s: float) -> Scene:
+    """Draw burst suppression: blunt bursts, epileptiform bursts, or discharges over a suppressed background."""
+    artifacts = replace(draw_artifacts(rng), movements=0.0, blinks=0.0, gazes=0.0)
+    artifacts = replace(artifacts, muscle_uv=min(artifacts.muscle_uv, 3.0), drift_uv=min(artifacts.drift_uv, 3.0))
+    state = replace(draw_state(rng, suppression="none"), spindles_per_min=0.0)
+    shape = rng.choice(["blunt", "epileptiform", "discharges"], p=[0.45, 0.25, 0.3])
+    if shape == "discharges":
+        person = _with_background(person, level_uv=_log_uniform(rng, 0.8, 5))
+        pattern = _changed(
+            _pattern(rng, person, ("gpd", "gpd"), duration_s),
+            frequency_hz=_log_uniform(rng, 0.3, 1.2),
+            strength=_log_uniform(rng, 3, 15),
+            jitter=rng.uniform(0.05, 0.4),
+            duration_s=rng.uniform(0.05, 0.3),
+            irregular=rng.uniform(0.3, 1),
+            rhythmic=0.0,
+        )
+        pattern = replace(pattern, phases=int(rng.choice([2, 3, 4])), onset_s=-1e4, offset_s=1e4)
+        return Scene(person, (pattern,), artifacts, state)
+    bursts = Bursts(
+        on_s=rng.uniform(0.6, 3.5),
+        off_s=rng.uniform(2.5, 8),
+        attenuated=_log_uniform(rng, 0.02, 0.15),
+        ramp_s=rng.uniform(0.1, 0.4),
+    )
+    person = _burst_background(rng, person, _log_uniform(rng, 12, 45))
+    if shape == "blunt":
+        # To experts, bursts are no pattern, however rhythmic the activity in them.
+        return Scene(person, (), artifacts, state, bursts, known={"strong": float(rng.normal(-1.8, 0.5))})
+    pattern = _changed(
+        _pattern(rng, person, ("seizure", "seizure"), duration_s),
+        frequency_hz=rng.uniform(3, 10),
+        strength=rng.uniform(0.8, 2.5),
+        contralateral=rng.uniform(0.7, 1),
+        growth=0.0,
+        jitter=rng.uniform(0.1, 0.4),
+        irregular=rng.uniform(0.5, 1),
+    )
+    # Some experts call such bursts seizures or discharges; all measured properties are those of the rhythm within.
+    known = {
+        "strong": float(rng.normal(-0.2, 0.6)),
+        "prevalent": 2.0,
+        "regular": 2.0,
+        "seizure": float(rng.normal(0.2, 0.8)),
+        "lateral": -1.5,
+        "periodic": float(rng.normal(1.5, 0.5)),
+    }
+    pattern = replace(pattern, onset_s=-1e4, offset_s=1e4)
+    return Scene(person, (pattern,), artifacts, state, bursts, in_bursts=True, known=known)
+
+
+def _burst_background(rng: np.random.Generator, person: Patient, level_uv: float) -> Patient:
+    """Return a patient whose background is synchronous over the head, with much theta and delta activity."""
+    return _with_background(
+        person,
+        level_uv=level_uv,
+        reach=float(rng.uniform(1.5, 4)),
+        theta=float(rng.uniform(0.2, 1.2)),
+        delta=float(rng.uniform(0.2, 1.2)),
+        alpha=float(rng.uniform(0, 0.4)),
+        exponent=float(rng.uniform(1.6, 2.6)),
+    )
+
+
+def draw_attenuation(rng: np.random.Generator, person: Patient, duration_s: float) -> Scene:
+    """Draw a continuous background with brief attenuations, some with generalized periodic discharges."""
+    bursts = Bursts(
+        on_s=rng.uniform(1, 3.5),
+        off_s=rng.uniform(0.5, 1.8),
+        attenuated=rng.uniform(0.1, 0.45),
+        ramp_s=rng.uniform(0.1, 0.4),
+    )
+    artifacts = draw_artifacts(rng)
+    state = draw_state(rng, suppression="none")
+    person = _burst_background(rng, person, _log_uniform(rng, 6, 20))
+    if rng.random() < 0.25:
+        pattern = _changed(
+            _pattern(rng, person, ("gpd", "gpd"), duration_s),
+            strength=_log_uniform(rng, 1.5, 6),
+            frequency_hz=rng.uniform(0.3, 1.2),
+            jitter=rng.uniform(0.1, 0.4),
+        )
+        return Scene(person, (pattern,), artifacts, state, bursts)
+    return Scene(person, (), artifacts, state, bursts, known={"strong": float(rng.normal(-1.8, 0.5))})
+
+
+def draw_bilateral(rng: np.random.Generator, person: Patient, duration_s: float) -> Scene:
+    """Draw bilateral independent periodic discharges: one focus on each side, with a rate and timing of its own."""
+    strength = _log_uniform(rng, 1.2, 5)
+    foci = []
+    for side in (person.side, -person.side):
+        here = person if side == person.side else replace(person, side=side)
+        pattern = _pattern(rng, here, ("lpd", "lpd"), duration_s)
+        x, y, z = pattern.centre
+        foci.append(
+            _changed(
+                replace(pattern, side=side, centre=(side * abs(x), y, z), onset_s=-1e4, offset_s=1e4),
+                strength=strength * np.exp(rng.normal(0, 0.2)),
+                contralateral=rng.uniform(0.02, 0.15),
+                jitter=rng.uniform(0.08, 0.35),
+                prevalence=1.0,
+            )
+        )
+    artifacts = draw_artifacts(rng)
+    if rng.random() < 0.3:
+        artifacts = _muscle(rng, artifacts, 3, 40)
+    # Over 10 s both sides are as large, which would be generalized; but each discharge is lateralized.
+    known = {"lateral": float(rng.normal(0.2, 0.7))}
+    return Scene(person, (foci[0], foci[1]), artifacts, draw_state(rng, suppression="none"), known=known)
+
+
+def draw_mixed(rng: np.random.Generator, person: Patient, duration_s: float) -> Scene:
+    """Draw discharges and rhythmic delta at once, both lateralized to one side or both generalized."""
+    periodic, rhythmic = ("lpd", "lrda") if rng.random() < 0.55 else ("gpd", "grda")
+    discharges = _pattern(rng, person, (periodic, periodic), duration_s)
+    waves = _pattern(rng, person, (rhythmic, rhythmic), duration_s)
+    patterns = (
+        _changed(discharges, strength=_log_uniform(rng, 0.8, 4), jitter=rng.uniform(0.1, 0.4)),
+        _changed(waves, strength=_log_uniform(rng, 0.8, 3.5), irregular=rng.uniform(0.2, 0.9)),
+    )
+    artifacts = draw_artifacts(rng)
+    if rng.random() < 0.3:
+        artifacts = _muscle(rng, artifacts, 3, 40)
+    return Scene(person, patterns, artifacts, draw_state(rng, suppression="none"))
+
+
+@dataclass(frozen=True)
+class SceneKind:
+    """A kind of scene: how to draw it from a generator, a patient and a duration in seconds, and its share."""
+
+    draw: Callable[[np.random.Generator, Patient, float], Scene]
+    share: float
+
+
+SCENES = {
+    "plain": SceneKind(draw_plain, 0.36),
+    "low_voltage": SceneKind(draw_low_voltage, 0.16),
+    "muscle": SceneKind(draw_muscle, 0.12),
+    "burst_suppression": SceneKind(draw_burst_suppression, 0.1),
+    "attenuation": SceneKind(draw_attenuation, 0.05),
+    "bilateral": SceneKind(draw_bilateral, 0.07),
+    "mixed": SceneKind(draw_mixed, 0.14),
+}
+"""The scenes by name; the shares sum to one."""
+
+
+def draw_scene(rng: np.random.Generator) -> str:
+    """Draw the name of a scene."""
+    return str(rng.choice(list(SCENES), p=[scene.share for scene in SCENES.values()]))
