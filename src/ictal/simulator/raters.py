@@ -121,8 +121,8 @@ def observe_closely(rendered: Rendered, pattern: Signal, rest: Signal) -> Eviden
     """Measure a pattern like experts who adapt filters and sensitivity to it, and who look at more than the centre.
 
     Unlike in `observe_pattern`, the strength is relative to the other activity at the frequencies of the pattern, at
-    any voltage; discharges with long intervals between them count as strong although their RMS is small; and intervals
-    are those of the minute around the centre, in which more variation is tolerated.
+    any voltage; discharges with long intervals between them count as strong although their RMS is small; and the
+    variation is that of the intervals in the minute around the centre, of which more is tolerated.
     """
     evidence = observe_pattern(rendered, pattern, rest)
     middle = pattern.shape[1] // 2

@@ -1,9 +1,9 @@
 """Difficult scenes: windows of kinds that real EEG has and that are rare among the ordinary ones.
 
-The ordinary windows (`ictal.simulator.eeg.compose`) have the frequencies of real panels, and patterns whose strength is
-relative to all other activity. Scenes are for training: a model that has only seen ordinary windows gives what they
-show to 'other'. Each scene draws how the ordinary ingredients differ; `compose_scene` renders them, and the raters
-measure the rendered signals.
+Ordinary windows (`ictal.simulator.eeg.compose`) are as frequent as in real panels, and the strength of their patterns
+is relative to all other activity. Scenes are for training: a model that has only seen ordinary windows gives most of
+what they show to 'other'. Each scene draws how the ordinary ingredients differ; `compose_scene` renders them, and the
+raters measure the rendered signals.
 """
 
 from collections.abc import Callable, Mapping
@@ -24,6 +24,9 @@ from ictal.simulator.raters import Evidence, distinctness, observe_background, o
 
 Floats = npt.NDArray[np.float64]
 Signal = npt.NDArray[np.float32]
+
+LOOKED_PAST = 0.5
+"""Weight of artifacts in what patterns are compared with: experts recognise artifacts, and look at other channels."""
 
 
 @dataclass(frozen=True)
@@ -90,7 +93,7 @@ def compose_scene(rng: np.random.Generator, name: str, person: Patient, n_sample
     attenuated = scene.bursts.attenuated if scene.bursts else 1.0
     rest *= (attenuated + (1 - attenuated) * course).astype(np.float32)
     beats = heartbeats(rng, person.heart_hz, n_samples)
-    total: Signal = rest + add_artifacts(rng, scene.artifacts, n_samples, beats)
+    disturbance = add_artifacts(rng, scene.artifacts, n_samples, beats)
     seen: list[tuple[Rendered, Signal]] = []
     for pattern in scene.patterns:
         rendered = render(rng, pattern, head, n_samples)
@@ -99,8 +102,8 @@ def compose_scene(rng: np.random.Generator, name: str, person: Patient, n_sample
             rendered = replace(rendered, signal=signal, there=rendered.there * course)
         gain = pattern.strength / max(distinctness(rendered, rendered.signal, rest), 1e-6)
         seen.append((rendered, np.float32(min(gain, LARGEST_UV)) * rendered.signal))
-    evidence = replace(_evidence(seen, total), **scene.known)
-    total = total + sum(signal for _, signal in seen)
+    evidence = replace(_evidence(seen, rest + np.float32(LOOKED_PAST) * disturbance), **scene.known)
+    total: Signal = sum((signal for _, signal in seen), rest + disturbance)
     samples = np.vstack([record(scene.person, total), electrocardiogram(rng, beats)])
     return damage(rng, scene.artifacts, samples).astype(np.float32), evidence
 
@@ -182,7 +185,7 @@ def draw_plain(rng: np.random.Generator, person: Patient, duration_s: float) -> 
     rhythmic = pattern.periodic < 0.5
     pattern = _changed(
         pattern,
-        strength=_log_uniform(rng, 0.7, 4),
+        strength=_log_uniform(rng, 1, 5) if rhythmic else _log_uniform(rng, 1.6, 8),
         irregular=rng.uniform(0.3, 1),
         jitter=rng.uniform(0.1, 0.45),
         amplitude_jitter=rng.uniform(0.2, 0.7),
@@ -190,10 +193,11 @@ def draw_plain(rng: np.random.Generator, person: Patient, duration_s: float) -> 
         contralateral=pattern.contralateral * rng.uniform(0.85, 1),
         prevalence=rng.uniform(0.6, 0.95) if rhythmic and rng.random() < 0.4 else 1.0,
     )
-    artifacts = draw_artifacts(rng, heavy=rng.random() < 0.2)
+    artifacts = draw_artifacts(rng)
     if rng.random() < 0.5:
         artifacts = _muscle(rng, artifacts, 3, 60)
-    return Scene(person, (pattern,), artifacts, draw_state(rng, suppression="none"))
+    slowed = _with_background(person, alpha=0.5 * person.background.alpha)
+    return Scene(slowed, (pattern,), artifacts, draw_state(rng, suppression="none"))
 
 
 FAINT: dict[Kind, float] = {
@@ -213,7 +217,7 @@ def draw_low_voltage(rng: np.random.Generator, person: Patient, duration_s: floa
     kind = _one_of(rng, FAINT)
     pattern = draw_pattern(rng, person, kind, duration_s)
     flat = pattern is None and rng.random() < 0.3
-    level_uv = _log_uniform(rng, 0.2, 0.8) if flat else _log_uniform(rng, 1.2, 4)
+    level_uv = _log_uniform(rng, 0.2, 0.8) if flat else _log_uniform(rng, 1.5, 5)
     artifacts = draw_artifacts(rng)
     artifacts = replace(
         artifacts,
@@ -247,12 +251,16 @@ BURIED: dict[Kind, float] = {
 
 def draw_muscle(rng: np.random.Generator, person: Patient, duration_s: float) -> Scene:
     """Draw a seizure or status epilepticus under muscle activity, or as much muscle activity without one."""
-    pattern = draw_pattern(rng, person, _one_of(rng, BURIED), duration_s)
+    kind = _one_of(rng, BURIED)
+    pattern = draw_pattern(rng, person, kind, duration_s)
     if pattern is not None:
         pattern = _changed(pattern, strength=_log_uniform(rng, 1.5, 8))
-        if rng.random() < 0.6:  # status has neither beginning nor end within the window
+        if rng.random() < 0.6:  # status has neither beginning nor end within the window, and need not evolve
             pattern = replace(pattern, onset_s=-1e4, offset_s=1e4, growth=0.0)
-    artifacts = _muscle(rng, draw_artifacts(rng, heavy=rng.random() < 0.3), 15, 150)
+            if kind == ("seizure", "seizure") and rng.random() < 0.5:
+                pattern = _changed(pattern, frequency_hz=rng.uniform(3, 8), trend=0.0, irregular=rng.uniform(0.4, 1))
+    artifacts = draw_artifacts(rng, heavy=rng.random() < 0.3)
+    artifacts = _muscle(rng, artifacts, *((15, 150) if rng.random() < 0.8 else (1, 5)))
     return Scene(person, (pattern,) if pattern else (), artifacts, draw_state(rng, suppression="none"))
 
 
@@ -354,6 +362,7 @@ def draw_bilateral(rng: np.random.Generator, person: Patient, duration_s: float)
             _changed(
                 replace(pattern, side=side, centre=(side * abs(x), y, z), onset_s=-1e4, offset_s=1e4),
                 strength=strength * np.exp(rng.normal(0, 0.2)),
+                frequency_hz=pattern.frequency_hz * rng.uniform(0.6, 1),
                 contralateral=rng.uniform(0.02, 0.15),
                 jitter=rng.uniform(0.08, 0.35),
                 prevalence=1.0,
@@ -391,12 +400,12 @@ class SceneKind:
 
 
 SCENES = {
-    "plain": SceneKind(draw_plain, 0.36),
+    "plain": SceneKind(draw_plain, 0.38),
     "low_voltage": SceneKind(draw_low_voltage, 0.16),
     "muscle": SceneKind(draw_muscle, 0.12),
     "burst_suppression": SceneKind(draw_burst_suppression, 0.1),
-    "attenuation": SceneKind(draw_attenuation, 0.05),
-    "bilateral": SceneKind(draw_bilateral, 0.07),
+    "attenuation": SceneKind(draw_attenuation, 0.04),
+    "bilateral": SceneKind(draw_bilateral, 0.06),
     "mixed": SceneKind(draw_mixed, 0.14),
 }
 """The scenes by name; the shares sum to one."""
