@@ -25,6 +25,10 @@ from ictal.simulator.raters import Evidence, distinctness, observe_background, o
 Floats = npt.NDArray[np.float64]
 Signal = npt.NDArray[np.float32]
 
+INDEPENDENT, MOST_LATERAL = 2.4, 1.0
+"""Added to the coordinate of lateralization if each side has discharges of its own: over 10 s the sides may be equal,
+which would be clearly generalized (-2.5), but each discharge is lateralized, so the panel is divided; and the largest
+value that results."""
 LOOKED_PAST = 0.5
 """Weight of artifacts in what patterns are compared with: experts recognise artifacts, and look at other channels."""
 
@@ -65,6 +69,8 @@ class Scene:
         Whether the background comes in bursts.
     in_bursts
         Whether the patterns occur only in bursts.
+    independent
+        Whether two patterns are on different sides.
     known
         Coordinates of the evidence that the raters' measurements would get wrong.
     """
@@ -75,6 +81,7 @@ class Scene:
     state: State = field(default_factory=State)
     bursts: Bursts | None = None
     in_bursts: bool = False
+    independent: bool = False
     known: Mapping[str, float] = field(default_factory=dict)
 
 
@@ -102,7 +109,11 @@ def compose_scene(rng: np.random.Generator, name: str, person: Patient, n_sample
             rendered = replace(rendered, signal=signal, there=rendered.there * course)
         gain = pattern.strength / max(distinctness(rendered, rendered.signal, rest), 1e-6)
         seen.append((rendered, np.float32(min(gain, LARGEST_UV)) * rendered.signal))
-    evidence = replace(_evidence(seen, rest + np.float32(LOOKED_PAST) * disturbance), **scene.known)
+    evidence = _evidence(seen, rest + np.float32(LOOKED_PAST) * disturbance)
+    if scene.independent:
+        sides = observe_background(sum((signal for _, signal in seen), np.zeros_like(rest))).lateral
+        evidence = replace(evidence, lateral=min(sides + INDEPENDENT, MOST_LATERAL))
+    evidence = replace(evidence, **scene.known)
     total: Signal = sum((signal for _, signal in seen), rest + disturbance)
     samples = np.vstack([record(scene.person, total), electrocardiogram(rng, beats)])
     return damage(rng, scene.artifacts, samples).astype(np.float32), evidence
@@ -371,9 +382,8 @@ def draw_bilateral(rng: np.random.Generator, person: Patient, duration_s: float)
     artifacts = draw_artifacts(rng)
     if rng.random() < 0.3:
         artifacts = _muscle(rng, artifacts, 3, 40)
-    # Over 10 s both sides are as large, which would be generalized; but each discharge is lateralized.
-    known = {"lateral": float(rng.normal(0.2, 0.7))}
-    return Scene(person, (foci[0], foci[1]), artifacts, draw_state(rng, suppression="none"), known=known)
+    state = draw_state(rng, suppression="none")
+    return Scene(person, (foci[0], foci[1]), artifacts, state, independent=True)
 
 
 def draw_mixed(rng: np.random.Generator, person: Patient, duration_s: float) -> Scene:
