@@ -19,6 +19,8 @@ Signal = npt.NDArray[np.float32]
 
 NAMED_LIMIT = 0.8
 """RMS of a pattern over that of the background at which half of the raters see a pattern."""
+LEAST_UV = 1.0
+"""Added to the RMS of the background, since experts see no pattern of less than a few µV at the usual sensitivity."""
 PREVALENCE_LIMIT = 0.35
 IRREGULAR_LIMIT = 0.5
 """Share of the central 10 s, and variation of the intervals, at which half of the raters see a pattern. Most experts
@@ -134,7 +136,7 @@ def observe_closely(rendered: Rendered, pattern: Signal, rest: Signal) -> Eviden
     near = rendered.cycles_s[abs(rendered.cycles_s - middle / RATE_HZ) <= 30]
     intervals = np.diff(near)
     variation = float(intervals.std() / intervals.mean()) if len(intervals) >= 3 else IRREGULAR_LIMIT
-    strength = crest * distinctness(rendered, pattern, rest)
+    strength = crest * _distinctness(rendered, pattern, rest)
     return replace(
         evidence,
         strong=float(np.log((strength + 1e-3) / NAMED_LIMIT) / STRENGTH_STEP),
@@ -142,7 +144,7 @@ def observe_closely(rendered: Rendered, pattern: Signal, rest: Signal) -> Eviden
     )
 
 
-def distinctness(rendered: Rendered, pattern: Signal, rest: Signal) -> float:
+def _distinctness(rendered: Rendered, pattern: Signal, rest: Signal) -> float:
     """Return the ratio of the RMS of a pattern to that of the rest at the frequencies of the pattern, within 1 Hz.
 
     Both are measured in the centre, in the four derivations where the pattern is largest.
@@ -164,7 +166,9 @@ def seizure_limit_hz(periodic: float) -> float:
     return SEIZURE_PERIODIC_HZ + (SEIZURE_RHYTHMIC_HZ - SEIZURE_PERIODIC_HZ) * float(sigmoid(-2 * periodic))
 
 
-def relative_strength(pattern: Signal, *rests: Signal, presence: float = 1.0) -> list[float]:
+def relative_strength(
+    pattern: Signal, *rests: Signal, presence: float = 1.0, least_uv: float = LEAST_UV
+) -> list[float]:
     """Return the ratio of the RMS of a pattern to that of each rest, in the four derivations where it is largest.
 
     Parameters
@@ -175,14 +179,16 @@ def relative_strength(pattern: Signal, *rests: Signal, presence: float = 1.0) ->
         Signals [21, time], measured in their centre.
     presence
         Share of the time in which the pattern is present.
+    least_uv
+        Added to the RMS of the rest; 0 if the voltage does not matter.
     """
     of_pattern = _levels(pattern, pattern.shape[1] // 2) / np.sqrt(max(presence, 0.05))
-    return [_strength(of_pattern, _levels(rest, _half(rest))) for rest in rests]
+    return [_strength(of_pattern, _levels(rest, _half(rest)), least_uv) for rest in rests]
 
 
-def _strength(of_pattern: Floats, of_rest: Floats) -> float:
+def _strength(of_pattern: Floats, of_rest: Floats, least_uv: float = LEAST_UV) -> float:
     strongest = np.argsort(of_pattern)[-4:]
-    return float(of_pattern[strongest].mean() / (of_rest[strongest].mean() + 1.0))
+    return float(of_pattern[strongest].mean() / (of_rest[strongest].mean() + least_uv))
 
 
 def _levels(signal: Signal, half: int) -> Floats:

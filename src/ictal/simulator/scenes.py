@@ -20,7 +20,7 @@ from ictal.simulator.fitted_parameters import Kind
 from ictal.simulator.noise import smooth
 from ictal.simulator.patient import Patient, draw_pattern
 from ictal.simulator.patterns import RANGES, Pattern, Rendered, render
-from ictal.simulator.raters import Evidence, distinctness, observe_background, observe_closely
+from ictal.simulator.raters import Evidence, observe_background, observe_closely, relative_strength
 
 Floats = npt.NDArray[np.float64]
 Signal = npt.NDArray[np.float32]
@@ -62,7 +62,7 @@ class Scene:
     person
         The patient, with the background of this window.
     patterns
-        No pattern, one, or two at once; `strength` is relative to the background alone, at the pattern's frequencies.
+        No pattern, one, or two at once; `strength` is relative to the background, without artifacts.
     artifacts, state
         See `Artifacts` and `State`.
     bursts
@@ -107,7 +107,9 @@ def compose_scene(rng: np.random.Generator, name: str, person: Patient, n_sample
         if scene.in_bursts:
             signal = rendered.signal * course.astype(np.float32)
             rendered = replace(rendered, signal=signal, there=rendered.there * course)
-        gain = pattern.strength / max(distinctness(rendered, rendered.signal, rest), 1e-6)
+        presence = float(rendered.there.mean())
+        (unit,) = relative_strength(rendered.signal, rest, presence=presence, least_uv=0.0)
+        gain = pattern.strength / max(unit, 1e-6)
         seen.append((rendered, np.float32(min(gain, LARGEST_UV)) * rendered.signal))
     evidence = _evidence(seen, rest + np.float32(LOOKED_PAST) * disturbance)
     if scene.independent:
@@ -196,7 +198,7 @@ def draw_plain(rng: np.random.Generator, person: Patient, duration_s: float) -> 
     rhythmic = pattern.periodic < 0.5
     pattern = _changed(
         pattern,
-        strength=_log_uniform(rng, 1, 5) if rhythmic else _log_uniform(rng, 1.6, 8),
+        strength=_log_uniform(rng, 0.9, 4) if rhythmic else _log_uniform(rng, 1.3, 6),
         irregular=rng.uniform(0.3, 1),
         jitter=rng.uniform(0.1, 0.45),
         amplitude_jitter=rng.uniform(0.2, 0.7),
@@ -219,7 +221,7 @@ FAINT: dict[Kind, float] = {
     ("gpd", "gpd"): 1.0,
     ("lrda", "other"): 0.5,
     ("grda", "other"): 0.5,
-    ("other", "other"): 3.0,
+    ("other", "other"): 7.0,
 }
 
 
@@ -256,7 +258,7 @@ BURIED: dict[Kind, float] = {
     ("seizure", "gpd"): 0.8,
     ("seizure", "lrda"): 0.4,
     ("seizure", "grda"): 0.4,
-    ("other", "other"): 1.5,
+    ("other", "other"): 4.5,
 }
 
 
@@ -269,7 +271,12 @@ def draw_muscle(rng: np.random.Generator, person: Patient, duration_s: float) ->
         if rng.random() < 0.6:  # status has neither beginning nor end within the window, and need not evolve
             pattern = replace(pattern, onset_s=-1e4, offset_s=1e4, growth=0.0)
             if kind == ("seizure", "seizure") and rng.random() < 0.5:
-                pattern = _changed(pattern, frequency_hz=rng.uniform(3, 8), trend=0.0, irregular=rng.uniform(0.4, 1))
+                pattern = _changed(pattern, frequency_hz=rng.uniform(3, 6), trend=0.0, irregular=rng.uniform(0.4, 1))
+    elif rng.random() < 0.4:  # awake, with an alpha rhythm
+        person = _with_background(person, alpha=rng.uniform(0.6, 2.6), alpha_hz=rng.uniform(7.5, 12))
+    elif rng.random() < 0.6:  # slow, as after a seizure
+        level_uv = person.background.level_uv * rng.uniform(1, 2)
+        person = _with_background(person, level_uv=level_uv, delta=rng.uniform(0.8, 2), theta=rng.uniform(0.3, 1))
     artifacts = draw_artifacts(rng, heavy=rng.random() < 0.3)
     artifacts = _muscle(rng, artifacts, *((15, 150) if rng.random() < 0.8 else (1, 5)))
     return Scene(person, (pattern,) if pattern else (), artifacts, draw_state(rng, suppression="none"))
