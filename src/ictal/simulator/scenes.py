@@ -229,27 +229,23 @@ def draw_low_voltage(rng: np.random.Generator, person: Patient, duration_s: floa
     """Draw an EEG of a few µV, with or without a pattern that is as clear as in others."""
     kind = _one_of(rng, FAINT)
     pattern = draw_pattern(rng, person, kind, duration_s)
-    flat = pattern is None and rng.random() < 0.3
-    level_uv = _log_uniform(rng, 0.2, 0.8) if flat else _log_uniform(rng, 1.5, 5)
-    artifacts = draw_artifacts(rng)
-    artifacts = replace(
-        artifacts,
-        muscle_uv=min(artifacts.muscle_uv, 1.5 * level_uv),
-        drift_uv=0.5 * level_uv,
-        heart_uv=float(rng.uniform(2, 12)) if flat or rng.random() < 0.3 else 0.0,
-        blinks=0.0,
-        gazes=0.0,
-        pops=0.0,
-        movements=0.0,
-        ventilator_uv=0.0,
-        device_uv=0.0,
-        loose=None,
-    )
+    flat = pattern is None and rng.random() < 0.2
+    level_uv = _log_uniform(rng, 0.2, 1) if flat else _log_uniform(rng, 2, 7)
     if pattern is not None:
-        low, high = (0.5, 1.2) if "other" in kind else (1.2, 4.5)
+        low, high = (0.4, 1.0) if "other" in kind else (1.2, 4.5)
         pattern = _changed(pattern, strength=_log_uniform(rng, low, high))
-    state = draw_state(rng, suppression="none")
-    return Scene(_with_background(person, level_uv=level_uv), (pattern,) if pattern else (), artifacts, state)
+        # EEG with a pattern has the same voltage as EEG without one, so that the voltage does not tell which it is.
+        level_uv /= np.sqrt(1 + 0.5 * pattern.strength**2)
+    slow = _with_background(person, level_uv=level_uv, delta=rng.uniform(0.2, 1.6), theta=rng.uniform(0, 0.9))
+    artifacts = draw_artifacts(rng)
+    if rng.random() < 0.6:  # otherwise artifacts are as large as elsewhere, and hide much
+        muscle_uv, drift_uv = min(artifacts.muscle_uv, 3 * level_uv), level_uv
+        artifacts = replace(
+            artifacts, muscle_uv=muscle_uv, drift_uv=drift_uv, blinks=0.0, ventilator_uv=0.0, loose=None
+        )
+    if flat:
+        artifacts = replace(artifacts, heart_uv=float(rng.uniform(2, 12)))
+    return Scene(slow, (pattern,) if pattern else (), artifacts, draw_state(rng, suppression="none"))
 
 
 BURIED: dict[Kind, float] = {
