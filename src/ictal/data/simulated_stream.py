@@ -21,7 +21,8 @@ from ictal.simulator.fitted_parameters import KINDS, MANY, MANY_SIZES
 from ictal.simulator.noise import one_blas_thread
 from ictal.simulator.patient import Patient, draw_patient, draw_pattern
 from ictal.simulator.raters import draw_votes, vote_distribution
-from ictal.simulator.scenes import compose_scene, draw_scene
+from ictal.simulator.scene_kinds import draw_scene
+from ictal.simulator.scenes import compose_scene
 
 Floats = npt.NDArray[np.float64]
 
@@ -48,8 +49,8 @@ class StreamSettings(Settings):
     lengths_s, length_shares
         Durations of the simulated EEGs, and the share of each; windows are centred on the EEGs.
     difficult
-        Share of the windows that show one of `ictal.simulator.scenes.SCENES`: low voltage, muscle, burst suppression,
-        two patterns at once, and patterns that only look unclear.
+        Share of the windows that show a scene of `ictal.simulator.scene_kinds.SCENES`: low voltage, muscle, burst
+        suppression, two patterns at once, or a pattern that only looks unclear.
     seed
         Seed of the stream. With any seeds, no window is also in the data set 'sim'.
     """
@@ -132,7 +133,7 @@ class Stream:
             seconds = float(rng.choice(settings.lengths_s, p=shares / shares.sum()))
             n_samples = round(seconds * RATE_HZ)
             if settings.difficult and rng.random() < settings.difficult:
-                samples, evidence = compose_scene(rng, draw_scene(rng), person, n_samples)
+                samples, evidence = compose_scene(rng, draw_scene(rng, person, seconds), n_samples)
             else:
                 kind = KINDS[rng.choice(len(KINDS), p=settings.kinds)]
                 pattern = draw_pattern(rng, person, kind, seconds)
