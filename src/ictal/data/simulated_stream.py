@@ -50,7 +50,7 @@ class StreamSettings(Settings):
         Durations of the simulated EEGs, and the share of each; windows are centred on the EEGs.
     difficult
         Share of the windows that show a scene of `ictal.simulator.scene_kinds.SCENES`: low voltage, muscle, burst
-        suppression, two patterns at once, or a pattern that only looks unclear.
+        suppression, two patterns at once, a pattern that only looks unclear, or a healthy person who is awake.
     seed
         Seed of the stream. With any seeds, no window is also in the data set 'sim'.
     """

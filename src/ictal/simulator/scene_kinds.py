@@ -176,7 +176,7 @@ def draw_burst_suppression(rng: np.random.Generator, person: Patient, duration_s
         return Scene(person, (), artifacts, state, bursts, known={"strong": float(rng.normal(-1.8, 0.5))})
     pattern = _changed(
         _pattern(rng, person, ("seizure", "seizure"), duration_s),
-        frequency_hz=rng.uniform(3, 10),
+        frequency_hz=rng.uniform(3, 7),
         strength=rng.uniform(0.8, 2.5),
         contralateral=rng.uniform(0.7, 1),
         growth=0.0,
@@ -271,14 +271,32 @@ def draw_mixed(rng: np.random.Generator, person: Patient, duration_s: float) -> 
     return Scene(person, patterns, artifacts, draw_state(rng, suppression="none"))
 
 
+def draw_awake(rng: np.random.Generator, person: Patient, duration_s: float) -> Scene:
+    """Draw a person who is awake and well, with an alpha rhythm, blinks and muscle, which is no seizure."""
+    person = _with_background(
+        person,
+        level_uv=_log_uniform(rng, 4, 14),
+        alpha=rng.uniform(0.5, 3),
+        alpha_hz=rng.uniform(7.5, 12),
+        theta=rng.uniform(0, 0.6),
+        delta=rng.uniform(0, 0.5),
+        beta=rng.uniform(0, 0.5),
+    )
+    artifacts = draw_artifacts(rng)
+    if rng.random() < 0.5:
+        artifacts = replace(_muscle(rng, artifacts, 1, 20), blinks=float(rng.uniform(0, 25)))
+    return Scene(person, (), artifacts, draw_state(rng, suppression="none"))
+
+
 SCENES: dict[str, tuple[float, Callable[[np.random.Generator, Patient, float], Scene]]] = {
-    "plain": (0.36, draw_plain),
+    "plain": (0.32, draw_plain),
     "low_voltage": (0.12, draw_low_voltage),
     "muscle": (0.14, draw_muscle),
     "burst_suppression": (0.1, draw_burst_suppression),
     "attenuation": (0.04, draw_attenuation),
     "bilateral": (0.06, draw_bilateral),
-    "mixed": (0.18, draw_mixed),
+    "mixed": (0.16, draw_mixed),
+    "awake": (0.06, draw_awake),
 }
 """Share of each kind of scene, and how it is drawn from a generator, a patient and a duration in seconds."""
 
