@@ -21,6 +21,8 @@ from ictal.simulator.fitted_parameters import KINDS, MANY, MANY_SIZES
 from ictal.simulator.noise import one_blas_thread
 from ictal.simulator.patient import Patient, draw_patient, draw_pattern
 from ictal.simulator.raters import draw_votes, vote_distribution
+from ictal.simulator.scene_kinds import draw_scene
+from ictal.simulator.scenes import compose_scene
 
 Floats = npt.NDArray[np.float64]
 
@@ -46,6 +48,9 @@ class StreamSettings(Settings):
         as often as one); the other kinds are as frequent as in the population with many votes.
     lengths_s, length_shares
         Durations of the simulated EEGs, and the share of each; windows are centred on the EEGs.
+    difficult
+        Share of the windows that show a scene of `ictal.simulator.scene_kinds.SCENES`: low voltage, muscle, burst
+        suppression, two patterns at once, a pattern that only looks unclear, or a healthy person who is awake.
     seed
         Seed of the stream. With any seeds, no window is also in the data set 'sim'.
     """
@@ -54,6 +59,7 @@ class StreamSettings(Settings):
     even: float = Field(0.65, ge=0, le=1)
     lengths_s: tuple[float, ...] = (10.0, 12.0, 16.0)
     length_shares: tuple[float, ...] = (0.6, 0.25, 0.15)
+    difficult: float = Field(0, ge=0, le=1)
     seed: int = Field(0, ge=0)
 
     @model_validator(mode="after")
@@ -104,7 +110,9 @@ class Stream:
 
     def fingerprint(self) -> str:
         """Return a hash of everything that the windows depend on."""
-        settings = [self.settings.model_dump(), self.standardise.model_dump(), self.with_votes]
+        # Without difficult windows, streams are those of before this setting existed.
+        left_out = set() if self.settings.difficult else {"difficult"}
+        settings = [self.settings.model_dump(exclude=left_out), self.standardise.model_dump(), self.with_votes]
         return hash_of(["stream", VERSION, *settings])
 
     def window(self, epoch: int, number: int) -> tuple[Signal, npt.NDArray[np.float32]]:
@@ -123,9 +131,13 @@ class Stream:
             person = _patient(settings.seed, epoch, patient_number(number))
             shares = np.array(settings.length_shares)
             seconds = float(rng.choice(settings.lengths_s, p=shares / shares.sum()))
-            kind = KINDS[rng.choice(len(KINDS), p=settings.kinds)]
-            pattern = draw_pattern(rng, person, kind, seconds)
-            samples, evidence = compose(rng, person, pattern, round(seconds * RATE_HZ))
+            n_samples = round(seconds * RATE_HZ)
+            if settings.difficult and rng.random() < settings.difficult:
+                samples, evidence = compose_scene(rng, draw_scene(rng, person, seconds), n_samples)
+            else:
+                kind = KINDS[rng.choice(len(KINDS), p=settings.kinds)]
+                pattern = draw_pattern(rng, person, kind, seconds)
+                samples, evidence = compose(rng, person, pattern, n_samples)
             recording = Recording.from_array(samples, CHANNELS, RATE_HZ, f"streamed window {epoch}-{number}")
             signal = filtered(resample(recording, self.standardise.fill), self.standardise).signal
         target = draw_votes(rng, evidence, MANY_SIZES) if self.with_votes else vote_distribution(evidence)

@@ -32,7 +32,7 @@ GAZE = sum(
 MUSCLE = 0.08 + np.exp(-np.sum((abs(POSITIONS) - np.array([0.9, 0.25, 0.0])) ** 2, axis=1) / 0.25) + 0.5 * EYES
 """Amount of muscle under each site, temporal and frontal, [21]."""
 MUSCLE_HZ = 8.0
-"""Lowest frequency of muscle activity; it reaches half of its amplitude at 23 Hz."""
+"""Lowest frequency of muscle activity."""
 HEART_NOISE_UV = np.float32(12)
 VALID_PAIRS = (("Fp1", "Fp2"), ("F3", "Fz"), ("C3", "Cz"), ("P3", "Pz"), ("T3", "T5"), ("O1", "O2"), ("F4", "Fz"))
 """Neighbouring electrodes that paste may bridge."""
@@ -52,6 +52,8 @@ class Artifacts:
         RMS of muscle activity at the temple while the muscle is tense, and its asymmetry (-1 to 1).
     muscle_share
         Share of the time in which the muscle is tense.
+    muscle_hz
+        Frequency at which muscle activity reaches half of its amplitude.
     chewing
         Whether muscle activity comes in bursts of 1 to 2 Hz.
     line_uv, line_hz
@@ -80,6 +82,7 @@ class Artifacts:
     muscle_uv: float = 0.0
     muscle_side: float = 0.0
     muscle_share: float = 1.0
+    muscle_hz: float = 23.0
     chewing: bool = False
     pops: float = 0.0
     movements: float = 0.0
@@ -270,7 +273,7 @@ def _moments(rng: np.random.Generator, per_min: float, n_samples: int, seconds: 
 
 
 def _muscle(rng: np.random.Generator, artifacts: Artifacts, n_samples: int) -> Signal:
-    gain = sigmoid((bins(n_samples, MUSCLE_HZ, 75.0) - 23) / 5)
+    gain = sigmoid((bins(n_samples, MUSCLE_HZ, 75.0) - artifacts.muscle_hz) / 5)
     noise = shaped_noise(rng, N_SITES, n_samples, MUSCLE_HZ, gain / np.sqrt((gain**2).sum()))
     side = np.exp(0.8 * artifacts.muscle_side * np.sign(X) * (abs(X) > 0.1))
     uneven = np.exp(rng.normal(0, 0.5, N_SITES))
