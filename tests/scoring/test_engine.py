@@ -11,9 +11,10 @@ from hypothesis import strategies as st
 from ictal.core.windows import CENTRE_SAMPLES
 from ictal.errors import MissingExtraError, ModelError, UnknownNameError
 from ictal.models.arms import ARMS
+from ictal.models.calibration import CalibrationSettings
 from ictal.models.checkpoint import load_model, predict
 from ictal.models.fusion import FusionSettings
-from ictal.models.model_settings import CalibrationSettings, ModelSettings
+from ictal.models.model_settings import ModelSettings
 from ictal.models.output import ModelOutput
 from ictal.models.wavenet import Wavenet, WavenetSettings
 from ictal.scoring import export
