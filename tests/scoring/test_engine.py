@@ -105,6 +105,28 @@ def of_torch(folder: Path, piece: WindowBatch) -> ModelOutput:
     return ModelOutput(found.probabilities, found.concentrations)
 
 
+@pytest.mark.parametrize("temperature", [0.4, 2.5])
+@pytest.mark.parametrize("engine", ["onnxruntime", "openvino", "torch"])
+def test_a_calibrated_mean_is_exported(engine, temperature, tmp_path):
+    """If the log-probabilities before it differ by at most d, those after it do by d / temperature.
+
+    A probability p changes by p (1 - p) <= 1/4 times the difference of two such changes: at most d / (2 temperature).
+    """
+    calibration = CalibrationSettings(temperature=temperature, bias=(0.9, -0.3, 0.0, 0.1, -0.9, 0.2))
+    plain = save(tmp_path / "plain", "both", SHARING)
+    calibrated = save(tmp_path / "calibrated", "both", SHARING, calibration=calibration)
+    piece = windows_of(5)
+    (before, after), (of_plain, of_calibrated) = (
+        [answer(folder) for folder in (plain, calibrated)]
+        for answer in (lambda folder: open_engine(folder, engine)(piece), lambda folder: of_torch(folder, piece))
+    )
+    exact = calibration.apply(of_plain.probabilities)
+    np.testing.assert_allclose(of_calibrated.probabilities, exact, atol=1e-6)
+    assert abs(exact - of_plain.probabilities).max() > 0.05
+    off = abs(np.log(before.probabilities) - np.log(of_plain.probabilities)).max()
+    assert_agree(after, of_calibrated, off / (2 * temperature) + 1e-6)
+
+
 def assert_agree(found: ModelOutput, expected: ModelOutput, allowed: float = AGREE) -> None:
     np.testing.assert_allclose(found.probabilities, expected.probabilities, atol=allowed, rtol=0)
     np.testing.assert_allclose(found.probabilities.sum(axis=1), 1, atol=1e-9)

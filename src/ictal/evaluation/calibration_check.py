@@ -86,7 +86,9 @@ class CalibrationCheck:
             if named:
                 sentences.append(f"Its mean share is too {word} for {_joined(named)}.")
                 found = True
-        return " ".join([*sentences, *(["'ictal calibrate' can correct this, and shows whether that helps."] if found else [])])
+        if found:
+            sentences.append("'ictal calibrate' can correct this, and shows whether that helps.")
+        return " ".join(sentences)
 
     def to_json(self) -> dict[str, Any]:
         """Return plain numbers and None."""

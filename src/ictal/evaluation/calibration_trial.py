@@ -157,17 +157,12 @@ def try_calibration(
     """
     check_patients(bootstrap.n_patients())
     votes, probabilities = np.asarray(votes), np.asarray(probabilities, dtype=np.float64)
-    patients, weights, seed = bootstrap.patients, bootstrap.weights, bootstrap.seed
-    folds, nested = patient_folds(patients, FOLDS, seed), np.empty(probabilities.shape)
-    for fold in range(FOLDS):
-        own, rest = folds == fold, folds != fold
-        known = votes[rest], probabilities[rest], weights[rest]
-        fitted = fit_calibration(*known, **_settings(choose_penalty(*known, patients[rest], seed)))
-        nested[own] = fitted.apply(probabilities[own])
-    penalty = choose_penalty(votes, probabilities, weights, patients, seed)
+    known = votes, probabilities, bootstrap.weights
+    penalty = choose_penalty(*known, bootstrap.patients, bootstrap.seed)
+    nested = calibrate_nested(*known, bootstrap.patients, bootstrap.seed)
     before, after = kl_divergence(votes, probabilities), kl_divergence(votes, nested)
     return CalibrationTrial(
-        calibration=fit_calibration(votes, probabilities, weights, **_settings(penalty)),
+        calibration=fit_calibration(*known, **_settings(penalty)),
         penalty=penalty,
         n_windows=len(votes),
         n_patients=bootstrap.n_patients(),
@@ -178,6 +173,23 @@ def try_calibration(
         shares_before=mean_shares(bootstrap, votes, probabilities),
         shares_after=mean_shares(bootstrap, votes, nested),
     )
+
+
+def calibrate_nested(
+    votes: npt.ArrayLike, probabilities: npt.ArrayLike, weights: npt.ArrayLike, patients: npt.ArrayLike, seed: int = 0
+) -> Floats:
+    """Return calibrated probabilities, [window, 6]; those of each fold are chosen and fitted on the other patients.
+
+    The parameters are those of `choose_penalty`.
+    """
+    votes, probabilities, weights, patients = map(np.asarray, (votes, probabilities, weights, patients))
+    folds, nested = patient_folds(patients, FOLDS, seed), np.empty(probabilities.shape)
+    for fold in range(FOLDS):
+        own, rest = folds == fold, folds != fold
+        known = votes[rest], probabilities[rest], weights[rest]
+        fitted = fit_calibration(*known, **_settings(choose_penalty(*known, patients[rest], seed)))
+        nested[own] = fitted.apply(probabilities[own])
+    return nested
 
 
 def choose_penalty(

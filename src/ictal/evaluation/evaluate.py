@@ -111,14 +111,14 @@ class Evaluation:
             ("balanced accuracy", f"{self.balanced_accuracy}", windows),
             ("... any tied pattern right", f"{self.measures['balanced_accuracy_any']}", windows),
         ]
+        if self.calibration:
+            rows.append(("best temperature", f"{self.calibration.temperature}", windows))
         for one, other in (("lateralized", "generalized"), ("periodic", "rhythmic")):
             name = f"{one}_auroc"
             counts = self.contrasts[name]
             lacking = [side for side, count in zip((one, other), counts, strict=True) if not count]
             auroc = f"– (none {' or '.join(lacking)})" if lacking else f"{self.measures[name]}"
             rows.append((f"AUROC, {one} against {other}", auroc, f"{counts[0]} : {counts[1]}"))
-        if self.calibration:
-            rows.append(("best temperature", f"{self.calibration.temperature}", windows))
         return SummaryTable(("figure", "with interval", "of windows"), tuple(rows), minor=frozenset({1, 4}))
 
     def _by_group(self) -> SummaryTable:

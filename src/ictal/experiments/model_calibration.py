@@ -13,7 +13,7 @@ from ictal.evaluation.calibration_trial import CalibrationTrial, check_patients,
 from ictal.evaluation.evaluate import bootstrap_of
 from ictal.experiments.model_evaluation import labelled_windows, predict_windows
 from ictal.experiments.network_calibration import as_settings
-from ictal.models.calibration import CalibrationRecord
+from ictal.models.calibration_record import CalibrationRecord
 from ictal.models.checkpoint import Card, load_model
 from ictal.models.hub import CARD, WEIGHTS, find_model
 from ictal.recipes import Recipe, load_recipe

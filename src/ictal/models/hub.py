@@ -11,7 +11,7 @@ from pydantic import ConfigDict, Field, ValidationError
 
 from ictal.core.settings import Settings
 from ictal.errors import ModelError, UnknownNameError, listed
-from ictal.models.calibration import CalibrationRecord
+from ictal.models.calibration_record import CalibrationRecord
 
 CARD = "card.json"
 CARD_TEXT = "CARD.md"
