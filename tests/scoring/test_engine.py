@@ -98,6 +98,9 @@ def params() -> list[object]:
     return [*FAST, *(pytest.param(name, marks=pytest.mark.exhaustive) for name in SLOW)]
 
 
+AFTER_THE_MEAN = CalibrationSettings(temperature=0.4, bias=(0.9, -0.3, 0.0, 0.1, -0.9, 0.2))
+
+
 def of_torch(folder: Path, piece: WindowBatch) -> ModelOutput:
     """Return what the saved network says of each window, handed to it alone."""
     windows = np.stack([piece.window(number) for number in range(len(piece.starts))])
@@ -105,26 +108,27 @@ def of_torch(folder: Path, piece: WindowBatch) -> ModelOutput:
     return ModelOutput(found.probabilities, found.concentrations)
 
 
-@pytest.mark.parametrize("temperature", [0.4, 2.5])
+@pytest.fixture(scope="module")
+def calibrated(tmp_path_factory) -> Path:
+    """The mean of two networks, with a calibration after the mean."""
+    return save(tmp_path_factory.mktemp("models") / "model", "both", SHARING, calibration=AFTER_THE_MEAN)
+
+
 @pytest.mark.parametrize("engine", ["onnxruntime", "openvino", "torch"])
-def test_a_calibrated_mean_is_exported(engine, temperature, tmp_path):
+def test_a_calibrated_mean_is_exported(engine, calibrated):
     """If the log-probabilities before it differ by at most d, those after it do by d / temperature.
 
     A probability p changes by p (1 - p) <= 1/4 times the difference of two such changes: at most d / (2 temperature).
     """
-    calibration = CalibrationSettings(temperature=temperature, bias=(0.9, -0.3, 0.0, 0.1, -0.9, 0.2))
-    plain = save(tmp_path / "plain", "both", SHARING)
-    calibrated = save(tmp_path / "calibrated", "both", SHARING, calibration=calibration)
-    piece = windows_of(5)
-    (before, after), (of_plain, of_calibrated) = (
-        [answer(folder) for folder in (plain, calibrated)]
-        for answer in (lambda folder: open_engine(folder, engine)(piece), lambda folder: of_torch(folder, piece))
-    )
-    exact = calibration.apply(of_plain.probabilities)
+    plain, piece = exported("both", SHARING), windows_of(5)
+    runs = [open_engine(folder, engine) for folder in (plain, calibrated)]
+    before, after = ((one.exact if isinstance(one, CheckedEngine) else one)(piece) for one in runs)
+    of_plain, of_calibrated = (of_torch(folder, piece) for folder in (plain, calibrated))
+    exact = AFTER_THE_MEAN.apply(of_plain.probabilities)
     np.testing.assert_allclose(of_calibrated.probabilities, exact, atol=1e-6)
     assert abs(exact - of_plain.probabilities).max() > 0.05
     off = abs(np.log(before.probabilities) - np.log(of_plain.probabilities)).max()
-    assert_agree(after, of_calibrated, off / (2 * temperature) + 1e-6)
+    assert_agree(after, of_calibrated, off / (2 * AFTER_THE_MEAN.temperature) + 1e-6)
 
 
 def assert_agree(found: ModelOutput, expected: ModelOutput, allowed: float = AGREE) -> None:
