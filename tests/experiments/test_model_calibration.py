@@ -81,14 +81,15 @@ def test_calibrating_again_goes_on_from_the_present_calibration(calibrated, reci
     assert card.calibration.temperature == pytest.approx(product)
 
 
-def test_training_begins_with_the_calibration_in_each_network(calibrated, cache, tmp_path):
-    """At no rate at all, a single network predicts as the calibrated model."""
+def test_training_begins_with_the_weights_without_the_calibration(model, calibrated, cache, tmp_path):
+    """At no rate at all, a single network predicts as the model before its calibration."""
     folder, _ = calibrated
-    old = load_model(folder)
+    old = load_model(model)
     still = load_recipe(TINY, STILL)
     new = load_model(train("sim", None, still, tmp_path / "model", cache=cache, begin_with=folder))
     assert new.card.calibration == NO_CALIBRATION
-    assert new.card.models.calibration == old.card.models.calibration.then(old.card.calibration)
+    assert new.card.calibrations == ()
+    assert new.card.models.calibration == OWN.calibration
     assert new.card.begun_with.name == "model"
     if old.card.arm == "temporal":
         windows = np.random.default_rng(0).normal(0, 20, (3, 20, 10_000)).astype(np.float32)

@@ -17,7 +17,6 @@ from ictal.models.arm_network import ArmNetwork, MeanOfArms, averaged
 from ictal.models.arms import ARMS, find_arm, members, networks_of, refuse_weighted, trained_arms
 from ictal.models.checkpoint import Card, Model, Origin, load_model, save_model
 from ictal.models.hub import find_model
-from ictal.models.model_settings import ModelSettings
 from ictal.recipes import Recipe, load_recipe
 from ictal.recipes.loading import MODEL_KEYS, recipe_of_model
 from ictal.training.run_folder import BEGUN_WITH, RunFolder
@@ -32,8 +31,8 @@ class TrainSettings(Settings):
     ----------
     begin_with
         Folder or name of a saved model whose weights the networks start from. Arm, networks, their number, views and
-        input are those of its card, not of the recipe. If `ictal calibrate` made it, each network also starts with
-        its calibration, and training adapts the weights on top of it; the new model has no other calibration.
+        input are those of its card, not of the recipe. A calibration by `ictal calibrate` is left out: training on
+        votes adapts the confidence, too. If the new model still needs a calibration, calibrate it again.
     overrides
         Overrides that the recipe contains, as 'key=value'; with `begin_with`, it must agree with the card.
     cache
@@ -177,7 +176,6 @@ def _plan_from_model(arm: str | None, recipe: Recipe, settings: TrainSettings) -
     if arm is not None and find_arm(arm).name != find_arm(own).name:
         raise RecipeError(f"training starts from the model '{name}', whose arm is '{own}', not '{arm}'")
     known = {key: getattr(model.card, key) for key in MODEL_KEYS}
-    known["models"] = _with_calibration(model.card)
     recipe = recipe_of_model(recipe, name, known, settings.overrides)
     refuse_weighted(own)
     parts = find_arm(own).parts or (own,)
@@ -188,16 +186,6 @@ def _plan_from_model(arm: str | None, recipe: Recipe, settings: TrainSettings) -
         )
     origin = Origin(name=find_model(settings.begin_with).resolve().name, weights_sha256=model.card.weights_sha256)
     return _Plan(own, parts, recipe, model, origin)
-
-
-def _with_calibration(card: Card) -> ModelSettings:
-    """Return the settings of a model's networks, each of which takes over the calibration of their mean.
-
-    Training then begins with calibrated networks. With several networks, it begins only near the calibrated model,
-    since the mean of calibrated networks is not the calibrated mean.
-    """
-    calibration = card.models.calibration.then(card.calibration)
-    return card.models.model_copy(update={"calibration": calibration})
 
 
 def _place(setup: RunSetup, network: str) -> Path:
