@@ -5,6 +5,7 @@ Run as a script, it prints how many windows and patients there are.
 """
 
 from collections.abc import Collection, Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -16,13 +17,13 @@ from ictal.core.atomic_files import atomic_write
 from ictal.core.labels import PATTERNS, VOTE_COLUMNS, top_patterns
 from ictal.core.predictions import Predictions
 from ictal.core.windows import CENTRE_S
-from ictal.data import WindowArray, assign_folds
+from ictal.data import WindowArray, assign_folds, open_dataset, prepare
 from ictal.data.hms import EEGS, TABLE
 from ictal.data.manifest import MANIFEST_COLUMNS
-from ictal.experiments.data_source import DataSource
 from ictal.experiments.model_evaluation import evaluate_model
 from ictal.io import open_recording
-from ictal.models.checkpoint import Model
+from ictal.preprocessing.input_needs import Needs
+from ictal.preprocessing.settings import StandardiseSettings
 from ictal.recipes import Recipe, load_recipe
 from real_seizures import kind_of
 
@@ -91,27 +92,30 @@ def sets_of(patients: npt.ArrayLike) -> npt.NDArray[np.str_]:
     return np.array([str(patient).partition("-")[0] for patient in np.asarray(patients)])
 
 
-def real_array(model: Model, folder: Path, windows: pd.DataFrame | None = None) -> WindowArray:
-    """Return real windows as a model's input; the column 'set' of `labels` names the set.
+def real_array(
+    needs: Needs, standardise: StandardiseSettings, folder: Path, windows: pd.DataFrame | None = None
+) -> WindowArray:
+    """Return real windows as input of models; the column 'set' of `labels` names the set.
 
     Parameters
     ----------
-    model
-        Determines which derivations are needed, and how recordings become input.
+    needs
+        What the models need, such as ``needs_of(model.network)``.
+    standardise
+        How recordings become input: that of the models.
     folder
         Of the manifest and the cache.
     windows
         From `real_windows`; None for the segments that experts labelled.
     """
     path = write_manifest(real_windows(VOTED) if windows is None else windows, folder / "windows.csv")
-    source = DataSource.for_model(str(path), model, _recipe().data, folder / "cache")
-    array = source.prepare(source.open())
-    array.labels["set"] = sets_of(array.labels["patient_id"])
-    return array
+    dataset = open_dataset(str(path), _recipe().data, needs=needs, short=standardise.short)
+    array = prepare(dataset, standardise, folder / "cache", needs=needs)
+    return replace(array, labels=array.labels.assign(set=sets_of(array.labels["patient_id"])))
 
 
 def real_predictions(model: str | Path, folder: Path, windows: pd.DataFrame | None = None) -> Predictions:
-    """Return the predictions of a model for real windows, in the order of `windows`; see `real_array`."""
+    """Return the predictions of a saved model for real windows, in the order of `windows`."""
     path = write_manifest(real_windows(VOTED) if windows is None else windows, folder / "windows.csv")
     return evaluate_model(model, str(path), _recipe(), folder / "cache")[1]
 
