@@ -3,7 +3,8 @@
 Everything is written once and skipped when it is there, so an interrupted run resumes.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+import json
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass
 from multiprocessing import get_context
@@ -14,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from ictal.core.atomic_files import atomic_write, write_json
+from ictal.core.atomic_files import atomic_write, hash_of, write_json
 from ictal.core.labels import VOTE_COLUMNS
 from ictal.core.montage import N_CHANNELS
 from ictal.core.windows import CENTRE_SAMPLES, WINDOW_SAMPLES, cut
@@ -23,7 +24,8 @@ from ictal.data.simulated_stream import Stream, StreamSettings, patient_number
 from ictal.models.arms import find_arm
 from ictal.models.checkpoint import load_model, predict, save_model
 from ictal.models.hub import CARD
-from ictal.recipes import Recipe, load_recipe
+from ictal.preprocessing.settings import StandardiseSettings
+from ictal.recipes import Recipe
 from ictal.training.losses import mean_kl
 from ictal.training.task import CHECKPOINT, Task
 from ictal.training.unit import InitialWeights, make_card, train_arm
@@ -38,6 +40,16 @@ HEAD_PEAK = 2e-3
 WAVENET = {"norm": "batch", "filters": [8, 16, 32], "kernels": [4, 4, 4], "dilations": [6, 5, 4]}
 MODELS: dict[str, Any] = {
     "temporal": {"waveform": WAVEFORM, "wavenet": WAVENET},
+    "symmetric": {
+        "waveform": {
+            "montage": "double_banana",
+            "decimate": 4,
+            "clip_uv": 2000.0,
+            "scale_uv": 20.0,
+            "seconds": SECONDS,
+        },
+        "symmetric": {"widths": [24, 32, 48, 64], "hemisphere": 96, "both": 128, "drop_rate": 0.1},
+    },
     "volume": {"volume": {"seconds": SECONDS, "width": 32}},
     "fusion": {"drop_rate": 0.2},
     **image_network("tf_efficientnet_lite0", "package"),
@@ -48,13 +60,14 @@ PILOT_SHARE, PILOT_SEED = 4, 100
 """Learning rates are chosen after training on one in so many windows, with a seed of its own."""
 LEFT_OUT, BLOCK = 1024, 512
 """Simulated windows of other patients, which no network is trained on; and windows per file of targets."""
-STREAM_SEED = 50
 SCALE = 10_000
 """Distributions are stored as votes of so large a panel."""
 LARGEST_UV = 60_000.0
 """Below the largest number of float16."""
 BATCH = 32
-FIGURES = "figures.json"
+SETTINGS = {"batch_size": BATCH, "optimizer": "adamw", "weight_decay": 0.02, "clip_norm": 2.0, "ema": 0.99}
+STANDARDISE = StandardiseSettings(band_hz=(0.5, 20.0))
+FIGURES, SIMULATED = "figures.json", "simulated.npy"
 
 Rows = npt.NDArray[np.int64]
 
@@ -115,6 +128,11 @@ class Study:
     seeds: int
     workers: int
 
+    def settings(self) -> dict[str, Any]:
+        """Return what all networks of a folder share, apart from how many there are."""
+        recipes = [recipe_of(arm, 1.0, 0).model_dump(mode="json") for arm in TRAINED]
+        return {"windows": self.n_windows, "stream": stream().fingerprint(), "recipes": hash_of(recipes)}
+
     @property
     def windows(self) -> Path:
         """The folder of the simulated windows."""
@@ -139,27 +157,21 @@ class Study:
 
 
 def stream() -> Stream:
-    """Return the stream of simulated windows: that of `default`, with a seed of its own."""
-    training = load_recipe("default").training["symmetric"]
-    assert isinstance(training.stream, StreamSettings)
-    settings = training.stream.model_copy(update={"seed": STREAM_SEED})
-    return Stream(settings, load_recipe("default").standardise)
+    """Return the stream of simulated windows, which has the mixture of patterns of that of `default`."""
+    return Stream(StreamSettings(even=0.8, seed=50), STANDARDISE)
 
 
 def recipe_of(arm: str, peak: float, seed: int) -> Recipe:
     """Return the recipe of one arm: one pass over the windows, with one cycle of the learning rate."""
-    content = load_recipe("default").model_dump(mode="json")
-    content["models"] |= MODELS
     cycle = {"peak": peak, "epochs": 1, "warm_up": 0.1}
-    common = {"batch_size": BATCH, "optimizer": "adamw", "weight_decay": 0.02, "clip_norm": 2.0, "ema": 0.99}
-    training: dict[str, Any] = common | {"learning_rates": cycle, "panel_weight": 0.0}
+    training: dict[str, Any] = SETTINGS | {"learning_rates": cycle}
     if find_arm(arm).fitted:
-        training = {"penalties": PENALTIES, "panel_weight": 0.0}
+        training = {"penalties": PENALTIES}
     elif find_arm(arm).branches:
         training |= {"learning_rates": cycle | {"peak": HEAD_PEAK}, "trains": "head"}
-        training["then"] = [{"learning_rates": cycle, "panel_weight": 0.0}]
-    content |= {"name": "study", "training": {arm: training}, "calibration": "none", "seeds": 1, "seed": seed}
-    return Recipe.model_validate(content)
+        training["then"] = [{"learning_rates": cycle}]
+    content = {"standardise": STANDARDISE.model_dump(), "models": MODELS, "training": {arm: training}}
+    return Recipe.model_validate({"name": "study", "seed": seed} | content)
 
 
 def simulate_windows(study: Study, begin: int) -> None:
@@ -191,8 +203,9 @@ def train_network(study: Study, job: Job) -> None:
     n_rows = job.n_windows // 2 if job.branches else job.n_windows
     task = Task(job.arm, job.arm, np.arange(n_rows), valid[:0], job.seed)
     network = train_arm(task, array, recipe, job.folder, initial=InitialWeights(branches=job.branches))
-    answer = predict(network, array.signals, valid, BATCH)
-    kl = mean_kl(array.labels.iloc[valid], answer.probabilities)
+    answer = predict(network, array.signals, valid, BATCH).probabilities
+    np.save(job.folder / SIMULATED, answer)
+    kl = mean_kl(array.labels.iloc[valid], answer)
     write_json(job.folder / FIGURES, {"peak": job.peak, "simulated_kl": kl})
     save_model(job.folder, network, make_card(job.arm, recipe, array, "simulated windows of the study"))
     (job.folder / CHECKPOINT).unlink(missing_ok=True)
@@ -228,20 +241,28 @@ def simulate_all(study: Study) -> None:
 
 
 def train_all(study: Study, arms: Sequence[str]) -> dict[str, float]:
-    """Choose the learning rates, train all networks, and return the chosen peaks."""
-    last = [arm for arm in arms if find_arm(arm).branches]
-    first = [arm for arm in arms if arm not in last]
-    peaks: dict[str, float] = dict.fromkeys((arm for arm in arms if find_arm(arm).fitted), 1.0)  # has no rate
-    for wave in (first, last):
-        pilots = [job for arm in wave if arm not in peaks for job in _pilots(study, arm, peaks)]
-        units = [_unit(study, arm, seed, peaks[arm]) for arm in wave if arm in peaks for seed in range(study.seeds)]
-        run(study, train_network, _to_do([*units, *pilots]))
-        for arm in {job.arm for job in pilots}:
-            found = [job for job in pilots if job.arm == arm]
-            peaks[arm] = min(found, key=lambda job: simulated_kl(job.folder)).peak
-        units = [_unit(study, arm, seed, peaks[arm]) for arm in wave for seed in range(study.seeds)]
-        run(study, train_network, _to_do(units))
-    return {arm: peaks[arm] for arm in arms if not find_arm(arm).fitted}
+    """Choose the learning rates, train all networks, and return the chosen peaks.
+
+    The arms that begin with trained branches come last.
+    """
+    joined = [arm for arm in arms if find_arm(arm).branches]
+    fitted = [arm for arm in arms if find_arm(arm).fitted]
+    alone = [arm for arm in arms if arm not in (*joined, *fitted)]
+    peaks: dict[str, float] = {}
+    pilots = [job for arm in alone for job in _pilots(study, arm, peaks)]
+    run(study, train_network, _to_do([*pilots, *_units(study, fitted, dict.fromkeys(fitted, 0.0))]))
+    peaks |= _best(pilots)
+    pilots = [job for arm in joined for job in _pilots(study, arm, peaks)]
+    run(study, train_network, _to_do([*pilots, *_units(study, alone, peaks)]))
+    peaks |= _best(pilots)
+    run(study, train_network, _to_do(_units(study, joined, peaks)))
+    return peaks
+
+
+def _best(pilots: Sequence[Job]) -> dict[str, float]:
+    """Return the peak of each arm with the lowest KL on the simulated windows left out."""
+    ranked = sorted(pilots, key=lambda job: _figure(job.folder, "simulated_kl"), reverse=True)
+    return {job.arm: job.peak for job in ranked}  # the last one of an arm remains
 
 
 def _to_do(jobs: Iterable[Job]) -> list[Job]:
@@ -251,7 +272,7 @@ def _to_do(jobs: Iterable[Job]) -> list[Job]:
     return sorted(unique.values(), key=lambda job: slow.index(job.arm) if job.arm in slow else len(slow))
 
 
-def _pilots(study: Study, arm: str, peaks: dict[str, float]) -> list[Job]:
+def _pilots(study: Study, arm: str, peaks: Mapping[str, float]) -> list[Job]:
     n_windows = study.n_windows // PILOT_SHARE
     branches = {one: _pilot(study, one, peaks[one]) for one in find_arm(arm).branches}
     return [
@@ -263,14 +284,34 @@ def _pilot(study: Study, arm: str, peak: float) -> Path:
     return study.folder / "pilots" / f"{arm}-peak{peak:g}"
 
 
-def _unit(study: Study, arm: str, seed: int, peak: float) -> Job:
-    branches = {one: study.unit(one, seed) for one in find_arm(arm).branches}
-    return Job(arm, seed, peak, study.n_windows, study.unit(arm, seed), branches)
+def _units(study: Study, arms: Sequence[str], peaks: Mapping[str, float]) -> list[Job]:
+    return [
+        Job(
+            arm,
+            seed,
+            peaks[arm],
+            study.n_windows,
+            study.unit(arm, seed),
+            {one: study.unit(one, seed) for one in find_arm(arm).branches},
+        )
+        for arm in arms
+        for seed in range(study.seeds)
+    ]
 
 
-def simulated_kl(folder: Path) -> float:
-    """Return the KL of a trained network on the simulated windows that were left out."""
-    return float(pd.read_json(folder / FIGURES, typ="series")["simulated_kl"])
+def _figure(folder: Path, name: str) -> float:
+    return float(json.loads((folder / FIGURES).read_text(encoding="utf-8"))[name])
+
+
+def simulated_kl(study: Study, arm: str) -> float:
+    """Return the mean KL over seeds of an arm, or of the average of an arm's parts, on the windows left out."""
+    labels = study.array().labels.iloc[study.n_windows :]
+    parts = find_arm(arm).parts or (arm,)
+    found = [
+        mean_kl(labels, np.mean([np.load(study.unit(part, seed) / SIMULATED) for part in parts], axis=0))
+        for seed in range(study.seeds)
+    ]
+    return float(np.mean(found))
 
 
 def answers(study: Study, arm: str, seed: int, array: WindowArray) -> npt.NDArray[np.float64]:

@@ -1,4 +1,4 @@
-"""Answer the study's question on real EEG: does training the two networks jointly help?
+"""Answer the study's question on real EEG, whether training the two networks jointly helps.
 
 Each arm is trained on the same simulated windows to the same budget, with several seeds, and evaluated on the real
 segments next to the project, which no network is trained on. The script needs the extra 'imagenet'. An interrupted
@@ -22,12 +22,13 @@ from _page import DOCS, between
 from ictal.core.atomic_files import write_json, write_text
 from ictal.core.labels import VOTE_COLUMNS
 from ictal.core.predictions import ID_COLUMNS, PROBABILITY_COLUMNS, Predictions, concatenate, mean_of
+from ictal.core.windows import CENTRE_S
 from ictal.errors import RunError
 from ictal.evaluation import Difference, PatientBootstrap, calibrate_out_of_fold, compare, kl_divergence
 from ictal.evaluation.baselines import PRIOR, baseline
 from ictal.evaluation.differences import paired_differences
+from ictal.models.arms import trained_arms
 from ictal.preprocessing.input_needs import Needs
-from ictal.recipes import load_recipe
 from real_eeg import VOTED, real_array, real_folds, sets_of
 
 PAGE = DOCS / "study.md"
@@ -42,16 +43,18 @@ PLANNED = (
 FURTHER = (("temporal", "spatial"), *product(("volume", "symmetric", "features"), (*SINGLE, AVERAGE)))
 PERFECT = "a perfect prediction"
 """Its KL is zero, so that the difference from it is the KL of an arm, with an interval that also covers seeds."""
+ORDER = (*SINGLE, AVERAGE, *JOINT, "volume", "symmetric", "features")
 FOLDS = 5
-WAYS = {"as it is": False, "calibrated": True}
+WAYS = ("as it is", "calibrated")
 ALL = "all"
+OF_OTHERS = {"raw_eeg": "that of the model of the raw EEG", "spectrogram": "that of the model of the spectrogram"}
 
 Pair = tuple[str, str]
 
 
 def predictions(study: training.Study, arms: Sequence[str]) -> Predictions:
     """Return the predictions of all networks, and of the average, for the real segments."""
-    array = real_array(Needs(seen_s=10.0), load_recipe("default").standardise, study.folder / "real")
+    array = real_array(Needs(seen_s=CENTRE_S), training.STANDARDISE, study.folder / "real")
     found = []
     for arm, seed in product(arms, range(study.seeds)):
         frame = array.labels[[*ID_COLUMNS, *VOTE_COLUMNS]].copy()
@@ -124,27 +127,24 @@ def verdict(found: Mapping[Pair, Difference]) -> str:
         said = f"it depends on how the joint network is trained ({better[0]} is better, {worse[0]} worse)"
     else:
         said = "we cannot tell whether joint training helps"
-    sides = [_side(found[AVERAGE, one]) for one in SINGLE]
-    averaging = {
-        sides == [-1, -1]: "averaging beats both single networks",
-        1 in sides: "averaging is worse than one of the single networks",
-    }
-    return f"{said}, and {averaging.get(True, 'we cannot tell whether averaging beats the better single network')}"
+    sides = {_side(found[AVERAGE, one]) for one in SINGLE}
+    averaging = "we cannot tell whether averaging beats the better single network"
+    if sides == {-1}:
+        averaging = "averaging beats both single networks"
+    elif 1 in sides:
+        averaging = "averaging does not beat the better single network"
+    return f"{said}, and {averaging}"
 
 
 def _side(one: Difference) -> int:
     return int(np.sign(one.estimate.value)) if one.decided else 0
 
 
-def table_lines(study: training.Study, table: Predictions, arms: Sequence[str]) -> tuple[list[str], dict[str, Any]]:
+def table_lines(study: training.Study, table: Predictions) -> tuple[list[str], dict[str, Any]]:
     """Return the table of the page as lines, and all figures for JSON."""
-    sets = sets_of(table.patients)
-    ways = {way: calibrated(table) if changed else table for way, changed in WAYS.items()}
-    chosen = {
-        (way, name): Predictions(own.frame[(sets == name) | (name == ALL)].reset_index(drop=True))
-        for (way, own), name in product(ways.items(), (ALL, *VOTED))
-    }
-    kl = [(arm, PERFECT) for arm in (*table.arms, PRIOR)]
+    ways = dict(zip(WAYS, (table, calibrated(table)), strict=True))
+    chosen = {(way, name): _of_set(own, name) for (way, own), name in product(ways.items(), (ALL, *VOTED))}
+    kl = [(arm, PERFECT) for arm in (*(arm for arm in ORDER if arm in table.arms), PRIOR)]
     found = {key: differences(own, (kl, PLANNED, FURTHER)) for key, own in chosen.items()}
     columns = [("as it is", ALL), *(("as it is", name) for name in VOTED), ("calibrated", ALL)]
     sizes = {name: len(chosen["as it is", name].frame["window_id"].unique()) for name in (ALL, *VOTED)}
@@ -152,59 +152,60 @@ def table_lines(study: training.Study, table: Predictions, arms: Sequence[str]) 
     lines = [f"| KL | {' | '.join(titles)} | by seed | simulated |", "|---" * (len(titles) + 3) + "|"]
     for arm, _ in kl:
         cells = [f"{found[column][arm, PERFECT].estimate}" for column in columns]
-        by_seed, simulated = "–", "–"
+        title, by_seed, simulated = "votes of other patients", "–", "–"
         if arm != PRIOR:
             seeds = of_seeds(table, arm)
-            by_seed = f"{seeds.min():.3f} to {seeds.max():.3f}"
-        if arm in arms:
-            units = {study.unit(arm, seed) for seed in range(study.seeds)}
-            simulated = f"{np.mean([training.simulated_kl(unit) for unit in units]):.3f}"
-        title = "votes of other patients" if arm == PRIOR else f"`{arm}`"
+            title, by_seed = f"`{arm}`", f"{seeds.min():.3f} to {seeds.max():.3f}"
+            simulated = f"{training.simulated_kl(study, arm):.3f}"
         lines.append(f"| {title} | {' | '.join(cells)} | {by_seed} | {simulated} |")
     for pair in (*PLANNED, *FURTHER):
         if pair in found[columns[0]]:
             cells = [_bold(found[column][pair]) for column in columns]
             lines.append(f"| {pair[0]} − {pair[1]} | {' | '.join(cells)} | – | – |")
-    figures = {
+    figures: dict[str, Any] = {
         f"{way}, {name}": [one.to_json() | {"measures": None} for one in own.values()]
         for (way, name), own in found.items()
     }
-    return lines, figures | {"verdicts": _verdicts(found)}
+    if {*PLANNED} <= {*found[columns[0]]}:
+        figures["verdicts"] = {way: verdict(found[way, ALL]) for way in WAYS}
+        lines += ["", sentence(figures["verdicts"], found[columns[0]])]
+    return lines, figures
+
+
+def _of_set(table: Predictions, name: str) -> Predictions:
+    chosen = (name == ALL) | (sets_of(table.patients) == name)
+    return Predictions(table.frame[chosen].reset_index(drop=True))
 
 
 def _bold(one: Difference) -> str:
     return f"**{one.estimate}**" if one.decided else f"{one.estimate}"
 
 
-def _verdicts(found: Mapping[tuple[str, str], Mapping[Pair, Difference]]) -> dict[str, str]:
-    """Return the answers on all segments, if all arms are there."""
-    if not {*PLANNED} <= {*found["as it is", ALL]}:
-        return {}
-    return {way: verdict(found[way, ALL]) for way in WAYS}
-
-
-def sentence(verdicts: Mapping[str, str], found: Sequence[Mapping[str, Any]]) -> str:
-    """Return the verdict as one sentence, with what such data would show."""
+def sentence(verdicts: Mapping[str, str], found: Mapping[Pair, Difference]) -> str:
+    """Return the verdict as one sentence, with the difference that such data would show."""
     plain, after = (verdicts[way] for way in WAYS)
     said = plain if plain == after else f"{plain}; after calibration, {after}"
-    least = [one["detectable"] for one in found if (one["a"], one["b"]) in PLANNED and one["b"] == AVERAGE]
-    shown = (
-        f" (a true difference of {max(least):.2f} would be found in four of five such studies)" if all(least) else ""
-    )
+    detectable = [found[arm, AVERAGE].detectable for arm in JOINT]
+    shown = " (there are too few patients to decide anything)"
+    if None not in detectable:
+        shown = f" (four of five such studies would find a difference of {max(filter(None, detectable)):.2f})"
     return f"**On real EEG, {said}**{shown}."
 
 
 def published() -> str:
-    """Return what two models that others trained on real EEG show about averaging."""
-    files = {name: SHARED / "oof" / f"{name}.csv.gz" for name in ("raw_eeg", "spectrogram")}
-    made = compare(files, SHARED / "hms" / "train_votes.csv.gz", average=True, allow_partial=True)
-    found = {(one.a, one.b): one for one in made.differences}
-    told = [f"{found['mean', name].estimate} against {what}" for name, what in zip(files, OF_OTHERS, strict=True)]
-    n_patients = f"{made.tables[0].n_patients:,}"
-    return f"On the {n_patients} patients of HMS, the mean of the two has a KL lower by {' and '.join(told)}."
-
-
-OF_OTHERS = ("its model of the raw EEG", "its model of the spectrogram")
+    """Return what averaging gains for two models that others trained on real EEG."""
+    made = compare(
+        {name: SHARED / "oof" / f"{name}.csv.gz" for name in OF_OTHERS},
+        SHARED / "hms" / "train_votes.csv.gz",
+        average=True,
+        allow_partial=True,
+    )
+    found = {one.b: one for one in made.differences if one.a == "mean"}
+    told = " and ".join(f"{found[name].estimate} from {what}" for name, what in OF_OTHERS.items())
+    return (
+        f"For two published models, evaluated out of fold on {made.tables[0].n_patients:,} patients of HMS, the KL "
+        f"of their mean differs by {told}."
+    )
 
 
 def report(
@@ -213,10 +214,8 @@ def report(
     """Return the figures of the page as lines, and as numbers."""
     table = predictions(study, arms)
     table.write(study.folder / "predictions.parquet")
-    rows, figures = table_lines(study, table, arms)
+    rows, figures = table_lines(study, table)
     lines = [*rows, ""]
-    if figures["verdicts"]:
-        lines += [sentence(figures["verdicts"], figures[f"as it is, {ALL}"]), ""]
     if (SHARED / "oof").exists():
         lines += [published(), ""]
     rates = ", ".join(f"{arm} {peak:g}" for arm, peak in peaks.items())
@@ -225,10 +224,10 @@ def report(
 
 
 def claim(study: training.Study) -> None:
-    """Refuse a folder with a run of another size."""
-    path, own = study.folder / "settings.json", {"windows": study.n_windows}
+    """Refuse a folder with another run."""
+    path, own = study.folder / "settings.json", study.settings()
     if path.exists() and json.loads(path.read_text(encoding="utf-8")) != own:
-        raise RunError(f"{study.folder}: has a run with another number of windows; choose another --out")
+        raise RunError(f"{study.folder}: has a run with other windows or recipes; choose another --out")
     study.folder.mkdir(parents=True, exist_ok=True)
     write_json(path, own)
 
@@ -243,7 +242,7 @@ def main() -> None:
     parser.add_argument("--write", action="store_true", help="write the figures into docs/study.md")
     options = parser.parse_args()
     print(machine(), flush=True)
-    arms = [arm for arm in training.TRAINED if arm in (options.arm or training.TRAINED)]
+    arms = trained_arms(options.arm or training.TRAINED)
     study = training.Study(options.out.absolute(), options.windows, options.seeds, options.workers)
     claim(study)
     training.simulate_all(study)
