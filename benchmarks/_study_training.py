@@ -34,7 +34,7 @@ from networks import SECONDS, WAVEFORM, image_network
 TRAINED = ("temporal", "spatial", "fusion", "fusion-finetuned", "volume", "symmetric", "features")
 PEAKS = {"fusion-finetuned": (3e-4, 1e-3, 3e-3)}
 """Candidate peak learning rates; of the others, those of `OTHERS`."""
-OTHERS = (1e-3, 2e-3, 4e-3)
+OTHERS = (1e-3, 2.5e-3, 6e-3)
 HEAD_PEAK = 2e-3
 """Peak learning rate of the new head of fusion-finetuned, while its branches keep their weights."""
 WAVENET = {"norm": "batch", "filters": [8, 16, 32], "kernels": [4, 4, 4], "dilations": [6, 5, 4]}
@@ -55,8 +55,8 @@ MODELS: dict[str, Any] = {
     **image_network("tf_efficientnet_lite0", "package"),
 }
 """The networks of `networks.py`; its WaveNet has twice the filters, and takes four times as long."""
-PENALTIES = (2.0, 20.0, 200.0)
-PILOT_SHARE, PILOT_SEED = 4, 100
+PENALTIES = (2.0, 5.0, 10.0, 20.0, 50.0, 100.0, 200.0)
+PILOT_SHARE, PILOT_SEED = 6, 100
 """Learning rates are chosen after training on one in so many windows, with a seed of its own."""
 LEFT_OUT, BLOCK = 1024, 512
 """Simulated windows of other patients, which no network is trained on; and windows per file of targets."""

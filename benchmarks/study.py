@@ -163,8 +163,7 @@ def table_lines(study: training.Study, table: Predictions) -> tuple[list[str], d
             cells = [_bold(found[column][pair]) for column in columns]
             lines.append(f"| {pair[0]} − {pair[1]} | {' | '.join(cells)} | – | – |")
     figures: dict[str, Any] = {
-        f"{way}, {name}": [one.to_json() | {"measures": None} for one in own.values()]
-        for (way, name), own in found.items()
+        f"{way}, {name}": [one.to_json() for one in own.values()] for (way, name), own in found.items()
     }
     if {*PLANNED} <= {*found[columns[0]]}:
         figures["verdicts"] = {way: verdict(found[way, ALL]) for way in WAYS}
