@@ -202,8 +202,8 @@ def published() -> str:
     found = {one.b: one for one in made.differences if one.a == "mean"}
     told = " and ".join(f"{found[name].estimate} from {what}" for name, what in OF_OTHERS.items())
     return (
-        f"For two published models, evaluated out of fold on {made.tables[0].n_patients:,} patients of HMS, the KL "
-        f"of their mean differs by {told}."
+        "For two published models of the competition of HMS (Harvard Medical School), evaluated out of fold on "
+        f"{made.tables[0].n_patients:,} patients, the KL of their mean differs by {told}."
     )
 
 
@@ -218,7 +218,7 @@ def report(
     if (SHARED / "oof").exists():
         lines += [published(), ""]
     rates = ", ".join(f"{arm} {peak:g}" for arm, peak in peaks.items())
-    lines.append(f"{study.n_windows:,} windows, {study.seeds} seeds; peak learning rates: {rates}.")
+    lines.append(f"{study.n_windows:,} windows; number of seeds: {study.seeds}; peak learning rates: {rates}.")
     return lines, figures | {"peaks": dict(peaks)}
 
 
