@@ -19,6 +19,7 @@ from ictal.experiments.model_evaluation import evaluate_model
 from ictal.experiments.train_model import train
 from ictal.models.arm_network import ArmNetwork, averaged, parts_of
 from ictal.models.arms import members
+from ictal.models.calibration import NO_CALIBRATION
 from ictal.models.checkpoint import load_model, save_model
 from ictal.recipes import Recipe, load_recipe
 from real_seizures import scored, told
@@ -90,7 +91,7 @@ def parts(model: str, cache: Path) -> list[dict[str, Any]]:
     rows = []
     with tempfile.TemporaryDirectory() as folder:
         for title, own in groups.items():
-            about = {"arm": arms[next(iter(own))], "seeds": len(own)}
+            about = {"arm": arms[next(iter(own))], "seeds": len(own), "calibration": NO_CALIBRATION}
             save_model(Path(folder), averaged(own), card.model_copy(update=about))
             rows.append({"network": title} | judge(Path(folder), cache))
     return [*rows, {"network": "all"} | judge(Path(model), cache)]

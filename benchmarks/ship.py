@@ -23,7 +23,7 @@ from _shared_weights import share_weights
 from ictal.core.atomic_files import write_json, write_text
 from ictal.core.labels import PATTERN_TITLES, PATTERNS, VOTE_COLUMNS
 from ictal.core.predictions import PROBABILITY_COLUMNS, Predictions
-from ictal.evaluation import Estimate, Evaluation, PatientBootstrap, fit_calibration, kl_divergence
+from ictal.evaluation import Evaluation, PatientBootstrap, kl_divergence
 from ictal.experiments.model_evaluation import evaluate_model
 from ictal.models.arms import members
 from ictal.models.checkpoint import Card, load_model
@@ -71,18 +71,6 @@ def by_length(predictions: Predictions) -> dict[str, Any]:
     return found
 
 
-def best_temperature(predictions: Predictions) -> Estimate:
-    """Return the temperature that fits the votes best; below 1, the model is underconfident."""
-    votes, probabilities = predictions.votes, predictions.probabilities
-    bootstrap = PatientBootstrap(predictions.patients, predictions.weights, 3000)
-    codes, counts = bootstrap.draws
-    temperatures = [
-        fit_calibration(votes, probabilities, bootstrap.weights * drawn[codes]).temperature for drawn in counts
-    ]
-    value = fit_calibration(votes, probabilities, bootstrap.weights).temperature
-    return bootstrap.estimate(value, np.array(temperatures))
-
-
 def figures(model: str) -> tuple[list[str], dict[str, float]]:
     """Return the tables as lines of Markdown, and the same figures for the card."""
     evaluation, predictions = evaluate_model(model, str(SHARED / "iiic"), "quick")
@@ -95,7 +83,7 @@ def figures(model: str) -> tuple[list[str], dict[str, float]]:
         "the same, any tied pattern counted as correct": evaluation.measures["balanced_accuracy_any"],
         "AUROC, lateralized versus generalized": evaluation.measures["lateralized_auroc"],
         "AUROC, periodic versus rhythmic": evaluation.measures["periodic_auroc"],
-        "best temperature (below 1: underconfident)": best_temperature(predictions),
+        "best temperature (below 1: underconfident)": evaluation.calibration.temperature,
     }
     title = "32 segments of 31 patients (bdsp-core, ODC-By 1.0), on which the simulator was tuned"
     lines = [f"| {title} | value [95 % confidence interval by patient] |", "|---|---|"]

@@ -11,6 +11,7 @@ __version__ = "0.2.0.dev0"
 _PUBLIC = {
     "ablate": "ictal.experiments.ablation:ablate",
     "archive_status": "ictal.archive.status:archive_status",
+    "calibrate": "ictal.experiments.model_calibration:calibrate_model",
     "compare": "ictal.evaluation.compare_files:compare",
     "compare_with_experts": "ictal.evaluation.experts:compare_with_experts",
     "describe_model": "ictal.models.hub:describe_model",

@@ -6,6 +6,7 @@ from ictal.data.simulation_files import simulate
 from ictal.evaluation.compare_files import compare
 from ictal.evaluation.experts import compare_with_experts
 from ictal.experiments.ablation import ablate
+from ictal.experiments.model_calibration import calibrate_model as calibrate
 from ictal.experiments.model_evaluation import evaluate_model as evaluate
 from ictal.experiments.train_model import train
 from ictal.experiments.window_explanation import explain_window as explain
@@ -23,6 +24,7 @@ __all__ = [
     "__version__",
     "ablate",
     "archive_status",
+    "calibrate",
     "compare",
     "compare_with_experts",
     "describe_model",

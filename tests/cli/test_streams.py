@@ -50,6 +50,7 @@ class Case:
     wrong_code: int = 1
 
 
+TWENTY = "--set data.sim.patients=20 --set data.sim.eegs_per_patient=1"
 ARCHIVE = (r"recordings: 3 done, 0 failed, 0 quarantined, 0 left$",)
 DASK = (r"^Dask's dashboard",)
 CASES = {
@@ -77,6 +78,11 @@ CASES = {
         "MODEL nowhere --recipe TINY --cache CACHE",
         (r"windows of .* patients \(effective", r"^ *KL +\d\.\d+ \[", r"AUROC against the rest"),
         ("^No file was written",),
+    ),
+    "calibrate": Case(
+        f"MODEL sim --recipe TINY {TWENTY} --cache CACHE --out calibrated",
+        "MODEL sim --recipe TINY --cache CACHE --out refused",
+        (r"^\d+ windows of 20 patients \(effective", r"^Fitted: temperature \d", r"^ *KL before +\d", "^Files:$"),
     ),
     "explain": Case(
         "MODEL sim --window p0e0_0 --out why.svg --recipe TINY",

@@ -35,8 +35,9 @@ def test_the_gradient_is_that_of_finite_differences(seed, sharpness):
     rest = distribution(votes), np.log(probabilities), weights / weights.sum()
     for n_biases in (0, 5):
         start = np.concatenate([[sharpness], np.random.default_rng(seed).normal(size=n_biases)])
-        numeric = approx_fprime(start, lambda x, rest=rest: cross_entropy(x, *rest)[0])
-        np.testing.assert_allclose(cross_entropy(start, *rest)[1], numeric, atol=1e-5)
+        for penalty in (0.0, 0.1):
+            numeric = approx_fprime(start, lambda x, more=(*rest, penalty): cross_entropy(x, *more)[0])
+            np.testing.assert_allclose(cross_entropy(start, *rest, penalty)[1], numeric, atol=1e-5)
 
 
 @pytest.mark.parametrize("seed", range(3))

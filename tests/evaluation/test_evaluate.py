@@ -132,6 +132,8 @@ def test_json_says_what_the_figures_say():
     told = json.loads(json.dumps(result.to_json(), allow_nan=False))
     assert (told["kl"], told["kl_interval"]) == (result.kl.value, result.kl.interval)
     assert told["balanced_accuracy"] == result.balanced_accuracy.value
+    assert told["best_temperature"] == result.calibration.temperature.value
+    assert told["shares"]["lpd"]["predicted"] == result.calibration.shares["lpd"].predicted
     assert told["balanced_accuracy_interval"] == result.balanced_accuracy.interval
     for kind in ("per_pattern", "per_stratum"):
         for name, group in getattr(result, kind).items():
@@ -164,9 +166,12 @@ def test_columns_are_in_the_order_of_the_patterns():
 
 def test_a_notebook_shows_the_figures(by_hand):
     result = evaluate(by_hand, N_RESAMPLES)
-    overall, groups = result.summary()
+    overall, groups, shares = result.summary()
     assert overall.rows[0] == ("KL", str(result.kl), "5")
+    assert overall.rows[5] == ("best temperature", str(result.calibration.temperature), "5")
+    assert [row[0] for row in shares.rows] == list(PATTERNS)
     assert [row[0] for row in groups.rows] == [*result.per_pattern, *result.per_stratum]
     html = result._repr_html_()
     assert "<p>5 windows of 4 EEGs of 3 patients</p>" in html
     assert str(result.kl) in html
+    assert "best temperature" in html

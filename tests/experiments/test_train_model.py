@@ -23,8 +23,8 @@ from ictal.experiments.ablation import ablate
 from ictal.experiments.model_evaluation import evaluate_model
 from ictal.experiments.train_model import train
 from ictal.models.arms import members
+from ictal.models.calibration import CalibrationSettings
 from ictal.models.checkpoint import load_model
-from ictal.models.model_settings import CalibrationSettings
 from ictal.recipes import load_recipe
 from ictal.recipes.loading import to_yaml
 from ictal.recipes.schema import Recipe

@@ -7,7 +7,8 @@ from ictal.evaluation import Calibration
 from ictal.evaluation.calibration import CALIBRATIONS
 from ictal.models.arm_network import ArmNetwork
 from ictal.models.build import build
-from ictal.models.model_settings import CalibrationSettings, ModelSettings
+from ictal.models.calibration import CalibrationSettings
+from ictal.models.model_settings import ModelSettings
 from ictal.recipes import load_recipe
 from ictal.recipes.schema import Recipe
 from tests.conftest import TINY

@@ -11,9 +11,10 @@ from hypothesis import strategies as st
 from ictal.core.windows import CENTRE_SAMPLES
 from ictal.errors import MissingExtraError, ModelError, UnknownNameError
 from ictal.models.arms import ARMS
+from ictal.models.calibration import CalibrationSettings
 from ictal.models.checkpoint import load_model, predict
 from ictal.models.fusion import FusionSettings
-from ictal.models.model_settings import CalibrationSettings, ModelSettings
+from ictal.models.model_settings import ModelSettings
 from ictal.models.output import ModelOutput
 from ictal.models.wavenet import Wavenet, WavenetSettings
 from ictal.scoring import export
@@ -97,11 +98,37 @@ def params() -> list[object]:
     return [*FAST, *(pytest.param(name, marks=pytest.mark.exhaustive) for name in SLOW)]
 
 
+AFTER_THE_MEAN = CalibrationSettings(temperature=0.4, bias=(0.9, -0.3, 0.0, 0.1, -0.9, 0.2))
+
+
 def of_torch(folder: Path, piece: WindowBatch) -> ModelOutput:
     """Return what the saved network says of each window, handed to it alone."""
     windows = np.stack([piece.window(number) for number in range(len(piece.starts))])
     found = predict(load_model(folder).network, windows, np.arange(len(windows)), 1, piece.contexts)
     return ModelOutput(found.probabilities, found.concentrations)
+
+
+@pytest.fixture(scope="module")
+def calibrated(tmp_path_factory) -> Path:
+    """The mean of two networks, with a calibration after the mean."""
+    return save(tmp_path_factory.mktemp("models") / "model", "both", SHARING, calibration=AFTER_THE_MEAN)
+
+
+@pytest.mark.parametrize("engine", ["onnxruntime", "openvino", "torch"])
+def test_a_calibrated_mean_is_exported(engine, calibrated):
+    """If the log-probabilities before it differ by at most d, those after it do by d / temperature.
+
+    A probability p changes by p (1 - p) <= 1/4 times the difference of two such changes: at most d / (2 temperature).
+    """
+    plain, piece = exported("both", SHARING), windows_of(5)
+    runs = [open_engine(folder, engine) for folder in (plain, calibrated)]
+    before, after = ((one.exact if isinstance(one, CheckedEngine) else one)(piece) for one in runs)
+    of_plain, of_calibrated = (of_torch(folder, piece) for folder in (plain, calibrated))
+    exact = AFTER_THE_MEAN.apply(of_plain.probabilities)
+    np.testing.assert_allclose(of_calibrated.probabilities, exact, atol=1e-6)
+    assert abs(exact - of_plain.probabilities).max() > 0.05
+    off = abs(np.log(before.probabilities) - np.log(of_plain.probabilities)).max()
+    assert_agree(after, of_calibrated, off / (2 * AFTER_THE_MEAN.temperature) + 1e-6)
 
 
 def assert_agree(found: ModelOutput, expected: ModelOutput, allowed: float = AGREE) -> None:

@@ -14,6 +14,7 @@ from ictal.cli import (
     archive_query,
     archive_retry,
     archive_status,
+    calibrate,
     compare,
     evaluate,
     evaluate_events,
@@ -64,7 +65,7 @@ def _main(
 COMMANDS: tuple[Callable[..., None], ...] = (
     *(info.info, score.score, view.view, evaluate_events.evaluate_events, models.models),
     score_archive.score_archive,
-    *(simulate.simulate, train.train, evaluate.evaluate, ablate.ablate, explain.explain),
+    *(simulate.simulate, train.train, calibrate.calibrate, evaluate.evaluate, ablate.ablate, explain.explain),
     *(compare.compare, experts.experts),
 )
 ARCHIVE_COMMANDS: tuple[Callable[..., None], ...] = (archive_status.status, archive_retry.retry, archive_query.query)

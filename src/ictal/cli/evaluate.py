@@ -55,3 +55,5 @@ def _show(results: Results, result: "Evaluation") -> None:
     if warning := few_patients_in_words(result.n_effective):
         say(f"Warning: {warning}")
     results.show(*result.summary())
+    if result.calibration:
+        results.show(result.calibration.in_words())

@@ -4,6 +4,8 @@ from ictal.evaluation.arm_comparison import ArmComparisonSettings, compare_arms
 from ictal.evaluation.arm_results import ArmResult, Comparison, Interaction, Way
 from ictal.evaluation.bootstrap import Estimate, PatientBootstrap, ResamplingSettings
 from ictal.evaluation.calibration import Calibration, calibrate_out_of_fold, fit_calibration
+from ictal.evaluation.calibration_check import CalibrationCheck, best_temperature, mean_shares
+from ictal.evaluation.calibration_trial import CalibrationTrial, try_calibration
 from ictal.evaluation.compare_files import compare
 from ictal.evaluation.differences import Difference, paired_differences
 from ictal.evaluation.evaluate import Evaluation, evaluate
@@ -32,6 +34,8 @@ __all__ = [
     "ArmComparisonSettings",
     "ArmResult",
     "Calibration",
+    "CalibrationCheck",
+    "CalibrationTrial",
     "ColumnNames",
     "Comparison",
     "CurvePoint",
@@ -55,6 +59,7 @@ __all__ = [
     "auprc",
     "auroc",
     "balanced_accuracy",
+    "best_temperature",
     "brier_score",
     "calibrate_out_of_fold",
     "cohen_kappa",
@@ -70,6 +75,7 @@ __all__ = [
     "holm",
     "kl_divergence",
     "learning_curve",
+    "mean_shares",
     "measure_table",
     "paired_differences",
     "permutation_p",
@@ -79,4 +85,5 @@ __all__ = [
     "reliability_curve",
     "reliability_estimates",
     "top2_correct",
+    "try_calibration",
 ]

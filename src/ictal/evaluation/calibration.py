@@ -50,11 +50,18 @@ class Calibration:
 
 
 def fit_calibration(
-    votes: npt.ArrayLike, probabilities: npt.ArrayLike, weights: npt.ArrayLike, *, with_bias: bool = False
+    votes: npt.ArrayLike,
+    probabilities: npt.ArrayLike,
+    weights: npt.ArrayLike,
+    *,
+    with_bias: bool = False,
+    penalty: float = 0.0,
 ) -> Calibration:
     """Return the calibration that minimises the weighted mean KL divergence of calibrated probabilities from votes.
 
-    The mean is convex in 1 / temperature and bias, so there is one minimum.
+    With biases, this is bias-corrected temperature scaling (Alexandari et al. 2020). A ridge on the biases keeps them
+    small if there are few votes, as Kull et al. (2019) do for the intercepts of Dirichlet calibration. The mean and
+    the penalty are convex in 1 / temperature and bias, so there is one minimum.
 
     Parameters
     ----------
@@ -64,6 +71,8 @@ def fit_calibration(
         [window].
     with_bias
         Whether each pattern has a bias; otherwise all are zero.
+    penalty
+        Added to the mean KL: this times the sum of the squared biases, which sum to zero.
 
     Raises
     ------
@@ -73,23 +82,23 @@ def fit_calibration(
     weights = np.asarray(weights, dtype=np.float64)
     if not weights.sum() > 0:
         raise TableError("a calibration cannot be fitted: there are no windows, or all have weight 0")
-    return _fit(distribution(votes), _logits(probabilities), weights, with_bias)
+    return _fit(distribution(votes), _logits(probabilities), weights, with_bias, penalty)
 
 
-def _fit(shares: Floats, logits: Floats, weights: Floats, with_bias: bool) -> Calibration:
+def _fit(shares: Floats, logits: Floats, weights: Floats, with_bias: bool, penalty: float) -> Calibration:
     begin, some = Calibration(), slice(None, None, THINNED)
     if len(weights) > MANY and weights[some].sum() > 0:
-        begin = _fit(shares[some], logits[some], weights[some], with_bias)
+        begin = _fit(shares[some], logits[some], weights[some], with_bias, penalty)
     weights = weights / weights.sum()
     n_biases = N_PATTERNS - 1 if with_bias else 0
     start = np.concatenate([[1 / begin.temperature], (begin.bias - begin.bias[-1])[:n_biases]])
-    found = _by_newton(start, shares, logits, weights)
+    found = _by_newton(start, shares, logits, weights, penalty)
     if found is None:  # the minimum is at a bound, or the data do not distinguish the biases
         bounds = [(1 / MOST_SHARP, MOST_SHARP)] + [(-MOST_BIAS, MOST_BIAS)] * n_biases
         found = minimize(
             cross_entropy,
             np.concatenate([[1.0], np.zeros(n_biases)]),
-            args=(shares, logits, weights),
+            args=(shares, logits, weights, penalty),
             jac=True,
             method="L-BFGS-B",
             bounds=bounds,
@@ -99,13 +108,13 @@ def _fit(shares: Floats, logits: Floats, weights: Floats, with_bias: bool) -> Ca
     return Calibration(float(1 / found[0]), bias - bias.mean())
 
 
-def _by_newton(start: Floats, shares: Floats, logits: Floats, weights: Floats) -> Floats | None:
+def _by_newton(start: Floats, shares: Floats, logits: Floats, weights: Floats, penalty: float) -> Floats | None:
     """Return the parameters of `cross_entropy` at its minimum, or None if it is not found within the bounds.
 
     With a million windows, one evaluation of the second derivatives saves many of the gradient.
     """
     now = start
-    value, gradient, curvature = _second_order(now, shares, logits, weights)
+    value, gradient, curvature = _second_order(now, shares, logits, weights, penalty)
     for _ in range(MOST_STEPS):
         try:
             step = np.linalg.solve(curvature, gradient)
@@ -117,7 +126,7 @@ def _by_newton(start: Floats, shares: Floats, logits: Floats, weights: Floats) -
             to = now - step * 0.5**halvings
             if not 1 / MOST_SHARP < to[0] < MOST_SHARP or abs(to[1:]).max(initial=0) >= MOST_BIAS:
                 return None
-            found = _second_order(to, shares, logits, weights)
+            found = _second_order(to, shares, logits, weights, penalty)
             if found[0] <= value + 1e-15:
                 break
         else:
@@ -127,11 +136,11 @@ def _by_newton(start: Floats, shares: Floats, logits: Floats, weights: Floats) -
 
 
 def _second_order(
-    parameters: Floats, shares: Floats, logits: Floats, weights: Floats
+    parameters: Floats, shares: Floats, logits: Floats, weights: Floats, penalty: float
 ) -> tuple[float, Floats, Floats]:
     """Return `cross_entropy`, its gradient and its matrix of second derivatives."""
     n_biases = len(parameters) - 1
-    value, gradient, curvature = 0.0, np.zeros(len(parameters)), np.zeros((len(parameters),) * 2)
+    value, gradient, curvature = _ridge(parameters, penalty)
     for begin in range(0, len(logits), AT_A_TIME):
         part = slice(begin, begin + AT_A_TIME)
         of, own, mass = shares[part].T.copy(), logits[part].T.copy(), weights[part]  # [6, window]
@@ -155,10 +164,25 @@ def _second_order(
     return value, gradient, curvature
 
 
-def cross_entropy(parameters: Floats, shares: Floats, logits: Floats, weights: Floats) -> tuple[float, Floats]:
-    """Return the mean cross-entropy of votes and calibrated probabilities, and its gradient.
+def _ridge(parameters: Floats, penalty: float) -> tuple[float, Floats, Floats]:
+    """Return the penalty on biases, its gradient and its matrix of second derivatives.
 
-    It equals the mean KL divergence plus the entropy of the votes, which no calibration changes.
+    It is that of biases that sum to zero, so that it does not matter which of them is the last.
+    """
+    n = len(parameters)
+    gradient, curvature = np.zeros(n), np.zeros((n, n))
+    if penalty:
+        curvature[1:, 1:] = 2 * penalty * (np.eye(n - 1) - 1 / N_PATTERNS)
+        gradient = curvature @ parameters
+    return float(parameters @ gradient) / 2, gradient, curvature
+
+
+def cross_entropy(
+    parameters: Floats, shares: Floats, logits: Floats, weights: Floats, penalty: float = 0.0
+) -> tuple[float, Floats]:
+    """Return the mean cross-entropy of votes and calibrated probabilities with the penalty, and its gradient.
+
+    The cross-entropy equals the mean KL divergence plus the entropy of the votes, which no calibration changes.
 
     Parameters
     ----------
@@ -168,12 +192,15 @@ def cross_entropy(parameters: Floats, shares: Floats, logits: Floats, weights: F
         Shares of votes, and logarithms of probabilities, [window, 6].
     weights
         [window]; they sum to one.
+    penalty
+        As in `fit_calibration`.
     """
     scaled = logits * parameters[0] + _all_biases(parameters[1:])
     logs = log_softmax(scaled, axis=1)
     excess = (np.exp(logs) - shares) * weights[:, None]
     gradient = np.concatenate([[(excess * logits).sum()], excess.sum(axis=0)[: len(parameters) - 1]])
-    return -float((shares * logs * weights[:, None]).sum()), gradient
+    size, slope, _ = _ridge(parameters, penalty)
+    return size - float((shares * logs * weights[:, None]).sum()), slope + gradient
 
 
 def calibrate_out_of_fold(
@@ -183,12 +210,13 @@ def calibrate_out_of_fold(
     folds: npt.ArrayLike,
     *,
     with_bias: bool = False,
+    penalty: float = 0.0,
 ) -> Floats:
     """Return calibrated probabilities, [window, 6]; the windows of each fold are calibrated by a fit to the others.
 
     Parameters
     ----------
-    votes, probabilities, weights, with_bias
+    votes, probabilities, weights, with_bias, penalty
         As in `fit_calibration`.
     folds
         Fold of each window, [window]; no patient may be in two folds, see `patient_folds`.
@@ -211,7 +239,7 @@ def calibrate_out_of_fold(
             raise TableError(
                 f"a calibration for fold {name} cannot be fitted: all windows of other folds have weight 0"
             )
-        fit = _fit(shares[~own], logits[~own], weights[~own], with_bias)
+        fit = _fit(shares[~own], logits[~own], weights[~own], with_bias, penalty)
         calibrated[own] = fit.apply(probabilities[own])
     return calibrated
 

@@ -1,7 +1,7 @@
 """Evaluate a table of predictions: overall, per pattern, per stratum and per panel size."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -12,6 +12,7 @@ from ictal.core.labels import PANELS, PATTERNS, STRATA, distribution, panels, st
 from ictal.core.predictions import Predictions
 from ictal.core.summary_table import SummaryTable, html_of
 from ictal.evaluation.bootstrap import Estimate, PatientBootstrap
+from ictal.evaluation.calibration_check import CalibrationCheck, check_calibration
 from ictal.evaluation.metric_table import Measured, measure_table
 from ictal.evaluation.metrics import confusion_of_votes, correct, kl_divergence, pattern_shares
 from ictal.evaluation.ranking import CONTRASTS, Contrast, contrast
@@ -70,6 +71,8 @@ class Evaluation:
         The same with the votes' own distribution as prediction.
     measures
         Each of `MEASURES` by its name, including `kl` and `balanced_accuracy`; NaN if it is undefined.
+    calibration
+        Predicted against voted shares, and the best temperature; only `evaluate` provides them.
     """
 
     n_windows: int
@@ -86,14 +89,17 @@ class Evaluation:
     confusion: Floats
     panel_confusion: Floats
     measures: dict[str, Estimate]
+    calibration: CalibrationCheck | None = None
 
-    def summary(self) -> tuple[SummaryTable, SummaryTable]:
-        """Return the table of overall figures, and that of patterns and strata."""
-        return self._overall(), self._by_group()
+    def summary(self) -> tuple[SummaryTable, ...]:
+        """Return the tables of overall figures, of patterns and strata, and of predicted and voted shares."""
+        return self._overall(), self._by_group(), *([self.calibration.summary()] if self.calibration else [])
 
     def _repr_html_(self) -> str:
         return html_of(
-            f"{self.n_windows} windows of {self.n_eegs} EEGs of {self.n_patients} patients", *self.summary()
+            f"{self.n_windows} windows of {self.n_eegs} EEGs of {self.n_patients} patients",
+            *self.summary(),
+            *([self.calibration.in_words()] if self.calibration else []),
         )
 
     def _overall(self) -> SummaryTable:
@@ -105,6 +111,8 @@ class Evaluation:
             ("balanced accuracy", f"{self.balanced_accuracy}", windows),
             ("... any tied pattern right", f"{self.measures['balanced_accuracy_any']}", windows),
         ]
+        if self.calibration:
+            rows.append(("best temperature", f"{self.calibration.temperature}", windows))
         for one, other in (("lateralized", "generalized"), ("periodic", "rhythmic")):
             name = f"{one}_auroc"
             counts = self.contrasts[name]
@@ -145,6 +153,7 @@ class Evaluation:
             "per_pattern": {name: group_json(group) for name, group in self.per_pattern.items()},
             "per_stratum": {name: group_json(group) for name, group in self.per_stratum.items()},
             "measures": {name: estimate_json(estimate) for name, estimate in self.measures.items()},
+            **(self.calibration.to_json() if self.calibration else {}),
         }
 
 
@@ -185,7 +194,9 @@ def evaluate(
     n_resamples, seed, confidence
         See `ResamplingSettings`.
     """
-    return evaluate_with(bootstrap_of(predictions, n_resamples, seed, confidence), predictions)
+    bootstrap = bootstrap_of(predictions, n_resamples, seed, confidence)
+    checked = check_calibration(bootstrap, predictions.votes, predictions.probabilities)
+    return replace(evaluate_with(bootstrap, predictions), calibration=checked)
 
 
 def bootstrap_of(predictions: Predictions, n_resamples: int, seed: int, confidence: float) -> PatientBootstrap:

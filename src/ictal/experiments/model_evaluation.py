@@ -50,6 +50,18 @@ def evaluate_model(
     """
     recipe = load_recipe(recipe) if isinstance(recipe, str) else recipe
     loaded = load_model(model)
+    predictions = predict_windows(loaded, *labelled_windows(loaded, data, recipe, cache, progress), progress)
+    options = recipe.evaluation
+    return evaluate(predictions, options.n_resamples, recipe.seed, options.confidence), predictions
+
+
+def labelled_windows(
+    loaded: Model, data: str, recipe: Recipe, cache: str | Path | None, progress: Progress
+) -> tuple[WindowArray, str]:
+    """Return the windows of a data set as a model needs them, and the name of the data set.
+
+    The parameters are those of `evaluate_model`. The model is moved to the recipe's device.
+    """
     loaded.network.to(device(recipe.trainer.accelerator))
     source = DataSource.for_model(data, loaded, recipe.data, Path(cache) if cache else None)
     dataset = source.open()
@@ -59,14 +71,12 @@ def evaluate_model(
             f"{len(array.refused)} of {len(array.refused) + len(array)} windows are left out, because more than "
             f"{loaded.card.standardise.max_missing:.0%} of what the model uses is missing or flat: "
             f"{listed(array.refused['window_id'])}",
-            stacklevel=2,
+            stacklevel=3,
         )
-    predictions = _predict(loaded, array, dataset.name, progress)
-    options = recipe.evaluation
-    return evaluate(predictions, options.n_resamples, recipe.seed, options.confidence), predictions
+    return array, dataset.name
 
 
-def _predict(model: Model, array: WindowArray, name: str, progress: Progress) -> Predictions:
+def predict_windows(model: Model, array: WindowArray, name: str, progress: Progress) -> Predictions:
     """Return the predictions of a model for all windows."""
     frame = array.labels[[*ID_COLUMNS, *VOTE_COLUMNS]].copy()
     frame["split"], frame["fold"], frame["arm"], frame["seed"] = "test", 0, model.card.arm, model.card.seed

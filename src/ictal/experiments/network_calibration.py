@@ -9,11 +9,11 @@ import numpy.typing as npt
 from ictal.core.labels import VOTE_COLUMNS
 from ictal.core.predictions import eeg_weights
 from ictal.errors import RecipeError
-from ictal.evaluation import PatientBootstrap, calibrate_out_of_fold, fit_calibration, kl_divergence
+from ictal.evaluation import Calibration, PatientBootstrap, calibrate_out_of_fold, fit_calibration, kl_divergence
 from ictal.evaluation.calibration import CALIBRATIONS, patient_folds
 from ictal.models.arm_network import ArmNetwork
+from ictal.models.calibration import NO_CALIBRATION, CalibrationSettings
 from ictal.models.checkpoint import predict
-from ictal.models.model_settings import CalibrationSettings
 from ictal.recipes import Recipe
 from ictal.training.unit import RunSetup
 
@@ -47,7 +47,7 @@ def calibrate(networks: Sequence[ArmNetwork], setup: RunSetup) -> dict[str, Any]
     known = np.tile(votes, (n, 1)), before, np.tile(weights, n)
     with_bias = CALIBRATIONS[recipe.calibration]
     fitted = fit_calibration(*known, with_bias=with_bias)
-    calibration = CalibrationSettings(temperature=fitted.temperature, bias=tuple(fitted.bias.tolist()))
+    calibration = as_settings(fitted)
     for network in networks:
         network.calibration = calibration
     halves = np.tile(patient_folds(setup.patients, 2, recipe.seed), n)
@@ -59,11 +59,16 @@ def calibrate(networks: Sequence[ArmNetwork], setup: RunSetup) -> dict[str, Any]
     return {"models": recipe.models.model_copy(update={"calibration": calibration}), "metrics": metrics}
 
 
+def as_settings(fitted: Calibration) -> CalibrationSettings:
+    """Return a fitted calibration as settings of a model."""
+    return CalibrationSettings(temperature=fitted.temperature, bias=tuple(fitted.bias.tolist()))
+
+
 def _uncalibrated(networks: Sequence[ArmNetwork], setup: RunSetup) -> Floats:
     """Return the probabilities of networks without calibration, network after network, [network x window, 6]."""
     array, rows = setup.array, np.arange(len(setup.array))
     for network in networks:
-        network.calibration = CalibrationSettings()
+        network.calibration = NO_CALIBRATION
     return np.concatenate(
         [predict(network, array.signals, rows, contexts=array.contexts).probabilities for network in networks]
     )

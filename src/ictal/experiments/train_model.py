@@ -31,7 +31,8 @@ class TrainSettings(Settings):
     ----------
     begin_with
         Folder or name of a saved model whose weights the networks start from. Arm, networks, their number, views and
-        input are those of its card, not of the recipe.
+        input are those of its card, not of the recipe. A calibration by `ictal calibrate` is left out: training on
+        votes adapts the confidence, too. If the new model still needs a calibration, calibrate it again.
     overrides
         Overrides that the recipe contains, as 'key=value'; with `begin_with`, it must agree with the card.
     cache

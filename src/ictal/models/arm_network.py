@@ -7,7 +7,8 @@ import torch
 from torch import Tensor, nn
 
 from ictal.core.labels import N_PATTERNS
-from ictal.models.model_settings import CalibrationSettings, ModelSettings
+from ictal.models.calibration import NO_CALIBRATION, CalibrationSettings
+from ictal.models.model_settings import ModelSettings
 
 LOG_CONCENTRATION = (-4.0, 9.0)
 """Smallest and largest logarithm of a concentration; above, votes are practically multinomial for any panel size."""
@@ -43,8 +44,7 @@ class ArmNetwork(nn.Module):
         if self.lapse:
             mixed = (1 - self.lapse) * logits.softmax(dim=1) + self.lapse / N_PATTERNS
             logits = mixed.log()
-        if self.calibration != CalibrationSettings():
-            logits = logits / self.calibration.temperature + logits.new_tensor(self.calibration.bias)
+        logits = _calibrated(logits, self.calibration)
         if not self.has_concentration:
             return logits, None
         return logits, outputs[:, N_PATTERNS].clamp(*LOG_CONCENTRATION).exp()
@@ -55,20 +55,29 @@ class ArmNetwork(nn.Module):
 
 
 class MeanOfArms(nn.Module):
-    """The mean of several networks (arms or seeds) on the same windows: logits are the logarithm of the mean."""
+    """The mean of several networks (arms or seeds) on the same windows: logits are the logarithm of the mean.
 
-    def __init__(self, networks: Mapping[str, ArmNetwork]) -> None:
+    Parameters
+    ----------
+    networks
+        The networks, by name.
+    calibration
+        Of their mean.
+    """
+
+    def __init__(self, networks: Mapping[str, ArmNetwork], calibration: CalibrationSettings = NO_CALIBRATION) -> None:
         super().__init__()
         self.networks = nn.ModuleDict(networks)
+        self.calibration = calibration
         self.sees_context = any(network.sees_context for network in networks.values())
 
     def panel(self, windows: Tensor, contexts: Tensor | None = None) -> tuple[Tensor, None]:
         """Return logits [batch, 6]; a mean of distributions has no concentration."""
         logs = [network(windows, contexts).float().log_softmax(dim=1) for network in self.networks.values()]
-        return torch.logsumexp(torch.stack(logs), dim=0), None
+        return _calibrated(torch.logsumexp(torch.stack(logs), dim=0), self.calibration), None
 
     def forward(self, windows: Tensor, contexts: Tensor | None = None) -> Tensor:
-        """Return logits [batch, 6] whose softmax is the mean of the parts' softmax."""
+        """Return logits [batch, 6] whose softmax is the mean of the parts' softmax, calibrated."""
         return self.panel(windows, contexts)[0]
 
 
@@ -79,6 +88,18 @@ def parts_of(network: ArmNetwork | MeanOfArms) -> list[ArmNetwork]:
     )
 
 
-def averaged(networks: Mapping[str, ArmNetwork]) -> ArmNetwork | MeanOfArms:
-    """Return the mean of several networks, or the only one."""
-    return MeanOfArms(networks) if len(networks) > 1 else next(iter(networks.values()))
+def averaged(
+    networks: Mapping[str, ArmNetwork], calibration: CalibrationSettings = NO_CALIBRATION
+) -> ArmNetwork | MeanOfArms:
+    """Return the mean of several networks, or the only one, with a calibration after their own."""
+    if len(networks) > 1:
+        return MeanOfArms(networks, calibration)
+    (only,) = networks.values()
+    only.calibration = only.calibration.then(calibration)
+    return only
+
+
+def _calibrated(logits: Tensor, calibration: CalibrationSettings) -> Tensor:
+    if calibration.changes_nothing:
+        return logits
+    return logits / calibration.temperature + logits.new_tensor(calibration.bias)

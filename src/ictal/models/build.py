@@ -6,6 +6,7 @@ from torch import nn
 
 from ictal.models.arm_network import ArmNetwork, MeanOfArms, averaged
 from ictal.models.arms import Seeds, find_arm, members, refuse_weighted
+from ictal.models.calibration import NO_CALIBRATION, CalibrationSettings
 from ictal.models.context import ContextNetwork
 from ictal.models.efficientnet import Efficientnet
 from ictal.models.features import FeatureNetwork
@@ -16,7 +17,14 @@ from ictal.models.volume import VolumeNetwork
 from ictal.models.wavenet import Wavenet
 
 
-def build(name: str, settings: ModelSettings, *, seeds: Seeds = 1, initial: bool = True) -> ArmNetwork | MeanOfArms:
+def build(
+    name: str,
+    settings: ModelSettings,
+    *,
+    seeds: Seeds = 1,
+    calibration: CalibrationSettings = NO_CALIBRATION,
+    initial: bool = True,
+) -> ArmNetwork | MeanOfArms:
     """Build the untrained network of an arm.
 
     Parameters
@@ -27,6 +35,8 @@ def build(name: str, settings: ModelSettings, *, seeds: Seeds = 1, initial: bool
         Views and networks.
     seeds
         How many networks of each arm are averaged, each with the same weight.
+    calibration
+        Of the mean, or of the only network after its own.
     initial
         False if saved weights will replace the initial ones, so that no pretrained weights are downloaded.
 
@@ -38,7 +48,7 @@ def build(name: str, settings: ModelSettings, *, seeds: Seeds = 1, initial: bool
     """
     refuse_weighted(name)
     networks = {own: build_trained(arm, settings, initial=initial) for own, arm in members(name, seeds).items()}
-    return averaged(networks)
+    return averaged(networks, calibration)
 
 
 def build_trained(name: str, settings: ModelSettings, *, initial: bool = True) -> ArmNetwork:

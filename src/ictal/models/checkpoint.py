@@ -21,6 +21,7 @@ from ictal.errors import ModelError, listed
 from ictal.models.arm_network import ArmNetwork, MeanOfArms
 from ictal.models.arms import Seeds
 from ictal.models.build import build
+from ictal.models.calibration import NO_CALIBRATION, CalibrationSettings
 from ictal.models.hub import CARD, WEIGHTS, ModelSummary, read_card
 from ictal.models.input_needs import derivations_seen, seconds_seen
 from ictal.models.model_settings import ModelSettings
@@ -44,6 +45,9 @@ class Card(ModelSummary):
     ----------
     models
         The settings of the arm's views and networks.
+    calibration
+        Of the model's probabilities, fitted by `ictal calibrate`: for a mean of several networks, after averaging.
+        `models.calibration` is that of each network.
     standardise
         How recordings become input.
     electrodes, rate_hz, window_s, patterns
@@ -65,6 +69,7 @@ class Card(ModelSummary):
     model_config = ConfigDict(extra="forbid")
 
     models: ModelSettings
+    calibration: CalibrationSettings = NO_CALIBRATION
     standardise: StandardiseSettings
     electrodes: tuple[str, ...] = CHANNELS
     rate_hz: float = RATE_HZ
@@ -185,7 +190,7 @@ def load_model(path: str | Path) -> Model:
     content = (folder / WEIGHTS).read_bytes()  # read once: what is loaded is what was checked
     if hashlib.sha256(content).hexdigest() != card.weights_sha256:
         raise ModelError(f"{folder / WEIGHTS}: is not the file that the card describes (its hash differs)")
-    network = build(card.arm, card.models, seeds=card.seeds, initial=False)
+    network = build(card.arm, card.models, seeds=card.seeds, calibration=card.calibration, initial=False)
     try:
         tensors = load(content)
     except SafetensorError as error:

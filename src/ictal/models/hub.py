@@ -11,6 +11,7 @@ from pydantic import ConfigDict, Field, ValidationError
 
 from ictal.core.settings import Settings
 from ictal.errors import ModelError, UnknownNameError, listed
+from ictal.models.calibration_record import CalibrationRecord
 
 CARD = "card.json"
 CARD_TEXT = "CARD.md"
@@ -36,6 +37,8 @@ class ModelSummary(Settings):
         Number of fitted parameters; None in old cards.
     metrics
         Measured figures; each name includes the data.
+    calibrations
+        Calibrations by `ictal calibrate`, first to last.
     known_failures
         Known failures, a sentence each.
     licence
@@ -51,6 +54,7 @@ class ModelSummary(Settings):
     summary: str = ""
     n_parameters: int | None = None
     metrics: dict[str, float] = Field(default_factory=dict)
+    calibrations: tuple[CalibrationRecord, ...] = ()
     known_failures: tuple[str, ...] = ()
     licence: str = "that of the training data"
     warnings: tuple[str, ...] = (NOT_A_DEVICE,)
@@ -228,6 +232,7 @@ def card_in_words(name: str, card: ModelSummary) -> str:
     facts = {"Arm": card.arm, "Trained on": card.data, "Licence": card.licence}
     sections = {
         card.summary or f"A model of the arm {card.arm}.": [f"{title}: {fact}" for title, fact in facts.items()],
+        "## Calibration": [record.in_words() for record in card.calibrations],
         "## Figures": [f"{figure}: {value:.3f}" for figure, value in card.metrics.items()],
         "## Known failures": card.known_failures,
         "## Warnings": card.warnings,

@@ -6,6 +6,7 @@ from pydantic import Field
 
 from ictal.core.labels import N_PATTERNS
 from ictal.core.settings import Settings
+from ictal.models.calibration import NO_CALIBRATION, CalibrationSettings
 from ictal.models.efficientnet import EfficientnetSettings
 from ictal.models.fusion import FusionSettings
 from ictal.models.symmetric import WAVEFORM, SymmetricSettings
@@ -59,21 +60,6 @@ class ContextArmSettings(Settings):
     efficientnet: EfficientnetSettings = EfficientnetSettings()
 
 
-class CalibrationSettings(Settings):
-    """A calibration that was fitted after training: probabilities become softmax(log p / temperature + bias).
-
-    Attributes
-    ----------
-    temperature
-        Above 1 if the probabilities were overconfident (Guo et al. 2017).
-    bias
-        One per pattern.
-    """
-
-    temperature: float = Field(1.0, gt=0)
-    bias: tuple[float, ...] = Field((0.0,) * N_PATTERNS, min_length=N_PATTERNS, max_length=N_PATTERNS)
-
-
 class ModelSettings(Settings):
     """Views and networks of all arms, as in the section `models` of a recipe.
 
@@ -101,7 +87,7 @@ class ModelSettings(Settings):
     fusion: FusionSettings = FusionSettings()
     votes: Literal["distribution", "dirichlet"] = "distribution"
     lapse: float = Field(0.0, ge=0, lt=1)
-    calibration: CalibrationSettings = CalibrationSettings()
+    calibration: CalibrationSettings = NO_CALIBRATION
 
     @property
     def n_outputs(self) -> int:

@@ -17,6 +17,7 @@ from ictal.core.montage import CHAINS, N_CHANNELS
 from ictal.core.windows import WINDOW_SAMPLES
 from ictal.errors import ModelError
 from ictal.models.arm_network import ArmNetwork, MeanOfArms
+from ictal.models.calibration import NO_CALIBRATION
 from ictal.models.checkpoint import Model, load_model
 from ictal.models.efficientnet import Efficientnet
 from ictal.models.hub import CARD
@@ -184,6 +185,7 @@ def _contract(path: Path, model: Model, parts: list[Part], hashes: dict[str, str
         sees_context=model.network.sees_context,
         seen_s=seconds_seen(model.network),
         parts=tuple(parts),
+        calibration=model.network.calibration if len(parts) > 1 else NO_CALIBRATION,
         graphs=hashes,
         data=model.card.data,
         warnings=model.card.warnings,

@@ -13,6 +13,7 @@ from ictal.core.montage import Derivation, derivation
 from ictal.core.settings import Settings
 from ictal.core.windows import WINDOW_S
 from ictal.errors import ModelError, require
+from ictal.models.calibration import NO_CALIBRATION, CalibrationSettings
 from ictal.models.hub import CARD, WEIGHTS, ModelSummary, check_files, find_model, is_shipped, read_card
 from ictal.preprocessing.input_needs import Needs
 from ictal.preprocessing.settings import StandardiseSettings
@@ -25,7 +26,7 @@ ALIGNED = 100
 
 
 class Part(Settings):
-    """One network of a model; the model's probabilities are the mean of its parts'.
+    """One network of a model; the model's probabilities are the mean of its parts', calibrated.
 
     Attributes
     ----------
@@ -97,6 +98,8 @@ class Contract(Input):
         Whether it uses the ten minutes around a window.
     parts
         See `Part`.
+    calibration
+        Of the mean of several parts; the graphs of parts and of the whole model include their own.
     graphs
         SHA-256 of each file: one that is damaged or from another export is never run.
     ictal_version, torch_version, onnx_version
@@ -111,6 +114,7 @@ class Contract(Input):
     earlier_cards: tuple[str, ...] = ()
     sees_context: bool
     parts: tuple[Part, ...]
+    calibration: CalibrationSettings = NO_CALIBRATION
     graphs: dict[str, str]
     ictal_version: str = __version__
     torch_version: str

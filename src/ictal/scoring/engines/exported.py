@@ -98,7 +98,7 @@ class ExportedEngine:
     workers: int = 1
 
     def __call__(self, batch: WindowBatch) -> ModelOutput:
-        """Return what the model predicts: the mean over its parts."""
+        """Return what the model predicts: the calibrated mean over its parts."""
         parts = self.contract.parts
         jobs = [(part, batch.some(range(*ends))) for part in parts for ends in _groups(batch.starts, part)]
         with ThreadPoolExecutor(self.workers) as pool:
@@ -107,7 +107,7 @@ class ExportedEngine:
             _joined([output for (owner, _), output in zip(jobs, outputs, strict=True) if owner is part])
             for part in parts
         ]
-        mean = np.mean([output.probabilities for output in found], axis=0)
+        mean = self.contract.calibration.apply(np.mean([output.probabilities for output in found], axis=0))
         return ModelOutput(mean, found[0].concentrations if len(found) == 1 else None)
 
     def _part(self, part: Part, batch: WindowBatch) -> ModelOutput:
