@@ -92,6 +92,23 @@ def test_votes_are_those_of_a_panel_of_many_on_the_same_window(number):
     assert signal.shape == (20, 2000)
 
 
+def test_without_difficult_windows_the_stream_is_that_of_before():
+    assert STREAM.fingerprint() == "2b5feb112af63415"  # of the last version without the setting
+    none = Stream(StreamSettings(difficult=0.0), StandardiseSettings(band_hz=(0.5, 20.0)))
+    some = Stream(StreamSettings(difficult=0.5), INPUT)
+    assert none.fingerprint() == STREAM.fingerprint() != some.fingerprint()
+    assert same(none.window(0, 3), STREAM.window(0, 3))
+
+
+def test_all_windows_are_difficult_if_that_is_said(monkeypatch):
+    monkeypatch.setattr(streams, "compose", None)  # what makes ordinary windows
+    stream = Stream(StreamSettings(difficult=1.0), INPUT)
+    first = stream.window(0, 3)
+    forget(streams)
+    assert same(stream.window(0, 3), first)
+    assert first[1].sum() == pytest.approx(1, abs=1e-6)
+
+
 def test_the_fingerprint_tells_streams_apart():
     prints = [
         STREAM.fingerprint(),
@@ -111,6 +128,7 @@ def test_the_fingerprint_tells_streams_apart():
         ({"length_shares": (1.0,)}, "length_shares is .1.0.; allowed are 3 numbers"),
         ({"length_shares": (0.0, 0.0, 0.0)}, "not all 0"),
         ({"windows": 0}, "windows"),
+        ({"difficult": 1.5}, "difficult"),
     ],
 )
 def test_settings_that_make_no_stream_are_refused(values, message):
