@@ -12,6 +12,7 @@ from ictal.models.arms import ARMS
 from ictal.models.build import build
 from ictal.models.checkpoint import Card, input_of_saved, load_model, save_model
 from ictal.models.input_needs import needs_of
+from ictal.models.model_settings import ModelSettings
 from ictal.preprocessing.settings import StandardiseSettings
 from ictal.recipes import load_recipe
 from tests.conftest import TINY
@@ -135,6 +136,17 @@ def test_a_card_of_before_there_were_names_and_counts_is_read(saved):
     loaded = load_model(saved).card
     assert (loaded.summary, loaded.known_failures, loaded.n_parameters) == ("", (), None)
     assert loaded.arm == "temporal"
+
+
+def test_a_symmetric_network_of_version_0_1_judges_electrodes_by_their_voltage(tmp_path):
+    small = {"widths": [4, 6], "hemisphere": 8, "both": 8}
+    settings = ModelSettings.model_validate({"symmetric": {"symmetric": small}})
+    save_model(tmp_path, build("symmetric", settings), card("symmetric").model_copy(update={"models": settings}))
+    assert load_model(tmp_path).network.network.trust.quality == "derivations"
+    content = json.loads((tmp_path / "card.json").read_text())
+    del content["models"]["symmetric"]["symmetric"]["quality"]
+    (tmp_path / "card.json").write_text(json.dumps(content))
+    assert load_model(tmp_path).network.network.trust.quality == "electrodes"
 
 
 @pytest.mark.parametrize("values", [{"arms": "x"}, {"arm": 3}, {"models": {"temporal": {"wave": 1}}}])

@@ -127,12 +127,26 @@ def test_mixed_precision_changes_little():
     assert trust.dtype == torch.float32
 
 
-def test_the_figures_are_what_they_are_called():
+@settings(max_examples=15)
+@given(seed=st.integers(0, 2**20), size_uv=st.floats(1, 500), waveform=st.sampled_from([COARSE, CUT]))
+def test_a_signal_common_to_all_electrodes_changes_nothing(seed, size_uv, waveform):
+    made, batch = network(seed, waveform).eval(), windows(2, seed)
+    common = size_uv * torch.randn(2, 1, 10_000, generator=torch.Generator().manual_seed(seed + 1))
+    with torch.inference_mode():
+        moved = (made(batch + common) - made(batch)).abs().max()
+        # Sums of float32 up to 1e4 µV are rounded by 1e-3 µV, against derivations of tens of µV.
+        assert moved < 1e-3
+        made.trust.quality = "electrodes"  # as in version 0.1
+        assert (made(batch + common) - made(batch)).abs().max() > moved
+
+
+@pytest.mark.parametrize("quality", ["derivations", "electrodes"])
+def test_the_figures_are_what_they_are_called(quality):
     batch = windows(2)
     batch[0, CHANNELS.index("T3")] = 0
     batch[1, [CHANNELS.index(name) for name in ("F3", "C3")]] = 7.0  # F3-C3 does not move
     traces = Symmetric(COARSE, SMALL).view(batch)
-    figures = Trust(COARSE).figures(batch, traces).numpy()
+    figures = Trust(COARSE, quality).figures(batch, traces).numpy()
     x, pairs = batch.numpy()[..., ::20] / 20, derivations_of(montage("double_banana"))
     size = np.zeros((2, 18))
     for row, (anode, cathode) in enumerate(pairs):
@@ -144,12 +158,20 @@ def test_the_figures_are_what_they_are_called():
             size[:, row],
             np.log(steps.mean(1) + 0.01) - size[:, row],
             np.log(np.abs(trace).max(1) + 0.01) - size[:, row],
-            np.log(np.minimum(np.abs(one).mean(1), np.abs(other).mean(1)) + 0.01),
             np.maximum(0, 1 - steps / 0.05).mean(1),
         ]
-        np.testing.assert_allclose(figures[:, row][:, [0, 1, 2, 4, 5]], np.stack(expected, 1), rtol=1e-4, atol=1e-4)
+        np.testing.assert_allclose(figures[:, row][:, [0, 1, 2, 5]], np.stack(expected, 1), rtol=1e-4, atol=1e-4)
     np.testing.assert_allclose(figures[..., 3], size - np.median(size, axis=1, keepdims=True), rtol=0, atol=1e-4)
     assert figures[1, pairs.index(("F3", "C3")), 5] == 1
+    median = np.median(size, axis=1)
+    for row, pair in enumerate(pairs):
+        if quality == "electrodes":
+            of_pair = [np.log(np.abs(x[:, CHANNELS.index(name)]).mean(1) + 0.01) for name in pair]
+            expected = np.minimum(*of_pair)
+        else:
+            around = [[index for index, other in enumerate(pairs) if name in other] for name in pair]
+            expected = np.maximum(*(size[:, rows].min(axis=1) for rows in around)) - median
+        np.testing.assert_allclose(figures[:, row, 4], expected, rtol=1e-4, atol=1e-4)
 
 
 def test_a_derivation_that_is_not_trusted_does_not_matter():

@@ -97,6 +97,26 @@ def test_at_most_so_many_electrodes_fall_silent():
     assert silent.any(dim=0).sum() > 3
 
 
+def test_noise_is_in_one_electrode_within_the_band_and_as_large_as_allowed():
+    added = changed("noisy_electrode", noise_uv=100.0) - windows()
+    noisy = added.abs().amax(dim=2) > 1e-3
+    assert noisy.sum(dim=1).tolist() == [1] * len(added)
+    assert not noisy[:, EKG].any()
+    for one in added[noisy]:
+        assert 19 < one.std() < 101
+        power = torch.fft.rfft(one).abs() ** 2
+        hz = torch.fft.rfftfreq(10_000, 1 / 200)
+        assert power[(hz < 0.49) | (hz > 20.01)].sum() < 1e-6 * power.sum()
+
+
+def test_each_electrode_has_its_own_gain_over_the_whole_window():
+    gain = changed("electrode_gain", electrode_gain_sd=0.1) / windows()
+    torch.testing.assert_close(gain, gain[..., :1].expand_as(gain), rtol=1e-4, atol=1e-4)
+    own = gain[..., 0]
+    assert 0.07 < (own - 1).std() < 0.13
+    assert len(own.unique()) == own.numel()
+
+
 def test_a_shift_moves_the_window_by_at_most_so_much():
     ramp = torch.arange(10_000.0).expand(30, 20, 10_000)
     after = augment(ramp, None, AugmentSettings(shift=1.0, shift_s=2.0), np.random.default_rng(0)).windows

@@ -2,6 +2,7 @@
 
 import multiprocessing
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -10,6 +11,7 @@ import torch
 from pydantic import ValidationError
 from torch import nn
 
+from ictal.core.labels import VOTE_COLUMNS
 from ictal.core.windows import cut
 from ictal.data.simulated_stream import Stream, StreamSettings
 from ictal.distributed import n_processors
@@ -21,6 +23,8 @@ from ictal.recipes import TrainingSettings, load_recipe
 from ictal.recipes.loading import MODEL_KEYS, recipe_of_model
 from ictal.recipes.schema import TrainerSettings
 from ictal.recipes.stages import OneCycle, Stage
+from ictal.training.batches import draw_again
+from ictal.training.lightning_module import Learner
 from ictal.training.stream_loader import StreamLoader
 from ictal.training.task import CHECKPOINT, HISTORY
 from ictal.training.trainer import fit
@@ -110,6 +114,44 @@ def test_a_stream_that_broke_off_goes_on_to_the_same_weights(whole, array, tmp_p
     assert (tmp_path / HISTORY).read_text() == (whole[1] / HISTORY).read_text()
 
 
+def test_real_windows_are_a_share_of_each_batch_and_all_are_used(array, monkeypatch):  # noqa: F811
+    settings = SETTINGS.model_copy(update={"real_share": 0.25})
+    learner = Learner(network(), array, task(), settings, STREAM, 0)
+    monkeypatch.setattr(Learner, "current_epoch", 0)
+    monkeypatch.setattr(Learner, "trainer", SimpleNamespace(world_size=1))
+    monkeypatch.setattr(Learner, "global_rank", 0)
+    batches = list(learner.train_dataloader())
+    assert len(batches) == len(learner.train_dataloader()) == 16 // 6
+    rows = draw_again(array, task().train, 100, np.random.default_rng(0))
+    eegs = array.labels["eeg_id"].to_numpy()[rows]
+    n_eegs = len(set(array.labels["eeg_id"].to_numpy()[task().train]))
+    assert all(len(set(eegs[at : at + n_eegs])) == n_eegs for at in range(0, 100 - n_eegs, n_eegs))
+    for number, (windows, contexts, votes, weights) in enumerate(batches):
+        assert contexts is None
+        assert len(windows) == len(votes) == len(weights) == 8
+        simulated = STREAM.window(0, 6 * number)[0]
+        np.testing.assert_array_equal(windows[0], cut(simulated, 0)[0])
+        for window, vote in zip(windows[6:], votes[6:], strict=True):
+            (row,) = np.flatnonzero((array.signals == window.numpy()).all(axis=(1, 2)))
+            assert row in task().train
+            np.testing.assert_array_equal(vote, array.labels.loc[row, list(VOTE_COLUMNS)].to_numpy(float))
+
+
+def test_mixed_training_that_broke_off_goes_on_to_the_same_weights(array, tmp_path):  # noqa: F811
+    def break_off(name: str, done: float, total: float) -> None:
+        if done == 3:
+            raise RuntimeError
+
+    settings = SETTINGS.model_copy(update={"real_share": 0.25})
+    whole = fit(network(), array, task(), recipe(settings, CPU), tmp_path / "whole")
+    with pytest.raises(RuntimeError):
+        fit(network(), array, task(), recipe(settings, CPU), tmp_path / "part", break_off)
+    again = fit(network(), array, task(), recipe(settings, CPU), tmp_path / "part")
+    assert all(torch.equal(a, b) for a, b in zip(state(again), state(whole), strict=True))
+    other = fit(network(), array, task(), recipe(SETTINGS, CPU), tmp_path / "other")
+    assert not all(torch.equal(a, b) for a, b in zip(state(other), state(whole), strict=True))
+
+
 def test_batch_normalisation_of_the_average_settles_on_windows_of_the_stream(array, tmp_path, monkeypatch):  # noqa: F811
     monkeypatch.setattr("ictal.training.lightning_module.MAX_BATCH_NORM_WINDOWS", 12)
     models = MODELS.model_dump()
@@ -170,6 +212,8 @@ def test_a_stage_that_follows_begins_its_own_cycle():
         ({"learning_rates": {"peak": 0.0, "epochs": 3}}, "peak"),
         ({"learning_rates": {"peak": 0.1}}, "epochs"),
         ({"ema": 1.0}, "ema"),
+        ({"real_share": 0.5}, "real_share is 0.5; without a stream"),
+        ({"stream": {}, "batch_size": 4, "real_share": 0.1}, "no window of one kind per pass"),
         ({"stream": {}, "population": "few"}, "the population 'few'; with a stream, allowed is 'all'"),
         ({"stream": {}, "then": [{"population": "many"}]}, "the population 'many'"),
     ],

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from ictal.core.montage import CHANNELS
+from ictal.core.montage import CHANNELS, MIRROR
 from ictal.core.windows import WINDOW_SAMPLES
 from ictal.views import Spectrogram, SpectrogramSettings
 from ictal.views.spectrogram import POWER_FLOOR, fourier_factors, mel_filters
@@ -87,6 +87,17 @@ def test_a_pixel_is_the_mean_of_four_derivations_moved_and_scaled():
     for chain, image in enumerate(view(batch)[0].numpy()):
         expected = (decibels[4 * chain : 4 * chain + 4].mean(axis=0).T + 7) / 3
         np.testing.assert_allclose(image, expected, rtol=1e-5, atol=1e-5)
+
+
+def test_folded_sides_are_their_mean_and_difference_and_have_no_left_and_right():
+    apart, folded = Spectrogram(SMALL), Spectrogram(SMALL.model_copy(update={"sides": "folded"}))
+    lateral_left, left, right, lateral_right = apart(windows(2)).unbind(dim=1)
+    image = folded(windows(2))
+    pairs = ((lateral_left, lateral_right), (left, right))
+    expected = [(a + b) / 2 for a, b in pairs] + [(a - b).abs() for a, b in pairs]
+    torch.testing.assert_close(image, torch.stack(expected, dim=1))
+    assert torch.equal(folded(windows(2)[:, list(MIRROR)]), image)
+    assert not torch.equal(apart(windows(2)[:, list(MIRROR)]), apart(windows(2)))
 
 
 @pytest.mark.parametrize(

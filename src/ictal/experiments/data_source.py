@@ -89,7 +89,7 @@ def needs_context(arm: str) -> bool:
 
 
 def check_stream(data: str, trained: Sequence[str], recipe: Recipe) -> None:
-    """Refuse to train on a stream if other data than 'sim' are given, since it would never use them.
+    """Refuse to train only on a stream if other data than 'sim' are given, since they would never be used.
 
     Raises
     ------
@@ -97,8 +97,10 @@ def check_stream(data: str, trained: Sequence[str], recipe: Recipe) -> None:
         In that case, or if the recipe does not train one of the arms.
     """
     for arm in trained:
-        if recipe.training_of(arm).stream and data != "sim":
+        training = recipe.training_of(arm)
+        if training.stream and not training.real_share and data != "sim":
             raise RecipeError(
                 f"recipe '{recipe.name}' trains '{arm}' on a stream of simulated windows, so '{data}' would never be "
-                "used for training; allowed is 'sim', or another recipe ('finetune' continues from a trained model)"
+                "used for training; allowed is 'sim', a real_share above 0, or another recipe ('finetune' continues "
+                "from a trained model)"
             )

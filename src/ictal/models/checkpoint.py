@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import torch
-from pydantic import ConfigDict
+from pydantic import ConfigDict, field_validator
 from safetensors import SafetensorError
 from safetensors.torch import load, save
 
@@ -84,6 +84,16 @@ class Card(ModelSummary):
     ictal_version: str
     begun_with: Origin | None = None
     weights_sha256: str = ""
+
+    @field_validator("models", mode="before")
+    @classmethod
+    def _of_version_0_1(cls, models: object) -> object:
+        """Add what cards of version 0.1 do not say: their symmetric networks judge electrodes by their voltage."""
+        if not isinstance(models, dict):
+            return models
+        arm = models.get("symmetric") or {}
+        network = {"quality": "electrodes", **(arm.get("symmetric") or {})}
+        return {**models, "symmetric": {**arm, "symmetric": network}}
 
 
 def device(accelerator: str = "auto") -> torch.device:

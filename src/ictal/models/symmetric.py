@@ -28,7 +28,7 @@ FADING = 1e-3
 
 
 ABSENT = 100.0
-"""Added to the logarithm of the size of derivations that do not contain an electrode, to exclude them from a minimum."""
+"""Added to the logarithm of the size of derivations without an electrode, to exclude them from its minimum."""
 
 
 class SymmetricSettings(Settings):

@@ -5,6 +5,9 @@ from pydantic import Field
 from ictal.core.montage import ELECTRODES
 from ictal.core.settings import Settings
 
+QUIETEST_UV = 20.0
+"""Smallest root mean square of the noise of `noisy_electrode`, about that of EEG."""
+
 
 class AugmentSettings(Settings):
     """How likely each augmentation of a training window is, and how strong.
@@ -18,6 +21,11 @@ class AugmentSettings(Settings):
         moves activity to places where it does not occur in patients, and to the other side.
     drop_electrode, most_dropped
         Set one to `most_dropped` electrodes to zero.
+    noisy_electrode, noise_uv
+        Add noise to one electrode, of a random spectrum between white and 1/f² (in power) in 0.5 to 20 Hz and a root
+        mean square up to `noise_uv`.
+    electrode_gain, electrode_gain_sd
+        Multiply each electrode by its own gain, 1 +- `electrode_gain_sd`.
     shift, shift_s
         Move the window by up to `shift_s` seconds around the labelled centre, and fill its end by reflection.
     reverse
@@ -36,6 +44,10 @@ class AugmentSettings(Settings):
     swap_any: float = Field(0.0, ge=0, le=1)
     drop_electrode: float = Field(0.0, ge=0, le=1)
     most_dropped: int = Field(2, ge=1, le=len(ELECTRODES))
+    noisy_electrode: float = Field(0.0, ge=0, le=1)
+    noise_uv: float = Field(300.0, gt=QUIETEST_UV)
+    electrode_gain: float = Field(0.0, ge=0, le=1)
+    electrode_gain_sd: float = Field(0.1, gt=0, le=1)
     shift: float = Field(0.0, ge=0, le=1)
     shift_s: float = Field(3.0, gt=0, le=20)
     reverse: float = Field(0.0, ge=0, le=1)
@@ -48,8 +60,8 @@ class AugmentSettings(Settings):
 
 
 AUGMENTATIONS = (
-    *("mirror", "swap_neighbours", "swap_any", "drop_electrode", "shift", "reverse", "scale", "band_stop"),
-    "mixup",
+    *("mirror", "swap_neighbours", "swap_any", "drop_electrode", "noisy_electrode", "electrode_gain"),
+    *("shift", "reverse", "scale", "band_stop", "mixup"),
 )
 """All augmentations, in the order in which they are applied."""
 CONTEXT_AUGMENTATIONS = ("mirror", "reverse", "mixup")

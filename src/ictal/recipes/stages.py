@@ -134,6 +134,9 @@ class TrainingSettings(Stage):
     stream
         Train on simulated windows, each used for one step; None: on the windows of the data set. Streamed windows
         have a distribution of votes but no panel, so that populations and `panel_weight` do not apply.
+    real_share
+        With a stream: share of each batch that consists of windows of the data set instead, one per EEG in random
+        order, again and again. Training on a few real windows then does not forget what only simulated ones show.
     then
         Further stages.
     """
@@ -147,6 +150,7 @@ class TrainingSettings(Stage):
     augment: AugmentSettings = AugmentSettings()
     ema: float = Field(0.0, ge=0, lt=1)
     stream: StreamSettings | None = None
+    real_share: float = Field(0.0, ge=0, lt=1)
     then: tuple[Stage, ...] = ()
 
     @model_validator(mode="after")
@@ -161,6 +165,19 @@ class TrainingSettings(Stage):
         if self.stream and populations:
             raise ValueError(f"a stage trains on the population '{populations[0]}'; with a stream, allowed is 'all'")
         return self
+
+    @model_validator(mode="after")
+    def _share_is_of_a_stream(self) -> "TrainingSettings":
+        if self.real_share and not self.stream:
+            raise ValueError(f"real_share is {self.real_share:g}; without a stream, all windows are of the data set")
+        if self.real_share and not 0 < self.n_real < self.per_pass:
+            raise ValueError(f"real_share is {self.real_share:g}, which leaves no window of one kind per pass")
+        return self
+
+    @property
+    def n_real(self) -> int:
+        """Windows of the data set per pass through the network, with a stream."""
+        return round(self.per_pass * self.real_share)
 
     @property
     def per_pass(self) -> int:

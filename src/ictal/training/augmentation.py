@@ -12,10 +12,12 @@ from torch import Tensor
 
 from ictal.core.montage import CHANNELS, ELECTRODES, MIRROR, NEIGHBOURS
 from ictal.core.windows import RATE_HZ, WINDOW_SAMPLES
-from ictal.recipes.augmentation import CONTEXT_AUGMENTATIONS, AugmentSettings
+from ictal.recipes.augmentation import CONTEXT_AUGMENTATIONS, QUIETEST_UV, AugmentSettings
 
 MIRROR_REGIONS = (1, 0, 3, 2)
 """Order of the regions LL, RL, LP, RP in a mirrored context."""
+NOISE_HZ = (0.5, 20.0)
+"""Band of the noise of an electrode."""
 PAIRS = np.array([[CHANNELS.index(name) for name in pair] for pair in NEIGHBOURS])
 """Channel indices of adjacent electrodes, [pair, 2]."""
 
@@ -72,6 +74,25 @@ def _drop_electrode(windows: Tensor, settings: AugmentSettings, rng: np.random.G
     return windows * kept
 
 
+def _noisy_electrode(windows: Tensor, settings: AugmentSettings, rng: np.random.Generator) -> Tensor:
+    hz = np.fft.rfftfreq(WINDOW_SAMPLES, 1 / RATE_HZ)
+    steepness = rng.uniform(0, 1, (len(windows), 1))
+    inside = (hz >= NOISE_HZ[0]) & (hz <= NOISE_HZ[1])
+    spectrum = inside * np.maximum(hz, NOISE_HZ[0]) ** -steepness
+    noise = np.fft.irfft(spectrum * np.exp(2j * np.pi * rng.random(spectrum.shape)), WINDOW_SAMPLES)
+    size_uv = np.exp(rng.uniform(np.log(QUIETEST_UV), np.log(settings.noise_uv), (len(windows), 1)))
+    noise *= size_uv / noise.std(axis=1, keepdims=True)
+    noisy = windows.clone()
+    row, electrode = np.arange(len(windows)), rng.integers(len(ELECTRODES), size=len(windows))
+    noisy[row, electrode] += torch.from_numpy(noise).to(windows)
+    return noisy
+
+
+def _electrode_gain(windows: Tensor, settings: AugmentSettings, rng: np.random.Generator) -> Tensor:
+    gain = 1 + settings.electrode_gain_sd * rng.standard_normal((*windows.shape[:2], 1))
+    return windows * torch.from_numpy(gain).to(windows)
+
+
 def _shift(windows: Tensor, settings: AugmentSettings, rng: np.random.Generator) -> Tensor:
     most = round(settings.shift_s * RATE_HZ)
     by = rng.integers(-most, most + 1, len(windows))
@@ -103,6 +124,8 @@ CHANGES: dict[str, Change] = {
     "swap_neighbours": _swap_neighbours,
     "swap_any": _swap_any,
     "drop_electrode": _drop_electrode,
+    "noisy_electrode": _noisy_electrode,
+    "electrode_gain": _electrode_gain,
     "shift": _shift,
     "reverse": _reverse,
     "scale": _scale,

@@ -47,6 +47,14 @@ def draw_rows(array: WindowArray, rows: Rows, generator: np.random.Generator) ->
     return shuffled[np.sort(first)]
 
 
+def draw_again(array: WindowArray, rows: Rows, n_rows: int, generator: np.random.Generator) -> Rows:
+    """Return `n_rows` rows: one randomly drawn row per EEG, in random order, then again until there are enough."""
+    drawn = [draw_rows(array, rows, generator)]
+    while sum(map(len, drawn)) < n_rows:
+        drawn.append(draw_rows(array, rows, generator))
+    return np.concatenate(drawn)[:n_rows]
+
+
 def draw_epoch(array: WindowArray, rows: Rows, stage: Stage, generator: np.random.Generator) -> Rows:
     """Return an epoch's rows in random order: one per EEG of the stage's population, and those mixed in."""
     if stage.population == "all":

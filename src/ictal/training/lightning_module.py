@@ -20,8 +20,9 @@ from ictal.models.arm_network import ArmNetwork
 from ictal.models.checkpoint import predict
 from ictal.recipes.stages import Stage, TrainingSettings
 from ictal.training.augmentation import augment
-from ictal.training.batches import Batches, draw_epoch
+from ictal.training.batches import Batches, draw_again, draw_epoch
 from ictal.training.losses import kl_loss, mean_kl, panel_loss
+from ictal.training.mixed_loader import MixedLoader
 from ictal.training.stream_loader import Batch, StreamLoader, identity
 from ictal.training.task import Task
 
@@ -49,7 +50,7 @@ class Learner(L.LightningModule):
     settings
         Stages, batches and optimizer.
     stream
-        Supplies simulated training windows instead of the array's.
+        Supplies simulated training windows, instead of the array's or beside them (`real_share`).
     workers
         Processes that simulate them.
     """
@@ -96,9 +97,15 @@ class Learner(L.LightningModule):
             return self._streamed(len(self.settings.epochs), range(MAX_BATCH_NORM_WINDOWS))
         return self._loader("batch norm", n_most=MAX_BATCH_NORM_WINDOWS)
 
-    def _streamed(self, epoch: int, numbers: range) -> StreamLoader:
+    def _streamed(self, epoch: int, numbers: range) -> StreamLoader | MixedLoader:
         assert self.stream is not None
-        return StreamLoader(self.stream, epoch, numbers, self.settings.per_pass, self.workers)
+        n_real = self.settings.n_real
+        streamed = StreamLoader(self.stream, epoch, numbers, self.settings.per_pass - n_real, self.workers)
+        if not n_real:
+            return streamed
+        generator = np.random.default_rng(self.task.derive("real", epoch, self.global_rank))
+        rows = draw_again(self.array, self.task.train, n_real * len(streamed), generator)
+        return MixedLoader(streamed, Batches(self.array, rows, self.stage.panel_weight, with_context=False), n_real)
 
     def _loader(self, *purpose: object, n_most: int | None = None) -> DataLoader[Any]:
         rows = draw_epoch(self.array, self.task.train, self.stage, np.random.default_rng(self.task.derive(*purpose)))

@@ -216,4 +216,10 @@ def _trained_on(arm: str, recipe: Recipe, array: WindowArray, data: str) -> tupl
         return data, array.fingerprints
     stream = Stream(training.stream, recipe.standardise, recipe.models.votes == "dirichlet")
     n_windows = len(training.epochs) * training.stream.windows
-    return f"simulated EEG, a stream of {n_windows:,} windows (seed {training.stream.seed})", stream.fingerprint()
+    named = f"simulated EEG, a stream of {n_windows:,} windows (seed {training.stream.seed})"
+    if not training.real_share:
+        return named, stream.fingerprint()
+    return (
+        f"{data} ({training.real_share:.0%} of each batch) and {named}",
+        f"{array.fingerprints}+{stream.fingerprint()}",
+    )
