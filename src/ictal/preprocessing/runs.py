@@ -14,6 +14,7 @@ from ictal.core.windows import RATE_HZ, WINDOW_S
 from ictal.errors import ReadError
 from ictal.preprocessing.channel_graph import ChannelMapping
 from ictal.preprocessing.filtering import FADE_S, Resampler, at_limits, band_pass, fill_missing, flat_runs, resampler
+from ictal.preprocessing.masking import mask_electrodes
 from ictal.preprocessing.settings import FLAT_S, MARGIN_S, MIN_RATE_HZ, Fill, Marks, StandardiseSettings
 
 CZ = ELECTRODES.index("Cz")
@@ -38,10 +39,13 @@ class Standardised:
     missing
         [20, time], True where the file has no sample, or the same value for a second or more (an electrode that is
         off, or saturated). A channel that the file lacks (only the EKG may be lacking) is missing throughout.
+    masked
+        [20, time], True where an electrode is interpolated from the others, see `ictal.preprocessing.masking`.
     """
 
     signal: Signal
     missing: Marks
+    masked: Marks
 
 
 @dataclass(frozen=True)
@@ -124,7 +128,8 @@ class RecordedRun:
         begin, end = max(0, start - MARGIN_S * RATE_HZ), min(self.n_samples, stop + MARGIN_S * RATE_HZ)
         wide = self.resampled(begin, end)
         plain = wide.cut(start - begin, stop - begin)
-        return Standardised(filtered(wide, settings).signal[:, start - begin : stop - begin], plain.missing), plain
+        whole, inner = filtered(wide, settings, self.mapping, begin), slice(start - begin, stop - begin)
+        return Standardised(whole.signal[:, inner], plain.missing, whole.masked[:, inner]), plain
 
     def _filled(self, first: int, last: int) -> list[npt.NDArray[Any]]:
         """Return samples, and which are missing, flat and clipped; beyond the run its end samples are repeated."""
@@ -188,12 +193,15 @@ def check_rate(recording: Recording) -> None:
         raise ReadError(f"{recording.name}: has no samples")
 
 
-def filtered(recording: Resampled, settings: StandardiseSettings) -> Standardised:
-    """Do the second step of `standardise`: the band-pass."""
+def filtered(
+    recording: Resampled, settings: StandardiseSettings, mapping: ChannelMapping | None = None, first: int = 0
+) -> Standardised:
+    """Do the second step of `standardise`: the band-pass, and then bad electrodes, see `mask_electrodes`."""
     output = recording.signal.copy()
     if settings.band_hz:
         output = band_pass(output, settings.band_hz, settings.order)
-    return Standardised(output, recording.missing)
+    output, masked = mask_electrodes(output, recording.missing, first, mapping, settings.max_masked)
+    return Standardised(output, recording.missing, masked)
 
 
 def check_unit(samples: Signal, name: str) -> None:

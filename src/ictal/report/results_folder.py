@@ -213,7 +213,7 @@ class ModelInput:
             for numbers in _neighbours(spans):
                 first, last = spans[numbers[0]][0], max(spans[number][1] for number in numbers)
                 chunk, _ = run.standardised(first, last, self.settings)
-                samples = np.where(chunk.missing, np.float32(np.nan), chunk.signal)
+                samples = np.where(chunk.missing | chunk.masked, np.float32(np.nan), chunk.signal)
                 for number in numbers:
                     start, stop = spans[number]
                     excerpts[number] = samples[:, start - first : stop - first].copy()
