@@ -8,7 +8,7 @@ recordings.
 import argparse
 import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -104,12 +104,15 @@ class Disturbance:
         How many random recordings are made of each segment.
     bipolar
         Whether the channels become the derivations of the double banana.
+    mask
+        See `ictal.scoring.pipeline.ScoreSettings`.
     """
 
     words: str
     change: Change
     draws: int = 1
     bipolar: bool = False
+    mask: bool = True
 
     def recording(self, eeg: Floats, rng: np.random.Generator) -> Recording | None:
         """Return a disturbed recording, None where that cannot be done."""
@@ -121,6 +124,7 @@ class Disturbance:
         return Recording.from_array(changed, CHANNELS, RATE_HZ)
 
 
+UNDISTURBED = Disturbance("none", lambda eeg, _: eeg)
 DISTURBANCES = {
     "common": Disturbance("a signal in all electrodes: 0.7 Hz, 60 Hz and noise, 100 µV each", _common),
     "average": Disturbance("average reference", lambda eeg, _: _against(eeg, eeg[:19].mean(axis=0))),
@@ -133,6 +137,8 @@ DISTURBANCES = {
     "gains": Disturbance("gain errors of the electrodes, SD 10 %", _gains, DRAWS),
     "flat": Disturbance("one electrode flat", _flat, DRAWS),
     "noisy": Disturbance("one electrode with white noise, 100 µV", _noisy, DRAWS),
+    "flat, not masked": Disturbance("one electrode flat, `--no-mask`", _flat, DRAWS, mask=False),
+    "noisy, not masked": Disturbance("one electrode with white noise, `--no-mask`", _noisy, DRAWS, mask=False),
     "muscle": Disturbance("muscle at Fp1, Fp2, F7, F8, T3 and T4, 30 µV", _muscle, DRAWS),
     "shift": Disturbance("2 s earlier or later (segments longer than 10 s)", _shifted, 2),
 }
@@ -160,11 +166,11 @@ class Segments:
         return cls(tuple(eeg), np.concatenate(votes), np.array(patients, dtype=object))
 
 
-def probabilities_of(recording: Recording, engine: Engine) -> Floats:
+def probabilities_of(recording: Recording, engine: Engine, *, mask: bool = True) -> Floats:
     """Score a recording, and return the probabilities of the 10 s in its middle; NaN if they are refused."""
     # The first window is in the middle of what the model sees from the start, the second in that of the recording.
     spare_s = recording.duration_s - engine.contract.seen_s
-    frame = score(recording, engine, step_s=spare_s / 2 if spare_s > 0 else CENTRE_S).frame
+    frame = score(recording, engine, step_s=spare_s / 2 if spare_s > 0 else CENTRE_S, mask=mask).frame
     off = abs(frame["start_s"] - (recording.duration_s - CENTRE_S) / 2)
     if off.min() > 1 / RATE_HZ:
         raise ValueError(f"no window in the middle of {recording.duration_s:g} s")
@@ -177,7 +183,7 @@ def disturbed(segments: Segments, engine: Engine, disturbance: Disturbance) -> F
     for draw, number in np.ndindex(found.shape[:2]):
         recording = disturbance.recording(segments.eeg[number], np.random.default_rng((draw, number)))
         if recording is not None:
-            found[draw, number] = probabilities_of(recording, engine)
+            found[draw, number] = probabilities_of(recording, engine, mask=disturbance.mask)
     return found
 
 
@@ -227,9 +233,13 @@ class Effect:
 
 def measured(segments: Segments, engine: Engine, names: Sequence[str]) -> tuple[float, dict[str, Effect]]:
     """Return the KL of the segments as they are, and the effects of disturbances by their name."""
-    before = disturbed(segments, engine, Disturbance("none", lambda eeg, _: eeg))[0]
-    effects = {name: Effect.of(segments, before, disturbed(segments, engine, DISTURBANCES[name])) for name in names}
-    return float(np.mean(kl_divergence(segments.votes, before))), effects
+    whether = {DISTURBANCES[name].mask for name in names} | {True}
+    before = {mask: disturbed(segments, engine, replace(UNDISTURBED, mask=mask))[0] for mask in whether}
+    effects = {}
+    for name in names:
+        after = disturbed(segments, engine, DISTURBANCES[name])
+        effects[name] = Effect.of(segments, before[DISTURBANCES[name].mask], after)
+    return float(np.mean(kl_divergence(segments.votes, before[True]))), effects
 
 
 def table(found: Mapping[str, tuple[float, dict[str, Effect]]]) -> list[str]:

@@ -59,7 +59,7 @@ def test_each_disturbance_changes_what_it_names(robustness):
 def test_the_middle_of_a_recording_is_compared(robustness):
     engine = open_engine(find_model("default"), threads=1)
     eeg = segments_of(robustness, 1, 50).eeg[0]
-    none = robustness.Disturbance("none", lambda eeg, _: eeg)
+    none = robustness.UNDISTURBED
     whole, part = (
         robustness.probabilities_of(none.recording(some, None), engine) for some in (eeg, eeg[:, 400:-400])
     )
