@@ -204,7 +204,7 @@ class ModelInput:
     def recorded(self, times: Sequence[tuple[float, float]]) -> list[Signal]:
         """Return the samples between pairs of times, [20, time] each, read in one pass over the recording.
 
-        Samples are NaN where the recording has none and the model received what was filled in.
+        Samples are NaN where the recording has none, or is bad, and the model received what was filled in.
         """
         excerpts = [np.zeros((N_CHANNELS, 0), dtype=np.float32)] * len(times)
         for run in self.runs:
