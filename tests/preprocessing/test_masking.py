@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ictal.core.montage import CHANNELS, ELECTRODES, MONTAGES, derivations_of, montage_matrix
+from ictal.core.montage import CHANNELS, ELECTRODES, MIRROR, MONTAGES, derivations_of, montage_matrix
 from ictal.core.recording import Recording
 from ictal.preprocessing.channel_mapping import map_channels, spline_weights
 from ictal.preprocessing.masking import BLOCK, mask_electrodes
@@ -54,9 +54,19 @@ def test_an_electrode_that_is_off_is_interpolated_from_the_others(uv):
     assert found.masked[row].all()
     assert names_of(found.masked) == {"F7"}
     expected = spline_weights(others, ["F7"])[0] @ plain[[ELECTRODES.index(name) for name in others]]
-    np.testing.assert_allclose(found.signal[row], expected, atol=1e-3)
+    # MNE's two sides differ by up to 0.02 in their weights, and the mean of both is used
+    assert np.std(found.signal[row] - expected) < 0.05 * np.std(expected)
     np.testing.assert_array_equal(np.delete(found.signal, row, axis=0), np.delete(plain, row, axis=0))
     assert found.missing[row].all()
+
+
+def test_the_mirror_image_is_masked_as_the_mirror_image():
+    samples = noisy(eeg(), "F7", "Pz")
+    samples[CHANNELS.index("O2")] = 0
+    plain, swapped = prepared(samples), prepared(samples[list(MIRROR)])
+    assert names_of(plain.masked) == {"F7", "Pz", "O2"}
+    np.testing.assert_array_equal(swapped.masked, plain.masked[list(MIRROR)])
+    np.testing.assert_allclose(swapped.signal, plain.signal[list(MIRROR)], atol=1e-3)
 
 
 def test_an_electrode_is_masked_only_while_it_is_noisy():

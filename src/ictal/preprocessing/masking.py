@@ -1,4 +1,4 @@
-"""Replace electrodes that record nothing, or noise, by what the others say of them.
+"""Interpolate electrodes that record nothing, or noise, from the others.
 
 A bad electrode spoils all of its derivations, and a network that sees these may take them for a pattern. Interpolated
 from the others by spherical splines, it adds nothing: a signal in all electrodes passes through unchanged.
@@ -10,7 +10,7 @@ from itertools import pairwise
 import numpy as np
 import numpy.typing as npt
 
-from ictal.core.montage import ELECTRODES
+from ictal.core.montage import ELECTRODES, mirror
 from ictal.core.recording import Signal
 from ictal.core.windows import CENTRE_SAMPLES
 from ictal.preprocessing.channel_graph import ChannelMapping
@@ -83,4 +83,8 @@ def _is_noisy(electrodes: Signal) -> Marks:
 
 @lru_cache(maxsize=1024)
 def _weights(there: tuple[str, ...], bad: tuple[str, ...]) -> npt.NDArray[np.float32]:
-    return spline_weights(there, bad).astype(np.float32)
+    """Return the mean of both sides' weights: the electrodes of MNE's template head are not quite symmetric."""
+    own, mirrored = (
+        spline_weights(*names) for names in ((there, bad), [list(map(mirror, of)) for of in (there, bad)])
+    )
+    return ((own + mirrored) / 2).astype(np.float32)
