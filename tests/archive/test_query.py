@@ -28,7 +28,8 @@ def archive(tmp_path_factory) -> Path:
     loud[0] *= 60
     with claim_ledger(folder) as ledger:
         for name in NAMES:
-            scores = score(recording_of(calm if name == "calm.edf" else loud, name=name), Loudness())
+            recording = recording_of(calm if name == "calm.edf" else loud, name=name)
+            scores = score(recording, Loudness(), mask=False)  # the seizure is in one electrode
             entry = Entry(name, (f"/eeg/{name}",), "f1")
             Partition(folder, "loudness-1").write(entry, scores)
             state = "failed" if name == "lost.edf" else "done"

@@ -183,7 +183,7 @@ def test_missing_samples_are_filled_by_the_policy_and_told(runs, policy):
         mask[-1] = False
     broken = samples.copy()
     broken[3, mask] = np.nan
-    settings = StandardiseSettings(band_hz=None, fill=policy)
+    settings = StandardiseSettings(band_hz=None, fill=policy, max_masked=0)
     out = standardise(Recording.from_array(broken, CHANNELS, RATE_HZ), settings)
     np.testing.assert_array_equal(out.missing[3], mask)
     assert not np.delete(out.missing, 3, axis=0).any()
@@ -215,7 +215,7 @@ def test_missing_runs_keep_their_times_at_another_rate(rate_hz):
 def test_an_electrode_without_any_sample_is_zero_and_missing_throughout():
     samples = noise(4000)
     samples[7] = np.nan
-    out = standardise(Recording.from_array(samples, CHANNELS, 256), DEFAULT)
+    out = standardise(Recording.from_array(samples, CHANNELS, 256), StandardiseSettings(max_masked=0))
     assert (out.signal[7] == 0).all()
     assert out.missing[7].all()
     assert out.missing[:19].mean(axis=1)[7] == 1
@@ -234,7 +234,7 @@ def test_flat_electrodes_count_as_missing(level):
 
 
 def test_only_electrodes_count_in_the_share_that_is_missing():
-    out = Standardised(noise(100), np.zeros((len(CHANNELS), 100), dtype=bool))
+    out = Standardised(noise(100), *np.zeros((2, len(CHANNELS), 100), dtype=bool))
     out.missing[-1] = True
     out.missing[0, :30] = True
     np.testing.assert_allclose(out.missing[:19].mean(axis=1), [0.3, *[0] * 18])

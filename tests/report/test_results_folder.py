@@ -35,6 +35,12 @@ from ictal.scoring.scores import Scores
 from tests.scoring.helpers import Loudness, contract, eeg, recording_of
 
 NIGHT = eeg(3000)
+AS_IT_IS = StandardiseSettings(max_masked=0)
+
+
+def loudness() -> Loudness:
+    """Return an engine that masks no electrode: the seizure below is in one."""
+    return Loudness(contract(standardise=AS_IT_IS))
 
 
 @pytest.fixture(scope="module")
@@ -54,7 +60,7 @@ def test_every_format_is_written_and_the_recording_left_alone(night, tmp_path):
     before, told = night.read_bytes(), []
     done = score_file(
         night,
-        Loudness(),
+        loudness(),
         tmp_path / "out",
         ResultsSettings(formats=FORMATS),
         progress=lambda *what: told.append(what),
@@ -76,7 +82,7 @@ def test_every_format_is_written_and_the_recording_left_alone(night, tmp_path):
 
 
 def test_a_format_that_there_is_not_is_refused_before_anything_is_read(tmp_path):
-    runs = Loudness()
+    runs = loudness()
     with pytest.raises(
         UnknownNameError, match="unknown format 'pdf'; known are: parquet, csv, bids, edf, json, report"
     ):
@@ -84,7 +90,7 @@ def test_a_format_that_there_is_not_is_refused_before_anything_is_read(tmp_path)
 
 
 def test_a_folder_that_cannot_be_written_is_refused_before_an_hour_was_spent(night, tmp_path, monkeypatch):
-    runs = Loudness()
+    runs = loudness()
     (tmp_path / "file").write_text("")
     for folder in (tmp_path / "file", tmp_path / "file" / "deeper"):
         with pytest.raises(WriteError, match=rf"{folder}: no file can be written .*file is a file, not a folder"):
@@ -118,7 +124,7 @@ def test_a_full_disk_is_one_error_and_leaves_nothing_half_written(night, tmp_pat
 
     monkeypatch.setattr(scores_module.pq, "write_table", fill)
     with pytest.raises(WriteError, match=r"night_scores.parquet: cannot be written: No space left on device"):
-        score_file(night, Loudness(), tmp_path, ResultsSettings(formats=["csv", "parquet", "json"]))
+        score_file(night, loudness(), tmp_path, ResultsSettings(formats=["csv", "parquet", "json"]))
     assert names(tmp_path) == {"night_scores.csv"}
 
 
@@ -128,7 +134,7 @@ def test_what_edf_cannot_hold_does_not_keep_the_rest_from_being_written(night, t
 
     monkeypatch.setitem(results_folder.WRITERS, "edf", refuse)
     with pytest.raises(IctalError, match="has gaps"):
-        score_file(night, Loudness(), tmp_path, ResultsSettings(formats=["csv", "edf", "json"]))
+        score_file(night, loudness(), tmp_path, ResultsSettings(formats=["csv", "edf", "json"]))
     assert names(tmp_path) == {"night_scores.csv", "night_summary.json"}
 
 
@@ -137,7 +143,7 @@ def test_a_recording_that_is_lost_before_its_report_is_called_by_its_name(tmp_pa
     copy.write_bytes(night.read_bytes())
     monkeypatch.setitem(results_folder.WRITERS, "csv", lambda scores, folder: copy.unlink() or [])
     with pytest.raises(ReadError, match=r"night.edf: cannot be read: there is no such file"):
-        score_file(copy, Loudness(), tmp_path / "out", ResultsSettings(formats=["csv", "report"]))
+        score_file(copy, loudness(), tmp_path / "out", ResultsSettings(formats=["csv", "report"]))
     assert not (tmp_path / "out").exists()
 
 
@@ -147,14 +153,14 @@ def test_a_job_that_is_stopped_while_it_scores_leaves_nothing(night, tmp_path, e
         raise error
 
     with pytest.raises(error):
-        score_file(night, Loudness(), tmp_path / "out", progress=stop)
+        score_file(night, loudness(), tmp_path / "out", progress=stop)
     assert names(tmp_path) == set()
 
 
 def test_the_samples_that_are_drawn_are_those_that_the_model_saw(night):
     recording = open_recording(night)
-    given = ModelInput.of(score(recording, Loudness()), recording)
-    whole = standardise(recording, StandardiseSettings()).signal
+    given = ModelInput.of(score(recording, loudness()), recording)
+    whole = standardise(recording, AS_IT_IS).signal
     drawn = given.recorded([(110.0, 130.0), (500.0, 510.0), (30.0, 41.5)])
     np.testing.assert_allclose(drawn[0], whole[:, 22_000:], atol=1e-3)
     assert drawn[1].shape == (20, 0)
@@ -191,7 +197,7 @@ def test_what_is_drawn_is_read_in_one_pass_and_no_sample_twice(starts):
 
 
 def test_a_report_opens_its_recording_once_however_many_windows_it_draws(night, tmp_path, monkeypatch):
-    scores = score(night, Loudness())
+    scores = score(night, loudness())
     recording, reads = open_recording(night), []
     source = recording.source
 
@@ -211,7 +217,7 @@ def test_what_the_recording_lacks_is_not_drawn_in_its_report():
     samples[0, 10_000:10_400] = np.nan
     samples[4] = 7.0
     recording = Recording.from_array(samples, ELECTRODES, 200, "night")
-    scores = score(recording, Loudness())
+    scores = score(recording, loudness())
     given = ModelInput.of(scores, recording)
     gone = np.isnan(given.recorded([(45.0, 55.0)])[0])
     assert gone[CHANNELS.index("EKG")].all()
@@ -220,6 +226,17 @@ def test_what_the_recording_lacks_is_not_drawn_in_its_report():
     assert not gone[[row for row in range(19) if row not in (0, 4)]].any()
     assert lost_derivations(given.mapping) == ()
     assert np.isfinite(window_of(scores, recording, 3)).all()
+
+
+def test_what_was_interpolated_is_not_drawn_as_if_it_were_recorded():
+    samples = eeg(120)
+    samples[4, 4000:8000] += 500 * np.random.default_rng(0).normal(size=4000)
+    recording = recording_of(samples)
+    scores = score(recording, Loudness())
+    gone = np.isnan(ModelInput.of(scores, recording).recorded([(15.0, 45.0)])[0])
+    assert np.flatnonzero(gone[4]).tolist() == list(range(1000, 5000))
+    assert not np.delete(gone, 4, axis=0).any()
+    assert np.isfinite(window_of(scores, recording, 1)).all()
 
 
 def test_derivations_between_unconnected_parts_of_a_bipolar_recording_are_lost():
@@ -237,7 +254,7 @@ def test_derivations_between_unconnected_parts_of_a_bipolar_recording_are_lost()
 def test_samples_behind_a_gap_are_drawn_at_their_true_time():
     plain = recording_of(eeg(200))
     gapped = replace(plain, gaps=(Gap(80.0, 1000.0),))
-    given = ModelInput.of(score(gapped, Loudness()), gapped)
+    given = ModelInput.of(score(gapped, loudness()), gapped)
     alone = recording_of(eeg(200)[:, 16_000:])
     expected = standardise(alone, StandardiseSettings()).signal
     behind, before, nothing = given.recorded([(1090.0, 1100.0), (70.0, 90.0), (500.0, 510.0)])

@@ -212,6 +212,23 @@ def test_missing_electrodes_are_refused_or_made_and_then_said():
     assert scores.manifest["settings"]["interpolate"] == 1
 
 
+def test_electrodes_that_are_off_or_noisy_are_masked_with_a_note():
+    samples = eeg(150)
+    samples[ELECTRODES.index("T3"), : 60 * 200] = 5
+    plain = score(recording_of(eeg(150)), exported())
+    masked, as_it_is = (score(recording_of(samples), exported(), mask=mask) for mask in (True, False))
+    # windows of 50 s that begin at 0, 10, ..., 50 s
+    assert masked.recording.notes[-1] == "flat or noisy, and interpolated from the other electrodes: T3 in 6 windows"
+    assert not any("interpolated" in note for note in (*plain.recording.notes, *as_it_is.recording.notes))
+    assert masked.manifest["settings"]["standardise"]["max_masked"] == 4
+    assert as_it_is.manifest["settings"]["standardise"]["max_masked"] == 0
+    columns = list(PROBABILITY_COLUMNS)
+    np.testing.assert_allclose(masked.frame[columns][8:], plain.frame[columns][8:], atol=AGREE)
+    np.testing.assert_allclose(as_it_is.frame[columns][8:], plain.frame[columns][8:], atol=AGREE)
+    assert abs(masked.frame[columns][:6] - as_it_is.frame[columns][:6]).max(axis=None) > 0.01
+    assert masked.frame[list(FLAWS)].equals(as_it_is.frame[list(FLAWS)])
+
+
 def test_settings_and_keywords_mean_the_same_and_unknown_ones_are_named():
     made, quality = recording_of(eeg(120)), QualitySettings(min_usable=0.9)
     by_settings = score(made, Loudness(), ScoreSettings(step_s=5, quality=quality))
@@ -301,7 +318,7 @@ def night(tmp_path_factory) -> Path:
 
 @pytest.fixture(scope="module")
 def scores(night) -> Scores:
-    return score(night, Loudness())
+    return score(night, Loudness(), mask=False)  # its seizure is in one electrode
 
 
 def test_scores_come_back_from_their_file_as_they_were(scores, tmp_path):

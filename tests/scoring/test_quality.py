@@ -181,7 +181,7 @@ def rates(recordings: list[Recording]) -> dict[str, float]:
 
 def test_simulated_eeg_shows_few_flaws():
     found = rates([simulate_recording(7, patient, 200 / 3600) for patient in range(3)])
-    assert max(found.values()) < 0.001
+    assert max(found.values()) < 0.002
 
 
 def test_real_critical_care_eeg_is_called_neither_implausible_nor_muscle(shared_data):

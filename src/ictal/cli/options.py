@@ -84,6 +84,9 @@ INTERPOLATE = typer.Option(
     metavar="N",
     help="Interpolate up to N missing electrodes from the others, by spherical splines.",
 )
+NO_MASK = typer.Option(
+    "--no-mask", help="Give flat and noisy electrodes to the model as they are; by default, they are interpolated."
+)
 ACCEPT_DOUBTFUL = typer.Option(
     "--accept-doubtful", help="Read recordings whose channel names, times or voltages are in doubt, with a note."
 )

@@ -14,6 +14,7 @@ from ictal.cli.options import (
     INTERPOLATE,
     JSON,
     MODEL,
+    NO_MASK,
     RECORDINGS,
     STEP,
     THREADS,
@@ -53,6 +54,7 @@ def score(
     step: Annotated[float, STEP] = 10.0,
     engine: Annotated[str, ENGINE] = "auto",
     interpolate: Annotated[int, INTERPOLATE] = 0,
+    no_mask: Annotated[bool, NO_MASK] = False,
     threads: Annotated[int | None, THREADS] = None,
     accept_doubtful: Annotated[bool, ACCEPT_DOUBTFUL] = False,
     json_file: Annotated[str | None, JSON] = None,
@@ -69,7 +71,11 @@ def score(
 
     names = list(results_folder.FORMATS) if formats == "all" else names_in(formats)
     settings = results_folder.ResultsSettings(
-        step_s=step, interpolate=interpolate, accept_doubtful=accept_doubtful, formats=tuple(names)
+        step_s=step,
+        interpolate=interpolate,
+        mask=not no_mask,
+        accept_doubtful=accept_doubtful,
+        formats=tuple(names),
     )
     results_folder.check_names(files)
     folder, saved = out or results_folder.results_folder(files), find_model(model)

@@ -14,8 +14,10 @@ from ictal.core.windows import RATE_HZ, WINDOW_S
 from ictal.errors import ReadError
 from ictal.preprocessing.channel_graph import ChannelMapping
 from ictal.preprocessing.filtering import FADE_S, Resampler, at_limits, band_pass, fill_missing, flat_runs, resampler
+from ictal.preprocessing.masking import mask_electrodes
 from ictal.preprocessing.settings import FLAT_S, MARGIN_S, MIN_RATE_HZ, Fill, Marks, StandardiseSettings
 
+CZ = ELECTRODES.index("Cz")
 PLAUSIBLE_UV = 100_000
 """An electrode whose median deviation is larger than this was not recorded in µV."""
 IMPERCEPTIBLE_UV = 0.001
@@ -37,10 +39,13 @@ class Standardised:
     missing
         [20, time], True where the file has no sample, or the same value for a second or more (an electrode that is
         off, or saturated). A channel that the file lacks (only the EKG may be lacking) is missing throughout.
+    masked
+        [20, time], True where an electrode is interpolated from the others, see `ictal.preprocessing.masking`.
     """
 
     signal: Signal
     missing: Marks
+    masked: Marks
 
 
 @dataclass(frozen=True)
@@ -123,7 +128,8 @@ class RecordedRun:
         begin, end = max(0, start - MARGIN_S * RATE_HZ), min(self.n_samples, stop + MARGIN_S * RATE_HZ)
         wide = self.resampled(begin, end)
         plain = wide.cut(start - begin, stop - begin)
-        return Standardised(filtered(wide, settings).signal[:, start - begin : stop - begin], plain.missing), plain
+        whole, inner = filtered(wide, settings, self.mapping, begin), slice(start - begin, stop - begin)
+        return Standardised(whole.signal[:, inner], plain.missing, whole.masked[:, inner]), plain
 
     def _filled(self, first: int, last: int) -> list[npt.NDArray[Any]]:
         """Return samples, and which are missing, flat and clipped; beyond the run its end samples are repeated."""
@@ -135,7 +141,7 @@ class RecordedRun:
         offset = self.run.start
         samples = self.recording.read(offset + begin, offset + end, self.mapping.rows)
         samples = samples.copy() if not samples.flags.owndata or not samples.flags.writeable else samples
-        lost, flat = ~np.isfinite(samples), flat_runs(samples, round(FLAT_S * rate_hz))
+        lost, flat = ~np.isfinite(samples), self._flat(samples)
         clipped = at_limits(samples, self._limits())
         missing = lost | flat
         fill_missing(samples, missing, self.fill, rate_hz, block)
@@ -144,6 +150,15 @@ class RecordedRun:
             return [array[:, first - begin : last - begin] for array in arrays]
         wanted = np.clip(np.arange(first, last), 0, n_samples - 1) - begin
         return [array[:, wanted] for array in arrays]
+
+    def _flat(self, samples: Signal) -> Marks:
+        """Mark flat runs, but not Cz at exactly 0 while others vary: it is the reference, and 0 is right."""
+        flat = flat_runs(samples, round(FLAT_S * self.recording.rate_hz))
+        matrix = self.mapping.matrix[: len(ELECTRODES)]
+        cz = (matrix[CZ] == 1) & (self.mapping.kind == "referential")
+        if flat[cz].any():
+            flat[cz] &= (samples[cz] != 0) | flat[matrix.any(axis=0) & ~cz].all(axis=0)
+        return flat
 
     def _limits(self) -> list[tuple[float, float]]:
         limits = self.recording.limits_uv
@@ -178,12 +193,15 @@ def check_rate(recording: Recording) -> None:
         raise ReadError(f"{recording.name}: has no samples")
 
 
-def filtered(recording: Resampled, settings: StandardiseSettings) -> Standardised:
-    """Do the second step of `standardise`: the band-pass."""
+def filtered(
+    recording: Resampled, settings: StandardiseSettings, mapping: ChannelMapping | None = None, first: int = 0
+) -> Standardised:
+    """Do the second step of `standardise`: the band-pass, and then bad electrodes, see `mask_electrodes`."""
     output = recording.signal.copy()
     if settings.band_hz:
         output = band_pass(output, settings.band_hz, settings.order)
-    return Standardised(output, recording.missing)
+    output, masked = mask_electrodes(output, recording.missing, first, mapping, settings.max_masked)
+    return Standardised(output, recording.missing, masked)
 
 
 def check_unit(samples: Signal, name: str) -> None:
@@ -192,12 +210,15 @@ def check_unit(samples: Signal, name: str) -> None:
     Raises
     ------
     ReadError
-        If the median deviation of an electrode is above `PLAUSIBLE_UV`, or that of every electrode is below
-        `IMPERCEPTIBLE_UV` (but not 0, as where nothing was recorded).
+        If the median deviation of an electrode is above `PLAUSIBLE_UV`, also against the others (their reference may
+        vary as much), or that of every electrode is below `IMPERCEPTIBLE_UV` (but not 0, as where nothing was
+        recorded).
     """
     some = samples[: len(ELECTRODES), :: max(1, samples.shape[1] // ENOUGH_SAMPLES)]
-    centred = abs(some - np.median(some, axis=1, keepdims=True))
-    spread = float(np.median(centred, axis=1).max())
+    spread = _spread(some)
+    if spread > PLAUSIBLE_UV and some.any(axis=1).sum() > 1:
+        some = some[some.any(axis=1)]
+        spread = _spread(some - np.median(some, axis=0))
     if spread > PLAUSIBLE_UV:
         raise ReadError(
             f"{name}: an electrode varies by {spread:.3g} µV; scalp EEG stays below {PLAUSIBLE_UV:g}: "
@@ -208,6 +229,11 @@ def check_unit(samples: Signal, name: str) -> None:
             f"{name}: no electrode varies by more than {spread:.3g} µV; even an amplifier's noise is above "
             f"{IMPERCEPTIBLE_UV:g}: the file's physical unit is probably wrong"
         )
+
+
+def _spread(electrodes: npt.NDArray[np.floating]) -> float:
+    centred = abs(electrodes - np.median(electrodes, axis=1, keepdims=True))
+    return float(np.median(centred, axis=1).max())
 
 
 def sample_of(recording: Recording, mapping: ChannelMapping) -> Signal:

@@ -34,6 +34,9 @@ class StandardiseSettings(Settings):
         10 s of falling to zero and 10 s of rising from it), the channel's 'mean' in each 50 s, or 'zero'.
     max_missing
         A window is refused if a larger share of the samples of the 19 electrodes is missing or flat.
+    max_masked
+        At most this many electrodes that are flat, missing or noisy for 10 s are interpolated from the others in
+        that time, see `ictal.preprocessing.masking`; 0: none.
     short
         How a recording shorter than what a model sees is extended, see `ictal.core.windows.Geometry`.
     """
@@ -42,6 +45,7 @@ class StandardiseSettings(Settings):
     order: int = Field(4, ge=1, le=10)
     fill: Fill = "linear"
     max_missing: float = Field(0.5, ge=0, le=1)
+    max_masked: int = Field(4, ge=0)
     short: ShortPolicy = "reflect"
 
     @model_validator(mode="after")

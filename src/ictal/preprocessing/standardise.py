@@ -39,7 +39,8 @@ def standardise(
     ReadError
         If the rate is too low, the amplitude cannot be µV from a scalp, or there are gaps.
     """
-    return filtered(resample(recording, settings.fill, mapping), settings)
+    mapping = mapping or map_channels(recording)
+    return filtered(resample(recording, settings.fill, mapping), settings, mapping)
 
 
 def resample(recording: Recording, fill: Fill, mapping: ChannelMapping | None = None) -> Resampled:

@@ -204,7 +204,7 @@ class ModelInput:
     def recorded(self, times: Sequence[tuple[float, float]]) -> list[Signal]:
         """Return the samples between pairs of times, [20, time] each, read in one pass over the recording.
 
-        Samples are NaN where the recording has none and the model received what was filled in.
+        Samples are NaN where the recording has none, or is bad, and the model received what was filled in.
         """
         excerpts = [np.zeros((N_CHANNELS, 0), dtype=np.float32)] * len(times)
         for run in self.runs:
@@ -213,7 +213,7 @@ class ModelInput:
             for numbers in _neighbours(spans):
                 first, last = spans[numbers[0]][0], max(spans[number][1] for number in numbers)
                 chunk, _ = run.standardised(first, last, self.settings)
-                samples = np.where(chunk.missing, np.float32(np.nan), chunk.signal)
+                samples = np.where(chunk.missing | chunk.masked, np.float32(np.nan), chunk.signal)
                 for number in numbers:
                     start, stop = spans[number]
                     excerpts[number] = samples[:, start - first : stop - first].copy()

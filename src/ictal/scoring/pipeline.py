@@ -17,11 +17,12 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 from pydantic import Field, field_validator
 
 from ictal import __version__
-from ictal.core.montage import derivation
+from ictal.core.montage import ELECTRODES, derivation
 from ictal.core.predictions import PROBABILITY_COLUMNS
 from ictal.core.progress import Progress, silent
 from ictal.core.recording import Recording
@@ -66,6 +67,9 @@ class ScoreSettings(Settings):
         See `ictal.scoring.engines.open_engine`; they have no effect if an engine is given in place of a model.
     interpolate
         At most this many missing electrodes are interpolated from the others; by default, none.
+    mask
+        Whether electrodes that are flat or noisy for a while are interpolated in that time, as in training; see
+        `StandardiseSettings.max_masked`.
     quality
         Which windows get no prediction; None: the defaults.
     accept_doubtful
@@ -76,6 +80,7 @@ class ScoreSettings(Settings):
     engine: EngineName = "auto"
     threads: int | None = Field(None, ge=1)
     interpolate: int = Field(0, ge=0)
+    mask: bool = True
     quality: QualitySettings = QualitySettings()
     accept_doubtful: bool = False
 
@@ -139,8 +144,7 @@ def score(
     started = time.perf_counter()
     settings = settings.changed(changes)
     opened = as_recording(recording, accept_doubtful=settings.accept_doubtful)
-    engine = _engine(model, settings)
-    contract = engine.contract
+    engine, contract = _engine(model, settings)
     mapping = map_channels(opened, [derivation(name) for name in contract.derivations], settings.interpolate)
     runs = recorded_runs(opened, mapping, contract.standardise.fill)
     check_unit(sample_of(opened, mapping), opened.name)
@@ -148,24 +152,29 @@ def score(
     chunks = plan_chunks(runs, round(settings.step_s * RATE_HZ), geometry)
     if not chunks:
         raise ReadError(f"{opened.name}: {too_short(opened, geometry)}")
-    done_s, parts, first_s = list(accumulate(chunk.seconds for chunk in chunks)), [], 0.0
+    done_s, parts, masks, first_s = list(accumulate(chunk.seconds for chunk in chunks)), [], [], 0.0
     with closing(read_ahead([partial(chunk.read, contract) for chunk in chunks])) as read:
-        for chunk, so_far_s, (batch, plain) in zip(chunks, done_s, read, strict=True):
+        for chunk, so_far_s, (batch, plain, mask) in zip(chunks, done_s, read, strict=True):
+            masks.append(mask)
             parts.append(score_chunk(chunk, batch, plain, engine, settings.quality))
             first_s = first_s or time.perf_counter() - started
             progress("scoring", so_far_s, done_s[-1])
             if on_scores:
                 on_scores(parts[-1])
-    frame = pd.concat(parts, ignore_index=True)
-    info = RecordingInfo.of(opened, mapping, _notes(mapping, runs, frame, geometry))
+    frame, masked = pd.concat(parts, ignore_index=True), np.concatenate(masks)
+    info = RecordingInfo.of(opened, mapping, _notes(mapping, runs, frame, geometry, masked))
     seconds = {"first_scores": round(first_s, 2), "all": round(time.perf_counter() - started, 2)}
-    return Scores(frame, info, _manifest(engine, settings, seconds))
+    return Scores(frame, info, _manifest(engine, contract, settings, seconds))
 
 
-def _engine(model: str | Path | Engine, settings: ScoreSettings) -> Engine:
+def _engine(model: str | Path | Engine, settings: ScoreSettings) -> tuple[Engine, Contract]:
+    """Return an engine, and its contract with or without masking."""
     if isinstance(model, str | Path):
-        return open_engine(find_model(model), settings.engine, settings.threads)
-    return model
+        model = open_engine(find_model(model), settings.engine, settings.threads)
+    if settings.mask:
+        return model, model.contract
+    standardise = model.contract.standardise.model_copy(update={"max_masked": 0})
+    return model, model.contract.model_copy(update={"standardise": standardise})
 
 
 @dataclass(frozen=True)
@@ -198,8 +207,11 @@ class Chunk:
         """First sample of the run that is read."""
         return max(0, self.starts[0] + self.geometry.unseen)
 
-    def read(self, contract: Contract) -> tuple[WindowBatch, Resampled]:
-        """Return the windows as an engine takes them, and their samples before the band-pass."""
+    def read(self, contract: Contract) -> tuple[WindowBatch, Resampled, npt.NDArray[np.bool_]]:
+        """Return the windows as an engine takes them, their samples before the band-pass, and what is masked.
+
+        The last says which electrodes are masked for a part of what the model sees, [window, electrode].
+        """
         geometry, first, settings = self.geometry, self.starts[0], contract.standardise
         # Up to the end of a frame: otherwise the quality of the last window would lack its last half second.
         end = -(-(self.starts[-1] + WINDOW_SAMPLES - geometry.unseen) // FRAME) * FRAME
@@ -209,7 +221,10 @@ class Chunk:
             signal = pad_window(standardised.signal, first - self.offset, geometry.short)
         else:
             signal = np.pad(standardised.signal, ((0, 0), (geometry.unseen, geometry.unseen)))
-        return WindowBatch(signal, [start - first for start in self.starts], contexts), plain
+        seen = (max(0, start + geometry.unseen - self.offset) for start in self.starts)
+        parts = (standardised.masked[: len(ELECTRODES), begin : begin + geometry.needed] for begin in seen)
+        masked = np.array([part.any(axis=1) for part in parts])
+        return WindowBatch(signal, [start - first for start in self.starts], contexts), plain, masked
 
 
 def plan_chunks(runs: Sequence[RecordedRun], step: int, geometry: Geometry) -> list[Chunk]:
@@ -257,9 +272,13 @@ def score_chunk(
 
 
 def _notes(
-    mapping: ChannelMapping, runs: Sequence[RecordedRun], frame: pd.DataFrame, geometry: Geometry
+    mapping: ChannelMapping,
+    runs: Sequence[RecordedRun],
+    frame: pd.DataFrame,
+    geometry: Geometry,
+    masked: npt.NDArray[np.bool_],
 ) -> list[str]:
-    """List what was not scored, and what was changed before scoring."""
+    """List what was not scored, and what was changed before scoring, given what is masked, [window, electrode]."""
     notes = []
     if mapping.interpolated:
         notes.append(f"interpolated from other electrodes by spherical splines: {', '.join(mapping.interpolated)}")
@@ -274,11 +293,15 @@ def _notes(
     refused = int((frame["reason"] != "").sum())
     if refused:
         notes.append(f"{refused} of {len(frame)} windows have no prediction because of low quality")
+    counts = zip(ELECTRODES, masked.sum(axis=0), strict=True)
+    if found := [f"{name} in {n} window{'' if n == 1 else 's'}" for name, n in counts if n]:
+        notes.append(f"flat or noisy, and interpolated from the other electrodes: {', '.join(found)}")
     return notes
 
 
-def _manifest(engine: Engine, settings: ScoreSettings, seconds: dict[str, float]) -> dict[str, Any]:
-    contract = engine.contract
+def _manifest(
+    engine: Engine, contract: Contract, settings: ScoreSettings, seconds: dict[str, float]
+) -> dict[str, Any]:
     return {
         "ictal_version": __version__,
         "made": datetime.now(UTC).isoformat(timespec="seconds"),

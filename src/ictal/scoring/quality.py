@@ -1,10 +1,14 @@
 """The quality, spectrum and amplitude of the EEG of a window, to be read with the probabilities.
 
-Everything is computed from frames of 2 s before the band-pass, in which line noise and muscle are still present.
+Everything is computed from frames of 2 s before the band-pass, in which line noise and muscle are still present. What
+an electrode shows is judged on voltages between electrodes, as models see them: a signal in all electrodes, which
+comes from their reference, changes nothing. Only what the recorder did (one value for a second, no samples, values at
+its limits) is judged on each channel.
 """
 
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import combinations
 
 import numpy as np
 import numpy.typing as npt
@@ -12,12 +16,12 @@ from pydantic import Field
 from scipy import signal as sp
 from scipy.fft import rfft
 
-from ictal.core.montage import CHAINS, ELECTRODES, Derivation
+from ictal.core.montage import CHAINS, ELECTRODES, NEIGHBOURS, Derivation
 from ictal.core.recording import Signal
 from ictal.core.settings import Settings
 from ictal.core.windows import CENTRE_SAMPLES, RATE_HZ, WINDOW_SAMPLES
 from ictal.preprocessing.channel_graph import ChannelMapping
-from ictal.preprocessing.runs import Resampled
+from ictal.preprocessing.runs import IMPERCEPTIBLE_UV, Resampled
 
 FRAME_S = 2
 FRAME = FRAME_S * RATE_HZ
@@ -40,6 +44,9 @@ SMOOTH = RATE_HZ // 10
 """Means over this many samples, 0.1 s, contain no line noise of 50 or 60 Hz."""
 HIGHEST_HZ = 64
 """The spectrum is used up to the line frequency and its neighbourhood."""
+ENOUGH = 3
+"""An electrode with fewer neighbours than this is judged on its voltages to all others of its group: a bad neighbour
+must not make it look bad."""
 PARIETAL = {"left": Derivation("C3", "P3"), "right": Derivation("C4", "P4")}
 Marks = npt.NDArray[np.bool_]
 Waves = npt.NDArray[np.complex64]
@@ -48,8 +55,11 @@ Waves = npt.NDArray[np.complex64]
 class QualitySettings(Settings):
     """When an electrode has a flaw, and which windows are refused.
 
-    In 32 clips of critical-care EEG (IIIC), the defaults mark 16 % of frames and electrodes for line noise (all
-    larger than the EEG, up to 2 mV), 0.3 % for muscle and 0.05 % as implausible. In six healthy adults at rest
+    Line noise, muscle and implausible values are judged on voltages between neighbouring electrodes. An electrode is
+    marked if all of its voltages are.
+
+    In 32 clips of critical-care EEG (IIIC), the defaults mark 13 % of frames and electrodes for line noise (all
+    larger than the EEG, up to 2 mV), 0.2 % for muscle and 0.05 % as implausible. In six healthy adults at rest
     (EEGMAT), they mark none, 0.02 % and none. Around seizures of children (CHB-MIT), they mark none, 41 % and none,
     but 10 % as clipped, at the 800 or 1200 µV that those files can hold.
 
@@ -133,7 +143,9 @@ def measure_quality(excerpt: Resampled, mapping: ChannelMapping, settings: Quali
         _framed(marks, length).mean(axis=-1)
         for marks in (excerpt.flat, excerpt.missing & ~excerpt.flat, excerpt.clipped)
     ]
-    flaws = np.stack([*(share > settings.lost_share for share in lost), *_seen(electrodes, waves, mapping, settings)])
+    flat, missing, clipped = (share > settings.lost_share for share in lost)
+    still, *seen = _seen(electrodes, waves, flat | missing, mapping, settings)
+    flaws = np.stack([flat | still, missing, clipped, *seen])
     flaws[:, ~used] = False
     spoilt = np.asarray(flaws[[FLAWS.index(name) for name in SILENT]].any(axis=0))
     formed = ([pair for pair in pairs if mapping.forms(pair)] for pairs in HEMISPHERES.values())
@@ -141,23 +153,38 @@ def measure_quality(excerpt: Resampled, mapping: ChannelMapping, settings: Quali
     return QualityFrames(flaws, spectra, used, n_samples)
 
 
-def _seen(
-    electrodes: Signal, waves: Waves, mapping: ChannelMapping, settings: QualitySettings
-) -> tuple[Marks, Marks, Marks]:
-    """Return where there are line noise, muscle and implausible values, [electrode, frame] each."""
-    # A signal in all electrodes comes from their reference, and one in their mean may come from a single electrode:
-    # neither is a flaw of the others.
-    power = _power(waves)
-    for group in mapping.groups if mapping.mixed else (mapping.known,):
-        rows = [ELECTRODES.index(name) for name in group]
-        if len(rows) > 1:
-            power[rows] = np.minimum(power[rows], _power(waves[rows] - waves[rows].mean(axis=0)))
+def _seen(electrodes: Signal, waves: Waves, lost: Marks, mapping: ChannelMapping, settings: QualitySettings) -> Marks:
+    """Return which electrodes do not vary, have line noise, muscle and implausible values, [4, electrode, frame].
+
+    An electrode has what all of its voltages to others have, without those that are lost, [electrode, frame].
+    """
+    pairs = _pairs(mapping)
+    first, second = pairs.T
+    power = _power(waves[first] - waves[second])
     smooth = electrodes.reshape(*electrodes.shape[:2], -1, SMOOTH).mean(axis=-1)
-    return (
-        _is_line(power, 50, settings.line_uv) | _is_line(power, 60, settings.line_uv),
-        _rms(power, 25, 45) > settings.muscle_uv,
-        np.ptp(smooth, axis=-1) > settings.implausible_uv,
+    of_pairs = np.stack(
+        [
+            _rms(power, 1, HIGHEST_HZ) < IMPERCEPTIBLE_UV,
+            _is_line(power, 50, settings.line_uv) | _is_line(power, 60, settings.line_uv),
+            _rms(power, 25, 45) > settings.muscle_uv,
+            np.ptp(smooth[first] - smooth[second], axis=-1) > settings.implausible_uv,
+        ]
     )
+    known = ~(lost[first] | lost[second])
+    found = np.zeros((len(of_pairs), *lost.shape), dtype=bool)
+    for electrode in np.unique(pairs):
+        own = (pairs == electrode).any(axis=1)
+        found[:, electrode] = (of_pairs | ~known)[:, own].all(axis=1) & known[own].any(axis=0)
+    return found
+
+
+def _pairs(mapping: ChannelMapping) -> npt.NDArray[np.intp]:
+    """Return the voltages on which electrodes are judged, [pair, 2]: those of neighbours, or all if these are few."""
+    pairs = {pair for pair in map(frozenset, NEIGHBOURS) if mapping.forms(Derivation(*pair))}
+    few = {name for name in mapping.known if sum(name in pair for pair in pairs) < ENOUGH}
+    pairs |= {frozenset(pair) for group in mapping.groups for pair in combinations(group, 2) if few & {*pair}}
+    rows = sorted(sorted(ELECTRODES.index(name) for name in pair) for pair in pairs)
+    return np.array(rows, dtype=np.intp).reshape(-1, 2)
 
 
 def _is_line(power: Signal, hertz: int, least_uv: float) -> Marks:
