@@ -15,28 +15,33 @@ SMALLEST = 1024
 CLOSE = 1e-6
 """Largest relative difference between a weight of a graph and the stored one times its factor: rounding."""
 
+KINDS = {"F32": (TensorProto.FLOAT, np.float32), "F16": (TensorProto.FLOAT16, np.float16)}
+"""Types of stored tensors, as ONNX and numpy call them."""
+
 Array = npt.NDArray[np.float32]
 
 
 @dataclass(frozen=True)
 class StoredTensor:
-    """A tensor in a safetensors file: its values, and the place of its bytes."""
+    """A tensor in a safetensors file: its values, the place of its bytes, and their type."""
 
     values: Array
     offset: int
     n_bytes: int
+    kind: int
 
 
 def stored_tensors(weights: Path) -> dict[str, StoredTensor]:
-    """Return the float32 tensors of a safetensors file by name."""
+    """Return the float32 and float16 tensors of a safetensors file by name."""
     content = weights.read_bytes()
     (length,) = struct.unpack("<Q", content[:8])
     found = {}
     for name, known in json.loads(content[8 : 8 + length]).items():
-        if known.get("dtype") == "F32":
+        if known.get("dtype") in KINDS:
+            kind, dtype = KINDS[known["dtype"]]
             begin, end = (8 + length + place for place in known["data_offsets"])
-            values = np.frombuffer(content[begin:end], np.float32).reshape(known["shape"])
-            found[name] = StoredTensor(values, begin, end - begin)
+            values = np.frombuffer(content[begin:end], dtype).astype(np.float32).reshape(known["shape"])
+            found[name] = StoredTensor(values, begin, end - begin, kind)
     return found
 
 
@@ -44,22 +49,27 @@ def share_weights(graph: Path, weights: Path) -> None:
     """Replace the weights in a graph by references to those in a safetensors file beside it.
 
     The exporter folds batch normalization into convolutions: such a weight is a stored one times a factor per output
-    channel. The graph then multiplies them, which an engine does once, when it loads the graph.
+    channel. The graph then multiplies them, and converts float16 to float32, which an engine does once, when it loads
+    the graph.
     """
     model, stored = onnx.load(graph), stored_tensors(weights)
-    scalings, kept = [], []
+    made, kept = [], []
     for tensor in model.graph.initializer:
         found = _source(tensor, stored)
         if found is None:
             kept.append(tensor)
             continue
-        name, factors = found
-        if factors is None:
-            kept.append(_external(tensor.name, stored[name], weights.name))
-        else:
-            parts = (f"{tensor.name}.stored", f"{tensor.name}.factors")
-            kept += [_external(parts[0], stored[name], weights.name), numpy_helper.from_array(factors, parts[1])]
-            scalings.append(helper.make_node("Mul", parts, [tensor.name]))
+        (name, factors), result = found, tensor.name
+        if factors is not None:
+            parts = (f"{result}.stored", f"{result}.factors")
+            kept.append(numpy_helper.from_array(factors, parts[1]))
+            made.insert(0, helper.make_node("Mul", parts, [result]))
+            result = parts[0]
+        if stored[name].kind == TensorProto.FLOAT16:
+            half = f"{result}.half"
+            made.insert(0, helper.make_node("Cast", [half], [result], to=TensorProto.FLOAT))
+            result = half
+        kept.append(_external(result, stored[name], weights.name))
     nodes = list(model.graph.node)
     for node in nodes:  # stack traces of the machine that exported
         del node.metadata_props[:]
@@ -67,7 +77,7 @@ def share_weights(graph: Path, weights: Path) -> None:
     del model.graph.initializer[:], model.graph.node[:], model.graph.value_info[:], model.graph.metadata_props[:]
     del model.metadata_props[:]
     model.graph.initializer.extend(kept)
-    model.graph.node.extend([*scalings, *nodes])
+    model.graph.node.extend([*made, *nodes])
     graph.write_bytes(model.SerializeToString(deterministic=True))
 
 
@@ -98,7 +108,7 @@ def _factors(stored: Array, values: Array) -> Array | None:
 
 
 def _external(name: str, stored: StoredTensor, file: str) -> TensorProto:
-    tensor = TensorProto(name=name, data_type=TensorProto.FLOAT, dims=stored.values.shape)
+    tensor = TensorProto(name=name, data_type=stored.kind, dims=stored.values.shape)
     tensor.data_location = TensorProto.EXTERNAL
     for key, value in (("location", file), ("offset", stored.offset), ("length", stored.n_bytes)):
         tensor.external_data.add(key=key, value=str(value))

@@ -122,6 +122,22 @@ def test_every_tensor_must_fit(saved, change):
         load_model(saved)
 
 
+def test_weights_that_are_stored_as_float16_become_float32(saved):
+    exact = load_model(saved)
+    halves = {
+        name: tensor.half() if tensor.dtype == torch.float32 else tensor
+        for name, tensor in load_file(saved / "model.safetensors").items()
+    }
+    save_file(halves, saved / "model.safetensors")
+    change_card(saved, weights_sha256=hashlib.sha256((saved / "model.safetensors").read_bytes()).hexdigest())
+    loaded = load_model(saved)
+    for name, tensor in loaded.network.state_dict().items():
+        assert tensor.dtype == exact.network.state_dict()[name].dtype
+        # Ten bits after the first: half of the last is 2^-11 of the value.
+        torch.testing.assert_close(tensor, exact.network.state_dict()[name], rtol=2**-11, atol=1e-7)
+    np.testing.assert_allclose(loaded.predict(windows()), exact.predict(windows()), atol=0.01)
+
+
 def test_a_model_of_another_contract_is_refused(saved):
     change_card(saved, rate_hz=256)
     with pytest.raises(ModelError, match=r"rate_hz is 256.0; this version needs 200"):

@@ -182,6 +182,8 @@ def input_of_saved(path: str | Path) -> tuple[tuple[str, ...], float]:
 def load_model(path: str | Path) -> Model:
     """Load a saved model.
 
+    Tensors that are stored as float16, to save space, become float32.
+
     Parameters
     ----------
     path
@@ -205,6 +207,7 @@ def load_model(path: str | Path) -> Model:
         tensors = load(content)
     except SafetensorError as error:
         raise ModelError(f"{folder / WEIGHTS}: is not a safetensors file: {error}") from error
+    tensors = {name: tensor.float() if tensor.dtype == torch.float16 else tensor for name, tensor in tensors.items()}
     needed = network.state_dict()
     wrong = [f"'{name}' is missing" for name in needed if name not in tensors]
     wrong += [f"'{name}' is not part of it" for name in tensors if name not in needed]
