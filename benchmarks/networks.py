@@ -55,7 +55,7 @@ CANDIDATES: dict[str, tuple[str, dict[str, Any]]] = {
 
 def recipe_of(arm: str, models: dict[str, Any], n_windows: int, peak: float) -> Recipe:
     """Return the recipe of the shipped model, with another network and fewer windows."""
-    content = load_recipe("default").model_dump(mode="json")
+    content = load_recipe("simulated").model_dump(mode="json")
     settings = next(iter(content["training"].values()))
     settings["stream"]["windows"] = 2048
     epochs = max(2, n_windows // 2048)

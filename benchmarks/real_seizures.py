@@ -18,6 +18,7 @@ import pandas as pd
 from _machine import SHARED, machine
 from ictal.core.intervals import Bounded, expanded_tail, newcombe_auroc
 from ictal.core.labels import PATTERNS
+from ictal.core.predictions import PROBABILITY_COLUMNS
 from ictal.core.recording import Recording, Signal
 from ictal.core.windows import CENTRE_S, cut
 from ictal.evaluation import Estimate
@@ -62,7 +63,7 @@ def window_of(recording: Recording, wiring: ChannelMapping, begin_s: float, sett
 
 
 def scored(model: Model, data: Path) -> pd.DataFrame:
-    """Return a row per window: file, patient, kind and probability of seizure."""
+    """Return a row per window: file, patient, kind, probability of each pattern, and 'probability', of seizure."""
     derivations, settings = derivations_seen(model.network), model.card.standardise
     rows, windows = [], []
     for clip in pd.read_csv(data / "labels.csv").itertuples():
@@ -75,8 +76,8 @@ def scored(model: Model, data: Path) -> pd.DataFrame:
                 rows.append((clip.file, str(clip.patient_id), kind))
                 windows.append(window_of(recording, wiring, begin_s, settings))
     frame = pd.DataFrame(rows, columns=["file", "patient", "kind"])
-    frame["probability"] = model.predict(np.stack(windows), BATCH)[:, SEIZURE]
-    return frame
+    frame[list(PROBABILITY_COLUMNS)] = model.predict(np.stack(windows), BATCH)
+    return frame.assign(probability=frame[PROBABILITY_COLUMNS[SEIZURE]])
 
 
 @dataclass(frozen=True)

@@ -193,7 +193,7 @@ def parameters() -> dict[str, tuple[int, int]]:
     from peers import network
 
     made = {
-        "train symmetric": (build("symmetric", load_recipe("default").models), network("Deep4Net")),
+        "train symmetric": (build("symmetric", load_recipe("simulated").models), network("Deep4Net")),
         "train symmetric, quick": (build("symmetric", load_recipe("quick").models), network("EEGNetv4")),
     }
     ours, theirs = (

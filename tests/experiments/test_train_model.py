@@ -243,11 +243,11 @@ def test_the_recipes_for_the_shipped_model_name_their_arm():
         assert [*made.training] == ["symmetric", "spatial"]
         streams = [training.stream for training in made.training.values()]
         assert all(streams) if name == "default" else not any(streams)
-    assert members("SE", load_recipe("default").seeds) == {
+    assert members("SE", load_recipe("simulated").seeds) == {
         **{f"symmetric-seed{number}": "symmetric" for number in range(3)},
         "spatial": "spatial",
     }
-    seeds = [training.stream.seed for training in load_recipe("default").training.values()]
+    seeds = [training.stream.seed for training in load_recipe("simulated").training.values()]
     assert seeds == [0, 3]  # streams 0 to 2 are those of the three symmetric networks
 
 
@@ -271,4 +271,4 @@ def test_seeds_by_arm_make_a_mean_of_different_networks_that_is_calibrated(cache
     with pytest.raises(
         RecipeError, match=r"seeds: \['volume'\] are not trained; allowed are \['symmetric', 'spatial'\]"
     ):
-        load_recipe("default", ["seeds={volume: 2}"])
+        load_recipe("simulated", ["seeds={volume: 2}"])

@@ -147,7 +147,9 @@ def test_a_recipe_cannot_be_changed():
 def test_a_recipe_says_which_it_is_and_what_was_set_over_it():
     with pytest.raises(RecipeError, match=r"^recipe paper with data.folds=1, seed=-1: 2 problems"):
         load_recipe("paper", ["data.folds=1", "seed=-1"])
-    with pytest.raises(RecipeError, match="no recipe 'fast'; known are default, finetune, paper, quick, or the path"):
+    with pytest.raises(
+        RecipeError, match="no recipe 'fast'; known are default, finetune, paper, quick, simulated, or the path"
+    ):
         load_recipe("fast")
 
 

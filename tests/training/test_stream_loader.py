@@ -236,7 +236,7 @@ def test_a_stream_of_short_eegs_is_not_for_a_recipe_that_refuses_them():
 
 
 def test_a_model_s_settings_replace_a_recipe_s_and_what_was_set_by_hand_must_agree():
-    recipe, other = load_recipe(TINY), load_recipe("default", ["models.lapse=0.02", "seeds=3"])
+    recipe, other = load_recipe(TINY), load_recipe("simulated", ["models.lapse=0.02", "seeds=3"])
     known = ("default", {name: getattr(other, name) for name in MODEL_KEYS})
     made = recipe_of_model(recipe, *known, ["models.lapse=0.02", "training.symmetric.batch_size=2", "seeds=3"])
     assert (made.models, made.standardise, made.training) == (other.models, other.standardise, recipe.training)

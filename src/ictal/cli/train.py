@@ -46,7 +46,7 @@ def train(
 
     Example: ictal train sim --arm both --out models/both
 
-    Example: ictal train sim --recipe default --out models/mine
+    Example: ictal train sim --recipe simulated --out models/mine
 
     Example: ictal train data/hms --from default --out models/hms
     """
