@@ -161,7 +161,6 @@ def real_segments(shared_data):
         yield recording.read()[[recording.channels.index(name) for name in CHANNELS]]
 
 
-@pytest.mark.skip(reason="`default` 0.1.0 judges electrodes by referential amplitude; enable with its successor")
 @pytest.mark.parametrize("change", ["common", "mirror"])
 def test_default_is_moved_neither_by_a_common_signal_nor_by_mirroring(shared_data, change):
     engine = open_engine(find_model("default"), threads=1)
