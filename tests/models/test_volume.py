@@ -46,6 +46,14 @@ def test_outputs_are_those_asked_for_and_each_window_is_alone(network):
         assert (logits[0] - logits[1]).abs().max() > 1e-3
 
 
+@pytest.mark.parametrize("seconds", [None, 10.0])
+def test_a_view_of_ten_seconds_is_pooled_over_all_of_them(seconds):
+    made = VolumeNetwork(VIEWS["line"].model_copy(update={"seconds": seconds}), SMALL).eval()
+    maps = torch.randn(2, SMALL.widths[-1], 10, generator=torch.Generator().manual_seed(0))
+    centre = made.pool(maps)[:, SMALL.widths[-1] :]
+    assert torch.equal(centre, maps.mean(dim=-1)) == (seconds == 10.0)
+
+
 def test_a_gradient_reaches_every_parameter(network):
     network.train()
     network.zero_grad()

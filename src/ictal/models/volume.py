@@ -87,7 +87,7 @@ class VolumeNetwork(nn.Module):
             stride = (2, 1 + (height > SMALLEST), 1 + (width > SMALLEST))
             self.blocks.append(FactoredBlock(n_in, n_out, stride))
             height, width = -(-height // stride[1]), -(-width // stride[2])
-        self.pool = AttentionPool(widths[-1])
+        self.pool = AttentionPool(widths[-1], volume.seen_s)
         self.n_features = 2 * widths[-1]
         self.head = nn.Sequential(nn.Dropout(settings.drop_rate), nn.Linear(self.n_features, n_outputs))
 
