@@ -32,7 +32,9 @@ def test_the_way_of_the_data_ends_at_the_first_probabilities(tmp_path, monkeypat
     path.main()
     way = capsys.readouterr().out.partition("To find and open the model")[0]
     assert "io/edf/reader.py" in way
-    assert way.rstrip().endswith("scoring/engines/exported.py")
+    *_, engine, calibration = way.rstrip().splitlines()
+    assert engine.endswith("scoring/engines/exported.py")
+    assert calibration.endswith("models/calibration.py")  # of the mean of the networks
 
 
 def test_a_ratio_is_of_rounds_and_not_of_medians():

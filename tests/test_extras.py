@@ -76,7 +76,7 @@ def test_the_base_simulates_scores_lists_and_compares_without_torch(tmp_path):
     _, _, info, _, events, models, card, compared = (one["out"] for one in results)
     assert json.loads(info)["n_windows"] == 7
     assert json.loads(events)["pattern"] == "seizure"
-    assert [one["name"] for one in json.loads(models)["models"]] == ["default"]
+    assert [one["name"] for one in json.loads(models)["models"]] == ["default", "simulated"]
     assert card.startswith("# default")
     assert [one["name"] for one in json.loads(compared)["tables"]] == ["a", "b"]
     scores = pd.read_parquet(out / "night_scores.parquet")

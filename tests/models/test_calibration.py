@@ -74,7 +74,6 @@ def test_cards_from_before_have_no_calibration_of_the_mean(tmp_path):
     (tmp_path / "card.json").write_text(json.dumps(content))
     loaded = load_model(tmp_path)
     assert loaded.card.calibration == loaded.network.calibration == NO_CALIBRATION
-    assert load_model("default").network.calibration == NO_CALIBRATION
 
 
 def test_the_mean_without_a_calibration_gives_the_same_bits_as_before():

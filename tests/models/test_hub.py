@@ -235,7 +235,7 @@ class TestDefault:
         for warning in loaded.card.warnings:
             assert warning in text
         assert NOT_A_DEVICE in loaded.card.warnings
-        assert loaded.card.licence == "Apache-2.0"
+        assert loaded.card.licence.startswith("Apache-2.0; NOTICE has the attributions")
         assert loaded.card.summary
         assert loaded.card.known_failures
         assert "simulat" in text

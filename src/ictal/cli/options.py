@@ -18,7 +18,7 @@ from ictal.cli.completion import (
 )
 from ictal.cli.screen import say
 
-RECIPES = "A recipe that ships with ictal (quick, default, paper or finetune), or a YAML file"
+RECIPES = "A recipe that ships with ictal (quick, finetune, paper, simulated or default), or a YAML file"
 
 MODEL = typer.Option(
     "--model",
