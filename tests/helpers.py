@@ -1,7 +1,9 @@
 """Small makers of input, used by several test modules."""
 
+import importlib
 import os
 import shutil
+import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -26,6 +28,16 @@ BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stab
 
 panels = st.lists(st.integers(0, 20), min_size=N_PATTERNS, max_size=N_PATTERNS).filter(any)
 """Strategy: the votes of one panel, at least one."""
+
+
+def benchmark(name: str) -> ModuleType:
+    """Import a script of the folder `benchmarks`, and the modules beside it that it uses."""
+    folder = str(Path(__file__).parents[1] / "benchmarks")
+    sys.path.insert(0, folder)
+    try:
+        return importlib.import_module(name)
+    finally:
+        sys.path.remove(folder)
 
 
 def noise(n_samples: int, seed: int = 0, n_channels: int = len(CHANNELS)) -> npt.NDArray[np.float32]:

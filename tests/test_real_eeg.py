@@ -1,25 +1,17 @@
 """The table of real windows: votes, manifests of some patients, and folds in which no patient is split."""
 
-import sys
-from pathlib import Path
-
 import numpy as np
 import pandas as pd
 import pytest
 
 from ictal.core.labels import VOTE_COLUMNS
 from ictal.data.manifest import read_manifest
+from tests.helpers import benchmark
 
 
 @pytest.fixture(scope="module")
 def script():
-    folder = Path(__file__).parents[1] / "benchmarks"
-    sys.path.insert(0, str(folder))
-    try:
-        import real_eeg
-    finally:
-        sys.path.remove(str(folder))
-    return real_eeg
+    return benchmark("real_eeg")
 
 
 @pytest.fixture(scope="module")

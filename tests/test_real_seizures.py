@@ -1,8 +1,6 @@
 """The figures of benchmarks/real_seizures.py on made-up numbers, by hand and by scikit-learn."""
 
 import json
-import sys
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -19,6 +17,7 @@ from ictal.io import open_recording
 from ictal.preprocessing.channel_mapping import map_channels
 from ictal.preprocessing.settings import StandardiseSettings
 from ictal.preprocessing.standardise import standardise
+from tests.helpers import benchmark
 from tests.scoring.helpers import eeg, recording_of
 
 NOWHERE = (float("nan"), float("nan"))
@@ -26,13 +25,7 @@ NOWHERE = (float("nan"), float("nan"))
 
 @pytest.fixture(scope="module")
 def script():
-    folder = Path(__file__).parents[1] / "benchmarks"
-    sys.path.insert(0, str(folder))
-    try:
-        import real_seizures
-    finally:
-        sys.path.remove(str(folder))
-    return real_seizures
+    return benchmark("real_seizures")
 
 
 def made_up(seed: int, n_patients: int = 6) -> pd.DataFrame:

@@ -1,8 +1,5 @@
 """What the training on real EEG makes of votes, and how it chooses."""
 
-import sys
-from pathlib import Path
-
 import numpy as np
 import pandas as pd
 import pytest
@@ -11,13 +8,9 @@ from hypothesis import strategies as st
 
 from ictal.core.labels import VOTE_COLUMNS
 from ictal.core.predictions import PROBABILITY_COLUMNS
+from tests.helpers import benchmark
 
-BENCHMARKS = Path(__file__).parents[1] / "benchmarks"
-sys.path.insert(0, str(BENCHMARKS))
-try:
-    import real_training
-finally:
-    sys.path.remove(str(BENCHMARKS))
+real_training = benchmark("real_training")
 
 counts = st.lists(st.integers(0, 20), min_size=6, max_size=6).filter(any)
 

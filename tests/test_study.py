@@ -1,8 +1,5 @@
 """The pure parts of benchmarks/study.py: stored windows, recipes, differences, calibration and the verdict."""
 
-import sys
-from pathlib import Path
-
 import numpy as np
 import pandas as pd
 import pytest
@@ -12,19 +9,14 @@ from ictal.core.predictions import PROBABILITY_COLUMNS, Predictions, concatenate
 from ictal.core.windows import cut
 from ictal.evaluation import Difference, Estimate, kl_divergence
 from ictal.recipes.stages import TrainingSettings
+from tests.helpers import benchmark
 
 N_PATIENTS, SEEDS = 40, 3
 
 
 @pytest.fixture(scope="module")
 def script():
-    folder = Path(__file__).parents[1] / "benchmarks"
-    sys.path.insert(0, str(folder))
-    try:
-        import study
-    finally:
-        sys.path.remove(str(folder))
-    return study
+    return benchmark("study")
 
 
 @pytest.fixture(scope="module")
