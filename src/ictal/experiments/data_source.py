@@ -97,8 +97,7 @@ def check_stream(data: str, trained: Sequence[str], recipe: Recipe) -> None:
         In that case, or if the recipe does not train one of the arms.
     """
     for arm in trained:
-        training = recipe.training_of(arm)
-        if training.stream and not training.real_share and data != "sim":
+        if recipe.training_of(arm).only_streams and data != "sim":
             raise RecipeError(
                 f"recipe '{recipe.name}' trains '{arm}' on a stream of simulated windows, so '{data}' would never be "
                 "used for training; allowed is 'sim', a real_share above 0, or another recipe ('finetune' continues "

@@ -28,16 +28,11 @@ def check_calibration(trained: Sequence[str], recipe: Recipe) -> None:
     RecipeError
         If the recipe has a calibration and trains an arm without a stream.
     """
-    if recipe.calibration != "none" and not all(_only_streams(recipe, arm) for arm in trained):
+    if recipe.calibration != "none" and not all(recipe.training_of(arm).only_streams for arm in trained):
         raise RecipeError(
             f"calibration is '{recipe.calibration}', but all windows are used for training, and there a network is "
             "more confident than elsewhere; allowed without a stream is 'none'"
         )
-
-
-def _only_streams(recipe: Recipe, arm: str) -> bool:
-    training = recipe.training_of(arm)
-    return training.stream is not None and not training.real_share
 
 
 def calibrate(networks: Sequence[ArmNetwork], setup: RunSetup) -> dict[str, Any]:

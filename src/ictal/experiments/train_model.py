@@ -209,9 +209,8 @@ def _train_networks(plan: _Plan, setup: RunSetup, progress: Progress) -> dict[st
 
 def _task(arm: str, array: WindowArray, recipe: Recipe) -> Task:
     """Return the task of training on all windows, or on a stream; then all windows are for validation."""
-    rows, training = np.arange(len(array)), recipe.training_of(arm)
-    unused = training.stream is not None and not training.real_share
-    return Task(arm, arm, rows, rows if unused else rows[:0], recipe.seed)
+    rows = np.arange(len(array))
+    return Task(arm, arm, rows, rows if recipe.training_of(arm).only_streams else rows[:0], recipe.seed)
 
 
 def _save_mean(plan: _Plan, trained: dict[str, tuple[ArmNetwork, Card]], setup: RunSetup) -> None:

@@ -26,6 +26,6 @@ class RegressionSettings(Settings):
     panel_weight: float = Field(0.5, ge=0, le=2)
 
     stream: ClassVar[None] = None
-    real_share: ClassVar[float] = 0.0
+    only_streams: ClassVar[bool] = False
     """A regression needs all its windows at once, so it has neither a stream nor batches."""
     micro_batch: ClassVar[None] = None

@@ -175,6 +175,11 @@ class TrainingSettings(Stage):
         return self
 
     @property
+    def only_streams(self) -> bool:
+        """Whether all training windows are simulated, so that none of the data set is used."""
+        return self.stream is not None and not self.real_share
+
+    @property
     def n_real(self) -> int:
         """Windows of the data set per pass through the network, with a stream."""
         return round(self.per_pass * self.real_share)

@@ -217,7 +217,7 @@ def _trained_on(arm: str, recipe: Recipe, array: WindowArray, data: str) -> tupl
     stream = Stream(training.stream, recipe.standardise, recipe.models.votes == "dirichlet")
     n_windows = len(training.epochs) * training.stream.windows
     named = f"simulated EEG, a stream of {n_windows:,} windows (seed {training.stream.seed})"
-    if not training.real_share:
+    if training.only_streams:
         return named, stream.fingerprint()
     return (
         f"{data} ({training.real_share:.0%} of each batch) and {named}",
