@@ -13,7 +13,6 @@ All results are kept in the folder: a run that was interrupted continues.
 
 import argparse
 import json
-import shutil
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -27,13 +26,14 @@ from ictal.core.atomic_files import write_json
 from ictal.core.labels import VOTE_COLUMNS, distribution
 from ictal.core.predictions import PROBABILITY_COLUMNS, Predictions
 from ictal.evaluation import PatientBootstrap, kl_divergence
-from ictal.evaluation.calibration import Calibration, fit_calibration
+from ictal.evaluation.calibration import Calibration
 from ictal.evaluation.calibration_check import mean_shares
-from ictal.evaluation.calibration_trial import choose_penalty
+from ictal.evaluation.calibration_trial import choose_calibration
+from ictal.experiments.model_calibration import save_with_card
 from ictal.experiments.network_calibration import as_settings
 from ictal.experiments.train_model import train
 from ictal.models.checkpoint import load_model
-from ictal.models.hub import CARD, WEIGHTS
+from ictal.models.hub import CARD
 from real_eeg import CLIPS, VOTED, real_folds, real_predictions, real_windows, sets_of, write_manifest
 from real_seizures import OTHERS, SEIZURE, scored, told
 
@@ -130,29 +130,28 @@ def out_of_fold(folder: Folder) -> dict[str, pd.DataFrame]:
     """Return what each way predicts for patients that it has not seen."""
     plain = folder.predictions(folder.simulated, "simulated")
     folds = folder.fold_of(plain["patient_id"])
-    found = {way: plain.copy() for way in WAYS}
-    columns = [*PROBABILITY_COLUMNS]
+    trained = plain.copy()
     for fold in range(N_FOLDS):
-        own = folds == fold
-        calibration = fitted(plain[~own])
-        found["calibrated"].loc[own, columns] = calibration.apply(plain.loc[own, columns].to_numpy())
         of_fold = folder.predictions(folder.trained(fold), f"fold{fold}")
-        found["trained"].loc[own, columns] = of_fold.loc[own, columns]
-    trained = found["trained"]
+        trained[folds == fold] = of_fold[folds == fold]
+    ways = (plain, calibrated(plain, folds), trained, calibrated(trained, folds))
+    return dict(zip(WAYS, ways, strict=True))
+
+
+def calibrated(predictions: pd.DataFrame, folds: npt.NDArray[np.int64]) -> pd.DataFrame:
+    """Return predictions, each calibrated by a fit to the other folds."""
+    columns, changed = [*PROBABILITY_COLUMNS], predictions.copy()
     for fold in range(N_FOLDS):
         own = folds == fold
-        calibration = fitted(trained[~own])
-        found["trained and calibrated"].loc[own, columns] = calibration.apply(trained.loc[own, columns].to_numpy())
-    return found
+        calibration = fitted(predictions[~own])
+        changed.loc[own, columns] = calibration.apply(predictions.loc[own, columns].to_numpy())
+    return changed
 
 
 def fitted(predictions: pd.DataFrame) -> Calibration:
     """Choose and fit a calibration, as `ictal calibrate` does, to the segments among predictions."""
     votes, probabilities, patients = segments_of(predictions)
-    weights = np.ones(len(votes))
-    penalty = choose_penalty(votes, probabilities, weights, patients, 0)
-    with_bias = bool(np.isfinite(penalty))
-    return fit_calibration(votes, probabilities, weights, with_bias=with_bias, penalty=penalty if with_bias else 0.0)
+    return choose_calibration(votes, probabilities, np.ones(len(votes)), patients)
 
 
 def segments_of(frame: pd.DataFrame) -> tuple[npt.NDArray[np.int64], Floats, npt.NDArray[np.object_]]:
@@ -231,11 +230,9 @@ def final_model(folder: Folder, way: str, predictions: pd.DataFrame) -> Path:
     if not way.endswith("calibrated"):
         return model
     out = folder.path / "models" / "calibrated"
-    out.mkdir(parents=True, exist_ok=True)
     card = load_model(model).card
     calibration = card.calibration.then(as_settings(fitted(predictions)))
-    shutil.copy(model / WEIGHTS, out / WEIGHTS)
-    write_json(out / CARD, card.model_copy(update={"calibration": calibration}).model_dump(mode="json"))
+    save_with_card(model, out, card.model_copy(update={"calibration": calibration}))
     return out
 
 

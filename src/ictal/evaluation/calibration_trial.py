@@ -187,9 +187,19 @@ def calibrate_nested(
     for fold in range(FOLDS):
         own, rest = folds == fold, folds != fold
         known = votes[rest], probabilities[rest], weights[rest]
-        fitted = fit_calibration(*known, **_settings(choose_penalty(*known, patients[rest], seed)))
-        nested[own] = fitted.apply(probabilities[own])
+        nested[own] = choose_calibration(*known, patients[rest], seed).apply(probabilities[own])
     return nested
+
+
+def choose_calibration(
+    votes: npt.ArrayLike, probabilities: npt.ArrayLike, weights: npt.ArrayLike, patients: npt.ArrayLike, seed: int = 0
+) -> Calibration:
+    """Return the calibration that is fitted with the chosen penalty.
+
+    The parameters are those of `choose_penalty`.
+    """
+    penalty = choose_penalty(votes, probabilities, weights, patients, seed)
+    return fit_calibration(votes, probabilities, weights, **_settings(penalty))
 
 
 def choose_penalty(

@@ -71,7 +71,7 @@ def calibrate_model(
     trial = try_calibration(bootstrap, predictions.votes, predictions.probabilities)
     folder = find_model(model)
     record = _record(folder.resolve().name, name, array, trial)
-    _save(folder, out, _calibrated_card(loaded.card, trial, record))
+    save_with_card(folder, out, _calibrated_card(loaded.card, trial, record))
     return trial
 
 
@@ -105,8 +105,8 @@ def _calibrated_card(card: Card, trial: CalibrationTrial, record: CalibrationRec
     return card.model_copy(update=update)
 
 
-def _save(model: Path, out: Path, card: Card) -> None:
-    """Write the same weights with another card, the card last."""
+def save_with_card(model: Path, out: Path, card: Card) -> None:
+    """Write the weights of a saved model into another folder with another card, the card last."""
     with atomic_write(out / WEIGHTS) as part:
         shutil.copyfile(model / WEIGHTS, part)
     write_json(out / CARD, card.model_dump(mode="json"))
