@@ -7,11 +7,12 @@ from pathlib import Path
 import pytest
 
 import ictal
-from ictal.cli import ARCHIVE_COMMANDS, COMMANDS
+from ictal.cli import ARCHIVE_COMMANDS, COMMANDS, MODELS_COMMANDS
 
 TWINS = {
     "experts": "compare_with_experts",
-    "models": "list_models",
+    "show": "describe_model",
+    "add": "add_model",
     "status": "archive_status",
     "retry": "retry_archive",
     "query": "query_archive",
@@ -28,7 +29,7 @@ def test_every_public_name_is_there(name):
     assert getattr(ictal, name) is not None
 
 
-@pytest.mark.parametrize("command", [one.__name__ for one in (*COMMANDS, *ARCHIVE_COMMANDS)])
+@pytest.mark.parametrize("command", [one.__name__ for one in (*COMMANDS, *ARCHIVE_COMMANDS, *MODELS_COMMANDS)])
 def test_every_command_has_a_function(command):
     assert callable(getattr(ictal, TWINS.get(command, command)))
 

@@ -10,6 +10,7 @@ __version__ = "0.2.0.dev0"
 
 _PUBLIC = {
     "ablate": "ictal.experiments.ablation:ablate",
+    "add_model": "ictal.models.add:add_model",
     "archive_status": "ictal.archive.status:archive_status",
     "calibrate": "ictal.experiments.model_calibration:calibrate_model",
     "compare": "ictal.evaluation.compare_files:compare",

@@ -11,6 +11,7 @@ from ictal.experiments.model_evaluation import evaluate_model as evaluate
 from ictal.experiments.train_model import train
 from ictal.experiments.window_explanation import explain_window as explain
 from ictal.io.open import open_recording as read
+from ictal.models.add import add_model
 from ictal.models.checkpoint import load_model
 from ictal.models.hub import describe_model, list_models
 from ictal.report.recording_figures import scores_figure as plot_scores
@@ -23,6 +24,7 @@ __version__: str
 __all__ = [
     "__version__",
     "ablate",
+    "add_model",
     "archive_status",
     "calibrate",
     "compare",

@@ -71,7 +71,7 @@ def test_an_unknown_name_lists_those_that_there_are(places):
     ships, own = places
     model(ships / "default"), model(ships / "small"), model(own / "mine")
     (own / "empty").mkdir()
-    expected = r"unknown model 'large'; known are: default, small, mine \(yours\), the folder of any model that"
+    expected = r"unknown model 'large'; known are: default, small, mine \(yours\), the folder of any model"
     for ask in (find_model, load_model, describe_model):
         with pytest.raises(UnknownNameError, match=expected):
             ask("large")

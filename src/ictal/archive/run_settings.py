@@ -12,7 +12,7 @@ from ictal.distributed import Cluster
 from ictal.errors import ModelError, RunError, UnknownNameError
 from ictal.models.hub import find_model
 from ictal.scoring.engines import EngineName, open_engine
-from ictal.scoring.export_contract import Contract
+from ictal.scoring.export_contract import ScoringContract
 
 INFO_FILE = "archive.json"
 
@@ -77,7 +77,7 @@ class PartitionSettings(Settings):
         left_out = {"model"} if self.accept_doubtful else {"model", "accept_doubtful"}
         return f"{Path(self.model).name}-{hash_of(self.model_dump(exclude=left_out))[:8]}"
 
-    def check(self, contract: Contract) -> None:
+    def check(self, contract: ScoringContract) -> None:
         """Raise a `ModelError` if a contract belongs to another model."""
         is_card = self.card in (contract.card, *contract.earlier_cards)
         if not is_card or contract.weights_sha256 != self.weights_sha256:

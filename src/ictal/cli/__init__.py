@@ -46,6 +46,8 @@ archive = typer.Typer(
     name="archive", cls=CommandGroup, help="Check, retry or search a scored archive.", no_args_is_help=True
 )
 
+models_app = typer.Typer(name="models", cls=models.ModelsGroup, callback=models.models, invoke_without_command=True)
+
 
 def _version(asked: bool) -> None:
     if asked:
@@ -63,17 +65,21 @@ def _main(
 
 
 COMMANDS: tuple[Callable[..., None], ...] = (
-    *(info.info, score.score, view.view, evaluate_events.evaluate_events, models.models),
+    *(info.info, score.score, view.view, evaluate_events.evaluate_events),
     score_archive.score_archive,
     *(simulate.simulate, train.train, calibrate.calibrate, evaluate.evaluate, ablate.ablate, explain.explain),
     *(compare.compare, experts.experts),
 )
+MODELS_COMMANDS: tuple[Callable[..., None], ...] = (models.show, models.add)
 ARCHIVE_COMMANDS: tuple[Callable[..., None], ...] = (archive_status.status, archive_retry.retry, archive_query.query)
 for command in COMMANDS:
     app.command(cls=Command)(command)
 for command in ARCHIVE_COMMANDS:
     archive.command(cls=Command)(command)
+for command in MODELS_COMMANDS:
+    models_app.command(cls=Command)(command)
 app.add_typer(archive)
+app.add_typer(models_app)
 
 
 def main() -> None:

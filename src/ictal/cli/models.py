@@ -1,43 +1,45 @@
-"""The command that lists and describes models."""
+"""The commands that list, describe and add models."""
 
-from typing import TYPE_CHECKING, Annotated
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from ictal.cli.completion import complete_model
-from ictal.cli.options import JSON
+from ictal.cli.options import JSON, CommandGroup
 from ictal.cli.screen import PARTLY_FAILED, Results, new_table, say_error
 
 if TYPE_CHECKING:
     from ictal.errors import ModelError
     from ictal.models.hub import NamedModel
 
-NAME = typer.Argument(
-    metavar="MODEL",
-    help="Print the card of this model: its name, or its folder.",
-    autocompletion=complete_model,
-)
+MODEL = typer.Argument(metavar="MODEL", help="Name of a model, or its folder.", autocompletion=complete_model)
+FOLDER = typer.Argument(metavar="FOLDER", help="Folder with contract.yaml and model.onnx, or of a trained model.")
+NAME = typer.Option("--name", metavar="NAME", help="Name for the model.")
 
 
-def models(
-    name: Annotated[str | None, NAME] = None,
-    json_file: Annotated[str | None, JSON] = None,
-) -> None:
-    """List the models, or print the card of one.
+class ModelsGroup(CommandGroup):
+    """A group of commands for which 'ictal models NAME' means 'ictal models show NAME'."""
 
-    The models are for research only.
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        """Return the command that is meant."""
+        known = not args or args[0].startswith("-") or self.get_command(ctx, args[0]) is not None
+        return super().resolve_command(ctx, args if known else ["show", *args])
 
-    Example: ictal models default
+
+def models(context: typer.Context, json_file: Annotated[str | None, JSON] = None) -> None:
+    """List, describe or add models.
+
+    Without a command, all models are listed. 'ictal models NAME' is short for 'ictal models show NAME'. The models
+    are for research only.
+
+    Example: ictal models
     """
-    from ictal.models.hub import describe_model, list_models
+    from ictal.models.hub import list_models
 
-    results = Results(json_file)
-    if name is not None:
-        model = describe_model(name)
-        results.show(model.text.rstrip())
-        results.give_json(model.to_json() | {"text": model.text})
+    if context.invoked_subcommand is not None:
         return
-    errors: list[ModelError] = []
+    results, errors = Results(json_file), list["ModelError"]()
     found = list_models(errors.append)
     for error in errors:
         say_error(error)
@@ -45,6 +47,34 @@ def models(
     results.give_json({"models": [model.to_json() for model in found]})
     if errors:
         raise typer.Exit(PARTLY_FAILED)
+
+
+def show(name: Annotated[str, MODEL], json_file: Annotated[str | None, JSON] = None) -> None:
+    """Print the card of a model.
+
+    Example: ictal models show default
+    """
+    from ictal.models.hub import describe_model
+
+    results, model = Results(json_file), describe_model(name)
+    results.show(model.text.rstrip())
+    results.give_json(model.to_json() | {"text": model.text})
+
+
+def add(folder: Annotated[Path, FOLDER], name: Annotated[str, NAME]) -> None:
+    """Check a model from elsewhere on simulated windows, and give it a name.
+
+    Every command then takes the name. For the file contract.yaml, see the manual, 'Use another model'.
+
+    Example: ictal models add models/theirs --name theirs
+    """
+    from ictal.models.add import add_model
+    from ictal.models.hub import models_folder
+
+    results, found = Results(None), add_model(folder, name)
+    if found:
+        results.show(found.in_words())
+    results.show(f"Added '{name}', in {models_folder() / name}.")
 
 
 def _show(results: Results, found: "list[NamedModel]") -> None:

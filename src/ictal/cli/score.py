@@ -107,7 +107,7 @@ class _First:
             return
         self.said = True
         row = given.iloc[0]
-        column = max(PROBABILITY_COLUMNS, key=lambda name: row[name])
+        column = str(row[list(PROBABILITY_COLUMNS)].astype(float).idxmax())
         pattern = column.removesuffix("_probability")
         say(f"First scores: {row['start_s']:.0f} to {row['stop_s']:.0f} s: {pattern} {row[column]:.2f}")
 

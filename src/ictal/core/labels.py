@@ -1,5 +1,7 @@
 """The six patterns, the votes of a panel, and strata of agreement."""
 
+from collections.abc import Sequence
+
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
@@ -38,6 +40,26 @@ PAIR_SHARE = 0.8
 SECOND_SHARE = 0.3
 
 Floats = npt.NDArray[np.float64]
+
+
+def unknown_patterns(known: Sequence[str]) -> list[str]:
+    """Return a sentence on the patterns that a model does not know, in a list; an empty list if it knows all."""
+    missing = [PATTERN_TITLES[name] for name in PATTERNS if name not in known]
+    if not missing:
+        return []
+    titles = ", ".join(missing)
+    return [
+        f"the model does not know {titles}: 'other' is everything that it does not call a pattern, these included"
+    ]
+
+
+def votes_for_known(votes: pd.DataFrame, known: Sequence[str]) -> pd.DataFrame:
+    """Return vote counts [window, `VOTE_COLUMNS`] in which those for unknown patterns count as other."""
+    unknown = [f"{name}_vote" for name in PATTERNS if name not in known]
+    changed = votes.copy()
+    changed["other_vote"] += votes[unknown].sum(axis=1)
+    changed[unknown] = 0
+    return changed
 
 
 def distribution(votes: npt.ArrayLike) -> Floats:

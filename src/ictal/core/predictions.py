@@ -13,12 +13,15 @@ import pyarrow.parquet as pq
 
 from ictal.core.atomic_files import atomic_write
 from ictal.core.ids import case_variants, normalize_id_columns
-from ictal.core.labels import PATTERNS, VOTE_COLUMNS, check_votes
+from ictal.core.labels import OTHER, PATTERNS, VOTE_COLUMNS, check_votes
 from ictal.errors import TableError, listed, raise_problems, reason
 
 ID_COLUMNS = ("window_id", "eeg_id", "patient_id")
 KEY_COLUMNS = (*ID_COLUMNS, "split", "fold", "arm", "seed")
 PROBABILITY_COLUMNS = tuple(f"{pattern}_probability" for pattern in PATTERNS)
+ALWAYS_KNOWN = PROBABILITY_COLUMNS[OTHER]
+"""Every model gives it: a model that knows fewer patterns counts everything else as other. In tables of scores, the
+columns of patterns that a model does not know are empty (NaN)."""
 COLUMNS = (*KEY_COLUMNS, *VOTE_COLUMNS, *PROBABILITY_COLUMNS)
 CONCENTRATION = "concentration"
 """An optional column: how closely panels follow the probabilities; empty for arms that do not predict it."""

@@ -11,7 +11,7 @@ from ictal.data.window_array import default_cache
 from ictal.errors import RecipeError
 from ictal.models.arms import find_arm, trained_arms
 from ictal.models.checkpoint import Model
-from ictal.models.input_needs import needs_of, needs_of_arms
+from ictal.models.input_needs import needs_of_arms
 from ictal.preprocessing.input_needs import Needs
 from ictal.preprocessing.settings import StandardiseSettings
 from ictal.recipes import Recipe
@@ -58,7 +58,7 @@ class DataSource:
     @classmethod
     def for_model(cls, data: str, model: Model, settings: DataSettings, cache: Path | None) -> Self:
         """Return the source of windows for a saved model, which determines how they are standardised."""
-        needs = replace(needs_of(model.network), interpolate=settings.interpolate)
+        needs = replace(model.needs, interpolate=settings.interpolate)
         with_context = model.network.sees_context
         return cls(data, settings, model.card.standardise, needs, with_context, cache or default_cache())
 

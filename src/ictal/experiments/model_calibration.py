@@ -15,7 +15,8 @@ from ictal.experiments.model_evaluation import labelled_windows, predict_windows
 from ictal.experiments.network_calibration import as_settings
 from ictal.models.calibration_record import CalibrationRecord
 from ictal.models.checkpoint import Card, load_model
-from ictal.models.hub import CARD, WEIGHTS, find_model
+from ictal.models.external_contract import ExternalContract
+from ictal.models.hub import CARD, find_model, weights_file
 from ictal.recipes import Recipe, load_recipe
 
 
@@ -95,7 +96,9 @@ def _record(model: str, data: str, array: WindowArray, trial: CalibrationTrial) 
     )
 
 
-def _calibrated_card(card: Card, trial: CalibrationTrial, record: CalibrationRecord) -> Card:
+def _calibrated_card(
+    card: Card | ExternalContract, trial: CalibrationTrial, record: CalibrationRecord
+) -> Card | ExternalContract:
     """Return the card of the calibrated model; the figures on the old card are not those of the new model."""
     update = {
         "calibration": card.calibration.then(as_settings(trial.calibration)),
@@ -105,8 +108,12 @@ def _calibrated_card(card: Card, trial: CalibrationTrial, record: CalibrationRec
     return card.model_copy(update=update)
 
 
-def save_with_card(model: Path, out: Path, card: Card) -> None:
+def save_with_card(model: Path, out: Path, card: Card | ExternalContract) -> None:
     """Write the weights of a saved model into another folder with another card, the card last."""
-    with atomic_write(out / WEIGHTS) as part:
-        shutil.copyfile(model / WEIGHTS, part)
-    write_json(out / CARD, card.model_dump(mode="json"))
+    weights = weights_file(model)
+    with atomic_write(out / weights.name) as part:
+        shutil.copyfile(weights, part)
+    if isinstance(card, ExternalContract):
+        card.write(out)
+    else:
+        write_json(out / CARD, card.model_dump(mode="json"))

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ictal.core.labels import VOTE_COLUMNS
+from ictal.core.labels import VOTE_COLUMNS, unknown_patterns, votes_for_known
 from ictal.core.predictions import ID_COLUMNS, PROBABILITY_COLUMNS, Predictions
 from ictal.core.progress import Progress, silent
 from ictal.data import WindowArray
@@ -79,7 +79,10 @@ def labelled_windows(
 def predict_windows(model: Model, array: WindowArray, name: str, progress: Progress) -> Predictions:
     """Return the predictions of a model for all windows."""
     frame = array.labels[[*ID_COLUMNS, *VOTE_COLUMNS]].copy()
-    frame["split"], frame["fold"], frame["arm"], frame["seed"] = "test", 0, model.card.arm, model.card.seed
+    if unknown := unknown_patterns(model.patterns):
+        warnings.warn(f"{unknown[0]}; votes for these patterns count as other, too", stacklevel=3)
+        frame[[*VOTE_COLUMNS]] = votes_for_known(frame[[*VOTE_COLUMNS]], model.patterns)
+    frame["split"], frame["fold"], frame["arm"], frame["seed"] = "test", 0, model.title, model.card.seed
     probabilities = []
     for begin in range(0, len(array), BATCH):
         rows = slice(begin, begin + BATCH)

@@ -15,7 +15,7 @@ from ictal.experiments.network_calibration import calibrate, check_calibration
 from ictal.experiments.run_manifest import new_manifest
 from ictal.models.arm_network import ArmNetwork, MeanOfArms, averaged
 from ictal.models.arms import ARMS, find_arm, members, networks_of, refuse_weighted, trained_arms
-from ictal.models.checkpoint import Card, Model, Origin, load_model, save_model
+from ictal.models.checkpoint import Card, Origin, load_model, save_model
 from ictal.models.hub import find_model
 from ictal.recipes import Recipe, load_recipe
 from ictal.recipes.loading import MODEL_KEYS, recipe_of_model
@@ -118,14 +118,14 @@ class _Plan:
         The arms whose networks are trained.
     recipe
         How networks are trained.
-    model, origin
-        The model to begin with and its entry in cards, or None.
+    begin, origin
+        The network to begin with and the entry of its model in cards, or None.
     """
 
     arm: str
     parts: tuple[str, ...]
     recipe: Recipe
-    model: Model | None = None
+    begin: ArmNetwork | MeanOfArms | None = None
     origin: Origin | None = None
 
     @property
@@ -139,8 +139,7 @@ class _Plan:
 
     def initial_weights(self, network: "_Network", setup: RunSetup) -> InitialWeights:
         """Return the weights with which a network begins: those of the model, or of branches trained before."""
-        if self.model:
-            whole = self.model.network
+        if whole := self.begin:
             own = whole.networks[network.name] if isinstance(whole, MeanOfArms) else whole
             assert isinstance(own, ArmNetwork)
             return InitialWeights(own)
@@ -172,7 +171,7 @@ def _plan_from_model(arm: str | None, recipe: Recipe, settings: TrainSettings) -
     """Plan a training that begins with a saved model, which determines arm and networks."""
     assert settings.begin_with
     model, name = load_model(settings.begin_with), str(settings.begin_with)
-    own = model.card.arm
+    begin, own = model.own, model.card.arm
     if arm is not None and find_arm(arm).name != find_arm(own).name:
         raise RecipeError(f"training starts from the model '{name}', whose arm is '{own}', not '{arm}'")
     known = {key: getattr(model.card, key) for key in MODEL_KEYS}
@@ -185,7 +184,7 @@ def _plan_from_model(arm: str | None, recipe: Recipe, settings: TrainSettings) -
             f"other weights; fit it to your data alone with --arm {own} and without --from"
         )
     origin = Origin(name=find_model(settings.begin_with).resolve().name, weights_sha256=model.card.weights_sha256)
-    return _Plan(own, parts, recipe, model, origin)
+    return _Plan(own, parts, recipe, begin, origin)
 
 
 def _place(setup: RunSetup, network: str) -> Path:

@@ -12,7 +12,6 @@ from ictal.errors import TableError, listed
 from ictal.explanations.explanation import Explanation, explain
 from ictal.explanations.log_probabilities import MethodName
 from ictal.models.checkpoint import device, load_model
-from ictal.models.input_needs import needs_of
 from ictal.preprocessing.channel_mapping import lost_derivations
 from ictal.preprocessing.input_needs import Needs
 from ictal.preprocessing.model_windows import ModelWindow, model_windows
@@ -49,7 +48,7 @@ def explain_window(
     loaded = load_model(model)
     loaded.network.to(device(recipe.trainer.accelerator))
     settings, trained_on = loaded.card.standardise, loaded.card.data
-    needs = replace(needs_of(loaded.network), interpolate=recipe.data.interpolate)
+    needs = replace(loaded.needs, interpolate=recipe.data.interpolate)
     dataset = open_dataset(data, recipe.data, needs=needs, short=settings.short)
     if data.startswith("sim") and trained_on.startswith("sim") and dataset.name != trained_on:
         warnings.warn(

@@ -12,7 +12,7 @@ from torch import nn
 from ictal.core.labels import PATTERNS
 from ictal.core.montage import Derivation
 from ictal.core.recording import Signal
-from ictal.errors import UnknownNameError
+from ictal.errors import ModelError, UnknownNameError
 from ictal.explanations.gradcam import Gradcam, gradcam, image_networks_of
 from ictal.explanations.integrated_gradients import IntegratedGradients, integrate_gradients
 from ictal.explanations.log_probabilities import (
@@ -25,6 +25,7 @@ from ictal.explanations.log_probabilities import (
 )
 from ictal.explanations.occlusion import Occlusion, occlude
 from ictal.models.checkpoint import Model, load_model
+from ictal.models.external_network import ExternalNetwork
 
 
 @dataclass(frozen=True)
@@ -111,13 +112,24 @@ def explain(
     if unknown := [name for name in methods or () if name not in METHOD_NAMES]:
         raise UnknownNameError("method", unknown[0], METHOD_NAMES)
     loaded = load_model(model) if isinstance(model, str | Path) else model
-    network, arm = (loaded.network, loaded.card.arm) if isinstance(loaded, Model) else (loaded, "")
-    if methods is None:
-        methods = METHOD_NAMES if len(image_networks_of(network)) == 1 else ("occlusion", "gradients")
+    network, arm = (loaded.network, loaded.title) if isinstance(loaded, Model) else (loaded, "")
+    methods = _methods_of(network) if methods is None else methods
+    if isinstance(network, ExternalNetwork) and {*methods} != {"occlusion"}:
+        raise ModelError(
+            f"{network.model.name}: is an external model, whose gradients are not known; allowed is the method "
+            "'occlusion'"
+        )
     probabilities = np.exp(log_probabilities(network, iter([checked_window(window)]), 1)[0])
     pattern = pattern or PATTERNS[int(probabilities.argmax())]
     parts: dict[str, Any] = {name: _EXPLAIN[name](network, window, pattern) for name in methods}
     return Explanation(pattern, probabilities, window, arm=arm, **parts)
+
+
+def _methods_of(network: nn.Module) -> Sequence[MethodName]:
+    """Return the methods that apply to a network."""
+    if isinstance(network, ExternalNetwork):
+        return ("occlusion",)
+    return METHOD_NAMES if len(image_networks_of(network)) == 1 else ("occlusion", "gradients")
 
 
 _EXPLAIN: dict[MethodName, Callable[[nn.Module, Signal, str], Any]] = {

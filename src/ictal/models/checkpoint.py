@@ -22,11 +22,17 @@ from ictal.models.arm_network import ArmNetwork, MeanOfArms
 from ictal.models.arms import Seeds
 from ictal.models.build import build
 from ictal.models.calibration import NO_CALIBRATION, CalibrationSettings
-from ictal.models.hub import CARD, WEIGHTS, ModelSummary, read_card
-from ictal.models.input_needs import derivations_seen, seconds_seen
+from ictal.models.external import open_external
+from ictal.models.external_contract import ExternalContract
+from ictal.models.external_network import ExternalNetwork
+from ictal.models.hub import CARD, WEIGHTS, ModelSummary, find_model, is_external, read_card
+from ictal.models.input_needs import derivations_seen, needs_of, seconds_seen
 from ictal.models.model_settings import ModelSettings
 from ictal.models.output import ModelOutput
+from ictal.preprocessing.input_needs import Needs
 from ictal.preprocessing.settings import StandardiseSettings
+
+AnyNetwork = ArmNetwork | MeanOfArms | ExternalNetwork
 
 
 class Origin(Settings):
@@ -43,6 +49,8 @@ class Card(ModelSummary):
 
     Attributes
     ----------
+    arm
+        Name of the arm.
     models
         The settings of the arm's views and networks.
     calibration
@@ -68,6 +76,7 @@ class Card(ModelSummary):
 
     model_config = ConfigDict(extra="forbid")
 
+    arm: str
     models: ModelSettings
     calibration: CalibrationSettings = NO_CALIBRATION
     standardise: StandardiseSettings
@@ -103,10 +112,43 @@ def device(accelerator: str = "auto") -> torch.device:
 
 @dataclass(frozen=True)
 class Model:
-    """A trained network with its card."""
+    """A trained network with its card, or an external one with its contract."""
 
-    network: ArmNetwork | MeanOfArms
-    card: Card
+    network: AnyNetwork
+    card: Card | ExternalContract
+
+    @property
+    def own(self) -> ArmNetwork | MeanOfArms:
+        """The network, if ictal trained it.
+
+        Raises
+        ------
+        ModelError
+            If the model is external: its weights cannot be changed, and its layers are unknown.
+        """
+        if isinstance(self.network, ExternalNetwork):
+            raise ModelError(
+                f"{self.title}: is an external model: only ictal's own networks can be trained further, exported, or "
+                "asked for features and gradients"
+            )
+        return self.network
+
+    @property
+    def needs(self) -> Needs:
+        """What a recording must have."""
+        if isinstance(self.network, ExternalNetwork):
+            return self.network.model.input.needs
+        return needs_of(self.own)
+
+    @property
+    def patterns(self) -> tuple[str, ...]:
+        """The patterns that it knows; see `ictal.models.external_contract.OutputSettings`."""
+        return self.card.output.known if isinstance(self.card, ExternalContract) else PATTERNS
+
+    @property
+    def title(self) -> str:
+        """Its name in tables of predictions: that of its arm, or of an external model."""
+        return self.network.model.name if isinstance(self.network, ExternalNetwork) else self.card.arm
 
     def predict(
         self,
@@ -125,7 +167,7 @@ class Model:
 
 
 def predict(
-    network: ArmNetwork | MeanOfArms,
+    network: AnyNetwork,
     signals: npt.NDArray[np.float32],
     rows: npt.NDArray[np.int64],
     batch_size: int = 32,
@@ -136,7 +178,7 @@ def predict(
         contexts = None
     elif contexts is None:
         raise ModelError("this model needs the ten minutes around each window, and no contexts were given")
-    device = next(network.parameters()).device
+    device = next((one.device for one in network.parameters()), torch.device("cpu"))
     training = network.training
     network.eval()
     probabilities, concentrations = [], []
@@ -187,7 +229,7 @@ def load_model(path: str | Path) -> Model:
     Parameters
     ----------
     path
-        A folder with `model.safetensors` and `card.json`, or the name of a model: see `ictal.models.hub.find_model`.
+        The folder of a model, or its name: see `ictal.models.hub.find_model`.
 
     Raises
     ------
@@ -197,7 +239,11 @@ def load_model(path: str | Path) -> Model:
         If a file is missing or a link out of the folder, the hash is wrong, the weights are not tensors (nothing in a
         model's folder is ever unpickled), or a tensor is missing, extra, or of another shape or type.
     """
-    folder, card = read_card(path, Card)
+    found = find_model(path)
+    if is_external(found):
+        external = open_external(found)
+        return Model(ExternalNetwork(external), external.contract)
+    folder, card = read_card(found, Card)
     _check_contract(card, folder)
     content = (folder / WEIGHTS).read_bytes()  # read once: what is loaded is what was checked
     if hashlib.sha256(content).hexdigest() != card.weights_sha256:

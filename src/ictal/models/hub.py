@@ -1,21 +1,27 @@
 """Find saved models by name, and read their cards, without torch."""
 
+import json
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
+import yaml
 from platformdirs import user_data_path
 from pydantic import ConfigDict, Field, ValidationError
 
 from ictal.core.settings import Settings
-from ictal.errors import ModelError, UnknownNameError, listed
+from ictal.errors import ModelError, UnknownNameError, listed, reason
 from ictal.models.calibration_record import CalibrationRecord
 
 CARD = "card.json"
 CARD_TEXT = "CARD.md"
 WEIGHTS = "model.safetensors"
+CONTRACT = "contract.yaml"
+PROGRAMS = ("model.onnx", "model.pt2", "model.pt")
+"""Files of an external model, one of which its folder has beside `CONTRACT`: a graph in ONNX, a program of
+`torch.export`, or one of TorchScript."""
 SHIPPED = Path(__file__).parent / "weights"
 """Models that ship with the package, a folder each."""
 MEGABYTE = 1_000_000
@@ -28,7 +34,7 @@ class ModelSummary(Settings):
     Attributes
     ----------
     arm
-        Name of the network.
+        Name of the network, or 'external'.
     data
         What it was trained on.
     summary
@@ -49,7 +55,7 @@ class ModelSummary(Settings):
 
     model_config = ConfigDict(extra="ignore")
 
-    arm: str
+    arm: str = "external"
     data: str
     summary: str = ""
     n_parameters: int | None = None
@@ -72,9 +78,9 @@ class NamedModel:
     name
         That of its folder.
     folder
-        Holds `model.safetensors`, `card.json` and perhaps `CARD.md`.
+        Holds a card, weights and perhaps `CARD.md`, see `check_files`.
     card
-        The part of `card.json` that people read.
+        The part of the card that people read.
     """
 
     name: str
@@ -89,11 +95,11 @@ class NamedModel:
     @property
     def megabytes(self) -> float:
         """Size of the weights in MB (millions of bytes)."""
-        return (self.folder / WEIGHTS).stat().st_size / MEGABYTE
+        return weights_file(self.folder).stat().st_size / MEGABYTE
 
     @property
     def text(self) -> str:
-        """The card as text: `CARD.md`, or else the content of `card.json`."""
+        """The card as text: `CARD.md`, or else the content of the card."""
         written = self.folder / CARD_TEXT
         return written.read_text(encoding="utf-8") if written.is_file() else card_in_words(self.name, self.card)
 
@@ -167,31 +173,70 @@ def read_card(name: str | Path, kind: type[AnyCard]) -> tuple[Path, AnyCard]:
     """
     folder = find_model(name)
     check_files(folder)
+    path = card_file(folder)
     try:
-        return folder, kind.model_validate_json((folder / CARD).read_bytes())
+        text = path.read_text(encoding="utf-8")
+        content = json.loads(text) if path.name == CARD else yaml.safe_load(text)
+    except (OSError, ValueError, yaml.YAMLError) as error:
+        raise ModelError(f"{path}: is not the card of a model: {reason(error)}") from error
+    try:
+        return folder, kind.model_validate(content)
     except ValidationError as error:
         found = [f"{'.'.join(map(str, one['loc'])) or 'the file'}: {one['msg']}" for one in error.errors()]
-        raise ModelError(f"{folder / CARD}: is not the card of a model: {listed(found, 3)}") from error
+        found = [line.replace("Value error, ", "") for line in found]
+        raise ModelError(f"{path}: is not the card of a model: {listed(found, 6)}") from error
+
+
+def is_external(folder: Path) -> bool:
+    """Return whether the model in a folder comes from elsewhere: it has a contract, and no card."""
+    return (folder / CONTRACT).is_file() and not (folder / CARD).is_file()
+
+
+def card_file(folder: Path) -> Path:
+    """Return the card of a model, which for an external model is its contract."""
+    return folder / (CONTRACT if is_external(folder) else CARD)
+
+
+def weights_file(folder: Path) -> Path:
+    """Return the file with the weights of a model.
+
+    Raises
+    ------
+    ModelError
+        If an external model has none, or several.
+    """
+    if not is_external(folder):
+        return folder / WEIGHTS
+    found = [folder / name for name in PROGRAMS if (folder / name).is_file()]
+    if len(found) != 1:
+        here = listed(path.name for path in found) or "none of them"
+        raise ModelError(f"{folder}: a folder with {CONTRACT} needs one of {', '.join(PROGRAMS)}; it has {here}")
+    return found[0]
 
 
 def check_files(folder: Path) -> None:
     """Refuse a folder that is not a saved model: a file is missing, or is a link out of the folder.
 
-    A model may come from anyone: a link could show one of the reader's own files as the model's card.
+    A model is `card.json` with `model.safetensors`; or, if it comes from elsewhere, `contract.yaml` with one of
+    `PROGRAMS`. It may come from anyone: a link could show one of the reader's own files as the model's card.
 
     Raises
     ------
     ModelError
         Names the file.
     """
-    missing = [file for file in (CARD, WEIGHTS) if not (folder / file).is_file()]
+    needed = [card_file(folder), weights_file(folder)]
+    missing = [file.name for file in needed if not file.is_file()]
     if missing:
-        raise ModelError(f"{folder}: is not a saved model: {listed(missing)} missing; see 'ictal train --help'")
-    for file in (CARD, WEIGHTS, CARD_TEXT):
-        target = (folder / file).resolve()
+        raise ModelError(
+            f"{folder}: is not a saved model: {listed(missing)} missing; see 'ictal train --help' and "
+            "'ictal models add --help'"
+        )
+    for file in (*needed, folder / CARD_TEXT):
+        target = file.resolve()
         if not target.is_relative_to(folder.resolve()):
             raise ModelError(
-                f"{folder / file}: is a link out of the model's folder, to {target}; models are not read through "
+                f"{file}: is a link out of the model's folder, to {target}; models are not read through "
                 "links. If you trust it, copy the file into the folder"
             )
 
@@ -210,7 +255,7 @@ def find_model(name: str | Path) -> Path:
         If two models have the name.
     """
     path = Path(name)
-    if (path / CARD).is_file():
+    if card_file(path).is_file():
         return path
     shipped, own = _folders(SHIPPED), _folders(models_folder())
     found = [folders[str(name)] for folders in (shipped, own) if str(name) in folders]
@@ -224,7 +269,7 @@ def find_model(name: str | Path) -> Path:
     if path.is_dir():
         return path  # opening it reports what it lacks
     known = [*shipped, *(f"{one} (yours)" for one in own)]
-    raise UnknownNameError("model", name, [*known, "the folder of any model that 'ictal train' made"])
+    raise UnknownNameError("model", name, [*known, "the folder of any model"])
 
 
 def card_in_words(name: str, card: ModelSummary) -> str:
@@ -243,4 +288,5 @@ def card_in_words(name: str, card: ModelSummary) -> str:
 
 def _folders(place: Path) -> dict[str, Path]:
     """Return the models in a folder, by name."""
-    return {card.parent.name: card.parent for card in sorted(place.glob(f"*/{CARD}"))}
+    visible = (folder for folder in sorted(place.glob("*/")) if not folder.name.startswith("."))
+    return {folder.name: folder for folder in visible if card_file(folder).is_file()}

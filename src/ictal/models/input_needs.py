@@ -3,14 +3,14 @@
 from collections.abc import Sequence
 from typing import cast
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 
-from ictal.core.montage import CHAINS, CHANNELS, N_CHANNELS, Derivation, derivations_of
+from ictal.core.montage import CHAINS, N_CHANNELS, Derivation, derivations_of
 from ictal.core.windows import WINDOW_S
 from ictal.models.arm_network import ArmNetwork, MeanOfArms, parts_of
 from ictal.models.build import build_trained
+from ictal.models.external_input import derivations_in
 from ictal.models.model_settings import ModelSettings
 from ictal.preprocessing.input_needs import Needs, needs_of_all
 from ictal.views.middle import MiddleSettings
@@ -28,16 +28,10 @@ def needs_of_arms(arms: Sequence[str], settings: ModelSettings) -> Needs:
 
 
 def derivations_seen(network: ArmNetwork | MeanOfArms) -> list[Derivation]:
-    """Return derivations from which a network's input can be computed.
-
-    Each row of a view's matrix is a sum of voltages between its first electrode and the others. Contexts are computed
-    from the four chains.
-    """
+    """Return derivations from which a network's input can be computed; contexts are computed from the four chains."""
     found: dict[Derivation, None] = dict.fromkeys(derivations_of(CHAINS) if network.sees_context else ())
     for view in filter(_is_view, network.modules()):
-        for row in cast(Tensor, view.matrix).cpu().numpy():
-            first, *others = (CHANNELS[index] for index in np.flatnonzero(row))
-            found |= dict.fromkeys(Derivation(first, other) for other in others)
+        found |= dict.fromkeys(derivations_in(cast(Tensor, view.matrix).cpu().numpy()) or ())
     return list(found)
 
 

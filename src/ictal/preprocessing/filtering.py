@@ -32,6 +32,8 @@ PHASES = 128
 new rate, -82 dB, and 100 times less at 20 Hz: the filter itself passes -54 dB."""
 ZEROS, BETA = 10, 5.0
 """Zeros of the sinc on each side, and the Kaiser window's parameter: those of `scipy.signal.resample_poly`."""
+NOTCH_Q, NOTCH_PAD_S = 30.0, 5
+"""Frequency of a notch filter divided by its width, and seconds by which a signal is extended at each end for it."""
 FILTERED_AT_ONCE = 2**16
 """Samples that are filtered together: half a megabyte in float64, which fits into the CPU cache. Fewer rows at once
 are slow if they are short, more if they are long."""
@@ -224,9 +226,21 @@ def _of_any_rate(rate_hz: float) -> Resampler:
 
 def band_pass(signal: Signal, band_hz: tuple[float, float], order: int) -> Signal:
     """Filter [channel, time] at 200 Hz with a Butterworth band-pass, forward and backward, in float64."""
+    return _forward_and_backward(signal, _sections(band_hz, order), filter_pad(band_hz))
+
+
+def notch(signal: Signal, notch_hz: float) -> Signal:
+    """Remove one frequency from [channel, time] at 200 Hz, forward and backward, in float64."""
     from scipy import signal as sp  # takes half a second, which 'ictal info' does not need
 
-    sections, pad = _sections(band_hz, order), min(signal.shape[1] - 1, filter_pad(band_hz))
+    sections = sp.tf2sos(*sp.iirnotch(notch_hz, NOTCH_Q, fs=RATE_HZ))
+    return _forward_and_backward(signal, sections, NOTCH_PAD_S * RATE_HZ)
+
+
+def _forward_and_backward(signal: Signal, sections: npt.NDArray[np.float64], pad: int) -> Signal:
+    from scipy import signal as sp  # see `notch`
+
+    pad = min(signal.shape[1] - 1, pad)
     n_rows = max(1, FILTERED_AT_ONCE // (signal.shape[1] + 2 * pad))
     output = np.empty_like(signal)
     for first in range(0, len(signal), n_rows):
@@ -242,6 +256,6 @@ def filter_pad(band_hz: tuple[float, float]) -> int:
 
 @lru_cache(maxsize=8)
 def _sections(band_hz: tuple[float, float], order: int) -> npt.NDArray[np.float64]:
-    from scipy import signal as sp  # see `band_pass`
+    from scipy import signal as sp  # see `notch`
 
     return np.asarray(sp.butter(order, band_hz, "bandpass", fs=RATE_HZ, output="sos"))

@@ -13,7 +13,16 @@ from ictal.core.recording import FileRun, Recording, Signal
 from ictal.core.windows import RATE_HZ, WINDOW_S
 from ictal.errors import ReadError
 from ictal.preprocessing.channel_graph import ChannelMapping
-from ictal.preprocessing.filtering import FADE_S, Resampler, at_limits, band_pass, fill_missing, flat_runs, resampler
+from ictal.preprocessing.filtering import (
+    FADE_S,
+    Resampler,
+    at_limits,
+    band_pass,
+    fill_missing,
+    flat_runs,
+    notch,
+    resampler,
+)
 from ictal.preprocessing.masking import mask_electrodes
 from ictal.preprocessing.settings import FLAT_S, MARGIN_S, MIN_RATE_HZ, Fill, Marks, StandardiseSettings
 
@@ -200,6 +209,8 @@ def filtered(
     output = recording.signal.copy()
     if settings.band_hz:
         output = band_pass(output, settings.band_hz, settings.order)
+    if settings.notch_hz:
+        output = notch(output, settings.notch_hz)
     output, masked = mask_electrodes(output, recording.missing, first, mapping, settings.max_masked)
     return Standardised(output, recording.missing, masked)
 

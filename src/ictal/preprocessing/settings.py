@@ -29,6 +29,8 @@ class StandardiseSettings(Settings):
         Edges of the band-pass in Hz (at -6 dB, since the filter runs forward and backward), or None.
     order
         Order of the Butterworth filter of one direction.
+    notch_hz
+        Frequency of a notch filter against mains interference, or None.
     fill
         What replaces missing samples before filtering: 'linear' interpolation in time (if more than 20 s are missing,
         10 s of falling to zero and 10 s of rising from it), the channel's 'mean' in each 50 s, or 'zero'.
@@ -43,6 +45,7 @@ class StandardiseSettings(Settings):
 
     band_hz: tuple[float, float] | None = (0.1, 20.0)
     order: int = Field(4, ge=1, le=10)
+    notch_hz: float | None = Field(None, ge=10, lt=RATE_HZ / 2)
     fill: Fill = "linear"
     max_missing: float = Field(0.5, ge=0, le=1)
     max_masked: int = Field(4, ge=0)

@@ -36,6 +36,11 @@ class Day:
         return self.scores.frame
 
     @property
+    def patterns(self) -> tuple[str, ...]:
+        """The patterns that form events and that the model knows."""
+        return self.scores.event_patterns
+
+    @property
     def span_s(self) -> float:
         """Length of the time axis; never zero."""
         return max(self.scores.recording.span_s, 1.0)

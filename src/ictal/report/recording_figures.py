@@ -15,7 +15,7 @@ from matplotlib.patches import Patch
 
 from ictal.core.labels import PATTERN_TITLES, PATTERNS
 from ictal.core.montage import Derivation
-from ictal.core.predictions import PROBABILITY_COLUMNS
+from ictal.core.predictions import ALWAYS_KNOWN, PROBABILITY_COLUMNS
 from ictal.core.recording import Signal
 from ictal.report.clock import HOUR_S, MINUTE_S, counted, duration_in_words, interval_in_words
 from ictal.report.colours import PATTERN_COLOURS
@@ -24,7 +24,7 @@ from ictal.report.drawing import FAINT, INK, STYLE
 from ictal.report.score_columns import Floats, column_means, spectra
 from ictal.report.traces import draw_traces, row_scale
 from ictal.scoring.burden import burden
-from ictal.scoring.events import EVENT_PATTERNS, EventSettings
+from ictal.scoring.events import EventSettings
 from ictal.scoring.quality import FLAWS, N_ELECTRODES, SPECTRUM_HZ
 from ictal.scoring.scores import Scores
 
@@ -74,12 +74,12 @@ def scores_figure(scores: Scores, settings: EventSettings | None = None) -> Figu
             axes.set_title(title.format(every=interval_in_words(every)), fontsize=8.5, loc="left", pad=3)
             draw(axes, day)
             _finish(axes, day, last=axes is panels[-1])
-        _legend(figure, 1 - 0.16 / inches)
+        _legend(figure, day, 1 - 0.16 / inches)
     return figure
 
 
-def _legend(figure: Figure, height: float) -> None:
-    handles = [Patch(color=PATTERN_COLOURS[name], label=PATTERN_TITLES[name]) for name in PATTERNS]
+def _legend(figure: Figure, day: Day, height: float) -> None:
+    handles = [Patch(color=PATTERN_COLOURS[name], label=PATTERN_TITLES[name]) for name in (*day.patterns, "other")]
     handles += [Patch(**BLANK, label="not scored"), Patch(color=GAP, label="gap in the recording")]
     at = ((LEFT + RIGHT) / 2, height)
     figure.legend(
@@ -115,8 +115,8 @@ def _true_ranges(flags: npt.NDArray[np.bool_]) -> list[tuple[int, int]]:
 
 
 def _draw_events(axes: Axes, day: Day) -> None:
-    _ground(axes, day, day.column(PROBABILITY_COLUMNS[0])[:, 0])
-    for row, pattern in enumerate(EVENT_PATTERNS):
+    _ground(axes, day, day.column(ALWAYS_KNOWN)[:, 0])
+    for row, pattern in enumerate(day.patterns):
         events = day.events_of(pattern)
         bars = [(event.start_s, event.duration_s) for event in events]
         colour = PATTERN_COLOURS[pattern]
@@ -124,12 +124,12 @@ def _draw_events(axes: Axes, day: Day) -> None:
         total = duration_in_words(sum(event.duration_s for event in events))
         words = f"{counted(len(events), 'event')}, {total}" if events else "none"
         axes.text(1.008, row, words, transform=axes.get_yaxis_transform(), fontsize=7, va="center")
-    axes.set_ylim(len(EVENT_PATTERNS) - 0.4, -0.6)
-    axes.set_yticks(range(len(EVENT_PATTERNS)), [PATTERN_TITLES[pattern] for pattern in EVENT_PATTERNS])
+    axes.set_ylim(len(day.patterns) - 0.4, -0.6)
+    axes.set_yticks(range(len(day.patterns)), [PATTERN_TITLES[pattern] for pattern in day.patterns])
 
 
 def _draw_probabilities(axes: Axes, day: Day) -> None:
-    values = day.column(*PROBABILITY_COLUMNS)
+    values = np.nan_to_num(day.column(*PROBABILITY_COLUMNS))
     colours = [PATTERN_COLOURS[pattern] for pattern in PATTERNS]
     stacks = axes.stackplot(day.middles, values.T, colors=colours, lw=0, step="mid", antialiased=False)
     for stack in stacks:
@@ -200,15 +200,15 @@ def semilog_inverse(height: Any) -> Any:
 def _draw_burden(axes: Axes, day: Day) -> None:
     seconds = burden_every(day.span_s)
     table = burden(day.frame, day.events, f"{seconds:g}s")
-    _ground(axes, day, day.column(PROBABILITY_COLUMNS[0])[:, 0])
-    width = seconds * 0.84 / len(EVENT_PATTERNS)
-    for number, pattern in enumerate(EVENT_PATTERNS):
+    _ground(axes, day, day.column(ALWAYS_KNOWN)[:, 0])
+    width = seconds * 0.84 / len(day.patterns)
+    for number, pattern in enumerate(day.patterns):
         rows = table[table["pattern"] == pattern]
         lefts = rows["start_s"] + seconds * 0.08 + number * width
         axes.bar(lefts, rows["burden"].fillna(0), width * 0.9, align="edge", color=PATTERN_COLOURS[pattern], zorder=3)
     for edge in np.arange(seconds, day.span_s, seconds):
         axes.axvline(edge, color=FAINT, lw=0.5, ls=":", zorder=2)
-    highest = table.loc[table["pattern"].isin(EVENT_PATTERNS), "burden"].max()
+    highest = table["burden"].max()
     _percent(axes, next((top for top in (0.1, 0.2, 0.5) if highest <= top), 1.0))
 
 
@@ -266,7 +266,7 @@ def window_figure(
     samples
         [20, time], `CHANNELS` at 200 Hz, µV; NaN where nothing was recorded.
     probabilities
-        In the order of `PATTERNS`.
+        In the order of `PATTERNS`; NaN for those that the model does not know.
     axis
         Label of the time axis.
     lost, interpolated
@@ -285,9 +285,10 @@ def window_figure(
 
 
 def _draw_bars(axes: Axes, probabilities: Sequence[float]) -> None:
-    axes.barh(range(len(PATTERNS)), probabilities, color=list(PATTERN_COLOURS.values()), height=0.7)
+    axes.barh(range(len(PATTERNS)), np.nan_to_num(probabilities), color=list(PATTERN_COLOURS.values()), height=0.7)
     for row, value in enumerate(probabilities):
-        axes.text(value + 0.03, row, f"{value:.2f}", va="center", fontsize=7.5)
+        text = "not known" if np.isnan(value) else f"{value:.2f}"
+        axes.text(np.nan_to_num(value) + 0.03, row, text, va="center", fontsize=7.5)
     axes.set_yticks(range(len(PATTERNS)), [PATTERN_TITLES[name] for name in PATTERNS], fontsize=8)
     axes.set(xlim=(0, 1.2), xticks=[], ylim=(len(PATTERNS) - 0.5, -0.5))
     axes.spines["bottom"].set_visible(False)

@@ -24,7 +24,7 @@ from ictal.report.recording_figures import scores_figure, window_figure
 from ictal.report.recording_words import coverage_in_words, findings_in_words, percent
 from ictal.report.score_columns import own_times
 from ictal.scoring.burden import burden
-from ictal.scoring.events import EVENT_PATTERNS, EventSettings
+from ictal.scoring.events import EventSettings
 from ictal.scoring.quality import FLAWS
 from ictal.scoring.scores import Scores
 
@@ -88,7 +88,7 @@ def render_recording(
         manifest=json.dumps(scores.manifest, indent=2, ensure_ascii=False, default=str),
         clock=day.clock,
         duration=duration_in_words,
-        patterns=EVENT_PATTERNS,
+        patterns=day.patterns,
         titles=PATTERN_TITLES,
         colours=PATTERN_COLOURS,
         flaws=FLAWS,
@@ -139,7 +139,7 @@ def _windows(day: Day, signals_of: SignalsOf, top: int, lost: Collection[Derivat
     """Draw the top windows of each pattern that has events or is likely somewhere."""
     rows = {
         pattern: top_windows(day.frame, pattern, top)
-        for pattern in EVENT_PATTERNS
+        for pattern in day.patterns
         if day.events_of(pattern) or day.frame[f"{pattern}_probability"].max() >= HIGH
     }
     numbers = sorted({number for chosen in rows.values() for number in chosen})

@@ -3,12 +3,11 @@
 import pandas as pd
 
 from ictal.core.labels import PATTERN_TITLES
-from ictal.core.predictions import PROBABILITY_COLUMNS
+from ictal.core.predictions import ALWAYS_KNOWN
 from ictal.report.clock import HOUR_S, counted, duration_in_words
 from ictal.report.day import Day
 from ictal.report.score_columns import own_times
 from ictal.scoring.burden import burden
-from ictal.scoring.events import EVENT_PATTERNS
 from ictal.scoring.quality import N_ELECTRODES, SPOILING
 
 TRUSTED = 0.5
@@ -17,13 +16,13 @@ TRUSTED = 0.5
 
 def findings_in_words(day: Day) -> list[str]:
     """Describe the events of each pattern in a sentence: their number, durations and busiest hour."""
-    sentences = [_finding(day, pattern) for pattern in EVENT_PATTERNS if day.events_of(pattern)]
+    sentences = [_finding(day, pattern) for pattern in day.patterns if day.events_of(pattern)]
     absent = [
         PATTERN_TITLES[pattern].replace("Seizure", "seizure")
-        for pattern in EVENT_PATTERNS
+        for pattern in day.patterns
         if not day.events_of(pattern)
     ]
-    if not day.frame[PROBABILITY_COLUMNS[0]].notna().any():
+    if not day.frame[ALWAYS_KNOWN].notna().any():
         return ["Nothing could be scored."]
     if absent:
         sentences.append(f"No events of {_or(absent)}.")
@@ -66,7 +65,7 @@ def _or(names: list[str]) -> str:
 def coverage_in_words(day: Day) -> str:
     """State how much of the recording was scored, and why the rest was not."""
     starts, stops = own_times(day.frame)
-    seconds, scored = stops - starts, day.frame[PROBABILITY_COLUMNS[0]].notna().to_numpy()
+    seconds, scored = stops - starts, day.frame[ALWAYS_KNOWN].notna().to_numpy()
     gaps = [duration_s for _, duration_s in day.scores.recording.gaps]
     lost = {
         f"in {counted(len(gaps), 'gap')}": sum(gaps),

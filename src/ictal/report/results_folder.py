@@ -197,7 +197,7 @@ class ModelInput:
         """Prepare a recording as the manifest of its scores says."""
         chosen = scores.manifest["settings"]
         settings = StandardiseSettings.model_validate(chosen["standardise"])
-        derivations = [derivation(name) for name in scores.manifest["model"]["derivations"]]
+        derivations = [derivation(name) for name in scores.manifest["model"]["derivations"]] or None
         mapping = map_channels(recording, derivations, int(chosen["interpolate"]))
         return cls(recorded_runs(recording, mapping, settings.fill), mapping, settings)
 

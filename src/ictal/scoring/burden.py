@@ -83,7 +83,7 @@ def burden(frame: pd.DataFrame, events: Sequence[Span], every: str = "1h") -> pd
 
         - start_s, stop_s: the interval; the last one may end after the recording.
         - scored_s: time of the interval for which there is a prediction, overlapping windows counted once.
-        - event_s: the part of it in events of the pattern.
+        - event_s: the part of it in events of the pattern; NaN if the model does not know the pattern.
         - burden: event_s / scored_s; NaN where nothing was scored.
         - prevalence: the ACNS term for the burden, see `prevalence_word`.
         - mean_probability: mean over the windows whose middle is in the interval, not smoothed; NaN if there is none.
@@ -108,6 +108,8 @@ def burden(frame: pd.DataFrame, events: Sequence[Span], every: str = "1h") -> pd
         on_clock = Cover.of(scored.before(cover.starts), scored.before(cover.stops))
         event_s = np.diff(on_clock.before(clock)).round(DIGITS)
         table = pd.DataFrame({"start_s": edges[:-1], "stop_s": edges[1:], "pattern": pattern, "scored_s": scored_s})
+        if len(rows) and rows[f"{pattern}_probability"].isna().all():
+            event_s = np.full(len(scored_s), np.nan)  # the model does not know the pattern
         share = np.divide(event_s, scored_s, out=np.full(len(scored_s), np.nan), where=scored_s > 0)
         table["event_s"], table["burden"] = event_s, share
         table["prevalence"] = [prevalence_word(value) for value in table["burden"]]

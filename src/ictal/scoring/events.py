@@ -11,7 +11,7 @@ from numpy.lib.stride_tricks import sliding_window_view
 from pydantic import Field, model_validator
 
 from ictal.core.labels import PATTERN_TITLES, PATTERNS
-from ictal.core.predictions import PROBABILITY_COLUMNS, require_columns
+from ictal.core.predictions import ALWAYS_KNOWN, PROBABILITY_COLUMNS, require_columns
 from ictal.core.settings import Settings
 
 EVENT_PATTERNS = tuple(pattern for pattern in PATTERNS if pattern != "other")
@@ -137,7 +137,8 @@ def find_events(
     ----------
     frame
         Scores: a row per window with the columns start_s, stop_s and `PROBABILITY_COLUMNS`, which are empty (NaN)
-        where there is no prediction. Rows may overlap, touch, or be separated by a constant time.
+        where there is no prediction, and throughout for a pattern that the model does not know. Rows may overlap,
+        touch, or be separated by a constant time.
     gaps
         Start and duration of each gap of the recording, in seconds. They matter if rows are further apart than they
         are long, since a gap may then be between two of them.
@@ -168,7 +169,7 @@ def scored_rows(frame: pd.DataFrame, *also: str) -> pd.DataFrame:
     """
     columns = ["start_s", "stop_s", *PROBABILITY_COLUMNS, *also]
     require_columns("scores", frame, columns)
-    given = frame[columns].astype(float).dropna()
+    given = frame[columns].astype(float).dropna(subset=["start_s", "stop_s", ALWAYS_KNOWN, *also])
     return given.sort_values("start_s", kind="stable", ignore_index=True)
 
 

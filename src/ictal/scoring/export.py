@@ -181,11 +181,11 @@ def _contract(path: Path, model: Model, parts: list[Part], hashes: dict[str, str
         arm=model.card.arm,
         weights_sha256=model.card.weights_sha256,
         standardise=model.card.standardise,
-        derivations=tuple(str(one) for one in derivations_seen(model.network)),
-        sees_context=model.network.sees_context,
-        seen_s=seconds_seen(model.network),
+        derivations=tuple(str(one) for one in derivations_seen(model.own)),
+        sees_context=model.own.sees_context,
+        seen_s=seconds_seen(model.own),
         parts=tuple(parts),
-        calibration=model.network.calibration if len(parts) > 1 else NO_CALIBRATION,
+        calibration=model.own.calibration if len(parts) > 1 else NO_CALIBRATION,
         graphs=hashes,
         data=model.card.data,
         warnings=model.card.warnings,
@@ -197,7 +197,7 @@ def _contract(path: Path, model: Model, parts: list[Part], hashes: dict[str, str
 
 def _graphs(model: Model) -> tuple[list[_Graph], list[Part]]:
     """Return the graph of the whole model and those of its parts, and what the parts are."""
-    network = model.network.cpu().eval()
+    network = model.own.cpu().eval()
     windows, contexts = _examples()
     inputs = {"windows": windows, "contexts": contexts} if network.sees_context else {"windows": windows}
     graphs, parts = [_Graph(WHOLE, WholeModel(network), inputs)], []

@@ -1,4 +1,4 @@
-"""The contract of an exported model: its input, its output and its graphs. Read without torch."""
+"""What scoring knows about a model, and the contract of an exported one. Read without torch."""
 
 import hashlib
 import json
@@ -9,12 +9,14 @@ from platformdirs import user_cache_path
 
 from ictal import __version__
 from ictal.core.atomic_files import hash_of
-from ictal.core.montage import Derivation, derivation
+from ictal.core.labels import PATTERNS
+from ictal.core.montage import derivation
 from ictal.core.settings import Settings
 from ictal.core.windows import WINDOW_S
 from ictal.errors import ModelError, require
 from ictal.models.calibration import NO_CALIBRATION, CalibrationSettings
-from ictal.models.hub import CARD, WEIGHTS, ModelSummary, check_files, find_model, is_shipped, read_card
+from ictal.models.external import ExternalModel, open_external
+from ictal.models.hub import CARD, WEIGHTS, ModelSummary, check_files, find_model, is_external, is_shipped, read_card
 from ictal.preprocessing.input_needs import Needs
 from ictal.preprocessing.settings import StandardiseSettings
 
@@ -62,7 +64,7 @@ class Input(Settings):
     standardise
         How recordings become input.
     derivations
-        Voltages that the model's input is computed from.
+        Voltages that the model's input is computed from; empty if it needs all 19 electrodes against a reference.
     seen_s
         Seconds in the middle of a window that it uses.
     """
@@ -73,18 +75,13 @@ class Input(Settings):
     seen_s: float = WINDOW_S
 
     @property
-    def derivations_seen(self) -> list[Derivation]:
-        """The derivations, as objects."""
-        return [derivation(name) for name in self.derivations]
-
-    @property
     def needs(self) -> Needs:
         """What a recording must have."""
-        return Needs(tuple(self.derivations_seen), self.seen_s)
+        return Needs(tuple(map(derivation, self.derivations)) or None, self.seen_s)
 
 
-class Contract(Input):
-    """An exported model: its input, its graphs and its origin.
+class ScoringContract(Input):
+    """A model that an engine has opened: its input, its output and its origin.
 
     Attributes
     ----------
@@ -96,6 +93,26 @@ class Contract(Input):
         Hashes of the cards of earlier releases that differ from this card only in wording: the scores are the same.
     sees_context
         Whether it uses the ten minutes around a window.
+    patterns
+        The patterns that it knows, in the order of `ictal.core.labels.PATTERNS`; what it cannot tell from 'other'
+        counts there.
+    """
+
+    arm: str
+    data: str
+    warnings: tuple[str, ...]
+    weights_sha256: str
+    card: str
+    earlier_cards: tuple[str, ...] = ()
+    sees_context: bool = False
+    patterns: tuple[str, ...] = PATTERNS
+
+
+class Contract(ScoringContract):
+    """An exported model, as `contract.json` describes it.
+
+    Attributes
+    ----------
     parts
         See `Part`.
     calibration
@@ -106,13 +123,6 @@ class Contract(Input):
         Versions that exported it.
     """
 
-    arm: str
-    data: str
-    warnings: tuple[str, ...]
-    weights_sha256: str
-    card: str
-    earlier_cards: tuple[str, ...] = ()
-    sees_context: bool
     parts: tuple[Part, ...]
     calibration: CalibrationSettings = NO_CALIBRATION
     graphs: dict[str, str]
@@ -198,7 +208,10 @@ def read_input(model: str | Path) -> Input:
 
     Old cards do not describe it, and then the network must be built, with torch.
     """
-    found = read_contract(find_model(model))
+    found_model = find_model(model)
+    if is_external(found_model):
+        return external_contract(open_external(found_model))
+    found = read_contract(found_model)
     if found is not None:
         return found[0]
     folder, card = read_card(model, _InputCard)
@@ -210,6 +223,23 @@ def read_input(model: str | Path) -> Input:
         derivations, seen_s = input_of_saved(folder)
     name = folder.resolve().name
     return Input(name=name, standardise=card.standardise, derivations=derivations, seen_s=seen_s)
+
+
+def external_contract(model: ExternalModel) -> ScoringContract:
+    """Return what scoring knows about an external model."""
+    own, needs = model.contract, model.input.needs
+    return ScoringContract(
+        name=model.name,
+        standardise=own.standardise,
+        derivations=tuple(map(str, needs.derivations or ())),
+        seen_s=needs.seen_s,
+        arm=own.arm,
+        data=own.data,
+        warnings=own.warnings,
+        weights_sha256=model.weights_sha256,
+        card=hash_of(own.model_dump(mode="json")),
+        patterns=own.output.known,
+    )
 
 
 def sha256_of(path: Path) -> str:

@@ -22,7 +22,8 @@ import pandas as pd
 from pydantic import Field, field_validator
 
 from ictal import __version__
-from ictal.core.montage import ELECTRODES, derivation
+from ictal.core.labels import PATTERNS, unknown_patterns
+from ictal.core.montage import ELECTRODES
 from ictal.core.predictions import PROBABILITY_COLUMNS
 from ictal.core.progress import Progress, silent
 from ictal.core.recording import Recording
@@ -36,7 +37,7 @@ from ictal.preprocessing.channel_mapping import map_channels
 from ictal.preprocessing.model_windows import contexts_at
 from ictal.preprocessing.runs import RecordedRun, Resampled, check_unit, recorded_runs, sample_of
 from ictal.scoring.engines import ENGINES, Engine, EngineName, WindowBatch, open_engine
-from ictal.scoring.export_contract import Contract
+from ictal.scoring.export_contract import ScoringContract
 from ictal.scoring.quality import FRAME, QualitySettings
 from ictal.scoring.recording_info import too_short
 from ictal.scoring.scored_recording import RecordingInfo
@@ -145,7 +146,7 @@ def score(
     settings = settings.changed(changes)
     opened = as_recording(recording, accept_doubtful=settings.accept_doubtful)
     engine, contract = _engine(model, settings)
-    mapping = map_channels(opened, [derivation(name) for name in contract.derivations], settings.interpolate)
+    mapping = map_channels(opened, contract.needs.derivations, settings.interpolate)
     runs = recorded_runs(opened, mapping, contract.standardise.fill)
     check_unit(sample_of(opened, mapping), opened.name)
     geometry = Geometry(contract.seen_s, contract.standardise.short)
@@ -162,12 +163,13 @@ def score(
             if on_scores:
                 on_scores(parts[-1])
     frame, masked = pd.concat(parts, ignore_index=True), np.concatenate(masks)
-    info = RecordingInfo.of(opened, mapping, _notes(mapping, runs, frame, geometry, masked))
+    notes = [*unknown_patterns(contract.patterns), *_notes(mapping, runs, frame, geometry, masked)]
+    info = RecordingInfo.of(opened, mapping, notes)
     seconds = {"first_scores": round(first_s, 2), "all": round(time.perf_counter() - started, 2)}
     return Scores(frame, info, _manifest(engine, contract, settings, seconds))
 
 
-def _engine(model: str | Path | Engine, settings: ScoreSettings) -> tuple[Engine, Contract]:
+def _engine(model: str | Path | Engine, settings: ScoreSettings) -> tuple[Engine, ScoringContract]:
     """Return an engine, and its contract with or without masking."""
     if isinstance(model, str | Path):
         model = open_engine(find_model(model), settings.engine, settings.threads)
@@ -207,7 +209,7 @@ class Chunk:
         """First sample of the run that is read."""
         return max(0, self.starts[0] + self.geometry.unseen)
 
-    def read(self, contract: Contract) -> tuple[WindowBatch, Resampled, npt.NDArray[np.bool_]]:
+    def read(self, contract: ScoringContract) -> tuple[WindowBatch, Resampled, npt.NDArray[np.bool_]]:
         """Return the windows as an engine takes them, their samples before the band-pass, and what is masked.
 
         The last says which electrodes are masked for a part of what the model sees, [window, electrode].
@@ -267,6 +269,7 @@ def score_chunk(
     rows = describe_windows(plain, chunk.run.mapping, starts, onset_s, chunk.geometry, quality)
     rows["made_up_s"] = chunk.geometry.n_padded(chunk.run) / RATE_HZ
     rows[list(PROBABILITY_COLUMNS)] = np.where((rows["reason"] == "").to_numpy()[:, None], probabilities, np.nan)
+    rows[[f"{name}_probability" for name in PATTERNS if name not in engine.contract.patterns]] = np.nan
     rows["spread"] = spread_of(rows)
     return rows[list(COLUMNS)]
 
@@ -300,7 +303,7 @@ def _notes(
 
 
 def _manifest(
-    engine: Engine, contract: Contract, settings: ScoreSettings, seconds: dict[str, float]
+    engine: Engine, contract: ScoringContract, settings: ScoreSettings, seconds: dict[str, float]
 ) -> dict[str, Any]:
     return {
         "ictal_version": __version__,
@@ -311,6 +314,7 @@ def _manifest(
             "weights_sha256": contract.weights_sha256,
             "derivations": list(contract.derivations),
             "seen_s": contract.seen_s,
+            "patterns": list(contract.patterns),
             "trained_on": contract.data,
         },
         "engine": dict(engine.described),

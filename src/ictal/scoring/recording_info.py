@@ -208,7 +208,7 @@ def _mapped(
     electrodes: tuple[str, ...] = ()
     try:
         electrodes = referential_electrodes(recording)
-        return electrodes, map_channels(recording, model.derivations_seen, interpolate), ""
+        return electrodes, map_channels(recording, model.needs.derivations, interpolate), ""
     except ElectrodeError as error:
         problem = _without_name(error, recording) + _hint(recording, model, interpolate)
     found = (
@@ -237,7 +237,7 @@ def _hint(recording: Recording, model: Input, interpolate: int) -> str:
     """State how many electrodes must be interpolated to make scoring possible; '' if that does not help."""
     for more in range(interpolate + 1, FEW + 1):
         try:
-            map_channels(recording, model.derivations_seen, more)
+            map_channels(recording, model.needs.derivations, more)
         except ElectrodeError:
             continue
         return f"; with --interpolate {more} it can be scored"

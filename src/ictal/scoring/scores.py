@@ -15,7 +15,7 @@ import pyarrow.parquet as pq
 
 from ictal.core.atomic_files import atomic_write
 from ictal.core.labels import PATTERN_TITLES
-from ictal.core.predictions import PROBABILITY_COLUMNS
+from ictal.core.predictions import ALWAYS_KNOWN, PROBABILITY_COLUMNS
 from ictal.errors import TableError, listed, reason
 from ictal.scoring.burden import burden
 from ictal.scoring.event_files import annotation_text, write_annotated_copy, write_events
@@ -51,7 +51,8 @@ def spread_of(frame: pd.DataFrame) -> npt.NDArray[np.float64]:
     pairs of experts who would disagree: a model that is uncertain which pattern a panel names spreads its
     prediction even if the panel is unanimous.
     """
-    return np.asarray(1 - (frame[list(PROBABILITY_COLUMNS)].to_numpy(dtype=np.float64) ** 2).sum(axis=1))
+    squares = (frame[list(PROBABILITY_COLUMNS)].astype(np.float64) ** 2).sum(axis=1)
+    return np.where(frame[ALWAYS_KNOWN].isna(), np.nan, 1 - squares)
 
 
 @dataclass(frozen=True)
@@ -71,6 +72,12 @@ class Scores:
     frame: pd.DataFrame
     recording: RecordingInfo
     manifest: dict[str, Any]
+
+    @property
+    def event_patterns(self) -> tuple[str, ...]:
+        """The patterns that form events and that the model knows."""
+        known = self.manifest.get("model", {}).get("patterns", EVENT_PATTERNS)  # 0.1.0 did not record them
+        return tuple(name for name in EVENT_PATTERNS if name in known)
 
     def events(self, settings: EventSettings | None = None) -> Events:
         """Return the events: intervals in which a pattern is probable."""
@@ -94,7 +101,7 @@ class Scores:
                 f"{sum(own):.0f}",
                 f"{max(own, default=0):.0f}",
             )
-            for pattern in EVENT_PATTERNS
+            for pattern in self.event_patterns
         ]
         columns = ["pattern", "mean probability", "events", "seconds in events", "longest event, s"]
         table = pd.DataFrame(rows, columns=columns).to_html(index=False, border=0)

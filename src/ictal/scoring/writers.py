@@ -8,9 +8,9 @@ from typing import Any
 import pandas as pd
 
 from ictal.core.atomic_files import atomic_write, write_json, writing
-from ictal.core.predictions import PROBABILITY_COLUMNS
+from ictal.core.predictions import ALWAYS_KNOWN
 from ictal.scoring.burden import burden, left_right, longest_events
-from ictal.scoring.events import EVENT_PATTERNS, Event
+from ictal.scoring.events import Event
 from ictal.scoring.quality import FLAWS
 from ictal.scoring.scored_recording import RecordingInfo, stem_of
 from ictal.scoring.scores import SPECTRUM_COLUMNS, Scores
@@ -95,12 +95,12 @@ def _patterns(scores: Scores, events: Sequence[Event]) -> dict[str, Any]:
             "longest": _event(scores.recording, longest[pattern]) if pattern in longest else None,
             "mean_probability": float(scores.frame[f"{pattern}_probability"].mean()),
         }
-        for pattern in EVENT_PATTERNS
+        for pattern in scores.event_patterns
     }
 
 
 def _windows(frame: pd.DataFrame) -> dict[str, Any]:
-    refused = frame[PROBABILITY_COLUMNS[0]].isna()
+    refused = frame[ALWAYS_KNOWN].isna()
     reasons = frame.loc[refused, "reason"].value_counts()
     return {"all": len(frame), "refused": int(refused.sum()), "reasons": {str(k): int(n) for k, n in reasons.items()}}
 

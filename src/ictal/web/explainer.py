@@ -95,7 +95,7 @@ class Explainer:
         ModelError
             If the network needs more than the windows.
         """
-        network = self.model.network
+        network = self.model.own
         if network.sees_context:
             raise ModelError("this network uses the ten minutes around a window; their features are not stored")
         with torch.inference_mode():

@@ -8,7 +8,7 @@ import pandas as pd
 
 from ictal.core.labels import PATTERN_TITLES, PATTERNS
 from ictal.core.montage import ELECTRODES
-from ictal.core.predictions import PROBABILITY_COLUMNS
+from ictal.core.predictions import ALWAYS_KNOWN, PROBABILITY_COLUMNS
 from ictal.scoring.quality import FLAWS
 
 PANEL = 10
@@ -16,9 +16,9 @@ PANEL = 10
 NUMBERS = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten")
 
 
-def expected_votes(probabilities: Mapping[str, float]) -> dict[str, int]:
+def expected_votes(probabilities: Mapping[str, float | None]) -> dict[str, int]:
     """Return the expected votes of a panel of ten, as whole numbers that sum to ten (largest remainder method)."""
-    shares = np.array([probabilities[name] for name in PATTERNS]) * PANEL
+    shares = np.array([probabilities[name] or 0.0 for name in PATTERNS]) * PANEL
     votes = np.floor(shares).astype(int)
     order = np.argsort(votes - shares, kind="stable")
     votes[order[: PANEL - votes.sum()]] += 1
@@ -47,13 +47,13 @@ def window_in_values(number: int, row: "pd.Series[Any]") -> dict[str, Any]:
     """Return the scores of one window as plain values; they refer to its centre, the 10 s from `start_s`."""
     start_s, stop_s = float(row["start_s"]), float(row["stop_s"])
     values = [float(row[name]) for name in PROBABILITY_COLUMNS]
-    known = bool(np.isfinite(values).all())
-    probabilities = dict(zip(PATTERNS, values, strict=True)) if known else None
-    votes = expected_votes(probabilities) if probabilities else None
+    known = bool(np.isfinite(row[ALWAYS_KNOWN]))
+    probabilities = dict(zip(PATTERNS, [None if np.isnan(value) else value for value in values], strict=True))
+    votes = expected_votes(probabilities) if known else None
     return {
         "number": number,
         "centre": (start_s, stop_s),
-        "probabilities": probabilities,
+        "probabilities": probabilities if known else None,
         "spread": float(row["spread"]) if known else None,
         "expected": votes and {"text": expected_in_words(votes), "votes": votes},
         "usable": float(row["usable"]),

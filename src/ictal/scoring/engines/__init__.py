@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Literal
 
 from ictal.errors import ModelError, UnknownNameError, require
+from ictal.models.hub import is_external
 from ictal.scoring.engines.exported import Engine, ExportedEngine, WindowBatch
 from ictal.scoring.export_contract import Contract, read_contract
 
@@ -21,7 +22,10 @@ def open_engine(
     on_export: Callable[[], None] = lambda: None,
     export: Callable[[Path], object] | None = None,
 ) -> Engine:
-    """Return an engine for a saved model. A model without an export is exported first, which needs torch.
+    """Return an engine for a saved model.
+
+    A model that ictal trained and that has no export is exported first, which needs torch. An external model is run
+    as it is.
 
     Parameters
     ----------
@@ -50,6 +54,10 @@ def open_engine(
         require("openvino", "the engine 'openvino'")
     if name == "torch":
         require("train", "the engine 'torch'")
+    if is_external(model):
+        from ictal.scoring.engines.external import ExternalEngine
+
+        return ExternalEngine.open(model, name, threads)
     contract, folder = read_contract(model) or _exported(model, on_export, export)
     if name == "torch":
         from ictal.scoring.engines.torch import TorchEngine  # torch takes seconds to import

@@ -13,7 +13,7 @@ from ictal.core.recording import Signal
 from ictal.core.windows import CENTRE_SAMPLES, WINDOW_SAMPLES
 from ictal.errors import ModelError, listed
 from ictal.models.output import ModelOutput
-from ictal.scoring.export_contract import Contract, Part
+from ictal.scoring.export_contract import Contract, Part, ScoringContract
 
 BATCH = 4
 """Windows per run of a network; more no longer fit into the CPU's cache."""
@@ -65,7 +65,9 @@ class WindowBatch:
 class Engine(Protocol):
     """The interface of every engine."""
 
-    contract: Contract
+    @property
+    def contract(self) -> ScoringContract:
+        """What is known about the model."""
 
     @property
     def described(self) -> dict[str, Any]:

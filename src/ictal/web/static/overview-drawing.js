@@ -193,8 +193,8 @@ function drawPatterns({ context, axis, places, content: { detail } }, { edges, p
     const x = (axis.x(axis.start_s) + axis.x(axis.stop_s)) / 2;
     context.fillText("hidden until you have voted", x, middle(places.probabilities));
   } else {
-    const [first] = detail.patterns;
-    columns.unknown(probabilities[first.key], (x, width) => hatch(context, x, top, width, height));
+    // Every model gives 'other'; it may not know the patterns before it.
+    columns.unknown(probabilities.other, (x, width) => hatch(context, x, top, width, height));
   }
 }
 

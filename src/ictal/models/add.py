@@ -1,0 +1,62 @@
+"""Give a model a name: copy its folder to the user's models, after checking it."""
+
+import os
+import re
+import shutil
+from pathlib import Path
+
+from ictal.core.atomic_files import writing
+from ictal.errors import ModelError
+from ictal.models.external import open_external
+from ictal.models.external_check import ExternalCheck, check_external
+from ictal.models.hub import CARD_TEXT, card_file, find_model, is_external, models_folder, named_folders, weights_file
+
+NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
+
+
+def add_model(folder: str | Path, name: str) -> ExternalCheck | None:
+    """Check a model and copy it to the user's own models, so that every command takes its name.
+
+    Parameters
+    ----------
+    folder
+        Folder of a model: one with `contract.yaml` and a network from elsewhere, or one that ictal trained.
+    name
+        Its name: letters, digits, dots, dashes and underscores.
+
+    Returns
+    -------
+    ExternalCheck or None
+        What an external model did with simulated windows; None for a model that ictal trained.
+
+    Raises
+    ------
+    ModelError
+        If the name is not possible or taken, or the model fails the check; nothing is added then.
+    """
+    if not NAME.fullmatch(name):
+        raise ModelError(
+            f"'{name}' is not a name for a model; allowed are letters, digits, dots, dashes, underscores"
+        )
+    if name in {one.name for one in named_folders()}:
+        raise ModelError(f"there is already a model '{name}', in {find_model(name)}; choose another name")
+    folder, found = find_model(folder), None
+    if is_external(folder):
+        model = open_external(folder)
+        found = check_external(model)
+        contract = model.contract.model_copy(update={"weights_sha256": model.weights_sha256})
+    target = models_folder() / name
+    part = models_folder() / f".{name}.{os.getpid()}"
+    with writing(target):
+        part.mkdir(parents=True)
+        try:
+            for file in (weights_file(folder), card_file(folder), folder / CARD_TEXT):
+                if file.is_file():
+                    shutil.copyfile(file, part / file.name)
+            if found:
+                contract.write(part)
+                open_external(part)  # what was copied is what was checked
+            part.rename(target)
+        finally:
+            shutil.rmtree(part, ignore_errors=True)
+    return found
