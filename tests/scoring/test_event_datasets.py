@@ -5,7 +5,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from typer.testing import CliRunner
 
+from ictal.cli import app
 from ictal.errors import TableError
 from ictal.scoring.event_intervals import FIGURES, subject_means
 from ictal.scoring.event_scoring import evaluate_files
@@ -88,6 +90,17 @@ def test_a_recording_that_was_not_scored_counts_as_one_without_events(sides):
     assert made.without_scores == ("sub-a_ses-01_task-szMonitoring_run-00",)
     assert (made.events.reference, made.events.hits, len(made.files)) == (3, 0, 3)
     assert made.duration_s == 3 * 3600
+
+
+def test_the_command_shows_both_kinds_of_figures_and_what_was_not_scored(sides):
+    found, truth = sides
+    next(found.glob("sub-c/**/*.tsv")).unlink()
+    told = CliRunner().invoke(app, ["evaluate-events", str(found), str(truth)]).stdout
+    assert "seizure: 3 recordings of 3 subjects, 3.00 h" in told
+    rows = {line.split("  ")[0].strip(): line.split() for line in told.splitlines() if line.strip()}
+    assert rows["events"][1:5] == ["3", "1", "1", "0.33"]
+    assert rows["events, mean"][2:6] == ["0.50", "0.50", "0.50", "8.00"]
+    assert "not scored, and counted as recordings without events: sub-c_ses-01_task-szMonitoring_run-00." in told
 
 
 def test_a_recording_that_was_not_scored_needs_a_duration(sides):

@@ -8,6 +8,7 @@ import pandas as pd
 
 from ictal.core.atomic_files import atomic_write, writing
 from ictal.core.progress import Progress, silent
+from ictal.core.recording import Recording
 from ictal.errors import ReadError, UsageError, listed
 from ictal.scoring.engines import Engine
 from ictal.scoring.event_files import save_table, szcore_table
@@ -18,7 +19,7 @@ SUFFIX = ".tsv"
 
 
 def szcore(
-    recording: str | Path,
+    recording: str | Path | Recording | Any,
     table: str | Path,
     model: str | Path | Engine = "default",
     settings: ScoreSettings = ScoreSettings(),  # noqa: B008 (frozen)
@@ -33,12 +34,10 @@ def szcore(
 
     Parameters
     ----------
-    recording
-        A path, see `ictal.read`.
+    recording, model, settings, progress, **changes
+        As in `ictal.score`.
     table
         The file to write; its name ends in .tsv. It is replaced if it exists.
-    model, settings, progress, **changes
-        As in `ictal.score`.
 
     Returns
     -------
