@@ -31,6 +31,7 @@ _PUBLIC = {
     "score_archive": "ictal.archive.run:score_archive",
     "simulate": "ictal.data.simulation_files:simulate",
     "simulator": "ictal.simulator",
+    "szcore": "ictal.scoring.szcore:szcore",
     "train": "ictal.experiments.train_model:train",
     "view": "ictal.web.view:view",
 }

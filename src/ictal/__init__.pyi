@@ -18,6 +18,7 @@ from ictal.report.recording_figures import scores_figure as plot_scores
 from ictal.scoring.event_scoring import evaluate_files as evaluate_events
 from ictal.scoring.pipeline import score
 from ictal.scoring.recording_info import info
+from ictal.scoring.szcore import szcore
 from ictal.web.view import view
 
 __version__: str
@@ -45,6 +46,7 @@ __all__ = [
     "score_archive",
     "simulate",
     "simulator",
+    "szcore",
     "train",
     "view",
 ]

@@ -25,6 +25,7 @@ from ictal.cli import (
     score,
     score_archive,
     simulate,
+    szcore,
     train,
     view,
 )
@@ -66,7 +67,7 @@ def _main(
 
 COMMANDS: tuple[Callable[..., None], ...] = (
     *(info.info, score.score, view.view, evaluate_events.evaluate_events),
-    score_archive.score_archive,
+    *(score_archive.score_archive, szcore.szcore),
     *(simulate.simulate, train.train, calibrate.calibrate, evaluate.evaluate, ablate.ablate, explain.explain),
     *(compare.compare, experts.experts),
 )
