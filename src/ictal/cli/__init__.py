@@ -22,6 +22,7 @@ from ictal.cli import (
     explain,
     info,
     models,
+    predict,
     score,
     score_archive,
     simulate,
@@ -65,7 +66,8 @@ def _main(
 COMMANDS: tuple[Callable[..., None], ...] = (
     *(info.info, score.score, view.view, evaluate_events.evaluate_events, models.models),
     score_archive.score_archive,
-    *(simulate.simulate, train.train, calibrate.calibrate, evaluate.evaluate, ablate.ablate, explain.explain),
+    *(simulate.simulate, train.train, calibrate.calibrate, evaluate.evaluate, predict.predict),
+    *(ablate.ablate, explain.explain),
     *(compare.compare, experts.experts),
 )
 ARCHIVE_COMMANDS: tuple[Callable[..., None], ...] = (archive_status.status, archive_retry.retry, archive_query.query)
