@@ -90,6 +90,7 @@ COMMANDS = {
     "train": ["train", "sim"],
     "fine-tune": ["train", "sim", "--from", "default"],
     "evaluate": ["evaluate", "default", "sim"],
+    "predict": ["predict", "default", "sim", "--out", "p.csv"],
     "explain": ["explain", "default", "sim", "--window", "p3e1_0", "--out", "why.svg"],
     "score with torch": ["score", "NIGHT", "--engine", "torch"],
     "score with a model that has no export": ["score", "NIGHT", "--model", "MODEL"],

@@ -24,6 +24,7 @@ _PUBLIC = {
     "list_models": "ictal.models.hub:list_models",
     "load_model": "ictal.models.checkpoint:load_model",
     "plot_scores": "ictal.report.recording_figures:scores_figure",
+    "predict": "ictal.experiments.prediction:predict",
     "query_archive": "ictal.archive.query:query_archive",
     "read": "ictal.io.open:open_recording",
     "retry_archive": "ictal.archive.run:retry_archive",

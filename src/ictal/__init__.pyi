@@ -8,6 +8,7 @@ from ictal.evaluation.experts import compare_with_experts
 from ictal.experiments.ablation import ablate
 from ictal.experiments.model_calibration import calibrate_model as calibrate
 from ictal.experiments.model_evaluation import evaluate_model as evaluate
+from ictal.experiments.prediction import predict
 from ictal.experiments.train_model import train
 from ictal.experiments.window_explanation import explain_window as explain
 from ictal.io.open import open_recording as read
@@ -39,6 +40,7 @@ __all__ = [
     "list_models",
     "load_model",
     "plot_scores",
+    "predict",
     "query_archive",
     "read",
     "retry_archive",

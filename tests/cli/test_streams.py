@@ -84,6 +84,15 @@ CASES = {
         (r"windows of .* patients \(effective", r"^ *KL +\d\.\d+ \[", r"AUROC against the rest"),
         ("^No file was written",),
     ),
+    "predict": Case(
+        "MODEL sim --recipe TINY --cache CACHE --out predictions.parquet",
+        "MODEL nowhere --recipe TINY --cache CACHE --out predictions.parquet",
+        (
+            r"^\d+ windows of \d+ EEGs of",
+            r"^Mean predicted shares: seizure 0\.",
+            "^Predictions: predictions.parquet$",
+        ),
+    ),
     "calibrate": Case(
         f"MODEL sim --recipe TINY {TWENTY} --cache CACHE --out calibrated",
         "MODEL sim --recipe TINY --cache CACHE --out refused",

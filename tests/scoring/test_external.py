@@ -9,7 +9,7 @@ from typer.testing import CliRunner
 import ictal
 from ictal.cli import app
 from ictal.core.labels import PATTERNS
-from ictal.errors import ModelError
+from ictal.errors import ModelError, TableError
 from ictal.models.checkpoint import Card, save_model
 from ictal.preprocessing.settings import StandardiseSettings
 from ictal.report.recording_report import render_recording
@@ -98,10 +98,21 @@ class TestSeizureOnly:
         assert again.frame["lpd_probability"].isna().all()
 
     def test_votes_for_unknown_patterns_count_as_other(self, folders, tmp_path):
-        with pytest.warns(UserWarning, match="votes for these patterns count as other"):
+        with pytest.warns(UserWarning, match="their votes, too, count as other"):
             _, table = ictal.evaluate(folders / "seizure", "sim", "quick", tmp_path / "cache")
         assert (table.frame[["lpd_vote", "gpd_vote", "lrda_vote", "grda_vote"]] == 0).all(axis=None)
         assert np.isfinite(table.probabilities).all()
+
+
+def test_a_model_without_seizures_gives_no_table_of_seizures(folders, tmp_path):
+    content = contract(output={"values": "logits", "patterns": ["lpd"]})
+    save_external(tmp_path / "lpd", Seizure(), content)
+    with pytest.raises(ModelError, match="does not know seizures"):
+        ictal.szcore(RECORDING, tmp_path / "events.tsv", tmp_path / "lpd")
+    assert not (tmp_path / "events.tsv").exists()
+    ictal.score(RECORDING, tmp_path / "lpd").write(tmp_path / "scores.parquet")
+    with pytest.raises(TableError, match="does not know Seizure"):
+        ictal.evaluate_events(tmp_path / "scores.parquet", tmp_path / "nothing.tsv")
 
 
 def test_only_occlusion_explains_it(folders):

@@ -22,6 +22,7 @@ from ictal.cli import (
     explain,
     info,
     models,
+    predict,
     score,
     score_archive,
     simulate,
@@ -68,7 +69,8 @@ def _main(
 COMMANDS: tuple[Callable[..., None], ...] = (
     *(info.info, score.score, view.view, evaluate_events.evaluate_events),
     *(score_archive.score_archive, szcore.szcore),
-    *(simulate.simulate, train.train, calibrate.calibrate, evaluate.evaluate, ablate.ablate, explain.explain),
+    *(simulate.simulate, train.train, calibrate.calibrate, evaluate.evaluate, predict.predict),
+    *(ablate.ablate, explain.explain),
     *(compare.compare, experts.experts),
 )
 MODELS_COMMANDS: tuple[Callable[..., None], ...] = (models.show, models.add)

@@ -8,6 +8,7 @@ import numpy as np
 from timescoring.annotations import Annotation
 from timescoring.scoring import EventScoring, SampleScoring
 
+from ictal.core.labels import PATTERN_TITLES
 from ictal.errors import TableError, UnknownNameError, listed, raise_problems
 from ictal.scoring.burden import Cover, cover_of
 from ictal.scoring.event_agreement import RATE_HZ, EventAgreement, EventEvaluation, FileEvaluation, MatchSettings
@@ -133,7 +134,7 @@ def evaluate_files(
     """
     if pattern not in EVENT_PATTERNS:
         raise UnknownNameError("pattern", pattern, EVENT_PATTERNS)
-    scored = _read_scored(Path(scores_path), events)
+    scored = _read_scored(Path(scores_path), pattern, events)
     references = read_references(reference_path)
     if LONE in references and len(scored) > 1:
         raise TableError(f"{reference_path}: is for one recording, but {scores_path} has {len(scored)}")
@@ -170,21 +171,23 @@ class _Scored:
     n_ignored: int = 0
 
 
-def _read_scored(path: Path, settings: EventSettings | None) -> dict[str, _Scored]:
+def _read_scored(path: Path, pattern: str, settings: EventSettings | None) -> dict[str, _Scored]:
     """Read one file, or all files of a folder, by the names of their recordings without folder and suffix."""
     if not path.is_dir():
-        return by_key(path, [_read_one(path, settings)])
-    scored = by_key(path, [_read_one(file, settings) for file in files_in(path, "*.parquet")])
+        return by_key(path, [_read_one(path, pattern, settings)])
+    scored = by_key(path, [_read_one(file, pattern, settings) for file in files_in(path, "*.parquet")])
     files = [file for file in files_in(path, "*_events.tsv") if recording_key(file.name) not in scored]
-    scored |= by_key(path, [_read_one(file, settings) for file in files])
+    scored |= by_key(path, [_read_one(file, pattern, settings) for file in files])
     if not scored:
         raise TableError(f"{path}: contains neither scores (*.parquet) nor events (*_events.tsv)")
     return scored
 
 
-def _read_one(path: Path, settings: EventSettings | None) -> _Scored:
+def _read_one(path: Path, pattern: str, settings: EventSettings | None) -> _Scored:
     if path.suffix == ".parquet":
         scores = Scores.read(path)
+        if pattern not in scores.event_patterns:
+            raise TableError(f"{path}: the model that made these scores does not know {PATTERN_TITLES[pattern]}")
         rows = scored_rows(scores.frame)
         cover = Cover.of(rows["start_s"], rows["stop_s"])
         return _Scored(scores.recording.name, scores.events(settings), scores.recording.span_s, cover)

@@ -9,7 +9,7 @@ import pandas as pd
 from ictal.core.atomic_files import atomic_write, writing
 from ictal.core.progress import Progress, silent
 from ictal.core.recording import Recording
-from ictal.errors import ReadError, UsageError, listed
+from ictal.errors import ModelError, ReadError, UsageError, listed
 from ictal.scoring.engines import Engine
 from ictal.scoring.event_files import save_table, szcore_table
 from ictal.scoring.pipeline import ScoreSettings, score
@@ -47,13 +47,15 @@ def szcore(
     Raises
     ------
     IctalError
-        If the recording cannot be scored, not even in part; no table is written then. Also if the table cannot be
-        written.
+        If the recording cannot be scored, not even in part, or the model does not know seizures; no table is written
+        then. Also if the table cannot be written.
     """
     table = Path(table)
     if table.suffix.lower() != SUFFIX:
         raise UsageError(f"{table}: cannot be the name of the table; allowed are names that end in {SUFFIX}")
     scores = score(recording, model, settings, progress=progress, **changes)
+    if "seizure" not in scores.event_patterns:
+        raise ModelError(f"the model '{scores.manifest['model']['name']}' does not know seizures")
     reasons = scores.frame["reason"]
     if (reasons != "").all():
         raise ReadError(
