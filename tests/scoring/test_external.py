@@ -10,6 +10,9 @@ import ictal
 from ictal.cli import app
 from ictal.core.labels import PATTERNS
 from ictal.errors import ModelError, TableError
+from ictal.explanations.explanation import explain
+from ictal.explanations.sanity import sanity
+from ictal.io.edf.writer import write_edf
 from ictal.models.checkpoint import Card, save_model
 from ictal.preprocessing.settings import StandardiseSettings
 from ictal.report.recording_report import render_recording
@@ -117,14 +120,14 @@ def test_a_model_without_seizures_gives_no_table_of_seizures(folders, tmp_path):
 
 def test_only_occlusion_explains_it(folders):
     model, window = ictal.load_model(folders / "theirs"), eeg(50)
-    from ictal.explanations.explanation import explain
-
     with torch.no_grad():
         found = explain(model, window)
     assert found.occlusion is not None
     assert found.gradients is None
     with pytest.raises(ModelError, match="allowed is the method 'occlusion'"):
         explain(model, window, methods=["gradients"])
+    with pytest.raises(ModelError, match="weights of this network are not known"):
+        sanity(model.network, [window], "seizure", "occlusion")
 
 
 def test_it_cannot_be_fine_tuned_or_run_by_another_engine(folders, tmp_path):
@@ -135,8 +138,6 @@ def test_it_cannot_be_fine_tuned_or_run_by_another_engine(folders, tmp_path):
 
 
 def test_the_command_scores_with_it(folders, tmp_path):
-    from ictal.io.edf.writer import write_edf
-
     path = tmp_path / "night.edf"
     write_edf(path, RECORDING)
     out = tmp_path / "out"
