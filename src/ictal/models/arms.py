@@ -27,6 +27,15 @@ class OwnCode(Settings):
     source: str
     sha256: str
 
+    @property
+    def remedy(self) -> str:
+        """What a user does where the arm is unknown."""
+        if not self.sha256:
+            return "define it again with @ictal.arm"
+        if self.source.endswith(".py"):
+            return f"give that file with --plugin {self.source} (in Python: ictal.load_plugin)"
+        return "install that package"
+
 
 @dataclass(frozen=True)
 class Arm:

@@ -241,8 +241,8 @@ def _read_whole_card(path: str | Path) -> tuple[Path, Card]:
             now = find_arm(name).code
         except UnknownNameError as error:
             raise ModelError(
-                f"{folder}: the network of this model, the arm '{name}', is not part of ictal: its code is in "
-                f"{code.source}. Give a file with --plugin FILE (in Python: ictal.load_plugin); install a package"
+                f"{folder}: the arm '{name}' of this model is not part of ictal; its code is in {code.source}: "
+                f"{code.remedy}"
             ) from error
         if now is None or now.sha256 != code.sha256:
             warnings.warn(

@@ -19,8 +19,9 @@ from ictal.views.features import FEATURES, Features, FeaturesSettings
 LEAST = 1e-6
 """Smallest probability: a forest gives some patterns none at all, and the logarithm must be finite."""
 OPSET = 18
-"""Of the graphs: what ictal's exports have."""
-OPERATOR = "ictal::estimate"
+"""Version of the operators of the graphs, and of an export that contains one."""
+FEATURES_IN, PROBABILITIES_OUT = "features", "probabilities"
+"""Names of the input and the output of the graphs."""
 
 
 class EstimatorNetwork(nn.Module):
@@ -37,13 +38,13 @@ class EstimatorNetwork(nn.Module):
         Makes the estimator.
     """
 
-    graph: Tensor
+    estimator: Tensor
 
     def __init__(self, features: FeaturesSettings, unfitted: Callable[[], Any]) -> None:
         super().__init__()
         self.view = Features(features)
         self.unfitted = unfitted
-        self.register_buffer("graph", torch.empty(0, dtype=torch.uint8))
+        self.register_buffer("estimator", torch.empty(0, dtype=torch.uint8))
 
     def fit(
         self,
@@ -72,26 +73,26 @@ class EstimatorNetwork(nn.Module):
             raise ModelError(
                 f"{type(unfitted).__name__} cannot be fitted: {type(error).__name__}: {error}"
             ) from error
-        self.graph = torch.frombuffer(bytearray(as_onnx(unfitted)), dtype=torch.uint8)
+        self.estimator = torch.frombuffer(bytearray(as_onnx(unfitted)), dtype=torch.uint8)
 
     def forward(self, windows: Tensor) -> Tensor:
         """Return logits: logarithms of the estimator's probabilities."""
-        probabilities: Tensor = estimate(self.view(windows).float(), self.graph)
+        probabilities: Tensor = estimate(self.view(windows).float(), self.estimator)
         return probabilities.clamp(min=LEAST).log()
 
     def _load_from_state_dict(self, state_dict: dict[str, Any], prefix: str, *rest: Any) -> None:
         """Load a graph, which may have any length."""
-        stored = state_dict.get(f"{prefix}graph")
+        stored = state_dict.get(f"{prefix}estimator")
         if stored is not None:
-            self.graph = torch.empty_like(stored)
+            self.estimator = torch.empty_like(stored)
         super()._load_from_state_dict(state_dict, prefix, *rest)
 
 
-@torch.library.custom_op(OPERATOR, mutates_args=())
+@torch.library.custom_op("ictal::estimate", mutates_args=())
 def estimate(features: Tensor, graph: Tensor) -> Tensor:
     """Return the probabilities [batch, 6] that a graph, in bytes, computes of features [batch, feature]."""
     session = _session(graph.cpu().numpy().tobytes())
-    (probabilities,) = session.run(["probabilities"], {"features": features.detach().cpu().numpy()})
+    (probabilities,) = session.run([PROBABILITIES_OUT], {FEATURES_IN: features.detach().cpu().numpy()})
     return torch.from_numpy(np.asarray(probabilities, np.float32)).to(features.device)
 
 
@@ -141,10 +142,11 @@ def as_onnx(fitted: Any) -> bytes:
         If skl2onnx cannot convert it.
     """
     require("train", "an estimator of scikit-learn", "skl2onnx")
+    import onnx.utils
     import skl2onnx
     from skl2onnx.common.data_types import FloatTensorType
 
-    inputs = [("features", FloatTensorType([None, len(FEATURES)]))]
+    inputs = [(FEATURES_IN, FloatTensorType([None, len(FEATURES)]))]
     try:
         graph = skl2onnx.convert_sklearn(fitted, None, inputs, target_opset=OPSET, options={"zipmap": False})
     except Exception as error:
@@ -152,7 +154,8 @@ def as_onnx(fitted: Any) -> bytes:
         raise ModelError(
             f"{type(fitted).__name__} cannot be saved as an ONNX graph by skl2onnx {skl2onnx.__version__}: {what}"
         ) from error
-    return bytes(graph.SerializeToString())
+    without_labels = onnx.utils.Extractor(graph).extract_model([FEATURES_IN], [PROBABILITIES_OUT])
+    return bytes(without_labels.SerializeToString())
 
 
 def check_conversion(network: ArmNetwork) -> None:

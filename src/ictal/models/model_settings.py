@@ -7,6 +7,7 @@ from pydantic import Field, SerializeAsAny, field_validator
 
 from ictal.core.labels import N_PATTERNS
 from ictal.core.settings import Settings, read_by_name
+from ictal.errors import UnknownNameError
 from ictal.models.arms import find_arm
 from ictal.models.calibration import NO_CALIBRATION, CalibrationSettings
 from ictal.models.efficientnet import EfficientnetSettings
@@ -104,7 +105,10 @@ class ModelSettings(Settings):
     def _of_registered_arms(cls, value: Any) -> Any:
         if not isinstance(value, Mapping):
             return value
-        kinds = {name: find_arm(name).settings for name in map(str, value)}
+        try:
+            kinds = {name: find_arm(name).settings for name in map(str, value)}
+        except UnknownNameError as error:
+            raise ValueError(str(error)) from error
         if without := [name for name, kind in kinds.items() if kind is None]:
             raise ValueError(f"the arm '{without[0]}' has no settings here")
         return read_by_name({name: kind for name, kind in kinds.items() if kind}, value)
