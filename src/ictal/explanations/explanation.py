@@ -20,6 +20,7 @@ from ictal.explanations.log_probabilities import (
     Floats,
     MethodName,
     checked_window,
+    has_gradients,
     log_probabilities,
     rounded,
 )
@@ -113,7 +114,8 @@ def explain(
     loaded = load_model(model) if isinstance(model, str | Path) else model
     network, arm = (loaded.network, loaded.card.arm) if isinstance(loaded, Model) else (loaded, "")
     if methods is None:
-        methods = METHOD_NAMES if len(image_networks_of(network)) == 1 else ("occlusion", "gradients")
+        applies = {"gradients": has_gradients(network), "gradcam": len(image_networks_of(network)) == 1}
+        methods = [name for name in METHOD_NAMES if applies.get(name, True)]
     probabilities = np.exp(log_probabilities(network, iter([checked_window(window)]), 1)[0])
     pattern = pattern or PATTERNS[int(probabilities.argmax())]
     parts: dict[str, Any] = {name: _EXPLAIN[name](network, window, pattern) for name in methods}

@@ -10,12 +10,14 @@ from torch import nn
 from ictal.core.montage import ELECTRODES
 from ictal.core.recording import Signal
 from ictal.core.windows import RATE_HZ, WINDOW_S
+from ictal.errors import ModelError
 from ictal.explanations.log_probabilities import (
     N_ELECTRODES,
     Floats,
     checked_window,
     device_of,
     evaluating,
+    has_gradients,
     log_probabilities,
     log_softmax,
     pattern_index,
@@ -101,6 +103,8 @@ def integrate_gradients(
     batch_size
         Steps per forward pass.
     """
+    if not has_gradients(network):
+        raise ModelError("an estimator has no gradients; use the method 'occlusion'")
     column = pattern_index(pattern)
     ends = log_probabilities(network, iter([checked_window(window), np.zeros_like(window)]), 2)[:, column]
     difference, silence = float(ends[0] - ends[1]), float(np.exp(ends[1]))

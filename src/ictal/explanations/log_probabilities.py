@@ -15,6 +15,7 @@ from ictal.core.montage import ELECTRODES, N_CHANNELS
 from ictal.core.recording import Signal
 from ictal.core.windows import WINDOW_SAMPLES
 from ictal.errors import ModelError, UnknownNameError
+from ictal.models.estimator import EstimatorNetwork
 
 Floats = npt.NDArray[np.float64]
 MethodName = Literal["occlusion", "gradients", "gradcam"]
@@ -67,6 +68,11 @@ def checked_window(window: Signal) -> Signal:
             f"{list(window.shape)} or samples that are not finite"
         )
     return np.asarray(window, dtype=np.float32)
+
+
+def has_gradients(network: nn.Module) -> bool:
+    """Return whether a network can be differentiated, which an estimator cannot."""
+    return not any(isinstance(part, EstimatorNetwork) for part in network.modules())
 
 
 def pattern_index(pattern: str) -> int:

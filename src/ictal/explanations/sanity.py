@@ -10,10 +10,10 @@ from scipy.stats import rankdata
 from torch import nn
 
 from ictal.core.recording import Signal
-from ictal.errors import UnknownNameError
+from ictal.errors import ModelError, UnknownNameError
 from ictal.explanations.gradcam import gradcam
 from ictal.explanations.integrated_gradients import integrate_gradients
-from ictal.explanations.log_probabilities import Floats, MethodName
+from ictal.explanations.log_probabilities import Floats, MethodName, has_gradients
 from ictal.explanations.occlusion import occlude
 from ictal.models.arm_network import MeanOfArms
 
@@ -83,6 +83,8 @@ def sanity(
     """
     if isinstance(method, str) and method not in METHODS:
         raise UnknownNameError("method", method, METHODS)
+    if not has_gradients(network):
+        raise ModelError("an estimator has no weights that could be made random, so this check does not apply to it")
     explained = METHODS[method] if isinstance(method, str) else method
     trained = [explained(network, window, pattern) for window in windows]
     changed, random = copy.deepcopy(network), torch.Generator().manual_seed(seed)
