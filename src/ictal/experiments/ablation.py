@@ -124,9 +124,8 @@ def ablate(
         If data, recipe or folder cannot be used; before any training starts.
     """
     settings = (settings or AblationSettings()).changed(changes)
-    recipe = load_recipe(recipe) if isinstance(recipe, str) else recipe
-    plan, folder = plan_ablation(data, recipe, arms, settings), RunFolder(Path(out))
-    recipe = plan.recipe
+    plan = plan_ablation(data, load_recipe(recipe) if isinstance(recipe, str) else recipe, arms, settings)
+    recipe, folder = plan.recipe, RunFolder(Path(out))
     source = DataSource.for_arms(data, plan.trained, recipe, settings.cache)
     dataset = source.open()
     check_folds(dataset.outline, recipe.data.folds, recipe.data.test_share)

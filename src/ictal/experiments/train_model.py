@@ -91,9 +91,7 @@ def train(
     recipe = recipe or ("finetune" if settings.begin_with else "quick")
     recipe = load_recipe(recipe) if isinstance(recipe, str) else recipe
     plan = _plan_from_model(arm, recipe, settings) if settings.begin_with else _plan_from_recipe(arm, recipe)
-    check_stream(data, plan.parts, plan.recipe)
-    check_calibration(plan.parts, plan.recipe)
-    check_own_arms(plan.parts, plan.recipe.models, plan.recipe.standardise)
+    _check(data, plan)
     source = DataSource.for_arms(data, plan.parts, plan.recipe, settings.cache)
     dataset = source.open()
     array = source.prepare(dataset, progress)
@@ -189,6 +187,13 @@ def _plan_from_model(arm: str | None, recipe: Recipe, settings: TrainSettings) -
         )
     origin = Origin(name=find_model(settings.begin_with).resolve().name, weights_sha256=model.card.weights_sha256)
     return _Plan(own, parts, recipe.with_own_arms(parts), model, origin)
+
+
+def _check(data: str, plan: _Plan) -> None:
+    """Refuse a training that cannot be, before any EEG of the data set is read."""
+    check_stream(data, plan.parts, plan.recipe)
+    check_calibration(plan.parts, plan.recipe)
+    check_own_arms(plan.parts, plan.recipe.models, plan.recipe.standardise)
 
 
 def _place(setup: RunSetup, network: str) -> Path:
