@@ -124,7 +124,8 @@ def test_an_arm_that_is_in_no_file_cannot_be_trained_by_workers(cache, tmp_path)
 
 def test_a_run_takes_more_own_arms_but_no_changed_ones(ran, files, cache, tmp_path, monkeypatch):
     monkeypatch.setattr("ictal.training.unit.train_arm", lambda *_: pytest.fail("trained again"))
-    result = CliRunner().invoke(cli.app, command(ran, cache, files, "temporal"))
+    with forgotten():
+        result = CliRunner().invoke(cli.app, command(ran, cache, files, "temporal"))
     assert result.exit_code == 0, result.output
     assert list(json.loads((ran / "manifest.json").read_text())["own_arms"]) == ["mine", "forest"]
     changed = write(tmp_path, SLOW.replace("stride=4", "stride=5"))

@@ -6,6 +6,7 @@ import sys
 from collections.abc import Iterable
 from pathlib import Path
 
+from ictal.core.atomic_files import hash_of
 from ictal.errors import IctalError, ModelError, UnknownNameError, naming_extras, reason
 from ictal.models.arms import ARMS, all_or_none, find_arm
 
@@ -64,7 +65,8 @@ def load_files(files: Iterable[tuple[str, Path]]) -> None:
 
 def _run(file: Path) -> None:
     """Run a file as a module of its own name, so that its classes can be found."""
-    name = _MODULE + file.stem
+    # Files of the same name in several folders are several modules.
+    name = f"{_MODULE}{file.stem}_{hash_of(str(file))}"
     spec = importlib.util.spec_from_file_location(name, file)
     if spec is None or spec.loader is None:
         raise ModelError(f"{file}: is not a Python file; a plugin has the ending .py")
