@@ -2,12 +2,14 @@
 
 A page's blocks run in order, in a folder of the page's own, which holds `night.edf` and `reference_events.tsv` where
 the page does not make a night itself; its Python blocks share a namespace. A block fenced as text after one of Python
-is what that prints.
+is what that prints. A block with a title is a file of that name.
 """
 
+import re
 import shlex
 import shutil
 from collections.abc import Iterator, Sequence
+from importlib.util import find_spec
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -24,14 +26,16 @@ from ictal.models.external_contract import ExternalContract
 from ictal.recipes import load_recipe
 from ictal.recipes.loading import parse
 from ictal.simulator import simulate_recording
+from tests.own_arms import forgotten
 from tests.pages import ROOT, blocks, code_of, in_shell, tokens
 
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
 OWN_TESTS = {"docs/tutorial.md", "docs/archive.md"}
 """Pages that run in test_tutorial.py and archive/test_docs.py, which also look at what comes out."""
-SLOW = {"docs/demo.md", "docs/own-data.md", "docs/fine-tuning.md"}
+SLOW = {"docs/demo.md", "docs/own-data.md", "docs/fine-tuning.md", "docs/own-network.md"}
 """Pages that train."""
 RUNS = ("python", "bash")
+TITLED = re.compile(r'python title="([\w.]+)"')
 GROUP: Any = typer.main.get_command(app)
 
 
@@ -59,13 +63,18 @@ def context_of(command: TyperCommand | TyperGroup, name: str, words: Sequence[st
 
 
 def check_recipe(options: dict[str, Any]) -> None:
-    """Load the recipe of a command with everything that it sets, so that no page names a key that is gone."""
+    """Load the recipe of a command with everything that it sets, so that no page names a key that is gone.
+
+    Arms of plugins and of braindecode are known only where the page runs, or braindecode is installed.
+    """
+    if options.get("plugins"):
+        return
     if "overrides" in options:
         load_recipe(
             options["recipe"] or ("finetune" if options.get("begin_with") else "quick"), options["overrides"] or ()
         )
     for arm in (options.get("arms") or "").split(","):
-        if arm not in ("", "all"):
+        if arm not in ("", "all") and (":" not in arm or find_spec("braindecode")):
             find_arm(arm)
 
 
@@ -111,7 +120,7 @@ def test_a_block_of_yaml_is_part_of_a_recipe_or_a_contract(page, text):
 
 
 def test_every_fenced_block_is_of_a_kind_that_is_tested_or_is_an_output():
-    kinds = {language for page in PAGES for language, _ in blocks(page)}
+    kinds = {TITLED.sub("python", language) for page in PAGES for language, _ in blocks(page)}
     assert kinds <= {*RUNS, "", "yaml", "text"}
 
 
@@ -149,9 +158,12 @@ def test_the_blocks_of_a_page_run_and_print_what_it_says(page, night, tmp_path, 
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "home"))
     names: dict[str, Any] = {"__name__": "__main__"}
-    for (language, text), (following, shown) in pairwise([*blocks(page), ("", "")]):
-        if language in RUNS:
-            capsys.readouterr()
-            run(language, text, name_of(page), names)
-            if (language, following) == ("python", "text"):
-                assert capsys.readouterr().out == shown
+    with forgotten():
+        for (language, text), (following, shown) in pairwise([*blocks(page), ("", "")]):
+            if file := TITLED.fullmatch(language):
+                Path(file[1]).write_text(text, encoding="utf-8")
+            if language in RUNS:
+                capsys.readouterr()
+                run(language, text, name_of(page), names)
+                if (language, following) == ("python", "text"):
+                    assert capsys.readouterr().out == shown

@@ -15,6 +15,8 @@ from ictal.io.open import open_recording as read
 from ictal.models.add import add_model
 from ictal.models.checkpoint import load_model
 from ictal.models.hub import describe_model, list_models
+from ictal.models.own_arms import arm, estimator
+from ictal.models.plugins import load_plugin
 from ictal.report.recording_figures import scores_figure as plot_scores
 from ictal.scoring.event_scoring import evaluate_files as evaluate_events
 from ictal.scoring.pipeline import score
@@ -28,17 +30,20 @@ __all__ = [
     "ablate",
     "add_model",
     "archive_status",
+    "arm",
     "calibrate",
     "compare",
     "compare_with_experts",
     "describe_model",
     "errors",
+    "estimator",
     "evaluate",
     "evaluate_events",
     "explain",
     "info",
     "list_models",
     "load_model",
+    "load_plugin",
     "plot_scores",
     "predict",
     "query_archive",

@@ -14,7 +14,18 @@ MAX_SHOWN = 20
 """Number of problems that one message lists; the rest are counted."""
 
 EXTRAS = {
-    "train": ("torch", "torchvision", "timm", "lightning", "onnx", "onnxscript", "safetensors", "sklearn"),
+    "train": (
+        "torch",
+        "torchvision",
+        "timm",
+        "lightning",
+        "onnx",
+        "onnxscript",
+        "safetensors",
+        "sklearn",
+        "skl2onnx",
+    ),
+    "braindecode": ("braindecode",),
     "openvino": ("openvino",),
     "web": ("fastapi", "uvicorn", "python_multipart"),
     "archive": ("dask", "distributed", "duckdb", "fsspec"),

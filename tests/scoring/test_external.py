@@ -124,9 +124,9 @@ def test_only_occlusion_explains_it(folders):
         found = explain(model, window)
     assert found.occlusion is not None
     assert found.gradients is None
-    with pytest.raises(ModelError, match="allowed is the method 'occlusion'"):
+    with pytest.raises(ModelError, match="use the method 'occlusion'"):
         explain(model, window, methods=["gradients"])
-    with pytest.raises(ModelError, match="weights of this network are not known"):
+    with pytest.raises(ModelError, match="no weights that can be made random"):
         sanity(model.network, [window], "seizure", "occlusion")
 
 

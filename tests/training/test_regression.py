@@ -153,8 +153,9 @@ def test_a_recipe_says_penalties_for_a_regression_and_for_nothing_else():
     assert isinstance(recipe.training["features"], RegressionSettings)
     assert load_recipe(TINY, ["training.features.penalties=[3]"]).training["features"].penalties == (3,)
     for override, words in (
-        ("training.features={learning_rates: [0.1]}", "features is a regression and needs 'penalties'"),
-        ("training.spatial={penalties: [1]}", "spatial is not a regression and cannot have 'penalties'"),
+        ("training.features={learning_rates: [0.1]}", "training.features.learning_rates: Extra inputs"),
+        ("training.features={inner_folds: 3}", "training.features.penalties: Field required"),
+        ("training.spatial={penalties: [1]}", "training.spatial.penalties: Extra inputs"),
         ("training.features.penalties=[]", "training.features.penalties: Tuple should have at least 1 item"),
         ("training.features.penalties=[0]", "training.features.penalties.0: Input should be greater than 0"),
         ("training.features={penalties: [1], stream: {}}", "training.features.stream: Extra inputs"),

@@ -6,7 +6,18 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ictal.cli.completion import complete_arms
-from ictal.cli.options import CACHE, DATA, JSON, RECIPE, SCHEDULER, SEED_OF_RECIPE, SET, names_in
+from ictal.cli.options import (
+    CACHE,
+    DATA,
+    JSON,
+    PLUGIN,
+    RECIPE,
+    SCHEDULER,
+    SEED_OF_RECIPE,
+    SET,
+    load_plugins,
+    names_in,
+)
 from ictal.cli.recipe import recipe_of
 from ictal.cli.screen import Results, bar, new_table, say
 
@@ -63,6 +74,7 @@ def ablate(
     threads: Annotated[int | None, THREADS] = None,
     out: Annotated[Path, OUT] = Path("runs/ablation"),
     cache: Annotated[Path | None, CACHE] = None,
+    plugins: Annotated[list[Path] | None, PLUGIN] = None,
     overrides: Annotated[list[str] | None, SET] = None,
     json_file: Annotated[str | None, JSON] = None,
 ) -> None:
@@ -75,6 +87,7 @@ def ablate(
     from ictal.distributed import Cluster
     from ictal.experiments import ablation
 
+    load_plugins(plugins)
     with bar() as progress:
         result = ablation.ablate(
             data,

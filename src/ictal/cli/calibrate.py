@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from ictal.cli.options import CACHE, DATA, JSON, MODEL_ARGUMENT, RECIPE, SEED_OF_RECIPE, SET
+from ictal.cli.options import CACHE, DATA, JSON, MODEL_ARGUMENT, PLUGIN, RECIPE, SEED_OF_RECIPE, SET, load_plugins
 from ictal.cli.recipe import recipe_of
 from ictal.cli.screen import Results, bar, say
 
@@ -19,6 +19,7 @@ def calibrate(
     recipe: Annotated[str, RECIPE] = "quick",
     seed: Annotated[int | None, SEED_OF_RECIPE] = None,
     cache: Annotated[Path | None, CACHE] = None,
+    plugins: Annotated[list[Path] | None, PLUGIN] = None,
     overrides: Annotated[list[str] | None, SET] = None,
     json_file: Annotated[str | None, JSON] = None,
 ) -> None:
@@ -34,6 +35,7 @@ def calibrate(
     from ictal.models.hub import card_file, weights_file
     from ictal.report.verdicts import few_patients_in_words, patients_in_words
 
+    load_plugins(plugins)
     chosen = recipe_of(recipe, overrides, seed)
     with bar() as progress:
         trial = model_calibration.calibrate_model(model, data, out, chosen, cache=cache, progress=progress)

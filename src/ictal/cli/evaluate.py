@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ictal.cli.options import CACHE, DATA, JSON, MODEL_ARGUMENT, RECIPE, SEED_OF_RECIPE, SET
+from ictal.cli.options import CACHE, DATA, JSON, MODEL_ARGUMENT, PLUGIN, RECIPE, SEED_OF_RECIPE, SET, load_plugins
 from ictal.cli.recipe import recipe_of
 from ictal.cli.screen import Results, bar, say
 
@@ -22,6 +22,7 @@ def evaluate(
     seed: Annotated[int | None, SEED_OF_RECIPE] = None,
     out: Annotated[Path | None, OUT] = None,
     cache: Annotated[Path | None, CACHE] = None,
+    plugins: Annotated[list[Path] | None, PLUGIN] = None,
     overrides: Annotated[list[str] | None, SET] = None,
     json_file: Annotated[str | None, JSON] = None,
 ) -> None:
@@ -31,6 +32,7 @@ def evaluate(
     """
     from ictal.experiments import model_evaluation
 
+    load_plugins(plugins)
     chosen = recipe_of(recipe, overrides, seed)
     with bar() as progress:
         result, predictions = model_evaluation.evaluate_model(model, data, chosen, cache=cache, progress=progress)

@@ -6,7 +6,7 @@ from typing import Annotated, Any, cast
 import typer
 
 from ictal.cli.completion import complete_method, complete_page
-from ictal.cli.options import DATA, JSON, MODEL_ARGUMENT, PATTERN, RECIPE, SET
+from ictal.cli.options import DATA, JSON, MODEL_ARGUMENT, PATTERN, PLUGIN, RECIPE, SET, load_plugins
 from ictal.cli.screen import Results
 
 WINDOW = typer.Option("--window", metavar="ID", help="Id of the window.")
@@ -33,6 +33,7 @@ def explain(
     check: Annotated[bool, CHECK] = False,
     page: Annotated[str, PAGE] = "centre",
     recipe: Annotated[str, RECIPE] = "quick",
+    plugins: Annotated[list[Path] | None, PLUGIN] = None,
     overrides: Annotated[list[str] | None, SET] = None,
     json_file: Annotated[str | None, JSON] = None,
 ) -> None:
@@ -49,6 +50,7 @@ def explain(
     from ictal.report.explanation_figure import explanation_figure, save_figure
     from ictal.report.verdicts import sanity_in_words
 
+    load_plugins(plugins)
     chosen = load_recipe(recipe, overrides or ())
     found = explain_window(model, data, window, pattern, cast(Any, (method,)), chosen)
     save_figure(explanation_figure(found, cast(Any, method), cast(Any, page), f"window {window}"), out)

@@ -1,8 +1,9 @@
 """Options and arguments that several commands share."""
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import typer
@@ -45,6 +46,11 @@ SET = typer.Option(
     "--set",
     metavar="KEY=VALUE",
     help="Override a key of the recipe, such as data.test_share=0; can be repeated.",
+)
+PLUGIN = typer.Option(
+    "--plugin",
+    metavar="FILE",
+    help="Python file with an arm of your own (see 'Bring your own network'); can be repeated.",
 )
 SEED_OF_RECIPE = typer.Option(
     "--seed",
@@ -179,6 +185,14 @@ def _in_words(record_of: Callable[[Any], tuple[str, str] | None], context: Any) 
     for pattern, words in IN_WORDS.items():
         text = re.sub(pattern, words, text)
     return TYPE.sub("", name), text
+
+
+def load_plugins(files: Sequence[Path] | None) -> None:
+    """Load the files of `PLUGIN`, so that their arms are known."""
+    from ictal.models.plugins import load_plugin
+
+    for file in files or ():
+        load_plugin(file)
 
 
 def names_in(text: str) -> list[str]:

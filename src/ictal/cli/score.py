@@ -15,9 +15,11 @@ from ictal.cli.options import (
     JSON,
     MODEL,
     NO_MASK,
+    PLUGIN,
     RECORDINGS,
     STEP,
     THREADS,
+    load_plugins,
     names_in,
 )
 from ictal.cli.screen import Results, bar, for_each, new_table, say
@@ -56,6 +58,7 @@ def score(
     interpolate: Annotated[int, INTERPOLATE] = 0,
     no_mask: Annotated[bool, NO_MASK] = False,
     threads: Annotated[int | None, THREADS] = None,
+    plugins: Annotated[list[Path] | None, PLUGIN] = None,
     accept_doubtful: Annotated[bool, ACCEPT_DOUBTFUL] = False,
     json_file: Annotated[str | None, JSON] = None,
 ) -> None:
@@ -69,6 +72,7 @@ def score(
     from ictal.report import results_folder
     from ictal.scoring.engines import open_engine
 
+    load_plugins(plugins)
     names = list(results_folder.FORMATS) if formats == "all" else names_in(formats)
     settings = results_folder.ResultsSettings(
         step_s=step,

@@ -14,9 +14,11 @@ from ictal.cli.options import (
     LOG,
     MEMORY,
     MODEL,
+    PLUGIN,
     SCHEDULER,
     STEP,
     WORKERS,
+    load_plugins,
 )
 from ictal.cli.screen import Results
 
@@ -34,6 +36,7 @@ def score_archive(
     step: Annotated[float, STEP] = 10.0,
     engine: Annotated[str, ENGINE] = "auto",
     interpolate: Annotated[int, INTERPOLATE] = 0,
+    plugins: Annotated[list[Path] | None, PLUGIN] = None,
     accept_doubtful: Annotated[bool, ACCEPT_DOUBTFUL] = False,
     workers: Annotated[int | None, WORKERS] = None,
     scheduler: Annotated[str | None, SCHEDULER] = None,
@@ -50,6 +53,7 @@ def score_archive(
     from ictal.archive.run import score_archive as run
     from ictal.distributed import Cluster
 
+    load_plugins(plugins)
     cluster = Cluster(workers, scheduler, memory)
     with logging_to(log) as (progress, events):
         status = run(

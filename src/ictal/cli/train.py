@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from ictal.cli.completion import complete_arm, complete_model, complete_recipe
-from ictal.cli.options import CACHE, DATA, RECIPES, SEED_OF_RECIPE, SET
+from ictal.cli.options import CACHE, DATA, PLUGIN, RECIPES, SEED_OF_RECIPE, SET, load_plugins
 from ictal.cli.recipe import recipe_of
 from ictal.cli.screen import Results, bar
 
@@ -38,6 +38,7 @@ def train(
     seed: Annotated[int | None, SEED_OF_RECIPE] = None,
     out: Annotated[Path, OUT] = Path("models/model"),
     cache: Annotated[Path | None, CACHE] = None,
+    plugins: Annotated[list[Path] | None, PLUGIN] = None,
     overrides: Annotated[list[str] | None, SET] = None,
 ) -> None:
     """Train one arm on a data set, and save it as a model.
@@ -52,6 +53,7 @@ def train(
     """
     from ictal.experiments import train_model
 
+    load_plugins(plugins)
     chosen = recipe_of(recipe or ("finetune" if begin_with else "quick"), overrides, seed)
     with bar() as progress:
         folder = train_model.train(

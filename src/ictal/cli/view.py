@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from ictal.cli.completion import complete_model
-from ictal.cli.options import ACCEPT_DOUBTFUL
+from ictal.cli.options import ACCEPT_DOUBTFUL, PLUGIN, load_plugins
 from ictal.cli.screen import PARTLY_FAILED, say
 from ictal.errors import require
 
@@ -45,6 +45,7 @@ def view(
     browser: Annotated[bool, BROWSER] = True,
     blind: Annotated[bool, BLIND] = True,
     upload: Annotated[bool, UPLOAD] = False,
+    plugins: Annotated[list[Path] | None, PLUGIN] = None,
     accept_doubtful: Annotated[bool, ACCEPT_DOUBTFUL] = False,
     show_patient: Annotated[bool, SHOW_PATIENT] = False,
 ) -> None:
@@ -58,6 +59,7 @@ def view(
     from ictal.web.settings import ServerSettings
     from ictal.web.view import view as show
 
+    load_plugins(plugins)
     settings = ServerSettings(
         host=host,
         port=port,

@@ -3,8 +3,9 @@
 from collections.abc import Mapping
 from typing import Any, Self
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
 from pydantic_core import ErrorDetails
+from typing_extensions import TypedDict
 
 from ictal.errors import UnknownNameError, UsageError
 
@@ -31,6 +32,13 @@ class Settings(BaseModel):
             return self.model_validate({name: getattr(self, name) for name in fields} | dict(changes))
         except ValidationError as error:
             raise UsageError("; ".join(map(_sentence, error.errors()))) from error
+
+
+def read_by_name(kinds: Mapping[str, type[Settings]], values: Mapping[str, Any]) -> dict[str, Settings]:
+    """Return settings whose class depends on their name; errors of pydantic name the place in `values`."""
+    shape = TypedDict("shape", dict(kinds))  # type: ignore[misc]  # noqa: UP013 - names may hold any character
+    read: Any = TypeAdapter(shape).validate_python(values)
+    return dict(read)
 
 
 def _sentence(problem: ErrorDetails) -> str:

@@ -124,15 +124,15 @@ def ablate(
         If data, recipe or folder cannot be used; before any training starts.
     """
     settings = (settings or AblationSettings()).changed(changes)
-    recipe = load_recipe(recipe) if isinstance(recipe, str) else recipe
-    plan, folder = plan_ablation(data, recipe, arms, settings), RunFolder(Path(out))
+    plan = plan_ablation(data, load_recipe(recipe) if isinstance(recipe, str) else recipe, arms, settings)
+    recipe, folder = plan.recipe, RunFolder(Path(out))
     source = DataSource.for_arms(data, plan.trained, recipe, settings.cache)
     dataset = source.open()
     check_folds(dataset.outline, recipe.data.folds, recipe.data.test_share)
     setup = RunSetup.divided(source.prepare(dataset, progress), recipe, folder, dataset.name)
     threads = settings.threads or (1 if settings.cluster else torch.get_num_threads())
     settings = settings.changed({"threads": threads})
-    with limited_threads(threads), folder.claim(recipe, setup.array.fingerprints, new_manifest(setup)):
+    with limited_threads(threads), folder.claim(recipe, new_manifest(setup, plan.trained)):
         units = [*plan.units, *curve_units(plan.with_curve, setup)]
         manifest = record_units(_run_units(units, setup, source, settings, progress), folder)
         result = _evaluate(plan, units, setup, manifest)
@@ -149,7 +149,8 @@ def _run_units(
     if settings.cluster is None:
         return run_units_here(units, setup, progress)
     assert settings.threads
-    return run_units_on(settings.cluster, units, RunReference.of(setup, source, settings.threads), progress)
+    arms = list(dict.fromkeys(unit.arm for unit in units))
+    return run_units_on(settings.cluster, units, RunReference.of(setup, source, settings.threads, arms), progress)
 
 
 def _evaluate(plan: AblationPlan, units: Sequence[Unit], setup: RunSetup, manifest: dict[str, Any]) -> Ablation:

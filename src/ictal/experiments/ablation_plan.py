@@ -12,7 +12,8 @@ from ictal.distributed import Cluster
 from ictal.errors import RecipeError, RunError
 from ictal.experiments.data_source import check_stream, needs_context
 from ictal.experiments.learning_curve import curve_arms
-from ictal.models.arms import ARMS, find_arm, trained_arms, weighted_averages
+from ictal.models.arms import every_arm, find_arm, trained_arms, weighted_averages
+from ictal.models.network_check import check_own_arms
 from ictal.recipes import Recipe
 from ictal.simulator import CONTROLS
 from ictal.training.run_folder import Unit
@@ -107,7 +108,7 @@ class AblationPlan:
 
 
 def plan_ablation(data: str, recipe: Recipe, arms: Sequence[str] | None, settings: AblationSettings) -> AblationPlan:
-    """Choose the arms of an ablation and check that they can be trained; no EEG is read.
+    """Choose the arms of an ablation and check that they can be trained; no EEG of the data set is read.
 
     Raises
     ------
@@ -122,17 +123,19 @@ def plan_ablation(data: str, recipe: Recipe, arms: Sequence[str] | None, setting
         arms = [arm for arm in DEFAULT_ARMS if not find_arm(arm).fitted or arm in recipe.training]
     names = _all_arms(data) if list(arms) == ["all"] else list(dict.fromkeys(find_arm(arm).name for arm in arms))
     if settings.augmentations:
-        names = _with_variants(names, recipe)
+        names = _with_variants(names, recipe.with_own_arms(names))
     trained = trained_arms(names)
+    recipe = recipe.with_own_arms(trained)
     with_curve = curve_arms(settings.learning_curve, trained)
     check_stream(data, trained, recipe)
     on_controls = _arms_on_controls(names, recipe) if settings.controls else []
+    check_own_arms(trained, recipe.models, recipe.standardise)
     return AblationPlan(recipe, tuple(names), tuple(with_curve), tuple(on_controls), settings.augmentations)
 
 
 def _all_arms(data: str) -> list[str]:
     """Return all arms for a data set; controls have no context."""
-    names = [*ARMS, *weighted_averages()]
+    names = [*(arm.name for arm in every_arm()), *weighted_averages()]
     return [name for name in names if not needs_context(name)] if data.startswith("sim:") else names
 
 

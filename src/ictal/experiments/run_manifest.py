@@ -5,7 +5,7 @@ import os
 import platform
 import time
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from importlib import metadata
 from typing import Any
 
@@ -16,14 +16,15 @@ from ictal.core.atomic_files import write_json
 from ictal.core.labels import PANELS, PATTERNS, STRATA, VOTE_COLUMNS, panels, pattern_counts, strata
 from ictal.data import TEST
 from ictal.experiments.units import UnitDone
-from ictal.training.run_folder import MANIFEST, RunFolder
+from ictal.models.arms import own_code
+from ictal.training.run_folder import MANIFEST, OWN_ARMS, RunFolder
 from ictal.training.unit import RunSetup
 
 PACKAGES = ("torch", "torchvision", "timm", "lightning", "mne", "numpy", "scipy", "pandas", "pyarrow")
 
 
-def new_manifest(setup: RunSetup) -> dict[str, Any]:
-    """Return the manifest of a run before its first unit is trained."""
+def new_manifest(setup: RunSetup, arms: Sequence[str]) -> dict[str, Any]:
+    """Return the manifest of a run that trains these arms, before its first unit is trained."""
     recipe, array, folds = setup.recipe, setup.array, setup.folds
     labels, in_test = array.labels, folds == TEST
     votes = labels[list(VOTE_COLUMNS)].to_numpy()
@@ -33,6 +34,7 @@ def new_manifest(setup: RunSetup) -> dict[str, Any]:
         "seed": recipe.seed,
         "data": setup.data,
         "data_fingerprint": array.fingerprints,
+        OWN_ARMS: {name: code.model_dump() for name, code in own_code(arms).items()},
         "packages": {name: metadata.version(name) for name in PACKAGES},
         "machine": {
             "python": platform.python_version(),

@@ -14,9 +14,10 @@ from ictal.experiments.data_source import DataSource, check_stream
 from ictal.experiments.network_calibration import calibrate, check_calibration
 from ictal.experiments.run_manifest import new_manifest
 from ictal.models.arm_network import ArmNetwork, MeanOfArms, averaged
-from ictal.models.arms import ARMS, find_arm, members, networks_of, refuse_weighted, trained_arms
+from ictal.models.arms import ARMS, file_name, find_arm, members, networks_of, refuse_weighted, trained_arms
 from ictal.models.checkpoint import Card, Origin, load_model, save_model
 from ictal.models.hub import find_model
+from ictal.models.network_check import check_own_arms
 from ictal.recipes import Recipe, load_recipe
 from ictal.recipes.loading import MODEL_KEYS, recipe_of_model
 from ictal.training.run_folder import BEGUN_WITH, RunFolder
@@ -90,14 +91,13 @@ def train(
     recipe = recipe or ("finetune" if settings.begin_with else "quick")
     recipe = load_recipe(recipe) if isinstance(recipe, str) else recipe
     plan = _plan_from_model(arm, recipe, settings) if settings.begin_with else _plan_from_recipe(arm, recipe)
-    check_stream(data, plan.parts, plan.recipe)
-    check_calibration(plan.parts, plan.recipe)
+    _check(data, plan)
     source = DataSource.for_arms(data, plan.parts, plan.recipe, settings.cache)
     dataset = source.open()
     array = source.prepare(dataset, progress)
     setup = RunSetup(array, np.zeros(len(array), np.int64), plan.recipe, RunFolder(Path(out)), dataset.name)
-    manifest = new_manifest(setup) | {BEGUN_WITH: plan.origin and plan.origin.model_dump()}
-    with setup.folder.claim(plan.recipe, array.fingerprints, manifest):
+    manifest = new_manifest(setup, plan.parts) | {BEGUN_WITH: plan.origin and plan.origin.model_dump()}
+    with setup.folder.claim(plan.recipe, manifest):
         trained = _train_networks(plan, setup, progress)
         _save_mean(plan, trained, setup)
         for name in trained:
@@ -164,7 +164,8 @@ def _plan_from_recipe(arm: str | None, recipe: Recipe) -> _Plan:
         averages = (average.name for average in ARMS.values() if {*average.parts} == trained)
         arm = next(iter(trained)) if len(trained) == 1 else next(averages, "both")
     refuse_weighted(arm)
-    return _Plan(arm, tuple(trained_arms([arm])), recipe)
+    parts = trained_arms([arm])
+    return _Plan(arm, tuple(parts), recipe.with_own_arms(parts))
 
 
 def _plan_from_model(arm: str | None, recipe: Recipe, settings: TrainSettings) -> _Plan:
@@ -184,12 +185,19 @@ def _plan_from_model(arm: str | None, recipe: Recipe, settings: TrainSettings) -
             f"other weights; fit it to your data alone with --arm {own} and without --from"
         )
     origin = Origin(name=find_model(settings.begin_with).resolve().name, weights_sha256=model.card.weights_sha256)
-    return _Plan(own, parts, recipe, begin, origin)
+    return _Plan(own, parts, recipe.with_own_arms(parts), begin, origin)
+
+
+def _check(data: str, plan: _Plan) -> None:
+    """Refuse a training that cannot be, before any EEG of the data set is read."""
+    check_stream(data, plan.parts, plan.recipe)
+    check_calibration(plan.parts, plan.recipe)
+    check_own_arms(plan.parts, plan.recipe.models, plan.recipe.standardise)
 
 
 def _place(setup: RunSetup, network: str) -> Path:
     """Return the folder of one network of a model."""
-    return setup.folder.path / "parts" / network
+    return setup.folder.path / "parts" / file_name(network)
 
 
 def _train_networks(plan: _Plan, setup: RunSetup, progress: Progress) -> dict[str, tuple[ArmNetwork, Card]]:

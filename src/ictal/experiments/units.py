@@ -15,7 +15,8 @@ from ictal.core.progress import Progress
 from ictal.distributed import Cluster, LostWorkerError, open_cluster, spread
 from ictal.errors import RunError
 from ictal.experiments.data_source import DataSource
-from ictal.models.arms import find_arm
+from ictal.models.arms import find_arm, own_code
+from ictal.models.plugins import load_files
 from ictal.recipes.loading import parse, to_yaml
 from ictal.training.run_folder import RunFolder, Unit
 from ictal.training.unit import RunSetup, run_unit
@@ -57,6 +58,8 @@ class RunReference:
         The run folder, which all workers must share.
     threads
         Torch threads per unit.
+    own_arms
+        Name and file of each own arm; a worker runs the file unless a package on it has the arm.
     """
 
     source: DataSource
@@ -65,12 +68,26 @@ class RunReference:
     data: str
     folder: Path
     threads: int
+    own_arms: tuple[tuple[str, Path], ...] = ()
 
     @classmethod
-    def of(cls, setup: RunSetup, source: DataSource, threads: int) -> Self:
-        """Return a reference to a run; paths become absolute."""
+    def of(cls, setup: RunSetup, source: DataSource, threads: int, arms: Sequence[str]) -> Self:
+        """Return a reference to a run that trains these arms; paths become absolute.
+
+        Raises
+        ------
+        RunError
+            If an own arm is in no file, so that workers could not know it.
+        """
         folder, fingerprints = setup.folder.path.absolute(), setup.array.fingerprints
-        return cls(source.absolute(), to_yaml(setup.recipe), fingerprints, setup.data, folder, threads)
+        files = {name: find_arm(name).file for name in own_code(arms)}
+        if without := [name for name, file in files.items() if file is None]:
+            raise RunError(
+                f"the arm '{without[0]}' is in no file, so that workers do not know it; write it to a file, and load "
+                "that with --plugin (in Python: ictal.load_plugin)"
+            )
+        own = tuple((name, file) for name, file in files.items() if file)
+        return cls(source.absolute(), to_yaml(setup.recipe), fingerprints, setup.data, folder, threads, own)
 
 
 def run_units_on(
@@ -118,6 +135,7 @@ def _opened(reference: RunReference) -> RunSetup:
     """Return the setup of a run, opened once per process."""
     if not reference.folder.is_dir():
         raise RunError(f"{reference.folder}: not found on a worker; a run needs a folder that all workers share")
+    load_files(reference.own_arms)
     recipe = parse(reference.recipe, "the recipe of the run")
     array = reference.source.prepare(reference.source.open())
     if array.fingerprints != reference.fingerprints:

@@ -20,12 +20,12 @@ from ictal.explanations.log_probabilities import (
     Floats,
     MethodName,
     checked_window,
+    has_gradients,
     log_probabilities,
     rounded,
 )
 from ictal.explanations.occlusion import Occlusion, occlude
 from ictal.models.checkpoint import Model, load_model
-from ictal.models.external_network import ExternalNetwork
 
 
 @dataclass(frozen=True)
@@ -114,18 +114,13 @@ def explain(
         raise UnknownNameError("method", unknown[0], METHOD_NAMES)
     loaded = load_model(model) if isinstance(model, str | Path) else model
     network, arm = (loaded.network, loaded.title) if isinstance(loaded, Model) else (loaded, "")
-    methods = _methods_of(network) if methods is None else methods
+    if methods is None:
+        applies = {"gradients": has_gradients(network), "gradcam": len(image_networks_of(network)) == 1}
+        methods = [name for name in METHOD_NAMES if applies.get(name, True)]
     probabilities = np.exp(log_probabilities(network, iter([checked_window(window)]), 1)[0])
     pattern = pattern or PATTERNS[int(probabilities.argmax())]
     parts: dict[str, Any] = {name: _EXPLAIN[name](network, window, pattern) for name in methods}
     return Explanation(pattern, probabilities, window, arm=arm, **parts)
-
-
-def _methods_of(network: nn.Module) -> Sequence[MethodName]:
-    """Return the methods that apply to a network."""
-    if isinstance(network, ExternalNetwork):
-        return ("occlusion",)
-    return METHOD_NAMES if len(image_networks_of(network)) == 1 else ("occlusion", "gradients")
 
 
 _EXPLAIN: dict[MethodName, Callable[[nn.Module, Signal, str], Any]] = {

@@ -17,12 +17,12 @@ from ictal.explanations.log_probabilities import (
     checked_window,
     device_of,
     evaluating,
+    has_gradients,
     log_probabilities,
     log_softmax,
     pattern_index,
     rounded,
 )
-from ictal.models.external_network import ExternalNetwork
 
 GAP_TOLERANCE = 0.05
 """Largest allowed error of the sum of attributions: in nats (5 % of a probability), or relative to the difference if
@@ -103,11 +103,8 @@ def integrate_gradients(
     batch_size
         Steps per forward pass.
     """
-    if isinstance(network, ExternalNetwork):
-        raise ModelError(
-            f"{network.model.name}: is an external model, whose gradients are not known; allowed is the method "
-            "'occlusion'"
-        )
+    if not has_gradients(network):
+        raise ModelError("an estimator or a model from elsewhere has no known gradients; use the method 'occlusion'")
     column = pattern_index(pattern)
     ends = log_probabilities(network, iter([checked_window(window), np.zeros_like(window)]), 2)[:, column]
     difference, silence = float(ends[0] - ends[1]), float(np.exp(ends[1]))

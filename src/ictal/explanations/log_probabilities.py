@@ -15,6 +15,8 @@ from ictal.core.montage import ELECTRODES, N_CHANNELS
 from ictal.core.recording import Signal
 from ictal.core.windows import WINDOW_SAMPLES
 from ictal.errors import ModelError, UnknownNameError
+from ictal.models.estimator import EstimatorNetwork
+from ictal.models.external_network import ExternalNetwork
 
 Floats = npt.NDArray[np.float64]
 MethodName = Literal["occlusion", "gradients", "gradcam"]
@@ -67,6 +69,11 @@ def checked_window(window: Signal) -> Signal:
             f"{list(window.shape)} or samples that are not finite"
         )
     return np.asarray(window, dtype=np.float32)
+
+
+def has_gradients(network: nn.Module) -> bool:
+    """Return whether a network can be differentiated, which an estimator and a model from elsewhere cannot."""
+    return not any(isinstance(part, EstimatorNetwork | ExternalNetwork) for part in network.modules())
 
 
 def pattern_index(pattern: str) -> int:

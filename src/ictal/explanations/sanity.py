@@ -13,7 +13,7 @@ from ictal.core.recording import Signal
 from ictal.errors import ModelError, UnknownNameError
 from ictal.explanations.gradcam import gradcam
 from ictal.explanations.integrated_gradients import integrate_gradients
-from ictal.explanations.log_probabilities import Floats, MethodName
+from ictal.explanations.log_probabilities import Floats, MethodName, has_gradients
 from ictal.explanations.occlusion import occlude
 from ictal.models.arm_network import MeanOfArms
 
@@ -90,9 +90,9 @@ def sanity(
     """
     if isinstance(method, str) and method not in METHODS:
         raise UnknownNameError("method", method, METHODS)
-    if next(network.parameters(), None) is None:
+    if not has_gradients(network):
         raise ModelError(
-            "the weights of this network are not known, so its explanations cannot be tested with others"
+            "an estimator or a model from elsewhere has no weights that can be made random, so there is no such check"
         )
     explained = METHODS[method] if isinstance(method, str) else method
     trained = [explained(network, window, pattern) for window in windows]

@@ -100,4 +100,4 @@ NETWORKS: dict[str, Callable[[ModelSettings, bool], nn.Module]] = {
     "symmetric": _symmetric,
     "context": _context,
 }
-"""The builder of each kind of network, by `Arm.network`."""
+"""The builder of each kind of network, by `Arm.network`; that of an own arm is added with the arm."""

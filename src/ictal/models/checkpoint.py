@@ -1,14 +1,16 @@
 """Saved models: tensors in safetensors, everything else in a JSON card; loading is strict."""
 
 import hashlib
+import warnings
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import torch
-from pydantic import ConfigDict, field_validator
+from pydantic import ConfigDict, Field, field_validator
 from safetensors import SafetensorError
 from safetensors.torch import load, save
 
@@ -17,9 +19,9 @@ from ictal.core.labels import PATTERNS
 from ictal.core.montage import CHANNELS
 from ictal.core.settings import Settings
 from ictal.core.windows import RATE_HZ, WINDOW_S
-from ictal.errors import ModelError, listed
+from ictal.errors import ModelError, UnknownNameError, listed
 from ictal.models.arm_network import ArmNetwork, MeanOfArms
-from ictal.models.arms import Seeds
+from ictal.models.arms import OwnCode, Seeds, find_arm
 from ictal.models.build import build
 from ictal.models.calibration import NO_CALIBRATION, CalibrationSettings
 from ictal.models.external import open_external
@@ -53,6 +55,8 @@ class Card(ModelSummary):
         Name of the arm.
     models
         The settings of the arm's views and networks.
+    own_arms
+        Where the code of its own arms is, which do not come with ictal, by name.
     calibration
         Of the model's probabilities, fitted by `ictal calibrate`: for a mean of several networks, after averaging.
         `models.calibration` is that of each network.
@@ -78,6 +82,7 @@ class Card(ModelSummary):
 
     arm: str
     models: ModelSettings
+    own_arms: dict[str, OwnCode] = Field(default_factory=dict)
     calibration: CalibrationSettings = NO_CALIBRATION
     standardise: StandardiseSettings
     electrodes: tuple[str, ...] = CHANNELS
@@ -178,7 +183,8 @@ def predict(
         contexts = None
     elif contexts is None:
         raise ModelError("this model needs the ten minutes around each window, and no contexts were given")
-    device = next((one.device for one in network.parameters()), torch.device("cpu"))
+    tensors = chain(network.parameters(), network.buffers())
+    device = next((tensor.device for tensor in tensors), torch.device("cpu"))
     training = network.training
     network.eval()
     probabilities, concentrations = [], []
@@ -207,7 +213,7 @@ def save_model(folder: Path, network: ArmNetwork | MeanOfArms, card: Card) -> No
         part.write_bytes(content)  # safetensors' own `save_file` makes files that only the user can read
     known = {
         "weights_sha256": hashlib.sha256(content).hexdigest(),
-        "n_parameters": sum(parameter.numel() for parameter in network.parameters()),
+        "n_parameters": sum(parameter.numel() for parameter in network.parameters()) or None,  # of an estimator
         "derivations": tuple(str(pair) for pair in derivations_seen(network)),
         "seen_s": seconds_seen(network),
     }
@@ -216,7 +222,7 @@ def save_model(folder: Path, network: ArmNetwork | MeanOfArms, card: Card) -> No
 
 def input_of_saved(path: str | Path) -> tuple[tuple[str, ...], float]:
     """Return the derivations and seconds that a saved model uses; its weights are not read."""
-    _, card = read_card(path, Card)
+    _, card = _read_whole_card(path)
     network = build(card.arm, card.models, seeds=card.seeds, initial=False)
     return tuple(str(pair) for pair in derivations_seen(network)), seconds_seen(network)
 
@@ -243,7 +249,7 @@ def load_model(path: str | Path) -> Model:
     if is_external(found):
         external = open_external(found)
         return Model(ExternalNetwork(external), external.contract)
-    folder, card = read_card(found, Card)
+    folder, card = _read_whole_card(found)
     _check_contract(card, folder)
     content = (folder / WEIGHTS).read_bytes()  # read once: what is loaded is what was checked
     if hashlib.sha256(content).hexdigest() != card.weights_sha256:
@@ -260,7 +266,7 @@ def load_model(path: str | Path) -> Model:
     wrong += [
         f"'{name}' is {_kind(tensors[name])} and not {_kind(tensor)}"
         for name, tensor in needed.items()
-        if name in tensors and _kind(tensors[name]) != _kind(tensor)
+        if name in tensors and _kind(tensors[name]) != _kind(tensor) and not _any_length(tensor, tensors[name])
     ]
     if wrong:
         raise ModelError(f"{folder / WEIGHTS}: does not fit the network of its card: {listed(wrong, 4)}")
@@ -268,8 +274,39 @@ def load_model(path: str | Path) -> Model:
     return Model(network.eval(), card)
 
 
+class _CardOfOwnArms(ModelSummary):
+    """The part of a card that says which own arms the model needs; the settings of these have the rest."""
+
+    own_arms: dict[str, OwnCode] = Field(default_factory=dict)
+
+
+def _read_whole_card(path: str | Path) -> tuple[Path, Card]:
+    """Return the folder and the whole card of a model, for which its own arms must be registered."""
+    folder, needed = read_card(path, _CardOfOwnArms)
+    for name, code in needed.own_arms.items():
+        try:
+            now = find_arm(name).code
+        except UnknownNameError as error:
+            raise ModelError(
+                f"{folder}: the arm '{name}' of this model is not part of ictal; its code is in {code.source}: "
+                f"{code.remedy}"
+            ) from error
+        if now is None or now.sha256 != code.sha256:
+            warnings.warn(
+                f"{folder}: the code of the arm '{name}' has changed since the model was trained (it was in "
+                f"{code.source}), and so the model may predict something else now",
+                stacklevel=3,
+            )
+    return read_card(path, Card)
+
+
 def _kind(tensor: torch.Tensor) -> str:
     return f"{str(tensor.dtype).removeprefix('torch.')}{list(tensor.shape)}"
+
+
+def _any_length(needed: torch.Tensor, stored: torch.Tensor) -> bool:
+    """Return whether an empty tensor of bytes stands for what is stored: the graph of an estimator."""
+    return needed.dtype == stored.dtype == torch.uint8 and needed.shape == (0,) and stored.dim() == 1
 
 
 def _check_contract(card: Card, folder: Path) -> None:

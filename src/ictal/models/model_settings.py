@@ -1,11 +1,14 @@
 """Settings of the views and networks of all arms."""
 
-from typing import Literal
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal, Self
 
-from pydantic import Field
+from pydantic import Field, SerializeAsAny, field_validator
 
 from ictal.core.labels import N_PATTERNS
-from ictal.core.settings import Settings
+from ictal.core.settings import Settings, read_by_name
+from ictal.errors import UnknownNameError
+from ictal.models.arms import find_arm
 from ictal.models.calibration import NO_CALIBRATION, CalibrationSettings
 from ictal.models.efficientnet import EfficientnetSettings
 from ictal.models.fusion import FusionSettings
@@ -67,6 +70,8 @@ class ModelSettings(Settings):
     ----------
     temporal, spatial, features, volume, symmetric, context, fusion
         See the classes.
+    own
+        Settings of own arms, by name; each is of the class that the arm was registered with.
     votes
         'distribution': predict the distribution of a panel's votes. 'dirichlet': predict also how much panels vary
         around it; the votes of a panel are then Dirichlet-multinomial (Mosimann 1962), with a concentration per
@@ -85,6 +90,7 @@ class ModelSettings(Settings):
     symmetric: SymmetricArmSettings = SymmetricArmSettings()
     context: ContextArmSettings = ContextArmSettings()
     fusion: FusionSettings = FusionSettings()
+    own: dict[str, SerializeAsAny[Settings]] = Field(default_factory=dict)
     votes: Literal["distribution", "dirichlet"] = "distribution"
     lapse: float = Field(0.0, ge=0, lt=1)
     calibration: CalibrationSettings = NO_CALIBRATION
@@ -93,3 +99,26 @@ class ModelSettings(Settings):
     def n_outputs(self) -> int:
         """Outputs of a network: a logit per pattern and, with 'dirichlet', the logarithm of the concentration."""
         return N_PATTERNS + (self.votes == "dirichlet")
+
+    @field_validator("own", mode="before")
+    @classmethod
+    def _of_registered_arms(cls, value: Any) -> Any:
+        if not isinstance(value, Mapping):
+            return value
+        try:
+            kinds = {name: find_arm(name).settings for name in map(str, value)}
+        except UnknownNameError as error:
+            raise ValueError(str(error)) from error
+        if without := [name for name, kind in kinds.items() if kind is None]:
+            raise ValueError(f"the arm '{without[0]}' has no settings here")
+        return read_by_name({name: kind for name, kind in kinds.items() if kind}, value)
+
+    def settings_of(self, arm: str) -> Settings | None:
+        """Return the settings of an own arm, which are its defaults unless `own` has others; None if it has none."""
+        kind = find_arm(arm).settings
+        return self.own.get(arm, kind()) if kind else None
+
+    def for_arms(self, arms: Sequence[str]) -> Self:
+        """Return the same settings, with those of all own arms among these and of no others."""
+        settings = {arm: self.settings_of(arm) for arm in arms}
+        return self.model_copy(update={"own": {arm: one for arm, one in settings.items() if one is not None}})

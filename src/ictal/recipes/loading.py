@@ -9,7 +9,9 @@ import yaml
 from pydantic import ValidationError
 
 from ictal.errors import RecipeError, raise_problems
-from ictal.recipes.schema import Recipe
+from ictal.models.arms import find_arm
+from ictal.models.model_settings import ModelSettings
+from ictal.recipes.schema import Recipe, own_training
 
 
 def recipe_names() -> list[str]:
@@ -118,7 +120,7 @@ def _validate(content: Mapping[str, Any], name: str) -> Recipe:
         return Recipe.model_validate(content)
     except ValidationError as error:
         problems = [
-            f"{_key(problem['loc']) or 'recipe'}: {problem['msg']}"
+            f"{'.'.join(map(str, problem['loc'])) or 'recipe'}: {problem['msg']}"
             + ("" if isinstance(problem["input"], dict) else f" (it is {problem['input']!r})")
             for problem in error.errors()
         ]
@@ -126,16 +128,12 @@ def _validate(content: Mapping[str, Any], name: str) -> Recipe:
         raise
 
 
-def _key(place: Sequence[int | str]) -> str:
-    """Return the key for a location reported by pydantic, which also contains the kind of an arm's training."""
-    return ".".join(str(part) for level, part in enumerate(place) if (level, place[0]) != (2, "training"))
-
-
 def _apply(content: dict[str, Any], override: str) -> None:
     key, equals, value = override.partition("=")
     if not equals:
         raise RecipeError(f"--set '{override}': write key=value, for example data.folds=3")
     *path, last = key.strip().split(".")
+    _add_own(content, [*path, last])
     level: Any = content
     for part in path:
         level = _entries(level).get(part)
@@ -147,6 +145,17 @@ def _apply(content: dict[str, Any], override: str) -> None:
         level[int(last) if isinstance(level, list) else last] = yaml.safe_load(value)
     except yaml.YAMLError as error:
         raise RecipeError(f"--set '{override}': the value is not YAML: {error}") from error
+
+
+def _add_own(content: dict[str, Any], path: Sequence[str]) -> None:
+    """Add the defaults of an own arm that the key of an override names."""
+    match path:
+        case ["training", name, *_]:
+            if name not in content["training"] and (arm := find_arm(name)).code:
+                content["training"][name] = own_training(arm).model_dump(mode="json")
+        case ["models", "own", name, *_]:
+            if name not in content["models"]["own"] and (settings := ModelSettings().settings_of(name)):
+                content["models"]["own"][name] = settings.model_dump(mode="json")
 
 
 def _entries(level: Any) -> dict[str, Any]:

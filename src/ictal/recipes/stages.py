@@ -9,7 +9,7 @@ from pydantic import Discriminator, Field, Tag, field_validator, model_validator
 from ictal.core.settings import Settings
 from ictal.data.simulated_stream import StreamSettings
 from ictal.recipes.augmentation import AugmentSettings
-from ictal.recipes.regression import RegressionSettings
+from ictal.recipes.regression import FittedSettings, RegressionSettings
 
 MIN_RATE = 0.01
 """Rate at the start and end of a one-cycle schedule, as a share of its peak."""
@@ -204,13 +204,5 @@ class TrainingSettings(Stage):
         )
 
 
-def _kind_of_training(value: object) -> str:
-    given = isinstance(value, Mapping) and "penalties" in value
-    return "regression" if given or isinstance(value, RegressionSettings) else "network"
-
-
-ArmTraining = Annotated[
-    Annotated[TrainingSettings, Tag("network")] | Annotated[RegressionSettings, Tag("regression")],
-    Discriminator(_kind_of_training),
-]
-"""How the network of an arm is trained, or how its regression, which has 'penalties', is fitted."""
+ArmTraining = TrainingSettings | RegressionSettings | FittedSettings
+"""How an arm is trained; `Arm.kind` says which of them it has."""

@@ -17,9 +17,11 @@ from ictal.core.montage import CHAINS, N_CHANNELS
 from ictal.core.windows import WINDOW_SAMPLES
 from ictal.errors import ModelError
 from ictal.models.arm_network import ArmNetwork, MeanOfArms
+from ictal.models.arms import file_name
 from ictal.models.calibration import NO_CALIBRATION
 from ictal.models.checkpoint import Model, load_model
 from ictal.models.efficientnet import Efficientnet
+from ictal.models.estimator_export import TRANSLATIONS, opset_of, with_estimators
 from ictal.models.hub import CARD
 from ictal.models.input_needs import derivations_seen, seconds_seen
 from ictal.models.wavenet import Wavenet
@@ -233,7 +235,7 @@ def _part(name: str, member: ArmNetwork) -> tuple[Part, list[_Graph]]:
         images = _Graph(files[1], ImageModel(member, inner), {"images": image})
         sizes = {"every": chosen.hop, "frame": chosen.frame, "width": chosen.width}
         return Part(name=name, takes="columns", files=files, **sizes), [columns, images]
-    file = f"{name}.onnx"
+    file = f"{file_name(name)}.onnx"
     if member.sees_context:
         graph = _Graph(file, ContextModel(member), {"contexts": contexts})
         return Part(name=name, takes="contexts", files=(file,)), [graph]
@@ -263,10 +265,12 @@ def _export(graph: _Graph, part: Path) -> None:
             dynamo=True,
             dynamic_shapes=shapes,
             input_names=list(graph.inputs),
+            custom_translation_table=TRANSLATIONS,
+            opset_version=opset_of(module),
             verbose=False,
         )
         assert program is not None
-        program.save(str(part), external_data=False)
+        part.write_bytes(with_estimators(program.model_proto).SerializeToString())
         _compare(module, graph, part)
 
 

@@ -16,6 +16,7 @@ from ictal.core.progress import Progress, silent
 from ictal.data import WindowArray
 from ictal.models.arm_network import LOG_CONCENTRATION, ArmNetwork
 from ictal.models.checkpoint import device
+from ictal.models.estimator import EstimatorNetwork
 from ictal.models.features import MOST, FeatureNetwork
 from ictal.recipes.regression import RegressionSettings
 from ictal.recipes.schema import Recipe
@@ -74,7 +75,7 @@ def fit_features(
 
 
 def compute_features(
-    network: FeatureNetwork,
+    network: FeatureNetwork | EstimatorNetwork,
     array: WindowArray,
     rows: npt.NDArray[np.int64],
     on_batch: Callable[[int], None],

@@ -16,6 +16,7 @@ from torch.utils.data import DataLoader
 from ictal.core.labels import PANELS, VOTE_COLUMNS, panels
 from ictal.data import WindowArray
 from ictal.data.simulated_stream import Stream
+from ictal.errors import RecipeError
 from ictal.models.arm_network import ArmNetwork
 from ictal.models.checkpoint import predict
 from ictal.recipes.stages import Stage, TrainingSettings
@@ -65,6 +66,11 @@ class Learner(L.LightningModule):
         workers: int = 0,
     ) -> None:
         super().__init__()
+        heads = [name for name, _ in network.network.named_children() if name in HEADS]
+        if not heads and any(stage.trains == "head" for stage in settings.stages):
+            raise RecipeError(
+                f"training.{task.arm}: a stage trains only the head, but no part of the network is a 'head'"
+            )
         self.network = network
         self.average = _moving_average(network, settings.ema) if settings.ema else None
         self.array, self.task, self.settings = array, task, settings

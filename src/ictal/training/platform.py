@@ -36,7 +36,7 @@ def precision_of(settings: TrainingSettings, network: nn.Module, accelerator: st
         return {"32": "32-true", "bf16": "bf16-mixed"}[settings.precision]
     if accelerator != "cpu" and torch.cuda.is_available():
         return "bf16-mixed" if torch.cuda.is_bf16_supported() else "32-true"
-    return "bf16-mixed" if network.bf16_on_cpu and _has_bf16() else "32-true"
+    return "bf16-mixed" if getattr(network, "bf16_on_cpu", False) and _has_bf16() else "32-true"
 
 
 def _has_bf16() -> bool:

@@ -15,7 +15,7 @@ from ictal.core.atomic_files import remove_partial_files, write_json, write_text
 from ictal.core.predictions import Predictions
 from ictal.data import TEST
 from ictal.errors import RunError
-from ictal.models.arms import VARIANT
+from ictal.models.arms import VARIANT, file_name
 from ictal.recipes.loading import differences, parse, to_yaml
 from ictal.recipes.schema import Recipe
 
@@ -23,6 +23,8 @@ DONE = "done.json"
 MANIFEST = "manifest.json"
 RECIPE = "recipe.yaml"
 PREDICTIONS = "predictions.parquet"
+OWN_ARMS = "own_arms"
+"""Key of manifests: where the code of the run's own arms is, by name."""
 BEGUN_WITH = "begun_with"
 """Key of manifests and cards: the model with whose weights the training began."""
 
@@ -46,7 +48,7 @@ class Unit:
 
     @property
     def name(self) -> str:
-        """Name of its folder."""
+        """Name in tables, manifests and progress; `file_name` of it is the name of its folder."""
         return f"{self.arm}{self._of_patients}-fold{self.fold}-seed{self.seed}"
 
     @property
@@ -79,7 +81,7 @@ class RunFolder:
 
     def unit(self, unit: Unit) -> Path:
         """Return the folder of a unit."""
-        return self.path / "units" / unit.name
+        return self.path / "units" / file_name(unit.name)
 
     def is_done(self, unit: Unit) -> bool:
         """Return whether a unit is done."""
@@ -90,7 +92,7 @@ class RunFolder:
         return Predictions.read(self.unit(unit) / PREDICTIONS)
 
     @contextmanager
-    def claim(self, recipe: Recipe, fingerprint: str, manifest: dict[str, Any]) -> Iterator[None]:
+    def claim(self, recipe: Recipe, manifest: dict[str, Any]) -> Iterator[None]:
         """Lock the folder for this recipe and data while the block runs.
 
         Raises
@@ -110,7 +112,7 @@ class RunFolder:
                 for folder in (self.path, *self.path.glob("*/*/")):
                     remove_partial_files(folder)
                 if has_run:
-                    self._check(recipe, fingerprint, manifest.get(BEGUN_WITH))
+                    self._resume(recipe, manifest)
                 else:
                     write_json(self.path / MANIFEST, manifest)
                     write_text(self.path / RECIPE, to_yaml(recipe))
@@ -118,18 +120,30 @@ class RunFolder:
         except Timeout as error:
             raise RunError(f"{self.path}: another process is using this run folder") from error
 
-    def _check(self, recipe: Recipe, fingerprint: str, begun_with: dict[str, str] | None) -> None:
+    def _resume(self, recipe: Recipe, manifest: dict[str, Any]) -> None:
+        """Check that this is the run of the folder, to which own arms may be added."""
         stored = parse((self.path / RECIPE).read_text(encoding="utf-8"), str(self.path / RECIPE))
-        changed = differences(recipe, stored)
-        manifest = json.loads((self.path / MANIFEST).read_text(encoding="utf-8"))
-        of_folder = manifest["data_fingerprint"]
-        if of_folder != fingerprint:
-            changed.append(f"data: {of_folder} in the folder, {fingerprint} now (fingerprints)")
-        if manifest.get(BEGUN_WITH) != begun_with:
-            changed.append(f"initial model: {manifest.get(BEGUN_WITH)} in the folder, {begun_with} now")
+        recipe, joined = recipe.with_own_arms_of(stored), stored.with_own_arms_of(recipe)
+        changed = differences(recipe, joined)
+        of_folder = json.loads((self.path / MANIFEST).read_text(encoding="utf-8"))
+        was, now = of_folder["data_fingerprint"], manifest["data_fingerprint"]
+        if was != now:
+            changed.append(f"data: {was} in the folder, {now} now (fingerprints)")
+        if of_folder.get(BEGUN_WITH) != manifest.get(BEGUN_WITH):
+            changed.append(
+                f"initial model: {of_folder.get(BEGUN_WITH)} in the folder, {manifest.get(BEGUN_WITH)} now"
+            )
+        code = manifest[OWN_ARMS] | of_folder.get(OWN_ARMS, {})
+        changed += [
+            f"code of the arm '{arm}': {code[arm]} in the folder, {now} now"
+            for arm, now in manifest[OWN_ARMS].items()
+            if code[arm] != now
+        ]
         if changed:
             lines = "".join(f"\n  - {line}" for line in changed)
             raise RunError(
                 f"{self.path}: is a run with another recipe or other data:{lines}\n"
                 "Choose another folder with --out, or repeat the command that created this one"
             )
+        write_json(self.path / MANIFEST, of_folder | {OWN_ARMS: code})
+        write_text(self.path / RECIPE, to_yaml(joined))

@@ -1,7 +1,7 @@
 """Train one unit of a run (one arm, fold and seed), and predict its fold."""
 
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Self
@@ -20,12 +20,13 @@ from ictal.data import TEST, WindowArray, assign_folds
 from ictal.data.simulated_stream import Stream
 from ictal.errors import FoldError
 from ictal.models.arm_network import ArmNetwork
-from ictal.models.arms import find_arm
+from ictal.models.arms import find_arm, own_code
 from ictal.models.build import build_trained
 from ictal.models.checkpoint import Card, device, load_model, predict, save_model
 from ictal.models.fusion import Fusion
-from ictal.recipes.regression import RegressionSettings
+from ictal.recipes.regression import FittedSettings
 from ictal.recipes.schema import Recipe
+from ictal.training.estimator_fitting import fit_estimator
 from ictal.training.feature_fitting import fit_features
 from ictal.training.losses import mean_kl
 from ictal.training.run_folder import DONE, PREDICTIONS, RunFolder, Unit
@@ -189,9 +190,15 @@ def train_arm(
         network = build_trained(task.arm, recipe.models, initial=not resumed and initial.network is None)
     if not resumed:
         initial.copy_to(network)
-    if isinstance(recipe.training_of(task.arm), RegressionSettings):
-        return fit_features(network, array, task, recipe, place, progress)
-    return fit(network, array, task, recipe, place, progress)
+    return FITS[find_arm(task.arm).kind](network, array, task, recipe, place, progress)
+
+
+FITS: dict[str, Callable[[ArmNetwork, WindowArray, Task, Recipe, Path, Progress], ArmNetwork]] = {
+    "network": fit,
+    "regression": fit_features,
+    "estimator": fit_estimator,
+}
+"""What trains an arm, by `Arm.kind`."""
 
 
 def make_card(arm: str, recipe: Recipe, array: WindowArray, data: str) -> Card:
@@ -199,7 +206,8 @@ def make_card(arm: str, recipe: Recipe, array: WindowArray, data: str) -> Card:
     trained_on, fingerprint = _trained_on(arm, recipe, array, data)
     return Card(
         arm=arm,
-        models=recipe.models,
+        models=recipe.models.for_arms([arm]),
+        own_arms=own_code([arm]),
         standardise=recipe.standardise,
         data=trained_on,
         data_fingerprint=fingerprint,
@@ -212,7 +220,7 @@ def make_card(arm: str, recipe: Recipe, array: WindowArray, data: str) -> Card:
 def _trained_on(arm: str, recipe: Recipe, array: WindowArray, data: str) -> tuple[str, str]:
     """Return the name and fingerprint of an arm's training data: the data set, or a stream."""
     training = recipe.training_of(arm)
-    if isinstance(training, RegressionSettings) or not training.stream:
+    if isinstance(training, FittedSettings) or not training.stream:
         return data, array.fingerprints
     stream = Stream(training.stream, recipe.standardise, recipe.models.votes == "dirichlet")
     n_windows = len(training.epochs) * training.stream.windows

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -132,7 +132,9 @@ class Explainer:
 
 
 def _features(arm: ArmNetwork, batch: torch.Tensor) -> torch.Tensor:
-    features = cast(Callable[[torch.Tensor], torch.Tensor], arm.network.features)
+    features: Callable[[torch.Tensor], torch.Tensor] | None = getattr(arm.network, "features", None)
+    if features is None:
+        raise ModelError("this network has no method 'features', whose numbers would be compared")
     return features(batch)
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from ictal.errors import IctalError, require
+from ictal.models.plugins import load_files, own_files
 from ictal.web.parent_watch import end_with_parent
 
 IDLE_S = 120.0
@@ -74,7 +75,9 @@ class WorkerProcess:
             return self._line
         spawning = multiprocessing.get_context("spawn")  # a fork would copy locks held by threads of the server
         self._line, theirs = spawning.Pipe()
-        self._process = spawning.Process(target=serve_requests, args=(theirs, self.folder), daemon=True, name="model")
+        self._process = spawning.Process(
+            target=serve_requests, args=(theirs, self.folder, own_files()), daemon=True, name="model"
+        )
         self._process.start()
         theirs.close()
         return self._line
@@ -84,8 +87,8 @@ class WorkerProcess:
         self._process = self._line = None
 
 
-def serve_requests(line: Connection, folder: Path) -> None:
-    """Load a model and serve requests until idle; runs in the other process."""
+def serve_requests(line: Connection, folder: Path, files: tuple[tuple[str, Path], ...] = ()) -> None:
+    """Load a model, and the files of own arms, and serve requests until idle; runs in the other process."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the server, which ends this process
     end_with_parent()  # even during a request, and if the server is killed
     sys.modules.setdefault("triton", None)  # type: ignore[arg-type]  # saves 75 MiB: it compiles for GPUs
@@ -95,6 +98,7 @@ def serve_requests(line: Connection, folder: Path) -> None:
     while line.poll(IDLE_S):
         try:
             what, arguments = line.recv()
+            load_files(files)
             explainer = explainer or Explainer(folder)
             line.send((True, getattr(explainer, what)(*arguments)))
         except EOFError:

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import openvino
 
+from ictal.errors import ModelError
 from ictal.models.output import ModelOutput
 from ictal.scoring.engines.exported import BATCH, ExportedEngine, Run, WindowBatch
 from ictal.scoring.export_contract import Contract
@@ -17,7 +18,15 @@ concentration as a share of it."""
 
 
 def open_openvino(contract: Contract, graphs: dict[str, Path], threads: int | None) -> ExportedEngine:
-    """Return an engine that runs graphs, by file name, on the CPU."""
+    """Return an engine that runs graphs, by file name, on the CPU.
+
+    Raises
+    ------
+    ModelError
+        If a graph contains an estimator.
+    """
+    if any(b"ai.onnx.ml" in path.read_bytes() for path in graphs.values()):  # OpenVINO ends the process
+        raise ModelError(f"OpenVINO cannot run the estimator of the model {contract.name}; use --engine onnxruntime")
     core = openvino.Core()
     limits = {"INFERENCE_NUM_THREADS": threads} if threads else {}
 
