@@ -70,7 +70,7 @@ COMMANDS: tuple[Callable[..., None], ...] = (
     *(simulate.simulate, train.train, calibrate.calibrate, evaluate.evaluate, ablate.ablate, explain.explain),
     *(compare.compare, experts.experts),
 )
-MODELS_COMMANDS: tuple[Callable[..., None], ...] = (models.show, models.add)
+MODELS_COMMANDS: tuple[Callable[..., None], ...] = (models.show, models.add, models.export)
 ARCHIVE_COMMANDS: tuple[Callable[..., None], ...] = (archive_status.status, archive_retry.retry, archive_query.query)
 for command in COMMANDS:
     app.command(cls=Command)(command)

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 MODEL = typer.Argument(metavar="MODEL", help="Name of a model, or its folder.", autocompletion=complete_model)
 FOLDER = typer.Argument(metavar="FOLDER", help="Folder with contract.yaml and model.onnx, or of a trained model.")
+HUB = typer.Option("--hub", metavar="FOLDER", help="Folder for the repository; it must be new or empty.")
 NAME = typer.Option("--name", metavar="NAME", help="Name for the model.")
 
 
@@ -58,6 +59,8 @@ def show(name: Annotated[str, MODEL], json_file: Annotated[str | None, JSON] = N
 
     results, model = Results(json_file), describe_model(name)
     results.show(model.text.rstrip())
+    if model.origin["hub"]:
+        results.show("", f"From {model.origin['hub']}", f"SHA-256 of the weights: {model.origin['weights_sha256']}")
     results.give_json(model.to_json() | {"text": model.text})
 
 
@@ -75,6 +78,20 @@ def add(folder: Annotated[Path, FOLDER], name: Annotated[str, NAME]) -> None:
     if found:
         results.show(found.in_words())
     results.show(f"Added '{name}', in {models_folder() / name}.")
+
+
+def export(model: Annotated[str, MODEL], hub: Annotated[Path, HUB]) -> None:
+    """Write a model as a repository for the Hugging Face Hub.
+
+    The folder has the model's files, and a README.md with what is known about it. It is also a model that every
+    command takes. Nothing is uploaded: 'hf upload OWNER/NAME FOLDER' does that.
+
+    Example: ictal models export models/mine --hub mine-for-the-hub
+    """
+    from ictal.models.hub_export import export_for_hub
+
+    written = export_for_hub(model, hub)
+    Results(None).show("Files:", *(f"  {path}" for path in sorted(written.iterdir())))
 
 
 def _show(results: Results, found: "list[NamedModel]") -> None:

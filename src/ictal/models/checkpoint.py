@@ -70,8 +70,6 @@ class Card(ModelSummary):
         Networks of each arm that it averages, each trained with its own seed.
     begun_with
         The model whose weights the training started from, if any.
-    weights_sha256
-        SHA-256 of `model.safetensors`.
     """
 
     model_config = ConfigDict(extra="forbid")
@@ -92,7 +90,6 @@ class Card(ModelSummary):
     seeds: Seeds = 1
     ictal_version: str
     begun_with: Origin | None = None
-    weights_sha256: str = ""
 
     @field_validator("models", mode="before")
     @classmethod

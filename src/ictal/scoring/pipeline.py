@@ -310,6 +310,7 @@ def _manifest(
         "made": datetime.now(UTC).isoformat(timespec="seconds"),
         "model": {
             "name": contract.name,
+            "hub": contract.hub,
             "arm": contract.arm,
             "weights_sha256": contract.weights_sha256,
             "derivations": list(contract.derivations),
