@@ -226,7 +226,8 @@ def load_model(path: str | Path) -> Model:
     Parameters
     ----------
     path
-        The folder of a model, or its name: see `ictal.models.hub.find_model`.
+        The folder of a model, or its name, also 'hf://OWNER/NAME@REVISION' on the Hub: see
+        `ictal.models.hub.find_model`.
 
     Raises
     ------
