@@ -23,11 +23,12 @@ test-all: $(VENV)/.dev ## all tests, also the exhaustive ones, with more example
 
 install: $(VENV)/.dev ## everything for development, into .venv
 
-lint: $(VENV)/.dev lint-js ## style, types and import contracts
+lint: $(VENV)/.dev lint-js ## style, types, import contracts and the Dockerfile
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	$(BIN)/hadolint Dockerfile
 
 lint-js: ## types and style of the viewer's JavaScript; skipped without npm, except in CI
 	@if command -v npm >/dev/null; then $(MAKE) --silent $(NODE_MODULES) && npm run --silent lint; \

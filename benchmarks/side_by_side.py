@@ -104,12 +104,12 @@ PAIRS: dict[tuple[str, str], tuple[Pair, ...]] = {
     ("reference.side", "score"): tuple(
         Pair(SCORING[name], MS, f"score {name}", 20, WHY_SCORING[name]) for name in SCORING
     ),
-    ("peers", "read"): (Pair("reading an EDF, against MNE-Python", HOUR, "read"),),
-    ("peers", "filter"): (Pair("band-pass and resampling, against MNE-Python", HOUR, "standardise"),),
-    ("peers", "train Deep4Net"): (
+    ("theirs", "read"): (Pair("reading an EDF, against MNE-Python", HOUR, "read"),),
+    ("theirs", "filter"): (Pair("band-pass and resampling, against MNE-Python", HOUR, "standardise"),),
+    ("theirs", "train Deep4Net"): (
         Pair("training step: symmetric, {ours:,} parameters, against Deep4Net, {theirs:,}", MS, "train symmetric"),
     ),
-    ("peers", "train EEGNetv4"): (
+    ("theirs", "train EEGNetv4"): (
         Pair(
             "training step: symmetric of `quick`, {ours:,} parameters, against EEGNetv4, {theirs:,}",
             MS,
@@ -190,7 +190,7 @@ def parameters() -> dict[str, tuple[int, int]]:
     """Return the numbers of parameters of each pair of networks, by our measure."""
     from ictal.models.build import build
     from ictal.recipes import load_recipe
-    from peers import network
+    from theirs import network
 
     made = {
         "train symmetric": (build("symmetric", load_recipe("simulated").models), network("Deep4Net")),

@@ -14,11 +14,13 @@ from typing import Any
 
 import pytest
 import typer.main
+import yaml
 from typer.core import TyperCommand, TyperGroup
 
 from ictal.cli import app
 from ictal.io.edf.writer import write_edf
 from ictal.models.arms import find_arm
+from ictal.models.external_contract import ExternalContract
 from ictal.recipes import load_recipe
 from ictal.recipes.loading import parse
 from ictal.simulator import simulate_recording
@@ -101,8 +103,11 @@ def test_a_command_in_the_text_exists_and_has_the_options_that_it_is_given(page,
     ("page", "text"),
     [(name_of(page), text) for page in PAGES for text in code_of(page, "yaml")],
 )
-def test_a_block_of_yaml_is_part_of_a_recipe(page, text):
-    assert parse(f"name: page\n{text}", page).training
+def test_a_block_of_yaml_is_part_of_a_recipe_or_a_contract(page, text):
+    if "output:" in text:
+        assert ExternalContract.model_validate(yaml.safe_load(text)).output.patterns
+    else:
+        assert parse(f"name: page\n{text}", page).training
 
 
 def test_every_fenced_block_is_of_a_kind_that_is_tested_or_is_an_output():
@@ -142,6 +147,7 @@ def test_the_blocks_of_a_page_run_and_print_what_it_says(page, night, tmp_path, 
     if "--out night.edf" not in "".join(code_of(page, "bash")):
         shutil.copytree(night, tmp_path, dirs_exist_ok=True)
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "home"))
     names: dict[str, Any] = {"__name__": "__main__"}
     for (language, text), (following, shown) in pairwise([*blocks(page), ("", "")]):
         if language in RUNS:

@@ -68,12 +68,13 @@ def test_the_base_simulates_scores_lists_and_compares_without_torch(tmp_path):
         ["info", night, "--json", "-"],
         ["score", night, "--out", out, "--formats", "all"],
         ["evaluate-events", out, out / "night_events.tsv", "--json", "-"],
+        ["szcore", night, out / "szcore.tsv"],
         ["models", "--json", "-"],
         ["models", "default"],
         ["compare", *tables, "--json", "-"],
     )
     assert not [one for one in results if one["code"]]
-    _, _, info, _, events, models, card, compared = (one["out"] for one in results)
+    _, _, info, _, events, _, models, card, compared = (one["out"] for one in results)
     assert json.loads(info)["n_windows"] == 7
     assert json.loads(events)["pattern"] == "seizure"
     assert [one["name"] for one in json.loads(models)["models"]] == ["default", "simulated"]
@@ -89,6 +90,7 @@ COMMANDS = {
     "train": ["train", "sim"],
     "fine-tune": ["train", "sim", "--from", "default"],
     "evaluate": ["evaluate", "default", "sim"],
+    "predict": ["predict", "default", "sim", "--out", "p.csv"],
     "explain": ["explain", "default", "sim", "--window", "p3e1_0", "--out", "why.svg"],
     "score with torch": ["score", "NIGHT", "--engine", "torch"],
     "score with a model that has no export": ["score", "NIGHT", "--model", "MODEL"],

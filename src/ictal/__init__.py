@@ -25,6 +25,7 @@ _PUBLIC = {
     "list_models": "ictal.models.hub:list_models",
     "load_model": "ictal.models.checkpoint:load_model",
     "plot_scores": "ictal.report.recording_figures:scores_figure",
+    "predict": "ictal.experiments.prediction:predict",
     "query_archive": "ictal.archive.query:query_archive",
     "read": "ictal.io.open:open_recording",
     "retry_archive": "ictal.archive.run:retry_archive",
@@ -32,6 +33,7 @@ _PUBLIC = {
     "score_archive": "ictal.archive.run:score_archive",
     "simulate": "ictal.data.simulation_files:simulate",
     "simulator": "ictal.simulator",
+    "szcore": "ictal.scoring.szcore:szcore",
     "train": "ictal.experiments.train_model:train",
     "view": "ictal.web.view:view",
 }

@@ -8,6 +8,7 @@ from ictal.evaluation.experts import compare_with_experts
 from ictal.experiments.ablation import ablate
 from ictal.experiments.model_calibration import calibrate_model as calibrate
 from ictal.experiments.model_evaluation import evaluate_model as evaluate
+from ictal.experiments.prediction import predict
 from ictal.experiments.train_model import train
 from ictal.experiments.window_explanation import explain_window as explain
 from ictal.io.open import open_recording as read
@@ -19,6 +20,7 @@ from ictal.report.recording_figures import scores_figure as plot_scores
 from ictal.scoring.event_scoring import evaluate_files as evaluate_events
 from ictal.scoring.pipeline import score
 from ictal.scoring.recording_info import info
+from ictal.scoring.szcore import szcore
 from ictal.web.view import view
 
 __version__: str
@@ -40,6 +42,7 @@ __all__ = [
     "list_models",
     "load_model",
     "plot_scores",
+    "predict",
     "query_archive",
     "read",
     "retry_archive",
@@ -47,6 +50,7 @@ __all__ = [
     "score_archive",
     "simulate",
     "simulator",
+    "szcore",
     "train",
     "view",
 ]

@@ -24,7 +24,15 @@ EXTRAS = {
 
 
 class IctalError(Exception):
-    """Base class of all errors that ictal raises for wrong input, settings or files."""
+    """Base class of all errors that ictal raises for wrong input, settings or files.
+
+    Attributes
+    ----------
+    problems
+        The problems that the message lists, if it is a list, see `raise_problems`.
+    """
+
+    problems: Sequence[str] = ()
 
 
 class TableError(IctalError):
@@ -120,7 +128,9 @@ def raise_problems(title: str, problems: Sequence[str], error: type[IctalError] 
     lines += [f"  - {problem}" for problem in problems[:MAX_SHOWN]]
     if len(problems) > MAX_SHOWN:
         lines.append(f"  ... and {len(problems) - MAX_SHOWN} more")
-    raise error("\n".join(lines))
+    raised = error("\n".join(lines))
+    raised.problems = tuple(problems)
+    raise raised
 
 
 def require(extra: str, purpose: str, *modules: str) -> None:

@@ -73,7 +73,7 @@ def test_the_list_of_commands_is_not_cut():
 
 
 def test_the_help_of_the_recipe_names_all_recipes():
-    for command in ("ablate", "train", "evaluate", "explain"):
+    for command in ("ablate", "train", "evaluate", "predict", "explain"):
         (line,) = re.findall(r"--recipe RECIPE .*?--", " ".join(help_of(command).split()))
         assert all(name in line for name in recipe_names())
 

@@ -67,6 +67,11 @@ CASES = {
         (r"^First scores: 20 to 30 s",),
     ),
     "evaluate-events": Case("found.tsv truth.tsv", "found.tsv none.tsv", ("^seizure: 1 recordings, 1.00 h$", ROW)),
+    "szcore": Case(
+        "night.edf night_events.tsv --model MODEL",
+        "bad.edf bad_events.tsv --model MODEL",
+        (r"^night.edf: \d+ seizures?$", "^  night_events.tsv$"),
+    ),
     "models": Case("", "none", ("^ *default ", "^Your own models"), wrong_code=2),
     "simulate": Case(
         "--hours 0.003 --out made.edf", "--hours 0.003 --out night.edf", (r"^EDF: made.edf \(0.003\d+ hours",)
@@ -78,6 +83,15 @@ CASES = {
         "MODEL nowhere --recipe TINY --cache CACHE",
         (r"windows of .* patients \(effective", r"^ *KL +\d\.\d+ \[", r"AUROC against the rest"),
         ("^No file was written",),
+    ),
+    "predict": Case(
+        "MODEL sim --recipe TINY --cache CACHE --out predictions.parquet",
+        "MODEL nowhere --recipe TINY --cache CACHE --out predictions.parquet",
+        (
+            r"^\d+ windows of \d+ EEGs of",
+            r"^Mean predicted shares: seizure 0\.",
+            "^Predictions: predictions.parquet$",
+        ),
     ),
     "calibrate": Case(
         f"MODEL sim --recipe TINY {TWENTY} --cache CACHE --out calibrated",

@@ -22,9 +22,11 @@ from ictal.cli import (
     explain,
     info,
     models,
+    predict,
     score,
     score_archive,
     simulate,
+    szcore,
     train,
     view,
 )
@@ -66,8 +68,9 @@ def _main(
 
 COMMANDS: tuple[Callable[..., None], ...] = (
     *(info.info, score.score, view.view, evaluate_events.evaluate_events),
-    score_archive.score_archive,
-    *(simulate.simulate, train.train, calibrate.calibrate, evaluate.evaluate, ablate.ablate, explain.explain),
+    *(score_archive.score_archive, szcore.szcore),
+    *(simulate.simulate, train.train, calibrate.calibrate, evaluate.evaluate, predict.predict),
+    *(ablate.ablate, explain.explain),
     *(compare.compare, experts.experts),
 )
 MODELS_COMMANDS: tuple[Callable[..., None], ...] = (models.show, models.add, models.export)

@@ -31,6 +31,7 @@ def calibrate(
     Example: ictal calibrate default data/mine --out models/calibrated
     """
     from ictal.experiments import model_calibration
+    from ictal.models.hub import card_file, weights_file
     from ictal.report.verdicts import few_patients_in_words, patients_in_words
 
     chosen = recipe_of(recipe, overrides, seed)
@@ -42,4 +43,4 @@ def calibrate(
     if warning := few_patients_in_words(trial.n_effective):
         say(f"Warning: {warning}")
     results.show(f"Fitted: {trial.choice_in_words()}", *trial.summary(), trial.in_words())
-    results.show("Files:", *(f"  {out / name}" for name in ("model.safetensors", "card.json")))
+    results.show("Files:", f"  {weights_file(out)}", f"  {card_file(out)}")

@@ -12,10 +12,11 @@ if TYPE_CHECKING:
     from ictal.scoring.event_agreement import EventEvaluation
 
 SCORES = typer.Argument(
-    metavar="SCORES", help="Scores (Parquet), events (BIDS events.tsv), or a folder of such files."
+    metavar="SCORES", help="Scores (Parquet), events (BIDS events.tsv), or a folder of such files: a BIDS data set."
 )
 EVENTS = typer.Argument(
-    metavar="REFERENCE", help="BIDS events.tsv, a folder of such files, or a table with a row per recording."
+    metavar="REFERENCE",
+    help="BIDS events.tsv, a folder of such files (a BIDS data set), or a table with a row per seizure.",
 )
 
 
@@ -26,6 +27,8 @@ def evaluate_events(
     json_file: Annotated[str | None, JSON] = None,
 ) -> None:
     """Compare events with a reference, by the rules of SzCORE.
+
+    For a BIDS data set, figures are also averaged over subjects, and the JSON has the keys of SzCORE's results.
 
     Example: ictal evaluate-events ictal_night night_reference_events.tsv
     """
@@ -40,14 +43,20 @@ def _show(results: Results, result: "EventEvaluation") -> None:
     from ictal.scoring.event_agreement import shown as cell
     from ictal.scoring.event_intervals import FIGURES
 
-    results.show(f"{result.pattern}: {len(result.files)} recordings, {result.duration_s / 3600:.2f} h")
+    subjects = f" of {len(result.subjects)} subjects" if result.subjects else ""
+    results.show(f"{result.pattern}: {len(result.files)} recordings{subjects}, {result.duration_s / 3600:.2f} h")
     table = new_table("", "reference", "found", "false", "sensitivity", "precision", "F1", "false per day")
     for name, one in (("events", result.events), ("seconds", result.samples)):
         counts = (f"{one.reference:g}", f"{one.hits:g}", f"{one.false_alarms:g}")
         intervals = result.intervals["events" if name == "events" else "samples"]
         ratios = (cell(getattr(one, figure), getattr(intervals, figure)) for figure in FIGURES)
         table.add_row(name, *counts, *ratios)
+    for kind, means in result.subject_means.items():
+        name = "events" if kind == "events" else "seconds"
+        table.add_row(f"{name}, mean", "", "", "", *(cell(one.mean, one.interval) for one in means.values()))
     results.show(table)
+    if result.subjects:
+        results.show("Means are over the subjects that have the figure: one without seizures has no sensitivity.")
     for sentence in result.left_out:
         results.show(f"{sentence}.")
     if result.unscored_reference_s:
@@ -55,4 +64,5 @@ def _show(results: Results, result: "EventEvaluation") -> None:
     if result.without_reference:
         results.show(f"Left out, because the reference lacks them: {', '.join(result.without_reference)}.")
     if result.without_scores:
-        results.show(f"In the reference, but not scored: {', '.join(result.without_scores)}.")
+        counted = ", and counted as recordings without events" if result.subjects else ""
+        results.show(f"In the reference, but not scored{counted}: {', '.join(result.without_scores)}.")

@@ -15,6 +15,9 @@ if TYPE_CHECKING:
 
 MODEL = typer.Argument(metavar="MODEL", help="Name of a model, or its folder.", autocompletion=complete_model)
 FOLDER = typer.Argument(metavar="FOLDER", help="Folder with contract.yaml and model.onnx, or of a trained model.")
+DOUBTFUL = typer.Option(
+    "--accept-doubtful", help="Add it even if the order of its patterns or channels seems wrong on simulated windows."
+)
 HUB = typer.Option("--hub", metavar="FOLDER", help="Folder for the repository; it must be new or empty.")
 NAME = typer.Option("--name", metavar="NAME", help="Name for the model.")
 
@@ -64,7 +67,11 @@ def show(name: Annotated[str, MODEL], json_file: Annotated[str | None, JSON] = N
     results.give_json(model.to_json() | {"text": model.text})
 
 
-def add(folder: Annotated[Path, FOLDER], name: Annotated[str, NAME]) -> None:
+def add(
+    folder: Annotated[Path, FOLDER],
+    name: Annotated[str, NAME],
+    accept_doubtful: Annotated[bool, DOUBTFUL] = False,
+) -> None:
     """Check a model from elsewhere on simulated windows, and give it a name.
 
     Every command then takes the name. For the file contract.yaml, see the manual, 'Use another model'.
@@ -74,9 +81,9 @@ def add(folder: Annotated[Path, FOLDER], name: Annotated[str, NAME]) -> None:
     from ictal.models.add import add_model
     from ictal.models.hub import models_folder
 
-    results, found = Results(None), add_model(folder, name)
+    results, found = Results(None), add_model(folder, name, accept_doubtful=accept_doubtful)
     if found:
-        results.show(found.in_words())
+        results.show(found.in_words(), *(f"Doubtful: {doubt}." for doubt in found.doubts))
     results.show(f"Added '{name}', in {models_folder() / name}.")
 
 

@@ -48,14 +48,24 @@ class Predictions:
     ----------
     frame
         The columns `COLUMNS`: ids as text, as `normalize_id` writes them; split, 'cv' or 'test'; fold and seed as
-        whole numbers; votes as counts; probabilities in the order of `PATTERNS`; and optionally `CONCENTRATION`.
+        whole numbers; votes as counts; probabilities in the order of `PATTERNS`; and optionally `CONCENTRATION`. A
+        table for EEG without votes has no columns of votes.
     """
 
     frame: pd.DataFrame
 
     @classmethod
-    def make(cls, frame: pd.DataFrame, name: str = "predictions") -> "Predictions":
+    def make(cls, frame: pd.DataFrame, name: str = "predictions", *, with_votes: bool = True) -> "Predictions":
         """Check a table, and put its columns in order with their types.
+
+        Parameters
+        ----------
+        frame
+            The table; other columns are dropped.
+        name
+            Of the table, for messages.
+        with_votes
+            Whether it must have votes; if not, it has all six columns of votes or none.
 
         Raises
         ------
@@ -63,20 +73,24 @@ class Predictions:
             With all problems: missing columns, duplicated windows, invalid votes, probabilities that are negative or
             do not sum to one within 1e-3, a patient or an EEG on both sides of a split.
         """
-        require_columns(name, frame, COLUMNS)
-        columns = [*COLUMNS, *([CONCENTRATION] if CONCENTRATION in frame.columns else [])]
+        if with_votes:
+            require_votes(name, frame)
+        votes = VOTE_COLUMNS if {*VOTE_COLUMNS} & {*frame.columns} else ()
+        required = [*KEY_COLUMNS, *votes, *PROBABILITY_COLUMNS]
+        require_columns(name, frame, required)
+        columns = [*required, *([CONCENTRATION] if CONCENTRATION in frame.columns else [])]
         frame = frame.loc[:, columns].reset_index(drop=True)
         raise_problems(name, _key_problems(frame))
         frame = normalize_id_columns(frame.astype({"split": str, "arm": str}), ID_COLUMNS, name)
         raise_problems(name, _problems(frame))
-        numbers = dict.fromkeys((*PROBABILITY_COLUMNS, *columns[len(COLUMNS) :]), float)
-        return cls(frame.astype({"fold": int, "seed": int} | numbers | dict.fromkeys(VOTE_COLUMNS, int)))
+        numbers = dict.fromkeys((*PROBABILITY_COLUMNS, *columns[len(required) :]), float)
+        return cls(frame.astype({"fold": int, "seed": int} | numbers | dict.fromkeys(votes, int)))
 
     @classmethod
-    def read(cls, path: Path) -> "Predictions":
-        """Read a table from Parquet or, with any other suffix, CSV (optionally compressed)."""
+    def read(cls, path: Path, *, with_votes: bool = True) -> "Predictions":
+        """Read a table from Parquet or, with any other suffix, CSV (optionally compressed); see `make`."""
         texts = dict.fromkeys((*ID_COLUMNS, "split", "arm"), str)
-        return cls.make(read_frame(path, texts, "a table of predictions"), str(path))
+        return cls.make(read_frame(path, texts, "a table of predictions"), str(path), with_votes=with_votes)
 
     def write(self, path: Path) -> None:
         """Write the table atomically as Parquet or, with any other suffix, CSV."""
@@ -89,7 +103,8 @@ class Predictions:
 
     @property
     def votes(self) -> npt.NDArray[np.int64]:
-        """Votes per pattern, [row, 6]."""
+        """Votes per pattern, [row, 6]; a `TableError` if the table has none."""
+        require_votes("predictions", self.frame)
         return self.frame[list(VOTE_COLUMNS)].to_numpy(dtype=np.int64)
 
     @property
@@ -183,7 +198,8 @@ def mean_of(tables: Sequence[Predictions], arm: str) -> Predictions:
     mean[columns] = np.mean([frame[columns].to_numpy() for frame in frames], axis=0)
     mean["arm"] = arm
     # A mean of distributions has no concentration.
-    return Predictions(mean.reset_index()[list(COLUMNS)])
+    columns = [column for column in COLUMNS if column in tables[0].frame.columns]
+    return Predictions(mean.reset_index()[columns])
 
 
 def read_frame(path: Path, dtype: "type[str] | dict[str, type[str]]", what: str = "a table") -> pd.DataFrame:
@@ -288,6 +304,12 @@ def require_columns(name: str, there: Iterable[Hashable], columns: Sequence[str]
     raise_problems(name, [f"column '{column}' is missing" for column in missing])
 
 
+def require_votes(name: str, there: Iterable[Hashable], columns: Sequence[str] = VOTE_COLUMNS) -> None:
+    """Raise a `TableError` that says so if a table has no column of votes; `there` is the table or its columns."""
+    if not {*columns} & {*there}:
+        raise TableError(f"{name}: has no votes; needed are the columns {listed(columns)}")
+
+
 def eeg_weights(eegs: "pd.Series[str]") -> Floats:
     """Return one over the number of rows of each row's EEG, [row], so that all EEGs have equal weight."""
     return 1 / eegs.groupby(eegs).transform("size").to_numpy(dtype=np.float64)
@@ -314,7 +336,7 @@ def _key_problems(frame: pd.DataFrame) -> list[str]:
 
 
 def _problems(frame: pd.DataFrame) -> list[str]:
-    problems = check_votes(frame)
+    problems = check_votes(frame) if VOTE_COLUMNS[0] in frame.columns else []
     probabilities = frame[list(PROBABILITY_COLUMNS)].apply(pd.to_numeric, errors="coerce").to_numpy(float)
     wrong, off = wrong_probabilities(probabilities)
     problems += [

@@ -57,7 +57,7 @@ class DataSettings(Settings):
 
 
 class Dataset(Protocol):
-    """EEG windows with the votes of experts."""
+    """EEG windows, with the votes of experts unless it was opened without."""
 
     @property
     def name(self) -> str:
@@ -107,6 +107,9 @@ class FileDataset:
     centred
         Whether the table gives the start of the labelled 10 s. In a table of window starts, 0 means for a recording
         shorter than 50 s that it is centred in its window.
+    middle
+        Whether each EEG has one window, whose labelled 10 s are the middle of the recording. Then start_s is known
+        only after the files were opened.
     derivations
         Derivations that files were checked for, if some files do not have all 19 electrodes against one reference.
     """
@@ -117,6 +120,7 @@ class FileDataset:
     contexts: Mapping[str, ContextFile] = field(default_factory=dict)
     accept_doubtful: bool = False
     centred: bool = False
+    middle: bool = False
     derivations: tuple[str, ...] = ()
 
     @property
@@ -159,46 +163,66 @@ class FileDataset:
         TableError
             Listing all problems: absent or damaged files, missing electrodes, unusable windows.
         """
+        usable, of_files, of_windows = self.examined(needs, short)
+        name = f"{self.name}{_advice(needs)}" if of_windows else self.name
+        raise_problems(name, [*of_files, *of_windows])
+        return usable
+
+    def examined(self, needs: Needs, short: ShortPolicy) -> tuple["FileDataset", list[str], list[str]]:
+        """Do what `checked` does, but return the problems.
+
+        Returns
+        -------
+        usable : FileDataset
+            The windows that a model can use, with checked starts.
+        of_files : list of str
+            What is wrong with files.
+        of_windows : list of str
+            Why windows of good files cannot be used.
+        """
         geometry, incomplete, starts = needs.geometry(short), False, dict[str, float]()
-        problems, name = list[str](), self.name
+        of_files, of_windows = list[str](), list[str]()
         known: dict[object, str] = {}
         for eeg_id, rows in self.labels.groupby("eeg_id", sort=False):
             same = known.setdefault(file_identity(self.files[str(eeg_id)]), str(eeg_id))
             if same != str(eeg_id):
-                problems.append(f"eeg_id {eeg_id}: the same file as eeg_id {same} under another name (a link)")
+                of_files.append(f"eeg_id {eeg_id}: the same file as eeg_id {same} under another name (a link)")
                 continue
             try:
                 recording = self.recording(str(eeg_id))
                 check_rate(recording)
                 incomplete |= not has_all_electrodes(needs.map_channels(recording))
             except IctalError as error:
-                problems.append(f"eeg_id {eeg_id}: {error}")
+                of_files.append(f"eeg_id {eeg_id}: {error}")
                 continue
             runs = run_extents(recording)
             for window_id, start_s in zip(rows["window_id"], rows["start_s"], strict=True):
-                starts[window_id] = found_s = self._start_s(start_s, runs)
-                if geometry.place(runs, found_s + BEFORE_S) is None:
-                    why = geometry.why_not(runs, found_s + BEFORE_S)
-                    problems.append(
-                        f"eeg_id {eeg_id}: {self._named(start_s)} cannot be used: {why} ({recording.name})"
-                    )
-                    name = f"{self.name}{_advice(needs)}"
-        raise_problems(name, problems)
+                found_s = self._start_s(start_s, runs)
+                if geometry.place(runs, found_s + BEFORE_S) is not None:
+                    starts[window_id] = found_s
+                    continue
+                why = geometry.why_not(runs, found_s + BEFORE_S)
+                of_windows.append(f"eeg_id {eeg_id}: {self._named(start_s)} cannot be used: {why} ({recording.name})")
         # If all electrodes are recorded, windows do not depend on the model.
         derivations = tuple(str(pair) for pair in needs.derivations or ()) if incomplete else ()
         labels = self.labels.assign(start_s=self.labels["window_id"].map(starts).astype(float))
+        labels = labels.dropna(subset="start_s").reset_index(drop=True)
         interpolated = (str(needs.interpolate),) * bool(derivations)
-        return replace(self, labels=labels, derivations=(*derivations, *interpolated))
+        return replace(self, labels=labels, derivations=(*derivations, *interpolated)), of_files, of_windows
 
     def _start_s(self, start_s: float, runs: Sequence[Run]) -> float:
         """Return the start of a 50 s window, which may be before the recording."""
         n_samples = runs[0].n_samples
+        if self.middle:
+            return (n_samples - WINDOW_SAMPLES) // 2 / RATE_HZ
         if self.centred or len(runs) > 1 or n_samples >= WINDOW_SAMPLES or start_s > TOLERANCE_S:
             return start_s
         return padded_start(n_samples) / RATE_HZ
 
     def _named(self, start_s: float) -> str:
         """Return a description of a window in the terms of its table."""
+        if self.middle:
+            return "its central 10 s"
         voted = f"the 10 s from {start_s + BEFORE_S:g} s"
         return voted if self.centred else f"{voted} (start_s {start_s:g})"
 

@@ -7,7 +7,7 @@ import pandas as pd
 from ictal.core.ids import normalize_id_columns
 from ictal.core.labels import VOTE_COLUMNS
 from ictal.data.dataset import FileDataset
-from ictal.data.label_table import make_labels, read_csv
+from ictal.data.label_table import make_labels, read_labels
 from ictal.errors import TableError, raise_problems
 from ictal.io.regional_spectrogram import ContextFile
 
@@ -38,22 +38,30 @@ def read_hms_labels(path: Path) -> pd.DataFrame:
     TableError
         Listing all problems of the table.
     """
-    return make_labels(_read(path), path)
+    return make_labels(_read(path, with_votes=True), path)
 
 
-def _read(path: Path) -> pd.DataFrame:
+def _read(path: Path, *, with_votes: bool) -> pd.DataFrame:
     ids = ("eeg_id", "eeg_sub_id", "patient_id", SPECTROGRAM_COLUMN)
-    frame = normalize_id_columns(read_csv(path, TABLE_COLUMNS), ids, str(path))
+    columns = [name for name in TABLE_COLUMNS if name not in VOTE_COLUMNS]
+    frame = normalize_id_columns(read_labels(path, columns, with_votes=with_votes), ids, str(path))
     frame["window_id"] = frame["eeg_id"] + "_" + frame["eeg_sub_id"]
     frame["start_s"] = frame[OFFSET_COLUMN]
     return frame
 
 
-def read_hms_folder(folder: Path) -> FileDataset:
+def read_hms_folder(folder: Path, *, with_votes: bool = True) -> FileDataset:
     """Open a folder in HMS layout, without its EEG files.
 
     Contexts are read from train_spectrograms/ID.parquet where the table has the columns spectrogram_id and
     spectrogram_label_offset_seconds and the file exists.
+
+    Parameters
+    ----------
+    folder
+        It contains train.csv and train_eegs/.
+    with_votes
+        Whether the table must have votes.
 
     Raises
     ------
@@ -62,8 +70,11 @@ def read_hms_folder(folder: Path) -> FileDataset:
     """
     table = folder / TABLE
     if not table.is_file():
-        raise TableError(f"{folder}: no {TABLE}; a data folder contains {TABLE} and {EEGS}/ID.parquet")
-    frame = _read(table)
+        raise TableError(
+            f"{folder}: no {TABLE}; a data folder contains {TABLE} and {EEGS}/ID.parquet (for 'ictal predict', also "
+            "test.csv and test_eegs/ID.parquet)"
+        )
+    frame = _read(table, with_votes=with_votes)
     labels = make_labels(frame, table)
     files = {eeg: folder / EEGS / f"{eeg}.parquet" for eeg in labels["eeg_id"].unique()}
     return FileDataset(str(folder), labels, files, _contexts(frame, folder))

@@ -8,7 +8,7 @@ from ictal.core.atomic_files import file_identity
 from ictal.core.ids import normalize_id
 from ictal.core.labels import VOTE_COLUMNS
 from ictal.data.dataset import FileDataset
-from ictal.data.label_table import CENTRE_COLUMN, make_labels, read_csv
+from ictal.data.label_table import CENTRE_COLUMN, make_labels, read_labels
 from ictal.errors import TableError, raise_problems
 
 MANIFEST_COLUMNS = ("file", CENTRE_COLUMN, "patient_id", *VOTE_COLUMNS)
@@ -16,7 +16,7 @@ MANIFEST_COLUMNS = ("file", CENTRE_COLUMN, "patient_id", *VOTE_COLUMNS)
 recording, gaps included. Older manifests have 'start_s' instead: the start of the 50 s around them."""
 
 
-def read_manifest(path: Path) -> FileDataset:
+def read_manifest(path: Path, *, with_votes: bool = True) -> FileDataset:
     """Open a manifest, without its EEG files.
 
     Parameters
@@ -24,13 +24,15 @@ def read_manifest(path: Path) -> FileDataset:
     path
         A CSV with the columns `MANIFEST_COLUMNS` (or older ones), and optionally 'fold'. Files are relative to the
         manifest. Each file is one EEG, even if several paths or links lead to it; window_id is file@centre_s.
+    with_votes
+        Whether the table must have votes.
 
     Raises
     ------
     TableError
         Listing all problems of the table.
     """
-    frame = read_csv(path, [name for name in MANIFEST_COLUMNS if name != CENTRE_COLUMN])
+    frame = read_labels(path, ("file", "patient_id"), with_votes=with_votes)
     times = [name for name in (CENTRE_COLUMN, "start_s") if name in frame.columns]
     if len(times) != 1:
         raise TableError(

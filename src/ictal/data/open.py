@@ -10,6 +10,7 @@ from ictal.data.dataset import Dataset, DataSettings
 from ictal.data.hms import read_hms_folder
 from ictal.data.manifest import read_manifest
 from ictal.data.simulated import SimulatedDataset
+from ictal.data.submission import is_test_folder, read_test_folder
 from ictal.errors import TableError, UnknownNameError
 from ictal.preprocessing.input_needs import ALL, Needs
 from ictal.preprocessing.regional_spectrogram import CONTEXT_S
@@ -23,6 +24,7 @@ def open_dataset(
     with_context: bool = False,
     needs: Needs = ALL,
     short: ShortPolicy = "reflect",
+    with_votes: bool = True,
 ) -> Dataset:
     """Open a data set and check it completely.
 
@@ -30,7 +32,7 @@ def open_dataset(
     ----------
     spec
         'sim', one of its controls ('sim:temporal', ...), a folder in the layout of the HMS competition, or a
-        manifest CSV.
+        manifest CSV; if votes are not needed, also a folder with the competition's test EEGs.
     settings
         Size of 'sim', and which windows of files are used.
     with_context
@@ -40,6 +42,9 @@ def open_dataset(
         What the models need; by default, all 19 electrodes and 50 s around each vote.
     short
         How recordings shorter than that are treated, see `ictal.preprocessing.settings.StandardiseSettings`.
+    with_votes
+        Whether tables must have votes. If not, they have all vote columns or none, and a folder with test.csv is
+        that of the test EEGs.
 
     Raises
     ------
@@ -54,10 +59,12 @@ def open_dataset(
             raise UnknownNameError("control", control, CONTROLS)
         return SimulatedDataset(_long_enough(settings.sim, control, with_context), control or None)
     path = Path(spec)
-    if path.is_dir():
-        dataset = read_hms_folder(path)
+    if not with_votes and is_test_folder(path):
+        dataset = read_test_folder(path)
+    elif path.is_dir():
+        dataset = read_hms_folder(path, with_votes=with_votes)
     elif path.is_file():
-        dataset = read_manifest(path)
+        dataset = read_manifest(path, with_votes=with_votes)
     else:
         raise TableError(
             f"'{spec}': no such folder or file; DATA is 'sim', 'sim:CONTROL', a folder with train.csv and "

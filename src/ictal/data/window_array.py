@@ -23,7 +23,7 @@ from ictal.core.windows import BEFORE_S, WINDOW_SAMPLES, Geometry, WindowPositio
 from ictal.data.dataset import TOLERANCE_S, Dataset
 from ictal.data.label_table import FOLD_COLUMN, LABEL_COLUMNS
 from ictal.data.rows_file import RowsFile
-from ictal.errors import TableError, listed
+from ictal.errors import ReadError, TableError, listed, raise_problems
 from ictal.io.regional_spectrogram import cut_context, read_spectrogram
 from ictal.preprocessing.channel_graph import ChannelMapping
 from ictal.preprocessing.input_needs import ALL, Needs
@@ -54,7 +54,8 @@ class WindowArray:
     Attributes
     ----------
     labels
-        A row per window: `LABEL_COLUMNS`, `QUALITY_COLUMNS`, and optionally 'fold' and `TRUE_COLUMNS`.
+        A row per window: `LABEL_COLUMNS` (of EEG without votes, those without votes), `QUALITY_COLUMNS`, and
+        optionally 'fold' and `TRUE_COLUMNS`.
     signals
         [window, 20, 10000], float32, µV, memory-mapped.
     refused
@@ -119,6 +120,8 @@ def prepare(
     ------
     TableError
         If no window is left, the arrays do not fit on the disk, or windows have no context.
+    ReadError
+        Listing all EEGs and contexts that cannot be read.
     """
     cache = cache or default_cache()
     key = hash_of([VERSION, dataset.fingerprint(), settings.model_dump(), list(CHANNELS), needs.seen_s])
@@ -137,7 +140,7 @@ def prepare(
     if refused.all():
         raise TableError(
             f"{dataset.name}: all {len(table)} windows have more than {settings.max_missing:.0%} missing or flat "
-            "samples; standardise.max_missing sets this limit"
+            f"samples ({listed(table['window_id'])}); standardise.max_missing sets this limit"
         )
     kept = _usable(table)
     signals = np.load(folder / SIGNALS, mmap_mode="r")[: len(kept)]
@@ -169,8 +172,8 @@ def _check_durations(dataset: Dataset, context_missing: float) -> None:
         raise TableError(
             f"{dataset.name}: {len(lacking)} of {len(labels)} windows have no context (the {CONTEXT_S} s around a "
             f"window): {listed(lacking)}. EEG {of} lasts {durations[of]:g} s; allowed are EEGs of {least_s:g} s or "
-            "more, or, in the HMS layout, spectrograms in train_spectrograms/. Leave out the arms that use "
-            "contexts, or raise data.context_missing (for 'sim', data.sim.eeg_s)"
+            "more, or, in the HMS layout, spectrograms in train_spectrograms/ or test_spectrograms/. Leave out the "
+            "arms that use contexts, or raise data.context_missing (for 'sim', data.sim.eeg_s)"
         )
 
 
@@ -200,16 +203,20 @@ def _build(
             part = stack.enter_context(_whole_folder(context_folder))
             rows_file = stack.enter_context(RowsFile(part / CONTEXTS, CONTEXT_SHAPE, len(labels)))
             contexts = _Contexts(rows_file, dataset, settings)
-        groups = labels.groupby("eeg_id", sort=False)
+        groups, problems = labels.groupby("eeg_id", sort=False), []
         for done, (eeg_id, rows) in enumerate(groups, 1):
             source = None
-            if windows or not all(window_id in dataset.contexts for window_id in rows["window_id"]):
-                source = _Eeg.of(dataset.recording(str(eeg_id)), needs, geometry, settings)
-            if windows and source:
-                rows = windows.add(source, rows)
-            if contexts:
-                contexts.add(source, rows)
+            try:
+                if windows or not all(window_id in dataset.contexts for window_id in rows["window_id"]):
+                    source = _Eeg.of(dataset.recording(str(eeg_id)), needs, geometry, settings)
+                if windows and source:
+                    rows = windows.add(source, rows)
+                if contexts:
+                    contexts.add(source, rows)
+            except ReadError as error:
+                problems.append(f"eeg_id {eeg_id}: {error}")
             progress("reading EEGs", done, groups.ngroups)
+        raise_problems(dataset.name, problems, ReadError)
         if windows:
             windows.finish()
 
@@ -264,7 +271,7 @@ class _Windows:
     def finish(self) -> None:
         """Write the table, and a note on data and settings."""
         labels = self.dataset.labels
-        columns = [*LABEL_COLUMNS, *(name for name in (FOLD_COLUMN, *TRUE_COLUMNS) if name in labels.columns)]
+        columns = [name for name in (*LABEL_COLUMNS, FOLD_COLUMN, *TRUE_COLUMNS) if name in labels.columns]
         table = pd.concat([labels[columns], pd.DataFrame(self.quality)], axis=1)
         with writing(self.folder / TABLE):
             table.to_parquet(self.folder / TABLE, index=False)

@@ -17,6 +17,7 @@ from ictal.core.predictions import (
     column_names,
     read_columns,
     require_columns,
+    require_votes,
     wrong_probabilities,
 )
 from ictal.errors import TableError, listed, raise_problems
@@ -72,6 +73,7 @@ def read_table(path: Path, names: ColumnNames) -> pd.DataFrame:
     """
     there = column_names(path)
     window = names.window or _known(there, WINDOW_NAMES)
+    require_votes(str(path), there, names.votes)
     probabilities = names.probabilities or _known(there, PROBABILITY_NAMES)
     require_columns(str(path), there, [*window, names.eeg, *names.votes, *probabilities])
     ids = [*window, names.eeg, *({names.patient} & {*there})]

@@ -1,1 +1,1 @@
-"""Whole experiments, from data to report: ablate, train, evaluate, explain."""
+"""Whole experiments, from data to report: ablate, train, evaluate, predict, explain."""

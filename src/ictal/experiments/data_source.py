@@ -36,6 +36,8 @@ class DataSource:
         Whether a network uses contexts.
     cache
         Folder of the prepared windows.
+    with_votes
+        Whether votes are needed.
     """
 
     data: str
@@ -44,6 +46,7 @@ class DataSource:
     needs: Needs
     with_context: bool
     cache: Path
+    with_votes: bool = True
 
     @classmethod
     def for_arms(cls, data: str, arms: Sequence[str], recipe: Recipe, cache: Path | None) -> Self:
@@ -56,11 +59,13 @@ class DataSource:
         return cls(data, recipe.data, recipe.standardise, needs, with_context, cache or default_cache())
 
     @classmethod
-    def for_model(cls, data: str, model: Model, settings: DataSettings, cache: Path | None) -> Self:
+    def for_model(
+        cls, data: str, model: Model, settings: DataSettings, cache: Path | None, *, with_votes: bool = True
+    ) -> Self:
         """Return the source of windows for a saved model, which determines how they are standardised."""
         needs = replace(model.needs, interpolate=settings.interpolate)
         with_context = model.network.sees_context
-        return cls(data, settings, model.card.standardise, needs, with_context, cache or default_cache())
+        return cls(data, settings, model.card.standardise, needs, with_context, cache or default_cache(), with_votes)
 
     def open(self) -> Dataset:
         """Open the data set and check it, without reading EEG."""
@@ -70,6 +75,7 @@ class DataSource:
             with_context=self.with_context,
             needs=self.needs,
             short=self.standardise.short,
+            with_votes=self.with_votes,
         )
 
     def prepare(self, dataset: Dataset, progress: Progress = silent) -> WindowArray:

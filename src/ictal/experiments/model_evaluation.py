@@ -56,14 +56,19 @@ def evaluate_model(
 
 
 def labelled_windows(
-    loaded: Model, data: str, recipe: Recipe, cache: str | Path | None, progress: Progress
+    loaded: Model,
+    data: str,
+    recipe: Recipe,
+    cache: str | Path | None,
+    progress: Progress,
+    with_votes: bool = True,
 ) -> tuple[WindowArray, str]:
     """Return the windows of a data set as a model needs them, and the name of the data set.
 
-    The parameters are those of `evaluate_model`. The model is moved to the recipe's device.
+    The parameters are those of `evaluate_model`, and whether the windows must have votes. The model is moved to the
+    recipe's device.
     """
-    loaded.network.to(device(recipe.trainer.accelerator))
-    source = DataSource.for_model(data, loaded, recipe.data, Path(cache) if cache else None)
+    source = source_of(loaded, data, recipe, cache, with_votes=with_votes)
     dataset = source.open()
     array = source.prepare(dataset, progress)
     if len(array.refused):
@@ -76,12 +81,21 @@ def labelled_windows(
     return array, dataset.name
 
 
+def source_of(
+    loaded: Model, data: str, recipe: Recipe, cache: str | Path | None, *, with_votes: bool = True
+) -> DataSource:
+    """Return where the windows of a model come from; the model is moved to the recipe's device."""
+    loaded.network.to(device(recipe.trainer.accelerator))
+    return DataSource.for_model(data, loaded, recipe.data, Path(cache) if cache else None, with_votes=with_votes)
+
+
 def predict_windows(model: Model, array: WindowArray, name: str, progress: Progress) -> Predictions:
-    """Return the predictions of a model for all windows."""
-    frame = array.labels[[*ID_COLUMNS, *VOTE_COLUMNS]].copy()
+    """Return the predictions of a model for all windows, with their votes if they have any."""
+    frame = array.labels[[name for name in (*ID_COLUMNS, *VOTE_COLUMNS) if name in array.labels.columns]].copy()
     if unknown := unknown_patterns(model.patterns):
-        warnings.warn(f"{unknown[0]}; votes for these patterns count as other, too", stacklevel=3)
-        frame[[*VOTE_COLUMNS]] = votes_for_known(frame[[*VOTE_COLUMNS]], model.patterns)
+        warnings.warn(f"{unknown[0]}; their votes, too, count as other", stacklevel=3)
+        if {*VOTE_COLUMNS} <= {*frame}:
+            frame[[*VOTE_COLUMNS]] = votes_for_known(frame[[*VOTE_COLUMNS]], model.patterns)
     frame["split"], frame["fold"], frame["arm"], frame["seed"] = "test", 0, model.title, model.card.seed
     probabilities = []
     for begin in range(0, len(array), BATCH):
@@ -90,4 +104,4 @@ def predict_windows(model: Model, array: WindowArray, name: str, progress: Progr
         probabilities.append(model.predict(array.signals[rows], contexts=contexts))
         progress("predicting", min(begin + BATCH, len(array)), len(array))
     frame[list(PROBABILITY_COLUMNS)] = np.concatenate(probabilities)
-    return Predictions.make(frame, name)
+    return Predictions.make(frame, name, with_votes=False)

@@ -12,7 +12,7 @@ from torch import nn
 from ictal.core.labels import PATTERNS
 from ictal.core.montage import Derivation
 from ictal.core.recording import Signal
-from ictal.errors import ModelError, UnknownNameError
+from ictal.errors import UnknownNameError
 from ictal.explanations.gradcam import Gradcam, gradcam, image_networks_of
 from ictal.explanations.integrated_gradients import IntegratedGradients, integrate_gradients
 from ictal.explanations.log_probabilities import (
@@ -105,7 +105,8 @@ def explain(
     UnknownNameError
         If there is no such pattern or method.
     ModelError
-        If the network reads more than the window, or if Grad-CAM is requested and does not apply to the network.
+        If the network reads more than the window, or a requested method does not apply to it: Grad-CAM needs images,
+        and gradients a network of ictal.
     ValueError
         If the window has another shape, or samples that are not finite.
     """
@@ -114,11 +115,6 @@ def explain(
     loaded = load_model(model) if isinstance(model, str | Path) else model
     network, arm = (loaded.network, loaded.title) if isinstance(loaded, Model) else (loaded, "")
     methods = _methods_of(network) if methods is None else methods
-    if isinstance(network, ExternalNetwork) and {*methods} != {"occlusion"}:
-        raise ModelError(
-            f"{network.model.name}: is an external model, whose gradients are not known; allowed is the method "
-            "'occlusion'"
-        )
     probabilities = np.exp(log_probabilities(network, iter([checked_window(window)]), 1)[0])
     pattern = pattern or PATTERNS[int(probabilities.argmax())]
     parts: dict[str, Any] = {name: _EXPLAIN[name](network, window, pattern) for name in methods}

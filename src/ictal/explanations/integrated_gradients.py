@@ -10,6 +10,7 @@ from torch import nn
 from ictal.core.montage import ELECTRODES
 from ictal.core.recording import Signal
 from ictal.core.windows import RATE_HZ, WINDOW_S
+from ictal.errors import ModelError
 from ictal.explanations.log_probabilities import (
     N_ELECTRODES,
     Floats,
@@ -21,6 +22,7 @@ from ictal.explanations.log_probabilities import (
     pattern_index,
     rounded,
 )
+from ictal.models.external_network import ExternalNetwork
 
 GAP_TOLERANCE = 0.05
 """Largest allowed error of the sum of attributions: in nats (5 % of a probability), or relative to the difference if
@@ -101,6 +103,11 @@ def integrate_gradients(
     batch_size
         Steps per forward pass.
     """
+    if isinstance(network, ExternalNetwork):
+        raise ModelError(
+            f"{network.model.name}: is an external model, whose gradients are not known; allowed is the method "
+            "'occlusion'"
+        )
     column = pattern_index(pattern)
     ends = log_probabilities(network, iter([checked_window(window), np.zeros_like(window)]), 2)[:, column]
     difference, silence = float(ends[0] - ends[1]), float(np.exp(ends[1]))

@@ -10,7 +10,7 @@ from scipy.stats import rankdata
 from torch import nn
 
 from ictal.core.recording import Signal
-from ictal.errors import UnknownNameError
+from ictal.errors import ModelError, UnknownNameError
 from ictal.explanations.gradcam import gradcam
 from ictal.explanations.integrated_gradients import integrate_gradients
 from ictal.explanations.log_probabilities import Floats, MethodName
@@ -80,9 +80,20 @@ def sanity(
         Seed for the random weights.
     n_steps
         Number of steps.
+
+    Raises
+    ------
+    UnknownNameError
+        If there is no such method.
+    ModelError
+        If the network has no weights: it is an external model.
     """
     if isinstance(method, str) and method not in METHODS:
         raise UnknownNameError("method", method, METHODS)
+    if next(network.parameters(), None) is None:
+        raise ModelError(
+            "the weights of this network are not known, so its explanations cannot be tested with others"
+        )
     explained = METHODS[method] if isinstance(method, str) else method
     trained = [explained(network, window, pattern) for window in windows]
     changed, random = copy.deepcopy(network), torch.Generator().manual_seed(seed)

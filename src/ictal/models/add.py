@@ -22,7 +22,7 @@ from ictal.models.hub import (
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 
 
-def add_model(folder: str | Path, name: str) -> ExternalCheck | None:
+def add_model(folder: str | Path, name: str, *, accept_doubtful: bool = False) -> ExternalCheck | None:
     """Check a model and copy it to the user's own models, so that every command takes its name.
 
     Parameters
@@ -31,6 +31,8 @@ def add_model(folder: str | Path, name: str) -> ExternalCheck | None:
         Folder of a model: one with `contract.yaml` and a network from elsewhere, or one that ictal trained.
     name
         Its name: letters, digits, dots, dashes and underscores.
+    accept_doubtful
+        Add it even if its patterns or channels seem to be in another order than its contract states.
 
     Returns
     -------
@@ -52,6 +54,11 @@ def add_model(folder: str | Path, name: str) -> ExternalCheck | None:
     if is_external(folder):
         model = open_external(folder)
         found = check_external(model)
+        if found.doubts and not accept_doubtful:
+            raise ModelError(
+                f"{folder}: {'; '.join(found.doubts)}. Correct the contract, or add the model as it is with "
+                "--accept-doubtful"
+            )
         contract = model.contract.model_copy(update={"weights_sha256": model.weights_sha256})
     target = models_folder() / name
     with atomic_folder(target) as part:

@@ -114,7 +114,12 @@ class NamedModel:
     def text(self) -> str:
         """The card as text: `CARD.md`, or else the content of the card."""
         written = self.folder / CARD_TEXT
-        return written.read_text(encoding="utf-8") if written.is_file() else card_in_words(self.name, self.card)
+        if written.is_file():
+            return written.read_text(encoding="utf-8")
+        text = card_in_words(self.name, self.card)
+        if is_external(self.folder):
+            text += f"\n## Contract\n\n{card_file(self.folder).read_text(encoding='utf-8')}"
+        return text
 
     def to_json(self) -> dict[str, Any]:
         """Return its card, size and folder as plain values."""

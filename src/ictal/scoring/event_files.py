@@ -56,6 +56,8 @@ SIDECAR: dict[str, Any] = {
         "HED": HED_TAGS,
     },
 }
+SZCORE_COLUMNS = tuple(name for name in SIDECAR if name != "trial_type")
+"""The columns of SzCORE, in its order."""
 
 
 def annotation_text(event: Event) -> str:
@@ -67,10 +69,15 @@ def write_events(events: Sequence[Event], recording: RecordingInfo, folder: Path
     """Write events in the format of SzCORE and BIDS: NAME_events.tsv, and NAME_events.json, which describes it."""
     table, sidecar = (folder / f"{recording.stem}_events{suffix}" for suffix in (".tsv", ".json"))
     with writing(table), atomic_write(table) as part:
-        events_table(events, recording).to_csv(part, sep="\t", index=False, na_rep="n/a", lineterminator="\n")
+        save_table(events_table(events, recording), part)
     with writing(sidecar):
         write_json(sidecar, SIDECAR | {"GeneratedBy": {"Name": "ictal", "Version": __version__}})
     return [table, sidecar]
+
+
+def save_table(table: pd.DataFrame, path: Path) -> None:
+    """Write a table as BIDS does: separated by tabs, with n/a for what is not known."""
+    table.to_csv(path, sep="\t", index=False, na_rep="n/a", lineterminator="\n")
 
 
 def write_annotated_copy(events: Sequence[Event], recording: RecordingInfo, folder: Path) -> list[Path]:
@@ -92,6 +99,12 @@ def write_annotated_copy(events: Sequence[Event], recording: RecordingInfo, fold
     else:
         write_annotated_edf(open_recording(source, accept_doubtful=True), path, notes)  # its scores were wanted
     return [path]
+
+
+def szcore_table(events: Sequence[Event], recording: RecordingInfo) -> pd.DataFrame:
+    """Return the columns of SzCORE alone: a row per seizure, or one row of background if there is none."""
+    seizures = [event for event in events if event.pattern == "seizure"]
+    return events_table(seizures, recording)[list(SZCORE_COLUMNS)]
 
 
 def events_table(events: Sequence[Event], recording: RecordingInfo) -> pd.DataFrame:

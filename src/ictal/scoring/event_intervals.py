@@ -1,4 +1,4 @@
-"""Confidence intervals of the agreement of events with a reference: over events, and over several recordings."""
+"""Confidence intervals of the agreement of events with a reference: over events, and over recordings or subjects."""
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
@@ -37,20 +37,40 @@ class AgreementIntervals:
         return {name: ends and list(ends) for name, ends in asdict(self).items()}
 
 
+@dataclass(frozen=True)
+class SubjectMean:
+    """A figure averaged over subjects, each of which has equal weight.
+
+    Attributes
+    ----------
+    mean, std
+        Mean, and population standard deviation; None if no subject has the figure.
+    n_subjects
+        How many have it: a subject without seizures has no sensitivity, and one without detections no precision.
+    interval
+        Confidence interval of the mean; None with fewer than two subjects, or without spread.
+    """
+
+    mean: float | None
+    std: float | None
+    n_subjects: int
+    interval: Interval | None
+
+
 def intervals_of(
     counts: Sequence[tuple[float, float, float, float]], *, of_events: bool, confidence: float = 0.95
 ) -> AgreementIntervals:
-    """Return the confidence intervals for recordings together.
+    """Return the confidence intervals for recordings, or subjects, together.
 
     Events within a recording count as independent: proportions have Wilson intervals, and the rate of false alarms
     has an exact interval for a Poisson count (Garwood). With two or more recordings, these are resampled as well,
     since events of one recording are similar; each end of an interval is the wider of both. Seconds of an event are
-    not independent, so they have intervals over recordings only.
+    not independent, so they have intervals over recordings only. The same holds for subjects.
 
     Parameters
     ----------
     counts
-        For each recording: reference, hits, false alarms (events, or seconds) and duration in seconds.
+        For each recording, or subject: reference, hits, false alarms (events, or seconds) and duration in seconds.
     of_events
         Whether events are counted rather than seconds.
     """
@@ -58,9 +78,27 @@ def intervals_of(
     total = table.sum(axis=0)
     found = _by_events(total, confidence) if of_events else dict.fromkeys(FIGURES)
     if len(table) > 1:
-        by_recordings = _by_recordings(table, confidence)
-        found = {name: _wider(found[name], by_recordings[name]) for name in FIGURES}
+        resampled = _resampled(*_fractions(table), confidence)
+        found = {name: _wider(found[name], resampled[name]) for name in FIGURES}
     return AgreementIntervals(**found)
+
+
+def subject_means(values: Floats, confidence: float = 0.95) -> dict[str, SubjectMean]:
+    """Average each of `FIGURES` over the subjects that have it, as SzCORE does; intervals come from resampling them.
+
+    Parameters
+    ----------
+    values
+        [subject, figure]; NaN where a subject lacks the figure.
+    """
+    known = np.isfinite(values)
+    intervals = _resampled(np.where(known, values, 0.0).T, known.T.astype(np.float64), confidence)
+    found = {}
+    for name, column in zip(FIGURES, values.T, strict=True):
+        own = column[np.isfinite(column)]
+        mean, std = (float(own.mean()), float(own.std())) if len(own) else (None, None)
+        found[name] = SubjectMean(mean, std, len(own), intervals[name])
+    return found
 
 
 def _by_events(total: Floats, confidence: float) -> Intervals:
@@ -76,12 +114,11 @@ def _by_events(total: Floats, confidence: float) -> Intervals:
     }
 
 
-def _by_recordings(table: Floats, confidence: float) -> Intervals:
-    """Return expanded percentile intervals by resampling recordings, [recording, 4]."""
-    n_recordings = len(table)
+def _resampled(above: Floats, below: Floats, confidence: float) -> Intervals:
+    """Return expanded percentile intervals of sum(above) / sum(below), [figure, unit], by resampling units."""
+    n_units = above.shape[1]
     generator = np.random.default_rng(SEED)
-    draws = generator.multinomial(n_recordings, np.full(n_recordings, 1 / n_recordings), N_RESAMPLES)
-    above, below = _fractions(table)
+    draws = generator.multinomial(n_units, np.full(n_units, 1 / n_units), N_RESAMPLES)
     sums = draws @ above.T, draws @ below.T
     resampled = np.divide(*sums, out=np.full(sums[0].shape, np.nan), where=sums[1] > 0)
     found: Intervals = {}

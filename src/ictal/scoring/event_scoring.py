@@ -8,6 +8,7 @@ import numpy as np
 from timescoring.annotations import Annotation
 from timescoring.scoring import EventScoring, SampleScoring
 
+from ictal.core.labels import PATTERN_TITLES
 from ictal.errors import TableError, UnknownNameError, listed, raise_problems
 from ictal.scoring.burden import Cover, cover_of
 from ictal.scoring.event_agreement import RATE_HZ, EventAgreement, EventEvaluation, FileEvaluation, MatchSettings
@@ -19,6 +20,7 @@ from ictal.scoring.reference_events import (
     Reference,
     beyond,
     by_key,
+    files_in,
     names_of,
     pick,
     read_reference,
@@ -71,6 +73,7 @@ def evaluate_events(
         n_merged=reference.n_merged,
         n_ignored=reference.n_ignored,
         ignored_types=reference.ignored_types,
+        subject=reference.subject,
     )
 
 
@@ -88,25 +91,14 @@ def pool(
 ) -> EventEvaluation:
     """Evaluate recordings together: counts are summed, so a long recording has more weight than a short one."""
     duration_s = sum(file.duration_s for file in files)
-    events = _sum([file.events for file in files], duration_s)
-    samples = _sum([file.samples for file in files], duration_s)
     return EventEvaluation(
         pattern=pattern,
         settings=settings or MatchSettings(),
         files=tuple(files),
-        events=events,
-        samples=samples,
+        events=EventAgreement.together([file.events for file in files], duration_s),
+        samples=EventAgreement.together([file.samples for file in files], duration_s),
         without_scores=tuple(without_scores),
         without_reference=tuple(without_reference),
-    )
-
-
-def _sum(parts: Sequence[EventAgreement], duration_s: float) -> EventAgreement:
-    return EventAgreement.of(
-        sum(part.reference for part in parts),
-        sum(part.hits for part in parts),
-        sum(part.false_alarms for part in parts),
-        duration_s,
     )
 
 
@@ -119,11 +111,14 @@ def evaluate_files(
 ) -> EventEvaluation:
     """Compare the events of scored recordings with a reference.
 
+    If the reference is a BIDS data set and the scores are a folder, a recording that was not scored counts as one
+    without events, as in SzCORE: its reference events are missed. Of any other reference, it is left out.
+
     Parameters
     ----------
     scores_path
-        Scores (Parquet), events (BIDS events.tsv), or a folder of such files, in which scores take precedence over
-        events of the same recording.
+        Scores (Parquet), events (BIDS events.tsv), or a folder of such files, such as a BIDS data set. Scores take
+        precedence over events of the same recording.
     reference_path
         See `read_reference`.
     events
@@ -139,14 +134,16 @@ def evaluate_files(
     """
     if pattern not in EVENT_PATTERNS:
         raise UnknownNameError("pattern", pattern, EVENT_PATTERNS)
-    scored = _read_scored(Path(scores_path), events)
+    scored = _read_scored(Path(scores_path), pattern, events)
     references = read_references(reference_path)
     if LONE in references and len(scored) > 1:
         raise TableError(f"{reference_path}: is for one recording, but {scores_path} has {len(scored)}")
-    pairs = {key: (one, found) for key, one in scored.items() if (found := pick(references, key))}
-    without = [key for key in scored if key not in pairs]
-    if not pairs:
+    without = [key for key in scored if not pick(references, key)]
+    if len(without) == len(scored):
         raise TableError(f"{reference_path}: no reference for {listed(without)}; {names_of(references)}")
+    lacking = [key for key in references if key not in {LONE, *scored}] if Path(scores_path).is_dir() else []
+    missed = {key: _Scored(key, (), None) for key in lacking if references[key].subject is not None}
+    pairs = {key: (one, found) for key, one in (scored | missed).items() if (found := pick(references, key))}
     problems = [
         f"{key}: {problem}"
         for key, (one, ref) in pairs.items()
@@ -160,7 +157,6 @@ def evaluate_files(
         )
         for key, (one, reference) in pairs.items()
     ]
-    lacking = [key for key in references if key not in {LONE, *scored}] if Path(scores_path).is_dir() else []
     return pool(files, pattern, settings, lacking, without)
 
 
@@ -175,21 +171,23 @@ class _Scored:
     n_ignored: int = 0
 
 
-def _read_scored(path: Path, settings: EventSettings | None) -> dict[str, _Scored]:
+def _read_scored(path: Path, pattern: str, settings: EventSettings | None) -> dict[str, _Scored]:
     """Read one file, or all files of a folder, by the names of their recordings without folder and suffix."""
     if not path.is_dir():
-        return by_key(path, [_read_one(path, settings)])
-    scored = by_key(path, [_read_one(file, settings) for file in sorted(path.rglob("*.parquet"))])
-    files = [file for file in sorted(path.rglob("*_events.tsv")) if recording_key(file.name) not in scored]
-    scored |= by_key(path, [_read_one(file, settings) for file in files])
+        return by_key(path, [_read_one(path, pattern, settings)])
+    scored = by_key(path, [_read_one(file, pattern, settings) for file in files_in(path, "*.parquet")])
+    files = [file for file in files_in(path, "*_events.tsv") if recording_key(file.name) not in scored]
+    scored |= by_key(path, [_read_one(file, pattern, settings) for file in files])
     if not scored:
         raise TableError(f"{path}: contains neither scores (*.parquet) nor events (*_events.tsv)")
     return scored
 
 
-def _read_one(path: Path, settings: EventSettings | None) -> _Scored:
+def _read_one(path: Path, pattern: str, settings: EventSettings | None) -> _Scored:
     if path.suffix == ".parquet":
         scores = Scores.read(path)
+        if pattern not in scores.event_patterns:
+            raise TableError(f"{path}: the model that made these scores does not know {PATTERN_TITLES[pattern]}")
         rows = scored_rows(scores.frame)
         cover = Cover.of(rows["start_s"], rows["stop_s"])
         return _Scored(scores.recording.name, scores.events(settings), scores.recording.span_s, cover)

@@ -46,6 +46,8 @@ TOLERANCE_SHARE = 0.01
 NAME_END = re.compile(r"(_scores|_events|_eeg)?(\.[a-z]{3,7}(\.gz)?)?$", re.IGNORECASE)
 FOLDER_FILES = ("*_events.tsv", "*.csv_bi", "*-summary.txt", "Seizures-list-*.txt")
 """Files of a folder that are read as references: of BIDS, TUSZ, CHB-MIT and Siena."""
+SUBJECT_FOLDERS = "sub-*"
+"""Folders of a BIDS data set with the data of one subject each."""
 LONE = "/"
 """The key of a reference of one recording of any name; no recording can have this name."""
 
@@ -66,6 +68,8 @@ class Reference:
         How many events were merged into others because they overlap or touch.
     n_ignored, ignored_types
         How many had a type that is not a pattern, such as an artifact, and these types.
+    subject
+        Whose recording it is, such as sub-01, if it was read from a BIDS data set.
     """
 
     name: str
@@ -74,6 +78,7 @@ class Reference:
     n_merged: int = 0
     n_ignored: int = 0
     ignored_types: tuple[str, ...] = ()
+    subject: str | None = None
 
     @property
     def n_given(self) -> int:
@@ -88,8 +93,8 @@ def read_reference(path: str | Path, recording_name: str | None = None) -> Refer
     ----------
     path
         A BIDS events.tsv (onset, duration, and eventType or trial_type), ours or SzCORE's; a table of TUSZ (.csv_bi,
-        .csv); a summary of CHB-MIT or a list of Siena (.txt); a folder with such files (`FOLDER_FILES`); or a table
-        (CSV, or TSV) with the columns `TABLE_COLUMNS` and a row per seizure.
+        .csv); a summary of CHB-MIT or a list of Siena (.txt); a folder with such files (`FOLDER_FILES`), such as a
+        BIDS data set; or a table (CSV, or TSV) with the columns `TABLE_COLUMNS` and a row per seizure.
     recording_name
         Path or name of the recording, which picks from a folder or a table; its folder, suffix and the endings
         '_eeg', '_events' and '_scores' are ignored. An events.tsv is used regardless of its name.
@@ -115,10 +120,13 @@ def read_references(path: str | Path) -> dict[str, Reference]:
     """Read a whole reference, by the names of its recordings without folder and suffix; see `read_reference`."""
     path = Path(path)
     if path.is_dir():
-        files = [file for pattern in FOLDER_FILES for file in sorted(path.rglob(pattern))]
+        files = [file for pattern in FOLDER_FILES for file in files_in(path, pattern)]
         if not files:
             raise TableError(f"{path}: contains no file {' or '.join(FOLDER_FILES)}")
-        return by_key(path, [one for file in files for one in _of_file(file)])
+        known = is_dataset(path)
+        subjects = [file.relative_to(path).parts[0] if known else None for file in files]
+        pairs = zip(files, subjects, strict=True)
+        return by_key(path, [replace(one, subject=subject) for file, subject in pairs for one in _of_file(file)])
     if path.suffix.lower() == LIST_SUFFIX:
         return by_key(path, _of_file(path))
     frame = _read_text(path)
@@ -133,6 +141,16 @@ def read_references(path: str | Path) -> dict[str, Reference]:
         f"trial_type (events of one recording), {listed(TUSZ_COLUMNS)} (the same, from TUSZ), or "
         f"{listed(TABLE_COLUMNS)} (seizures of many recordings)"
     )
+
+
+def is_dataset(folder: Path) -> bool:
+    """Return whether a folder is a BIDS data set, with a folder for each subject."""
+    return any(inner.is_dir() for inner in folder.glob(SUBJECT_FOLDERS))
+
+
+def files_in(folder: Path, pattern: str) -> list[Path]:
+    """Return the files below a folder; of a BIDS data set only those of its subjects, not of `derivatives`."""
+    return sorted(folder.glob(f"{SUBJECT_FOLDERS}/**/{pattern}") if is_dataset(folder) else folder.rglob(pattern))
 
 
 def _of_file(path: Path) -> list[Reference]:
