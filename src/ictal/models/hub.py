@@ -118,7 +118,8 @@ class NamedModel:
             return written.read_text(encoding="utf-8")
         text = card_in_words(self.name, self.card)
         if is_external(self.folder):
-            text += f"\n## Contract\n\n{card_file(self.folder).read_text(encoding='utf-8')}"
+            contract = card_file(self.folder).read_text(encoding="utf-8").strip()
+            text += f"\n## Contract\n\n```yaml\n{contract}\n```\n"
         return text
 
     def to_json(self) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 import re
 import shutil
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -69,7 +70,7 @@ def export_for_hub(model: str | Path, out: str | Path) -> Path:
         if is_external(folder) and not found.card.weights_sha256:
             contract = read_card(folder, ExternalContract)[1]
             contract.model_copy(update={"weights_sha256": found.origin["weights_sha256"]}).write(part)
-        write_text(part / README, readme(found))
+        write_text(part / README, readme(replace(describe_model(part), name=found.name)))
     return out
 
 
