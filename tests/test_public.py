@@ -13,6 +13,7 @@ TWINS = {
     "experts": "compare_with_experts",
     "show": "describe_model",
     "add": "add_model",
+    "export": "export_for_hub",
     "status": "archive_status",
     "retry": "retry_archive",
     "query": "query_archive",

@@ -22,6 +22,7 @@ _PUBLIC = {
     "evaluate": "ictal.experiments.model_evaluation:evaluate_model",
     "evaluate_events": "ictal.scoring.event_scoring:evaluate_files",
     "explain": "ictal.experiments.window_explanation:explain_window",
+    "export_for_hub": "ictal.models.hub_export:export_for_hub",
     "info": "ictal.scoring.recording_info:info",
     "list_models": "ictal.models.hub:list_models",
     "load_model": "ictal.models.checkpoint:load_model",

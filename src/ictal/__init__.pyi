@@ -15,6 +15,7 @@ from ictal.io.open import open_recording as read
 from ictal.models.add import add_model
 from ictal.models.checkpoint import load_model
 from ictal.models.hub import describe_model, list_models
+from ictal.models.hub_export import export_for_hub
 from ictal.models.own_arms import arm, estimator
 from ictal.models.plugins import load_plugin
 from ictal.report.recording_figures import scores_figure as plot_scores
@@ -40,6 +41,7 @@ __all__ = [
     "evaluate",
     "evaluate_events",
     "explain",
+    "export_for_hub",
     "info",
     "list_models",
     "load_model",

@@ -29,6 +29,7 @@ EXTRAS = {
     "openvino": ("openvino",),
     "web": ("fastapi", "uvicorn", "python_multipart"),
     "archive": ("dask", "distributed", "duckdb", "fsspec"),
+    "hub": ("huggingface_hub",),
 }
 """Modules that each extra of pyproject.toml adds."""
 

@@ -11,6 +11,7 @@ from ictal.core.windows import CENTRE_S
 from ictal.distributed import Cluster
 from ictal.errors import ModelError, RunError, UnknownNameError
 from ictal.models.hub import find_model
+from ictal.models.hub_fetch import HubName, hub_name
 from ictal.scoring.engines import EngineName, open_engine
 from ictal.scoring.export_contract import ScoringContract
 
@@ -41,7 +42,8 @@ class PartitionSettings(Settings):
     Attributes
     ----------
     model
-        Name of the model, or path of its folder, which all workers must be able to read.
+        Name of the model (of one on the Hub with the commit, so that all workers fetch the same), or path of its
+        folder, which all workers must be able to read.
     weights_sha256, card
         Hashes that identify the model.
     step_s, engine, interpolate, accept_doubtful
@@ -65,7 +67,7 @@ class PartitionSettings(Settings):
         folder = find_model(model)
         contract = open_engine(folder, settings.engine, 1).contract
         # A name is kept as it is: the folder of a model that ships with ictal differs between machines.
-        place = str(folder.absolute()) if folder == Path(model) else str(model)
+        place = hub_name(folder) or (str(folder.absolute()) if folder == Path(model) else str(model))
         made = cls(model=place, weights_sha256=contract.weights_sha256, card=contract.card, **settings.model_dump())
         earlier = (made.model_copy(update={"card": card}) for card in contract.earlier_cards)
         return next((one for one in (made, *earlier) if one.name in known), made)
@@ -75,7 +77,9 @@ class PartitionSettings(Settings):
         """Name of the partition: name of the model, and a hash of the model and the settings."""
         # False is left out of the hash, so that partitions of earlier versions keep their names.
         left_out = {"model"} if self.accept_doubtful else {"model", "accept_doubtful"}
-        return f"{Path(self.model).name}-{hash_of(self.model_dump(exclude=left_out))[:8]}"
+        on_hub = HubName.parse(self.model)
+        title = on_hub.name if on_hub else Path(self.model).name
+        return f"{title}-{hash_of(self.model_dump(exclude=left_out))[:8]}"
 
     def check(self, contract: ScoringContract) -> None:
         """Raise a `ModelError` if a contract belongs to another model."""

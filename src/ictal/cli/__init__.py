@@ -73,7 +73,7 @@ COMMANDS: tuple[Callable[..., None], ...] = (
     *(ablate.ablate, explain.explain),
     *(compare.compare, experts.experts),
 )
-MODELS_COMMANDS: tuple[Callable[..., None], ...] = (models.show, models.add)
+MODELS_COMMANDS: tuple[Callable[..., None], ...] = (models.show, models.add, models.export)
 ARCHIVE_COMMANDS: tuple[Callable[..., None], ...] = (archive_status.status, archive_retry.retry, archive_query.query)
 for command in COMMANDS:
     app.command(cls=Command)(command)

@@ -31,15 +31,18 @@ def evaluate(
     Example: ictal evaluate default data/iiic --json -
     """
     from ictal.experiments import model_evaluation
+    from ictal.models.hub import describe_model
 
     load_plugins(plugins)
-    chosen = recipe_of(recipe, overrides, seed)
+    chosen, named = recipe_of(recipe, overrides, seed), describe_model(model)
     with bar() as progress:
-        result, predictions = model_evaluation.evaluate_model(model, data, chosen, cache=cache, progress=progress)
+        result, predictions = model_evaluation.evaluate_model(
+            named.folder, data, chosen, cache=cache, progress=progress
+        )
     if out:
         predictions.write(out)
     results = Results(json_file)
-    results.give_json(result.to_json())
+    results.give_json(result.to_json() | {"model": named.origin})
     _show(results, result)
     if out:
         results.show(f"Predictions: {out}")

@@ -18,6 +18,7 @@ FOLDER = typer.Argument(metavar="FOLDER", help="Folder with contract.yaml and mo
 DOUBTFUL = typer.Option(
     "--accept-doubtful", help="Add it even if the order of its patterns or channels seems wrong on simulated windows."
 )
+HUB = typer.Option("--hub", metavar="FOLDER", help="Folder for the repository; it must be new or empty.")
 NAME = typer.Option("--name", metavar="NAME", help="Name for the model.")
 
 
@@ -61,6 +62,8 @@ def show(name: Annotated[str, MODEL], json_file: Annotated[str | None, JSON] = N
 
     results, model = Results(json_file), describe_model(name)
     results.show(model.text.rstrip())
+    if model.origin["hub"]:
+        results.show("", f"From {model.origin['hub']}", f"SHA-256 of the weights: {model.origin['weights_sha256']}")
     results.give_json(model.to_json() | {"text": model.text})
 
 
@@ -82,6 +85,20 @@ def add(
     if found:
         results.show(found.in_words(), *(f"Doubtful: {doubt}." for doubt in found.doubts))
     results.show(f"Added '{name}', in {models_folder() / name}.")
+
+
+def export(model: Annotated[str, MODEL], hub: Annotated[Path, HUB]) -> None:
+    """Write a model as a repository for the Hugging Face Hub.
+
+    The folder has the model's files, and a README.md with what is known about it. It is also a model that every
+    command takes. Nothing is uploaded: 'hf upload OWNER/NAME FOLDER' does that.
+
+    Example: ictal models export models/mine --hub mine-for-the-hub
+    """
+    from ictal.models.hub_export import export_for_hub
+
+    written = export_for_hub(model, hub)
+    Results(None).show("Files:", *(f"  {path}" for path in sorted(written.iterdir())))
 
 
 def _show(results: Results, found: "list[NamedModel]") -> None:

@@ -24,12 +24,12 @@ RECIPES = "A recipe that ships with ictal (quick, finetune, paper, simulated or 
 MODEL = typer.Option(
     "--model",
     metavar="MODEL",
-    help="Name of a model (see 'ictal models'), or its folder.",
+    help="Name of a model (see 'ictal models'), its folder, or hf://OWNER/NAME.",
     autocompletion=complete_model,
 )
 MODEL_ARGUMENT = typer.Argument(
     metavar="MODEL",
-    help="Name of a model (see 'ictal models'), its folder, or that of a unit of an ablation.",
+    help="Name of a model (see 'ictal models'), its folder, that of a unit of an ablation, or hf://OWNER/NAME.",
     autocompletion=complete_model,
 )
 DATA = typer.Argument(

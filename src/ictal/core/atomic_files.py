@@ -3,6 +3,7 @@
 import hashlib
 import json
 import os
+import shutil
 import threading
 import unicodedata
 from collections.abc import Iterator
@@ -40,6 +41,27 @@ def atomic_write(path: Path, *, synced: bool = False) -> Iterator[Path]:
         finally:
             with suppress(OSError):  # if the folder is not writable, an error has been raised already
                 part.unlink(missing_ok=True)
+
+
+@contextmanager
+def atomic_folder(path: Path) -> Iterator[Path]:
+    """Yield a new folder beside `path`, and rename it to `path` if the block ends without an error.
+
+    Raises
+    ------
+    WriteError
+        If the system refuses to write, or `path` is neither missing nor an empty folder.
+    """
+    part = path.with_name(f".{path.name}.{os.getpid()}-{threading.get_ident()}{PART}")
+    with writing(path):
+        part.mkdir(parents=True)
+        try:
+            yield part
+            with suppress(FileNotFoundError):
+                path.rmdir()  # Windows does not rename to a folder that exists
+            part.replace(path)
+        finally:
+            shutil.rmtree(part, ignore_errors=True)
 
 
 def remove_partial_files(folder: Path) -> None:

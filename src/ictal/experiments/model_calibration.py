@@ -17,6 +17,7 @@ from ictal.models.calibration_record import CalibrationRecord
 from ictal.models.checkpoint import Card, load_model
 from ictal.models.external_contract import ExternalContract
 from ictal.models.hub import CARD, find_model, weights_file
+from ictal.models.hub_fetch import hub_name
 from ictal.recipes import Recipe, load_recipe
 
 
@@ -63,15 +64,15 @@ def calibrate_model(
     recipe, out = load_recipe(recipe) if isinstance(recipe, str) else recipe, Path(out)
     if out.exists() and (not out.is_dir() or any(out.glob("[!.]*"))):
         raise RunError(f"{out}: is not an empty folder; choose a new or empty folder with --out")
-    loaded = load_model(model)
+    folder = find_model(model)
+    loaded = load_model(folder)
     array, name = labelled_windows(loaded, data, recipe, cache, progress)
     check_patients(array.labels["patient_id"].nunique())
     predictions = predict_windows(loaded, array, name, progress)
     options = recipe.evaluation
     bootstrap = bootstrap_of(predictions, options.n_resamples, recipe.seed, options.confidence)
     trial = try_calibration(bootstrap, predictions.votes, predictions.probabilities)
-    folder = find_model(model)
-    record = _record(folder.resolve().name, name, array, trial)
+    record = _record(hub_name(folder) or folder.resolve().name, name, array, trial)
     save_with_card(folder, out, _calibrated_card(loaded.card, trial, record))
     return trial
 

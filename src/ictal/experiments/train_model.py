@@ -17,6 +17,7 @@ from ictal.models.arm_network import ArmNetwork, MeanOfArms, averaged
 from ictal.models.arms import ARMS, file_name, find_arm, members, networks_of, refuse_weighted, trained_arms
 from ictal.models.checkpoint import Card, Origin, load_model, save_model
 from ictal.models.hub import find_model
+from ictal.models.hub_fetch import hub_name
 from ictal.models.network_check import check_own_arms
 from ictal.recipes import Recipe, load_recipe
 from ictal.recipes.loading import MODEL_KEYS, recipe_of_model
@@ -171,7 +172,8 @@ def _plan_from_recipe(arm: str | None, recipe: Recipe) -> _Plan:
 def _plan_from_model(arm: str | None, recipe: Recipe, settings: TrainSettings) -> _Plan:
     """Plan a training that begins with a saved model, which determines arm and networks."""
     assert settings.begin_with
-    model, name = load_model(settings.begin_with), str(settings.begin_with)
+    folder, name = find_model(settings.begin_with), str(settings.begin_with)
+    model = load_model(folder)
     begin, own = model.own, model.card.arm
     if arm is not None and find_arm(arm).name != find_arm(own).name:
         raise RecipeError(f"training starts from the model '{name}', whose arm is '{own}', not '{arm}'")
@@ -184,7 +186,7 @@ def _plan_from_model(arm: str | None, recipe: Recipe, settings: TrainSettings) -
             f"the model '{name}' has the arm '{own}', which is fitted to all windows at once and cannot start from "
             f"other weights; fit it to your data alone with --arm {own} and without --from"
         )
-    origin = Origin(name=find_model(settings.begin_with).resolve().name, weights_sha256=model.card.weights_sha256)
+    origin = Origin(name=hub_name(folder) or folder.resolve().name, weights_sha256=model.card.weights_sha256)
     return _Plan(own, parts, recipe.with_own_arms(parts), begin, origin)
 
 

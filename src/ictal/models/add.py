@@ -1,15 +1,23 @@
 """Give a model a name: copy its folder to the user's models, after checking it."""
 
-import os
 import re
 import shutil
 from pathlib import Path
 
-from ictal.core.atomic_files import writing
+from ictal.core.atomic_files import atomic_folder
 from ictal.errors import ModelError
 from ictal.models.external import open_external
 from ictal.models.external_check import ExternalCheck, check_external
-from ictal.models.hub import CARD_TEXT, card_file, find_model, is_external, models_folder, named_folders, weights_file
+from ictal.models.hub import (
+    CARD_TEXT,
+    card_file,
+    check_weights,
+    find_model,
+    is_external,
+    models_folder,
+    named_folders,
+    weights_file,
+)
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 
@@ -53,17 +61,12 @@ def add_model(folder: str | Path, name: str, *, accept_doubtful: bool = False) -
             )
         contract = model.contract.model_copy(update={"weights_sha256": model.weights_sha256})
     target = models_folder() / name
-    part = models_folder() / f".{name}.{os.getpid()}"
-    with writing(target):
-        part.mkdir(parents=True)
-        try:
-            for file in (weights_file(folder), card_file(folder), folder / CARD_TEXT):
-                if file.is_file():
-                    shutil.copyfile(file, part / file.name)
-            if found:
-                contract.write(part)
-                open_external(part)  # what was copied is what was checked
-            part.rename(target)
-        finally:
-            shutil.rmtree(part, ignore_errors=True)
+    with atomic_folder(target) as part:
+        for file in (weights_file(folder), card_file(folder), folder / CARD_TEXT):
+            if file.is_file():
+                shutil.copyfile(file, part / file.name)
+        if found:
+            contract.write(part)
+            open_external(part)  # what was copied is what was checked
+        check_weights(part)
     return found

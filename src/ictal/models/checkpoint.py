@@ -74,8 +74,6 @@ class Card(ModelSummary):
         Networks of each arm that it averages, each trained with its own seed.
     begun_with
         The model whose weights the training started from, if any.
-    weights_sha256
-        SHA-256 of `model.safetensors`.
     """
 
     model_config = ConfigDict(extra="forbid")
@@ -97,7 +95,6 @@ class Card(ModelSummary):
     seeds: Seeds = 1
     ictal_version: str
     begun_with: Origin | None = None
-    weights_sha256: str = ""
 
     @field_validator("models", mode="before")
     @classmethod
@@ -235,7 +232,8 @@ def load_model(path: str | Path) -> Model:
     Parameters
     ----------
     path
-        The folder of a model, or its name: see `ictal.models.hub.find_model`.
+        The folder of a model, or its name, also 'hf://OWNER/NAME@REVISION' on the Hub: see
+        `ictal.models.hub.find_model`.
 
     Raises
     ------

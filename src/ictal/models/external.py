@@ -17,6 +17,7 @@ from ictal.errors import ModelError, require
 from ictal.models.external_contract import ExternalContract
 from ictal.models.external_input import ExternalInput
 from ictal.models.hub import read_card, weights_file
+from ictal.models.hub_fetch import hub_name
 
 Floats = npt.NDArray[np.float64]
 Program = Callable[[Signal], Signal]
@@ -46,6 +47,8 @@ class ExternalModel:
         Engine and its version.
     weights_sha256
         SHA-256 of the network's file.
+    hub
+        Its name on the Hub, with the commit, if it was fetched from there.
     """
 
     name: str
@@ -54,6 +57,7 @@ class ExternalModel:
     program: Program
     described: dict[str, Any]
     weights_sha256: str
+    hub: str | None = None
 
     def __call__(self, windows: Signal) -> Floats:
         """Return the calibrated probabilities [window, 6] of standardised windows [window, 20, 10000], µV.
@@ -144,7 +148,7 @@ def open_external(folder: Path, threads: int | None = None) -> ExternalModel:
     except ModelError as error:
         raise ModelError(f"{folder / 'contract.yaml'}: {error}") from error
     program, described = OPENERS[path.name](path, content, made, threads)
-    return ExternalModel(name, contract, made, program, described, sha)
+    return ExternalModel(name, contract, made, program, described, sha, hub_name(folder))
 
 
 def _open_onnx(

@@ -224,8 +224,6 @@ class ExternalContract(ModelSummary):
         See the classes.
     calibration
         Of the probabilities, fitted by `ictal calibrate`.
-    weights_sha256
-        SHA-256 of the file of the network; `ictal models add` writes it. Another file is refused.
     """
 
     model_config = Settings.model_config
@@ -234,7 +232,6 @@ class ExternalContract(ModelSummary):
     input: InputSettings
     output: OutputSettings
     calibration: CalibrationSettings = NO_CALIBRATION
-    weights_sha256: str = ""
 
     seed: ClassVar[int] = 0
     """External models are not trained here; their rows in tables of predictions have this seed."""

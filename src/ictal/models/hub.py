@@ -1,8 +1,9 @@
 """Find saved models by name, and read their cards, without torch."""
 
+import hashlib
 import json
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
@@ -14,6 +15,7 @@ from pydantic import ConfigDict, Field, ValidationError
 from ictal.core.settings import Settings
 from ictal.errors import ModelError, UnknownNameError, listed, reason
 from ictal.models.calibration_record import CalibrationRecord
+from ictal.models.hub_fetch import HubName, fetch, hub_name
 
 CARD = "card.json"
 CARD_TEXT = "CARD.md"
@@ -22,6 +24,8 @@ CONTRACT = "contract.yaml"
 PROGRAMS = ("model.onnx", "model.pt2", "model.pt")
 """Files of an external model, one of which its folder has beside `CONTRACT`: a graph in ONNX, a program of
 `torch.export`, or one of TorchScript."""
+SHARED = ((CARD, WEIGHTS), (CONTRACT, "model.onnx"))
+"""Card and weights of the models that are shared on the Hub: tensors, or a graph of known operations."""
 SHIPPED = Path(__file__).parent / "weights"
 """Models that ship with the package, a folder each."""
 MEGABYTE = 1_000_000
@@ -51,6 +55,8 @@ class ModelSummary(Settings):
         Of the weights.
     warnings
         What users must know.
+    weights_sha256
+        SHA-256 of the file with the weights; another file is refused.
     """
 
     model_config = ConfigDict(extra="ignore")
@@ -64,6 +70,7 @@ class ModelSummary(Settings):
     known_failures: tuple[str, ...] = ()
     licence: str = "that of the training data"
     warnings: tuple[str, ...] = (NOT_A_DEVICE,)
+    weights_sha256: str = ""
 
 
 AnyCard = TypeVar("AnyCard", bound=ModelSummary)
@@ -98,6 +105,12 @@ class NamedModel:
         return weights_file(self.folder).stat().st_size / MEGABYTE
 
     @property
+    def origin(self) -> dict[str, str | None]:
+        """Its name, its name on the Hub if it was fetched from there, and the SHA-256 of its weights."""
+        sha = self.card.weights_sha256 or _sha256(weights_file(self.folder))
+        return {"name": self.name, "hub": hub_name(self.folder), "weights_sha256": sha}
+
+    @property
     def text(self) -> str:
         """The card as text: `CARD.md`, or else the content of the card."""
         written = self.folder / CARD_TEXT
@@ -105,7 +118,8 @@ class NamedModel:
             return written.read_text(encoding="utf-8")
         text = card_in_words(self.name, self.card)
         if is_external(self.folder):
-            text += f"\n## Contract\n\n{card_file(self.folder).read_text(encoding='utf-8')}"
+            contract = card_file(self.folder).read_text(encoding="utf-8").strip()
+            text += f"\n## Contract\n\n```yaml\n{contract}\n```\n"
         return text
 
     def to_json(self) -> dict[str, Any]:
@@ -116,6 +130,7 @@ class NamedModel:
             "folder": str(self.folder),
             "megabytes": self.megabytes,
             **self.card.model_dump(mode="json"),
+            **self.origin,
         }
 
 
@@ -246,19 +261,38 @@ def check_files(folder: Path) -> None:
             )
 
 
+def check_weights(folder: Path) -> None:
+    """Refuse weights that are not those of the model's card, or not tensors although they should be.
+
+    Raises
+    ------
+    ModelError
+        Names the file.
+    """
+    _, card = read_card(folder, ModelSummary)
+    file = weights_file(folder)
+    if card.weights_sha256 not in ("", _sha256(file)):
+        raise ModelError(f"{file}: is not the file that {card_file(folder).name} describes (its hash differs)")
+    if file.name == WEIGHTS and not _is_safetensors(file):
+        raise ModelError(f"{file}: is not a safetensors file")
+
+
 def find_model(name: str | Path) -> Path:
-    """Return the folder of a model, given its path or its name.
+    """Return the folder of a model, given its path or its name; a model on the Hub is fetched first.
 
     A name is that of a model that ships with ictal or of one in `models_folder`. A name that both have is refused, so
-    that neither replaces the other unnoticed, for example after an update of ictal.
+    that neither replaces the other unnoticed, for example after an update of ictal. Names on the Hub begin with
+    'hf://'. Their branches change, so ask once for each task.
 
     Raises
     ------
     UnknownNameError
         If there is no such model; the message lists the known names.
     ModelError
-        If two models have the name.
+        If two models have the name, or a model on the Hub cannot be fetched; see `ictal.models.hub_fetch.fetch`.
     """
+    if asked := HubName.parse(name):
+        return fetch(asked, _fetched, check_weights)
     path = Path(name)
     if card_file(path).is_file():
         return path
@@ -275,6 +309,19 @@ def find_model(name: str | Path) -> Path:
         return path  # opening it reports what it lacks
     known = [*shipped, *(f"{one} (yours)" for one in own)]
     raise UnknownNameError("model", name, [*known, "the folder of any model"])
+
+
+def _fetched(names: Iterable[str]) -> list[str]:
+    """Return which files of a repository are those of a model; programs and pickles are never among them."""
+    there = {*names}
+    found = next((pair for pair in SHARED if {*pair} <= there), None)
+    if found is None:
+        pairs = " or ".join(" with ".join(pair) for pair in SHARED)
+        raise ModelError(
+            f"is not a model that ictal reads, which is {pairs}; nothing else is fetched, and it has "
+            f"{listed(sorted(there)) or 'no files'}"
+        )
+    return [*found, *({CARD_TEXT} & there)]
 
 
 def card_in_words(name: str, card: ModelSummary) -> str:
@@ -295,3 +342,20 @@ def _folders(place: Path) -> dict[str, Path]:
     """Return the models in a folder, by name."""
     visible = (folder for folder in sorted(place.glob("*/")) if not folder.name.startswith("."))
     return {folder.name: folder for folder in visible if card_file(folder).is_file()}
+
+
+def _sha256(file: Path) -> str:
+    with file.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def _is_safetensors(file: Path) -> bool:
+    """Return whether a file begins with a header in JSON, and the header's length before it."""
+    with file.open("rb") as stream:
+        length = int.from_bytes(stream.read(8), "little")
+        if length > file.stat().st_size:
+            return False
+        try:
+            return isinstance(json.loads(stream.read(length)), dict)
+        except ValueError:
+            return False

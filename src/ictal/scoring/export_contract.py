@@ -17,6 +17,7 @@ from ictal.errors import ModelError, require
 from ictal.models.calibration import NO_CALIBRATION, CalibrationSettings
 from ictal.models.external import ExternalModel, open_external
 from ictal.models.hub import CARD, WEIGHTS, ModelSummary, check_files, find_model, is_external, is_shipped, read_card
+from ictal.models.hub_fetch import hub_name
 from ictal.preprocessing.input_needs import Needs
 from ictal.preprocessing.settings import StandardiseSettings
 
@@ -61,6 +62,8 @@ class Input(Settings):
     ----------
     name
         Name of the model: that of its folder.
+    hub
+        Its name on the Hub, with the commit, if it was fetched from there.
     standardise
         How recordings become input.
     derivations
@@ -70,6 +73,7 @@ class Input(Settings):
     """
 
     name: str
+    hub: str | None = None
     standardise: StandardiseSettings
     derivations: tuple[str, ...]
     seen_s: float = WINDOW_S
@@ -163,7 +167,7 @@ def read_contract(model: Path) -> tuple[Contract, Path] | None:
             return None
     contract, folder = found
     # A model is named by its folder, and there may be copies.
-    return contract.model_copy(update={"name": model.resolve().name}), folder
+    return contract.model_copy(update={"name": model.resolve().name, "hub": hub_name(model)}), folder
 
 
 def _read(folder: Path, weights_sha256: str, card: str) -> tuple[Contract, Path] | None:
@@ -214,7 +218,7 @@ def read_input(model: str | Path) -> Input:
     found = read_contract(found_model)
     if found is not None:
         return found[0]
-    folder, card = read_card(model, _InputCard)
+    folder, card = read_card(found_model, _InputCard)
     derivations, seen_s = card.derivations, card.seen_s
     if not derivations or seen_s is None:
         require("train", f"reading the input of {folder} from its network, since its card does not describe it,")
@@ -222,7 +226,9 @@ def read_input(model: str | Path) -> Input:
 
         derivations, seen_s = input_of_saved(folder)
     name = folder.resolve().name
-    return Input(name=name, standardise=card.standardise, derivations=derivations, seen_s=seen_s)
+    return Input(
+        name=name, hub=hub_name(folder), standardise=card.standardise, derivations=derivations, seen_s=seen_s
+    )
 
 
 def external_contract(model: ExternalModel) -> ScoringContract:
@@ -230,6 +236,7 @@ def external_contract(model: ExternalModel) -> ScoringContract:
     own, needs = model.contract, model.input.needs
     return ScoringContract(
         name=model.name,
+        hub=model.hub,
         standardise=own.standardise,
         derivations=tuple(map(str, needs.derivations or ())),
         seen_s=needs.seen_s,

@@ -122,7 +122,7 @@ def score(
     recording
         A path (see `ictal.read`), a `Recording`, or an `mne.io.Raw`.
     model
-        Folder of a model, its name, or an engine from `open_engine`.
+        Folder of a model, its name (also 'hf://OWNER/NAME' on the Hub), or an engine from `open_engine`.
     settings
         How it is scored.
     progress
@@ -142,8 +142,7 @@ def score(
     IctalError
         If the file cannot be read, lacks what the model needs, or is too short.
     """
-    started = time.perf_counter()
-    settings = settings.changed(changes)
+    started, settings = time.perf_counter(), settings.changed(changes)
     opened = as_recording(recording, accept_doubtful=settings.accept_doubtful)
     engine, contract = _engine(model, settings)
     mapping = map_channels(opened, contract.needs.derivations, settings.interpolate)
@@ -310,6 +309,7 @@ def _manifest(
         "made": datetime.now(UTC).isoformat(timespec="seconds"),
         "model": {
             "name": contract.name,
+            "hub": contract.hub,
             "arm": contract.arm,
             "weights_sha256": contract.weights_sha256,
             "derivations": list(contract.derivations),

@@ -8,6 +8,7 @@ import numpy as np
 from ictal.core.labels import PATTERNS
 from ictal.errors import IctalError
 from ictal.models.hub import ModelSummary, find_model, read_card
+from ictal.models.hub_fetch import HubName
 from ictal.report.clock import duration_in_words
 from ictal.scoring.scores import Scores
 from ictal.web.jobs import JobThread
@@ -91,15 +92,13 @@ class ModelPool:
     def _folder_of(self, weights: str, name: str) -> Path:
         for model in (self._model, name):
             try:
+                if HubName.parse(model):  # scores may come from anyone, and must not make ictal fetch anything
+                    continue
                 if weights_of(model) == weights:
                     return find_model(model)
             except IctalError:
                 continue
         raise NotYetError(f"these scores were made by the model '{name}', which was not found; name it with --model")
-
-
-class _Hashed(ModelSummary):
-    weights_sha256: str = ""
 
 
 def made_by(scores: Scores) -> tuple[str, str]:
@@ -110,4 +109,4 @@ def made_by(scores: Scores) -> tuple[str, str]:
 
 def weights_of(model: str | Path) -> str:
     """Return the SHA-256 of a model's weights from its card; raises the errors of `read_card`."""
-    return read_card(model, _Hashed)[1].weights_sha256
+    return read_card(model, ModelSummary)[1].weights_sha256

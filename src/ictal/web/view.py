@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from ictal.errors import ReadError, UsageError
+from ictal.models.hub import find_model
 from ictal.report.results_folder import check_names, results_folder
 from ictal.web import serve
 from ictal.web.settings import ServerSettings
@@ -54,6 +55,8 @@ def view(
     if not paths and not chosen.upload:
         raise UsageError("name at least one recording, 'ictal view night.edf', or allow uploads with --upload")
     check_names(paths)
+    if model is not None:
+        model = find_model(model)  # once: what a name on the Hub means may change while the page is open
     viewer = Viewer(Path(out) if out else results_folder(paths), model, chosen)
     failed = _add_all(viewer, paths, say)
     serve.serve(viewer, chosen.host, chosen.port, browser=chosen.browser, say=say)
