@@ -13,6 +13,7 @@ TWINS = {
     "experts": "compare_with_experts",
     "show": "describe_model",
     "add": "add_model",
+    "import_": "import_model",
     "status": "archive_status",
     "retry": "retry_archive",
     "query": "query_archive",

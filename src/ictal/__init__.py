@@ -20,6 +20,7 @@ _PUBLIC = {
     "evaluate": "ictal.experiments.model_evaluation:evaluate_model",
     "evaluate_events": "ictal.scoring.event_scoring:evaluate_files",
     "explain": "ictal.experiments.window_explanation:explain_window",
+    "import_model": "ictal.models.public.import_model:import_model",
     "info": "ictal.scoring.recording_info:info",
     "list_models": "ictal.models.hub:list_models",
     "load_model": "ictal.models.checkpoint:load_model",

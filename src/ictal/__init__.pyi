@@ -14,6 +14,7 @@ from ictal.io.open import open_recording as read
 from ictal.models.add import add_model
 from ictal.models.checkpoint import load_model
 from ictal.models.hub import describe_model, list_models
+from ictal.models.public.import_model import import_model
 from ictal.report.recording_figures import scores_figure as plot_scores
 from ictal.scoring.event_scoring import evaluate_files as evaluate_events
 from ictal.scoring.pipeline import score
@@ -34,6 +35,7 @@ __all__ = [
     "evaluate",
     "evaluate_events",
     "explain",
+    "import_model",
     "info",
     "list_models",
     "load_model",
