@@ -1,4 +1,4 @@
-"""Measure public networks with random weights: parameters, size, and wall time of scoring an hour of simulated EEG.
+"""Measure public networks with random weights: parameters, size, and time of scoring an hour of simulated EEG.
 
 The published weights are not here. Random ones take the same time; what they predict means nothing.
 """
@@ -20,11 +20,11 @@ from ictal.models.public.networks import NETWORKS
 from ictal.simulator import simulate_recording
 
 
-def seconds(recording: Path, model: str, step_s: float, threads: int) -> float:
-    """Return the wall time of scoring a recording, from opening the file to the probabilities."""
-    begin = time.perf_counter()
+def seconds(recording: Path, model: str, step_s: float, threads: int) -> tuple[float, float]:
+    """Return wall time and CPU time of scoring a recording, from opening the file to the probabilities."""
+    wall, cpu = time.perf_counter(), time.process_time()
     ictal.score(recording, model=model, step_s=step_s, threads=threads)
-    return time.perf_counter() - begin
+    return time.perf_counter() - wall, time.process_time() - cpu
 
 
 def main() -> None:
@@ -48,7 +48,8 @@ def main() -> None:
             print(f"{name}: {model.card.n_parameters:,} parameters, {model.megabytes:.1f} MB")
             for step_s in chosen.steps:
                 times = [seconds(night, name, step_s, chosen.threads) for _ in range(chosen.repeats)]
-                print(f"  an hour at a step of {step_s:g} s: {statistics.median(times):.1f} s")
+                wall, cpu = (statistics.median(column) for column in zip(*times, strict=True))
+                print(f"  an hour at a step of {step_s:g} s: {wall:.1f} s; {cpu:.1f} s of CPU time")
 
 
 if __name__ == "__main__":

@@ -14,6 +14,7 @@ from typer.testing import CliRunner
 import ictal
 from ictal import cli
 from ictal.core.montage import ELECTRODES
+from ictal.core.predictions import PROBABILITY_COLUMNS
 from ictal.core.windows import RATE_HZ
 from ictal.errors import ModelError, UnknownNameError
 from ictal.models import hub
@@ -275,4 +276,4 @@ class TestImported:
         assert "a.safetensors, SHA-256 " in card.summary
         assert ictal.load_model("theirs").card.standardise.notch_hz == 50
         scores = ictal.score(recording_of(eeg(60)), model="theirs")
-        np.testing.assert_allclose(scores.probabilities.sum(axis=1), 1, atol=1e-6)
+        np.testing.assert_allclose(scores.frame[[*PROBABILITY_COLUMNS]].sum(axis=1), 1, atol=1e-6)
