@@ -56,9 +56,10 @@ def commands(text: str) -> Iterator[list[str]]:
 def context_of(command: TyperCommand | TyperGroup, name: str, words: Sequence[str], above: Any = None) -> Any:
     """Return the context of the innermost command, with all its options and arguments parsed and checked."""
     context = command.make_context(name, list(words), parent=above)
-    if not isinstance(command, TyperGroup):
+    inner = [*context._protected_args, *context.args]
+    if not isinstance(command, TyperGroup) or not inner:
         return context
-    inner_name, inner, rest = command.resolve_command(context, [*context._protected_args, *context.args])
+    inner_name, inner, rest = command.resolve_command(context, inner)
     return context_of(inner, inner_name, rest, context)
 
 
@@ -102,7 +103,7 @@ def test_a_command_in_a_block_parses_and_its_recipe_knows_every_key(page, words)
 def test_a_command_in_the_text_exists_and_has_the_options_that_it_is_given(page, words):
     command = GROUP
     while isinstance(command, TyperGroup) and words and not words[0].startswith("-"):
-        command, *words = command.commands.get(words[0]), *words[1:]
+        _, command, words = command.resolve_command(typer.Context(command), list(words))
     assert command is not None, "no such command"
     known = {"--help", *(name for option in command.params for name in (*option.opts, *option.secondary_opts))}
     assert {word.partition("=")[0] for word in words if word.startswith("--")} <= known

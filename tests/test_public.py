@@ -14,6 +14,7 @@ TWINS = {
     "show": "describe_model",
     "add": "add_model",
     "export": "export_for_hub",
+    "import_": "import_model",
     "status": "archive_status",
     "retry": "retry_archive",
     "query": "query_archive",

@@ -18,6 +18,7 @@ from ictal.models.hub import describe_model, list_models
 from ictal.models.hub_export import export_for_hub
 from ictal.models.own_arms import arm, estimator
 from ictal.models.plugins import load_plugin
+from ictal.models.public.import_model import import_model
 from ictal.report.recording_figures import scores_figure as plot_scores
 from ictal.scoring.event_scoring import evaluate_files as evaluate_events
 from ictal.scoring.pipeline import score
@@ -42,6 +43,7 @@ __all__ = [
     "evaluate_events",
     "explain",
     "export_for_hub",
+    "import_model",
     "info",
     "list_models",
     "load_model",

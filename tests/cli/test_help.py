@@ -19,6 +19,7 @@ from ictal.core.labels import PATTERNS
 from ictal.evaluation.table_comparison import WEIGHTS
 from ictal.explanations.log_probabilities import METHOD_NAMES
 from ictal.models.arms import ARMS, weighted_averages
+from ictal.models.public.networks import NETWORKS
 from ictal.recipes import recipe_names
 from ictal.report.results_folder import FORMATS
 from ictal.scoring.engines import ENGINES
@@ -112,6 +113,7 @@ def test_what_is_completed_is_what_there_is():
     assert completion.ENGINES == ENGINES
     assert set(completion.FORMATS) == set(FORMATS)
     assert completion.METHODS == METHOD_NAMES
+    assert (*NETWORKS,) == completion.NETWORKS
     assert completion.TABLES == TABLES
     assert completion.WEIGHTS == WEIGHTS
     assert ("sim", *(f"sim:{name}" for name in CONTROLS)) == completion.DATA

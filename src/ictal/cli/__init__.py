@@ -73,14 +73,14 @@ COMMANDS: tuple[Callable[..., None], ...] = (
     *(ablate.ablate, explain.explain),
     *(compare.compare, experts.experts),
 )
-MODELS_COMMANDS: tuple[Callable[..., None], ...] = (models.show, models.add, models.export)
+MODELS_COMMANDS: tuple[Callable[..., None], ...] = (models.show, models.add, models.import_, models.export)
 ARCHIVE_COMMANDS: tuple[Callable[..., None], ...] = (archive_status.status, archive_retry.retry, archive_query.query)
 for command in COMMANDS:
     app.command(cls=Command)(command)
 for command in ARCHIVE_COMMANDS:
     archive.command(cls=Command)(command)
 for command in MODELS_COMMANDS:
-    models_app.command(cls=Command)(command)
+    models_app.command(command.__name__.rstrip("_"), cls=Command)(command)  # 'import' is a word of Python
 app.add_typer(archive)
 app.add_typer(models_app)
 

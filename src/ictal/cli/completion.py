@@ -12,6 +12,7 @@ ARMS = (
 ENGINES = ("auto", "onnxruntime", "openvino", "torch")
 FORMATS = ("parquet", "csv", "bids", "edf", "json", "report")
 METHODS = ("occlusion", "gradients", "gradcam")
+NETWORKS = ("sparcnet", "biot-16", "biot-18")
 TABLES = ("burden", "events", "scores", "recordings")
 WEIGHTS = ("window", "eeg", "patient")
 """Names of registries that take seconds to import; a test compares them with these."""
@@ -64,6 +65,11 @@ def complete_engine(incomplete: str) -> list[str]:
 def complete_method(incomplete: str) -> list[str]:
     """Complete the name of a method of explanation."""
     return _beginning(incomplete, METHODS)
+
+
+def complete_network(incomplete: str) -> list[str]:
+    """Complete the name of a public network."""
+    return _beginning(incomplete, NETWORKS)
 
 
 def complete_table(incomplete: str) -> list[str]:

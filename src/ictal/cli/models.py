@@ -1,11 +1,11 @@
-"""The commands that list, describe and add models."""
+"""The commands that list, describe, add and import models."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from ictal.cli.completion import complete_model
+from ictal.cli.completion import complete_model, complete_network
 from ictal.cli.options import JSON, CommandGroup
 from ictal.cli.screen import PARTLY_FAILED, Results, new_table, say_error
 
@@ -22,6 +22,15 @@ HUB = typer.Option("--hub", metavar="FOLDER", help="Folder for the repository; i
 NAME = typer.Option("--name", metavar="NAME", help="Name for the model.")
 
 
+NETWORK = typer.Argument(
+    metavar="NETWORK", help="Public network: sparcnet, biot-16 or biot-18.", autocompletion=complete_network
+)
+WEIGHTS = typer.Argument(
+    metavar="WEIGHTS", help="File with its weights: safetensors, or a state dict of PyTorch (.pt, .pth, .ckpt)."
+)
+MAINS = typer.Option("--mains", metavar="HZ", help="Frequency of the mains, for the notch filter: 50 or 60.")
+
+
 class ModelsGroup(CommandGroup):
     """A group of commands for which 'ictal models NAME' means 'ictal models show NAME'."""
 
@@ -32,7 +41,7 @@ class ModelsGroup(CommandGroup):
 
 
 def models(context: typer.Context, json_file: Annotated[str | None, JSON] = None) -> None:
-    """List, describe or add models.
+    """List, describe, add or import models.
 
     Without a command, all models are listed. 'ictal models NAME' is short for 'ictal models show NAME'. The models
     are for research only.
@@ -99,6 +108,28 @@ def export(model: Annotated[str, MODEL], hub: Annotated[Path, HUB]) -> None:
 
     written = export_for_hub(model, hub)
     Results(None).show("Files:", *(f"  {path}" for path in sorted(written.iterdir())))
+
+
+def import_(
+    network: Annotated[str, NETWORK],
+    weights: Annotated[Path, WEIGHTS],
+    name: Annotated[str, NAME],
+    mains_hz: Annotated[int, MAINS] = 60,
+) -> None:
+    """Make a model of a public network and weights that you have, and give it a name.
+
+    Every command then takes the name. For where to get the weights, see the manual, 'Public networks'.
+
+    Example: ictal models import sparcnet model_1130.safetensors --name sparcnet
+    """
+    from ictal.models.hub import describe_model
+    from ictal.models.public.import_model import import_model
+
+    results, found = Results(None), import_model(network, weights, name, mains_hz)
+    model = describe_model(name)
+    results.show(found.in_words())
+    results.show(f"Licence of the weights: {model.card.licence}.")
+    results.show(f"Added '{name}', in {model.folder}.")
 
 
 def _show(results: Results, found: "list[NamedModel]") -> None:

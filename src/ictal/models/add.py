@@ -22,6 +22,22 @@ from ictal.models.hub import (
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 
 
+def check_new_name(name: str) -> None:
+    """Refuse a name for a model that is not possible or taken.
+
+    Raises
+    ------
+    ModelError
+        Says what is wrong.
+    """
+    if not NAME.fullmatch(name):
+        raise ModelError(
+            f"'{name}' is not a name for a model; allowed are letters, digits, dots, dashes, underscores"
+        )
+    if name in {one.name for one in named_folders()}:
+        raise ModelError(f"there is already a model '{name}', in {find_model(name)}; choose another name")
+
+
 def add_model(folder: str | Path, name: str, *, accept_doubtful: bool = False) -> ExternalCheck | None:
     """Check a model and copy it to the user's own models, so that every command takes its name.
 
@@ -44,12 +60,7 @@ def add_model(folder: str | Path, name: str, *, accept_doubtful: bool = False) -
     ModelError
         If the name is not possible or taken, or the model fails the check; nothing is added then.
     """
-    if not NAME.fullmatch(name):
-        raise ModelError(
-            f"'{name}' is not a name for a model; allowed are letters, digits, dots, dashes, underscores"
-        )
-    if name in {one.name for one in named_folders()}:
-        raise ModelError(f"there is already a model '{name}', in {find_model(name)}; choose another name")
+    check_new_name(name)
     folder, found = find_model(folder), None
     if is_external(folder):
         model = open_external(folder)

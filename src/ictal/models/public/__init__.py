@@ -1,0 +1,1 @@
+"""Public networks, written anew from their descriptions. Their weights are the user's: none ship with ictal."""
