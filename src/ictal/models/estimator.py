@@ -147,8 +147,8 @@ def as_onnx(fitted: Any) -> bytes:
     from skl2onnx.common.data_types import FloatTensorType
 
     inputs = [(FEATURES_IN, FloatTensorType([None, len(FEATURES)]))]
-    try:
-        graph = skl2onnx.convert_sklearn(fitted, None, inputs, target_opset=OPSET, options={"zipmap": False})
+    try:  # without a name, the graph would get a random one, and resuming another file
+        graph = skl2onnx.convert_sklearn(fitted, "estimator", inputs, target_opset=OPSET, options={"zipmap": False})
     except Exception as error:
         what = " ".join(str(error).split())[:200]
         raise ModelError(
