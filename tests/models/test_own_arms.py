@@ -278,7 +278,7 @@ def test_an_estimator_is_explained_by_occlusion_alone(tmp_path):
     assert (found.occlusion is not None, found.gradients) == (True, None)
     with pytest.raises(ModelError, match="no known gradients"):
         explain(model, window, methods=["gradients"])
-    with pytest.raises(ModelError, match="no weights that could be made random"):
+    with pytest.raises(ModelError, match="no weights that can be made random"):
         sanity(model.network, [window], "lpd", "occlusion")
 
 
