@@ -10,10 +10,11 @@ from hypothesis import HealthCheck, settings
 
 from ictal.experiments.ablation import Ablation, ablate
 
-# What ictal caches (solved heads, exported models) is kept from other test processes and from the user's cache. Test
-# modules simulate EEG while they are imported, so this cannot wait for a fixture.
+# What ictal caches (solved heads, exported models) and the user's own models are kept from other test processes and
+# from the user. Test modules simulate EEG while they are imported, so this cannot wait for a fixture.
 CACHE = tempfile.TemporaryDirectory(prefix="ictal-tests-")
 os.environ["XDG_CACHE_HOME"] = CACHE.name
+os.environ["XDG_DATA_HOME"] = f"{CACHE.name}/data"
 
 TINY = str(Path(__file__).with_name("tiny.yaml"))
 SHARED_DATA = Path(__file__).resolve().parents[1].parent / "shared" / "data"

@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import typer
+from safetensors.torch import save_file
 from typer.testing import CliRunner
 
 from ictal import cli
@@ -18,6 +19,7 @@ from ictal.cli.screen import EXIT_CODES, Results, new_table
 from ictal.core.labels import PATTERNS
 from ictal.core.predictions import PROBABILITY_COLUMNS
 from ictal.errors import IctalError, UnknownNameError, UsageError
+from ictal.models.public.networks import NETWORKS
 from tests.archive.helpers import edf
 from tests.conftest import TINY
 from tests.evaluation.test_table_comparison import table
@@ -73,6 +75,14 @@ CASES = {
         (r"^night.edf: \d+ seizures?$", "^  night_events.tsv$"),
     ),
     "models": Case("", "none", ("^ *default ", "^Your own models"), wrong_code=2),
+    "models show": Case("MODEL", "none", ("^- Arm: temporal",), wrong_code=2),
+    "models add": Case("MODEL --name added", "none --name refused", ("^Added 'added', in",), wrong_code=2),
+    "models import": Case(
+        "sparcnet weights.safetensors --name imported", "sparcnet bad.edf --name imported", ("^Added 'imported', in",)
+    ),
+    "models export": Case(
+        "MODEL --hub shared", "none --hub refused", ("^Files:$", "^  shared/card.json$"), wrong_code=2
+    ),
     "simulate": Case(
         "--hours 0.003 --out made.edf", "--hours 0.003 --out night.edf", (r"^EDF: made.edf \(0.003\d+ hours",)
     ),
@@ -125,12 +135,14 @@ CASES = {
     # The server's address is what a person at the terminal needs, and the command does not end by itself.
     "view": Case("", "bad.edf --no-browser", ()),
 }
-SLOW = ("train", "ablate")
+SLOW = ("train", "ablate", "models import")
 
 
 def all_commands(group=GROUP, above=()):
     """Give the words of every command that is registered."""
     for name, command in group.commands.items():
+        if getattr(command, "invoke_without_command", False):
+            yield " ".join((*above, name))
         if hasattr(command, "commands"):
             yield from all_commands(command, (*above, name))
         else:
@@ -165,6 +177,7 @@ def place(tmp_path_factory, cache):
     for number in range(5):
         labels[f"e{number}"] = rng.choice(PATTERNS, 60)
     labels.to_csv(folder / "labels.csv", index=False)
+    save_file(NETWORKS["sparcnet"].build().state_dict(), folder / "weights.safetensors")
     return folder
 
 
@@ -234,12 +247,12 @@ def test_an_unknown_option_is_wrong_usage(command):
     ],
 )  # fmt: skip
 def test_how_a_command_ends_is_its_exit_code(monkeypatch, capsys, error, code):
-    def models() -> None:
+    def info() -> None:
         raise error
 
-    monkeypatch.setattr(sys, "argv", ["ictal", "models"])
-    registered = next(one for one in cli.app.registered_commands if one.callback.__name__ == "models")
-    monkeypatch.setattr(registered, "callback", models)
+    monkeypatch.setattr(sys, "argv", ["ictal", "info"])
+    registered = next(one for one in cli.app.registered_commands if one.callback.__name__ == "info")
+    monkeypatch.setattr(registered, "callback", info)
     with pytest.raises(SystemExit) as left:
         cli.main()
     assert left.value.code == code

@@ -112,13 +112,13 @@ def _spread(part: ArmNetwork) -> None:
 
 def exported(arm: str = "temporal", settings: ModelSettings = SHARING) -> Path:
     """Return the folder of a saved and exported model, made once; copy it before you change it."""
-    return _exported(arm, settings, user_cache_path("ictal"))
+    return _exported(arm, settings.model_dump_json(), user_cache_path("ictal"))
 
 
 @cache
-def _exported(arm: str, settings: ModelSettings, cached: Path) -> Path:
+def _exported(arm: str, settings: str, cached: Path) -> Path:
     folder = Path(tempfile.mkdtemp(prefix="ictal-model-"))
-    save(folder, arm, settings)
+    save(folder, arm, ModelSettings.model_validate_json(settings))
     for made in (folder, export_model(folder)):
         atexit.register(shutil.rmtree, made, ignore_errors=True)
     return folder

@@ -26,7 +26,7 @@ SETTINGS = StandardiseSettings()
 
 def cut(samples: np.ndarray, gaps: tuple[Gap, ...] = ()) -> list[RecordedRun]:
     made = recording_of(samples, gaps=gaps)
-    return recorded_runs(made, map_channels(made, contract().derivations_seen), "linear")
+    return recorded_runs(made, map_channels(made, contract().needs.derivations), "linear")
 
 
 @given(

@@ -106,7 +106,7 @@ def test_the_contract_tells_the_model_and_its_graphs():
     assert {*told.graphs} == {"model.onnx", "temporal-frames.onnx", "temporal-head.onnx"}
     assert {path.name for path in where.glob("[!.]*")} == {*told.graphs, "contract.json"}
     assert told.weights_sha256 == sha256_of(folder / "model.safetensors")
-    assert {*told.derivations_seen} == LONG
+    assert {*told.needs.derivations} == LONG
     assert "Not a medical device" in " ".join(told.warnings)
     assert (told.arm, told.parts[0].every, told.sees_context) == ("temporal", 5, False)
 

@@ -22,7 +22,7 @@ class Slow:
             time.sleep(0.05)
 
 
-def answer_for_ever(line: Connection, folder: Path) -> None:
+def answer_for_ever(line: Connection, folder: Path, files: tuple[tuple[str, Path], ...]) -> None:
     """Answer as the program does, but by the slow explainer."""
     import sys
     from types import ModuleType
@@ -30,7 +30,7 @@ def answer_for_ever(line: Connection, folder: Path) -> None:
     stand_in = ModuleType("ictal.web.explainer")
     stand_in.Explainer = Slow  # type: ignore[attr-defined]
     sys.modules["ictal.web.explainer"] = stand_in
-    serve_requests(line, folder)
+    serve_requests(line, folder, files)
 
 
 def serve_while_busy(folder: Path) -> None:

@@ -129,7 +129,9 @@ def _draw_events(axes: Axes, day: Day) -> None:
 
 
 def _draw_probabilities(axes: Axes, day: Day) -> None:
-    values = np.nan_to_num(day.column(*PROBABILITY_COLUMNS))
+    values = day.column(*PROBABILITY_COLUMNS)
+    scored = np.isfinite(day.column(ALWAYS_KNOWN))
+    values = np.where(scored, np.nan_to_num(values), np.nan)  # a pattern that the model does not know has no height
     colours = [PATTERN_COLOURS[pattern] for pattern in PATTERNS]
     stacks = axes.stackplot(day.middles, values.T, colors=colours, lw=0, step="mid", antialiased=False)
     for stack in stacks:

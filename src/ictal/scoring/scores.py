@@ -76,7 +76,8 @@ class Scores:
     @property
     def event_patterns(self) -> tuple[str, ...]:
         """The patterns that form events and that the model knows."""
-        known = self.manifest.get("model", {}).get("patterns", EVENT_PATTERNS)  # 0.1.0 did not record them
+        model = self.manifest.get("model")
+        known = model.get("patterns", EVENT_PATTERNS) if isinstance(model, dict) else EVENT_PATTERNS  # as before 0.2
         return tuple(name for name in EVENT_PATTERNS if name in known)
 
     def events(self, settings: EventSettings | None = None) -> Events:
