@@ -32,7 +32,10 @@ from tests.pages import ROOT, blocks, code_of, in_shell, tokens
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
 OWN_TESTS = {"docs/tutorial.md", "docs/archive.md"}
 """Pages that run in test_tutorial.py and archive/test_docs.py, which also look at what comes out."""
-SLOW = {"docs/demo.md", "docs/own-data.md", "docs/fine-tuning.md", "docs/own-network.md"}
+SLOW = {
+    "docs/own-network.md": pytest.mark.slow,
+    **dict.fromkeys(("docs/demo.md", "docs/own-data.md", "docs/fine-tuning.md"), pytest.mark.exhaustive),
+}
 """Pages that train."""
 RUNS = ("python", "bash")
 TITLED = re.compile(r'python title="([\w.]+)"')
@@ -148,7 +151,7 @@ def run(language: str, text: str, page: str, names: dict[str, Any]) -> None:
 @pytest.mark.parametrize(
     "page",
     [
-        pytest.param(page, id=name_of(page), marks=pytest.mark.exhaustive if name_of(page) in SLOW else ())
+        pytest.param(page, id=name_of(page), marks=SLOW.get(name_of(page), ()))
         for page in PAGES
         if name_of(page) not in OWN_TESTS and any(language in RUNS for language, _ in blocks(page))
     ],
