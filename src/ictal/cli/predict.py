@@ -47,6 +47,7 @@ def predict(
     Example: ictal predict default data/hms --submission submission.csv
     """
     from ictal.experiments import prediction
+    from ictal.report.clock import counted
 
     if not out and not submission:
         raise UsageError("there is nothing to write: name a file with --out, --submission or both")
@@ -59,7 +60,8 @@ def predict(
     found = _summary(predictions)
     files = {"predictions": out, "submission": submission}
     results.give_json(found | {name: str(file) for name, file in files.items() if file})
-    results.show("{n_windows} windows of {n_eegs} EEGs of {n_patients} patients".format(**found))
+    kinds = {"window": "n_windows", "EEG": "n_eegs", "patient": "n_patients"}
+    results.show(" of ".join(counted(found[key], kind) for kind, key in kinds.items()))
     shares = ", ".join(f"{pattern} {share:.3f}" for pattern, share in found["mean_shares"].items())
     results.show(f"Mean predicted shares: {shares}")
     results.show(*(f"{name.capitalize()}: {file}" for name, file in files.items() if file))
