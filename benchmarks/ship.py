@@ -24,7 +24,7 @@ from safetensors.torch import load_file, save
 from _machine import SHARED, machine
 from _page import between
 from _shared_weights import share_weights
-from ictal.core.atomic_files import write_json, write_text
+from ictal.core.atomic_files import sha256_of, write_json, write_text
 from ictal.core.labels import PATTERN_TITLES, PATTERNS, VOTE_COLUMNS
 from ictal.core.predictions import PROBABILITY_COLUMNS, Predictions
 from ictal.evaluation import Estimate, Evaluation, PatientBootstrap, evaluate, kl_divergence
@@ -32,7 +32,7 @@ from ictal.models.arms import members
 from ictal.models.checkpoint import Card, load_model
 from ictal.models.hub import CARD, CARD_TEXT, SHIPPED, WEIGHTS
 from ictal.scoring.export import export_model
-from ictal.scoring.export_contract import CONTRACT, Contract, sha256_of
+from ictal.scoring.export_contract import CONTRACT, Contract
 from ictal.scoring.pipeline import score
 from ictal.simulator import simulate_recording
 from real_eeg import CLIPS, real_predictions, sets_of

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 import torch
 
+from ictal.core.atomic_files import sha256_of
 from ictal.core.montage import CHAINS, CHANNELS, ELECTRODES, MONTAGES, derivations_of, montage_matrix
 from ictal.core.recording import Recording
 from ictal.errors import ElectrodeError, ModelError, WriteError
@@ -22,7 +23,7 @@ from ictal.scoring import export as exports
 from ictal.scoring import export_contract as contracts
 from ictal.scoring.engines import open_engine
 from ictal.scoring.export import derivations_seen, export_model
-from ictal.scoring.export_contract import exported_folder, read_contract, sha256_of
+from ictal.scoring.export_contract import exported_folder, read_contract
 from tests.scoring.helpers import SMALL, exported, network_of, save, windows_of
 
 LONG, FOUR, ALL = (

@@ -12,11 +12,12 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
+from ictal.core.atomic_files import sha256_of
 from ictal.errors import ModelError
 from ictal.models.checkpoint import load_model
 from ictal.models.hub import describe_model
 from ictal.scoring.engines import open_engine
-from ictal.scoring.export_contract import exported_folder, read_contract, sha256_of
+from ictal.scoring.export_contract import exported_folder, read_contract
 from tests.scoring.helpers import SMALL, exported, save, windows_of
 
 AGREE = 1e-4

@@ -1,4 +1,4 @@
-"""Atomic writes: a file is written under a temporary name, then renamed. Also hashes of plain values."""
+"""Atomic writes: a file is written under a temporary name, then renamed. Also hashes of plain values and of files."""
 
 import hashlib
 import json
@@ -116,3 +116,9 @@ def hash_of(content: Any) -> str:
     """Return a hash of 16 hex digits that depends only on the JSON form of `content`."""
     text = json.dumps(content, sort_keys=True, ensure_ascii=False)
     return hashlib.blake2b(text.encode(), digest_size=8).hexdigest()
+
+
+def sha256_of(path: Path) -> str:
+    """Return the SHA-256 of a file as hex digits."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -1,6 +1,7 @@
 """The six patterns, the votes of a panel, and strata of agreement."""
 
 from collections.abc import Sequence
+from typing import TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -40,6 +41,7 @@ PAIR_SHARE = 0.8
 SECOND_SHARE = 0.3
 
 Floats = npt.NDArray[np.float64]
+Number = TypeVar("Number", np.int64, np.float64)
 
 
 def unknown_patterns(known: Sequence[str]) -> list[str]:
@@ -53,12 +55,12 @@ def unknown_patterns(known: Sequence[str]) -> list[str]:
     ]
 
 
-def votes_for_known(votes: pd.DataFrame, known: Sequence[str]) -> pd.DataFrame:
-    """Return vote counts [window, `VOTE_COLUMNS`] in which those for unknown patterns count as other."""
-    unknown = [f"{name}_vote" for name in PATTERNS if name not in known]
+def as_known(votes: npt.NDArray[Number], known: Sequence[str]) -> npt.NDArray[Number]:
+    """Return votes or their shares, [window, 6], in which those for unknown patterns count as other, a known one."""
+    unknown = [number for number, name in enumerate(PATTERNS) if name not in known]
     changed = votes.copy()
-    changed["other_vote"] += votes[unknown].sum(axis=1)
-    changed[unknown] = 0
+    changed[:, OTHER] += votes[:, unknown].sum(axis=1)
+    changed[:, unknown] = 0
     return changed
 
 

@@ -41,6 +41,14 @@ def read_by_name(kinds: Mapping[str, type[Settings]], values: Mapping[str, Any])
     return dict(read)
 
 
+def problems_of(error: ValidationError) -> list[str]:
+    """Return what is wrong in a file that people write, as 'input.rate_hz: ...', without pydantic's own words."""
+    return [
+        f"{'.'.join(map(str, one['loc'])) or 'the file'}: {one['msg'].removeprefix('Value error, ')}"
+        for one in error.errors()
+    ]
+
+
 def _sentence(problem: ErrorDetails) -> str:
     """Return a problem that pydantic found as 'threads is 0; it should be greater than or equal to 1'."""
     name = ".".join(map(str, problem["loc"])) or "the settings"

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ictal.core.labels import VOTE_COLUMNS, unknown_patterns, votes_for_known
+from ictal.core.labels import VOTE_COLUMNS, as_known, unknown_patterns
 from ictal.core.predictions import ID_COLUMNS, PROBABILITY_COLUMNS, Predictions
 from ictal.core.progress import Progress, silent
 from ictal.data import WindowArray
@@ -95,7 +95,7 @@ def predict_windows(model: Model, array: WindowArray, name: str, progress: Progr
     if unknown := unknown_patterns(model.patterns):
         warnings.warn(f"{unknown[0]}; their votes, too, count as other", stacklevel=3)
         if {*VOTE_COLUMNS} <= {*frame}:
-            frame[[*VOTE_COLUMNS]] = votes_for_known(frame[[*VOTE_COLUMNS]], model.patterns)
+            frame[[*VOTE_COLUMNS]] = as_known(frame[[*VOTE_COLUMNS]].to_numpy(), model.patterns)
     frame["split"], frame["fold"], frame["arm"], frame["seed"] = "test", 0, model.title, model.card.seed
     probabilities = []
     for begin in range(0, len(array), BATCH):

@@ -17,12 +17,12 @@ from ictal.explanations.log_probabilities import (
     Floats,
     as_array,
     checked_window,
-    device_of,
     evaluating,
     log_softmax,
     pattern_index,
     rounded,
 )
+from ictal.models.checkpoint import device_of
 from ictal.views.spectrogram import Spectrogram, hz_to_mel, mel_to_hz
 
 

@@ -15,7 +15,6 @@ from ictal.explanations.log_probabilities import (
     N_ELECTRODES,
     Floats,
     checked_window,
-    device_of,
     evaluating,
     has_gradients,
     log_probabilities,
@@ -23,6 +22,7 @@ from ictal.explanations.log_probabilities import (
     pattern_index,
     rounded,
 )
+from ictal.models.checkpoint import device_of
 
 GAP_TOLERANCE = 0.05
 """Largest allowed error of the sum of attributions: in nats (5 % of a probability), or relative to the difference if

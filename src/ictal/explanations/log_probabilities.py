@@ -15,6 +15,7 @@ from ictal.core.montage import ELECTRODES, N_CHANNELS
 from ictal.core.recording import Signal
 from ictal.core.windows import WINDOW_SAMPLES
 from ictal.errors import ModelError, UnknownNameError
+from ictal.models.checkpoint import device_of
 from ictal.models.estimator import EstimatorNetwork
 from ictal.models.external_network import ExternalNetwork
 
@@ -81,12 +82,6 @@ def pattern_index(pattern: str) -> int:
     if pattern not in PATTERNS:
         raise UnknownNameError("pattern", pattern, PATTERNS)
     return PATTERNS.index(pattern)
-
-
-def device_of(network: nn.Module) -> torch.device:
-    """Return the device of the parameters of a network."""
-    parameter = next(network.parameters(), None)
-    return torch.device("cpu") if parameter is None else parameter.device
 
 
 def as_array(tensor: Tensor) -> Floats:

@@ -13,6 +13,7 @@ import torch
 from pydantic import ConfigDict, Field, field_validator
 from safetensors import SafetensorError
 from safetensors.torch import load, save
+from torch import nn
 
 from ictal.core.atomic_files import atomic_write, write_json
 from ictal.core.labels import PATTERNS
@@ -112,6 +113,12 @@ def device(accelerator: str = "auto") -> torch.device:
     return torch.device("cuda" if torch.cuda.is_available() and accelerator != "cpu" else "cpu")
 
 
+def device_of(network: nn.Module) -> torch.device:
+    """Return the device of the tensors of a network; the CPU if it has none."""
+    tensors = chain(network.parameters(), network.buffers())
+    return next((tensor.device for tensor in tensors), torch.device("cpu"))
+
+
 @dataclass(frozen=True)
 class Model:
     """A trained network with its card, or an external one with its contract."""
@@ -180,8 +187,7 @@ def predict(
         contexts = None
     elif contexts is None:
         raise ModelError("this model needs the ten minutes around each window, and no contexts were given")
-    tensors = chain(network.parameters(), network.buffers())
-    device = next((tensor.device for tensor in tensors), torch.device("cpu"))
+    device = device_of(network)
     training = network.training
     network.eval()
     probabilities, concentrations = [], []

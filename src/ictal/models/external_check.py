@@ -8,7 +8,7 @@ import numpy.typing as npt
 from scipy.optimize import linear_sum_assignment
 from scipy.stats import rankdata
 
-from ictal.core.labels import OTHER, PATTERNS
+from ictal.core.labels import PATTERNS, as_known
 from ictal.core.montage import CHAINS, CHANNELS, MONTAGES, ROWS
 from ictal.core.recording import Signal
 from ictal.core.windows import CENTRE_S, cut
@@ -128,10 +128,7 @@ def _check_runs(model: ExternalModel, array: Signal, outputs: Floats) -> None:
 def _labels(targets: Floats, output: OutputSettings) -> Marks:
     """Return which windows show which of the model's patterns most, [window, output]."""
     columns = [PATTERNS.index(name) for name in output.patterns]
-    own = targets.copy()
-    unknown = [column for column in range(len(PATTERNS)) if column not in (*columns, OTHER)]
-    own[:, OTHER] += own[:, unknown].sum(axis=1)
-    own[:, unknown] = 0
+    own = as_known(targets, output.known)
     return np.asarray(own.argmax(axis=1)[:, None] == columns)
 
 

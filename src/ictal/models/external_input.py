@@ -11,6 +11,7 @@ from pydantic import ValidationError
 
 from ictal.core.montage import CHANNELS, ELECTRODES, Derivation
 from ictal.core.recording import Signal
+from ictal.core.settings import problems_of
 from ictal.core.windows import RATE_HZ, WINDOW_SAMPLES
 from ictal.errors import ModelError, listed, require
 from ictal.models.external_contract import InputSettings
@@ -133,8 +134,7 @@ def _view(settings: InputSettings) -> tuple[npt.NDArray[np.float32], Callable[[S
     try:
         chosen = kind.model_validate({**asked.settings, "seconds": settings.seconds})
     except ValidationError as error:
-        found = [f"{'.'.join(map(str, one['loc']))}: {one['msg']}" for one in error.errors()]
-        raise ModelError(f"input.view.settings: {listed(found, 6)}") from error
+        raise ModelError(f"input.view.settings: {listed(problems_of(error), 6)}") from error
     if getattr(chosen, "layout", "line") == "grid":
         axes = "batch frequency time row column"
     view = module(chosen)

@@ -1,6 +1,5 @@
 """Find saved models by name, and read their cards, without torch."""
 
-import hashlib
 import json
 import warnings
 from collections.abc import Callable, Iterable
@@ -12,7 +11,8 @@ import yaml
 from platformdirs import user_data_path
 from pydantic import ConfigDict, Field, ValidationError
 
-from ictal.core.settings import Settings
+from ictal.core.atomic_files import sha256_of
+from ictal.core.settings import Settings, problems_of
 from ictal.errors import ModelError, UnknownNameError, listed, reason
 from ictal.models.calibration_record import CalibrationRecord
 from ictal.models.hub_fetch import HubName, fetch, hub_name
@@ -107,7 +107,7 @@ class NamedModel:
     @property
     def origin(self) -> dict[str, str | None]:
         """Its name, its name on the Hub if it was fetched from there, and the SHA-256 of its weights."""
-        sha = self.card.weights_sha256 or _sha256(weights_file(self.folder))
+        sha = self.card.weights_sha256 or sha256_of(weights_file(self.folder))
         return {"name": self.name, "hub": hub_name(self.folder), "weights_sha256": sha}
 
     @property
@@ -202,9 +202,7 @@ def read_card(name: str | Path, kind: type[AnyCard]) -> tuple[Path, AnyCard]:
     try:
         return folder, kind.model_validate(content)
     except ValidationError as error:
-        found = [f"{'.'.join(map(str, one['loc'])) or 'the file'}: {one['msg']}" for one in error.errors()]
-        found = [line.replace("Value error, ", "") for line in found]
-        raise ModelError(f"{path}: is not the card of a model: {listed(found, 6)}") from error
+        raise ModelError(f"{path}: is not the card of a model: {listed(problems_of(error), 6)}") from error
 
 
 def is_external(folder: Path) -> bool:
@@ -271,7 +269,7 @@ def check_weights(folder: Path) -> None:
     """
     _, card = read_card(folder, ModelSummary)
     file = weights_file(folder)
-    if card.weights_sha256 not in ("", _sha256(file)):
+    if card.weights_sha256 not in ("", sha256_of(file)):
         raise ModelError(f"{file}: is not the file that {card_file(folder).name} describes (its hash differs)")
     if file.name == WEIGHTS and not _is_safetensors(file):
         raise ModelError(f"{file}: is not a safetensors file")
@@ -342,11 +340,6 @@ def _folders(place: Path) -> dict[str, Path]:
     """Return the models in a folder, by name."""
     visible = (folder for folder in sorted(place.glob("*/")) if not folder.name.startswith("."))
     return {folder.name: folder for folder in visible if card_file(folder).is_file()}
-
-
-def _sha256(file: Path) -> str:
-    with file.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
 def _is_safetensors(file: Path) -> bool:

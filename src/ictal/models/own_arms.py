@@ -1,6 +1,5 @@
 """Decorators that register an own network, or an own estimator on features, as an arm."""
 
-import hashlib
 import inspect
 import sys
 from collections.abc import Callable
@@ -11,6 +10,7 @@ from typing import Any, TypeVar
 
 from torch import nn
 
+from ictal.core.atomic_files import sha256_of
 from ictal.core.labels import N_PATTERNS
 from ictal.core.settings import Settings
 from ictal.errors import ModelError
@@ -162,7 +162,7 @@ def _code_of(made: Callable[..., Any]) -> tuple[Path | None, OwnCode]:
     file = Path(known).absolute()
     package = packages_distributions().get(made.__module__.partition(".")[0], [""])[0]
     source = f"{package} {version(package)}" if package else file.name
-    return file, OwnCode(source=source, sha256=hashlib.sha256(file.read_bytes()).hexdigest())
+    return file, OwnCode(source=source, sha256=sha256_of(file))
 
 
 def _shown(made: object) -> str:

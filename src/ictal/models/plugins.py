@@ -1,12 +1,11 @@
 """Files that register arms, as `--plugin` gives them."""
 
-import hashlib
 import importlib.util
 import sys
 from collections.abc import Iterable
 from pathlib import Path
 
-from ictal.core.atomic_files import hash_of
+from ictal.core.atomic_files import hash_of, sha256_of
 from ictal.errors import IctalError, ModelError, UnknownNameError, naming_extras, reason
 from ictal.models.arms import ARMS, all_or_none, find_arm
 
@@ -32,7 +31,7 @@ def load_plugin(path: str | Path) -> list[str]:
     """
     file = Path(path).absolute()
     try:
-        sha256 = hashlib.sha256(file.read_bytes()).hexdigest()
+        sha256 = sha256_of(file)
     except OSError as error:
         raise ModelError(f"{path}: cannot be read as a plugin: {reason(error)}") from error
     before = [arm for arm in ARMS.values() if arm.file == file]

@@ -12,7 +12,7 @@ import torch
 from filelock import FileLock
 from torch import Tensor, nn
 
-from ictal.core.atomic_files import atomic_write, hash_of, remove_partial_files, write_json, writing
+from ictal.core.atomic_files import atomic_write, hash_of, remove_partial_files, sha256_of, write_json, writing
 from ictal.core.montage import CHAINS, N_CHANNELS
 from ictal.core.windows import WINDOW_SAMPLES
 from ictal.errors import ModelError
@@ -34,7 +34,6 @@ from ictal.scoring.export_contract import (
     Part,
     exported_folder,
     read_contract,
-    sha256_of,
 )
 from ictal.views.spectrogram import Spectrogram
 

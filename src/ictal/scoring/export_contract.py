@@ -1,6 +1,5 @@
 """What scoring knows about a model, and the contract of an exported one. Read without torch."""
 
-import hashlib
 import json
 from pathlib import Path
 from typing import Literal
@@ -8,7 +7,7 @@ from typing import Literal
 from platformdirs import user_cache_path
 
 from ictal import __version__
-from ictal.core.atomic_files import hash_of
+from ictal.core.atomic_files import hash_of, sha256_of
 from ictal.core.labels import PATTERNS
 from ictal.core.montage import derivation
 from ictal.core.settings import Settings
@@ -247,9 +246,3 @@ def external_contract(model: ExternalModel) -> ScoringContract:
         card=hash_of(own.model_dump(mode="json")),
         patterns=own.output.known,
     )
-
-
-def sha256_of(path: Path) -> str:
-    """Return the SHA-256 of a file as hex digits."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -1,11 +1,11 @@
 """Make a model of a public network and the user's weights."""
 
-import hashlib
 import tempfile
 import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ictal.core.atomic_files import sha256_of
 from ictal.errors import ModelError, require
 from ictal.models.add import add_model, check_new_name
 from ictal.models.external_check import ExternalCheck
@@ -63,7 +63,7 @@ def import_model(network: str, weights: str | Path, name: str, mains_hz: int = 6
     contract = public.contract()
     contract = contract.model_copy(
         update={
-            "summary": f"{contract.summary} Weights: {path.name}, SHA-256 {_sha256(path)}.",
+            "summary": f"{contract.summary} Weights: {path.name}, SHA-256 {sha256_of(path)}.",
             "n_parameters": sum(one.numel() for one in module.parameters()),
             "standardise": contract.standardise.model_copy(update={"notch_hz": float(mains_hz)}),
         }
@@ -94,7 +94,3 @@ def write_graph(module: "nn.Module", contract: ExternalContract, folder: Path) -
         )
         assert program is not None
         program.save(str(folder / "model.onnx"), external_data=False)
-
-
-def _sha256(path: Path) -> str:
-    return hashlib.sha256(path.read_bytes()).hexdigest()
