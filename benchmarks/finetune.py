@@ -64,7 +64,7 @@ class Clinic(SimulatedDataset):
         person = replace(person, reference="vertex", high_pass_hz=1.0, low_pass_hz=35.0, background=traits)
         rng = np.random.default_rng((self.settings.seed, PLACE_OF_CLINIC, patient, eeg + 1))
         pattern = draw_pattern(rng, person, KINDS[rng.choice(len(KINDS), p=MANY)], WINDOW_S)
-        samples, seen = compose(rng, person, pattern, WINDOW_SAMPLES)
+        samples, seen, *_ = compose(rng, person, pattern, WINDOW_SAMPLES)
         # This panel calls slower patterns seizures, calls more patterns lateralized, and overlooks faint ones.
         seen = replace(seen, seizure=seen.seizure + 1.5, lateral=seen.lateral + 1.0, strong=seen.strong - 0.7)
         name = f"patient {patient} EEG {eeg} of the clinic (seed {self.settings.seed})"

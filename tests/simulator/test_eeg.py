@@ -125,7 +125,7 @@ def test_each_reference_makes_what_it_says(reference, monkeypatch):
 
     monkeypatch.setattr(module, "draw_artifacts", lambda rng, heavy: Artifacts())
     person = replace(patient_of(5, 0), reference=reference, high_pass_hz=0.1, low_pass_hz=70.0)
-    samples, _ = compose(np.random.default_rng(0), person, None, WINDOW_SAMPLES)
+    samples, *_ = compose(np.random.default_rng(0), person, None, WINDOW_SAMPLES)
     scalp = samples[:19].astype(float)
     if reference == "average":
         assert abs(scalp.mean(axis=0)).max() < 1e-3
@@ -134,7 +134,7 @@ def test_each_reference_makes_what_it_says(reference, monkeypatch):
     else:
         assert scalp.mean(axis=0).std() > 1e-1
     # all the same voltage between two electrodes, whatever the reference
-    average, _ = compose(np.random.default_rng(0), replace(person, reference="average"), None, WINDOW_SAMPLES)
+    average, *_ = compose(np.random.default_rng(0), replace(person, reference="average"), None, WINDOW_SAMPLES)
     np.testing.assert_allclose(scalp - scalp[0], average[:19].astype(float) - average[0], atol=1e-3)
 
 

@@ -35,7 +35,7 @@ def composed(name: str, number: int) -> tuple[np.ndarray, np.ndarray]:
     """Return the samples of a scene and the distribution of its votes."""
     scene, rng = drawn(name, number)
     with one_blas_thread():
-        samples, evidence = compose_scene(rng, scene, N_SAMPLES)
+        samples, evidence, *_ = compose_scene(rng, scene, N_SAMPLES)
     return samples, vote_distribution(evidence)
 
 
@@ -85,7 +85,7 @@ def test_low_voltage_is_low_with_and_without_a_pattern():
     for number in range(60):
         scene, rng = drawn("low_voltage", number)
         with one_blas_thread():
-            samples, evidence = compose_scene(rng, without_artifacts(scene), N_SAMPLES)
+            samples, evidence, *_ = compose_scene(rng, without_artifacts(scene), N_SAMPLES)
         levels.append(np.median(rms(derivations(samples))))
         others.append(vote_distribution(evidence)[OTHER])
     assert np.quantile(levels, 0.9) < 10
@@ -116,7 +116,7 @@ def test_background_is_suppressed_between_bursts():
             continue
         assert scene.bursts.attenuated <= 0.15
         with one_blas_thread():
-            samples, _ = compose_scene(rng, replace(without_artifacts(scene), patterns=()), 6 * N_SAMPLES)
+            samples, *_ = compose_scene(rng, replace(without_artifacts(scene), patterns=()), 6 * N_SAMPLES)
         level = np.sqrt((derivations(samples) ** 2).mean(axis=0))
         shares.append(np.mean(level < 0.3 * np.quantile(level, 0.98)))
     assert len(shares) > 20

@@ -133,11 +133,11 @@ class Stream:
             seconds = float(rng.choice(settings.lengths_s, p=shares / shares.sum()))
             n_samples = round(seconds * RATE_HZ)
             if settings.difficult and rng.random() < settings.difficult:
-                samples, evidence = compose_scene(rng, draw_scene(rng, person, seconds), n_samples)
+                samples, evidence, *_ = compose_scene(rng, draw_scene(rng, person, seconds), n_samples)
             else:
                 kind = KINDS[rng.choice(len(KINDS), p=settings.kinds)]
                 pattern = draw_pattern(rng, person, kind, seconds)
-                samples, evidence = compose(rng, person, pattern, n_samples)
+                samples, evidence, *_ = compose(rng, person, pattern, n_samples)
             recording = Recording.from_array(samples, CHANNELS, RATE_HZ, f"streamed window {epoch}-{number}")
             signal = filtered(resample(recording, self.standardise.fill), self.standardise).signal
         target = draw_votes(rng, evidence, MANY_SIZES) if self.with_votes else vote_distribution(evidence)

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, replace
 from functools import lru_cache
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -18,7 +19,7 @@ from ictal.simulator.fitted_parameters import FEW_SIZES, KINDS, MANY_SIZES, Kind
 from ictal.simulator.head import EARS, SITES
 from ictal.simulator.noise import one_blas_thread
 from ictal.simulator.patient import Patient, draw_patient, draw_pattern
-from ictal.simulator.patterns import Pattern, render
+from ictal.simulator.patterns import Pattern, Rendered, render
 from ictal.simulator.raters import (
     Evidence,
     draw_votes,
@@ -85,6 +86,8 @@ class SimulatedEeg:
         Patient, EEG and seed.
     kind, pattern, evidence
         Kind of window, its pattern, and the visible features of the pattern; None in a control.
+    rendered
+        The pattern alone, in µV, and when its discharges or waves occur; None if there is no pattern.
     """
 
     samples: Signal
@@ -94,6 +97,7 @@ class SimulatedEeg:
     kind: Kind | None = None
     pattern: Pattern | None = None
     evidence: Evidence | None = None
+    rendered: Rendered | None = None
 
     @property
     def recording(self) -> Recording:
@@ -144,16 +148,38 @@ def _simulate(seed: int, patient: int, eeg: int, few_share: float, kind: Kind | 
     if pattern:  # its times are relative to the window
         before_s = (n_samples - WINDOW_SAMPLES) / 2 / RATE_HZ
         pattern = replace(pattern, onset_s=pattern.onset_s + before_s, offset_s=pattern.offset_s + before_s)
-    samples, evidence = compose(rng, person, pattern, n_samples)
-    votes = draw_votes(rng, evidence, (FEW_SIZES, MANY_SIZES)[panel])
+    made = compose(rng, person, pattern, n_samples)
+    votes = draw_votes(rng, made.evidence, (FEW_SIZES, MANY_SIZES)[panel])
     name = f"simulated patient {patient} EEG {eeg} (seed {seed})"
-    return SimulatedEeg(samples, votes, vote_distribution(evidence), name, kind, pattern, evidence)
+    rendered = made.rendered[0] if made.rendered else None
+    return SimulatedEeg(
+        made.samples, votes, vote_distribution(made.evidence), name, kind, pattern, made.evidence, rendered
+    )
 
 
-def compose(
-    rng: np.random.Generator, person: Patient, pattern: Pattern | None, n_samples: int
-) -> tuple[Signal, Evidence]:
-    """Return an EEG of a patient, [20, time], and the visible features of the pattern in its centre."""
+class Composed(NamedTuple):
+    """An EEG, and what is known about it.
+
+    Attributes
+    ----------
+    samples
+        [20, time], `CHANNELS` at 200 Hz, µV.
+    evidence
+        The visible features of the pattern in its centre.
+    rendered
+        Each pattern alone, with its signal in µV.
+    bursts
+        1 in bursts of the background and 0 between them, [time]; None if it has no bursts.
+    """
+
+    samples: Signal
+    evidence: Evidence
+    rendered: tuple[Rendered, ...]
+    bursts: Floats | None = None
+
+
+def compose(rng: np.random.Generator, person: Patient, pattern: Pattern | None, n_samples: int) -> Composed:
+    """Compose an EEG of a patient from background, artifacts and a pattern."""
     state = draw_state(rng, suppression=None if pattern is None or rng.random() < 0.1 else "none")
     disturbed = HEAVY if pattern is None or pattern.frequency_hz > FAST_HZ else HEAVY / 2
     artifacts = draw_artifacts(rng, heavy=rng.random() < disturbed)
@@ -161,6 +187,7 @@ def compose(
     beats = heartbeats(rng, person.heart_hz, n_samples)
     disturbance = add_artifacts(rng, artifacts, n_samples, beats)
     total: Signal = rest + disturbance
+    patterns: tuple[Rendered, ...] = ()
     if pattern is None:
         evidence = observe_background(total)
     else:
@@ -172,9 +199,9 @@ def compose(
         level = min(1 / max(full, 1e-6), MOST_LIFTED / max(unit, 1e-6))
         signal: Signal = np.float32(min(pattern.strength * level, LARGEST_UV)) * rendered.signal
         evidence = observe_pattern(rendered, signal, total)
-        total = total + signal
+        total, patterns = total + signal, (replace(rendered, signal=signal),)
     samples = np.vstack([record(person, total), electrocardiogram(rng, beats)])
-    return damage(rng, artifacts, samples).astype(np.float32), evidence
+    return Composed(damage(rng, artifacts, samples).astype(np.float32), evidence, patterns)
 
 
 def record(person: Patient, total: Signal) -> Signal:

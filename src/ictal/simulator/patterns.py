@@ -145,7 +145,7 @@ class Rendered:
     Attributes
     ----------
     signal
-        At the 21 sites relative to infinity, [21, time], with unit RMS where it is largest.
+        At the 21 sites relative to infinity, [21, time]; `render` gives it unit RMS where it is largest.
     there
         1 where the pattern is present, 0 elsewhere, [time].
     cycles_s

@@ -15,7 +15,7 @@ import numpy.typing as npt
 from ictal.core.windows import RATE_HZ
 from ictal.simulator.artifacts import Artifacts, add_artifacts, damage, electrocardiogram, heartbeats
 from ictal.simulator.background import State, background
-from ictal.simulator.eeg import LARGEST_UV, record
+from ictal.simulator.eeg import LARGEST_UV, Composed, record
 from ictal.simulator.noise import smooth
 from ictal.simulator.patient import Patient
 from ictal.simulator.patterns import Pattern, Rendered, render
@@ -84,8 +84,8 @@ class Scene:
     known: Mapping[str, float] = field(default_factory=dict)
 
 
-def compose_scene(rng: np.random.Generator, scene: Scene, n_samples: int) -> tuple[Signal, Evidence]:
-    """Return an EEG, [20, time], µV, and what the raters see in its centre."""
+def compose_scene(rng: np.random.Generator, scene: Scene, n_samples: int) -> Composed:
+    """Compose an EEG from a scene; the evidence is what the raters see in its centre."""
     head = scene.person.head
     rest = background(rng, scene.person.background, head, scene.state, n_samples)
     course = burst_course(rng, scene.bursts, n_samples) if scene.bursts else np.ones(n_samples)
@@ -110,7 +110,9 @@ def compose_scene(rng: np.random.Generator, scene: Scene, n_samples: int) -> tup
     evidence = replace(evidence, **scene.known)
     total: Signal = sum((signal for _, signal in seen), rest + disturbance)
     samples = np.vstack([record(scene.person, total), electrocardiogram(rng, beats)])
-    return damage(rng, scene.artifacts, samples).astype(np.float32), evidence
+    recorded = damage(rng, scene.artifacts, samples).astype(np.float32)
+    patterns = tuple(replace(rendered, signal=signal) for rendered, signal in seen)
+    return Composed(recorded, evidence, patterns, course if scene.bursts else None)
 
 
 def _evidence(seen: list[tuple[Rendered, Signal]], rest: Signal) -> Evidence:

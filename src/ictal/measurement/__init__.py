@@ -1,0 +1,1 @@
+"""Numbers of the EEG itself: rate, place and shape of a pattern, and the background."""

@@ -1,0 +1,1 @@
+"""The terms of the ACNS for patterns and background: what was measured, in the words of an EEG report."""
