@@ -12,11 +12,10 @@ from ictal.core.predictions import PROBABILITY_COLUMNS
 from ictal.core.recording import Gap
 from ictal.core.windows import Geometry
 from ictal.preprocessing.channel_mapping import map_channels
-from ictal.preprocessing.runs import RecordedRun, Resampled, recorded_runs
+from ictal.preprocessing.runs import RecordedRun, recorded_runs
 from ictal.preprocessing.settings import StandardiseSettings
 from ictal.scoring import pipeline
-from ictal.scoring.engines import WindowBatch
-from ictal.scoring.pipeline import Chunk, plan_chunks, read_ahead, score_chunk
+from ictal.scoring.pipeline import Chunk, ChunkExcerpt, plan_chunks, read_ahead, score_chunk
 from ictal.scoring.quality import QualitySettings
 from ictal.scoring.scores import spread_of
 from tests.scoring.helpers import Loudness, contract, eeg, recording_of
@@ -81,19 +80,19 @@ def test_a_model_of_the_centre_is_asked_from_the_first_second_to_the_last():
     samples[:, 4200:4800] = 0
     (run,) = cut(samples)
     (chunk,) = plan_chunks([run], 2000, Geometry(10))
-    piece, plain, _ = chunk.read(contract())
-    rows = score_chunk(chunk, piece, plain, Loudness(), QualitySettings())
+    excerpt = chunk.read(contract())
+    rows = score_chunk(chunk, excerpt, Loudness(), QualitySettings())
     assert rows["start_s"].tolist() == [0, 10, 20]
     assert (rows["made_up_s"] == 0).all()
     assert rows["usable"].tolist() == pytest.approx([1, 1, 0.7], abs=0.1), "only what is seen can be spoilt"
     whole = run.standardised(0, run.n_samples, SETTINGS)[0].signal
-    for number, window in enumerate(piece.windows):
+    for number, window in enumerate(excerpt.batch.windows):
         np.testing.assert_array_equal(window[:, 4000:6000], whole[:, 2000 * number : 2000 * (number + 1)])
 
 
-def first_chunk(samples: np.ndarray, step: int = 2000) -> tuple[Chunk, WindowBatch, Resampled]:
+def first_chunk(samples: np.ndarray, step: int = 2000) -> tuple[Chunk, ChunkExcerpt]:
     chunk = plan_chunks(cut(samples), step, Geometry())[0]
-    return chunk, *chunk.read(contract())[:2]
+    return chunk, chunk.read(contract())
 
 
 @pytest.mark.parametrize(("step", "flat_s", "good"), [(2000, (), 8), (2000, (60, 80), 4), (8000, (), 4)])
@@ -102,12 +101,12 @@ def test_windows_that_are_not_good_enough_get_no_prediction(step, flat_s, good):
     if flat_s:
         samples[:, 200 * flat_s[0] - 2000 : 200 * flat_s[1] + 2000] = 0
     engine = Loudness()
-    chunk, piece, plain = first_chunk(samples, step)
-    frame = score_chunk(chunk, piece, plain, engine, QualitySettings())
+    chunk, excerpt = first_chunk(samples, step)
+    frame = score_chunk(chunk, excerpt, engine, QualitySettings())
     assert engine.asked == [len(frame)], "all windows of a chunk at once"
     given = frame["reason"] == ""
     assert given.sum() == good
-    expected = Loudness()(piece).probabilities[given.to_numpy()]
+    expected = Loudness()(excerpt.batch).probabilities[given.to_numpy()]
     np.testing.assert_array_equal(frame.loc[given, list(PROBABILITY_COLUMNS)], expected)
     assert frame.loc[~given, ["seizure_probability", "spread"]].isna().all(axis=None)
 

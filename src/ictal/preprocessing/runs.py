@@ -132,13 +132,19 @@ class RecordedRun:
         marks[0][self.mapping.silent] = True
         return Resampled(signal, *marks)
 
-    def standardised(self, start: int, stop: int, settings: StandardiseSettings) -> tuple[Standardised, Resampled]:
-        """Return the samples from `start` to `stop`, and the same before the band-pass."""
+    def standardised(
+        self, start: int, stop: int, settings: StandardiseSettings, around: int = 0
+    ) -> tuple[Standardised, Resampled]:
+        """Return the samples from `start` to `stop`, and the same before the band-pass.
+
+        The second also has `around` samples on both sides, as far as the run has them; at most `MARGIN_S`.
+        """
         begin, end = max(0, start - MARGIN_S * RATE_HZ), min(self.n_samples, stop + MARGIN_S * RATE_HZ)
         wide = self.resampled(begin, end)
-        plain = wide.cut(start - begin, stop - begin)
+        first, last = max(0, start - around), min(self.n_samples, stop + around)
         whole, inner = filtered(wide, settings, self.mapping, begin), slice(start - begin, stop - begin)
-        return Standardised(whole.signal[:, inner], plain.missing, whole.masked[:, inner]), plain
+        standardised = Standardised(whole.signal[:, inner], wide.missing[:, inner], whole.masked[:, inner])
+        return standardised, wide.cut(first - begin, last - begin)
 
     def _filled(self, first: int, last: int) -> list[npt.NDArray[Any]]:
         """Return samples, and which are missing, flat and clipped; beyond the run its end samples are repeated."""

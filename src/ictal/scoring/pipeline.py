@@ -28,15 +28,28 @@ from ictal.core.predictions import PROBABILITY_COLUMNS
 from ictal.core.progress import Progress, silent
 from ictal.core.recording import Recording
 from ictal.core.settings import Settings
-from ictal.core.windows import CENTRE_S, CENTRE_SAMPLES, RATE_HZ, WINDOW_S, WINDOW_SAMPLES, Geometry, pad_window
+from ictal.core.windows import (
+    BEFORE_SAMPLES,
+    CENTRE_S,
+    CENTRE_SAMPLES,
+    RATE_HZ,
+    WINDOW_S,
+    WINDOW_SAMPLES,
+    Geometry,
+    pad_window,
+)
 from ictal.errors import ReadError, RecipeError, UnknownNameError
 from ictal.io import as_recording
+from ictal.measurement.background import CONTEXT_S
+from ictal.measurement.columns import measured_columns
+from ictal.measurement.signal import MeasuredSignal, measured_signal
 from ictal.models.hub import find_model
 from ictal.preprocessing.channel_graph import ChannelMapping
 from ictal.preprocessing.channel_mapping import map_channels
 from ictal.preprocessing.model_windows import contexts_at
 from ictal.preprocessing.runs import RecordedRun, Resampled, check_unit, recorded_runs, sample_of
 from ictal.scoring.engines import ENGINES, Engine, EngineName, WindowBatch, open_engine
+from ictal.scoring.events import EVENT_PATTERNS
 from ictal.scoring.export_contract import ScoringContract
 from ictal.scoring.quality import FRAME, QualitySettings
 from ictal.scoring.recording_info import too_short
@@ -50,6 +63,11 @@ FIRST_WINDOWS, WINDOWS = 8, 96
 """Windows of the first chunk, so that first scores come soon, and of every other."""
 ALIGNED_WINDOWS = 4
 """Each chunk has a multiple of this number of windows, so that it begins at a whole frame of 2 s with any step."""
+
+MEASURED_AROUND = CONTEXT_S * RATE_HZ
+"""Samples around a chunk that its measurements take into account."""
+MEASURED_FROM = 0.3
+"""A pattern is measured where it is the most probable one, and at least as probable as in an event."""
 
 OnScores = Callable[[pd.DataFrame], None]
 """Called with the rows of each chunk as soon as it is scored."""
@@ -154,9 +172,9 @@ def score(
         raise ReadError(f"{opened.name}: {too_short(opened, geometry)}")
     done_s, parts, masks, first_s = list(accumulate(chunk.seconds for chunk in chunks)), [], [], 0.0
     with closing(read_ahead([partial(chunk.read, contract) for chunk in chunks])) as read:
-        for chunk, so_far_s, (batch, plain, mask) in zip(chunks, done_s, read, strict=True):
-            masks.append(mask)
-            parts.append(score_chunk(chunk, batch, plain, engine, settings.quality))
+        for chunk, so_far_s, excerpt in zip(chunks, done_s, read, strict=True):
+            masks.append(excerpt.masked)
+            parts.append(score_chunk(chunk, excerpt, engine, settings.quality))
             first_s = first_s or time.perf_counter() - started
             progress("scoring", so_far_s, done_s[-1])
             if on_scores:
@@ -176,6 +194,31 @@ def _engine(model: str | Path | Engine, settings: ScoreSettings) -> tuple[Engine
         return model, model.contract
     standardise = model.contract.standardise.model_copy(update={"max_masked": 0})
     return model, model.contract.model_copy(update={"standardise": standardise})
+
+
+@dataclass(frozen=True)
+class ChunkExcerpt:
+    """What is read of a recording for a chunk.
+
+    Attributes
+    ----------
+    batch
+        The windows as an engine takes them.
+    plain
+        Their samples before the band-pass.
+    masked
+        Which electrodes are masked for a part of what the model sees, [window, electrode].
+    signal
+        The EEG on which patterns and background are measured, from `measured_from` on.
+    measured_from
+        Its first sample in the run, at 200 Hz.
+    """
+
+    batch: WindowBatch
+    plain: Resampled
+    masked: npt.NDArray[np.bool_]
+    signal: MeasuredSignal
+    measured_from: int
 
 
 @dataclass(frozen=True)
@@ -208,15 +251,15 @@ class Chunk:
         """First sample of the run that is read."""
         return max(0, self.starts[0] + self.geometry.unseen)
 
-    def read(self, contract: ScoringContract) -> tuple[WindowBatch, Resampled, npt.NDArray[np.bool_]]:
-        """Return the windows as an engine takes them, their samples before the band-pass, and what is masked.
-
-        The last says which electrodes are masked for a part of what the model sees, [window, electrode].
-        """
+    def read(self, contract: ScoringContract) -> ChunkExcerpt:
+        """Return what the chunk needs of its recording."""
         geometry, first, settings = self.geometry, self.starts[0], contract.standardise
         # Up to the end of a frame: otherwise the quality of the last window would lack its last half second.
         end = -(-(self.starts[-1] + WINDOW_SAMPLES - geometry.unseen) // FRAME) * FRAME
-        standardised, plain = self.run.standardised(self.offset, min(end, self.run.n_samples), settings)
+        stop = min(end, self.run.n_samples)
+        standardised, wide = self.run.standardised(self.offset, stop, settings, MEASURED_AROUND)
+        measured_from = max(0, self.offset - MEASURED_AROUND)
+        plain = wide.cut(self.offset - measured_from, stop - measured_from)
         contexts = contexts_at(self.run, self.starts, settings.max_missing) if contract.sees_context else None
         if geometry.n_padded(self.run):
             signal = pad_window(standardised.signal, first - self.offset, geometry.short)
@@ -225,7 +268,25 @@ class Chunk:
         seen = (max(0, start + geometry.unseen - self.offset) for start in self.starts)
         parts = (standardised.masked[: len(ELECTRODES), begin : begin + geometry.needed] for begin in seen)
         masked = np.array([part.any(axis=1) for part in parts])
-        return WindowBatch(signal, [start - first for start in self.starts], contexts), plain, masked
+        batch = WindowBatch(signal, [start - first for start in self.starts], contexts)
+        return ChunkExcerpt(batch, plain, masked, measured_signal(wide, self.run.mapping), measured_from)
+
+    def to_measure(self, rows: pd.DataFrame) -> list[str | None]:
+        """Return the pattern that is measured in each window, given its rows, see `measured_columns`.
+
+        It is the most probable one. Only windows whose centres do not overlap are measured.
+        """
+        step = self.starts[1] - self.starts[0] if len(self.starts) > 1 else CENTRE_SAMPLES
+        every = max(1, -(-CENTRE_SAMPLES // step))
+        probabilities = rows[[f"{name}_probability" for name in EVENT_PATTERNS]].to_numpy(dtype=np.float64)
+        leading = np.nan_to_num(probabilities, nan=-1.0)
+        chosen: list[str | None] = []
+        for start, reason, row in zip(self.starts, rows["reason"], leading, strict=True):
+            if reason or (start + self.geometry.unseen) // step % every:
+                chosen.append(None)
+            else:
+                chosen.append(EVENT_PATTERNS[row.argmax()] if row.max() >= MEASURED_FROM else "")
+        return chosen
 
 
 def plan_chunks(runs: Sequence[RecordedRun], step: int, geometry: Geometry) -> list[Chunk]:
@@ -258,19 +319,19 @@ def read_ahead(jobs: Sequence[Callable[[], Job]]) -> Generator[Job, None, None]:
         yield ahead.result()
 
 
-def score_chunk(
-    chunk: Chunk, batch: WindowBatch, plain: Resampled, engine: Engine, quality: QualitySettings
-) -> pd.DataFrame:
+def score_chunk(chunk: Chunk, excerpt: ChunkExcerpt, engine: Engine, quality: QualitySettings) -> pd.DataFrame:
     """Return the rows of the windows of a chunk; those of too low quality get no prediction."""
-    probabilities = engine(batch).probabilities
+    probabilities = engine(excerpt.batch).probabilities
     starts = [start - chunk.offset for start in chunk.starts]
     onset_s = chunk.run.onset_s + chunk.offset / RATE_HZ
-    rows = describe_windows(plain, chunk.run.mapping, starts, onset_s, chunk.geometry, quality)
+    rows = describe_windows(excerpt.plain, chunk.run.mapping, starts, onset_s, chunk.geometry, quality)
     rows["made_up_s"] = chunk.geometry.n_padded(chunk.run) / RATE_HZ
     rows[list(PROBABILITY_COLUMNS)] = np.where((rows["reason"] == "").to_numpy()[:, None], probabilities, np.nan)
     rows[[f"{name}_probability" for name in PATTERNS if name not in engine.contract.patterns]] = np.nan
     rows["spread"] = spread_of(rows)
-    return rows[list(COLUMNS)]
+    starts_s = [(start + BEFORE_SAMPLES - excerpt.measured_from) / RATE_HZ for start in chunk.starts]
+    measured = pd.DataFrame(measured_columns(excerpt.signal, starts_s, chunk.to_measure(rows)))
+    return pd.concat([rows, measured], axis=1)[list(COLUMNS)]
 
 
 def _notes(

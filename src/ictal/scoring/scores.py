@@ -17,6 +17,7 @@ from ictal.core.atomic_files import atomic_write
 from ictal.core.labels import PATTERN_TITLES
 from ictal.core.predictions import ALWAYS_KNOWN, PROBABILITY_COLUMNS
 from ictal.errors import TableError, listed, reason
+from ictal.measurement.columns import MEASURED_COLUMNS, NOT_MEASURED
 from ictal.scoring.burden import burden
 from ictal.scoring.event_files import annotation_text, write_annotated_copy, write_events
 from ictal.scoring.events import EVENT_PATTERNS, Events, EventSettings, find_events
@@ -37,6 +38,7 @@ COLUMNS = (
     *SPECTRUM_COLUMNS,
     *AEEG_COLUMNS,
     "marks",
+    *MEASURED_COLUMNS,
 )
 """Columns of the table; docs/outputs.md explains each."""
 
@@ -161,6 +163,9 @@ class Scores:
         frame = table.to_pandas()
         if "spread" not in frame and {*PROBABILITY_COLUMNS} <= {*frame}:
             frame["spread"] = spread_of(frame)  # 0.1.0 called it something else
+        for name in MEASURED_COLUMNS:
+            if name not in frame:  # as before 0.2
+                frame[name] = [NOT_MEASURED[name]] * len(frame)
         lacking = [name for name in COLUMNS if name not in frame]
         if lacking:
             raise TableError(f"{path}: lacks the columns {listed(lacking, 30)} of a table of scores")

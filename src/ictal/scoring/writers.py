@@ -9,6 +9,7 @@ import pandas as pd
 
 from ictal.core.atomic_files import atomic_write, write_json, writing
 from ictal.core.predictions import ALWAYS_KNOWN
+from ictal.measurement.columns import LISTS
 from ictal.scoring.burden import burden, left_right, longest_events
 from ictal.scoring.events import Event
 from ictal.scoring.quality import FLAWS
@@ -18,7 +19,7 @@ from ictal.scoring.scores import SPECTRUM_COLUMNS, Scores
 Writer = Callable[[Scores, Path], list[Path]]
 """Writes scores into a folder and returns the files; raises an `IctalError` that names what cannot be written."""
 
-LIST_COLUMNS = (*SPECTRUM_COLUMNS, "marks")
+LIST_COLUMNS = (*SPECTRUM_COLUMNS, "marks", *LISTS)
 """Columns with a list in each row, which a CSV cannot hold."""
 NOT_A_DEVICE = "For research. This is not a medical device; no clinician has checked these findings."
 

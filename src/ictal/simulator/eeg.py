@@ -168,6 +168,8 @@ class Composed(NamedTuple):
         The visible features of the pattern in its centre.
     rendered
         Each pattern alone, with its signal in µV.
+    rest
+        The background alone, at the 21 sites relative to infinity, [21, time], µV.
     bursts
         1 in bursts of the background and 0 between them, [time]; None if it has no bursts.
     """
@@ -175,6 +177,7 @@ class Composed(NamedTuple):
     samples: Signal
     evidence: Evidence
     rendered: tuple[Rendered, ...]
+    rest: Signal
     bursts: Floats | None = None
 
 
@@ -201,7 +204,7 @@ def compose(rng: np.random.Generator, person: Patient, pattern: Pattern | None, 
         evidence = observe_pattern(rendered, signal, total)
         total, patterns = total + signal, (replace(rendered, signal=signal),)
     samples = np.vstack([record(person, total), electrocardiogram(rng, beats)])
-    return Composed(damage(rng, artifacts, samples).astype(np.float32), evidence, patterns)
+    return Composed(damage(rng, artifacts, samples).astype(np.float32), evidence, patterns, rest)
 
 
 def record(person: Patient, total: Signal) -> Signal:

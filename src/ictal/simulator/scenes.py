@@ -112,7 +112,7 @@ def compose_scene(rng: np.random.Generator, scene: Scene, n_samples: int) -> Com
     samples = np.vstack([record(scene.person, total), electrocardiogram(rng, beats)])
     recorded = damage(rng, scene.artifacts, samples).astype(np.float32)
     patterns = tuple(replace(rendered, signal=signal) for rendered, signal in seen)
-    return Composed(recorded, evidence, patterns, course if scene.bursts else None)
+    return Composed(recorded, evidence, patterns, rest, course if scene.bursts else None)
 
 
 def _evidence(seen: list[tuple[Rendered, Signal]], rest: Signal) -> Evidence:

@@ -1,0 +1,137 @@
+"""The background of a window: voltage, suppression and attenuation, bursts, and the posterior rhythm."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+from numpy.lib.stride_tricks import sliding_window_view
+from scipy.ndimage import binary_dilation
+
+from ictal.core.montage import ELECTRODES
+from ictal.core.windows import CENTRE_S
+from ictal.measurement.shape import LONGITUDINAL
+from ictal.measurement.signal import HZ, MeasuredSignal
+
+Floats = npt.NDArray[np.float64]
+Voltages = npt.NDArray[np.float32]
+
+STEP_S, STRETCH_S = 0.1, 0.5
+"""Voltages are measured in steps of the first, over the second: suppression lasts half a second or more (ACNS 2021,
+A, continuity)."""
+STEP, STEPS = round(STEP_S * HZ), round(STRETCH_S / STEP_S)
+CONTEXT_S = 30
+"""How far around a window its usual voltage is taken."""
+SUPPRESSED_UV = 10.0
+"""Suppression is below 10 µV from peak to trough (ACNS 2021, A, voltage)."""
+USUAL, ATTENUATED = 75, 0.4
+"""Attenuation is below this share of the 75th percentile of the voltage. The terminology demands less than half of the
+background's; continuous EEG varies so much that half would often find attenuation in it."""
+DEPTH = 0.4
+"""What is attenuated has at most this share of the voltage of the rest; otherwise the voltage merely varies."""
+BURSTS, BETWEEN = 95, 40
+"""Percentiles of the voltage whose ratio tells bursts on a suppressed background from continuous EEG."""
+POSTERIOR = [ELECTRODES.index(name) for name in ("O1", "O2")]
+ANTERIOR = [ELECTRODES.index(name) for name in ("F3", "F4", "Fz")]
+SEGMENT = 4 * HZ
+ALPHA_HZ, BESIDE_HZ = (6.0, 13.0), ((3.0, 5.0), (15.0, 18.0))
+"""Where a posterior rhythm is searched, and the bands beside it that show the power without one."""
+PROMINENT, POSTERIOR_RATIO = 4.0, 1.5
+"""A posterior rhythm has this many times the power that the bands beside it lead to expect, and this many times the
+power at the frontal electrodes."""
+
+
+@dataclass(frozen=True)
+class BackgroundNumbers:
+    """The background in the 10 s of a window that its votes concern; NaN where unknown.
+
+    Attributes
+    ----------
+    voltage_uv
+        Median amplitude from peak to trough within 0.5 s, of the median derivation of the longitudinal bipolar montage.
+    suppressed
+        Share of the time that is suppressed or attenuated.
+    burst_contrast
+        Ratio of the voltage of bursts to that between them, in the 70 s around; about 2 in continuous EEG.
+    posterior_hz
+        Frequency of the posterior rhythm; NaN if none is seen.
+    """
+
+    voltage_uv: float
+    suppressed: float
+    burst_contrast: float
+    posterior_hz: float
+
+
+def measure_background(signal: MeasuredSignal, voltages: Voltages, start: int) -> BackgroundNumbers:
+    """Measure the background of 10 s of a signal.
+
+    Parameters
+    ----------
+    voltages
+        Those of the whole signal, see `voltage_course`.
+    start
+        First sample of the 10 s at `HZ`.
+    """
+    begin, end = start // STEP, (start + CENTRE_S * HZ) // STEP
+    first = max(0, begin - round(CONTEXT_S / STEP_S))
+    around = voltages[first : end + round(CONTEXT_S / STEP_S)]
+    unknown = float("nan")
+    if not np.isfinite(around).any():
+        return BackgroundNumbers(unknown, unknown, unknown, unknown)
+    low = is_suppressed(around)[begin - first : end - first]
+    bursts, between = np.nanpercentile(around, [BURSTS, BETWEEN])
+    return BackgroundNumbers(
+        voltage_uv=float(np.nanmedian(voltages[begin:end])),
+        suppressed=float(low.mean()),
+        burst_contrast=float(bursts / max(between, 0.1)),
+        posterior_hz=posterior_rhythm_hz(signal.cut(start, start + CENTRE_S * HZ)),
+    )
+
+
+def voltage_course(signal: MeasuredSignal) -> Voltages:
+    """Return the amplitude from peak to trough within the 0.5 s around each step of 0.1 s, [step], µV.
+
+    It is the median over the derivations of the longitudinal bipolar montage that are recorded; NaN if none is.
+    """
+    formed = LONGITUDINAL[np.isin(LONGITUDINAL, signal.known).all(axis=1)]
+    n_steps = signal.eeg.shape[1] // STEP
+    if not len(formed) or n_steps < STEPS:
+        return np.full(n_steps, np.nan, dtype=np.float32)
+    voltage = (signal.eeg[formed[:, 0]] - signal.eeg[formed[:, 1]])[:, : n_steps * STEP]
+    parts = voltage.reshape(len(formed), n_steps, STEP)
+    margins = ((0, 0), (STEPS // 2, STEPS // 2))
+    high, low = (np.pad(edge, margins, mode="edge") for edge in (parts.max(axis=2), parts.min(axis=2)))
+    spans = sliding_window_view(high, STEPS, axis=1).max(axis=2) - sliding_window_view(low, STEPS, axis=1).min(axis=2)
+    return np.asarray(np.median(spans, axis=0), dtype=np.float32)
+
+
+def is_suppressed(voltages: Voltages) -> npt.NDArray[np.bool_]:
+    """Return which steps are part of a stretch of 0.5 s or more that is suppressed or attenuated, [step]."""
+    usual = np.nanpercentile(voltages, USUAL)
+    attenuated = voltages < ATTENUATED * usual
+    if attenuated.any() and np.median(voltages[attenuated]) > DEPTH * np.nanmedian(voltages[~attenuated]):
+        attenuated[:] = False
+    return np.asarray(binary_dilation(attenuated | (voltages < SUPPRESSED_UV), np.ones(STEPS)))
+
+
+def posterior_rhythm_hz(signal: MeasuredSignal) -> float:
+    """Return the frequency of the rhythm of 6 to 13 Hz over the occipital electrodes; NaN if none stands out."""
+    back, front = ([row for row in rows if row in signal.known] for rows in (POSTERIOR, ANTERIOR))
+    n_segments = signal.eeg.shape[1] // SEGMENT
+    if not back or not front or not n_segments:
+        return float("nan")
+    eeg = signal.referenced()[[*back, *front], : n_segments * SEGMENT].reshape(len(back) + len(front), -1, SEGMENT)
+    spectrum = np.fft.rfft(eeg * np.hanning(SEGMENT))
+    power = (spectrum.real**2 + spectrum.imag**2).mean(axis=1)
+    hertz = np.fft.rfftfreq(SEGMENT, 1 / HZ)
+    behind, before = power[: len(back)].mean(axis=0), power[len(back) :].mean(axis=0)
+    beside = [(hertz >= low) & (hertz <= high) for low, high in BESIDE_HZ]
+    (x0, y0), (x1, y1) = ((np.log(hertz[band]).mean(), np.log(behind[band] + 1e-9).mean()) for band in beside)
+    inside = (hertz >= ALPHA_HZ[0]) & (hertz <= ALPHA_HZ[1])
+    expected = np.exp(y0 + (np.log(hertz[inside]) - x0) * (y1 - y0) / (x1 - x0))
+    ratio = np.convolve(behind[inside] / expected, np.full(3, 1 / 3), "same")
+    best = int(ratio.argmax())
+    near = slice(max(best - 1, 0), best + 2)
+    stands_out = ratio[best] >= PROMINENT and 0 < best < len(ratio) - 1
+    is_posterior = behind[inside][near].sum() >= POSTERIOR_RATIO * before[inside][near].sum()
+    return float(hertz[inside][best]) if stands_out and is_posterior else float("nan")

@@ -1,0 +1,142 @@
+"""Measure the pattern of one window: times and rate of its discharges or waves, place, amplitude and shape."""
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+import numpy.typing as npt
+
+from ictal.core.windows import CENTRE_S
+from ictal.measurement.discharges import Search, Track, find_discharges
+from ictal.measurement.field import LEFT, RIGHT, amplitudes, artifact_rows, events_around, lateral_index, without
+from ictal.measurement.rhythm import SEIZURE_HZ, find_waves
+from ictal.measurement.shape import WaveShape, front_to_back_s, wave_shape
+from ictal.measurement.signal import HZ, MeasuredSignal
+
+Floats = npt.NDArray[np.float64]
+
+AROUND_S = 2.0
+"""Seconds on both sides of the labelled 10 s in which discharges are followed, so that the first and last interval are
+whole."""
+AROUND, CENTRE = round(AROUND_S * HZ), CENTRE_S * HZ
+PERIODIC, RHYTHMIC = ("lpd", "gpd"), ("lrda", "grda")
+SEIZURE_SEARCH = Search(fastest_hz=8.0, blur=2.5, faster=0.07)
+LEAST_EXPLAINED = 0.2
+"""A pattern whose cycles have less of the power in common is not measured."""
+TRIES = 3
+"""How often an artifact is removed before nothing is measured."""
+INDEPENDENT_S, INDEPENDENT = 0.1, 0.5
+"""Discharges of two sides belong together within this time; sides are independent if fewer than this share do."""
+
+
+@dataclass(frozen=True)
+class PatternNumbers:
+    """A pattern in the 10 s of a window that its votes concern; NaN where unknown.
+
+    Attributes
+    ----------
+    cycles_s
+        Times of the discharges or waves from the start of the 10 s.
+    rate_hz, low_hz, high_hz
+        The median rate of the cycles, and the 10th and 90th percentile of the rates of pairs of intervals.
+    explained
+        Share of the power that the cycles have in common, 0 to 1.
+    involvement
+        Amplitude of the mean cycle at each of the 19 electrodes, µV (root mean square).
+    lateral
+        (right - left) / (right + left) of these amplitudes.
+    independent
+        Whether both sides have discharges at times of their own.
+    shape
+        Of the typical discharge or wave.
+    lag_s
+        By how much the front leads the back.
+    """
+
+    cycles_s: Floats
+    rate_hz: float
+    low_hz: float
+    high_hz: float
+    explained: float
+    involvement: Floats
+    lateral: float
+    independent: bool
+    shape: WaveShape
+    lag_s: float
+
+
+def measure_pattern(signal: MeasuredSignal, start: int, pattern: str) -> PatternNumbers | None:
+    """Measure a pattern in 10 s of a signal; None if there is nothing that repeats, or only an artifact.
+
+    Parameters
+    ----------
+    signal
+        Of a run; it should reach `AROUND_S` beyond the 10 s.
+    start
+        First sample of the 10 s at `HZ`.
+    pattern
+        One of `ictal.core.labels.PATTERNS` but 'other': it decides what repeats, discharges or waves.
+    """
+    before = min(AROUND, start)
+    part = signal.cut(start - before, start + CENTRE + AROUND)
+    if len(part.known) < 2:
+        return None
+    eeg = part.referenced().astype(np.float64)
+    for _ in range(TRIES):
+        track = find_cycles(eeg, pattern)
+        if track is None or track.explained < LEAST_EXPLAINED:
+            return None
+        events = events_around(eeg, track.at)
+        amplitude = amplitudes(events, part.groups)
+        spoilt = artifact_rows(amplitude)
+        if spoilt is None:
+            numbers = _numbers(track, events, amplitude, part, before)
+            if numbers and pattern in PERIODIC:
+                numbers = replace(numbers, independent=sides_are_independent(eeg))
+            return numbers
+        eeg = without(eeg, events, spoilt)
+    return None
+
+
+def find_cycles(eeg: Floats, pattern: str) -> Track | None:
+    """Return what repeats in a pattern [electrode, time]: discharges, waves, or in a seizure either."""
+    if pattern in PERIODIC:
+        return find_discharges(eeg)
+    if pattern in RHYTHMIC:
+        return find_waves(eeg)
+    waves = find_waves(eeg, SEIZURE_HZ)
+    return find_discharges(eeg, SEIZURE_SEARCH, (waves.rate_hz,) if waves else ()) or waves
+
+
+def _numbers(
+    track: Track, events: Floats, amplitude: Floats, part: MeasuredSignal, before: int
+) -> PatternNumbers | None:
+    at_s = (track.at - before) / HZ
+    near = at_s[(at_s >= -0.1) & (at_s <= CENTRE_S + 0.1)]
+    intervals = np.diff(near)
+    if len(intervals) < 2:
+        return None
+    pairs = 2 / (intervals[1:] + intervals[:-1])
+    low_hz, high_hz = np.percentile(pairs, [10, 90])
+    return PatternNumbers(
+        cycles_s=at_s[(at_s >= 0) & (at_s < CENTRE_S)],
+        rate_hz=float(1 / np.median(intervals)),
+        low_hz=float(low_hz),
+        high_hz=float(high_hz),
+        explained=track.explained,
+        involvement=amplitude,
+        lateral=lateral_index(amplitude),
+        independent=False,
+        shape=wave_shape(events, amplitude, part.known),
+        lag_s=front_to_back_s(events, part.known),
+    )
+
+
+def sides_are_independent(eeg: Floats) -> bool:
+    """Return whether the left and the right side have discharges of their own at different times."""
+    left, right = (find_discharges(eeg[rows] - eeg[rows].mean(axis=0)) for rows in (LEFT, RIGHT))
+    if not left or not right or min(left.explained, right.explained) < LEAST_EXPLAINED:
+        return False
+    apart = np.abs(left.at[:, None] - right.at).min(axis=1) > INDEPENDENT_S * HZ
+    return float(apart.mean()) > INDEPENDENT
+
+

@@ -1,0 +1,66 @@
+"""Find rhythmic waves: the phase of the strongest component around the strongest frequency."""
+
+import numpy as np
+import numpy.typing as npt
+from scipy.ndimage import gaussian_filter1d
+
+from ictal.measurement.discharges import FEWEST, Track
+from ictal.measurement.signal import HZ
+
+Floats = npt.NDArray[np.float64]
+
+N_BINS = 4096
+BLUR_HZ = 0.3
+"""Standard deviation of the smoothing of the spectrum: waves of varying length have no sharp peak."""
+OCTAVES = 0.6
+"""Standard deviation of the band around the frequency, as a natural logarithm."""
+DELTA_HZ, SEIZURE_HZ = (0.5, 4.5), (0.8, 12.0)
+TILT = {DELTA_HZ: 0.0, SEIZURE_HZ: 1.0}
+"""Exponent of the frequency by which power is multiplied: seizures stand out from a background of 1 / f."""
+
+
+def find_waves(eeg: Floats, band_hz: tuple[float, float] = DELTA_HZ) -> Track | None:
+    """Return the waves of a rhythm; None if there are fewer than three.
+
+    The share explained is that of the strongest component around the frequency of the rhythm.
+
+    Parameters
+    ----------
+    eeg
+        [electrode, time] at `HZ`.
+    band_hz
+        `DELTA_HZ` or `SEIZURE_HZ`.
+    """
+    if not np.ptp(eeg) > 0:
+        return None
+    rate_hz, track = strongest_hz(eeg, band_hz), None
+    spectrum, hertz = np.fft.fft(eeg), np.fft.fftfreq(eeg.shape[1], 1 / HZ)
+    logs = np.log(np.maximum(hertz, 1e-3))
+    for _ in range(2):  # around the rate of the waves rather than of their power
+        gain = np.where(hertz > 0, 2 * np.exp(-(((logs - np.log(rate_hz)) / OCTAVES) ** 2) / 2), 0)
+        waves = np.fft.ifft(spectrum * gain)
+        values, vectors = np.linalg.eigh(waves @ waves.conj().T)
+        main = vectors[:, -1]
+        # A wave is where the electrode with the largest amplitude is most negative.
+        at = crests(-main[abs(main).argmax()] * (main.conj() @ waves))
+        if len(at) < FEWEST:
+            return track
+        track = Track(at, float(values[-1] / 2 / (eeg**2).sum()))
+        rate_hz = track.rate_hz
+    return track
+
+
+def strongest_hz(eeg: Floats, band_hz: tuple[float, float]) -> float:
+    """Return the frequency with the most power, summed over electrodes [electrode, time]."""
+    spectrum = np.fft.rfft(eeg * np.hanning(eeg.shape[1]), N_BINS)
+    hertz = np.fft.rfftfreq(N_BINS, 1 / HZ)
+    power = gaussian_filter1d((spectrum.real**2 + spectrum.imag**2).sum(axis=0), BLUR_HZ / hertz[1])
+    inside = (hertz >= band_hz[0]) & (hertz <= band_hz[1])
+    return float(hertz[inside][(power[inside] * hertz[inside] ** TILT[band_hz]).argmax()])
+
+
+def crests(wave: npt.NDArray[np.complex128]) -> npt.NDArray[np.intp]:
+    """Return the samples at which the phase of a complex wave [time] completes a turn."""
+    phase = np.maximum.accumulate(np.unwrap(np.angle(wave)))
+    turns = 2 * np.pi * np.arange(np.ceil(phase[0] / (2 * np.pi)), phase[-1] / (2 * np.pi))
+    return np.searchsorted(phase, turns)

@@ -1,0 +1,70 @@
+"""Follow repeating events through time: the best sequence of peaks whose intervals vary little."""
+
+import numpy as np
+import numpy.typing as npt
+from scipy.ndimage import gaussian_filter1d
+
+Floats = npt.NDArray[np.float64]
+Indices = npt.NDArray[np.intp]
+
+STEADY = 4.0
+"""Cost of an interval that differs from the usual one by a factor of e, in standard deviations of the score: one that
+is 1.5 times as long costs two thirds of a standard deviation."""
+SKIPPED = 1.0
+"""Cost of an interval in which one event is not seen."""
+SHORTEST, LONGEST = 0.4, 2.6
+"""Limits of an interval, relative to the usual one."""
+
+
+def best_sequence(score: Floats, interval: float) -> Indices:
+    """Return the peaks of a score that form the best sequence, by dynamic programming (as beats: Ellis 2007).
+
+    Parameters
+    ----------
+    score
+        [time], how well an event fits at each sample, with unit variance.
+    interval
+        Usual number of samples between events.
+    """
+    places = np.flatnonzero((score[1:-1] >= score[:-2]) & (score[1:-1] > score[2:]) & (score[1:-1] > 0)) + 1
+    if not len(places):
+        return places
+    best, costs = score[places].astype(np.float64), _costs(places / interval)
+    before = np.full(len(places), -1)
+    first, last = np.searchsorted(places, [places - LONGEST * interval, places - SHORTEST * interval])
+    for index, (low, high) in enumerate(zip(first.tolist(), last.tolist(), strict=True)):
+        if low < high:
+            total = best[low:high] - costs[index, low:high]
+            choice = int(total.argmax())
+            if total[choice] > 0:
+                best[index] += total[choice]
+                before[index] = low + choice
+    index, chosen = int(best.argmax()), []
+    while index >= 0:
+        chosen.append(places[index])
+        index = before[index]
+    return np.array(chosen[::-1], dtype=np.intp)
+
+
+def _costs(places: Floats) -> Floats:
+    """Return the cost of the interval from each place [to, from], in units of the usual interval."""
+    logs = np.log(np.maximum(places[:, None] - places[None], 1e-3))
+    return np.asarray(np.minimum(STEADY * logs**2, STEADY * (logs - np.log(2)) ** 2 + SKIPPED))
+
+
+def autocorrelation(channels: Floats, n_lags: int) -> Floats:
+    """Return the sum of the autocorrelations of channels [channel, time], from lag 0, relative to lag 0, [lag]."""
+    n_samples = channels.shape[1]
+    length = 1 << (2 * n_samples - 1).bit_length()
+    spectrum = np.fft.rfft(channels, length)
+    power = (spectrum.real**2 + spectrum.imag**2).sum(axis=0)
+    lags = np.fft.irfft(power, length)[: min(n_lags, n_samples)]
+    return np.asarray(lags / np.maximum(lags[0], 1e-12) * n_samples / (n_samples - np.arange(len(lags))))
+
+
+def likely_intervals(correlation: Floats, shortest: int, smooth: float, most: int) -> list[int]:
+    """Return the lags of the highest peaks of an autocorrelation, at least `shortest`, best first."""
+    smoothed = gaussian_filter1d(correlation, smooth)
+    inner = np.arange(max(shortest, 1), len(smoothed) - 1)
+    peaks = inner[(smoothed[inner] >= smoothed[inner - 1]) & (smoothed[inner] > smoothed[inner + 1])]
+    return [int(lag) for lag in peaks[np.argsort(-smoothed[peaks], kind="stable")][:most]]
