@@ -3,7 +3,7 @@
 from ictal.terminology.english import ENGLISH
 from ictal.terminology.findings import BackgroundFinding, Side
 from ictal.terminology.language import Language
-from ictal.terminology.sentences import percent, sentence
+from ictal.terminology.phrases import percent, sentence
 
 WITH_RHYTHMS = ("continuous", "nearly continuous", "discontinuous")
 """Only in these backgrounds it says something that no posterior rhythm is seen."""
@@ -20,7 +20,7 @@ def background_sentence(background: BackgroundFinding, language: Language = ENGL
         "symmetry": _symmetry(background, language),
     }
     band = _band(background, language)
-    known = [text for text in adjectives.values() if text is not None]
+    known = [text for text in adjectives.values() if text]
     if not known and band is None:
         if round(background.measured_s) == 0:
             return sentence(language.background_unseen)
@@ -45,8 +45,11 @@ def _continuity(background: BackgroundFinding, language: Language) -> str | None
 
 
 def _voltage(background: BackgroundFinding, language: Language) -> str | None:
+    """Write the voltage; an empty text if the continuity says it already."""
     if background.voltage is None or background.voltage_uv is None:
         return None
+    if background.continuity == background.voltage == "suppressed":
+        return ""
     return language.voltages[background.voltage].format(uv=language.number(background.voltage_uv, 0))
 
 

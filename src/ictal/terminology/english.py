@@ -84,7 +84,7 @@ ENGLISH = Language(
     },
     main_terms={"generalized": "generalized", "bilateral independent": "bilateral independent"},
     sides={"left": "left", "right": "right"},
-    prevalence={word: word for word in ("continuous", "abundant", "frequent", "occasional", "rare")},
+    prevalence={"none": ""} | {word: word for word in ("continuous", "abundant", "frequent", "occasional", "rare")},
     durations={word: word for word in ("very long", "long", "intermediate", "brief", "very brief")},
     sharpness={word: word for word in ("spiky", "sharp", "sharply contoured", "blunt")},
     phases={word: word for word in ("monophasic", "biphasic", "triphasic", "polyphasic")},
@@ -138,7 +138,8 @@ ENGLISH = Language(
     back_leads="with a posterior-anterior lag of {ms} ms",
     evolution_in="{evolution} in {number} of {total}",
     when="for {duration} at {time}",
-    not_determined="{quantities} could not be determined",
+    not_located="the {quantity} could not be determined",
+    not_measured="{quantities} could not be measured",
     share="{share} of the recording",
     worst_hour="{share}, up to {worst} of one hour (from {time})",
     run="one run of {duration} ({word}) at {time}",
@@ -181,8 +182,8 @@ ENGLISH = Language(
         "although it was not classified as one, and needs review"
     ),
     like_seizures=(
-        "{number} runs of {patterns} meet the definition of an electrographic seizure by their frequency or evolution, "
-        "although they were not classified as such, and need review"
+        "{number} runs of {patterns} meet the definition of an electrographic seizure by their frequency or "
+        "evolution, although they were not classified as such, and need review"
     ),
     scored="only {scored} of {span} could be scored; all shares refer to this time",
     nothing_scored="nothing could be scored",

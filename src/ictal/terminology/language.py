@@ -12,7 +12,7 @@ class Language:
 
     Words are tables with the terms of `ictal.terminology.terms` as keys. Phrases are filled with `str.format`, with
     the values that the phrases of `ictal.terminology.english.ENGLISH` name; a phrase may leave some out. They begin
-    in lower case: `ictal.terminology.sentences.sentence` writes the capital letter and the full stop.
+    in lower case: `ictal.terminology.phrases.sentence` writes the capital letter and the full stop.
     """
 
     # Functions: a number with so many decimals, a duration in seconds, a list, a side of the scalp with its regions
@@ -60,7 +60,8 @@ class Language:
     back_leads: str
     evolution_in: str
     when: str
-    not_determined: str
+    not_located: str
+    not_measured: str
     share: str
     worst_hour: str
     run: str
