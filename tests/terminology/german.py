@@ -13,9 +13,8 @@ def joined(items, last):
 def regions_of(regions):
     first = {"frontal": "fronto", "central": "zentro", "temporal": "temporo", "parietal": "parieto"}
     last = {"central": "zentral", "occipital": "okzipital"}
-    return "".join(
-        [*(first[region] for region in regions[:-1]), *(last.get(region, region) for region in regions[-1:])]
-    )
+    *others, final = regions or [""]
+    return "".join([*(first[region] for region in others), last.get(final, final)])
 
 
 GERMAN = Language(

@@ -56,9 +56,9 @@ def where(pattern: str, location: Location | None, language: Language, by_region
     if location is None or (location.main_term == "lateralized" and location.side is None):
         return Where(unknown="side" if lateralized else "location")
     regions: Sequence[Region] = location.regions if by_region else ()
-    focal = (
-        [language.predominance.format(regions=language.regions(regions))] if 0 < len(regions) <= MOST_FOCAL else []
-    )
+    is_focal = 0 < len(regions) <= MOST_FOCAL
+    is_focal = 0 < len(regions) <= MOST_FOCAL
+    focal = [language.predominance.format(regions=language.regions(regions))] if is_focal else []
     larger = [language.larger_side.format(side=language.sides[location.side])] if location.side else []
     if location.main_term == "lateralized" and location.side:
         if pattern in ("gpd", "grda"):
@@ -76,17 +76,18 @@ def subject(
     """Write what a pattern is, where, and how fast: 'abundant left temporal LPDs at 1.2 Hz'."""
     name, place = pattern_name(pattern, location), where(pattern, location, language).before
     written = language.written_out.get(name, language.patterns[name])
-    return f"{language.subject.format(prevalence=prevalence, place=place, pattern=written)}{_at(frequency, language)}"
+    text = language.subject.format(prevalence=prevalence, place=place, pattern=written)
+    return _with_frequency(text, frequency, language)
 
 
 def seizure_subject(location: Location | None, frequency: Frequency | None, language: Language) -> str:
     """Write what a single seizure is, where, and how fast."""
     place = where("seizure", location, language).before
-    return f"{language.one_seizure.format(place=place)}{_at(frequency, language)}"
+    return _with_frequency(language.one_seizure.format(place=place), frequency, language)
 
 
-def _at(frequency: Frequency | None, language: Language) -> str:
-    return f" {frequency_phrase(frequency, language)}" if frequency else ""
+def _with_frequency(text: str, frequency: Frequency | None, language: Language) -> str:
+    return f"{text.strip()} {frequency_phrase(frequency, language)}" if frequency else text.strip()
 
 
 def frequency_phrase(frequency: Frequency, language: Language) -> str:
@@ -140,10 +141,9 @@ def unknown_phrases(finding: EventFinding | PatternFinding, language: Language, 
     """Write what could not be determined or measured; `placed`: also the location."""
     place = where(finding.pattern, finding.location, language).unknown if placed else ""
     located = [language.not_located.format(quantity=language.quantities[place])] if place else []
-    values = {
-        "frequency": finding.frequency,
-        "morphology" if finding.pattern in PERIODIC else "amplitude": finding.shape,
-    }
+    shape = "morphology" if finding.pattern in PERIODIC else "amplitude"
+    shape = "morphology" if finding.pattern in PERIODIC else "amplitude"
+    values = {"frequency": finding.frequency, shape: finding.shape}
     names = [language.quantities[quantity] for quantity, value in values.items() if value is None]
     measured = [language.not_measured.format(quantities=language.conjunction(names))] if names else []
     return [*located, *measured]
