@@ -5,7 +5,11 @@ from datetime import datetime, timedelta
 
 import numpy as np
 
-MINUTE_S, HOUR_S, DAY_S = 60, 3600, 86_400
+from ictal.terminology.english import HOUR_S as HOUR_S
+from ictal.terminology.english import MINUTE_S as MINUTE_S
+from ictal.terminology.english import duration_in_words as duration_in_words
+
+DAY_S = 24 * HOUR_S
 STEPS_S = (
     *(1, 2, 5, 10, 15, 30),
     *(step * MINUTE_S for step in (1, 2, 5, 10, 15, 30)),
@@ -13,22 +17,6 @@ STEPS_S = (
 )
 """Distances between ticks that suit a clock; beyond them, whole days."""
 MOST_TICKS = 13
-
-
-def duration_in_words(duration_s: float) -> str:
-    """Write a duration in its two largest units.
-
-    Examples
-    --------
-    >>> [duration_in_words(duration) for duration in (10, 130, 360, 601, 3900, 86400)]
-    ['10 s', '2 min 10 s', '6 min', '10 min', '1 h 5 min', '24 h']
-    """
-    seconds = round(duration_s)
-    if seconds >= 10 * MINUTE_S:
-        seconds = MINUTE_S * round(seconds / MINUTE_S)
-    hours, minutes, seconds = seconds // HOUR_S, seconds % HOUR_S // MINUTE_S, seconds % MINUTE_S
-    parts = [f"{value} {unit}" for value, unit in ((hours, "h"), (minutes, "min"), (seconds, "s")) if value]
-    return " ".join(parts) or "0 s"
 
 
 def interval_in_words(duration_s: float) -> str:

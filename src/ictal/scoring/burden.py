@@ -10,13 +10,7 @@ import pandas as pd
 
 from ictal.errors import IctalError
 from ictal.scoring.events import EVENT_PATTERNS, Event, Span, scored_rows
-
-PREVALENCE_WORDS = ((0.9, "continuous"), (0.5, "abundant"), (0.1, "frequent"), (0.01, "occasional"), (0.0, "rare"))
-"""Least share of the time and the term for it in the terminology of the American Clinical Neurophysiology Society
-(ACNS 2021: Hirsch et al., J Clin Neurophysiol 2021;38:1-29)."""
-
-MARKED_RATIO = 2.0
-"""One side has at most half the amplitude of the other: an asymmetry of 50 %, which the ACNS 2021 calls marked."""
+from ictal.terminology.terms import MARKED_RATIO, prevalence_word
 
 SHORTEST_INTERVAL_S = 1.0
 DIGITS = 6
@@ -116,13 +110,6 @@ def burden(frame: pd.DataFrame, events: Sequence[Span], every: str = "1h") -> pd
         table["mean_probability"] = groups[f"{pattern}_probability"].mean()
         tables.append(table)
     return pd.concat(tables, ignore_index=True).sort_values("start_s", kind="stable", ignore_index=True)
-
-
-def prevalence_word(share: float) -> str:
-    """Return the ACNS term for a share of the time; 'none' if it is 0, '' if it is unknown (NaN)."""
-    if math.isnan(share):
-        return ""
-    return next(word for least, word in PREVALENCE_WORDS if share >= least) if share > 0 else "none"
 
 
 def longest_events(events: Iterable[Event]) -> dict[str, Event]:

@@ -13,19 +13,10 @@ from pydantic import Field, model_validator
 from ictal.core.labels import PATTERN_TITLES, PATTERNS
 from ictal.core.predictions import ALWAYS_KNOWN, PROBABILITY_COLUMNS, require_columns
 from ictal.core.settings import Settings
+from ictal.terminology.terms import duration_word
 
 EVENT_PATTERNS = tuple(pattern for pattern in PATTERNS if pattern != "other")
 """The patterns that form events; 'other' forms none."""
-
-DURATION_WORDS = (
-    (3600.0, "very long"),
-    (600.0, "long"),
-    (60.0, "intermediate"),
-    (10.0, "brief"),
-    (0.0, "very brief"),
-)
-"""Least seconds and the term for them in the terminology of the American Clinical Neurophysiology Society (ACNS 2021:
-Hirsch et al., J Clin Neurophysiol 2021;38:1-29)."""
 
 SHOWN_EVENTS = 60
 """Rows of events in a notebook; the middle ones are left out if there are more."""
@@ -52,8 +43,8 @@ class Span:
 
     @property
     def duration_word(self) -> str:
-        """The ACNS term for this duration, see `DURATION_WORDS`."""
-        return next(word for least, word in DURATION_WORDS if self.duration_s >= least - ROUNDING_S)
+        """The ACNS term for this duration, see `ictal.terminology.terms.DURATION`."""
+        return duration_word(self.duration_s)
 
 
 @dataclass(frozen=True)
