@@ -24,8 +24,8 @@ CONTEXT_S = 30
 SUPPRESSED_UV = 10.0
 """Suppression is below 10 µV from peak to trough (ACNS 2021, A, voltage)."""
 USUAL, ATTENUATED = 75, 0.4
-"""Attenuation is below this share of the 75th percentile of the voltage. The terminology demands less than half of the
-background's; continuous EEG varies so much that half would often find attenuation in it."""
+"""Attenuation is below this share of the 75th percentile of the voltage. The terminology demands less than half of
+the voltage of the background; continuous EEG varies so much that half would often find attenuation in it."""
 DEPTH = 0.4
 """What is attenuated has at most this share of the voltage of the rest; otherwise the voltage merely varies."""
 BURSTS, BETWEEN = 95, 40
@@ -47,7 +47,7 @@ class BackgroundNumbers:
     Attributes
     ----------
     voltage_uv
-        Median amplitude from peak to trough within 0.5 s, of the median derivation of the longitudinal bipolar montage.
+        Median amplitude from peak to trough within 0.5 s, of the median longitudinal derivation.
     suppressed
         Share of the time that is suppressed or attenuated.
     burst_contrast
@@ -111,7 +111,7 @@ def is_suppressed(voltages: Voltages) -> npt.NDArray[np.bool_]:
     attenuated = voltages < ATTENUATED * usual
     if attenuated.any() and np.median(voltages[attenuated]) > DEPTH * np.nanmedian(voltages[~attenuated]):
         attenuated[:] = False
-    return np.asarray(binary_dilation(attenuated | (voltages < SUPPRESSED_UV), np.ones(STEPS)))
+    return np.asarray(binary_dilation(attenuated | (voltages < SUPPRESSED_UV), np.ones(STEPS, dtype=bool)))
 
 
 def posterior_rhythm_hz(signal: MeasuredSignal) -> float:

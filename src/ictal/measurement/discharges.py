@@ -99,7 +99,7 @@ def find_discharges(eeg: Floats, search: Search = Search(), also_hz: tuple[float
 
 
 def components(eeg: Floats) -> Floats:
-    """Return the spatial components of a signal [electrode, time] with the largest sharp activity, [component, time]."""
+    """Return the components of a signal [electrode, time] with the largest sharp activity, [component, time]."""
     if not np.ptp(eeg) > 0:
         return np.empty((0, eeg.shape[1]))
     sharp = eeg - gaussian_filter1d(eeg, SHARP, axis=1)
@@ -124,7 +124,9 @@ def _refined(parts: Floats, score: Floats, interval: float) -> tuple[Track, Floa
     if len(at) < FEWEST:
         return None
     usual = float(np.median(np.diff(at)))
-    before, after = (max(5, int(min(most, share * usual))) for most, share in zip((BEFORE, AFTER), SHARES, strict=True))
+    before, after = (
+        max(5, int(min(most, share * usual))) for most, share in zip((BEFORE, AFTER), SHARES, strict=True)
+    )
     inner = at[(at >= before) & (at + after <= parts.shape[1])]
     if len(inner) < 2:
         return None

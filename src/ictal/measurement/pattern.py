@@ -15,8 +15,8 @@ from ictal.measurement.signal import HZ, MeasuredSignal
 Floats = npt.NDArray[np.float64]
 
 AROUND_S = 2.0
-"""Seconds on both sides of the labelled 10 s in which discharges are followed, so that the first and last interval are
-whole."""
+"""Seconds on both sides of the labelled 10 s in which discharges are followed, so that their first and last interval
+are whole."""
 AROUND, CENTRE = round(AROUND_S * HZ), CENTRE_S * HZ
 PERIODIC, RHYTHMIC = ("lpd", "gpd"), ("lrda", "grda")
 SEIZURE_SEARCH = Search(fastest_hz=8.0, blur=2.5, faster=0.07)
@@ -138,5 +138,3 @@ def sides_are_independent(eeg: Floats) -> bool:
         return False
     apart = np.abs(left.at[:, None] - right.at).min(axis=1) > INDEPENDENT_S * HZ
     return float(apart.mean()) > INDEPENDENT
-
-

@@ -1,4 +1,4 @@
-"""What one discharge looks like: amplitude, duration of its main phase, number of phases, and lag from front to back."""
+"""What a discharge looks like: amplitude, duration of its main phase, number of phases, and lag to the back."""
 
 from dataclasses import dataclass
 
@@ -16,9 +16,7 @@ LONGITUDINAL = np.array(
 """Electrodes of the 18 derivations of the longitudinal bipolar montage, [derivation, 2]."""
 PHASE = 0.25
 """A phase of a discharge reaches this share of the main one."""
-FRONT, BACK = (
-    [ELECTRODES.index(name) for name in names.split()] for names in ("Fp1 Fp2 F3 F4 Fz", "P3 P4 Pz O1 O2")
-)
+FRONT, BACK = ([ELECTRODES.index(name) for name in names.split()] for names in ("Fp1 Fp2 F3 F4 Fz", "P3 P4 Pz O1 O2"))
 LONGEST_LAG_S = 0.25
 CONCORDANT = 0.5
 """Front and back have a lag if their mean waves are correlated at least as much."""

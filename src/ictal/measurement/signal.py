@@ -120,7 +120,8 @@ def without_heart(eeg: Signal, ekg: Signal) -> Signal:
     taper = np.hanning(before + after + 2)[1:-1] ** 0.5
     average = np.where(locked[:, None], average - average[:, [0, -1]].mean(axis=1, keepdims=True), 0) * taper
     cleaned = eeg.copy()
-    np.subtract.at(cleaned, (slice(None), around), average[:, None, :].astype(np.float32))
+    for beat in around:
+        cleaned[:, beat] -= average.astype(np.float32)
     return cleaned
 
 

@@ -51,6 +51,69 @@ class Cover:
         covered = np.stack([np.cumsum(lengths) - lengths, np.cumsum(lengths)], axis=1).ravel()
         return np.asarray(np.interp(times, edges, covered))
 
+    @property
+    def total_s(self) -> float:
+        """All covered seconds."""
+        return float((self.stops - self.starts).sum())
+
+    def share_of(self, other: "Cover") -> float:
+        """Return the share of the covered time that another cover also covers; 0 if nothing is covered."""
+        both = float((self.before(other.stops) - self.before(other.starts)).sum())
+        return both / self.total_s if self.total_s > 0 else 0.0
+
+
+def most_covered(cover: Cover, seconds: float) -> tuple[float, float]:
+    """Return when the stretch of a length begins that is covered most, and how much of it is, s.
+
+    Such a stretch begins where a span begins, or ends where one ends; of equal ones, the first is returned.
+    """
+    candidates = np.sort(np.concatenate([cover.starts, np.maximum(cover.stops - seconds, 0)]))
+    if not len(candidates):
+        return 0.0, 0.0
+    covered = cover.before(candidates + seconds) - cover.before(candidates)
+    best = int((covered.round(DIGITS)).argmax())
+    return float(candidates[best]), float(covered[best])
+
+
+def rolling_burden(
+    frame: pd.DataFrame, events: Sequence[Span], window: str = "1h", every: str = "1min"
+) -> pd.DataFrame:
+    """Return the burden of each pattern in a window that moves over the recording.
+
+    Parameters
+    ----------
+    frame, events
+        As for `burden`.
+    window
+        Length of the window, as pandas writes it, such as '5min' or '1h'.
+    every
+        By how much it moves.
+
+    Returns
+    -------
+    DataFrame
+        A row per position and pattern: stop_s, the end of the window, from one step after the start of the recording;
+        pattern; scored_s, the time in the window for which there is a prediction; and burden, the share of it in
+        events; NaN where nothing was scored.
+
+    Raises
+    ------
+    TableError, IctalError
+        As `burden`.
+    """
+    ends, length = interval_edges(frame, every)[1:], duration_s(window)
+    rows = scored_rows(frame)
+    scored = Cover.of(rows["start_s"], rows["stop_s"])
+    scored_s = scored.before(ends) - scored.before(ends - length)
+    tables = []
+    for pattern in EVENT_PATTERNS:
+        cover = cover_of(events, pattern)
+        on_clock = Cover.of(scored.before(cover.starts), scored.before(cover.stops))
+        event_s = on_clock.before(scored.before(ends)) - on_clock.before(scored.before(ends - length))
+        share = np.divide(event_s, scored_s, out=np.full(len(ends), np.nan), where=scored_s > 0)
+        tables.append(pd.DataFrame({"stop_s": ends, "pattern": pattern, "scored_s": scored_s, "burden": share}))
+    return pd.concat(tables, ignore_index=True).sort_values("stop_s", kind="stable", ignore_index=True)
+
 
 def cover_of(spans: Iterable[Span], pattern: str) -> Cover:
     """Return the time covered by spans of a pattern; they may overlap."""
@@ -160,14 +223,19 @@ def left_right(frame: pd.DataFrame, every: str = "1h") -> pd.DataFrame:
 
 def interval_edges(frame: pd.DataFrame, every: str) -> Floats:
     """Return the borders of the intervals, [interval + 1], s: from 0 to the end of the last window."""
-    try:
-        seconds = pd.Timedelta(every).total_seconds()
-    except ValueError as error:
-        raise IctalError(f"'{every}' is not a duration; allowed are, for example, 1h or 30min") from error
-    if not seconds >= SHORTEST_INTERVAL_S:
-        raise IctalError(f"an interval of '{every}' is too short; allowed are {SHORTEST_INTERVAL_S:g} s or more")
-    end_s = frame["stop_s"].max() if len(frame) else 0.0
+    seconds, end_s = duration_s(every), frame["stop_s"].max() if len(frame) else 0.0
     return np.asarray(seconds * np.arange(math.ceil(end_s / seconds) + 1))
+
+
+def duration_s(text: str) -> float:
+    """Return the seconds of a duration such as '1h'; it must be at least a second."""
+    try:
+        seconds = float(pd.Timedelta(text).total_seconds())
+    except ValueError as error:
+        raise IctalError(f"'{text}' is not a duration; allowed are, for example, 1h or 30min") from error
+    if not seconds >= SHORTEST_INTERVAL_S:
+        raise IctalError(f"an interval of '{text}' is too short; allowed are {SHORTEST_INTERVAL_S:g} s or more")
+    return seconds
 
 
 def _interval_of(rows: pd.DataFrame, edges: Floats) -> npt.NDArray[np.intp]:

@@ -18,11 +18,13 @@ from ictal.core.labels import PATTERN_TITLES
 from ictal.core.predictions import ALWAYS_KNOWN, PROBABILITY_COLUMNS
 from ictal.errors import TableError, listed, reason
 from ictal.measurement.columns import MEASURED_COLUMNS, NOT_MEASURED
-from ictal.scoring.burden import burden
+from ictal.scoring.burden import burden, rolling_burden
 from ictal.scoring.event_files import annotation_text, write_annotated_copy, write_events
 from ictal.scoring.events import EVENT_PATTERNS, Events, EventSettings, find_events
+from ictal.scoring.findings import find_findings
 from ictal.scoring.quality import FLAWS
 from ictal.scoring.scored_recording import RecordingInfo
+from ictal.terminology.findings import RecordingFinding
 
 if TYPE_CHECKING:
     import mne
@@ -89,6 +91,17 @@ class Scores:
     def burden(self, every: str = "1h", settings: EventSettings | None = None) -> pd.DataFrame:
         """Return the share of each interval that each pattern takes, see `ictal.scoring.burden.burden`."""
         return burden(self.frame, self.events(settings), every)
+
+    def rolling_burden(self, window: str = "1h", every: str = "1min") -> pd.DataFrame:
+        """Return the burden in a window that moves over the recording, see `ictal.scoring.burden.rolling_burden`."""
+        return rolling_burden(self.frame, self.events(), window, every)
+
+    def findings(self, settings: EventSettings | None = None) -> RecordingFinding:
+        """Return what a report says of the recording: patterns, events, hours and background, in numbers and terms.
+
+        The events are those of `events`, in the same order.
+        """
+        return find_findings(self.frame, self.events(settings), self.event_patterns, self.recording.span_s)
 
     def to_frame(self) -> pd.DataFrame:
         """Return a copy of the table."""

@@ -1,7 +1,5 @@
 """Whether the frequency of a pattern evolves, fluctuates or is static, by the rules of the terminology."""
 
-from collections.abc import Sequence
-
 import numpy as np
 import numpy.typing as npt
 
@@ -18,7 +16,7 @@ FLUCTUATIONS, APART_S = 3, 60.0
 """A fluctuating pattern changes at least three times, at most one minute apart."""
 
 
-def evolution_of(cycles_s: Sequence[float]) -> Evolution | None:
+def evolution_of(cycles_s: npt.ArrayLike) -> Evolution | None:
     """Return whether the frequency of a pattern evolves; None if it is too short to tell.
 
     It evolves if it changes twice in the same direction by at least 0.5 Hz. It fluctuates if it changes at least
@@ -65,7 +63,7 @@ def rates_over_time(cycles_s: Floats) -> tuple[Floats, Floats]:
 
 
 def _steps(rates: Floats) -> Floats:
-    """Return the rates as a reader would name them: one that differs by less than 0.5 Hz from the last is the same."""
+    """Return the rates as a reader names them: one that differs by less than 0.5 Hz from the last is the same."""
     named = rates.copy()
     for index in range(1, len(named)):
         if abs(named[index] - named[index - 1]) < CHANGE_HZ:

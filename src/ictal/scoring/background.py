@@ -1,0 +1,93 @@
+"""The background of a stretch of EEG in numbers and terms, from the rows of its windows."""
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from ictal.scoring.quality import SPECTRUM_HZ
+from ictal.terminology.findings import BackgroundFinding
+from ictal.terminology.terms import (
+    CONTINUITY,
+    WHOLLY_ATTENUATED,
+    band_word,
+    continuity_word,
+    symmetry_word,
+    voltage_word,
+)
+
+Floats = npt.NDArray[np.float64]
+
+FREE = 0.2
+"""The background is taken from the windows without a pattern, if these are at least this share of all."""
+LEAST_CONTRAST = 3.0
+"""Bursts have at least this many times the voltage between them; in continuous EEG, the ratio is about 2."""
+SUPPRESSED_UV = 10.0
+SLOWEST_HZ = 1.0
+"""Predominant frequencies are from 1 Hz, since drifts are as large as slower EEG."""
+SMOOTH_BINS = 3
+POSTERIOR = 0.3
+"""A posterior rhythm is reported if this share of the windows shows it."""
+UNKNOWN = BackgroundFinding(None, None, None, None, None, None, None, None, None, 0.0)
+
+
+def background_of(frame: pd.DataFrame) -> BackgroundFinding:
+    """Return the background, from scores of some time.
+
+    Windows without a pattern count. If there are few, all windows do, but only for continuity, voltage and symmetry:
+    the frequencies are then those of the pattern.
+    """
+    rows = frame[np.isfinite(frame["voltage_uv"].to_numpy(dtype=np.float64))]
+    free = rows[rows["measured"] == ""]
+    is_free = len(free) >= max(1, FREE * len(rows))
+    rows = free if is_free else rows
+    if not len(rows):
+        return UNKNOWN
+    suppressed_share, voltage_uv = float(rows["suppressed"].mean()), float(rows["voltage_uv"].median())
+    left_right = _middle_ratio(rows["left_right"].to_numpy(dtype=np.float64))
+    predominant_hz = predominant_frequency_hz(rows) if is_free else None
+    posterior_hz = rows["posterior_hz"].dropna()
+    seen = is_free and len(posterior_hz) >= max(1, POSTERIOR * len(rows))
+    return BackgroundFinding(
+        continuity=continuity_of(suppressed_share, voltage_uv, float(rows["burst_contrast"].median())),
+        suppressed_share=suppressed_share,
+        voltage_uv=voltage_uv,
+        voltage=voltage_word(voltage_uv),
+        left_right=left_right,
+        symmetry=None if left_right is None else symmetry_word(left_right),
+        predominant_hz=predominant_hz,
+        predominant=None if predominant_hz is None else band_word(predominant_hz),
+        posterior_hz=float(posterior_hz.median()) if seen else None,
+        measured_s=float((rows["stop_s"] - rows["start_s"]).sum()),
+    )
+
+
+def continuity_of(suppressed_share: float, voltage_uv: float, burst_contrast: float) -> str:
+    """Return the term for the continuity of a background; low voltage alone is not burst suppression."""
+    suppressed = voltage_uv < SUPPRESSED_UV
+    if suppressed_share <= WHOLLY_ATTENUATED and burst_contrast < LEAST_CONTRAST:
+        if suppressed:
+            return "suppressed"
+        suppressed_share = min(suppressed_share, CONTINUITY[0][0] - 0.01)
+    return continuity_word(suppressed_share, suppressed)
+
+
+def predominant_frequency_hz(rows: pd.DataFrame) -> float | None:
+    """Return the frequency at which the mean spectrum, multiplied by frequency, is largest; None if none is known.
+
+    Without the factor, the spectrum of the EEG, which falls as 1 / f or faster, would always be largest at its slow
+    end.
+    """
+    spectra = [row for name in ("spectrum_left", "spectrum_right") for row in rows[name] if np.ndim(row) == 1]
+    known = np.array([row for row in spectra if np.isfinite(row).all()], dtype=np.float64)
+    if not known.size:
+        return None
+    power = (10 ** (known / 10)).mean(axis=0) * SPECTRUM_HZ
+    smooth = np.convolve(np.pad(power, SMOOTH_BINS // 2, mode="edge"), np.full(SMOOTH_BINS, 1 / SMOOTH_BINS), "valid")
+    inside = SPECTRUM_HZ >= SLOWEST_HZ
+    return float(SPECTRUM_HZ[inside][smooth[inside].argmax()])
+
+
+def _middle_ratio(ratios: Floats) -> float | None:
+    """Return the median ratio of left to right, such that exchanging the sides gives the inverse; None if unknown."""
+    known = ratios[np.isfinite(ratios) & (ratios > 0)]
+    return float(np.exp(np.median(np.log(known)))) if len(known) else None
