@@ -1,10 +1,12 @@
 """Find periodic discharges: a template in space and time is refined by what it finds."""
 
 from dataclasses import dataclass
+from functools import partial
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from scipy.ndimage import gaussian_filter1d
+from scipy.ndimage import gaussian_filter1d, uniform_filter1d
 
 from ictal.measurement.signal import HZ
 from ictal.measurement.tracking import autocorrelation, best_sequence, likely_intervals
@@ -14,8 +16,8 @@ Indices = npt.NDArray[np.intp]
 
 N_COMPONENTS = 5
 """Spatial components in which discharges are searched."""
-SHARP = 8
-"""Standard deviation in samples of what is subtracted, so that discharges stand out from slow waves."""
+SHARP = 27
+"""Discharges stand out from slow waves after the mean of this many samples, 0.27 s, is subtracted."""
 CLIPPED = 18.0
 """Samples that are this many times the usual deviation of their channel hardly count for the components."""
 BEFORE, AFTER = 20, 40
@@ -24,8 +26,11 @@ SHARES = (0.45, 0.55)
 """Largest share of an interval that these fill."""
 FEWEST = 3
 """A pattern has at least three cycles: with fewer, its rate cannot be told."""
-FAINT = 0.35
-"""Discharges at the beginning and end whose score is below this share of the median are left out."""
+FAINT, USUAL = 0.5, 0.75
+"""Discharges at the beginning and end whose score is below the first share of this quantile are left out: the pattern
+may begin or end within the signal."""
+CLEARLY = 0.1
+"""The second best beginning is not followed up if the first explains this much more of the power."""
 SLOWEST_HZ = 0.3
 
 
@@ -67,7 +72,7 @@ class Track:
     @property
     def rate_hz(self) -> float:
         """The median rate."""
-        return float(HZ / np.median(np.diff(self.at)))
+        return HZ / middle(np.diff(self.at))
 
 
 def find_discharges(eeg: Floats, search: Search = Search(), also_hz: tuple[float, ...] = ()) -> Track | None:
@@ -92,17 +97,20 @@ def find_discharges(eeg: Floats, search: Search = Search(), also_hz: tuple[float
         *likely_intervals(both, int(HZ / search.fastest_hz), search.blur / 2, 3),
         *(HZ / rate_hz for rate_hz in also_hz),
     ]
+    merit = partial(_merit, search=search, n_samples=parts.shape[1])
     first = [found for interval in intervals if (found := _refined(parts, envelope, interval))]
-    ordered = sorted(first, key=lambda found: -_merit(found[0], search))[:2]
+    ordered = sorted(first, key=lambda found: -merit(found[0]))[:2]
+    if len(ordered) == 2 and merit(ordered[0][0]) - merit(ordered[1][0]) > CLEARLY:
+        del ordered[1]
     again = [better for track, score in ordered if (better := _refined(parts, score, HZ / track.rate_hz))]
-    return max((track for track, _ in again or ordered), key=lambda track: _merit(track, search), default=None)
+    return max((track for track, _ in [*again, *ordered]), key=merit, default=None)
 
 
 def components(eeg: Floats) -> Floats:
     """Return the components of a signal [electrode, time] with the largest sharp activity, [component, time]."""
     if not np.ptp(eeg) > 0:
         return np.empty((0, eeg.shape[1]))
-    sharp = eeg - gaussian_filter1d(eeg, SHARP, axis=1)
+    sharp = eeg - uniform_filter1d(eeg, SHARP, axis=1)
     limit = CLIPPED / 0.6745 * np.median(np.abs(sharp), axis=1, keepdims=True)
     sharp = np.clip(sharp, -limit, limit)
     _, vectors = np.linalg.eigh(sharp @ sharp.T)
@@ -110,20 +118,24 @@ def components(eeg: Floats) -> Floats:
 
 
 def _envelope(parts: Floats, blur: float) -> Floats:
-    sharp = gaussian_filter1d(parts - gaussian_filter1d(parts, SHARP, axis=1), 1.0, axis=1)
+    sharp = gaussian_filter1d(parts - uniform_filter1d(parts, SHARP, axis=1), 1.0, axis=1)
     return np.asarray(gaussian_filter1d(np.sqrt((sharp**2).sum(axis=0)), blur))
 
 
-def _merit(track: Track, search: Search) -> float:
-    return track.explained + search.faster * float(np.log2(track.rate_hz))
+def _merit(track: Track, search: Search, n_samples: int) -> float:
+    """Return how good a track is: three discharges that happen to be alike are less than twelve."""
+    share = (track.at[-1] - track.at[0]) / n_samples
+    return track.explained * float(np.sqrt(share)) + search.faster * float(np.log2(track.rate_hz))
 
 
 def _refined(parts: Floats, score: Floats, interval: float) -> tuple[Track, Floats] | None:
-    """Return the discharges that resemble those of a first score, and their score, [time]."""
-    at = best_sequence(_scaled(score - np.median(score)), interval)
+    """Return the discharges that resemble those of a first score, and the score of each sample, [time]."""
+    score = _scaled(score - np.median(score))
+    at = best_sequence(score, interval)
+    at = at[clear_part(score[at])]
     if len(at) < FEWEST:
         return None
-    usual = float(np.median(np.diff(at)))
+    usual = middle(np.diff(at))
     before, after = (
         max(5, int(min(most, share * usual))) for most, share in zip((BEFORE, AFTER), SHARES, strict=True)
     )
@@ -137,11 +149,18 @@ def _refined(parts: Floats, score: Floats, interval: float) -> tuple[Track, Floa
     )
     score = _scaled(matched)
     at = best_sequence(score, usual)
-    at = at[_clear(score[at])]
+    at = at[clear_part(score[at])]
     inner = at[(at >= before) & (at + after <= parts.shape[1])]
     if len(inner) < FEWEST:
         return None
-    return Track(at, _explained(parts, _cut(parts, inner, before, after))), score
+    there = parts[:, max(at[0] - before, 0) : at[-1] + after]
+    return Track(at, _explained(there, _cut(parts, inner, before, after))), score
+
+
+def middle(values: npt.NDArray[Any]) -> float:
+    """Return the median; `numpy.median` takes ten times as long for few values."""
+    ordered = np.sort(values)
+    return float(ordered[(len(ordered) - 1) // 2] + ordered[len(ordered) // 2]) / 2
 
 
 def _scaled(score: Floats) -> Floats:
@@ -153,10 +172,12 @@ def _cut(parts: Floats, at: Indices, before: int, after: int) -> Floats:
     return np.asarray(parts[:, at[:, None] + np.arange(-before, after)])
 
 
-def _clear(scores: Floats) -> slice:
-    """Return the events from the first to the last that is not faint."""
-    clear = np.flatnonzero(scores >= FAINT * np.median(scores))
-    return slice(clear[0], clear[-1] + 1) if len(clear) else slice(0, 0)
+def clear_part(scores: Floats) -> slice:
+    """Return the events, by their scores [event], from the first to the last that is not faint."""
+    if not len(scores):
+        return slice(0, 0)
+    clear = np.flatnonzero(scores >= FAINT * np.sort(scores)[int(USUAL * (len(scores) - 1))])
+    return slice(clear[0], clear[-1] + 1)
 
 
 def _explained(parts: Floats, events: Floats) -> float:

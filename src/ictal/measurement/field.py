@@ -58,35 +58,10 @@ def lateral_index(amplitude: Floats) -> float:
 SPREAD = 0.3
 """Neighbours of an electrode show at least this share of a potential of the brain; the fields of 98 of 100 simulated
 patterns reach 0.43 of their largest amplitude at a second electrode."""
-FRONTAL_POLES = [ELECTRODES.index(name) for name in ("Fp1", "Fp2")]
-FRONTAL = [ELECTRODES.index(name) for name in ("F3", "F4", "Fz")]
-OCULAR, STEEP = 0.7, 0.35
-"""Eye movements reach at least the first share of the largest amplitude at both frontal poles, and at most the second
-at the frontal electrodes behind them."""
 
 
-def artifact_rows(amplitude: Floats) -> list[int] | None:
-    """Return the electrodes of an artifact with this field; None if it may come from the brain.
-
-    An electrode that none of the others resembles is faulty, and a field that is confined to both frontal poles is
-    one of the eyes.
-    """
+def faulty_electrode(amplitude: Floats) -> int | None:
+    """Return the electrode that alone shows a field; None if others do, as they do if it comes from the brain."""
     known = np.nan_to_num(amplitude)
-    order = np.argsort(known)
-    largest = known[order[-1]]
-    if known[order[-2]] < SPREAD * largest:
-        return [int(order[-1])]
-    if known[FRONTAL_POLES].min() > OCULAR * largest and known[FRONTAL].max() < STEEP * largest:
-        return FRONTAL_POLES
-    return None
-
-
-def without(eeg: Floats, events: Floats, rows: list[int]) -> Floats:
-    """Remove an artifact from a signal [electrode, time]: an electrode, or the field of its events."""
-    if len(rows) == 1:
-        cleaned = eeg.copy()
-        cleaned[rows] = 0
-        return cleaned
-    average = events.mean(axis=1)
-    field = np.linalg.svd(average - average.mean(axis=1, keepdims=True), full_matrices=False)[0][:, :1]
-    return np.asarray(eeg - field @ (field.T @ eeg))
+    second, first = np.argsort(known)[-2:].tolist()
+    return int(first) if known[second] < SPREAD * known[first] else None

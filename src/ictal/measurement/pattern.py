@@ -7,7 +7,7 @@ import numpy.typing as npt
 
 from ictal.core.windows import CENTRE_S
 from ictal.measurement.discharges import Search, Track, find_discharges
-from ictal.measurement.field import LEFT, RIGHT, amplitudes, artifact_rows, events_around, lateral_index, without
+from ictal.measurement.field import LEFT, RIGHT, amplitudes, events_around, faulty_electrode, lateral_index
 from ictal.measurement.rhythm import SEIZURE_HZ, find_waves
 from ictal.measurement.shape import WaveShape, front_to_back_s, wave_shape
 from ictal.measurement.signal import HZ, MeasuredSignal
@@ -20,12 +20,17 @@ are whole."""
 AROUND, CENTRE = round(AROUND_S * HZ), CENTRE_S * HZ
 PERIODIC, RHYTHMIC = ("lpd", "gpd"), ("lrda", "grda")
 SEIZURE_SEARCH = Search(fastest_hz=8.0, blur=2.5, faster=0.07)
-LEAST_EXPLAINED = 0.2
-"""A pattern whose cycles have less of the power in common is not measured."""
+LEAST_PERIODIC, LEAST_RHYTHMIC = 0.25, 0.3
+"""A pattern whose cycles have less of the power in common is not measured: 98 of 100 clear simulated patterns have
+more, 90 of 100 EEGs without a pattern have less."""
+FEWEST_ELECTRODES = 4
 TRIES = 3
-"""How often an artifact is removed before nothing is measured."""
-INDEPENDENT_S, INDEPENDENT = 0.1, 0.5
-"""Discharges of two sides belong together within this time; sides are independent if fewer than this share do."""
+"""How many faulty electrodes are left out before nothing is measured."""
+INDEPENDENT_S, INDEPENDENT, INDEPENDENT_EXPLAINED = 0.1, 0.3, 0.25
+"""Discharges of two sides belong together within this time. Sides are independent if at least this share of the
+discharges of either belongs to none of the other, and if those of the weaker side explain this share of its power."""
+LOCKED = 3.0
+"""Power of an average of discharges, in units of what it has by chance, from which a side takes part in them."""
 
 
 @dataclass(frozen=True)
@@ -78,22 +83,22 @@ def measure_pattern(signal: MeasuredSignal, start: int, pattern: str) -> Pattern
     """
     before = min(AROUND, start)
     part = signal.cut(start - before, start + CENTRE + AROUND)
-    if len(part.known) < 2:
-        return None
-    eeg = part.referenced().astype(np.float64)
     for _ in range(TRIES):
+        if len(part.known) < FEWEST_ELECTRODES:
+            return None
+        eeg = part.referenced().astype(np.float64)
         track = find_cycles(eeg, pattern)
-        if track is None or track.explained < LEAST_EXPLAINED:
+        if track is None or track.explained < (LEAST_RHYTHMIC if pattern in RHYTHMIC else LEAST_PERIODIC):
             return None
         events = events_around(eeg, track.at)
         amplitude = amplitudes(events, part.groups)
-        spoilt = artifact_rows(amplitude)
-        if spoilt is None:
+        faulty = faulty_electrode(amplitude)
+        if faulty is None:
             numbers = _numbers(track, events, amplitude, part, before)
             if numbers and pattern in PERIODIC:
-                numbers = replace(numbers, independent=sides_are_independent(eeg))
+                numbers = replace(numbers, independent=sides_are_independent(eeg, track))
             return numbers
-        eeg = without(eeg, events, spoilt)
+        part = part.without(faulty)
     return None
 
 
@@ -131,10 +136,19 @@ def _numbers(
     )
 
 
-def sides_are_independent(eeg: Floats) -> bool:
-    """Return whether the left and the right side have discharges of their own at different times."""
-    left, right = (find_discharges(eeg[rows] - eeg[rows].mean(axis=0)) for rows in (LEFT, RIGHT))
-    if not left or not right or min(left.explained, right.explained) < LEAST_EXPLAINED:
+def sides_are_independent(eeg: Floats, track: Track) -> bool:
+    """Return whether each side has discharges of its own, given those of the stronger side.
+
+    The weaker side has none if its mean around the discharges of the stronger one is more than what an average of as
+    many events has by chance; otherwise they are searched.
+    """
+    sides = sorted((LEFT, RIGHT), key=lambda rows: float((eeg[rows] ** 2).sum()))
+    weaker = eeg[sides[0]] - eeg[sides[0]].mean(axis=0)
+    events = events_around(weaker, track.at)
+    if events.shape[1] * (events.mean(axis=1) ** 2).sum() > LOCKED * (events**2).sum() / events.shape[1]:
         return False
-    apart = np.abs(left.at[:, None] - right.at).min(axis=1) > INDEPENDENT_S * HZ
-    return float(apart.mean()) > INDEPENDENT
+    other = find_discharges(weaker)
+    if other is None or other.explained < INDEPENDENT_EXPLAINED:
+        return False
+    apart = np.abs(track.at[:, None] - other.at) > INDEPENDENT_S * HZ
+    return min(float(apart.all(axis=1).mean()), float(apart.all(axis=0).mean())) > INDEPENDENT

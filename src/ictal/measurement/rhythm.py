@@ -4,7 +4,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy.ndimage import gaussian_filter1d
 
-from ictal.measurement.discharges import FEWEST, Track
+from ictal.measurement.discharges import FEWEST, Track, clear_part
 from ictal.measurement.signal import HZ
 
 Floats = npt.NDArray[np.float64]
@@ -39,13 +39,18 @@ def find_waves(eeg: Floats, band_hz: tuple[float, float] = DELTA_HZ) -> Track | 
     for _ in range(2):  # around the rate of the waves rather than of their power
         gain = np.where(hertz > 0, 2 * np.exp(-(((logs - np.log(rate_hz)) / OCTAVES) ** 2) / 2), 0)
         waves = np.fft.ifft(spectrum * gain)
-        values, vectors = np.linalg.eigh(waves @ waves.conj().T)
+        _, vectors = np.linalg.eigh(waves @ waves.conj().T)
         main = vectors[:, -1]
         # A wave is where the electrode with the largest amplitude is most negative.
-        at = crests(-main[abs(main).argmax()] * (main.conj() @ waves))
+        wave = -main[abs(main).argmax()] * (main.conj() @ waves)
+        at = crests(wave)
         if len(at) < FEWEST:
             return track
-        track = Track(at, float(values[-1] / 2 / (eeg**2).sum()))
+        at = at[clear_part(np.abs(wave)[at])]
+        if len(at) < FEWEST:
+            return track
+        there = slice(at[0], at[-1] + 1)
+        track = Track(at, float((np.abs(main.conj() @ waves[:, there]) ** 2).sum() / 2 / (eeg[:, there] ** 2).sum()))
         rate_hz = track.rate_hz
     return track
 

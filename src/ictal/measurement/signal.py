@@ -28,6 +28,14 @@ HEART_HZ, HEART_S = (5.0, 25.0), (0.15, 0.25)
 FEWEST_BEATS, MOST_HZ = 8, 3.5
 OUTSTANDING = 4.0
 """A QRS complex is this many times larger than the typical magnitude of the EKG."""
+FRONTAL_POLES, BEHIND = ([ELECTRODES.index(name) for name in names.split()] for names in ("Fp1 Fp2", "F3 F4 Fz"))
+BLINK_UV, BLINK_S, FLANK_S = 50.0, 1.0, 0.35
+"""Least height of a blink at the frontal poles over the electrodes behind them, how far around it is removed (with
+what the subtraction of drifts adds before and after it), and how far from its peak the EEG without it is taken."""
+FEWEST_BLINKS, BLINK_STANDS_OUT = 3, 2.0
+EVEN, STEEP = 0.7, 0.5
+"""A blink has at least the first share of its largest potential at both frontal poles, and at most the second at F3,
+F4 and Fz. Frontal patterns of the brain fall off less steeply."""
 LOCKED = 3.0
 """A channel has heartbeats if the power of its average around them is this many times that of chance."""
 LOST = 0.1
@@ -59,6 +67,11 @@ class MeasuredSignal:
         groups = tuple(tuple(row for row in group if not lost[row]) for group in self.groups)
         return MeasuredSignal(self.eeg[:, start:stop], missing, groups)
 
+    def without(self, row: int) -> "MeasuredSignal":
+        """Return the same without an electrode."""
+        groups = tuple(tuple(other for other in group if other != row) for group in self.groups)
+        return MeasuredSignal(self.eeg, self.missing, groups)
+
     @property
     def known(self) -> list[int]:
         """Indices of the electrodes that are recorded."""
@@ -88,7 +101,7 @@ def measured_signal(excerpt: Resampled, mapping: ChannelMapping | None = None) -
     made = mapping.groups if mapping else (ELECTRODES,)
     groups = tuple(tuple(ELECTRODES.index(name) for name in group if name in ELECTRODES) for group in made)
     eeg = band_passed(halved[: len(ELECTRODES)])
-    return MeasuredSignal(without_heart(eeg, halved[EKG]), missing, groups)
+    return MeasuredSignal(without_blinks(without_heart(eeg, halved[EKG])), missing, groups)
 
 
 def band_passed(channels: Signal) -> Signal:
@@ -123,6 +136,33 @@ def without_heart(eeg: Signal, ekg: Signal) -> Signal:
     for beat in around:
         cleaned[:, beat] -= average.astype(np.float32)
     return cleaned
+
+
+def without_blinks(eeg: Signal) -> Signal:
+    """Remove the field of blinks from a signal [19, time] around each of them; it remains as it is without blinks.
+
+    The field is that of the mean blink (signal-space projection).
+    """
+    vertical = eeg[FRONTAL_POLES].mean(axis=0) - eeg[BEHIND].mean(axis=0)
+    limit = max(BLINK_UV, BLINK_STANDS_OUT * float(np.median(np.abs(vertical))))
+    reach = round(BLINK_S * HZ)
+    peaks, _ = find_peaks(vertical, height=limit, distance=round(FLANK_S * HZ))
+    peaks = peaks[(peaks >= reach) & (peaks + reach < eeg.shape[1])]
+    if len(peaks) < FEWEST_BLINKS:
+        return eeg
+    flank = round(FLANK_S * HZ)
+    field = np.median(eeg[:, peaks] - (eeg[:, peaks - flank] + eeg[:, peaks + flank]) / 2, axis=1)
+    shape = field - np.median(field)
+    largest = np.abs(shape).max()
+    if shape[FRONTAL_POLES].min() < EVEN * largest or np.abs(shape[BEHIND]).max() > STEEP * largest:
+        return eeg
+    field /= np.linalg.norm(field)
+    weight = np.zeros(eeg.shape[1], dtype=np.float32)
+    window = np.minimum(4 * np.hanning(2 * reach + 1), 1).astype(np.float32)
+    for peak in peaks:
+        around = slice(peak - reach, peak + reach + 1)
+        weight[around] = np.maximum(weight[around], window)
+    return np.asarray(eeg - field[:, None] * (weight * (field @ eeg)))
 
 
 def heartbeats(ekg: Signal) -> npt.NDArray[np.intp]:

@@ -10,6 +10,8 @@ Indices = npt.NDArray[np.intp]
 STEADY = 4.0
 """Cost of an interval that differs from the usual one by a factor of e, in standard deviations of the score: one that
 is 1.5 times as long costs two thirds of a standard deviation."""
+LEAST = 0.3
+"""Peaks that are lower than this many standard deviations are no events."""
 SKIPPED = 1.0
 """Cost of an interval in which one event is not seen."""
 SHORTEST, LONGEST = 0.4, 2.6
@@ -26,7 +28,8 @@ def best_sequence(score: Floats, interval: float) -> Indices:
     interval
         Usual number of samples between events.
     """
-    places = np.flatnonzero((score[1:-1] >= score[:-2]) & (score[1:-1] > score[2:]) & (score[1:-1] > 0)) + 1
+    inner = score[1:-1]
+    places = np.flatnonzero((inner >= score[:-2]) & (inner > score[2:]) & (inner > LEAST)) + 1
     if not len(places):
         return places
     best, costs = score[places].astype(np.float64), _costs(places / interval)
