@@ -24,7 +24,14 @@ def pattern_of(kind: str, **changes: float) -> Pattern:
     rng = np.random.default_rng(0)
     pattern = draw_pattern(rng, patient_of(1, 0), (kind, kind), float(SECONDS))
     assert pattern is not None
-    plain = {"jitter": 0.05, "trend": 0.0, "irregular": 0.2, "amplitude_jitter": 0.1, "prevalence": 1.0, "growth": 0.0}
+    plain = {
+        "jitter": 0.05,
+        "trend": 0.0,
+        "irregular": 0.2,
+        "amplitude_jitter": 0.1,
+        "prevalence": 1.0,
+        "growth": 0.0,
+    }
     usual = replace(pattern, **plain, onset_s=-1e4, offset_s=1e4, fast=0.0, rhythmic=0.0, lag_s=0.0)
     if kind in ("lpd", "lrda"):
         usual = replace(usual, side=-1, centre=(-0.9, 0.2, 0.35), contralateral=0.1, spread_rad=0.5)
@@ -33,7 +40,7 @@ def pattern_of(kind: str, **changes: float) -> Pattern:
     return replace(usual, **changes)
 
 
-def eeg(pattern: Pattern | None, size_uv: float = 100.0, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
+def eeg(pattern: Pattern | None, size_uv: float = 100.0, seed: int = 5) -> tuple[np.ndarray, np.ndarray]:
     """Return a background of about 10 µV with a pattern, [20, time], µV, and the times of its cycles."""
     rng, person = np.random.default_rng(seed), patient_of(1, 0)
     scalp = background(rng, replace(person.background, alpha=0.0, level_uv=8.0), person.head, State(), N_SAMPLES)
@@ -62,4 +69,6 @@ def at(*electrodes: str, **shares: float) -> np.ndarray:
 
 def prepared(samples: np.ndarray) -> MeasuredSignal:
     """Return samples [20, time] as they are measured."""
-    return measured_signal(resample(Recording.from_array(samples.astype(np.float32), CHANNELS, RATE, "test"), "linear"))
+    return measured_signal(
+        resample(Recording.from_array(samples.astype(np.float32), CHANNELS, RATE, "test"), "linear")
+    )

@@ -23,8 +23,8 @@ CONTEXT_S = 30
 """How far around a window its usual voltage is taken."""
 SUPPRESSED_UV = 10.0
 """Suppression is below 10 µV from peak to trough (ACNS 2021, A, voltage)."""
-USUAL, ATTENUATED = 75, 0.4
-"""Attenuation is below this share of the 75th percentile of the voltage. The terminology demands less than half of
+USUAL, ATTENUATED = 90, 0.35
+"""Attenuation is below this share of the 90th percentile of the voltage. The terminology demands less than half of
 the voltage of the background; continuous EEG varies so much that half would often find attenuation in it."""
 DEPTH = 0.4
 """What is attenuated has at most this share of the voltage of the rest; otherwise the voltage merely varies."""

@@ -50,7 +50,7 @@ class Search:
 
     fastest_hz: float = 4.5
     blur: float = 4.0
-    faster: float = 0.0
+    faster: float = 0.02
 
 
 @dataclass(frozen=True)
@@ -63,7 +63,8 @@ class Track:
         Sample of each event, [event].
     explained
         Share of the power that is explained by the mean of the other events (leave one out): 1 if all are equal, 0 if
-        they have nothing in common.
+        they have nothing in common. It is the geometric mean of the shares from the first event to the last, and in
+        the whole signal: a pattern may begin or end within it, but three similar events are less than twelve.
     """
 
     at: Indices
@@ -97,7 +98,7 @@ def find_discharges(eeg: Floats, search: Search = Search(), also_hz: tuple[float
         *likely_intervals(both, int(HZ / search.fastest_hz), search.blur / 2, 3),
         *(HZ / rate_hz for rate_hz in also_hz),
     ]
-    merit = partial(_merit, search=search, n_samples=parts.shape[1])
+    merit = partial(_merit, search=search)
     first = [found for interval in intervals if (found := _refined(parts, envelope, interval))]
     ordered = sorted(first, key=lambda found: -merit(found[0]))[:2]
     if len(ordered) == 2 and merit(ordered[0][0]) - merit(ordered[1][0]) > CLEARLY:
@@ -122,10 +123,8 @@ def _envelope(parts: Floats, blur: float) -> Floats:
     return np.asarray(gaussian_filter1d(np.sqrt((sharp**2).sum(axis=0)), blur))
 
 
-def _merit(track: Track, search: Search, n_samples: int) -> float:
-    """Return how good a track is: three discharges that happen to be alike are less than twelve."""
-    share = (track.at[-1] - track.at[0]) / n_samples
-    return track.explained * float(np.sqrt(share)) + search.faster * float(np.log2(track.rate_hz))
+def _merit(track: Track, search: Search) -> float:
+    return track.explained + search.faster * float(np.log2(track.rate_hz))
 
 
 def _refined(parts: Floats, score: Floats, interval: float) -> tuple[Track, Floats] | None:
@@ -153,8 +152,8 @@ def _refined(parts: Floats, score: Floats, interval: float) -> tuple[Track, Floa
     inner = at[(at >= before) & (at + after <= parts.shape[1])]
     if len(inner) < FEWEST:
         return None
-    there = parts[:, max(at[0] - before, 0) : at[-1] + after]
-    return Track(at, _explained(there, _cut(parts, inner, before, after))), score
+    part = slice(max(at[0] - before, 0), at[-1] + after)
+    return Track(at, _common(_cut(parts, inner, before, after)) / power_of(parts, part)), score
 
 
 def middle(values: npt.NDArray[Any]) -> float:
@@ -180,8 +179,13 @@ def clear_part(scores: Floats) -> slice:
     return slice(clear[0], clear[-1] + 1)
 
 
-def _explained(parts: Floats, events: Floats) -> float:
-    """Return the share of power that events [component, event, time] have in common with the mean of the others."""
+def _common(events: Floats) -> float:
+    """Return the power that events [component, event, time] have in common with the mean of the others."""
     total = events.sum(axis=1, keepdims=True)
-    common = (events * (total - events)).sum() / (events.shape[1] - 1)
-    return float(common / (parts**2).sum())
+    return float((events * (total - events)).sum() / (events.shape[1] - 1))
+
+
+def power_of(signal: Floats, part: slice) -> float:
+    """Return the geometric mean of the power of a signal [channel, time] and of that of a part of it."""
+    power = (signal**2).sum(axis=0)
+    return float(np.sqrt(power.sum() * power[part].sum()))

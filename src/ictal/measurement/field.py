@@ -60,6 +60,17 @@ SPREAD = 0.3
 patterns reach 0.43 of their largest amplitude at a second electrode."""
 
 
+POSTERIOR = [ELECTRODES.index(name) for name in ("O1", "O2", "P3", "P4", "Pz", "T5", "T6")]
+SLOWEST_ALPHA_HZ, EVEN = 7.0, 0.2
+
+
+def is_posterior_rhythm(rate_hz: float, amplitude: Floats) -> bool:
+    """Return whether a fast rhythm is the normal one: on both sides, and largest at the back of the head."""
+    if rate_hz < SLOWEST_ALPHA_HZ or not abs(lateral_index(amplitude)) < EVEN:
+        return False
+    return int(np.nanargmax(amplitude)) in POSTERIOR
+
+
 def faulty_electrode(amplitude: Floats) -> int | None:
     """Return the electrode that alone shows a field; None if others do, as they do if it comes from the brain."""
     known = np.nan_to_num(amplitude)

@@ -4,7 +4,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy.ndimage import gaussian_filter1d
 
-from ictal.measurement.discharges import FEWEST, Track, clear_part
+from ictal.measurement.discharges import FEWEST, Track, clear_part, power_of
 from ictal.measurement.signal import HZ
 
 Floats = npt.NDArray[np.float64]
@@ -49,8 +49,8 @@ def find_waves(eeg: Floats, band_hz: tuple[float, float] = DELTA_HZ) -> Track | 
         at = at[clear_part(np.abs(wave)[at])]
         if len(at) < FEWEST:
             return track
-        there = slice(at[0], at[-1] + 1)
-        track = Track(at, float((np.abs(main.conj() @ waves[:, there]) ** 2).sum() / 2 / (eeg[:, there] ** 2).sum()))
+        part = slice(at[0], at[-1] + 1)
+        track = Track(at, float((np.abs(main.conj() @ waves[:, part]) ** 2).sum() / 2) / power_of(eeg, part))
         rate_hz = track.rate_hz
     return track
 

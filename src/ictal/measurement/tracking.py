@@ -14,6 +14,8 @@ LEAST = 0.3
 """Peaks that are lower than this many standard deviations are no events."""
 SKIPPED = 1.0
 """Cost of an interval in which one event is not seen."""
+SHORTER = 0.1
+"""By how much the autocorrelation at twice a lag must be higher to be preferred."""
 SHORTEST, LONGEST = 0.4, 2.6
 """Limits of an interval, relative to the usual one."""
 
@@ -66,8 +68,12 @@ def autocorrelation(channels: Floats, n_lags: int) -> Floats:
 
 
 def likely_intervals(correlation: Floats, shortest: int, smooth: float, most: int) -> list[int]:
-    """Return the lags of the highest peaks of an autocorrelation, at least `shortest`, best first."""
+    """Return the lags of the highest peaks of an autocorrelation, at least `shortest`, best first.
+
+    Of regular events, multiples of their interval have peaks of the same height, so shorter lags are preferred.
+    """
     smoothed = gaussian_filter1d(correlation, smooth)
     inner = np.arange(max(shortest, 1), len(smoothed) - 1)
     peaks = inner[(smoothed[inner] >= smoothed[inner - 1]) & (smoothed[inner] > smoothed[inner + 1])]
-    return [int(lag) for lag in peaks[np.argsort(-smoothed[peaks], kind="stable")][:most]]
+    heights = smoothed[peaks] - SHORTER * np.log2(np.maximum(peaks, 1))
+    return [int(lag) for lag in peaks[np.argsort(-heights, kind="stable")][:most]]

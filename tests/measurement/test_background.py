@@ -1,0 +1,100 @@
+"""The background in numbers: voltage, suppression, bursts and the posterior rhythm."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ictal.core.montage import CHANNELS, ELECTRODES
+from ictal.measurement.background import (
+    STEP_S,
+    is_suppressed,
+    measure_background,
+    posterior_rhythm_hz,
+    voltage_course,
+)
+from ictal.measurement.signal import HZ, MeasuredSignal
+from tests.measurement.examples import N_SAMPLES, RATE, START_S, TIME, at, prepared
+
+START = round(START_S * HZ)
+
+
+def noise(seed: int = 0) -> np.ndarray:
+    """Return different noise of 20 µV at each electrode, [20, time]."""
+    rng = np.random.default_rng(seed)
+    smooth = np.apply_along_axis(np.convolve, 1, rng.normal(size=(len(CHANNELS), N_SAMPLES)), np.ones(20), "same")
+    return np.asarray(20 * smooth / smooth.std())
+
+
+def numbers(samples: np.ndarray):
+    signal = prepared(samples)
+    return measure_background(signal, voltage_course(signal), START)
+
+
+def bursts(on_s: float, off_s: float) -> np.ndarray:
+    return ((TIME % (on_s + off_s)) < on_s).astype(float)
+
+
+@pytest.mark.parametrize(("on_s", "off_s"), [(1.0, 4.0), (2.0, 3.0), (2.0, 8.0)])
+@pytest.mark.parametrize("between", [0.02, 0.15])
+def test_the_share_of_suppression_is_that_of_the_time_between_bursts(on_s, off_s, between):
+    course = bursts(on_s, off_s)
+    found = numbers(noise() * (between + (1 - between) * course))
+    middle = slice(round(START_S * RATE), round((START_S + 10) * RATE))
+    assert found.suppressed == pytest.approx(1 - course[middle].mean(), abs=0.06)
+    assert found.burst_contrast > 3
+
+
+def test_continuous_eeg_has_no_suppression_and_no_bursts():
+    found = numbers(noise())
+    assert found.suppressed == 0
+    assert found.burst_contrast < 2
+    assert found.voltage_uv > 50
+
+
+def test_eeg_of_a_few_microvolts_is_suppressed_throughout_without_bursts():
+    found = numbers(0.03 * noise())
+    assert found.suppressed == 1
+    assert found.voltage_uv < 10
+    assert found.burst_contrast < 2
+
+
+@given(low=st.lists(st.booleans(), min_size=80, max_size=120))
+def test_a_stretch_of_low_voltage_is_found_whole(low):
+    """A step is the voltage of the 0.5 s around it, so what is low at a step is low for two steps on each side."""
+    voltages = np.where(low, 2.0, 100.0).astype(np.float32)
+    found = is_suppressed(voltages)
+    expected = [any(low[max(0, step - 2) : step + 3]) for step in range(len(low))]
+    assert found.tolist() == expected
+
+
+def test_the_voltage_of_a_sine_is_its_peak_to_trough_amplitude():
+    signal = prepared(np.zeros((len(CHANNELS), N_SAMPLES)))
+    eeg = np.zeros_like(signal.eeg)
+    wave = 25 * np.sin(2 * np.pi * 6 * np.arange(eeg.shape[1]) / HZ)
+    for number in range(len(ELECTRODES)):  # neighbours are opposite in most derivations
+        eeg[number] = wave * (-1) ** number
+    course = voltage_course(MeasuredSignal(eeg, signal.missing, signal.groups))
+    assert len(course) == round(eeg.shape[1] / HZ / STEP_S)
+    assert np.median(course) in (pytest.approx(100, rel=0.05), pytest.approx(50, rel=0.05))
+
+
+@pytest.mark.parametrize("hertz", [8.0, 9.5, 11.0])
+def test_a_posterior_rhythm_has_its_frequency(hertz):
+    rhythm = at("O1", "O2", P3=0.5, P4=0.5) * np.sin(2 * np.pi * hertz * TIME)
+    assert numbers(0.5 * noise() + 40 * rhythm).posterior_hz == pytest.approx(hertz, abs=0.3)
+
+
+def test_the_same_rhythm_at_the_front_or_no_rhythm_is_no_posterior_rhythm():
+    rhythm = at("F3", "F4", "Fz") * np.sin(2 * np.pi * 9.5 * TIME)
+    assert np.isnan(numbers(0.5 * noise() + 40 * rhythm).posterior_hz)
+    assert np.isnan(numbers(noise()).posterior_hz)
+
+
+def test_without_derivations_the_background_is_unknown():
+    signal = prepared(noise())
+    nothing = MeasuredSignal(signal.eeg, np.ones_like(signal.missing), signal.groups)
+    nothing = nothing.cut(0, nothing.eeg.shape[1])
+    found = measure_background(nothing, voltage_course(nothing), START)
+    assert np.isnan([found.voltage_uv, found.suppressed, found.burst_contrast]).all()
+    assert np.isnan(posterior_rhythm_hz(nothing))
