@@ -20,7 +20,7 @@ KINDS = ("scores", "events", "burden")
 """The data sets, each a folder."""
 PARTITION = "model="
 """Start of the folder name of a partition."""
-EVENTS = pa.schema(
+EVENTS: pa.Schema = pa.schema(
     [
         *((name, pa.string()) for name in ("recording", "pattern")),
         *((name, pa.float64()) for name in ("start_s", "stop_s", "duration_s", "peak", "mean")),
@@ -28,7 +28,7 @@ EVENTS = pa.schema(
     ]
 )
 """Columns of events; version 0.1 wrote none of `MEASURED`."""
-BURDEN = pa.schema(
+BURDEN: pa.Schema = pa.schema(
     [
         *((name, pa.string()) for name in ("recording", "pattern")),
         *((name, pa.float64()) for name in ("span_s", "scored_s", "event_s", "burden")),

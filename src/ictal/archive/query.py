@@ -66,7 +66,7 @@ def query_archive(folder: str | Path, question: str, table: Table | None = None)
             rows = _relation(connection, name, held)
             tried.append(f"{', '.join(rows.columns)} ({name})")
             try:
-                answer = _found(rows, question).df()
+                answer: pd.DataFrame = _found(rows, question).df()
             except duckdb.Error as error:
                 refused = refused or error
                 if not isinstance(error, duckdb.BinderException):

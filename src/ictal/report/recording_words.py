@@ -29,9 +29,9 @@ def location_in_words(location: Location | None) -> str:
     """Write side, or main term, and the regions where a pattern is largest."""
     if location is None:
         return UNKNOWN
-    start = location.side if location.main_term == "lateralized" and location.side else location.main_term
-    if location.main_term == "bilateral independent" and location.side:
-        start += f", more on the {location.side}"
+    start: str = location.main_term
+    if location.side:
+        start = location.side if start == "lateralized" else f"{start}, more on the {location.side}"
     return ": ".join(part for part in (start, ", ".join(location.regions)) if part)
 
 
