@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 from ictal.core.montage import ELECTRODES
-from ictal.scoring.burden import burden, prevalence_word
+from ictal.scoring.burden import burden
 from ictal.scoring.events import EventSettings
 from ictal.scoring.scores import Scores
 from ictal.terminology.findings import (
@@ -21,6 +21,7 @@ from ictal.terminology.findings import (
     Side,
     StatusFinding,
 )
+from ictal.terminology.terms import prevalence_word
 
 
 def location(main_term: MainTerm, side: Side | None, regions: tuple[Region, ...], **amplitudes: float) -> Location:

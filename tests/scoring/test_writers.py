@@ -16,7 +16,8 @@ from ictal.core.montage import ELECTRODES
 from ictal.core.predictions import PROBABILITY_COLUMNS
 from ictal.errors import IctalError
 from ictal.io.edf.writer import write_edf
-from ictal.scoring.event_columns import event_in_brief, place_in_words
+from ictal.measurement.columns import LISTS, NOT_MEASURED
+from ictal.scoring.event_columns import event_in_brief
 from ictal.scoring.event_files import HED_TAGS, TRIAL_TYPES, events_table
 from ictal.scoring.events import Event
 from ictal.scoring.quality import FLAWS
@@ -24,7 +25,7 @@ from ictal.scoring.reference_events import read_reference
 from ictal.scoring.scored_recording import RecordingInfo
 from ictal.scoring.scores import COLUMNS, Scores
 from ictal.scoring.writers import LIST_COLUMNS, WRITERS, summary
-from ictal.terminology.findings import EventFinding, Frequency, Location
+from ictal.terminology.findings import EventFinding, Frequency
 from ictal.terminology.words import event_sentence, recording_paragraph
 from tests.helpers import recording
 from tests.scoring.findings import BACKGROUND, EVERYWHERE, TEMPORAL, findings_of
@@ -69,6 +70,8 @@ def frame(
     table["aeeg_left_low"], table["aeeg_left_high"] = 5.125, 11.0
     table["aeeg_right_low"], table["aeeg_right_high"] = 4.0, np.nan
     table["marks"] = [[0] * 19] * n_rows
+    for name, value in NOT_MEASURED.items():
+        table[name] = [list(value) if name in LISTS else value] * n_rows
     return table[list(COLUMNS)]
 
 
@@ -170,14 +173,16 @@ def test_parquet_is_read_again_as_it_was(night, tmp_path):
     assert read.recording == night.recording
     lists = list(LIST_COLUMNS)
     pd.testing.assert_frame_equal(read.frame.drop(columns=lists), night.frame.drop(columns=lists))
-    assert all(read.frame[name].map(list).tolist() == night.frame[name].tolist() for name in lists)
+    for name in lists:
+        np.testing.assert_array_equal(read.frame[name].map(list).tolist(), night.frame[name].tolist())
     assert read.events() == night.events()
 
 
 def test_csv_has_all_numbers_and_the_clock(tmp_path):
     given = scores(table=frame(refused=[3]))
     (path,) = WRITERS["csv"](given, tmp_path)
-    read = pd.read_csv(path, keep_default_na=False, na_values={name: [""] for name in COLUMNS if name != "reason"})
+    texts = ("reason", "measured")
+    read = pd.read_csv(path, keep_default_na=False, na_values={name: [""] for name in COLUMNS if name not in texts})
     plain = [name for name in COLUMNS[2:] if name not in LIST_COLUMNS]
     assert list(read.columns) == ["start_s", "stop_s", "clock_time", *plain]
     expected = given.frame.drop(columns=list(LIST_COLUMNS))
@@ -295,8 +300,8 @@ def test_an_annotation_says_what_is_known_of_an_event_in_ascii(night, measured, 
     (path,) = WRITERS["edf"](night, tmp_path)
     texts = [note.text for note in edfio.read_edf(path).annotations]
     assert texts == [
-        "ictal: Seizure, left frontal and temporal, 3.0 Hz",
-        "ictal: LPD, left frontal and temporal, 1.2 Hz",
+        "ictal: Seizure, left frontotemporal, 3.0 Hz",
+        "ictal: LPD, left frontotemporal, 1.2 Hz",
         "ictal: GRDA",
     ]
     assert night.to_annotations().description.tolist() == texts
@@ -308,29 +313,15 @@ def test_an_annotation_says_what_is_known_of_an_event_in_ascii(night, measured, 
     [
         ("gpd", EVERYWHERE, "GPD, 1.5 Hz"),
         ("seizure", EVERYWHERE, "Seizure, generalized, 1.5 Hz"),
-        ("gpd", TEMPORAL, "GPD, left frontal and temporal, 1.5 Hz"),
+        ("gpd", TEMPORAL, "GPD, 1.5 Hz"),
+        ("lpd", EVERYWHERE, "LPD, 1.5 Hz"),
         ("lpd", replace(TEMPORAL, regions=("temporal",)), "LPD, left temporal, 1.5 Hz"),
         ("lpd", None, "LPD, 1.5 Hz"),
     ],
 )
-def test_a_name_and_a_place_do_not_say_the_same_twice(pattern, place, expected):
+def test_a_place_neither_repeats_nor_contradicts_the_name_of_a_pattern(pattern, place, expected):
     event = EventFinding(pattern, 0, 60, Frequency(1.5, 1, 2, (1, 2)), place, None, None, None, (), 60)
     assert event_in_brief(event) == expected
-
-
-@pytest.mark.parametrize(
-    ("main_term", "side", "regions", "expected"),
-    [
-        ("lateralized", "right", ("frontal", "central", "temporal", "parietal", "occipital"), "right hemispheric"),
-        ("lateralized", "left", ("frontal", "central", "temporal"), "left frontal, central and temporal"),
-        ("lateralized", None, ("occipital",), "occipital"),
-        ("lateralized", "left", (), "left"),
-        ("bilateral independent", "left", ("temporal",), "bilateral independent temporal"),
-        ("generalized", None, ("frontal",), "generalized"),
-    ],
-)
-def test_a_place_is_named_by_its_main_term_side_and_regions(main_term, side, regions, expected):
-    assert place_in_words(Location(main_term, side, regions, (), (0.0,) * 19)) == expected
 
 
 def test_the_copy_of_a_bdf_is_a_bdf_and_of_another_format_an_edf(tmp_path):

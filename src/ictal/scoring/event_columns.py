@@ -1,10 +1,11 @@
 """What was measured of an event, as columns of a table and in a few words."""
 
-from collections.abc import Sequence
 from typing import Any
 
 from ictal.core.labels import PATTERN_TITLES
-from ictal.terminology.findings import EventFinding, Frequency, Location
+from ictal.terminology.english import ENGLISH
+from ictal.terminology.findings import EventFinding
+from ictal.terminology.phrases import where
 
 MEASURED: dict[str, dict[str, Any]] = {
     "frequency_hz": {"Description": "Typical frequency of the discharges or waves: the median.", "Units": "Hz"},
@@ -42,10 +43,6 @@ MEASURED: dict[str, dict[str, Any]] = {
 """Columns of what was measured of an event, as the JSON of BIDS describes them."""
 MEASURED_NUMBERS = tuple(name for name, told in MEASURED.items() if "Units" in told)
 """Those that hold numbers; the others hold text."""
-NAMED_GENERALIZED = ("gpd", "grda")
-"""Patterns whose name says that they are generalized."""
-N_REGIONS = 5
-"""A lateralized pattern in all of them is hemispheric."""
 
 
 def measured(event: EventFinding) -> dict[str, Any]:
@@ -64,37 +61,7 @@ def measured(event: EventFinding) -> dict[str, Any]:
 
 
 def event_in_brief(event: EventFinding) -> str:
-    """Write an event in a few words, without what is not known.
-
-    Examples
-    --------
-    >>> event_in_brief(EventFinding("lpd", 0, 60, Frequency(1.2, 1, 1.5, (1.1, 1.3)), None, None, None, None, (), 60))
-    'LPD, 1.2 Hz'
-    """
-    location, frequency = event.location, event.frequency
-    repeated = location and location.main_term == "generalized" and event.pattern in NAMED_GENERALIZED
-    place = "" if location is None or repeated else place_in_words(location)
-    return ", ".join(part for part in (PATTERN_TITLES[event.pattern], place, hz_in_words(frequency)) if part)
-
-
-def hz_in_words(frequency: Frequency | None) -> str:
-    """Write a typical frequency: '1.2 Hz'; empty if it is not known."""
-    return f"{frequency.typical:.1f} Hz" if frequency else ""
-
-
-def place_in_words(location: Location) -> str:
-    """Write where a pattern is: 'left frontal and temporal', 'generalized'.
-
-    The regions of a generalized pattern are left out: they are where it is large, and not all that it involves.
-    """
-    if location.main_term == "generalized":
-        return location.main_term
-    hemispheric = location.main_term == "lateralized" and len(location.regions) == N_REGIONS
-    regions = "hemispheric" if hemispheric else _and(location.regions)
-    if location.main_term == "lateralized":
-        return " ".join(part for part in (location.side, regions) if part)
-    return f"{location.main_term} {regions}".strip()
-
-
-def _and(names: Sequence[str]) -> str:
-    return " and ".join(part for part in (", ".join(names[:-1]), *names[-1:]) if part)
+    """Write an event in a few words, without what is not known: 'LPD, left temporal, 1.2 Hz'."""
+    place = where(event.pattern, event.location, ENGLISH).before
+    frequency = f"{event.frequency.typical:.1f} Hz" if event.frequency else ""
+    return ", ".join(part for part in (PATTERN_TITLES[event.pattern], place, frequency) if part)
