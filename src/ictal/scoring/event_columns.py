@@ -63,5 +63,7 @@ def measured(event: EventFinding) -> dict[str, Any]:
 def event_in_brief(event: EventFinding) -> str:
     """Write an event in a few words, without what is not known: 'LPD, left temporal, 1.2 Hz'."""
     place = where(event.pattern, event.location, ENGLISH).before
+    if event.location and event.location.main_term == "bilateral independent":
+        place = event.location.main_term
     frequency = f"{event.frequency.typical:.1f} Hz" if event.frequency else ""
     return ", ".join(part for part in (PATTERN_TITLES[event.pattern], place, frequency) if part)
