@@ -69,12 +69,21 @@ def test_a_query_prints_writes_and_gives_the_same_rows(scored, tmp_path, table):
         "archive", "query", top / "out", "true", "--table", table, "--csv", tmp_path / "rows.csv", "--json", "-"
     )
     assert result.exit_code == 0, result.stderr
-    rows = json.loads(result.stdout)["rows"]
+    told = json.loads(result.stdout)
+    rows = told["rows"]
+    assert told["table"] == table
     assert len(rows) == {"burden": 15, "scores": 3, "recordings": 4}.get(table, len(rows))
-    assert f"{len(rows)} rows" in result.stderr
+    assert f"{len(rows)} rows of {table}" in result.stderr
     written = pd.read_csv(tmp_path / "rows.csv")
     assert len(written) == len(rows)
     assert set(SHOWN[table]) <= set(written.columns)
+
+
+def test_a_condition_on_the_frequency_is_a_question_about_events(scored):
+    top, _, _ = scored
+    result = call("archive", "query", top / "out", "pattern = lpd and frequency_hz > 2", "--json", "-")
+    assert json.loads(result.stdout)["table"] == "events"
+    assert re.search(r"^\d+ rows of events$", result.stderr, re.MULTILINE)
 
 
 def test_what_cannot_be_done_is_said(scored):

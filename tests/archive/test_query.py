@@ -13,7 +13,9 @@ from ictal.archive.source import Entry
 from ictal.core.spreadsheets import for_spreadsheets
 from ictal.errors import RunError, UnknownNameError
 from ictal.scoring.pipeline import score
+from ictal.scoring.scores import Scores
 from tests.cli.test_cli import call
+from tests.scoring.findings import findings_of
 from tests.scoring.helpers import Loudness, eeg, recording_of
 
 NAMES = ("calm.edf", 'it\'s "loud"; drop table.edf', "loud.edf", "lost.edf")
@@ -58,6 +60,60 @@ def test_each_table_is_asked_in_its_own_words(archive):
 
 
 @pytest.mark.parametrize(
+    ("question", "table"),
+    [
+        ("true", "burden"),
+        ("pattern = seizure and burden > 0.2", "burden"),
+        ("pattern = seizure and duration_s > 60", "events"),
+        ("pattern = seizure and frequency_hz > 2", "events"),
+        ("seizure_probability > 0.5", "scores"),
+        ("state = failed", "recordings"),
+        ("state = failed and duration_s >= 0", "recordings"),
+    ],
+)
+def test_the_first_table_that_has_all_columns_is_asked(archive, question, table):
+    found = query_archive(archive, question)
+    assert found.attrs["table"] == table
+    pd.testing.assert_frame_equal(found, query_archive(archive, question, table))
+
+
+def test_events_are_found_by_what_was_measured(archive, tmp_path, monkeypatch):
+    shutil.copytree(archive, tmp_path / "two")
+    monkeypatch.setattr(Scores, "findings", findings_of)
+    loud = eeg(120)
+    loud[0] *= 60
+    entry = Entry("new.edf", ("/eeg/new.edf",), "f1")
+    scores = score(recording_of(loud, name="new.edf"), Loudness(), mask=False)
+    Partition(tmp_path / "two", "loudness-1").write(entry, scores)
+    with claim_ledger(tmp_path / "two") as ledger:
+        ledger.append(Row("new.edf", entry.address, "f1", "loudness-1", "done"))
+    asked = "recording = 'new.edf' and pattern = seizure and "
+    found = query_archive(tmp_path / "two", asked + "frequency_hz > 2 and side = 'left' and evolution = 'evolving'")
+    assert len(found) >= 1
+    row = found.iloc[0]
+    assert (row["frequency_low_hz"], row["frequency_hz"], row["frequency_high_hz"]) == (1.5, 3.0, 4.0)
+    assert (row["main_term"], row["regions"], row["amplitude_uv"]) == ("lateralized", "frontal,temporal", 240.0)
+    assert query_archive(tmp_path / "two", asked + "frequency_hz > 3").empty
+
+
+@pytest.mark.parametrize("old", [set(NAMES), {"loud.edf"}, {NAMES[1]}], ids=["all", "the last", "the first"])
+def test_archives_of_an_older_version_are_read(archive, tmp_path, old):
+    """Version 0.1 wrote events without what was measured; a later run adds files with it to the same partition."""
+    shutil.copytree(archive, tmp_path / "old")
+    for path in (tmp_path / "old" / "events").rglob("*.parquet"):
+        table = pq.read_table(path)
+        if set(table["recording"].to_pylist()) <= old:
+            pq.write_table(table.select(table.column_names[:7]), path)
+    expected, found = (query_archive(folder, "true", "events") for folder in (archive, tmp_path / "old"))
+    assert list(found) == list(expected)
+    columns = ["recording", "pattern", "start_s", "peak", "model"]
+    pd.testing.assert_frame_equal(found[columns], expected[columns])
+    measured = set(expected.dropna(subset="frequency_hz")["recording"])
+    assert measured == {"loud.edf", NAMES[1]}
+    assert set(query_archive(tmp_path / "old", "frequency_hz > 0")["recording"]) == measured - old
+
+
+@pytest.mark.parametrize(
     "question",
     [
         "true) union all select * from read_csv('{secret}') --",
@@ -82,10 +138,10 @@ def test_settings_cannot_be_taken_back(archive, monkeypatch):
     """Whatever a question holds, the connection can neither read other folders nor be made to."""
     import duckdb
 
-    from ictal.archive.query import _relation
+    from ictal.archive.query import _restrict
 
     with duckdb.connect(":memory:") as connection:
-        _relation(connection, archive, "burden")
+        _restrict(connection, archive)
         with pytest.raises(duckdb.Error, match=r"locked|Cannot"):
             connection.execute("set enable_external_access = true")
         with pytest.raises(duckdb.PermissionException):
@@ -99,6 +155,9 @@ def test_what_is_no_archive_or_no_table_is_said(archive, tmp_path):
         query_archive(tmp_path, "true")
     with claim_ledger(tmp_path / "new"), pytest.raises(RunError, match="no recording is done yet"):
         query_archive(tmp_path / "new", "true")
+    for question, table in (("frequency_hz > 2", None), ("usable > 0.5", "scores")):
+        with pytest.raises(RunError, match="no recording is done yet"):
+            query_archive(tmp_path / "new", question, table)
 
 
 @pytest.mark.parametrize("place", ["sc[1]ored", "model=foo/scored", "year=2024/scored", "a*b?/it's", "per%20cent=1"])

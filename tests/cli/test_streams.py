@@ -62,6 +62,7 @@ CASES = {
         "bad.edf --model MODEL --out fresh",
         (
             r"^night.edf: 1 min 10 s scored in",
+            r"^\w.* .*\.$",
             "^Files:$",
             r"^  fresh/night_scores.csv$",
             r"^  fresh/night_summary.json$",
@@ -131,7 +132,7 @@ CASES = {
     ),
     "archive status": Case("archive", "ward", ARCHIVE),
     "archive retry": Case("archive --workers 1", "ward", ARCHIVE),
-    "archive query": Case("archive true", "ward true", ("^ *recording +pattern ", r"^15 rows$")),
+    "archive query": Case("archive true", "ward true", ("^ *recording +pattern ", "^15 rows of burden$")),
     # The server's address is what a person at the terminal needs, and the command does not end by itself.
     "view": Case("", "bad.edf --no-browser", ()),
 }

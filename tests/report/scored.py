@@ -13,6 +13,7 @@ from ictal.core.montage import CHANNELS, ELECTRODES
 from ictal.core.predictions import PROBABILITY_COLUMNS
 from ictal.core.recording import Signal
 from ictal.core.windows import RATE_HZ
+from ictal.measurement.columns import NOT_MEASURED
 from ictal.scoring.quality import FLAWS, SPECTRUM_HZ
 from ictal.scoring.scored_recording import RecordingInfo
 from ictal.scoring.scores import COLUMNS, Scores
@@ -52,6 +53,8 @@ def made_up_scores(
     frame["usable"] = rng.beta(60, 1, len(frame))
     _add_flaws(frame, shares, rng)
     _add_background(frame, shares, rng)
+    for name, value in NOT_MEASURED.items():
+        frame[name] = [value] * len(frame)
     for first, last in refused:
         _refuse(frame, (frame["start_s"] >= first) & (frame["stop_s"] <= last))
     info = RecordingInfo(

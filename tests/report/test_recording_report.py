@@ -22,11 +22,15 @@ from ictal.report.colours import PATTERN_COLOURS
 from ictal.report.day import N_COLUMNS, Day
 from ictal.report.recording_figures import GAP, scores_figure, semilog, semilog_inverse, window_figure
 from ictal.report.recording_report import render_recording, top_windows
-from ictal.report.recording_words import coverage_in_words, findings_in_words
+from ictal.report.recording_words import coverage_in_words, location_in_words, shape_in_words
 from ictal.scoring.events import EVENT_PATTERNS, EventSettings, find_events
+from ictal.scoring.scores import Scores
+from ictal.terminology.findings import Location, Shape
+from ictal.terminology.words import event_sentence, recording_paragraph
 from tests.helpers import chromium_path
 from tests.report.scored import made_up_scores, made_up_signal, made_up_signals
 from tests.report.test_ablation_report import Page
+from tests.scoring.findings import findings_of
 
 TITLES = tuple(PATTERN_TITLES[pattern] for pattern in EVENT_PATTERNS)
 GAPS = ((30_000.0, 2_400.0), (60_500.0, 400.0))
@@ -51,7 +55,10 @@ def day():
 
 @pytest.fixture(scope="module")
 def page(day):
-    return render_recording(day, made_up_signals)
+    """Return the page of a day whose events have numbers."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Scores, "findings", findings_of)
+        return render_recording(day, made_up_signals)
 
 
 @pytest.fixture(scope="module")
@@ -136,7 +143,14 @@ def test_on_paper_no_caption_is_torn_from_its_figure_and_no_row_is_folded_away(t
         # A figure says 'probabilities' below its bars.
         assert len(re.findall(r"^ *[123]\. \w+, probability", text, re.MULTILINE)) == text.count("probabilities")
         lines = [line.strip() for line in text.splitlines() if line.strip()]
-        headings = ("At a glance", "The clearest windows of each pattern", "Events", "Burden", "Quality", *TITLES)
+        headings = (
+            "At a glance",
+            "The clearest windows of each pattern",
+            "Events",
+            "Hour by hour",
+            "Quality",
+            *TITLES,
+        )
         assert not lines or lines[-1] not in headings
     assert sum(text.count("probabilities") for text in pages) >= 12
     events = scores.events()
@@ -146,11 +160,55 @@ def test_on_paper_no_caption_is_torn_from_its_figure_and_no_row_is_folded_away(t
 
 def test_every_event_and_hour_is_in_a_table(page, day):
     rows = {name: re.search(rf'<table class="{name}">.*?</table>', page, re.DOTALL)[0].count("<tr>") - 1
-            for name in ("events", "burden", "quality", "annotations")}  # fmt: skip
-    assert rows == {"events": len(day.events()), "burden": 24, "quality": 24, "annotations": 1}
-    first = day.events()[0]
-    assert f"GPD 23:32:22 15 Mar 01:27:32 1 h 55 min {first.mean:.2f} {first.peak:.2f}" in words(page)
-    assert "22:37–23:37 1 h 0 % 0 % 8 % occasional" in words(page)
+            for name in ("events", "hours", "quality", "annotations")}  # fmt: skip
+    assert rows == {"events": len(day.events()), "hours": 24, "quality": 24, "annotations": 1}
+    first, text = day.events()[0], words(page)
+    measured = "1 h 55 min 1.5 Hz (1.0–2.0) generalized: frontal, central 150 µV, sharp, 3 phases fluctuating"
+    sentence = event_sentence(findings_of(day).events[0], Day(day, EventSettings()).clock.text)
+    assert f"23:32:22 GPD {sentence} {measured} {first.mean:.2f} {first.peak:.2f}" in text
+    assert re.search(r"\d+ min – – – – 0\.\d\d 0\.\d\d", text), "the GRDA, of which nothing could be measured"
+    assert "21:37–22:37 1 h 0 % 0 % 0 % 0 % 0 % nearly continuous 32 µV normal 4 % mild asymmetry" in text
+    assert "22:37–23:37 1 h 0 % 0 % 8 % occasional 0 % 0 % – – 4 % mild asymmetry" in text
+
+
+def test_the_first_page_is_a_paragraph_that_says_who_wrote_it(page, day):
+    paragraph = recording_paragraph(findings_of(day), Day(day, EventSettings()).clock.text)
+    text = words(page)
+    assert re.search(rf"Findings {re.escape(paragraph)} Written by software", text)
+    assert text.index("Written by software") < text.index("At a glance") < text.index("Events Frequency")
+    maps = re.findall(r'<svg class="scalp".*?<title>(\w+): [^<]*</title>.*?</svg>', page, re.DOTALL)
+    assert maps == ["Seizure", "LPD", "GPD", "LRDA"], "where the GRDA is is not known"
+
+
+def test_a_page_of_scores_without_measurements_has_dashes(day):
+    text = words(render_recording(day))
+    assert "1 h 55 min – – – – 0." in text
+    assert "8 % occasional 0 % 0 % – – – –" in text
+    assert "Amplitude of each pattern" not in text
+
+
+def test_a_week_has_a_row_for_each_hour_that_is_folded_on_the_screen():
+    page = render_recording(made_up_scores(7 * 86_400.0))
+    assert re.search(r"<details[^>]*><summary>All 168 hours</summary>", page)
+    assert re.search(r'<table class="hours">.*?</table>', page, re.DOTALL)[0].count("<tr>") == 1 + 168
+
+
+@pytest.mark.parametrize(
+    ("main_term", "side", "regions", "expected"),
+    [
+        ("lateralized", "left", ("frontal", "temporal"), "left: frontal, temporal"),
+        ("lateralized", None, ("occipital",), "lateralized: occipital"),
+        ("generalized", None, (), "generalized"),
+        ("bilateral independent", "right", ("temporal",), "bilateral independent, more on the right: temporal"),
+    ],
+)
+def test_a_place_is_written_with_its_regions(main_term, side, regions, expected):
+    assert location_in_words(Location(main_term, side, regions, (), (0.0,) * 19)) == expected
+
+
+def test_a_rhythm_has_an_amplitude_and_neither_sharpness_nor_phases():
+    assert shape_in_words(Shape(80.4, None, None)) == "80 µV"
+    assert shape_in_words(Shape(80.6, "spiky", 1)) == "81 µV, spiky, 1 phase"
 
 
 def test_the_clearest_windows_are_drawn_from_the_recording_best_first(day):
@@ -239,19 +297,6 @@ def of_rows(seizure, span_s=None, gaps=(), **columns):
     frame = scores.frame.assign(**dict(zip(PROBABILITY_COLUMNS, probabilities.T, strict=True)), **columns)
     info = scores.recording.model_copy(update={"gaps": gaps, "span_s": span_s or scores.recording.span_s})
     return Day(replace(scores, frame=frame, recording=info), EventSettings())
-
-
-def test_what_was_found_is_said_in_words():
-    one, more = of_rows([0, 0.9, 0.9, 0.9, 0, 0]), of_rows([0, *[0.9] * 3, *[0] * 353, *[0.9] * 13, *[0] * 40])
-    assert findings_in_words(one) == [
-        "Seizure: 1 event of 30 s, at 0:00:30.",
-        "No events of LPD, GPD, LRDA or GRDA.",
-    ]
-    assert findings_in_words(more)[0] == (
-        "Seizure: 2 events, 2 min 40 s in total, the longest 2 min 10 s, the first at 0:00:30; "
-        "burden at most 1 % in an hour (0:00–1:00)."
-    )
-    assert findings_in_words(of_rows([np.nan] * 3)) == ["Nothing could be scored."]
 
 
 def test_what_was_not_scored_is_said_with_its_reasons():

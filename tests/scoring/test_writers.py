@@ -12,9 +12,12 @@ import pandas as pd
 import pytest
 
 from ictal.core.labels import PATTERNS
+from ictal.core.montage import ELECTRODES
 from ictal.core.predictions import PROBABILITY_COLUMNS
 from ictal.errors import IctalError
 from ictal.io.edf.writer import write_edf
+from ictal.measurement.columns import LISTS, NOT_MEASURED
+from ictal.scoring.event_columns import event_in_brief
 from ictal.scoring.event_files import HED_TAGS, TRIAL_TYPES, events_table
 from ictal.scoring.events import Event
 from ictal.scoring.quality import FLAWS
@@ -22,7 +25,10 @@ from ictal.scoring.reference_events import read_reference
 from ictal.scoring.scored_recording import RecordingInfo
 from ictal.scoring.scores import COLUMNS, Scores
 from ictal.scoring.writers import LIST_COLUMNS, WRITERS, summary
+from ictal.terminology.findings import EventFinding, Frequency
+from ictal.terminology.words import event_sentence, recording_paragraph
 from tests.helpers import recording
+from tests.scoring.findings import BACKGROUND, EVERYWHERE, TEMPORAL, findings_of
 
 START = datetime(2019, 7, 1, 23, 59, 50, 250_000)
 NAMES = {
@@ -36,6 +42,11 @@ Spans = dict[str, tuple[float, float]]
 SPANS: Spans = {"seizure": (30, 60), "lpd": (90, 120), "grda": (120, 180)}
 SZCORE = ["onset", "duration", "eventType", "confidence", "channels", "dateTime", "recordingDuration"]
 """The columns of SzCORE, in its order (Dan et al., Epilepsia 2024)."""
+OURS = [
+    *("frequency_hz", "frequency_low_hz", "frequency_high_hz", "main_term", "side", "regions"),
+    *("amplitude_uv", "evolution"),
+]
+"""The columns of what was measured of an event, after SzCORE's and BIDS's `trial_type`."""
 
 
 def frame(
@@ -59,6 +70,8 @@ def frame(
     table["aeeg_left_low"], table["aeeg_left_high"] = 5.125, 11.0
     table["aeeg_right_low"], table["aeeg_right_high"] = 4.0, np.nan
     table["marks"] = [[0] * 19] * n_rows
+    for name, value in NOT_MEASURED.items():
+        table[name] = [list(value) if name in LISTS else value] * n_rows
     return table[list(COLUMNS)]
 
 
@@ -74,6 +87,12 @@ def night(tmp_path) -> Scores:
     path = tmp_path / "data" / "night.edf"
     write_edf(path, replace(recording(240 * 200), start=START))
     return scores(str(path))
+
+
+@pytest.fixture
+def measured(monkeypatch) -> None:
+    """Let the events of scores have the numbers of `MEASURED`."""
+    monkeypatch.setattr(Scores, "findings", findings_of)
 
 
 def names(folder: Path) -> list[str]:
@@ -154,14 +173,16 @@ def test_parquet_is_read_again_as_it_was(night, tmp_path):
     assert read.recording == night.recording
     lists = list(LIST_COLUMNS)
     pd.testing.assert_frame_equal(read.frame.drop(columns=lists), night.frame.drop(columns=lists))
-    assert all(read.frame[name].map(list).tolist() == night.frame[name].tolist() for name in lists)
+    for name in lists:
+        np.testing.assert_array_equal(read.frame[name].map(list).tolist(), night.frame[name].tolist())
     assert read.events() == night.events()
 
 
 def test_csv_has_all_numbers_and_the_clock(tmp_path):
     given = scores(table=frame(refused=[3]))
     (path,) = WRITERS["csv"](given, tmp_path)
-    read = pd.read_csv(path, keep_default_na=False, na_values={name: [""] for name in COLUMNS if name != "reason"})
+    texts = ("reason", "measured")
+    read = pd.read_csv(path, keep_default_na=False, na_values={name: [""] for name in COLUMNS if name not in texts})
     plain = [name for name in COLUMNS[2:] if name not in LIST_COLUMNS]
     assert list(read.columns) == ["start_s", "stop_s", "clock_time", *plain]
     expected = given.frame.drop(columns=list(LIST_COLUMNS))
@@ -184,8 +205,8 @@ def test_a_start_that_is_not_known_leaves_the_clock_empty_and_a_zone_does_not_mo
 def test_events_have_the_columns_and_words_of_szcore(night, tmp_path):
     path, _ = WRITERS["bids"](night, tmp_path)
     table = pd.read_csv(path, sep="\t", keep_default_na=False, dtype=str)
-    assert list(table.columns) == [*SZCORE, "trial_type"]
-    assert table.iloc[0].to_dict() == {
+    assert list(table.columns) == [*SZCORE, "trial_type", *OURS]
+    assert table.iloc[0, :8].to_dict() == {
         "onset": "30.0",
         "duration": "30.0",
         "eventType": "sz",
@@ -214,16 +235,37 @@ def test_events_have_the_columns_and_words_of_szcore(night, tmp_path):
 def test_a_recording_without_events_is_one_row_of_background(tmp_path):
     # As SzCORE wants it: its tools take the length of the recording from the first row.
     path, _ = WRITERS["bids"](scores(table=frame(18, {}), start=None), tmp_path)
-    assert path.read_text().splitlines()[1:] == ["0.0\t240.5\tbckg\tn/a\tn/a\tn/a\t240.5\tn/a"]
+    (line,) = path.read_text().splitlines()[1:]
+    assert line.split("\t") == ["0.0", "240.5", "bckg", "n/a", "n/a", "n/a", "240.5", *["n/a"] * (1 + len(OURS))]
 
 
-def test_the_sidecar_explains_every_column_and_every_level_that_occurs(night, tmp_path):
+def test_what_was_measured_of_an_event_is_in_its_row(night, measured, tmp_path):
+    path, _ = WRITERS["bids"](night, tmp_path)
+    table = pd.read_csv(path, sep="\t", keep_default_na=False, dtype=str).set_index("trial_type")
+    assert table.loc["lpd", ["channels", *OURS]].tolist() == [
+        *("F7,T3,T5", "1.235", "1.0", "1.5", "lateralized", "left", "frontal,temporal", "104.0", "static"),
+    ]
+    assert set(table.loc["lpd", "channels"].split(",")) <= set(ELECTRODES)
+    assert set(table.loc["grda", ["channels", *OURS]]) == {"n/a"}
+
+
+def test_scores_without_measurements_have_columns_without_values(night, tmp_path):
+    path, _ = WRITERS["bids"](night, tmp_path)
+    table = pd.read_csv(path, sep="\t")
+    assert len(table) == 3
+    assert table[["channels", *OURS]].isna().all(axis=None)
+
+
+def test_the_sidecar_explains_every_column_and_every_level_that_occurs(measured, tmp_path):
     every = {pattern: (20 + 100 * i, 60 + 100 * i) for i, pattern in enumerate(PATTERNS)}
     path, sidecar = WRITERS["bids"](scores(table=frame(80, every)), tmp_path)
     table = pd.read_csv(path, sep="\t", keep_default_na=False)
     told = json.loads(sidecar.read_text())
     assert set(told) == {*table.columns, "GeneratedBy"}
     assert all(told[column]["Description"] for column in table)
+    for column in ("main_term", "side", "evolution"):
+        assert set(table[column]) - {"n/a"} <= set(told[column]["Levels"])
+    assert all(told[column]["Units"] for column in OURS if column.endswith(("_hz", "_uv")))
     for column in ("eventType", "trial_type"):
         assert set(table[column]) <= set(told[column]["Levels"])
         assert set(told[column]["HED"]) <= set(told[column]["Levels"])
@@ -233,8 +275,10 @@ def test_the_sidecar_explains_every_column_and_every_level_that_occurs(night, tm
 
 def test_times_of_events_are_kept_to_the_microsecond(monkeypatch):
     given = scores()
-    monkeypatch.setattr(Scores, "events", lambda self: [Event(86_400.123456, 86_500.6543217, "gpd", 1.0, 0.123456)])
-    row = events_table(given.events(), given.recording).iloc[0]
+    monkeypatch.setattr(
+        Scores, "events", lambda self, _=None: [Event(86_400.123456, 86_500.6543217, "gpd", 1.0, 0.123456)]
+    )
+    row = events_table(given.events(), given.findings().events, given.recording).iloc[0]
     assert (row["onset"], row["duration"], row["confidence"]) == (86_400.123456, 100.530866, 0.1235)
 
 
@@ -249,6 +293,36 @@ def test_the_copy_has_every_event_and_the_samples_of_the_recording(night, tmp_pa
     assert raw.annotations.description.tolist() == [text for *_, text in expected]
     np.testing.assert_allclose(raw.annotations.onset, [onset for onset, *_ in expected], atol=1e-6)
     np.testing.assert_array_equal(raw.get_data(), before.get_data())
+
+
+def test_an_annotation_says_what_is_known_of_an_event_in_ascii(night, measured, tmp_path):
+    """EDF+ has no limit on the length of an annotation, but viewers write it beside the traces."""
+    (path,) = WRITERS["edf"](night, tmp_path)
+    texts = [note.text for note in edfio.read_edf(path).annotations]
+    assert texts == [
+        "ictal: Seizure, left frontotemporal, 3.0 Hz",
+        "ictal: LPD, left frontotemporal, 1.2 Hz",
+        "ictal: GRDA",
+    ]
+    assert night.to_annotations().description.tolist() == texts
+    assert all(text.isascii() for text in texts)
+
+
+@pytest.mark.parametrize(
+    ("pattern", "place", "expected"),
+    [
+        ("gpd", EVERYWHERE, "GPD, 1.5 Hz"),
+        ("seizure", EVERYWHERE, "Seizure, generalized, 1.5 Hz"),
+        ("gpd", TEMPORAL, "GPD, 1.5 Hz"),
+        ("lpd", EVERYWHERE, "LPD, 1.5 Hz"),
+        ("lpd", replace(TEMPORAL, regions=("temporal",)), "LPD, left temporal, 1.5 Hz"),
+        ("lpd", replace(TEMPORAL, main_term="bilateral independent"), "LPD, bilateral independent, 1.5 Hz"),
+        ("lpd", None, "LPD, 1.5 Hz"),
+    ],
+)
+def test_a_place_neither_repeats_nor_contradicts_the_name_of_a_pattern(pattern, place, expected):
+    event = EventFinding(pattern, 0, 60, Frequency(1.5, 1, 2, (1, 2)), place, None, None, None, (), 60)
+    assert event_in_brief(event) == expected
 
 
 def test_the_copy_of_a_bdf_is_a_bdf_and_of_another_format_an_edf(tmp_path):
@@ -319,12 +393,41 @@ def test_the_summary_counts_what_is_in_the_scores(night, tmp_path):
     assert told["patterns"]["grda"]["mean_probability"] == pytest.approx((6 * 0.9 + 12 * 0.02) / 18)
     assert told["patterns"]["gpd"]["longest"] is None
     assert [event["pattern"] for event in told["events"]] == ["seizure", "lpd", "grda"]
+    assert [event["frequency"] for event in told["events"]] == [None] * 3, "nothing was measured"
     shares = {row["pattern"]: row["burden"] for row in told["burden_per_hour"]}
     assert shares == pytest.approx({"seizure": 1 / 6, "lpd": 1 / 6, "gpd": 0, "lrda": 0, "grda": 1 / 3})
     assert told["left_right_per_hour"][0]["ratio"] == pytest.approx(0.5)
     assert told["quality"]["mean_usable"] == 0.75
     assert told["quality"]["windows_with"]["muscle"] == 3
     assert told["warnings"] == []
+
+
+def test_the_summary_holds_what_a_report_says(night, measured):
+    told = json.loads(json.dumps(summary(night), allow_nan=False))
+    finding = findings_of(night)
+    assert list(told["findings"]) == [
+        *("paragraph", "background", "absent", "status", "continuum_share", "hours", "patterns")
+    ]
+    assert told["findings"]["paragraph"] == recording_paragraph(finding)
+    assert told["findings"]["background"] == vars(BACKGROUND)
+    assert told["findings"]["absent"] == ["gpd", "lrda"]
+    assert told["findings"]["status"]["criterion"] == "20 % of an hour"
+    assert told["findings"]["continuum_share"] == 0.125
+    (hour,) = told["findings"]["hours"]
+    assert (hour["start_s"], hour["stop_s"], hour["background"]) == (0, 240.5, vars(BACKGROUND))
+    assert hour["shares"] == pytest.approx({"seizure": 1 / 6, "lpd": 1 / 6, "gpd": 0, "lrda": 0, "grda": 1 / 3})
+    assert [one["pattern"] for one in told["findings"]["patterns"]] == ["seizure", "lpd", "grda"]
+    seizure, lpd, grda = told["events"]
+    assert lpd["sentence"] == event_sentence(finding.events[1])
+    assert lpd["frequency"] == {"typical": 1.2345678, "low": 1.0, "high": 1.5, "interval": [1.1, 1.3]}
+    assert lpd["location"]["electrodes"] == ["F7", "T3", "T5"]
+    assert lpd["location"]["involvement"]["T5"] == 0.62
+    assert lpd["location"]["involvement"]["Fp2"] is None, "an electrode that is not known"
+    assert lpd["shape"] == {"amplitude_uv": 104.0, "sharpness": "sharply contoured", "phases": 3}
+    assert lpd["cycles_s"] == pytest.approx([90.5, 90.5 + 1 / 1.2345678])
+    assert (seizure["evolution"], lpd["lag_s"], lpd["measured_s"]) == ("evolving", None, 30.0)
+    assert {grda[name] for name in ("frequency", "location", "shape", "evolution")} == {None}
+    assert grda["cycles_s"] == []
 
 
 def test_the_summary_warns_of_what_the_file_and_the_model_say_and_counts_what_was_refused():

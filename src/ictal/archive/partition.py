@@ -11,20 +11,24 @@ import pyarrow.parquet as pq
 from ictal.archive.source import Entry
 from ictal.core.atomic_files import atomic_write, remove_partial_files, writing
 from ictal.scoring.burden import burden, longest_events
+from ictal.scoring.event_columns import MEASURED, MEASURED_NUMBERS, measured
 from ictal.scoring.events import Event
 from ictal.scoring.scores import Scores
+from ictal.terminology.findings import EventFinding
 
 KINDS = ("scores", "events", "burden")
 """The data sets, each a folder."""
 PARTITION = "model="
 """Start of the folder name of a partition."""
-EVENTS = pa.schema(
+EVENTS: pa.Schema = pa.schema(
     [
         *((name, pa.string()) for name in ("recording", "pattern")),
         *((name, pa.float64()) for name in ("start_s", "stop_s", "duration_s", "peak", "mean")),
+        *((name, pa.float64() if name in MEASURED_NUMBERS else pa.string()) for name in MEASURED),
     ]
 )
-BURDEN = pa.schema(
+"""Columns of events; version 0.1 wrote none of `MEASURED`."""
+BURDEN: pa.Schema = pa.schema(
     [
         *((name, pa.string()) for name in ("recording", "pattern")),
         *((name, pa.float64()) for name in ("span_s", "scored_s", "event_s", "burden")),
@@ -68,7 +72,7 @@ class Partition:
         named = scores.frame.copy()
         named.insert(0, "recording", entry.recording)
         replace(scores, frame=named).write(self.file("scores", entry), synced=True)
-        self._write("events", entry, _events(entry, events))
+        self._write("events", entry, _events(entry, events, scores.findings().events))
         self._write("burden", entry, _burden(entry, scores, events))
 
     def _write(self, kind: str, entry: Entry, table: pa.Table) -> None:
@@ -94,8 +98,11 @@ class Partition:
         return self.folder / kind / f"{PARTITION}{self.model}"
 
 
-def _events(entry: Entry, events: Sequence[Event]) -> pa.Table:
-    rows = [asdict(event) | {"recording": entry.recording, "duration_s": event.duration_s} for event in events]
+def _events(entry: Entry, events: Sequence[Event], found: Sequence[EventFinding]) -> pa.Table:
+    rows = [
+        asdict(event) | {"recording": entry.recording, "duration_s": event.duration_s} | measured(one)
+        for event, one in zip(events, found, strict=True)
+    ]
     return pa.Table.from_pylist(rows, EVENTS)
 
 

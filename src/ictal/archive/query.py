@@ -1,13 +1,14 @@
 """Query an archive: SQL conditions on its columns, run by DuckDB on the Parquet files."""
 
 import re
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, get_args
 
 import pandas as pd
 
 from ictal.archive.ledger import STATES, ledger_table, read_ledger
-from ictal.archive.partition import PARTITION
+from ictal.archive.partition import BURDEN, EVENTS, KINDS, PARTITION
 from ictal.core.labels import PATTERNS
 from ictal.errors import RunError, UnknownNameError, require
 
@@ -17,11 +18,13 @@ if TYPE_CHECKING:
 Table = Literal["burden", "events", "scores", "recordings"]
 TABLES: tuple[Table, ...] = get_args(Table)
 """Tables: one row per recording and pattern, per event, per window, or per recording."""
+SCHEMAS = {"burden": BURDEN, "events": EVENTS}
+"""Columns that a table has even if none of its files has them."""
 WORDS = (*PATTERNS, *STATES)
 """Words that need no quotes in a condition."""
 
 
-def query_archive(folder: str | Path, question: str, table: Table = "burden") -> pd.DataFrame:
+def query_archive(folder: str | Path, question: str, table: Table | None = None) -> pd.DataFrame:
     """Return the rows of an archive that satisfy a condition.
 
     Parameters
@@ -29,15 +32,17 @@ def query_archive(folder: str | Path, question: str, table: Table = "burden") ->
     folder
         Folder of the archive; a run may be active in it.
     question
-        An SQL condition on the columns, such as ``pattern = seizure and burden > 0.2``; patterns and states need no
-        quotes.
+        An SQL condition on the columns, such as ``pattern = seizure and burden > 0.2`` or ``pattern = lpd and
+        frequency_hz > 2``; patterns and states need no quotes.
     table
-        One of `TABLES`. Only recordings that are done have burden, events and scores.
+        One of `TABLES`; by default, the first of them that has all columns of the condition. Only recordings that are
+        done have burden, events and scores.
 
     Returns
     -------
     DataFrame
-        The columns of the table, and `model`, the partition; ordered by recording.
+        The columns of the table, and `model`, the partition; ordered by recording. ``attrs["table"]`` names the
+        table.
 
     Raises
     ------
@@ -47,45 +52,78 @@ def query_archive(folder: str | Path, question: str, table: Table = "burden") ->
     require("archive", "querying an archive", "duckdb")
     import duckdb
 
-    if table not in TABLES:
+    if table is not None and table not in TABLES:
         raise UnknownNameError("table", table, TABLES)
     folder = Path(folder).absolute()
     with duckdb.connect(":memory:") as connection:
-        rows = _relation(connection, folder, table)
-        columns = list(rows.columns)
-        words = ", ".join(f"'{word}' as {word}" for word in WORDS if word not in columns)
-        try:
-            found = rows.project(f"*, {words}").filter(question).project(", ".join(f'"{name}"' for name in columns))
-            found = found.order(", ".join(name for name in ("model", "recording", "start_s") if name in columns))
-            answer: pd.DataFrame = found.df()
-        except duckdb.Error as error:
-            message = str(error).splitlines()[0]
-            raise RunError(
-                f"'{question}' is not a valid condition: {message}; columns are {', '.join(columns)}; "
-                f"patterns are {', '.join(PATTERNS)}"
-            ) from error
-    return answer
+        _restrict(connection, folder)
+        tried: list[str] = []
+        refused: duckdb.Error | None = None
+        for name in (table,) if table else TABLES:
+            held = _partitions(folder, name)
+            if name == "scores" and not held:
+                continue
+            rows = _relation(connection, name, held)
+            tried.append(f"{', '.join(rows.columns)} ({name})")
+            try:
+                answer: pd.DataFrame = _found(rows, question).df()
+            except duckdb.Error as error:
+                refused = refused or error
+                if not isinstance(error, duckdb.BinderException):
+                    break
+            else:
+                if name in KINDS and not held:
+                    raise RunError(f"{folder}: no recording is done yet")
+                answer.attrs["table"] = name
+                return answer
+    if not tried:
+        raise RunError(f"{folder}: no recording is done yet")
+    raise RunError(
+        f"'{question}' is not a valid condition: {str(refused).splitlines()[0]}; columns are {'; '.join(tried)}; "
+        f"patterns are {', '.join(PATTERNS)}"
+    ) from refused
 
 
-def _relation(connection: "DuckDBPyConnection", folder: Path, table: Table) -> "DuckDBPyRelation":
-    """Return a table of an archive, and restrict the connection to reading this archive.
+def _found(rows: "DuckDBPyRelation", question: str) -> "DuckDBPyRelation":
+    """Return the rows that satisfy a condition, ordered; a column that they lack is a `duckdb.BinderException`."""
+    columns = list(rows.columns)
+    words = ", ".join(f"'{word}' as {word}" for word in WORDS if word not in columns)
+    found = rows.project(f"*, {words}").filter(question).project(", ".join(f'"{name}"' for name in columns))
+    return found.order(", ".join(name for name in ("model", "recording", "start_s") if name in columns))
 
-    The partition is derived from its own folder only. DuckDB would make a column of every ``name=value`` in the path.
-    """
+
+def _restrict(connection: "DuckDBPyConnection", folder: Path) -> None:
+    """Give a connection the ledger and empty tables, and restrict it to reading this archive."""
     connection.register("ledger", ledger_table(read_ledger(folder)[0].values()))
+    for name, schema in SCHEMAS.items():
+        connection.register(f"no_{name}", schema.empty_table())
     connection.execute("set allowed_directories = $folders", {"folders": [f"{folder}/", f"{_literal(folder)}/"]})
     connection.execute("set python_enable_replacements = false; set enable_external_access = false")
     connection.execute("set lock_configuration = true")
+
+
+def _partitions(folder: Path, table: Table) -> list[Path]:
+    """Return the folders of a table that have files."""
+    return [place for place in sorted((folder / table).glob(f"{PARTITION}*")) if any(place.glob("*.parquet"))]
+
+
+def _relation(connection: "DuckDBPyConnection", table: Table, partitions: Sequence[Path]) -> "DuckDBPyRelation":
+    """Return a table of an archive.
+
+    The partition is derived from its own folder only. DuckDB would make a column of every ``name=value`` in the path.
+    """
     if table == "recordings":
         return connection.table("ledger")
-    held = [place for place in sorted((folder / table).glob(f"{PARTITION}*")) if any(place.glob("*.parquet"))]
-    if not held:
-        raise RunError(f"{folder}: no recording is done yet")
-    rows = " union all by name ".join(
-        f"select *, {_quoted(place.name.removeprefix(PARTITION))} as model "
-        f"from read_parquet({_quoted(f'{_literal(place)}/*.parquet')}, hive_partitioning = false)"
-        for place in held
-    )
+    # Files of version 0.1 lack columns of events and scores. DuckDB takes twice as long if it compares the columns of
+    # all files, so it does not for burden, whose columns never changed.
+    by_name = table != "burden"
+    parts = [f"select *, '' as model from no_{table}"] if table in SCHEMAS else []
+    parts += [
+        f"select *, {_quoted(place.name.removeprefix(PARTITION))} as model from read_parquet("
+        f"{_quoted(f'{_literal(place)}/*.parquet')}, hive_partitioning = false, union_by_name = {by_name})"
+        for place in partitions
+    ]
+    rows = " union all by name ".join(parts)
     done = "select recording, model from ledger where state = 'done'"
     return connection.sql(f"select * from ({rows}) semi join ({done}) using (recording, model)")
 

@@ -3,6 +3,7 @@
 from datetime import timedelta
 from functools import partial
 from pathlib import Path
+from textwrap import wrap
 from typing import TYPE_CHECKING, Annotated, Any, cast
 
 import typer
@@ -33,6 +34,8 @@ if TYPE_CHECKING:
 
 MAX_EVENTS = 12
 """Number of events that are printed; the others are only counted."""
+PARAGRAPH_WIDTH = 80
+"""Characters per line of the paragraph about a recording."""
 
 OUT = typer.Option(
     "--out",
@@ -117,10 +120,11 @@ class _First:
 
 
 def _show_scores(results: Results, scores: "Scores") -> None:
-    from ictal.core.labels import PATTERN_TITLES
-    from ictal.report.clock import duration_in_words
+    from ictal.report.clock import Clock, duration_in_words
+    from ictal.scoring.event_columns import event_in_brief
+    from ictal.terminology.words import recording_paragraph
 
-    frame, events = scores.frame, scores.events()
+    frame, events, finding = scores.frame, scores.events(), scores.findings()
     refused = int((frame["reason"] != "").sum())
     seconds = scores.manifest["seconds"]["all"]
     results.show(
@@ -129,17 +133,16 @@ def _show_scores(results: Results, scores: "Scores") -> None:
     )
     for note in scores.recording.notes:
         say(f"Note: {note}.")
-    if not events:
-        results.show("No events.")
-        return
-    shown = new_table("event", "from", "duration", "peak")
-    for event in events[:MAX_EVENTS]:
-        shown.add_row(
-            PATTERN_TITLES[event.pattern],
-            str(timedelta(seconds=round(event.start_s))),
-            duration_in_words(event.duration_s),
-            f"{event.peak:.2f}",
-        )
-    results.show(shown)
+    if events:
+        shown = new_table("event", "from", "duration", "peak")
+        for event, found in list(zip(events, finding.events, strict=True))[:MAX_EVENTS]:
+            shown.add_row(
+                event_in_brief(found),
+                str(timedelta(seconds=round(event.start_s))),
+                duration_in_words(event.duration_s),
+                f"{event.peak:.2f}",
+            )
+        results.show(shown)
     if len(events) > MAX_EVENTS:
         results.show(f"... and {len(events) - MAX_EVENTS} more events.")
+    results.show(*wrap(recording_paragraph(finding, Clock(scores.recording.start).text), PARAGRAPH_WIDTH))

@@ -10,6 +10,7 @@ from ictal.report.clock import Clock
 from ictal.report.score_columns import Floats, column_means
 from ictal.scoring.events import Event, EventSettings
 from ictal.scoring.scores import Scores
+from ictal.terminology.findings import RecordingFinding
 
 N_COLUMNS = 1200
 """Time columns of the figure's images: about as many as a screen shows."""
@@ -54,6 +55,11 @@ class Day:
     def events(self) -> list[Event]:
         """The events of all patterns but other."""
         return self.scores.events(self.settings)
+
+    @cached_property
+    def findings(self) -> RecordingFinding:
+        """What a report says of the recording; its events are those of `events`, in the same order."""
+        return self.scores.findings(self.settings)
 
     def events_of(self, pattern: str) -> list[Event]:
         """Return the events of one pattern."""

@@ -21,12 +21,21 @@ from ictal.report.day import Day
 from ictal.report.drawing import to_svg
 from ictal.report.html_page import page
 from ictal.report.recording_figures import scores_figure, window_figure
-from ictal.report.recording_words import coverage_in_words, findings_in_words, percent
+from ictal.report.recording_words import (
+    UNKNOWN,
+    coverage_in_words,
+    frequency_in_words,
+    location_in_words,
+    percent,
+    shape_in_words,
+)
+from ictal.report.scalp_map import scalp_map
 from ictal.report.score_columns import own_times
-from ictal.scoring.burden import burden
 from ictal.scoring.events import EventSettings
 from ictal.scoring.quality import FLAWS
 from ictal.scoring.scores import Scores
+from ictal.terminology.findings import HourFinding
+from ictal.terminology.words import event_sentence, recording_paragraph
 
 SignalsOf = Callable[[Sequence[tuple[float, float]]], list[Signal]]
 """Returns the standardised signals between pairs of true times, [20, time] at 200 Hz, µV; NaN where the recording has
@@ -35,6 +44,8 @@ no samples."""
 HIGH = 0.5
 """Windows of a pattern without events are shown as well if its probability reaches this anywhere."""
 GLANCE_DPI = 160
+MANY_ROWS = 40
+"""A longer table is folded away on the screen."""
 
 
 @dataclass(frozen=True)
@@ -71,23 +82,24 @@ def render_recording(
     """
     day = Day(scores, settings or EventSettings())
     every = 6 * HOUR_S if day.span_s > 36 * HOUR_S else HOUR_S
-    burdens = burden(day.frame, day.events, f"{every}s")
     return page(
         "recording.html",
         info=scores.recording,
         head=_head(scores),
-        findings=findings_in_words(day),
+        paragraph=recording_paragraph(day.findings, day.clock.text),
         coverage=coverage_in_words(day),
         glance=to_svg(scores_figure(scores, day.settings), "none", GLANCE_DPI),
         windows=_windows(day, signals_of, top, lost) if signals_of else None,
-        events=day.events,
+        maps=_maps(day),
+        events=_events(day),
         every=interval_in_words(every),
-        burdens=_by_time(burdens, day),
+        hours=[_hour(hour, day) for hour in day.findings.hours],
         quality=_quality(day, every),
         warnings=[*scores.recording.notes, *scores.manifest.get("warnings", [])],
         manifest=json.dumps(scores.manifest, indent=2, ensure_ascii=False, default=str),
         clock=day.clock,
         duration=duration_in_words,
+        many=MANY_ROWS,
         patterns=day.patterns,
         titles=PATTERN_TITLES,
         colours=PATTERN_COLOURS,
@@ -171,19 +183,46 @@ def _flaws(marks: npt.ArrayLike) -> str:
     return "; ".join(found)
 
 
-def _by_time(burdens: pd.DataFrame, day: Day) -> list[dict[str, Any]]:
-    """Return a row per interval: its times, the scored time, and each pattern's burden and prevalence."""
-    rows = []
-    for _, group in burdens.groupby("start_s"):
-        cells = {
-            str(pattern): (percent(share), word)
-            for pattern, share, word in group[["pattern", "burden", "prevalence"]].itertuples(index=False)
-            if np.isfinite(share)
+def _maps(day: Day) -> dict[str, str]:
+    """Draw where each pattern is, if that is known."""
+    found = {one.pattern: one.location for one in day.findings.patterns}
+    return {
+        pattern: scalp_map(location, PATTERN_TITLES[pattern])
+        for pattern, location in found.items()
+        if location is not None
+    }
+
+
+def _events(day: Day) -> list[dict[str, Any]]:
+    """Return a row per event: what the model says, what was measured, and its sentence."""
+    return [
+        {
+            "event": event,
+            "frequency": frequency_in_words(found.frequency),
+            "location": location_in_words(found.location),
+            "shape": shape_in_words(found.shape),
+            "evolution": found.evolution or UNKNOWN,
+            "sentence": event_sentence(found, day.clock.text),
         }
-        start_s, stop_s, scored_s = group[["start_s", "stop_s", "scored_s"]].to_numpy(dtype=float)[0].tolist()
-        when = day.clock.span(start_s, min(stop_s, day.span_s))
-        rows.append({"when": when, "scored_s": scored_s, "cells": cells})
-    return rows
+        for event, found in zip(day.events, day.findings.events, strict=True)
+    ]
+
+
+def _hour(hour: HourFinding, day: Day) -> dict[str, Any]:
+    """Return a row of the table of hours: each pattern's share and prevalence, and the background."""
+    shares = {pattern: share for pattern, share in hour.shares.items() if np.isfinite(share)}
+    background = hour.background
+    suppressed, voltage_uv = background.suppressed_share, background.voltage_uv
+    return {
+        "when": day.clock.span(hour.start_s, hour.stop_s),
+        "scored_s": hour.scored_s,
+        "cells": {pattern: (percent(share), hour.prevalence[pattern]) for pattern, share in shares.items()},
+        "continuity": background.continuity or UNKNOWN,
+        "voltage": UNKNOWN if voltage_uv is None else f"{voltage_uv:.0f} µV",
+        "voltage_term": background.voltage,
+        "suppressed": UNKNOWN if suppressed is None else percent(suppressed),
+        "symmetry": background.symmetry or UNKNOWN,
+    }
 
 
 def _quality(day: Day, every: int) -> list[dict[str, Any]]:

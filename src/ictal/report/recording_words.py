@@ -1,65 +1,57 @@
-"""A scored recording in sentences: what was found, and what could not be scored."""
+"""Parts of the report of a recording in words: what was measured, and what could not be scored."""
 
 import pandas as pd
 
-from ictal.core.labels import PATTERN_TITLES
 from ictal.core.predictions import ALWAYS_KNOWN
-from ictal.report.clock import HOUR_S, counted, duration_in_words
+from ictal.report.clock import counted, duration_in_words
 from ictal.report.day import Day
 from ictal.report.score_columns import own_times
-from ictal.scoring.burden import burden
 from ictal.scoring.quality import N_ELECTRODES, SPOILING
+from ictal.terminology.findings import Frequency, Location, Shape
 
-TRUSTED = 0.5
-"""The hour with the largest burden is chosen among those of which at least this share was scored."""
-
-
-def findings_in_words(day: Day) -> list[str]:
-    """Describe the events of each pattern in a sentence: their number, durations and busiest hour."""
-    sentences = [_finding(day, pattern) for pattern in day.patterns if day.events_of(pattern)]
-    absent = [
-        PATTERN_TITLES[pattern].replace("Seizure", "seizure")
-        for pattern in day.patterns
-        if not day.events_of(pattern)
-    ]
-    if not day.frame[ALWAYS_KNOWN].notna().any():
-        return ["Nothing could be scored."]
-    if absent:
-        sentences.append(f"No events of {_or(absent)}.")
-    return sentences
+UNKNOWN = "–"
 
 
-def _finding(day: Day, pattern: str) -> str:
-    events = day.events_of(pattern)
-    durations = [event.duration_s for event in events]
-    if len(events) == 1:
-        text = f"1 event of {duration_in_words(durations[0])}, at {day.clock.text(events[0].start_s)}"
-    else:
-        text = (
-            f"{len(events)} events, {duration_in_words(sum(durations))} in total, the longest "
-            f"{duration_in_words(max(durations))}, the first at {day.clock.text(events[0].start_s)}"
-        )
-    return f"{PATTERN_TITLES[pattern]}: {text}{_worst_hour(day, pattern)}."
+def frequency_in_words(frequency: Frequency | None) -> str:
+    """Write a typical frequency and its range.
+
+    Examples
+    --------
+    >>> frequency_in_words(Frequency(1.2, 1.0, 1.5, (1.1, 1.3)))
+    '1.2 Hz (1.0–1.5)'
+    """
+    if frequency is None:
+        return UNKNOWN
+    return f"{frequency.typical:.1f} Hz ({frequency.low:.1f}–{frequency.high:.1f})"
 
 
-def _worst_hour(day: Day, pattern: str) -> str:
-    table = burden(day.frame, day.events, f"{HOUR_S}s")
-    hours = table[(table["pattern"] == pattern) & (table["scored_s"] >= TRUSTED * HOUR_S)]
-    if not len(hours):
-        return ""
-    worst = hours.sort_values("burden", kind="stable", ascending=False)[["start_s", "burden"]].to_numpy(dtype=float)
-    start_s, share = worst[0].tolist()
-    when = day.clock.span(start_s, min(start_s + HOUR_S, day.span_s))
-    return f"; burden at most {percent(share)} in an hour ({when})"
+def location_in_words(location: Location | None) -> str:
+    """Write side, or main term, and the regions where a pattern is largest."""
+    if location is None:
+        return UNKNOWN
+    start: str = location.main_term
+    if location.side:
+        start = location.side if start == "lateralized" else f"{start}, more on the {location.side}"
+    return ": ".join(part for part in (start, ", ".join(location.regions)) if part)
+
+
+def shape_in_words(shape: Shape | None) -> str:
+    """Write amplitude, sharpness and phases; what is not known is left out.
+
+    Examples
+    --------
+    >>> shape_in_words(Shape(104.4, "sharp", 3))
+    '104 µV, sharp, 3 phases'
+    """
+    if shape is None:
+        return UNKNOWN
+    phases = "" if shape.phases is None else counted(shape.phases, "phase")
+    return ", ".join(part for part in (f"{shape.amplitude_uv:.0f} µV", shape.sharpness, phases) if part)
 
 
 def percent(share: float) -> str:
     """Write a share in whole per cent; a small share is not written as zero."""
     return f"{100 * share:.0f} %" if share == 0 or share >= 0.005 else "< 1 %"
-
-
-def _or(names: list[str]) -> str:
-    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} or {names[-1]}"
 
 
 def coverage_in_words(day: Day) -> str:

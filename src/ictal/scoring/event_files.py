@@ -8,14 +8,15 @@ import pandas as pd
 
 from ictal import __version__
 from ictal.core.atomic_files import atomic_write, write_json, writing
-from ictal.core.labels import PATTERN_TITLES
 from ictal.core.recording import Annotation
 from ictal.errors import IctalError
 from ictal.io import open_recording
 from ictal.io.edf.annotated_copy import copy_edf_with_annotations, write_annotated_edf
 from ictal.io.open import format_of
+from ictal.scoring.event_columns import MEASURED, MEASURED_NUMBERS, event_in_brief, measured
 from ictal.scoring.events import Event
 from ictal.scoring.scored_recording import RecordingInfo
+from ictal.terminology.findings import EventFinding
 
 EDF_KINDS = (".edf", ".bdf")
 """Formats that are copied byte by byte, regardless of the suffix of a file."""
@@ -47,7 +48,10 @@ SIDECAR: dict[str, Any] = {
         "HED": {"sz": "Unclassified-epileptic-seizure"},
     },
     "confidence": {"Description": "Mean probability of the pattern over the event, from 0 to 1."},
-    "channels": {"Description": "Channels that show the event; the model does not identify them, so always n/a."},
+    "channels": {
+        "Description": "Electrodes of the 10-20 system where the pattern has at least half of its largest amplitude, "
+        "separated by commas.",
+    },
     "dateTime": {"Description": "Clock time of the start of the recording, YYYY-MM-DD HH:MM:SS."},
     "recordingDuration": {"Description": "How long the recording lasts, gaps included.", "Units": "s"},
     "trial_type": {
@@ -55,21 +59,30 @@ SIDECAR: dict[str, Any] = {
         "Levels": TRIAL_TYPES,
         "HED": HED_TAGS,
     },
+    **MEASURED,
 }
-SZCORE_COLUMNS = tuple(name for name in SIDECAR if name != "trial_type")
+SZCORE_COLUMNS = tuple(SIDECAR)[: list(SIDECAR).index("trial_type")]
 """The columns of SzCORE, in its order."""
 
 
-def annotation_text(event: Event) -> str:
-    """Return the text of an annotation for an event."""
-    return f"ictal: {PATTERN_TITLES[event.pattern]}"
+def annotation_text(event: EventFinding) -> str:
+    """Return the text of an annotation for an event: 'ictal: LPD, left temporal, 1.2 Hz'."""
+    return f"ictal: {event_in_brief(event)}"
 
 
-def write_events(events: Sequence[Event], recording: RecordingInfo, folder: Path) -> list[Path]:
-    """Write events in the format of SzCORE and BIDS: NAME_events.tsv, and NAME_events.json, which describes it."""
+def write_events(
+    events: Sequence[Event], found: Sequence[EventFinding], recording: RecordingInfo, folder: Path
+) -> list[Path]:
+    """Write events in the format of SzCORE and BIDS: NAME_events.tsv, and NAME_events.json, which describes it.
+
+    Parameters
+    ----------
+    events, found
+        The events of a recording, and what was measured of each.
+    """
     table, sidecar = (folder / f"{recording.stem}_events{suffix}" for suffix in (".tsv", ".json"))
     with writing(table), atomic_write(table) as part:
-        save_table(events_table(events, recording), part)
+        save_table(events_table(events, found, recording), part)
     with writing(sidecar):
         write_json(sidecar, SIDECAR | {"GeneratedBy": {"Name": "ictal", "Version": __version__}})
     return [table, sidecar]
@@ -80,7 +93,7 @@ def save_table(table: pd.DataFrame, path: Path) -> None:
     table.to_csv(path, sep="\t", index=False, na_rep="n/a", lineterminator="\n")
 
 
-def write_annotated_copy(events: Sequence[Event], recording: RecordingInfo, folder: Path) -> list[Path]:
+def write_annotated_copy(events: Sequence[EventFinding], recording: RecordingInfo, folder: Path) -> list[Path]:
     """Write a copy of the recording with the events as annotations: NAME_annotated.edf, or .bdf.
 
     Raises
@@ -102,16 +115,36 @@ def write_annotated_copy(events: Sequence[Event], recording: RecordingInfo, fold
 
 
 def szcore_table(events: Sequence[Event], recording: RecordingInfo) -> pd.DataFrame:
-    """Return the columns of SzCORE alone: a row per seizure, or one row of background if there is none."""
+    """Return the columns of SzCORE alone: a row per seizure, or one row of background if there is none.
+
+    SzCORE compares times, so the channels are n/a.
+    """
     seizures = [event for event in events if event.pattern == "seizure"]
-    return events_table(seizures, recording)[list(SZCORE_COLUMNS)]
+    return _timed(seizures, recording).assign(channels=None)[list(SZCORE_COLUMNS)]
 
 
-def events_table(events: Sequence[Event], recording: RecordingInfo) -> pd.DataFrame:
-    """Return the columns of SzCORE and BIDS's `trial_type`; one row of background if there is no event.
+def events_table(events: Sequence[Event], found: Sequence[EventFinding], recording: RecordingInfo) -> pd.DataFrame:
+    """Return the columns of `SIDECAR`; one row of background if there is no event.
 
     SzCORE knows only seizures and background, so other patterns are background there.
+
+    Parameters
+    ----------
+    events, found
+        The events of a recording, and what was measured of each.
     """
+    columns = [{"channels": _electrodes(event), **measured(event)} for event in found]
+    rest = pd.DataFrame(columns or [{}], columns=["channels", *MEASURED])
+    rest = rest.astype(dict.fromkeys(MEASURED_NUMBERS, float)).round(3)
+    return pd.concat([_timed(events, recording), rest], axis=1)[list(SIDECAR)]
+
+
+def _electrodes(event: EventFinding) -> str | None:
+    return ",".join(event.location.electrodes) if event.location else None
+
+
+def _timed(events: Sequence[Event], recording: RecordingInfo) -> pd.DataFrame:
+    """Return what is known of events without a measurement."""
     start, span_s = recording.start, recording.span_s
     rows: list[tuple[float, float, str, float | None, str | None]] = [
         (event.start_s, event.duration_s, "sz" if event.pattern == "seizure" else "bckg", event.mean, event.pattern)
@@ -122,7 +155,6 @@ def events_table(events: Sequence[Event], recording: RecordingInfo) -> pd.DataFr
         columns=["onset", "duration", "eventType", "confidence", "trial_type"],
     ).round({"onset": 6, "duration": 6, "confidence": 4})
     return table.assign(
-        channels=None,
         dateTime=start and start.strftime("%Y-%m-%d %H:%M:%S"),
         recordingDuration=round(span_s, 6),
-    )[list(SIDECAR)]
+    )

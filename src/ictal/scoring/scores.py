@@ -132,7 +132,7 @@ class Scores:
         """
         import mne  # takes a second
 
-        events, start = self.events(settings), self.recording.start
+        events, start = self.findings(settings).events, self.recording.start
         return mne.Annotations(
             [event.start_s for event in events],
             [event.duration_s for event in events],
@@ -142,11 +142,11 @@ class Scores:
 
     def to_bids(self, folder: str | Path) -> list[Path]:
         """Write the events as BIDS `events.tsv` with its JSON."""
-        return write_events(self.events(), self.recording, Path(folder))
+        return write_events(self.events(), self.findings().events, self.recording, Path(folder))
 
     def to_edf(self, folder: str | Path) -> list[Path]:
         """Write a copy of the recording as EDF+ with the events as annotations."""
-        return write_annotated_copy(self.events(), self.recording, Path(folder))
+        return write_annotated_copy(self.findings().events, self.recording, Path(folder))
 
     def write(self, path: str | Path, *, synced: bool = False) -> None:
         """Write table, recording and manifest as one Parquet file, whole or not at all; see `atomic_write`."""

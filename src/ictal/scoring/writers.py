@@ -2,12 +2,14 @@
 
 import math
 from collections.abc import Callable, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
 from ictal.core.atomic_files import atomic_write, write_json, writing
+from ictal.core.montage import ELECTRODES
 from ictal.core.predictions import ALWAYS_KNOWN
 from ictal.measurement.columns import LISTS
 from ictal.scoring.burden import burden, left_right, longest_events
@@ -15,6 +17,8 @@ from ictal.scoring.events import Event
 from ictal.scoring.quality import FLAWS
 from ictal.scoring.scored_recording import RecordingInfo, stem_of
 from ictal.scoring.scores import SPECTRUM_COLUMNS, Scores
+from ictal.terminology.findings import EventFinding, Location, RecordingFinding
+from ictal.terminology.words import event_sentence, recording_paragraph
 
 Writer = Callable[[Scores, Path], list[Path]]
 """Writes scores into a folder and returns the files; raises an `IctalError` that names what cannot be written."""
@@ -67,7 +71,7 @@ WRITERS: dict[str, Writer] = {
 
 def summary(scores: Scores) -> dict[str, Any]:
     """Return the summary as plain JSON values; unknown values are null."""
-    frame, events = scores.frame, scores.events()
+    frame, events, finding = scores.frame, scores.events(), scores.findings()
     content = {
         "notice": NOT_A_DEVICE,
         "recording": scores.recording.model_dump(mode="json"),
@@ -75,7 +79,11 @@ def summary(scores: Scores) -> dict[str, Any]:
         "warnings": [*scores.recording.notes, *scores.manifest.get("warnings", ())],
         "windows": _windows(frame),
         "patterns": _patterns(scores, events),
-        "events": [_event(scores.recording, event) for event in events],
+        "findings": _findings(finding),
+        "events": [
+            _event(scores.recording, event) | _measured(found)
+            for event, found in zip(events, finding.events, strict=True)
+        ],
         "burden_per_hour": burden(frame, events, "1h").to_dict("records"),
         "left_right_per_hour": left_right(frame, "1h").to_dict("records"),
         "quality": {
@@ -115,6 +123,33 @@ def _event(recording: RecordingInfo, event: Event) -> dict[str, Any]:
         "peak": event.peak,
         "mean": event.mean,
     }
+
+
+def _findings(finding: RecordingFinding) -> dict[str, Any]:
+    """Return what a report says of the recording; the events are elsewhere."""
+    content = asdict(finding)
+    return {
+        "paragraph": recording_paragraph(finding),
+        **{name: content[name] for name in ("background", "absent", "status", "continuum_share", "hours")},
+        "patterns": [asdict(one) | {"location": _location(one.location)} for one in finding.patterns],
+    }
+
+
+def _measured(found: EventFinding) -> dict[str, Any]:
+    """Return what was measured of an event."""
+    content = asdict(found)
+    names = ("frequency", "shape", "lag_s", "evolution", "cycles_s", "measured_s")
+    return {
+        "sentence": event_sentence(found),
+        "location": _location(found.location),
+        **{name: content[name] for name in names},
+    }
+
+
+def _location(location: Location | None) -> dict[str, Any] | None:
+    if location is None:
+        return None
+    return asdict(location) | {"involvement": dict(zip(ELECTRODES, location.involvement, strict=True))}
 
 
 def _plain(content: Any) -> Any:
