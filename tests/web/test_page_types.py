@@ -12,6 +12,7 @@ ANSWERS = {
     "/api/recordings/{id}": "Details",
     "/api/recordings/{id}/overview": "Overview",
     "/api/recordings/{id}/window": "ScoredWindow",
+    "/api/recordings/{id}/discharges": "Discharges[]",
     "/api/recordings/{id}/similar": "Similar",
     "/api/recordings/{id}/why": "Explanation",
     "/api/recordings/{id}/votes": "Vote[]",

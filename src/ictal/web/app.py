@@ -118,6 +118,13 @@ def _add_windows(app: FastAPI, viewer: Viewer) -> None:
         """Return what is known about the window whose centre contains a time."""
         return schemas.Window(**viewer.window(viewer.library[id_], time_s, rater))
 
+    @app.get("/api/recordings/{id}/discharges")
+    def discharges(id_: Id, start_s: Time, stop_s: Time, rater: Rater = None) -> list[schemas.Discharges]:
+        """List the times of discharges and waves in a time span, by event."""
+        _check_span(start_s, stop_s)
+        found = viewer.discharges(viewer.library[id_], (start_s, stop_s), rater)
+        return [schemas.Discharges(**each) for each in found]
+
     @app.get("/api/recordings/{id}/similar")
     def similar(id_: Id, time_s: Time, rater: Rater = None) -> schemas.SimilarWindows:
         """List windows similar to the one at a time; the first answer takes seconds, since the model is loaded."""

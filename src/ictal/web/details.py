@@ -10,6 +10,7 @@ from ictal.core.labels import PATTERN_TITLES, PATTERNS
 from ictal.core.windows import CENTRE_S
 from ictal.io.edf.header import BDF_MAGIC, EDF_MAGIC, printable
 from ictal.report.colours import PATTERN_COLOURS
+from ictal.web.event_details import listed_events, report
 from ictal.web.library import Item
 
 FIELD = slice(8, 88)
@@ -31,7 +32,7 @@ def summary_of(item: Item) -> dict[str, Any]:
 
 
 def details(item: Item, *, withheld: bool) -> dict[str, Any]:
-    """Return the details of a recording, without events if they are withheld."""
+    """Return the details of a recording, without events and report if they are withheld."""
     recording = item.recording
     settings = item.scores.manifest.get("settings", {}) if item.scores else {}
     step_s = float(settings.get("step_s", CENTRE_S))
@@ -50,7 +51,8 @@ def details(item: Item, *, withheld: bool) -> dict[str, Any]:
             {"start_s": note.onset_s, "duration_s": note.duration_s, "text": note.text}
             for note in recording.annotations
         ],
-        "events": [] if withheld else events(item),
+        "events": [] if withheld else listed_events(item),
+        "report": None if withheld else report(item),
         "patterns": PATTERNS_SHOWN,
         "model": item.model,
         "step_s": step_s,
@@ -67,20 +69,6 @@ def windows(frame: pd.DataFrame, step_s: float) -> list[dict[str, Any]]:
     firsts = np.flatnonzero(np.diff(starts_s, prepend=-np.inf) > step_s + LEAST_GAP_S)
     counts = np.diff(firsts, append=len(starts_s))
     return [{"start_s": float(starts_s[first]), "n": int(n)} for first, n in zip(firsts, counts, strict=True)]
-
-
-def events(item: Item) -> list[dict[str, Any]]:
-    """Return the events, numbered from 1, in the order of time."""
-    return [
-        {
-            "number": number,
-            "pattern": event.pattern,
-            "start_s": event.start_s,
-            "stop_s": event.stop_s,
-            "peak": event.peak,
-        }
-        for number, event in enumerate(item.events, 1)
-    ]
 
 
 def patient_field(path: Path) -> str | None:

@@ -21,6 +21,7 @@ from ictal.scoring.events import Event, find_events
 from ictal.scoring.scored_recording import stem_of
 from ictal.scoring.scores import COLUMNS, Scores
 from ictal.scoring.writers import scores_file
+from ictal.terminology.findings import RecordingFinding
 from ictal.web.identity import Identity
 from ictal.web.montages import Montage, montages_of
 from ictal.web.page_amplitude import amplitudes_uv
@@ -70,6 +71,7 @@ class Item:
     model: dict[str, Any] | None = None
     identity: Identity | None = field(default=None, repr=False)
     _parts: list[pd.DataFrame] = field(default_factory=list, repr=False)
+    _findings: RecordingFinding | None = field(default=None, repr=False)
     _lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
 
     @property
@@ -126,6 +128,16 @@ class Item:
         """The events in the windows scored so far."""
         gaps = [(gap.start_s, gap.duration_s) for gap in self.recording.gaps]
         return find_events(self.frame, gaps=gaps) if len(self.frame) else []
+
+    @property
+    def findings(self) -> RecordingFinding | None:
+        """What a report says of it, computed when it is first asked for; None until scoring is complete."""
+        if self.scores is None:
+            return None
+        with self._lock:
+            if self._findings is None:
+                self._findings = self.scores.findings()
+            return self._findings
 
     def add(self, rows: pd.DataFrame) -> None:
         """Add rows during scoring."""

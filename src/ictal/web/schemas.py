@@ -66,12 +66,30 @@ class FileAnnotation(BaseModel):
     text: str
 
 
+class ShownLocation(BaseModel):
+    """Where a pattern is, in the terms of the ACNS terminology of 2021."""
+
+    main_term: str
+    side: str | None
+    regions: list[str]
+
+
 class ShownEvent(TimeSpan):
-    """A detected event; `peak` is its largest smoothed probability."""
+    """A detected event; `peak` is its largest smoothed probability. What could not be measured is None."""
 
     number: int
     pattern: str
     peak: float
+    frequency_hz: float | None = Field(description="Typical frequency.")
+    location: ShownLocation | None
+
+
+class Discharges(BaseModel):
+    """Times of the discharges or waves of an event."""
+
+    number: int = Field(description="Of the event.")
+    pattern: str
+    times_s: list[float]
 
 
 class ShownPattern(BaseModel):
@@ -116,6 +134,7 @@ class RecordingDetails(BaseModel):
     gaps: list[TimeSpan]
     annotations: list[FileAnnotation]
     events: list[ShownEvent]
+    report: str | None = Field(description="What a report says, written by software; None until it is scored.")
     patterns: list[ShownPattern]
     model: ShownModel | None
     step_s: float
@@ -123,7 +142,7 @@ class RecordingDetails(BaseModel):
     windows: list[Windows]
     notes: list[str]
     patient: str | None = Field(description="None unless the server was started with --show-patient.")
-    withheld: bool = Field(description="Whether events are withheld from a blinded rater.")
+    withheld: bool = Field(description="Whether events and report are withheld from a blinded rater.")
 
 
 Column = list[float | None]
@@ -180,6 +199,24 @@ class SimilarWindows(BaseModel):
     note: str = Field(description="How to read the list, or why it is empty.")
 
 
+class ShownElectrode(BaseModel):
+    """An electrode on a map of the scalp, whose rim has the radius 1."""
+
+    name: str
+    x: float = Field(description="To the right ear.")
+    y: float = Field(description="To the nose.")
+    involvement: float | None = Field(description="Amplitude relative to the largest; None if it is unknown.")
+
+
+class WindowEvent(BaseModel):
+    """An event in a window."""
+
+    number: int
+    pattern: str
+    sentence: str
+    electrodes: list[ShownElectrode] = Field(description="Empty if the location could not be measured.")
+
+
 class Window(BaseModel):
     """A scored window."""
 
@@ -190,6 +227,7 @@ class Window(BaseModel):
     expected: ExpectedVotes | None
     usable: float
     reasons: list[str]
+    events: list[WindowEvent] = Field(description="Always empty for a blinded rater: events reach other windows.")
     withheld: bool = Field(description="Whether the rater must vote before the model's prediction is shown.")
 
 

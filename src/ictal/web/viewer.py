@@ -20,6 +20,7 @@ from ictal.scoring.writers import scores_file
 from ictal.web.blinding import BLIND, Blinding
 from ictal.web.cache import ResultCache
 from ictal.web.details import details, patient_field
+from ictal.web.event_details import discharges, events_in
 from ictal.web.identity import Identity, migrate_votes
 from ictal.web.jobs import JobThread, Scorer
 from ictal.web.library import Item, Library, content_of, find_scores, middle_s, middles_of, score_paths, window_number
@@ -157,9 +158,14 @@ class Viewer:
         """Return what is known about the window at a time, as far as the rater may see it."""
         number = window_number(item, time_s)
         values = window_in_values(number, item.frame.iloc[number])
+        events = [] if self._blind.applies_to(rater) else events_in(item, *values["centre"])
         withheld = self._blind.withholds(item, number, rater)
         unknown = dict.fromkeys(("probabilities", "spread", "expected")) if withheld else {}
-        return values | unknown | {"withheld": withheld}
+        return values | unknown | {"events": events, "withheld": withheld}
+
+    def discharges(self, item: Item, span_s: tuple[float, float], rater: str | None) -> list[dict[str, Any]]:
+        """Return the times of discharges and waves in a time span, by event; none for a blinded rater."""
+        return [] if self._blind.applies_to(rater) else discharges(item, *span_s)
 
     def similar(self, item: Item, time_s: float, rater: str | None) -> tuple[list[dict[str, Any]], str]:
         """Return windows similar to the one at a time, and a note on how to read them or why there are none."""

@@ -45,12 +45,28 @@
  */
 
 /**
+ * @typedef {object} EventLocation
+ * @property {string} main_term
+ * @property {string | null} side
+ * @property {string[]} regions
+ */
+
+/**
  * @typedef {object} Event
  * @property {number} start_s
  * @property {number} stop_s
  * @property {number} number
  * @property {string} pattern
  * @property {number} peak
+ * @property {number | null} frequency_hz
+ * @property {EventLocation | null} location
+ */
+
+/**
+ * @typedef {object} Discharges
+ * @property {number} number
+ * @property {string} pattern
+ * @property {number[]} times_s
  */
 
 /**
@@ -89,6 +105,7 @@
  * @property {Span[]} gaps
  * @property {Note[]} annotations
  * @property {Event[]} events
+ * @property {string | null} report
  * @property {Pattern[]} patterns
  * @property {Model | null} model
  * @property {number} step_s
@@ -131,6 +148,22 @@
  */
 
 /**
+ * @typedef {object} Electrode
+ * @property {string} name
+ * @property {number} x
+ * @property {number} y
+ * @property {number | null} involvement
+ */
+
+/**
+ * @typedef {object} WindowEvent
+ * @property {number} number
+ * @property {string} pattern
+ * @property {string} sentence
+ * @property {Electrode[]} electrodes
+ */
+
+/**
  * @typedef {object} ScoredWindow
  * @property {number} number
  * @property {Interval} centre
@@ -139,6 +172,7 @@
  * @property {Expected | null} expected
  * @property {number} usable
  * @property {string[]} reasons
+ * @property {WindowEvent[]} events
  * @property {boolean} withheld
  */
 
