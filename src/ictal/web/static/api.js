@@ -1,8 +1,8 @@
 /** Requests to the server, one function per address. Each carries the token with which the page was opened. */
 
 /**
- * @import { About, Agreement, Ballot, Details, Explanation, ListedRecording, Overview, Rater } from "./answers.js"
- * @import { ScoredWindow, Similar, Traces, TracesHeader, Uploaded, Vote } from "./answers.js"
+ * @import { About, Agreement, Ballot, Details, Discharges, Explanation, ListedRecording } from "./answers.js"
+ * @import { Overview, Rater, ScoredWindow, Similar, Traces, TracesHeader, Uploaded, Vote } from "./answers.js"
  */
 
 /** @typedef {Record<string, string | number | null | undefined>} Query */
@@ -60,6 +60,13 @@ export const overview = (id, query) => getJson(`recordings/${id}/overview`, quer
  * @returns {Promise<ScoredWindow>}
  */
 export const scoredWindow = (id, time_s, rater) => getJson(`recordings/${id}/window`, { time_s, rater });
+
+/**
+ * @param {string} id
+ * @param {{ start_s: number, stop_s: number, rater: string }} query
+ * @returns {Promise<Discharges[]>}
+ */
+export const discharges = (id, query) => getJson(`recordings/${id}/discharges`, query);
 
 /**
  * @param {string} id

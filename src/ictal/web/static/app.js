@@ -8,16 +8,18 @@ import { applyTheme } from "./colours.js";
 import { explain, findSimilar, panel, showWindow } from "./current-window.js";
 import { debounce } from "./debounce.js";
 import { eegPlot, redrawPage } from "./eeg-page.js";
+import { eventList } from "./event-list.js";
 import { $, $dialog, $input, $select, press } from "./elements.js";
 import { showHelp } from "./help-dialog.js";
 import { listenToKeys } from "./keyboard.js";
 import { fail, say } from "./messages.js";
-import { goTo, goToEnd, goToEvent, goToUnvoted, moveBy, select, showAgain, showFrom } from "./navigation.js";
+import { goTo, goToEnd, goToEvent, goToUnvoted, moveBy, select, showAgain, showEvent, showFrom } from "./navigation.js";
 import { describePointer, loadOverview, overviewPlot, redrawOverview } from "./overview.js";
 import { preferences, setPreference } from "./preferences.js";
 import { addFile, loadList, showScoring, startPolling } from "./recording-list.js";
+import { showReport } from "./report-dialog.js";
 import { open, refresh, showDetail, voteForWindow } from "./recording.js";
-import { state } from "./state.js";
+import { openDetail, state } from "./state.js";
 import * as toolbar from "./toolbar.js";
 import { addRater, chooseRater, loadRaters } from "./votes.js";
 
@@ -38,6 +40,8 @@ const ACTIONS = {
   smaller: () => toolbar.stepSensitivity(1),
   montage: toolbar.nextMontage,
   panel: () => toolbar.setPanel(!preferences.why),
+  events: () => toolbar.setEvents(!preferences.events),
+  marks: () => toolbar.setMarks(!preferences.marks),
   tint: () => panel.tintToggle.click(),
   mel: () => panel.melToggle.click(),
   similar: () => panel.similarToggle.click(),
@@ -47,6 +51,7 @@ const ACTIONS = {
   zoomAll: () => overviewPlot.showAll(),
   earlier: () => overviewPlot.pan(-0.25),
   later: () => overviewPlot.pan(0.25),
+  report: openReport,
   agreement: () => showAgreement($dialog("agreement-dialog")).catch(fail),
   help: () => showHelp($dialog("help-dialog"), state.about),
 };
@@ -62,7 +67,8 @@ const BUTTONS = [
   ["page-before", "pageBefore"], ["page-after", "pageAfter"],
   ["event-before", "eventBefore"], ["event-after", "eventAfter"],
   ["zoom-in", "zoomIn"], ["zoom-out", "zoomOut"], ["zoom-all", "zoomAll"],
-  ["why-toggle", "panel"], ["agreement", "agreement"], ["help", "help"],
+  ["why-toggle", "panel"], ["events-toggle", "events"], ["marks-toggle", "marks"],
+  ["report", "report"], ["agreement", "agreement"], ["help", "help"],
 ];
 
 /** @param {Action} action */
@@ -89,6 +95,13 @@ function onChoice(id, choose) {
     choose(menu.value);
     if (isByMouse && !document.querySelector("dialog[open]")) focusPage();
   });
+}
+
+function openReport() {
+  const detail = openDetail();
+  if (detail.report !== null) showReport($dialog("report-dialog"), detail, state.about);
+  else if (detail.withheld) say("The report is hidden while you vote without seeing the predictions.");
+  else say("There is no report before scoring is complete.");
 }
 
 const focusPage = () => $("eeg").focus({ focusVisible: false });
@@ -130,6 +143,7 @@ function connectPlots() {
   overviewPlot.onHover = describePointer;
   eegPlot.onSelect = select;
   eegPlot.onMeasure = say;
+  eventList.onGo = showEvent;
   panel.onVote = (pattern) => voteForWindow(pattern).catch(fail);
   panel.onExplain = explain;
   panel.onFindSimilar = findSimilar;
@@ -163,6 +177,8 @@ async function openFirst() {
 async function start() {
   showTheme();
   toolbar.setPanel(preferences.why);
+  toolbar.setEvents(preferences.events);
+  toolbar.setMarks(preferences.marks);
   connectPlots();
   connectMenus();
   connectButtons();

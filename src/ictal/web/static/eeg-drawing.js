@@ -1,11 +1,11 @@
 /** Draws a page of EEG as readers know it: negative is up, the sensitivity is in µV/mm, a line marks each second. */
 
-/** @import { Details, Explanation, Interval, Traces } from "./answers.js" */
+/** @import { Details, Discharges, Explanation, Interval, Traces } from "./answers.js" */
 /** @import { Area } from "./canvas.js" */
 /** @import { Clock } from "./clock.js" */
 
 import { GUTTER, MARGIN, TimeAxis, clipToTime, hatch } from "./canvas.js";
-import { colour } from "./colours.js";
+import { colour, patternColour } from "./colours.js";
 
 /**
  * What a page of EEG shows.
@@ -19,6 +19,7 @@ import { colour } from "./colours.js";
  * @property {number} heart_uv - µV of the EKG to the height of a row
  * @property {Interval | null} centre - of the selected window
  * @property {Explanation | null} tint - shades the traces
+ * @property {Discharges[]} marks - discharges and waves to mark
  */
 
 /** @typedef {{ context: CanvasRenderingContext2D, width: number, height: number, axis: TimeAxis }} Page */
@@ -33,6 +34,9 @@ export const PIXELS_PER_MM = 96 / 25.4;
 const CHAIN_GAP = 0.6;
 const SCALE_BARS_UV = [5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000, 10000];
 const MAX_BAR = 48;
+/** Height of the ticks of a mark, and opacity of the line between them. */
+const TICK = 7;
+const FAINT = 0.35;
 /** Pixels between two labels of the time axis. */
 const LABEL_SPACE = 62;
 
@@ -51,6 +55,7 @@ export function drawPage(area, content) {
     if (tint) drawTint(page, rows, tint);
     drawSeconds(page, content);
     drawGaps(page, content.detail);
+    drawMarks(page, content); // behind the traces, which they must not hide
     if (traces) drawTraces(page, rows, traces, content);
     drawAnnotations(page, content.detail);
   });
@@ -156,6 +161,26 @@ function drawGaps({ context, width, height, axis }, { gaps }) {
     context.fillStyle = colour("soft");
     context.textAlign = "center";
     context.fillText("gap: nothing was recorded", (x + end) / 2, height / 2);
+  }
+}
+
+/**
+ * Mark each discharge or wave by ticks at both edges and a faint line between them.
+ * @param {Page} page
+ * @param {EegContent} content
+ */
+function drawMarks({ context, height, axis }, { detail, marks }) {
+  const [top, bottom] = [TOP - 4, height - BOTTOM + 4];
+  for (const { pattern, times_s } of marks) {
+    const shown = detail.patterns.find(({ key }) => key === pattern);
+    if (shown) context.fillStyle = patternColour(shown);
+    for (const time_s of times_s) {
+      const x = Math.round(axis.x(time_s));
+      context.globalAlpha = FAINT;
+      context.fillRect(x, top, 1, bottom - top);
+      context.globalAlpha = 1;
+      for (const y of [top, bottom - TICK]) context.fillRect(x - 1, y, 3, TICK);
+    }
   }
 }
 

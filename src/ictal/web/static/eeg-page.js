@@ -2,6 +2,7 @@
 
 /** @import { Traces } from "./answers.js" */
 
+import * as api from "./api.js";
 import { EegPlot } from "./eeg-plot.js";
 import { $ } from "./elements.js";
 import { fail } from "./messages.js";
@@ -44,18 +45,38 @@ function prefetch(start_s) {
   if (start_s >= 0 && start_s < duration_s) pages.prefetch(id, tracesQuery(start_s, eegPlot.columns));
 }
 
+/** Fetch the marks of the page and of both neighbours, so that a page that is turned to has them at once. */
+export async function loadMarks() {
+  const { start_s } = state;
+  const { id, withheld } = openDetail();
+  const { page_s, rater } = preferences;
+  if (withheld || !preferences.marks) return;
+  try {
+    const query = { start_s: Math.max(0, start_s - page_s), stop_s: start_s + 2 * page_s, rater };
+    const discharges = await api.discharges(id, query);
+    if (id !== openDetail().id || start_s !== state.start_s) return;
+    state.discharges = discharges;
+    redrawPage();
+  } catch (error) {
+    fail(error);
+  }
+}
+
 /** Draw the page again, after anything on it has changed. */
 export function redrawPage() {
   const { clock, detail, start_s, traces, window, explanation, wanted } = state;
   if (!detail) return;
   const { page_s } = preferences;
   const sensitivity = sensitivityOf(detail);
+  const marks = preferences.marks && !detail.withheld ? state.discharges : [];
   eegPlot.show({
-    clock, detail, start_s, page_s, traces, sensitivity,
+    clock, detail, start_s, page_s, traces, sensitivity, marks,
     heart_uv: heartScale(detail),
     centre: window?.centre ?? null,
     tint: wanted.tint ? explanation : null,
   });
+  const n = marks.flatMap(({ times_s }) => times_s).filter((at) => at >= start_s && at < start_s + page_s).length;
   const words = [`EEG from ${clock.text(start_s)}`, `${page_s} s`, montageOf(), `${sensitivity} µV/mm`];
+  if (n) words.push(`${n} discharges or waves marked`);
   $("eeg").setAttribute("aria-label", words.join(", "));
 }

@@ -11,6 +11,7 @@ const READING = [
   "Click on the page to select another 10 s. Drag to measure duration, frequency and amplitude.",
   "In the overview, click to go to a time; drag or turn the wheel to zoom. "
     + "With shift, the wheel moves the overview; a double click shows the whole recording.",
+  "Ticks at both edges of the page mark discharges or waves of events, in the colour of the pattern.",
   "Hatched: not recorded, or not scored. Triangles: annotations of the file.",
 ];
 

@@ -2,6 +2,8 @@
 
 /** @import { Interval } from "./answers.js" */
 
+import { svg } from "./svg.js";
+
 /**
  * @typedef {object} IntervalRow
  * @property {string} name
@@ -65,16 +67,4 @@ function drawRow({ name, value, interval, text, isModel }, y, x) {
       : svg("circle", { class: "point", cx: x(value), cy: y, r: 4.5 }),
     svg("text", { x: RIGHT + 14, y: y + 4 }, text),
   ];
-}
-
-/**
- * @param {string} tag
- * @param {Record<string, string | number>} attributes
- * @param {(Node | string)[]} children
- */
-function svg(tag, attributes, ...children) {
-  const node = document.createElementNS("http://www.w3.org/2000/svg", tag);
-  for (const [name, value] of Object.entries(attributes)) node.setAttribute(name, String(value));
-  node.append(...children);
-  return node;
 }

@@ -5,8 +5,8 @@ import { $ } from "./elements.js";
 /**
  * What keys and buttons do.
  * @typedef {"pageAfter" | "pageBefore" | "secondAfter" | "secondBefore" | "eventAfter" | "eventBefore" | "first"
- *   | "last" | "larger" | "smaller" | "montage" | "panel" | "tint" | "mel" | "similar" | "unvoted" | "zoomIn"
- *   | "zoomOut" | "zoomAll" | "earlier" | "later" | "agreement" | "help"} Action
+ *   | "last" | "larger" | "smaller" | "montage" | "panel" | "events" | "marks" | "tint" | "mel" | "similar" | "unvoted"
+ *   | "zoomIn" | "zoomOut" | "zoomAll" | "earlier" | "later" | "report" | "agreement" | "help"} Action
  */
 
 /**
@@ -26,6 +26,9 @@ export const KEYS = [
   ["-", "−", "less sensitive: smaller traces", "smaller"],
   ["m", "m", "next montage", "montage"],
   ["w", "w", "panel on the right", "panel"],
+  ["e", "e", "list of events", "events"],
+  ["d", "d", "marks on discharges and waves", "marks"],
+  ["r", "r", "report", "report"],
   ["t", "t", "tint traces by the explanation", "tint"],
   ["s", "s", "spectrogram with Grad-CAM", "mel"],
   ["u", "u", "next window without your vote", "unvoted"],

@@ -3,13 +3,16 @@
 import { Clock, duration } from "./clock.js";
 import { loadWindow, selectTime } from "./current-window.js";
 import { debounce } from "./debounce.js";
-import { showPage } from "./eeg-page.js";
+import { loadMarks, showPage } from "./eeg-page.js";
 import { $ } from "./elements.js";
+import { eventList } from "./event-list.js";
 import { say } from "./messages.js";
 import { overviewPlot } from "./overview.js";
 import { preferences } from "./preferences.js";
 import { describeEvent, openDetail, state, windowAt } from "./state.js";
 import { CHOOSE_RATER, nextUnvoted } from "./votes.js";
+
+/** @import { Event } from "./answers.js" */
 
 /** How long a reader pauses on a page before its window is fetched. */
 const PAUSE_MS = 120;
@@ -27,7 +30,9 @@ export function showFrom(start_s, time_s = null) {
   overviewPlot.mark(state.start_s, state.start_s + preferences.page_s);
   showTime();
   showPage();
+  eventList.mark();
   debounce("window", loadWindow, PAUSE_MS);
+  debounce("marks", loadMarks, PAUSE_MS);
 }
 
 /** @param {number} seconds */
@@ -51,6 +56,7 @@ export function goTo(time_s) {
  */
 export function select(time_s) {
   selectTime(time_s);
+  eventList.mark();
   loadWindow();
 }
 
@@ -63,8 +69,17 @@ export function goToEvent(direction) {
   const isAhead = ({ start_s }) => direction * (start_s - state.time_s) > centre_s / 2;
   const found = direction > 0 ? events.find(isAhead) : events.findLast(isAhead);
   if (!found) return say(`There is no ${direction > 0 ? "later" : "earlier"} event.`);
-  goTo(found.start_s + Math.min(centre_s, found.stop_s - found.start_s) / 2);
-  say(describeEvent(found));
+  showEvent(found);
+}
+
+/**
+ * Show the beginning of an event.
+ * @param {Event} event
+ */
+export function showEvent(event) {
+  goTo(event.start_s + Math.min(openDetail().centre_s, event.stop_s - event.start_s) / 2);
+  eventList.mark(event.number);
+  say(describeEvent(event));
 }
 
 export function goToUnvoted() {

@@ -11,11 +11,14 @@
  * @property {string} rater - '' while only reading
  * @property {"light" | "dark" | ""} theme - '' follows the system
  * @property {boolean} why - whether the panel on the right is shown
+ * @property {boolean} events - whether the list of events is shown
+ * @property {boolean} marks - whether discharges are marked
  */
 
 /** @type {Preferences} */
 const DEFAULTS = {
   page_s: 10, montage: "", sensitivities: {}, low_hz: 1, high_hz: 70, notch_hz: "", rater: "", theme: "", why: true,
+  events: false, marks: true,
 };
 const NAME = "ictal.reader";
 

@@ -6,7 +6,9 @@ import * as api from "./api.js";
 import { Clock } from "./clock.js";
 import { patternColour } from "./colours.js";
 import { loadWindow, panel } from "./current-window.js";
+import { loadMarks } from "./eeg-page.js";
 import { $, $button, $select, el } from "./elements.js";
+import { eventList } from "./event-list.js";
 import { say } from "./messages.js";
 import { showFrom } from "./navigation.js";
 import { loadOverview, overviewPlot, redrawOverview } from "./overview.js";
@@ -33,7 +35,7 @@ export async function open(id, start_s = 0) {
   }
   if (number !== lastOpened) return;
   const clock = new Clock(detail.start);
-  Object.assign(state, { detail, clock, overview: null, window: null, votes: [], traces: null });
+  Object.assign(state, { detail, clock, overview: null, window: null, votes: [], traces: null, discharges: [] });
   document.title = `${detail.name} – ictal`;
   showDetail();
   sayNotes(detail);
@@ -55,7 +57,7 @@ async function loadScores() {
   await Promise.all([loadOverview(true), loadVotes()]);
   if (overviewPlot.isZoomed) await loadOverview();
   redrawOverview();
-  await loadWindow();
+  await Promise.all([loadWindow(), loadMarks()]);
 }
 
 export function showDetail() {
@@ -65,6 +67,8 @@ export function showDetail() {
   $("legend").replaceChildren(...patterns.map(legendEntry));
   fillMenusOf(detail);
   for (const id of ["event-before", "event-after"]) $button(id).disabled = detail.withheld || !detail.events.length;
+  $button("report").disabled = !detail.report;
+  eventList.show();
   const facts = [patient, model && `${model.name} (${model.arm})`];
   $("model").textContent = facts.filter(Boolean).join(", ");
 }

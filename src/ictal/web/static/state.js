@@ -1,10 +1,11 @@
 /** What the page shows now, and what follows from it. */
 
-/** @import { About, Details, Event, Explanation, ListedRecording, Overview } from "./answers.js" */
+/** @import { About, Details, Discharges, Event, Explanation, ListedRecording, Overview } from "./answers.js" */
 /** @import { ScoredWindow, Similar, Traces, Vote } from "./answers.js" */
 /** @import { TracesQuery } from "./api.js" */
 
 import { Clock, duration } from "./clock.js";
+import { DASH, place, rate } from "./event-words.js";
 import { preferences } from "./preferences.js";
 
 /** Seconds by which the times of a vote and of its window may differ. */
@@ -21,6 +22,7 @@ const SAME_TIME_S = 0.05;
  * @property {number} start_s - where the page of EEG begins
  * @property {number} time_s - the selected time
  * @property {Traces | null} traces - of the page
+ * @property {Discharges[]} discharges - of the page and of both neighbours
  * @property {ScoredWindow | null} window - the scored window at the selected time
  * @property {Explanation | null} explanation - of the window
  * @property {Similar | null} similar - windows like it
@@ -31,8 +33,8 @@ const SAME_TIME_S = 0.05;
 /** @type {State} */
 export const state = {
   about: null, recordings: [], detail: null, clock: new Clock(null), overview: null, votes: [], start_s: 0, time_s: 0,
-  traces: null, window: null, explanation: null, similar: null, wanted: { tint: false, mel: false, similar: false },
-  offline: false,
+  traces: null, discharges: [], window: null, explanation: null, similar: null,
+  wanted: { tint: false, mel: false, similar: false }, offline: false,
 };
 
 /** The open recording; only for what cannot happen before one is open. */
@@ -103,7 +105,10 @@ export function tracesQuery(start_s, width) {
 }
 
 /** @param {Event} event */
-export function describeEvent({ number, pattern, start_s, stop_s, peak }) {
+export function describeEvent(event) {
+  const { number, pattern, start_s, stop_s, peak } = event;
   const when = `${state.clock.text(start_s)} to ${state.clock.text(stop_s)}, ${duration(stop_s - start_s)}`;
-  return `${title(pattern)}, event ${number} of ${openDetail().events.length}: ${when}, peak ${peak.toFixed(2)}`;
+  const measured = [rate(event), place(event)].filter((words) => words !== DASH);
+  const first = `${title(pattern)}, event ${number} of ${openDetail().events.length}`;
+  return `${first}: ${[when, ...measured, `peak ${peak.toFixed(2)}`].join(", ")}`;
 }

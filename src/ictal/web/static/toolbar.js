@@ -3,8 +3,9 @@
 /** @import { Details } from "./answers.js" */
 
 import { findSimilar } from "./current-window.js";
-import { redrawPage } from "./eeg-page.js";
+import { loadMarks, redrawPage } from "./eeg-page.js";
 import { $, $select, press, setOptions } from "./elements.js";
+import { eventList } from "./event-list.js";
 import { showAgain, showFrom } from "./navigation.js";
 import { preferences, setPreference } from "./preferences.js";
 import { SENSITIVITIES, sensitivityOf, storeSensitivity } from "./sensitivity.js";
@@ -99,4 +100,26 @@ export function setPanel(on) {
   press($("why-toggle"), on);
   document.querySelector("main")?.classList.toggle("no-why", !on);
   findSimilar();
+}
+
+/**
+ * Show the list of events on the left, or give its place to the page.
+ * @param {boolean} on
+ */
+export function setEvents(on) {
+  setPreference("events", on);
+  press($("events-toggle"), on);
+  $("events").hidden = !on;
+  if (state.detail) eventList.show();
+}
+
+/**
+ * Mark discharges and waves on the page, or not.
+ * @param {boolean} on
+ */
+export function setMarks(on) {
+  setPreference("marks", on);
+  press($("marks-toggle"), on);
+  redrawPage();
+  if (state.detail) loadMarks();
 }

@@ -1,13 +1,14 @@
 /** The panel on the right: the model's prediction for the selected window, its explanation, and the reader's vote. */
 
-/** @import { Explanation, Interval, Pattern, ScoredWindow, Similar } from "./answers.js" */
+/** @import { Explanation, Interval, Pattern, ScoredWindow, Similar, WindowEvent } from "./answers.js" */
 /** @import { Clock } from "./clock.js" */
 /** @import { State } from "./state.js" */
 
 import { patternColour } from "./colours.js";
 import { el, press, setOptions } from "./elements.js";
 import { MelSpectrograms } from "./mel-spectrograms.js";
-import { state } from "./state.js";
+import { scalpMap } from "./scalp-map.js";
+import { openDetail, state } from "./state.js";
 
 /**
  * What the panel shows; without a window, the reason why there is none.
@@ -41,6 +42,7 @@ export class WindowPanel {
   bars = el("div", { className: "bars", id: "bars" });
   dots = el("div", { className: "dots", "aria-hidden": "true" });
   expected = el("p", { id: "expected" });
+  events = el("div", { id: "window-events" });
   quality = el("ul", { id: "reasons" });
   pattern = el("select", { id: "why-pattern", "aria-label": "Pattern to explain" });
   method = el("select", { id: "why-method", "aria-label": "Method" });
@@ -63,6 +65,7 @@ export class WindowPanel {
       el("section", { "aria-label": "Window" }, this.time, this.about),
       section("Your vote", this.votes, this.voteHint),
       section("Expected votes of a panel", this.bars, this.dots, this.expected),
+      section("Event", this.events),
       section("Quality", this.quality),
       section("Explanation", controls, this.pictures, this.note),
       el("section", { "aria-label": "Similar windows" }, heading, this.similar),
@@ -115,6 +118,7 @@ export class WindowPanel {
     this.about.textContent = window ? `Window ${window.number + 1}: the 10 s to vote on` : reason;
     this.showVote(content);
     this.showPrediction(window);
+    this.showEvents(window?.events ?? []);
     this.showQuality(window);
   }
 
@@ -137,6 +141,16 @@ export class WindowPanel {
     this.dots.replaceChildren(...this.patterns.flatMap((pattern) => dots(pattern, votes[pattern.key] ?? 0)));
     if (probabilities) this.expected.textContent = text;
     else this.expected.textContent = window?.withheld ? "Hidden until you have voted." : "Not scored.";
+  }
+
+  /** @param {WindowEvent[]} events */
+  showEvents(events) {
+    this.events.replaceChildren(...events.flatMap((event) => {
+      const pattern = this.patterns.find(({ key }) => key === event.pattern);
+      const map = pattern && event.electrodes.length ? [scalpMap(event, pattern.title, patternColour(pattern))] : [];
+      return [...map, el("p", { className: "sentence" }, event.sentence)];
+    }));
+    if (!events.length) this.events.append(el("p", {}, reasonForNoEvent()));
   }
 
   /** @param {ScoredWindow | null} window */
@@ -193,6 +207,12 @@ export class WindowPanel {
  */
 function toggle(id, text, title) {
   return el("button", { id, type: "button", title, "aria-pressed": "false" }, text);
+}
+
+function reasonForNoEvent() {
+  const { withheld, state: scoring } = openDetail();
+  if (withheld) return "Hidden while you vote without seeing the predictions.";
+  return scoring === "scored" ? "No event here." : "Described when scoring is complete.";
 }
 
 /** @param {Pattern[]} patterns */
