@@ -12,6 +12,7 @@ import argparse
 import time
 from collections.abc import Callable, Sequence
 from functools import partial
+from itertools import pairwise
 from multiprocessing import Pool
 from pathlib import Path
 
@@ -117,7 +118,7 @@ def truth_of(pattern: Pattern, rendered: Rendered) -> dict:
     cycles = true_cycles(rendered, 20, 30)
     amplitudes = alone[:, CENTRE].std(axis=1)
     bounds = np.round((cycles - 20) * HZ).astype(int)
-    spans = [np.ptp(longitudinal(alone[:, CENTRE])[:, a:b], axis=1) for a, b in zip(bounds, bounds[1:], strict=False)]
+    spans = [np.ptp(longitudinal(alone[:, CENTRE])[:, a:b], axis=1) for a, b in pairwise(bounds)]
     return {
         "cycles": cycles,
         "hz": 1 / np.median(np.diff(cycles)) if len(cycles) > 2 else np.nan,

@@ -181,8 +181,8 @@ def test_a_paragraph_in_the_order_of_a_report():
     assert recording_paragraph(replace(found, continuum_share=0.389)).split(". ")[1:] == [
         (
             "Frequent left temporal LPDs at 1.0–1.5 Hz (typically 1.2 Hz), sharp, biphasic, of medium voltage "
-            "(85 µV), without evolution; 39 % of the recording, up to 78 % of one hour (from 0:00:00); 7 runs, the longest "
-            "6 min 40 s (intermediate), the first at 0:00:00"
+            "(85 µV), without evolution; 39 % of the recording, up to 78 % of one hour (from 0:00:00); 7 runs, "
+            "the longest 6 min 40 s (intermediate), the first at 0:00:00"
         ),
         (
             "Rare GPDs at 1.0 Hz, sharp, biphasic, of medium voltage (85 µV), without evolution; < 1 % of the "

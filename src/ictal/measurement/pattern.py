@@ -36,9 +36,9 @@ TRIES = 3
 """How many faulty electrodes are left out before nothing is measured."""
 INDEPENDENT_S, INDEPENDENT, INDEPENDENT_EXPLAINED = 0.1, 0.3, 0.25
 """Discharges of two sides belong together within this time. Sides are independent if at least this share of the
-discharges of either belongs to none of the other, and if those of the weaker side explain this share of its power."""
+discharges of either belongs to none of the other, and if those of the other side explain this share of its power."""
 LOCKED = 3.0
-"""Power of an average of discharges, in units of what it has by chance, from which a side takes part in them."""
+"""Power of an average of discharges, in units of what it has by chance, from which the other side takes part in them."""
 
 
 @dataclass(frozen=True)
@@ -106,7 +106,7 @@ def measure_pattern(signal: MeasuredSignal, start: int, pattern: str) -> Pattern
         if faulty is None:
             numbers = _numbers(track, events, amplitude, part, before)
             if numbers and pattern in PERIODIC:
-                numbers = replace(numbers, independent=sides_are_independent(eeg, track))
+                numbers = replace(numbers, independent=is_independent(eeg, track, numbers.lateral))
             return numbers
         part = part.without(faulty)
     return None
@@ -151,18 +151,18 @@ def _numbers(
     )
 
 
-def sides_are_independent(eeg: Floats, track: Track) -> bool:
-    """Return whether each side has discharges of its own, given those of the stronger side.
+def is_independent(eeg: Floats, track: Track, lateral: float) -> bool:
+    """Return whether the other side has discharges of its own, given those of one side and their lateral index.
 
-    The weaker side has none if its mean around the discharges of the stronger one is more than what an average of as
-    many events has by chance; otherwise they are searched.
+    It has none if its mean around the given discharges is more than what an average of as many events has by chance;
+    otherwise they are searched.
     """
-    sides = sorted((LEFT, RIGHT), key=lambda rows: float((eeg[rows] ** 2).sum()))
-    weaker = eeg[sides[0]] - eeg[sides[0]].mean(axis=0)
-    events = events_around(weaker, track.at)
+    rows = LEFT if lateral > 0 else RIGHT
+    other_side = eeg[rows] - eeg[rows].mean(axis=0)
+    events = events_around(other_side, track.at)
     if events.shape[1] * (events.mean(axis=1) ** 2).sum() > LOCKED * (events**2).sum() / events.shape[1]:
         return False
-    other = find_discharges(weaker)
+    other = find_discharges(other_side)
     if other is None or other.explained < INDEPENDENT_EXPLAINED:
         return False
     apart = np.abs(track.at[:, None] - other.at) > INDEPENDENT_S * HZ
