@@ -61,14 +61,12 @@ patterns reach 0.43 of their largest amplitude at a second electrode."""
 
 
 POSTERIOR = [ELECTRODES.index(name) for name in ("O1", "O2", "P3", "P4", "Pz", "T5", "T6")]
-SLOWEST_ALPHA_HZ, EVEN = 7.0, 0.2
+EVEN = 0.2
 
 
-def is_posterior_rhythm(rate_hz: float, amplitude: Floats) -> bool:
-    """Return whether a fast rhythm is the normal one: on both sides, and largest at the back of the head."""
-    if rate_hz < SLOWEST_ALPHA_HZ or not abs(lateral_index(amplitude)) < EVEN:
-        return False
-    return int(np.nanargmax(amplitude)) in POSTERIOR
+def is_posterior(amplitude: Floats) -> bool:
+    """Return whether a field is that of the posterior rhythm: largest at the back of the head, and on both sides."""
+    return int(np.nanargmax(amplitude)) in POSTERIOR and abs(lateral_index(amplitude)) < EVEN
 
 
 def faulty_electrode(amplitude: Floats) -> int | None:
