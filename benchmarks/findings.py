@@ -27,7 +27,7 @@ from ictal.core.atomic_files import write_text
 from ictal.core.labels import PATTERNS
 from ictal.core.montage import CHANNELS, ELECTRODES
 from ictal.core.recording import Recording
-from ictal.measurement.background import voltage_course
+from ictal.measurement.background import voltage_courses
 from ictal.measurement.columns import measured_columns
 from ictal.measurement.shape import LONGITUDINAL
 from ictal.measurement.signal import HZ, MeasuredSignal, band_passed, measured_signal
@@ -164,13 +164,13 @@ def background_window(seed: int, job: tuple[int, str]) -> dict | None:
     signal = prepared(made.samples)
     rows = pd.DataFrame(measured_columns(signal, [0, 10, 20, 30, 40], [""] * 5))
     eeg = clean(made.rest + sum(one.signal for one in made.rendered)).astype(np.float32)
-    low = voltage_course(MeasuredSignal(eeg, np.zeros(eeg.shape, bool), signal.groups)) < 10
+    low = voltage_courses(MeasuredSignal(eeg, np.zeros(eeg.shape, bool), signal.groups))[0] < 10
     low = np.convolve(low, np.ones(5, int), "same") > 0
     share = 0.0
     if made.bursts is not None:
         between_bursts = made.bursts[: len(low) * 20].reshape(-1, 20).mean(axis=1) < 0.5
         share, low = float(between_bursts.mean()), low | between_bursts
-    contrast, suppressed = float(rows["burst_contrast"].median()), float(rows["suppressed"].mean())
+    contrast, suppressed = float((rows["burst_uv"] / rows["between_uv"]).median()), float(rows["suppressed"].mean())
     return {
         "patient": patient,
         "kind": kind,

@@ -11,7 +11,7 @@ from ictal.measurement.background import (
     is_suppressed,
     measure_background,
     posterior_rhythm_hz,
-    voltage_course,
+    voltage_courses,
 )
 from ictal.measurement.signal import HZ, MeasuredSignal
 from tests.measurement.examples import N_SAMPLES, RATE, START_S, TIME, at, prepared
@@ -28,7 +28,7 @@ def noise(seed: int = 0) -> np.ndarray:
 
 def numbers(samples: np.ndarray):
     signal = prepared(samples)
-    return measure_background(signal, voltage_course(signal), START)
+    return measure_background(signal, voltage_courses(signal), START)
 
 
 def bursts(on_s: float, off_s: float) -> np.ndarray:
@@ -42,13 +42,13 @@ def test_the_share_of_suppression_is_that_of_the_time_between_bursts(on_s, off_s
     found = numbers(noise() * (between + (1 - between) * course))
     middle = slice(round(START_S * RATE), round((START_S + 10) * RATE))
     assert found.suppressed == pytest.approx(1 - course[middle].mean(), abs=0.06)
-    assert found.burst_contrast > 3
+    assert found.burst_uv > 3 * found.between_uv
 
 
 def test_continuous_eeg_has_no_suppression_and_no_bursts():
     found = numbers(noise())
     assert found.suppressed == 0
-    assert found.burst_contrast < 2
+    assert found.burst_uv < 2 * found.between_uv
     assert found.voltage_uv > 50
 
 
@@ -56,7 +56,7 @@ def test_eeg_of_a_few_microvolts_is_suppressed_throughout_without_bursts():
     found = numbers(0.03 * noise())
     assert found.suppressed == 1
     assert found.voltage_uv < 10
-    assert found.burst_contrast < 2
+    assert found.burst_uv < 2 * found.between_uv
 
 
 @given(low=st.lists(st.booleans(), min_size=80, max_size=120))
@@ -74,8 +74,8 @@ def test_the_voltage_of_a_sine_is_its_peak_to_trough_amplitude():
     wave = 25 * np.sin(2 * np.pi * 6 * np.arange(eeg.shape[1]) / HZ)
     for number in range(len(ELECTRODES)):  # neighbours are opposite in most derivations
         eeg[number] = wave * (-1) ** number
-    course = voltage_course(MeasuredSignal(eeg, signal.missing, signal.groups))
-    assert len(course) == round(eeg.shape[1] / HZ / STEP_S)
+    course = voltage_courses(MeasuredSignal(eeg, signal.missing, signal.groups))
+    assert course.shape[1] == round(eeg.shape[1] / HZ / STEP_S)
     assert np.median(course) in (pytest.approx(100, rel=0.05), pytest.approx(50, rel=0.05))
 
 
@@ -95,6 +95,6 @@ def test_without_derivations_the_background_is_unknown():
     signal = prepared(noise())
     nothing = MeasuredSignal(signal.eeg, np.ones_like(signal.missing), signal.groups)
     nothing = nothing.cut(0, nothing.eeg.shape[1])
-    found = measure_background(nothing, voltage_course(nothing), START)
-    assert np.isnan([found.voltage_uv, found.suppressed, found.burst_contrast]).all()
+    found = measure_background(nothing, voltage_courses(nothing), START)
+    assert np.isnan([found.voltage_uv, found.suppressed, found.burst_uv, found.between_uv]).all()
     assert np.isnan(posterior_rhythm_hz(nothing))

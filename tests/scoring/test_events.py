@@ -148,13 +148,29 @@ def with_gap(before, after, gap_s=2.0):
         with_gap([0.1, 0.1], [0.95, 0.1, 0.1]),
         with_gap([0.1, 0.1, 0.95], [0.95, 0.1]),
         scores([0.1, 0.1, 0.95, NAN, NAN, 0.95, 0.1]),
-        scores([0.95]),
     ],
-    ids=["last", "first", "before a gap", "after a gap", "both sides of a gap", "beside refused rows", "alone"],
+    ids=["last", "first", "before a gap", "after a gap", "both sides of a gap", "beside refused rows"],
 )
 def test_a_lone_row_at_an_end_makes_no_event(frame, smoothing):
     assert find_events(frame, EventSettings(smoothing=smoothing)) == []
     assert find_events(frame, EventSettings(smooth_rows=1))
+
+
+@pytest.mark.parametrize("smoothing", ["median", "mean"])
+def test_a_recording_of_one_or_two_rows_is_not_smoothed(smoothing):
+    settings = EventSettings(smoothing=smoothing)
+    assert times(find_events(scores([0.95]), settings)) == [(20, 30)]
+    assert times(find_events(scores([0.95, 0.1]), settings)) == [(20, 30)]
+    assert find_events(scores([0.4]), settings) == []
+    assert (
+        find_events(
+            scores(
+                [0.1, 0.95, 0.1],
+            ),
+            EventSettings(smoothing="median"),
+        )
+        == []
+    )
 
 
 def test_two_rows_at_an_end_make_an_event_and_a_cold_last_row_is_not_part_of_it():

@@ -23,6 +23,8 @@ CONTEXT_S = 30
 """How far around a window its usual voltage is taken."""
 SUPPRESSED_UV = 10.0
 """Suppression is below 10 µV from peak to trough (ACNS 2021, A, voltage)."""
+SHARES = (1 / 2, 2 / 3)
+"""Shares of the derivations that are below the voltage for suppression, and for the usual voltage."""
 USUAL, ATTENUATED = 90, 0.35
 """Attenuation is below this share of the 90th percentile of the voltage. The terminology demands less than half of
 the voltage of the background; continuous EEG varies so much that half would often find attenuation in it."""
@@ -47,18 +49,19 @@ class BackgroundNumbers:
     Attributes
     ----------
     voltage_uv
-        Median amplitude from peak to trough within 0.5 s, of the median longitudinal derivation.
+        Median amplitude from peak to trough within 0.5 s, of the longitudinal derivation that a third of them exceed.
     suppressed
         Share of the time that is suppressed or attenuated.
-    burst_contrast
-        Ratio of the voltage of bursts to that between them, in the 70 s around; about 2 in continuous EEG.
+    burst_uv, between_uv
+        Voltage of bursts and between them, in the 70 s around; their ratio is about 2 in continuous EEG.
     posterior_hz
         Frequency of the posterior rhythm; NaN if none is seen.
     """
 
     voltage_uv: float
     suppressed: float
-    burst_contrast: float
+    burst_uv: float
+    between_uv: float
     posterior_hz: float
 
 
@@ -68,41 +71,43 @@ def measure_background(signal: MeasuredSignal, voltages: Voltages, start: int) -
     Parameters
     ----------
     voltages
-        Those of the whole signal, see `voltage_course`.
+        Those of the whole signal, see `voltage_courses`.
     start
         First sample of the 10 s at `HZ`.
     """
     begin, end = start // STEP, (start + CENTRE_S * HZ) // STEP
     first = max(0, begin - round(CONTEXT_S / STEP_S))
-    around = voltages[first : end + round(CONTEXT_S / STEP_S)]
+    around = voltages[0, first : end + round(CONTEXT_S / STEP_S)]
     unknown = float("nan")
     if not np.isfinite(around).any():
-        return BackgroundNumbers(unknown, unknown, unknown, unknown)
+        return BackgroundNumbers(unknown, unknown, unknown, unknown, unknown)
     low = is_suppressed(around)[begin - first : end - first]
     bursts, between = np.nanpercentile(around, [BURSTS, BETWEEN])
     return BackgroundNumbers(
-        voltage_uv=float(np.nanmedian(voltages[begin:end])),
+        voltage_uv=float(np.nanmedian(voltages[1, begin:end])),
         suppressed=float(low.mean()),
-        burst_contrast=float(bursts / max(between, 0.1)),
+        burst_uv=float(bursts),
+        between_uv=float(between),
         posterior_hz=posterior_rhythm_hz(signal.cut(start, start + CENTRE_S * HZ)),
     )
 
 
-def voltage_course(signal: MeasuredSignal) -> Voltages:
-    """Return the amplitude from peak to trough within the 0.5 s around each step of 0.1 s, [step], µV.
+def voltage_courses(signal: MeasuredSignal) -> Voltages:
+    """Return the amplitude from peak to trough within the 0.5 s around each step of 0.1 s, [2, step], µV.
 
-    It is the median over the derivations of the longitudinal bipolar montage that are recorded; NaN if none is.
+    They are those of the median derivation of the longitudinal bipolar montage, of those that are recorded, and of
+    the one that a third exceed: the voltage is low if most activity is. NaN if none is recorded.
     """
     formed = LONGITUDINAL[np.isin(LONGITUDINAL, signal.known).all(axis=1)]
     n_steps = signal.eeg.shape[1] // STEP
     if not len(formed) or n_steps < STEPS:
-        return np.full(n_steps, np.nan, dtype=np.float32)
+        return np.full((len(SHARES), n_steps), np.nan, dtype=np.float32)
     voltage = (signal.eeg[formed[:, 0]] - signal.eeg[formed[:, 1]])[:, : n_steps * STEP]
     parts = voltage.reshape(len(formed), n_steps, STEP)
     margins = ((0, 0), (STEPS // 2, STEPS // 2))
     high, low = (np.pad(edge, margins, mode="edge") for edge in (parts.max(axis=2), parts.min(axis=2)))
     spans = sliding_window_view(high, STEPS, axis=1).max(axis=2) - sliding_window_view(low, STEPS, axis=1).min(axis=2)
-    return np.asarray(np.median(spans, axis=0), dtype=np.float32)
+    return np.asarray(np.quantile(spans, SHARES, axis=0), dtype=np.float32)
 
 
 def is_suppressed(voltages: Voltages) -> npt.NDArray[np.bool_]:

@@ -6,12 +6,12 @@ from typing import Any
 import numpy as np
 
 from ictal.core.montage import ELECTRODES
-from ictal.measurement.background import BackgroundNumbers, measure_background, voltage_course
+from ictal.measurement.background import BackgroundNumbers, measure_background, voltage_courses
 from ictal.measurement.pattern import PatternNumbers, measure_pattern
 from ictal.measurement.signal import HZ, MeasuredSignal
 
 UNKNOWN = float("nan")
-BACKGROUND_COLUMNS = ("voltage_uv", "suppressed", "burst_contrast", "posterior_hz")
+BACKGROUND_COLUMNS = ("voltage_uv", "suppressed", "burst_uv", "between_uv", "posterior_hz")
 PATTERN_COLUMNS = (
     *("measured", "cycles_s", "frequency_hz", "frequency_low_hz", "frequency_high_hz", "explained"),
     *("involvement_uv", "lateral", "independent", "amplitude_uv", "phase_s", "phases", "lag_s"),
@@ -43,7 +43,7 @@ def measured_columns(
     patterns
         The pattern to be measured in each window; '' if only the background is, None if nothing is.
     """
-    voltages = voltage_course(signal)
+    voltages = voltage_courses(signal)
     rows = []
     for start_s, pattern in zip(starts_s, patterns, strict=True):
         row, start = dict(NOT_MEASURED), round(start_s * HZ)

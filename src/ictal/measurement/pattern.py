@@ -39,6 +39,8 @@ TRIES = 3
 INDEPENDENT_S, INDEPENDENT, INDEPENDENT_EXPLAINED = 0.1, 0.3, 0.25
 """Discharges of two sides belong together within this time. Sides are independent if at least this share of the
 discharges of either belongs to none of the other, and if those of the other side explain this share of its power."""
+FEWEST_APART = 7
+"""With fewer discharges on a side, too many are apart by chance."""
 LOCKED = 3.0
 """The other side takes part in discharges if its average around them has this many times the power of chance."""
 
@@ -165,7 +167,7 @@ def is_independent(eeg: Floats, track: Track, lateral: float) -> bool:
     if events.shape[1] * (events.mean(axis=1) ** 2).sum() > LOCKED * (events**2).sum() / events.shape[1]:
         return False
     other = find_discharges(other_side)
-    if other is None or other.explained < INDEPENDENT_EXPLAINED:
+    if other is None or other.explained < INDEPENDENT_EXPLAINED or min(len(track.at), len(other.at)) < FEWEST_APART:
         return False
     apart = np.abs(track.at[:, None] - other.at) > INDEPENDENT_S * HZ
     return min(float(apart.all(axis=1).mean()), float(apart.all(axis=0).mean())) > INDEPENDENT

@@ -4,6 +4,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from ictal.scoring.events import EVENT_PATTERNS
 from ictal.scoring.quality import SPECTRUM_HZ
 from ictal.terminology.findings import BackgroundFinding
 from ictal.terminology.terms import (
@@ -15,8 +16,11 @@ from ictal.terminology.terms import (
     voltage_word,
 )
 
+EVENT_PROBABILITIES = tuple(f"{pattern}_probability" for pattern in EVENT_PATTERNS)
 Floats = npt.NDArray[np.float64]
 
+PATTERN_FROM = 0.3
+"""A window shows a pattern, which is measured, if the most probable one is at least as probable as in an event."""
 FREE = 0.2
 """The background is taken from the windows without a pattern, if these are at least this share of all."""
 LEAST_CONTRAST = 3.0
@@ -37,7 +41,7 @@ def background_of(frame: pd.DataFrame) -> BackgroundFinding:
     the frequencies are then those of the pattern.
     """
     rows = frame[np.isfinite(frame["voltage_uv"].to_numpy(dtype=np.float64))]
-    free = rows[rows["measured"] == ""]
+    free = rows[rows[list(EVENT_PROBABILITIES)].max(axis=1).fillna(0) < PATTERN_FROM]
     is_free = len(free) >= max(1, FREE * len(rows))
     rows = free if is_free else rows
     if not len(rows):
@@ -48,7 +52,7 @@ def background_of(frame: pd.DataFrame) -> BackgroundFinding:
     posterior_hz = rows["posterior_hz"].dropna()
     seen = is_free and len(posterior_hz) >= max(1, POSTERIOR * len(rows))
     return BackgroundFinding(
-        continuity=continuity_of(suppressed_share, voltage_uv, float(rows["burst_contrast"].median())),
+        continuity=continuity_of(suppressed_share, *rows[["burst_uv", "between_uv"]].median().astype(float)),
         suppressed_share=suppressed_share,
         voltage_uv=voltage_uv,
         voltage=voltage_word(voltage_uv),
@@ -61,10 +65,10 @@ def background_of(frame: pd.DataFrame) -> BackgroundFinding:
     )
 
 
-def continuity_of(suppressed_share: float, voltage_uv: float, burst_contrast: float) -> str:
+def continuity_of(suppressed_share: float, burst_uv: float, between_uv: float) -> str:
     """Return the term for the continuity of a background; low voltage alone is not burst suppression."""
-    suppressed = voltage_uv < SUPPRESSED_UV
-    if suppressed_share <= WHOLLY_ATTENUATED and burst_contrast < LEAST_CONTRAST:
+    suppressed = between_uv < SUPPRESSED_UV
+    if suppressed_share <= WHOLLY_ATTENUATED and burst_uv < LEAST_CONTRAST * between_uv:
         if suppressed:
             return "suppressed"
         suppressed_share = min(suppressed_share, CONTINUITY[0][0] - 0.01)

@@ -87,7 +87,7 @@ class EventSettings(Settings):
     smoothing, smooth_rows
         Each probability is replaced by the centred median or mean over this many rows, an odd number (1: no change).
         Beyond both ends of a series, probabilities count as 0, so that a single row at an end is treated like one in
-        the middle.
+        the middle. A recording of fewer rows is not smoothed.
     on, off
         An event begins where the smoothed probability reaches `on`, and continues while it is at least `off`.
     min_gap_s
@@ -179,10 +179,13 @@ def smooth(frame: pd.DataFrame, settings: EventSettings, gaps: Sequence[tuple[fl
     unscored = starts[1:] - np.maximum(stops, starts + step)[:-1]
     broken = (unscored > settings.max_unscored_s + ROUNDING_S) | (run[1:] != run[:-1])
     rows["series"] = np.concatenate([np.zeros(min(len(rows), 1), int), np.cumsum(broken)])
+    rows = rows.drop(columns="run")
+    if len(rows) < settings.smooth_rows:
+        return rows  # all that there is, such as a page of 15 s
     columns = list(PROBABILITY_COLUMNS)
     parts = np.split(rows[columns].to_numpy(), np.flatnonzero(broken) + 1) if len(rows) else []
     rows[columns] = np.concatenate([np.empty((0, len(columns))), *(_smoothed(part, settings) for part in parts)])
-    return rows.drop(columns="run")
+    return rows
 
 
 def _usual_step(frame: pd.DataFrame) -> float:

@@ -48,6 +48,7 @@ from ictal.preprocessing.channel_graph import ChannelMapping
 from ictal.preprocessing.channel_mapping import map_channels
 from ictal.preprocessing.model_windows import contexts_at
 from ictal.preprocessing.runs import RecordedRun, Resampled, check_unit, recorded_runs, sample_of
+from ictal.scoring.background import EVENT_PROBABILITIES, PATTERN_FROM
 from ictal.scoring.engines import ENGINES, Engine, EngineName, WindowBatch, open_engine
 from ictal.scoring.events import EVENT_PATTERNS
 from ictal.scoring.export_contract import ScoringContract
@@ -66,8 +67,6 @@ ALIGNED_WINDOWS = 4
 
 MEASURED_AROUND = CONTEXT_S * RATE_HZ
 """Samples around a chunk that its measurements take into account."""
-MEASURED_FROM = 0.3
-"""A pattern is measured where it is the most probable one, and at least as probable as in an event."""
 
 OnScores = Callable[[pd.DataFrame], None]
 """Called with the rows of each chunk as soon as it is scored."""
@@ -278,14 +277,14 @@ class Chunk:
         """
         step = self.starts[1] - self.starts[0] if len(self.starts) > 1 else CENTRE_SAMPLES
         every = max(1, -(-CENTRE_SAMPLES // step))
-        probabilities = rows[[f"{name}_probability" for name in EVENT_PATTERNS]].to_numpy(dtype=np.float64)
+        probabilities = rows[list(EVENT_PROBABILITIES)].to_numpy(dtype=np.float64)
         leading = np.nan_to_num(probabilities, nan=-1.0)
         chosen: list[str | None] = []
         for start, reason, row in zip(self.starts, rows["reason"], leading, strict=True):
             if reason or (start + self.geometry.unseen) // step % every:
                 chosen.append(None)
             else:
-                chosen.append(EVENT_PATTERNS[row.argmax()] if row.max() >= MEASURED_FROM else "")
+                chosen.append(EVENT_PATTERNS[row.argmax()] if row.max() >= PATTERN_FROM else "")
         return chosen
 
 
