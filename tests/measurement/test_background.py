@@ -74,9 +74,9 @@ def test_the_voltage_of_a_sine_is_its_peak_to_trough_amplitude():
     wave = 25 * np.sin(2 * np.pi * 6 * np.arange(eeg.shape[1]) / HZ)
     for number in range(len(ELECTRODES)):  # neighbours are opposite in most derivations
         eeg[number] = wave * (-1) ** number
-    course = voltage_courses(MeasuredSignal(eeg, signal.missing, signal.groups))
-    assert course.shape[1] == round(eeg.shape[1] / HZ / STEP_S)
-    assert np.median(course) in (pytest.approx(100, rel=0.05), pytest.approx(50, rel=0.05))
+    course = voltage_courses(MeasuredSignal(eeg, np.zeros_like(signal.missing), signal.groups))
+    assert course.shape == (2, round(eeg.shape[1] / HZ / STEP_S))
+    assert np.median(course[0]) == pytest.approx(100, rel=0.05)
 
 
 @pytest.mark.parametrize("hertz", [8.0, 9.5, 11.0])
@@ -87,8 +87,28 @@ def test_a_posterior_rhythm_has_its_frequency(hertz):
 
 def test_the_same_rhythm_at_the_front_or_no_rhythm_is_no_posterior_rhythm():
     rhythm = at("F3", "F4", "Fz") * np.sin(2 * np.pi * 9.5 * TIME)
-    assert np.isnan(numbers(0.5 * noise() + 40 * rhythm).posterior_hz)
-    assert np.isnan(numbers(noise()).posterior_hz)
+    assert numbers(0.5 * noise() + 40 * rhythm).posterior_hz == 0
+    assert numbers(noise()).posterior_hz == 0
+
+
+def test_electrodes_that_are_lost_for_a_while_are_not_suppressed():
+    signal = prepared(noise())
+    missing = signal.missing.copy()
+    missing[: len(ELECTRODES) // 2, START : START + 5 * HZ] = True
+    partly = MeasuredSignal(np.where(missing, 0, signal.eeg), missing, signal.groups)
+    found = measure_background(partly, voltage_courses(partly), START)
+    assert found.suppressed < 0.05
+    assert found.between_uv > 40
+
+
+def test_voltages_between_groups_without_a_common_reference_do_not_count():
+    signal = prepared(noise())
+    left = tuple(row for row, name in enumerate(ELECTRODES) if name[-1] in "13579")
+    rest = tuple(row for row in range(len(ELECTRODES)) if row not in left)
+    apart = signal.eeg.copy()
+    apart[list(left)] += 500 * np.sin(2 * np.pi * 3 * np.arange(apart.shape[1]) / HZ)
+    whole, split = (voltage_courses(MeasuredSignal(eeg, signal.missing, (left, rest))) for eeg in (signal.eeg, apart))
+    np.testing.assert_allclose(split, whole, rtol=1e-3)
 
 
 def test_without_derivations_the_background_is_unknown():

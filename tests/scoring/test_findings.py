@@ -165,10 +165,10 @@ def test_the_most_covered_stretch_is_the_best_of_all(spans, seconds):
 def test_status_is_ten_minutes_or_a_fifth_of_any_hour(seizures, criterion):
     """ACNS 2021, D: electrographic status epilepticus."""
     events = [replace(finding(pattern="seizure"), start_s=a, stop_s=b) for a, b in seizures]
-    found = status_of(events)
+    found = status_of(events, 7200)
     assert (found.criterion if found else None) == criterion
     others = [replace(one, pattern="gpd") for one in events]
-    assert status_of(others) is None
+    assert status_of(others, 7200) is None
 
 
 def test_the_rolling_burden_is_the_share_of_the_window_before():
@@ -222,18 +222,33 @@ def test_the_predominant_frequency_is_that_of_the_spectrum():
 
 
 @pytest.mark.parametrize(
-    ("share", "burst_uv", "between_uv", "term"),
+    ("share", "voltage_uv", "burst_uv", "between_uv", "expected"),
     [
-        (0.0, 60, 35, "continuous"),
-        (0.05, 60, 35, "nearly continuous"),
-        (0.3, 90, 20, "discontinuous"),
-        (0.7, 90, 5, "burst-suppression"),
-        (0.7, 90, 15, "burst-attenuation"),
-        (1.0, 6, 4, "suppressed"),
-        (0.8, 14, 8, "suppressed"),
-        (0.6, 40, 25, "discontinuous"),
+        (0.0, 40, 60, 35, ("continuous", 0.0)),
+        (0.05, 40, 60, 35, ("nearly continuous", 0.05)),
+        (0.3, 50, 90, 20, ("discontinuous", 0.3)),
+        (0.7, 8, 90, 5, ("burst-suppression", 0.7)),
+        (0.7, 18, 90, 15, ("burst-attenuation", 0.7)),
+        (1.0, 5, 6, 4, ("suppressed", 1.0)),
+        (0.8, 9, 14, 8, ("suppressed", 1.0)),
+        (0.8, 12, 20, 9, ("continuous", 0.0)),  # of low voltage throughout
     ],
 )
-def test_bursts_need_more_than_low_voltage(share, burst_uv, between_uv, term):
+def test_bursts_need_more_than_low_voltage(share, voltage_uv, burst_uv, between_uv, expected):
     """ACNS 2021, A4: continuity."""
-    assert continuity_of(share, burst_uv, between_uv) == term
+    assert continuity_of(share, voltage_uv, burst_uv, between_uv) == expected
+
+
+def test_status_does_not_end_after_the_recording():
+    (found,) = [status_of([replace(finding(pattern="seizure"), start_s=a, stop_s=a + 400) for a in (100, 600)], 1080)]
+    assert found is not None
+    assert (found.start_s, found.stop_s, found.seizure_s) == (0, 1080, 800)
+
+
+def test_an_event_takes_the_numbers_of_rows_whose_middle_is_in_it_and_the_cycles_within_it():
+    """With steps of less than 10 s, an event begins and ends in the middle of measured rows."""
+    frame = rows(["lpd"] * 4)
+    found = measured_event(frame, Event(12, 26, "lpd", 0.9, 0.9))
+    assert found.measured_s == 20
+    assert min(found.cycles_s) >= 12
+    assert max(found.cycles_s) < 26

@@ -313,8 +313,6 @@ def test_an_annotation_says_what_is_known_of_an_event_in_ascii(night, measured, 
     [
         ("gpd", EVERYWHERE, "GPD, 1.5 Hz"),
         ("seizure", EVERYWHERE, "Seizure, generalized, 1.5 Hz"),
-        ("gpd", TEMPORAL, "GPD, 1.5 Hz"),
-        ("lpd", EVERYWHERE, "LPD, 1.5 Hz"),
         ("lpd", replace(TEMPORAL, regions=("temporal",)), "LPD, left temporal, 1.5 Hz"),
         ("lpd", replace(TEMPORAL, main_term="bilateral independent"), "LPD, bilateral independent, 1.5 Hz"),
         ("lpd", None, "LPD, 1.5 Hz"),

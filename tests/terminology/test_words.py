@@ -41,19 +41,21 @@ def runs(pattern, n, length_s, **values):
 def test_an_event_in_the_order_of_section_c():
     assert event_sentence(event()) == (
         "Left temporal LPDs at 1.0–1.5 Hz (typically 1.2 Hz), sharp, biphasic, of medium voltage (85 µV), without "
-        "evolution, for 42 s at 0:02:00."
+        "evolution in frequency, for 42 s from 0:02:00."
     )
     assert event_sentence(event("seizure", frequency=between(2.4, 3.2, 4.3), start_s=4000, stop_s=4065)) == (
         "Left temporal electrographic seizure at 2.5–4.3 Hz (typically 3.2 Hz), of medium voltage (120 µV), "
-        "evolving, for 1 min 5 s at 1:06:40."
+        "evolving in frequency, for 1 min 5 s from 1:06:40."
     )
 
 
 def test_an_event_of_which_nothing_could_be_measured():
     nothing = {"frequency": None, "location": None, "shape": None, "evolution": None}
-    unknown = "42 s at 0:02:00; the location could not be determined; frequency and amplitude could not be measured."
+    unknown = (
+        "42 s from 0:02:00; the location could not be determined; frequency and amplitude could not be measured."
+    )
     assert [event_sentence(event(name, **nothing)) for name in ("lpd", "grda", "seizure")] == [
-        "LPDs for 42 s at 0:02:00; the side could not be determined; frequency and morphology could not be measured.",
+        f"LPDs for {unknown}".replace("location", "side").replace("amplitude", "morphology"),
         f"GRDA for {unknown}",
         f"Electrographic seizure for {unknown}",
     ]
@@ -61,7 +63,7 @@ def test_an_event_of_which_nothing_could_be_measured():
 
 def test_the_clock_of_a_recording_writes_the_times():
     clock = Clock(datetime(2030, 1, 2, 2, 11, 5)).text
-    assert event_sentence(event(), clock).endswith("for 42 s at 02:13:05.")
+    assert event_sentence(event(), clock).endswith("for 42 s from 02:13:05.")
 
 
 @pytest.mark.parametrize(
@@ -82,10 +84,8 @@ def test_the_clock_of_a_recording_writes_the_times():
         ),
         ("lpd", located("lateralized", "left"), "Left LPDs at"),
         ("lpd", located("lateralized"), "the side could not be determined."),
-        ("lpd", GENERALIZED, "Hz (typically 1.2 Hz), without a clear side, sharp"),
         ("gpd", GENERALIZED, "GPDs at 1.0–1.5 Hz (typically 1.2 Hz), sharp"),
         ("gpd", located("generalized", None, ("frontal",)), "Hz), with frontal predominance, sharp"),
-        ("gpd", located("lateralized", "right", ("temporal",)), "Hz), larger on the right, sharp"),
         (
             "gpd",
             located("bilateral independent", "left", ("temporal",)),
@@ -94,7 +94,6 @@ def test_the_clock_of_a_recording_writes_the_times():
                 "predominance, larger on the left, sharp"
             ),
         ),
-        ("lrda", located("bilateral independent"), "Bilateral independent rhythmic delta activity (BIRDA) at"),
         ("seizure", GENERALIZED, "Generalized electrographic seizure at"),
         ("seizure", located("bilateral independent"), "Bilateral independent electrographic seizure at"),
     ],
@@ -119,8 +118,8 @@ def test_section_c_frequency_in_words(low, typical, high, words):
     assert words in event_sentence(event(frequency=between(low, typical, high)))
 
 
-def test_section_c_a_lag_is_more_than_100_ms():
-    assert "lag" not in event_sentence(event("gpd", lag_s=0.1))
+def test_section_c_a_lag():
+    assert "lag" not in event_sentence(event("gpd", lag_s=None))
     assert ", with an anterior-posterior lag of 120 ms, without" in event_sentence(event("gpd", lag_s=0.12))
     assert ", with a posterior-anterior lag of 150 ms, without" in event_sentence(event("gpd", lag_s=-0.15))
 
@@ -130,7 +129,7 @@ def test_section_a_background():
         "The background was continuous, of normal voltage (42 µV) and symmetric, with predominant alpha activity "
         "(9.0 Hz) and a posterior dominant rhythm of 9.5 Hz."
     )
-    slow = {"predominant_hz": 5.5, "predominant": "theta", "posterior_hz": None}
+    slow = {"predominant_hz": 5.5, "predominant": "theta", "posterior_hz": 0.0}
     weak_left = {"left_right": 0.45, "symmetry": "marked asymmetry"}
     almost = {"continuity": "nearly continuous", "suppressed_share": 0.04}
     assert background_sentence(background(**slow, **weak_left, **almost)) == (
@@ -165,12 +164,13 @@ def test_a_background_that_is_known_in_part():
 
 
 def test_a_background_that_is_not_known():
-    assert background_sentence(unknown_background(180)) == (
-        "The background could not be assessed: there were only 3 min of EEG without a pattern."
-    )
-    assert background_sentence(unknown_background()) == (
-        "The background could not be assessed: there was no EEG without a pattern."
-    )
+    assert background_sentence(unknown_background()) == "The background could not be measured."
+
+
+def test_no_posterior_rhythm_is_stated_only_where_one_was_looked_for():
+    bare = {"predominant_hz": 3.0, "predominant": "delta"}
+    assert "no posterior dominant rhythm" in background_sentence(background(**bare, posterior_hz=0.0))
+    assert "posterior" not in background_sentence(background(**bare, posterior_hz=None))
 
 
 def test_a_paragraph_in_the_order_of_a_report():
@@ -181,17 +181,19 @@ def test_a_paragraph_in_the_order_of_a_report():
     assert recording_paragraph(replace(found, continuum_share=0.389)).split(". ")[1:] == [
         (
             "Frequent left temporal LPDs at 1.0–1.5 Hz (typically 1.2 Hz), sharp, biphasic, of medium voltage "
-            "(85 µV), without evolution; 39 % of the recording, up to 78 % of one hour (from 0:00:00); 7 runs, "
-            "the longest 6 min 40 s (intermediate), the first at 0:00:00"
+            "(85 µV), without evolution in frequency; 39 % of the recording, "
+            "up to 78 % of one hour (from 0:00:00); 7 runs, "
+            "the longest 6 min 40 s (intermediate duration), the first from 0:00:00"
         ),
         (
-            "Rare GPDs at 1.0 Hz, sharp, biphasic, of medium voltage (85 µV), without evolution; < 1 % of the "
-            "recording, up to 1 % of one hour (from 0:00:00); one run of 30 s (brief) at 0:00:00"
+            "Rare GPDs at 1.0 Hz, sharp, biphasic, of medium voltage (85 µV), without evolution in frequency; < 1 % "
+            "of the recording, up to 1 % of one hour (from 0:00:00); one run of 30 s (brief duration) from 0:00:00"
         ),
         (
             "There were 3 electrographic seizures (1 left temporal, 1 right frontal and 1 of undetermined location), "
-            "at 1.0–1.5 Hz (typically 1.2 Hz), of medium voltage (120 µV), evolving in 2 of 3; 3 min in total, the "
-            "longest 1 min, the first at 0:00:00; 2 % of the recording, up to 5 % of one hour (from 0:00:00)"
+            "at 1.0–1.5 Hz (typically 1.2 Hz), of medium voltage (120 µV), evolving in frequency in 2 of 3; "
+            "3 min in total, the longest 1 min, the first at 0:00:00; 2 % of the recording, "
+            "up to 5 % of one hour (from 0:00:00)"
         ),
         "The definition of electrographic status epilepticus was not met",
         "Patterns on the ictal-interictal continuum made up 39 % of the recording (plus modifiers not assessed)",
@@ -203,7 +205,7 @@ def test_one_seizure():
     words = recording_paragraph(recording([event("seizure")], span_s=1800.0))
     assert (
         "There was one electrographic seizure, left temporal, at 1.0–1.5 Hz (typically 1.2 Hz), of medium voltage "
-        "(120 µV), evolving; it lasted 42 s and began at 0:02:00; 2 % of the recording." in words
+        "(120 µV), evolving in frequency; it lasted 42 s and began at 0:02:00; 2 % of the recording." in words
     )
 
 
@@ -214,7 +216,7 @@ def test_many_places_of_seizures_are_counted_by_side():
         for found, (side, region) in zip(runs("seizure", 4, 20), places, strict=True)
     ]
     assert "4 electrographic seizures (3 left and 1 right)" in recording_paragraph(recording(seizures))
-    assert "(all left)" in recording_paragraph(
+    assert "(both left)" in recording_paragraph(
         recording([replace(seizures[0], location=located("lateralized", "left"))] * 2)
     )
 
@@ -227,17 +229,19 @@ def test_section_d_status_epilepticus_and_its_criterion():
     )
     many = StatusFinding("20 % of an hour", 600.0, 4200.0, 900.0)
     assert (
-        "status epilepticus (seizures for at least 20 % of any 60 min): 15 min (25 %) from 0:10:00 to 1:10:00."
+        "status epilepticus (seizures for at least 20 % of any 60 min): 15 min from 0:10:00 to 1:10:00."
         in recording_paragraph(recording([event("seizure")], status=many))
     )
 
 
 def test_section_d_events_that_are_seizures_by_definition_need_review():
     words = recording_paragraph(recording([*runs("lpd", 2, 20, evolution="evolving"), event("gpd")]))
-    assert "2 runs of LPDs meet the definition of an electrographic seizure" in words
+    assert "2 runs of LPDs may meet the definition of an electrographic seizure" in words
     assert "showed no LRDA or GRDA." in words
     assert "continuum" not in words
-    assert "One run of GPDs meets" in recording_paragraph(recording([event("gpd", frequency=between(2.8, 2.8, 2.8))]))
+    assert "One run of GPDs may meet" in recording_paragraph(
+        recording([event("gpd", frequency=between(2.8, 2.8, 2.8))])
+    )
 
 
 def test_section_f_no_continuum_is_said_only_if_it_could_be_measured():
@@ -260,7 +264,7 @@ def test_what_is_absent_and_what_the_model_does_not_know():
 
 def test_what_could_not_be_scored():
     assert recording_paragraph(recording(scored_s=2400.0)).endswith(
-        "Only 40 min of 2 h could be scored; all shares refer to this time."
+        "40 min of 2 h were scored; all shares refer to this time."
     )
     assert "scored" not in recording_paragraph(recording(scored_s=6900.0))
     assert recording_paragraph(recording(scored_s=0.0)) == "Nothing could be scored."
@@ -272,7 +276,7 @@ def test_a_single_hour_is_not_repeated_as_the_busiest_one():
 
 def test_runs_that_are_too_short_for_evolution():
     words = recording_paragraph(recording([event(evolution=None)]))
-    assert "; evolution could not be assessed in such short runs." in words
+    assert "; evolution could not be assessed." in words
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
@@ -292,7 +296,7 @@ def test_every_term_has_a_word_in_every_language(language):
         terms.sharpness_word(ms, pointed) for ms, pointed in ((50, None), (90, None), (300, True), (300, False))
     }
     assert set(language.symmetry) == {terms.symmetry_word(ratio) for ratio in (1, 1.5, 3)}
-    assert set(language.patterns) == {*PATTERNS, "bipd", "birda"} - {"other"}
+    assert set(language.patterns) == {*PATTERNS, "bipd"} - {"other"}
     for name in ("continuity", "sharpness", "symmetry", "bands", "quantities", "evolution", "sides", "main_terms"):
         assert set(getattr(language, name)) == set(getattr(ENGLISH, name)), name
 
@@ -396,7 +400,7 @@ def test_every_recording_gives_a_paragraph(found: RecordingFinding, language):
     text = recording_paragraph(found, language=language)
     check(text)
     if language is ENGLISH:
-        names = {**dict.fromkeys(("gpd", "lpd"), r"[GL]PDs|BIPDs"), "lrda": "LRDA|BIRDA", "grda": "GRDA|BIRDA"}
+        names = {**dict.fromkeys(("gpd", "lpd"), r"[GL]PDs|BIPDs"), "lrda": "LRDA", "grda": "GRDA"}
         assert all(re.search(names.get(one.pattern, "seizure"), text) for one in found.events)
 
 

@@ -1,6 +1,7 @@
 """The background of a window: voltage, suppression and attenuation, bursts, and the posterior rhythm."""
 
 from dataclasses import dataclass
+from warnings import catch_warnings
 
 import numpy as np
 import numpy.typing as npt
@@ -9,7 +10,7 @@ from scipy.ndimage import binary_dilation
 
 from ictal.core.montage import ELECTRODES
 from ictal.core.windows import CENTRE_S
-from ictal.measurement.shape import LONGITUDINAL
+from ictal.measurement.shape import formed_pairs
 from ictal.measurement.signal import HZ, MeasuredSignal
 
 Floats = npt.NDArray[np.float64]
@@ -55,7 +56,7 @@ class BackgroundNumbers:
     burst_uv, between_uv
         Voltage of bursts and between them, in the 70 s around; their ratio is about 2 in continuous EEG.
     posterior_hz
-        Frequency of the posterior rhythm; NaN if none is seen.
+        Frequency of the posterior rhythm; 0 if none is seen.
     """
 
     voltage_uv: float
@@ -79,13 +80,13 @@ def measure_background(signal: MeasuredSignal, voltages: Voltages, start: int) -
     first = max(0, begin - round(CONTEXT_S / STEP_S))
     around = voltages[0, first : end + round(CONTEXT_S / STEP_S)]
     unknown = float("nan")
-    if not np.isfinite(around).any():
+    if not np.isfinite(voltages[0, begin:end]).any():
         return BackgroundNumbers(unknown, unknown, unknown, unknown, unknown)
     low = is_suppressed(around)[begin - first : end - first]
     bursts, between = np.nanpercentile(around, [BURSTS, BETWEEN])
     return BackgroundNumbers(
         voltage_uv=float(np.nanmedian(voltages[1, begin:end])),
-        suppressed=float(low.mean()),
+        suppressed=float(low[np.isfinite(voltages[0, begin:end])].mean()),
         burst_uv=float(bursts),
         between_uv=float(between),
         posterior_hz=posterior_rhythm_hz(signal.cut(start, start + CENTRE_S * HZ)),
@@ -98,8 +99,7 @@ def voltage_courses(signal: MeasuredSignal) -> Voltages:
     They are those of the median derivation of the longitudinal bipolar montage, of those that are recorded, and of
     the one that a third exceed: the voltage is low if most activity is. NaN if none is recorded.
     """
-    formed = LONGITUDINAL[np.isin(LONGITUDINAL, signal.known).all(axis=1)]
-    n_steps = signal.eeg.shape[1] // STEP
+    formed, n_steps = formed_pairs(signal.groups), signal.eeg.shape[1] // STEP
     if not len(formed) or n_steps < STEPS:
         return np.full((len(SHARES), n_steps), np.nan, dtype=np.float32)
     voltage = (signal.eeg[formed[:, 0]] - signal.eeg[formed[:, 1]])[:, : n_steps * STEP]
@@ -107,7 +107,10 @@ def voltage_courses(signal: MeasuredSignal) -> Voltages:
     margins = ((0, 0), (STEPS // 2, STEPS // 2))
     high, low = (np.pad(edge, margins, mode="edge") for edge in (parts.max(axis=2), parts.min(axis=2)))
     spans = sliding_window_view(high, STEPS, axis=1).max(axis=2) - sliding_window_view(low, STEPS, axis=1).min(axis=2)
-    return np.asarray(np.quantile(spans, SHARES, axis=0), dtype=np.float32)
+    missing = signal.missing[:, : n_steps * STEP].reshape(len(signal.missing), n_steps, STEP)[..., 0]
+    spans[missing[formed[:, 0]] | missing[formed[:, 1]]] = np.nan
+    with catch_warnings(action="ignore", category=RuntimeWarning):  # steps in which nothing was recorded are NaN
+        return np.asarray(np.nanquantile(spans, SHARES, axis=0), dtype=np.float32)
 
 
 def is_suppressed(voltages: Voltages) -> npt.NDArray[np.bool_]:
@@ -116,11 +119,15 @@ def is_suppressed(voltages: Voltages) -> npt.NDArray[np.bool_]:
     attenuated = voltages < ATTENUATED * usual
     if attenuated.any() and np.median(voltages[attenuated]) > DEPTH * np.nanmedian(voltages[~attenuated]):
         attenuated[:] = False
-    return np.asarray(binary_dilation(attenuated | (voltages < SUPPRESSED_UV), np.ones(STEPS, dtype=bool)))
+    low: npt.NDArray[np.bool_] = attenuated | (voltages < SUPPRESSED_UV)
+    return np.asarray(binary_dilation(low, np.ones(STEPS, dtype=bool)), dtype=bool)
 
 
 def posterior_rhythm_hz(signal: MeasuredSignal) -> float:
-    """Return the frequency of the rhythm of 6 to 13 Hz over the occipital electrodes; NaN if none stands out."""
+    """Return the frequency of the rhythm of 6 to 13 Hz over the occipital electrodes; 0 if none stands out.
+
+    NaN if no occipital, or no frontal electrode is known.
+    """
     back, front = ([row for row in rows if row in signal.known] for rows in (POSTERIOR, ANTERIOR))
     n_segments = signal.eeg.shape[1] // SEGMENT
     if not back or not front or not n_segments:
@@ -139,4 +146,4 @@ def posterior_rhythm_hz(signal: MeasuredSignal) -> float:
     near = slice(max(best - 1, 0), best + 2)
     stands_out = ratio[best] >= PROMINENT and 0 < best < len(ratio) - 1
     is_posterior = behind[inside][near].sum() >= POSTERIOR_RATIO * before[inside][near].sum()
-    return float(hertz[inside][best]) if stands_out and is_posterior else float("nan")
+    return float(hertz[inside][best]) if stands_out and is_posterior else 0.0

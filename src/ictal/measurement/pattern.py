@@ -1,5 +1,6 @@
 """Measure the pattern of one window: times and rate of its discharges or waves, place, amplitude and shape."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -99,7 +100,7 @@ def measure_pattern(signal: MeasuredSignal, start: int, pattern: str) -> Pattern
         if len(part.known) < FEWEST_ELECTRODES:
             return None
         eeg = part.referenced().astype(np.float64)
-        track = find_cycles(eeg, pattern)
+        track = find_cycles(eeg, pattern, part.known)
         if track is None or track.explained < LEAST_EXPLAINED[pattern]:
             return None
         events = events_around(eeg, track.at)
@@ -110,20 +111,20 @@ def measure_pattern(signal: MeasuredSignal, start: int, pattern: str) -> Pattern
         if faulty is None:
             numbers = _numbers(track, events, amplitude, part, before)
             if numbers and pattern in PERIODIC:
-                numbers = replace(numbers, independent=is_independent(eeg, track, numbers.lateral))
+                numbers = replace(numbers, independent=is_independent(eeg, track, numbers.lateral, part.known))
             return numbers
         part = part.without(faulty)
     return None
 
 
-def find_cycles(eeg: Floats, pattern: str) -> Track | None:
+def find_cycles(eeg: Floats, pattern: str, known: Sequence[int]) -> Track | None:
     """Return what repeats in a pattern [electrode, time]: discharges, waves, or in a seizure either."""
     if pattern in PERIODIC:
         track = find_discharges(eeg)
         if track and track.explained >= LEAST_EXPLAINED[pattern]:
             return track
         # The discharges of one side may be hidden by others of the other side.
-        sides = [find_discharges(eeg[rows] - eeg[rows].mean(axis=0)) for rows in (LEFT, RIGHT)]
+        sides = [find_discharges(_of_side(eeg, rows, known)) for rows in (LEFT, RIGHT)]
         return max((side for side in sides if side), key=lambda side: side.explained, default=None)
     if pattern in RHYTHMIC:
         return find_waves(eeg)
@@ -150,19 +151,24 @@ def _numbers(
         involvement=amplitude,
         lateral=lateral_index(amplitude),
         independent=False,
-        shape=wave_shape(events, amplitude, part.known),
+        shape=wave_shape(events, amplitude, part.groups),
         lag_s=front_to_back_s(events, part.known),
     )
 
 
-def is_independent(eeg: Floats, track: Track, lateral: float) -> bool:
+def _of_side(eeg: Floats, side: Sequence[int], known: Sequence[int]) -> Floats:
+    """Return the known electrodes of a side relative to their mean."""
+    rows = [row for row in side if row in known]
+    return np.asarray(eeg[rows] - eeg[rows].mean(axis=0)) if rows else np.zeros((1, eeg.shape[1]))
+
+
+def is_independent(eeg: Floats, track: Track, lateral: float, known: Sequence[int]) -> bool:
     """Return whether the other side has discharges of its own, given those of one side and their lateral index.
 
     It has none if its mean around the given discharges is more than what an average of as many events has by chance;
     otherwise they are searched.
     """
-    rows = LEFT if lateral > 0 else RIGHT
-    other_side = eeg[rows] - eeg[rows].mean(axis=0)
+    other_side = _of_side(eeg, LEFT if lateral > 0 else RIGHT, known)
     events = events_around(other_side, track.at)
     if events.shape[1] * (events.mean(axis=1) ** 2).sum() > LOCKED * (events**2).sum() / events.shape[1]:
         return False

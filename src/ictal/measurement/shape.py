@@ -1,5 +1,6 @@
 """What a discharge looks like: amplitude, duration of its main phase, number of phases, and lag to the back."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -9,6 +10,8 @@ from ictal.core.montage import ELECTRODES, MONTAGES, derivations_of
 from ictal.measurement.signal import HZ
 
 Floats = npt.NDArray[np.float64]
+Groups = Sequence[Sequence[int]]
+"""Electrodes with a common reference; voltages between groups are unknown."""
 
 LONGITUDINAL = np.array(
     [[ELECTRODES.index(name) for name in pair] for pair in derivations_of(MONTAGES["double_banana"])]
@@ -42,14 +45,19 @@ class WaveShape:
     phases: int
 
 
-def wave_shape(events: Floats, amplitude: Floats, known: list[int]) -> WaveShape:
+def wave_shape(events: Floats, amplitude: Floats, groups: Groups) -> WaveShape:
     """Measure the shape of events [electrode, event, time] with an amplitude at each electrode."""
-    return WaveShape(peak_to_trough(events, known), *main_phase(_typical(events, amplitude)))
+    return WaveShape(peak_to_trough(events, groups), *main_phase(_typical(events, amplitude)))
 
 
-def peak_to_trough(events: Floats, known: list[int]) -> float:
-    """Return the largest median amplitude of the longitudinal derivations with two known electrodes, µV."""
-    formed = LONGITUDINAL[np.isin(LONGITUDINAL, known).all(axis=1)]
+def formed_pairs(groups: Groups) -> npt.NDArray[np.intp]:
+    """Return the longitudinal derivations whose electrodes are in one group, [derivation, 2]."""
+    return LONGITUDINAL[np.any([np.isin(LONGITUDINAL, group).all(axis=1) for group in groups], axis=0)]
+
+
+def peak_to_trough(events: Floats, groups: Groups) -> float:
+    """Return the largest median amplitude of the longitudinal derivations that are recorded, µV."""
+    formed = formed_pairs(groups)
     if not len(formed):
         return float("nan")
     voltage = events[formed[:, 0]] - events[formed[:, 1]]

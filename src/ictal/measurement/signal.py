@@ -118,7 +118,7 @@ def band_passed(channels: Signal) -> Signal:
 def without_heart(eeg: Signal, ekg: Signal) -> Signal:
     """Subtract from each channel [channel, time] its average around the heartbeats of an EKG [time].
 
-    The EEG remains as it is if the EKG shows no regular QRS complexes.
+    The EEG remains as it is if fewer than eight QRS complexes stand out from the EKG.
     """
     beats = heartbeats(ekg)
     before, after = (round(seconds * HZ) for seconds in HEART_S)

@@ -26,7 +26,6 @@ from ictal.report.recording_words import (
     coverage_in_words,
     frequency_in_words,
     location_in_words,
-    percent,
     shape_in_words,
 )
 from ictal.report.scalp_map import scalp_map
@@ -34,7 +33,9 @@ from ictal.report.score_columns import own_times
 from ictal.scoring.events import EventSettings
 from ictal.scoring.quality import FLAWS
 from ictal.scoring.scores import Scores
+from ictal.terminology.english import ENGLISH
 from ictal.terminology.findings import HourFinding
+from ictal.terminology.phrases import percent
 from ictal.terminology.words import event_sentence, recording_paragraph
 
 SignalsOf = Callable[[Sequence[tuple[float, float]]], list[Signal]]
@@ -216,11 +217,11 @@ def _hour(hour: HourFinding, day: Day) -> dict[str, Any]:
     return {
         "when": day.clock.span(hour.start_s, hour.stop_s),
         "scored_s": hour.scored_s,
-        "cells": {pattern: (percent(share), hour.prevalence[pattern]) for pattern, share in shares.items()},
+        "cells": {pattern: (percent(share, ENGLISH), hour.prevalence[pattern]) for pattern, share in shares.items()},
         "continuity": background.continuity or UNKNOWN,
         "voltage": UNKNOWN if voltage_uv is None else f"{voltage_uv:.0f} µV",
         "voltage_term": background.voltage,
-        "suppressed": UNKNOWN if suppressed is None else percent(suppressed),
+        "suppressed": UNKNOWN if suppressed is None else percent(suppressed, ENGLISH),
         "symmetry": background.symmetry or UNKNOWN,
     }
 

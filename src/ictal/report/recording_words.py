@@ -49,11 +49,6 @@ def shape_in_words(shape: Shape | None) -> str:
     return ", ".join(part for part in (f"{shape.amplitude_uv:.0f} µV", shape.sharpness, phases) if part)
 
 
-def percent(share: float) -> str:
-    """Write a share in whole per cent; a small share is not written as zero."""
-    return f"{100 * share:.0f} %" if share == 0 or share >= 0.005 else "< 1 %"
-
-
 def coverage_in_words(day: Day) -> str:
     """State how much of the recording was scored, and why the rest was not."""
     starts, stops = own_times(day.frame)

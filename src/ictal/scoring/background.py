@@ -9,7 +9,6 @@ from ictal.scoring.quality import SPECTRUM_HZ
 from ictal.terminology.findings import BackgroundFinding
 from ictal.terminology.terms import (
     CONTINUITY,
-    WHOLLY_ATTENUATED,
     band_word,
     continuity_word,
     symmetry_word,
@@ -47,12 +46,12 @@ def background_of(frame: pd.DataFrame) -> BackgroundFinding:
     if not len(rows):
         return UNKNOWN
     suppressed_share, voltage_uv = float(rows["suppressed"].mean()), float(rows["voltage_uv"].median())
+    burst_uv, between_uv = rows[["burst_uv", "between_uv"]].median().astype(float)
+    continuity, suppressed_share = continuity_of(suppressed_share, voltage_uv, burst_uv, between_uv)
     left_right = _middle_ratio(rows["left_right"].to_numpy(dtype=np.float64))
     predominant_hz = predominant_frequency_hz(rows) if is_free else None
-    posterior_hz = rows["posterior_hz"].dropna()
-    seen = is_free and len(posterior_hz) >= max(1, POSTERIOR * len(rows))
     return BackgroundFinding(
-        continuity=continuity_of(suppressed_share, *rows[["burst_uv", "between_uv"]].median().astype(float)),
+        continuity=continuity,
         suppressed_share=suppressed_share,
         voltage_uv=voltage_uv,
         voltage=voltage_word(voltage_uv),
@@ -60,26 +59,26 @@ def background_of(frame: pd.DataFrame) -> BackgroundFinding:
         symmetry=None if left_right is None else symmetry_word(left_right),
         predominant_hz=predominant_hz,
         predominant=None if predominant_hz is None else band_word(predominant_hz),
-        posterior_hz=float(posterior_hz.median()) if seen else None,
+        posterior_hz=posterior_rhythm_hz(rows["posterior_hz"].to_numpy(dtype=np.float64)) if is_free else None,
         measured_s=float((rows["stop_s"] - rows["start_s"]).sum()),
     )
 
 
-def continuity_of(suppressed_share: float, burst_uv: float, between_uv: float) -> str:
-    """Return the term for the continuity of a background; low voltage alone is not burst suppression."""
-    suppressed = between_uv < SUPPRESSED_UV
-    if suppressed_share <= WHOLLY_ATTENUATED and burst_uv < LEAST_CONTRAST * between_uv:
-        if suppressed:
-            return "suppressed"
-        suppressed_share = min(suppressed_share, CONTINUITY[0][0] - 0.01)
-    return continuity_word(suppressed_share, suppressed)
+def continuity_of(share: float, voltage_uv: float, burst_uv: float, between_uv: float) -> tuple[str, float]:
+    """Return the term for the continuity of a background, and the share of it that is suppressed or attenuated.
+
+    Low voltage alone is not burst suppression: without bursts, the voltage of most of the time decides.
+    """
+    if share < CONTINUITY[0][0] or burst_uv >= LEAST_CONTRAST * between_uv:
+        return continuity_word(share, between_uv < SUPPRESSED_UV), share
+    return ("suppressed", 1.0) if voltage_uv < SUPPRESSED_UV else ("continuous", 0.0)
 
 
 def predominant_frequency_hz(rows: pd.DataFrame) -> float | None:
     """Return the frequency at which the mean spectrum, multiplied by frequency, is largest; None if none is known.
 
     Without the factor, the spectrum of the EEG, which falls as 1 / f or faster, would always be largest at its slow
-    end.
+    end. It is unknown if it is largest at 20 Hz, as that of muscle is.
     """
     spectra = [row for name in ("spectrum_left", "spectrum_right") for row in rows[name] if np.ndim(row) == 1]
     known = np.array([row for row in spectra if np.isfinite(row).all()], dtype=np.float64)
@@ -88,7 +87,17 @@ def predominant_frequency_hz(rows: pd.DataFrame) -> float | None:
     power = (10 ** (known / 10)).mean(axis=0) * SPECTRUM_HZ
     smooth = np.convolve(np.pad(power, SMOOTH_BINS // 2, mode="edge"), np.full(SMOOTH_BINS, 1 / SMOOTH_BINS), "valid")
     inside = SPECTRUM_HZ >= SLOWEST_HZ
-    return float(SPECTRUM_HZ[inside][smooth[inside].argmax()])
+    best = int(smooth[inside].argmax())
+    return float(SPECTRUM_HZ[inside][best]) if best < inside.sum() - 1 else None
+
+
+def posterior_rhythm_hz(found: Floats) -> float | None:
+    """Return the frequency of the posterior rhythm from that of windows; 0 if few show it, None if none could."""
+    known = found[np.isfinite(found)]
+    if not len(known):
+        return None
+    seen = known[known > 0]
+    return float(np.median(seen)) if len(seen) >= POSTERIOR * len(known) else 0.0
 
 
 def _middle_ratio(ratios: Floats) -> float | None:

@@ -9,8 +9,8 @@ from ictal.terminology.phrases import where
 
 MEASURED: dict[str, dict[str, Any]] = {
     "frequency_hz": {"Description": "Typical frequency of the discharges or waves: the median.", "Units": "Hz"},
-    "frequency_low_hz": {"Description": "Least frequency that is more than a single interval.", "Units": "Hz"},
-    "frequency_high_hz": {"Description": "Greatest frequency that is more than a single interval.", "Units": "Hz"},
+    "frequency_low_hz": {"Description": "10th percentile of the rates of pairs of intervals.", "Units": "Hz"},
+    "frequency_high_hz": {"Description": "90th percentile of the rates of pairs of intervals.", "Units": "Hz"},
     "main_term": {
         "Description": "Main term 1 of the ACNS terminology, as measured.",
         "Levels": {
@@ -32,10 +32,10 @@ MEASURED: dict[str, dict[str, Any]] = {
         "Units": "uV",
     },
     "evolution": {
-        "Description": "Change over the event, by the rules of the ACNS terminology.",
+        "Description": "Change in frequency over the event, by the rules of the ACNS terminology.",
         "Levels": {
-            "evolving": "At least two unequivocal changes, one after the other, in frequency, location or shape.",
-            "fluctuating": "At least three changes, not more than a minute apart, that are not an evolution.",
+            "evolving": "At least two changes of 0.5 Hz in one direction, one after the other.",
+            "fluctuating": "At least three changes of 0.5 Hz, not more than a minute apart, that are not an evolution.",
             "static": "Neither evolving nor fluctuating.",
         },
     },

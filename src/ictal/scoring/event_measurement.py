@@ -10,8 +10,8 @@ from scipy.stats import binom
 
 from ictal.core.montage import ELECTRODES, ROWS
 from ictal.measurement.field import lateral_index
-from ictal.scoring.events import ROUNDING_S, Span
-from ictal.terminology.evolution import evolution_of
+from ictal.scoring.events import Span
+from ictal.terminology.evolution import PAUSE, evolution_of
 from ictal.terminology.findings import EventFinding, Frequency, Location, MainTerm, Shape, Side
 from ictal.terminology.terms import LAG_S, PERIODIC, REGIONS, sharpness_word
 
@@ -23,8 +23,6 @@ ONE_SIDED, UNDETERMINED = 0.18, 0.08
 """Least lateral index of a lateralized seizure, and of a side that can be told. Of clear simulated patterns, 95 % of
 the generalized ones are below 0.12, and 95 % of the lateralized ones above 0.24."""
 CONFIDENCE = 0.95
-PAUSE = 3.0
-"""An interval of more than this many usual ones is a pause of the pattern."""
 FRONT_TO_BACK = [name for row in ROWS for name in row.split()]
 
 
@@ -43,6 +41,7 @@ def measured_event(frame: pd.DataFrame, event: Span) -> EventFinding:
     """Return what was measured of an event, from scores that are ordered by time."""
     rows = measured_rows(frame, event)
     found = measured_together(rows, event.pattern)
+    cycles_s = found.cycles_s[(found.cycles_s >= event.start_s) & (found.cycles_s < event.stop_s)]
     return EventFinding(
         pattern=event.pattern,
         start_s=event.start_s,
@@ -51,17 +50,20 @@ def measured_event(frame: pd.DataFrame, event: Span) -> EventFinding:
         location=found.location,
         shape=found.shape,
         lag_s=found.lag_s,
-        evolution=evolution_of(found.cycles_s),
-        cycles_s=tuple(found.cycles_s.round(3).tolist()),
+        evolution=evolution_of(cycles_s),
+        cycles_s=tuple(cycles_s.round(3).tolist()),
         measured_s=float((rows["stop_s"] - rows["start_s"]).sum()),
     )
 
 
 def measured_rows(frame: pd.DataFrame, event: Span | EventFinding) -> pd.DataFrame:
-    """Return the rows of an event in which its pattern was measured."""
-    starts, stops = (frame[name].to_numpy(dtype=np.float64) for name in ("start_s", "stop_s"))
-    inside = (starts >= event.start_s - ROUNDING_S) & (stops <= event.stop_s + ROUNDING_S)
-    return frame[inside & (frame["measured"] == event.pattern).to_numpy()]
+    """Return the rows of an event in which its pattern was measured, from scores that are ordered by time.
+
+    The middle of their 10 s is in the event: an event may begin and end in the middle of a row that is measured.
+    """
+    middles = frame[["start_s", "stop_s"]].to_numpy(dtype=np.float64).mean(axis=1)
+    rows = frame.iloc[slice(*np.searchsorted(middles, [event.start_s, event.stop_s]))]
+    return rows[(rows["measured"] == event.pattern).to_numpy()]
 
 
 def measured_together(rows: pd.DataFrame, pattern: str) -> Together:
@@ -153,6 +155,6 @@ def shape_of(rows: pd.DataFrame, pattern: str) -> Shape | None:
 
 def _lag_s(rows: pd.DataFrame, location: Location | None) -> float | None:
     lag_s = float(rows["lag_s"].median())
-    if location is None or location.main_term != "generalized" or not abs(lag_s) >= LAG_S:
+    if location is None or location.main_term != "generalized" or not abs(lag_s) > LAG_S:
         return None
     return lag_s

@@ -56,7 +56,7 @@ def find_findings(
         absent=tuple(pattern for pattern in patterns if pattern not in present),
         events=found,
         hours=tuple(_hours(frame, events, span_s)),
-        status=status_of(found),
+        status=status_of(found, span_s),
         continuum_share=scored.share_of(Cover.of(*_edges(continuum))),
     )
 
@@ -90,15 +90,16 @@ def _pattern(frame: pd.DataFrame, events: Sequence[EventFinding], scored: Cover,
     )
 
 
-def status_of(events: Sequence[EventFinding]) -> StatusFinding | None:
-    """Return the electrographic status epilepticus of a recording, if the definition is met (ACNS 2021, D)."""
+def status_of(events: Sequence[EventFinding], span_s: float) -> StatusFinding | None:
+    """Return the electrographic status epilepticus of a recording of some seconds, if it is one (ACNS 2021, D)."""
     seizures = [event for event in events if event.pattern == "seizure"]
     for event in seizures:
         if event.duration_s >= STATUS_S:
             return StatusFinding("10 minutes", event.start_s, event.stop_s, event.duration_s)
     start_s, seizure_s = most_covered(Cover.of(*_edges(seizures)), HOUR_S)
     if seizure_s >= STATUS_SHARE * HOUR_S:
-        return StatusFinding("20 % of an hour", start_s, start_s + HOUR_S, seizure_s)
+        start_s = max(0.0, min(start_s, span_s - HOUR_S))
+        return StatusFinding("20 % of an hour", start_s, min(start_s + HOUR_S, span_s), seizure_s)
     return None
 
 

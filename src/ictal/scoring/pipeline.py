@@ -233,17 +233,19 @@ class Chunk:
         after the run, if the model does not see the missing samples.
     geometry
         What the model sees of each window.
+    step
+        Samples from one window of the run to the next.
     """
 
     run: RecordedRun
     starts: tuple[int, ...]
     geometry: Geometry
+    step: int
 
     @property
     def seconds(self) -> float:
         """By how much the windows advance in the recording."""
-        step = self.starts[1] - self.starts[0] if len(self.starts) > 1 else WINDOW_SAMPLES
-        return len(self.starts) * step / RATE_HZ
+        return len(self.starts) * self.step / RATE_HZ
 
     @property
     def offset(self) -> int:
@@ -275,13 +277,12 @@ class Chunk:
 
         It is the most probable one. Only windows whose centres do not overlap are measured.
         """
-        step = self.starts[1] - self.starts[0] if len(self.starts) > 1 else CENTRE_SAMPLES
-        every = max(1, -(-CENTRE_SAMPLES // step))
+        every = -(-CENTRE_SAMPLES // self.step)
         probabilities = rows[list(EVENT_PROBABILITIES)].to_numpy(dtype=np.float64)
         leading = np.nan_to_num(probabilities, nan=-1.0)
         chosen: list[str | None] = []
         for start, reason, row in zip(self.starts, rows["reason"], leading, strict=True):
-            if reason or (start + self.geometry.unseen) // step % every:
+            if reason or max(0, start + self.geometry.unseen) // self.step % every:
                 chosen.append(None)
             else:
                 chosen.append(EVENT_PATTERNS[row.argmax()] if row.max() >= PATTERN_FROM else "")
@@ -299,7 +300,7 @@ def plan_chunks(runs: Sequence[RecordedRun], step: int, geometry: Geometry) -> l
         while starts:
             wanted = int((WINDOWS if found else FIRST_WINDOWS) / fewer)
             size = max(1, wanted // ALIGNED_WINDOWS) * ALIGNED_WINDOWS
-            found.append(Chunk(run, tuple(starts[:size]), geometry))
+            found.append(Chunk(run, tuple(starts[:size]), geometry, step))
             starts = starts[size:]
     return found
 

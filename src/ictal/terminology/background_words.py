@@ -12,7 +12,7 @@ WITH_RHYTHMS = ("continuous", "nearly continuous", "discontinuous")
 def background_sentence(background: BackgroundFinding, language: Language = ENGLISH) -> str:
     """Describe the background in a sentence: continuity, voltage, symmetry, frequency and posterior rhythm.
 
-    What is not known is named, or the reason why nothing is known: too little EEG without a pattern.
+    What is not known is named.
     """
     adjectives = {
         "continuity": _continuity(background, language),
@@ -22,10 +22,7 @@ def background_sentence(background: BackgroundFinding, language: Language = ENGL
     band = _band(background, language)
     known = [text for text in adjectives.values() if text]
     if not known and band is None:
-        if round(background.measured_s) == 0:
-            return sentence(language.background_unseen)
-        duration = language.duration(background.measured_s)
-        return sentence(language.background_unknown.format(duration=duration))
+        return sentence(language.background_unknown)
     features = [text for text in (band, _posterior_rhythm(background, language)) if text is not None]
     phrase = language.background_is_with if features else language.background_is
     if not known:
@@ -73,6 +70,8 @@ def _band(background: BackgroundFinding, language: Language) -> str | None:
 
 
 def _posterior_rhythm(background: BackgroundFinding, language: Language) -> str | None:
-    if background.posterior_hz is not None:
+    if background.posterior_hz is None:
+        return None
+    if background.posterior_hz > 0:
         return language.posterior_rhythm.format(hz=language.number(background.posterior_hz, 1))
     return language.no_posterior_rhythm if background.continuity in WITH_RHYTHMS else None

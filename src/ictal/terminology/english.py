@@ -76,11 +76,9 @@ ENGLISH = Language(
         "lrda": "LRDA",
         "grda": "GRDA",
         "bipd": "BIPDs",
-        "birda": "BIRDA",
     },
     written_out={
         "bipd": "bilateral independent periodic discharges (BIPDs)",
-        "birda": "bilateral independent rhythmic delta activity (BIRDA)",
     },
     main_terms={"generalized": "generalized", "bilateral independent": "bilateral independent"},
     sides={"left": "left", "right": "right"},
@@ -89,7 +87,11 @@ ENGLISH = Language(
     sharpness={word: word for word in ("spiky", "sharp", "sharply contoured", "blunt")},
     phases={word: word for word in ("monophasic", "biphasic", "triphasic", "polyphasic")},
     amplitudes={word: f"{word} voltage" for word in ("very low", "low", "medium", "high")},
-    evolution={"evolving": "evolving", "fluctuating": "fluctuating", "static": "without evolution"},
+    evolution={
+        "evolving": "evolving in frequency",
+        "fluctuating": "fluctuating in frequency",
+        "static": "without evolution in frequency",
+    },
     continuity={
         "continuous": "continuous",
         "nearly continuous": "nearly continuous (attenuated or suppressed {share} of the time)",
@@ -132,23 +134,23 @@ ENGLISH = Language(
     slower_than="< {frequency}",
     predominance="with {regions} predominance",
     larger_side="larger on the {side}",
-    no_clear_side="without a clear side",
     amplitude="of {amplitude} ({uv} µV)",
     front_leads="with an anterior-posterior lag of {ms} ms",
     back_leads="with a posterior-anterior lag of {ms} ms",
     evolution_in="{evolution} in {number} of {total}",
-    when="for {duration} at {time}",
+    when="for {duration} from {time}",
     not_located="the {quantity} could not be determined",
     not_measured="{quantities} could not be measured",
     share="{share} of the recording",
     worst_hour="{share}, up to {worst} of one hour (from {time})",
-    run="one run of {duration} ({word}) at {time}",
-    runs="{number} runs, the longest {duration} ({word}), the first at {time}",
-    too_short="evolution could not be assessed in such short runs",
+    run="one run of {duration} ({word} duration) from {time}",
+    runs="{number} runs, the longest {duration} ({word} duration), the first from {time}",
+    not_evolved="evolution could not be assessed",
     seizure="there was one electrographic seizure, {places}",
     seizures="there were {number} electrographic seizures ({places})",
     placed="{number} {place}",
     all_placed="all {place}",
+    both_placed="both {place}",
     unknown_place="of undetermined location",
     seizure_run="it lasted {duration} and began at {time}",
     seizure_runs="{total} in total, the longest {duration}, the first at {time}",
@@ -158,7 +160,7 @@ ENGLISH = Language(
     ),
     status_by_share=(
         "this meets the definition of electrographic status epilepticus (seizures for at least 20 % of any 60 min): "
-        "{duration} ({share}) from {start} to {stop}"
+        "{duration} from {start} to {stop}"
     ),
     no_status="the definition of electrographic status epilepticus was not met",
     background_is="the background was {is_}",
@@ -169,8 +171,7 @@ ENGLISH = Language(
     posterior_rhythm="a posterior dominant rhythm of {hz} Hz",
     no_posterior_rhythm="no posterior dominant rhythm",
     background_not_determined="its {quantities} could not be determined",
-    background_unknown="the background could not be assessed: there were only {duration} of EEG without a pattern",
-    background_unseen="the background could not be assessed: there was no EEG without a pattern",
+    background_unknown="the background could not be measured",
     absent="the recording showed no {patterns}",
     not_assessed="the model does not assess {patterns}",
     continuum=(
@@ -178,13 +179,13 @@ ENGLISH = Language(
     ),
     no_continuum="no pattern was on the ictal-interictal continuum (plus modifiers not assessed)",
     like_seizure=(
-        "one run of {patterns} meets the definition of an electrographic seizure by its frequency or evolution, "
+        "one run of {patterns} may meet the definition of an electrographic seizure by its frequency or evolution, "
         "although it was not classified as one, and needs review"
     ),
     like_seizures=(
-        "{number} runs of {patterns} meet the definition of an electrographic seizure by their frequency or "
+        "{number} runs of {patterns} may meet the definition of an electrographic seizure by their frequency or "
         "evolution, although they were not classified as such, and need review"
     ),
-    scored="only {scored} of {span} could be scored; all shares refer to this time",
+    scored="{scored} of {span} were scored; all shares refer to this time",
     nothing_scored="nothing could be scored",
 )

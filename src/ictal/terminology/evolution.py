@@ -11,13 +11,19 @@ CHANGE_HZ = 0.5
 """Least change in frequency (ACNS 2021, C, modifier 8, evolution)."""
 FEWEST_CYCLES, SHORTEST_S = 3, 4.0
 """A frequency must persist for at least three cycles; shorter parts of a pattern cannot be compared."""
-MOST_PARTS = 8
+MOST_PARTS, LONGEST_S = 8, 300.0
+"""A frequency that persists for 5 minutes ends evolution, so longer patterns are judged in parts."""
+CHANGING: tuple[Evolution, Evolution] = ("evolving", "fluctuating")
+PAUSE = 3.0
+"""An interval of more than this many usual ones is a pause of the pattern."""
 FLUCTUATIONS, APART_S = 3, 60.0
 """A fluctuating pattern changes at least three times, at most one minute apart."""
 
 
 def evolution_of(cycles_s: npt.ArrayLike) -> Evolution | None:
     """Return whether the frequency of a pattern evolves; None if it is too short to tell.
+
+    A pattern of more than 5 minutes is divided: it evolves or fluctuates if most of its parts do.
 
     It evolves if it changes twice in the same direction by at least 0.5 Hz. It fluctuates if it changes at least
     three times by as much, at most one minute apart, without evolving. Evolution in location or morphology is not
@@ -28,15 +34,21 @@ def evolution_of(cycles_s: npt.ArrayLike) -> Evolution | None:
     cycles_s
         Times of its discharges or waves.
     """
-    at_s, rates = rates_over_time(np.asarray(cycles_s, dtype=np.float64))
+    times = np.asarray(cycles_s, dtype=np.float64)
+    if len(times) and times[-1] - times[0] > LONGEST_S:
+        edges = np.linspace(times[0], times[-1], int(np.ceil((times[-1] - times[0]) / LONGEST_S)) + 1)
+        parts = [evolution_of(part) for part in np.split(times, np.searchsorted(times, edges[1:-1])) if len(part)]
+        told = [part for part in parts if part]
+        return next((word for word in CHANGING if 2 * told.count(word) > len(told)), "static") if told else None
+    at_s, rates = rates_over_time(times)
     if len(rates) < 2:
         return None
     if _moves_twice(rates, CHANGE_HZ):
         return "evolving"
     turns_s = at_s[1:][np.abs(np.diff(_steps(rates))) >= CHANGE_HZ]
-    if len(turns_s) >= FLUCTUATIONS and (np.diff(turns_s) <= APART_S).all():
-        return "fluctuating"
-    return "static"
+    near = np.diff(turns_s) <= APART_S
+    fluctuates = any(near[first : first + FLUCTUATIONS - 1].all() for first in range(len(near) - FLUCTUATIONS + 2))
+    return "fluctuating" if fluctuates else "static"
 
 
 def rates_over_time(cycles_s: Floats) -> tuple[Floats, Floats]:
@@ -52,7 +64,7 @@ def rates_over_time(cycles_s: Floats) -> tuple[Floats, Floats]:
     edges = np.linspace(cycles_s[0], cycles_s[-1], n_parts + 1)
     part = np.clip(np.searchsorted(edges, middles, side="right") - 1, 0, n_parts - 1)
     # A pause of the pattern is not an interval between its cycles.
-    usual = intervals <= 3 * np.median(intervals)
+    usual = intervals <= PAUSE * np.median(intervals)
     found = [
         (float(np.mean(edges[number : number + 2])), float(1 / np.median(intervals[own])))
         for number in range(n_parts)

@@ -20,7 +20,7 @@ class Frequency:
     Attributes
     ----------
     typical, low, high
-        Median, and the least and greatest rate that is more than a single interval.
+        Median, and the 10th and 90th percentile of the rates of pairs of successive intervals.
     interval
         95 % confidence interval of the typical frequency.
     """
@@ -158,14 +158,14 @@ class BackgroundFinding:
     suppressed_share
         Share of the time that is attenuated or suppressed.
     voltage_uv, voltage
-        Typical peak-to-trough amplitude in the longitudinal bipolar montage, and its term: 'normal', 'low' or
-        'suppressed'.
+        Typical peak-to-trough amplitude in the longitudinal bipolar montage, and its term: 'high', 'normal', 'low'
+        or 'suppressed'.
     left_right, symmetry
         Ratio of the amplitudes of both sides, and its term: 'symmetric', 'mild asymmetry' or 'marked asymmetry'.
     predominant_hz, predominant
         Frequency with most of the amplitude, and its band: 'delta', 'theta', 'alpha' or 'beta'.
     posterior_hz
-        Frequency of the posterior dominant rhythm; None if none is seen.
+        Frequency of the posterior dominant rhythm; 0 if none is seen, None if that could not be assessed.
     measured_s
         Seconds of EEG on which the numbers are based.
     """

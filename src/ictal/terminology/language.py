@@ -54,7 +54,6 @@ class Language:
     slower_than: str
     predominance: str
     larger_side: str
-    no_clear_side: str
     amplitude: str
     front_leads: str
     back_leads: str
@@ -66,13 +65,14 @@ class Language:
     worst_hour: str
     run: str
     runs: str
-    too_short: str
+    not_evolved: str
 
     # Seizures and status epilepticus.
     seizure: str
     seizures: str
     placed: str
     all_placed: str
+    both_placed: str
     unknown_place: str
     seizure_run: str
     seizure_runs: str
@@ -90,7 +90,6 @@ class Language:
     no_posterior_rhythm: str
     background_not_determined: str
     background_unknown: str
-    background_unseen: str
 
     # The rest of the recording.
     absent: str

@@ -7,7 +7,6 @@ from ictal.terminology.findings import EventFinding, Evolution, Frequency, Locat
 from ictal.terminology.language import Language
 from ictal.terminology.terms import (
     FREQUENCY_STEP_HZ,
-    LAG_S,
     PERIODIC,
     SLOWEST_HZ,
     amplitude_word,
@@ -57,15 +56,10 @@ def where(pattern: str, location: Location | None, language: Language, by_region
         return Where(unknown="side" if lateralized else "location")
     regions: Sequence[Region] = location.regions if by_region else ()
     is_focal = 0 < len(regions) <= MOST_FOCAL
-    is_focal = 0 < len(regions) <= MOST_FOCAL
     focal = [language.predominance.format(regions=language.regions(regions))] if is_focal else []
     larger = [language.larger_side.format(side=language.sides[location.side])] if location.side else []
     if location.main_term == "lateralized" and location.side:
-        if pattern in ("gpd", "grda"):
-            return Where(after=tuple(larger))
         return Where(language.place(location.side, regions))
-    if location.main_term == "generalized" and lateralized:
-        return Where(after=(language.no_clear_side,))
     before = language.main_terms[location.main_term] if pattern == "seizure" else ""
     return Where(before, (*focal, *larger))
 
@@ -119,8 +113,8 @@ def shape_phrases(shape: Shape | None, language: Language) -> list[str]:
 
 
 def lag_phrases(lag_s: float | None, language: Language) -> list[str]:
-    """Write a lag between front and back, if it is one by the terminology."""
-    if lag_s is None or abs(lag_s) <= LAG_S:
+    """Write a lag between front and back."""
+    if lag_s is None:
         return []
     phrase = language.front_leads if lag_s > 0 else language.back_leads
     return [phrase.format(ms=language.number(1000 * abs(lag_s), 0))]
@@ -128,8 +122,8 @@ def lag_phrases(lag_s: float | None, language: Language) -> list[str]:
 
 def evolution_phrases(evolution: Evolution | None, events: Sequence[EventFinding], language: Language) -> list[str]:
     """Write the evolution, and in how many events it was seen if not in all."""
-    if evolution is None:
-        return []
+    if evolution is None or (evolution == "static" and all(event.pattern == "seizure" for event in events)):
+        return []  # a seizure evolves by definition, if not in frequency, then in location or morphology
     word, total = language.evolution[evolution], len(events)
     number = sum(event.evolution == evolution for event in events)
     if evolution == "static" or number == total:
@@ -141,7 +135,6 @@ def unknown_phrases(finding: EventFinding | PatternFinding, language: Language, 
     """Write what could not be determined or measured; `placed`: also the location."""
     place = where(finding.pattern, finding.location, language).unknown if placed else ""
     located = [language.not_located.format(quantity=language.quantities[place])] if place else []
-    shape = "morphology" if finding.pattern in PERIODIC else "amplitude"
     shape = "morphology" if finding.pattern in PERIODIC else "amplitude"
     values = {"frequency": finding.frequency, shape: finding.shape}
     names = [language.quantities[quantity] for quantity, value in values.items() if value is None]

@@ -13,7 +13,7 @@ from typing import Literal
 from ictal.terminology.findings import EventFinding, Location, Region
 
 Table = tuple[tuple[float, str], ...]
-PatternName = Literal["seizure", "lpd", "gpd", "lrda", "grda", "bipd", "birda"]
+PatternName = Literal["seizure", "lpd", "gpd", "lrda", "grda", "bipd"]
 
 PREVALENCE: Table = (
     (0.9, "continuous"),
@@ -212,13 +212,13 @@ def band_word(frequency_hz: float) -> str:
 
 
 def pattern_name(pattern: str, location: Location | None) -> PatternName:
-    """Return the pattern by main terms 1 and 2: 'bipd' and 'birda' where it is bilateral independent (section C1).
+    """Return the pattern by main terms 1 and 2: 'bipd' for bilateral independent periodic discharges (section C1).
 
     A model knows no bilateral independent patterns, and gives them the name of a lateralized or generalized one.
     """
     names: dict[str, PatternName] = {"seizure": "seizure", "lpd": "lpd", "gpd": "gpd", "lrda": "lrda", "grda": "grda"}
     if location is not None and location.main_term == "bilateral independent":
-        names |= {**dict.fromkeys(PERIODIC, "bipd"), **dict.fromkeys(RHYTHMIC, "birda")}
+        names |= dict.fromkeys(PERIODIC, "bipd")
     return names[pattern]
 
 
@@ -256,4 +256,4 @@ def in_continuum(finding: EventFinding) -> bool:
     hz, fluctuates = finding.frequency.typical, finding.evolution == "fluctuating"
     if finding.pattern in PERIODIC:
         return hz > 1 + ROUNDING or (fluctuates and hz >= SLOWEST_HZ - ROUNDING)
-    return pattern_name(finding.pattern, finding.location) in ("lrda", "birda") and fluctuates and hz > 1 + ROUNDING
+    return finding.pattern == "lrda" and fluctuates and hz > 1 + ROUNDING

@@ -31,6 +31,7 @@ __all__ = ["background_sentence", "event_sentence", "recording_paragraph"]
 Clock = Callable[[float], str]
 """Writes a time, given in seconds of the recording."""
 
+MOST_BOTH = 2
 MOST_PLACES = 3
 """Seizures in more places than this are counted by side only."""
 WELL_SCORED = 0.95
@@ -90,7 +91,7 @@ class _Writer:
             *where(event.pattern, event.location, language).after,
             *shape_phrases(event.shape, language),
             *lag_phrases(event.lag_s, language),
-            *([language.evolution[event.evolution]] if event.evolution else []),
+            *evolution_phrases(event.evolution, [event], language),
         ]
         when = language.when.format(duration=language.duration(event.duration_s), time=self.clock(event.start_s))
         text = ", ".join([what, *traits, when]) if traits else f"{what} {when}"
@@ -121,9 +122,9 @@ class _Writer:
             *evolution_phrases(pattern.evolution, events, language),
         ]
         runs = (language.run if pattern.n_events == 1 else language.runs).format(**self._runs(pattern))
-        short = [language.too_short] if pattern.evolution is None else []
+        unclear = [language.not_evolved] if pattern.evolution is None and pattern.frequency else []
         share = self._share(pattern, finding.span_s)
-        return sentence(", ".join(traits), share, runs, *short, *unknown_phrases(pattern, language))
+        return sentence(", ".join(traits), share, runs, *unclear, *unknown_phrases(pattern, language))
 
     def _seizures(self, seizures: PatternFinding, finding: RecordingFinding) -> str:
         language, events = self.language, _events_of(finding, "seizure")
@@ -147,7 +148,12 @@ class _Writer:
             places = Counter(self._place(event.location, by_region=False) for event in events)
         if len(places) == 1:
             (place,) = places
-            return place if one else self.language.all_placed.format(place=place)
+            both = len(events) == MOST_BOTH
+            return (
+                place
+                if one
+                else (self.language.both_placed if both else self.language.all_placed).format(place=place)
+            )
         named = [self.language.placed.format(number=n, place=place) for place, n in places.most_common()]
         return self.language.conjunction(named)
 
@@ -162,7 +168,6 @@ class _Writer:
         return sentence(
             phrase.format(
                 duration=self.language.duration(status.seizure_s),
-                share=percent(status.seizure_s / (status.stop_s - status.start_s), self.language),
                 start=self.clock(status.start_s),
                 stop=self.clock(status.stop_s),
             )
@@ -221,7 +226,7 @@ class _Writer:
     def _share(self, pattern: PatternFinding, span_s: float) -> str:
         share, worst = (percent(value, self.language) for value in (pattern.share, pattern.worst_share))
         text = self.language.share.format(share=share)
-        if span_s <= HOUR_S or worst == share:
+        if span_s <= HOUR_S or pattern.worst_share <= pattern.share:
             return text
         return self.language.worst_hour.format(share=text, worst=worst, time=self.clock(pattern.worst_start_s))
 

@@ -7,14 +7,11 @@ import numpy as np
 
 from ictal.core.montage import ELECTRODES
 from ictal.report.clock import Clock
-from ictal.simulator.head import ANGLES
+from ictal.report.scalp_map import RIM, place_of
 from ictal.terminology.findings import EventFinding, Location
 from ictal.terminology.words import event_sentence, recording_paragraph
 from ictal.web.library import Item
 from ictal.web.overview import numbers
-
-RIM_DEG = 112.0
-"""Inclination at the rim of the scalp map; the outermost electrodes are at 92 degrees."""
 
 
 def listed_events(item: Item) -> list[dict[str, Any]]:
@@ -78,8 +75,6 @@ def _place(location: Location) -> dict[str, Any]:
 
 def _electrodes(location: Location) -> list[dict[str, Any]]:
     """Return where each electrode is on a flat map, x to the right ear and y to the nose, and its involvement."""
-    inclinations, azimuths = np.deg2rad([ANGLES[name] for name in ELECTRODES]).T
-    radii = inclinations / np.deg2rad(RIM_DEG)
-    columns = radii * np.cos(azimuths), radii * np.sin(azimuths), location.involvement
-    rows = zip(ELECTRODES, *(numbers(values, 3) for values in columns), strict=True)
-    return [{"name": name, "x": x, "y": y, "involvement": value} for name, x, y, value in rows]
+    places = (np.array([place_of(name) for name in ELECTRODES]) / (RIM, -RIM)).round(3).tolist()
+    rows = zip(ELECTRODES, places, numbers(location.involvement, 3), strict=True)
+    return [{"name": name, "x": x, "y": y, "involvement": value} for name, (x, y), value in rows]

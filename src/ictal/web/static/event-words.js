@@ -3,8 +3,8 @@
 /** @import { Event, EventLocation } from "./answers.js" */
 
 export const DASH = "–";
-/** How many regions there are: a generalized pattern in all of them needs no list. */
-const N_REGIONS = 5;
+/** From this number of regions, a pattern is hemispheric or everywhere, and they are not listed. */
+const HEMISPHERE = 4;
 
 /** @param {Event} event */
 export const rate = ({ frequency_hz }) => (frequency_hz === null ? DASH : `${frequency_hz.toFixed(1)} Hz`);
@@ -14,7 +14,7 @@ export const place = ({ location }) => (location ? placeInWords(location) : DASH
 
 /** @param {EventLocation} location */
 function placeInWords({ main_term, side, regions }) {
-  const where = regions.length < N_REGIONS ? regions.join(", ") : "";
+  const where = regions.length < HEMISPHERE ? regions.join(", ") : "";
   if (main_term === "lateralized") return [side, where || "hemispheric"].filter(Boolean).join(" ");
   return [main_term, where].filter(Boolean).join(": ");
 }
