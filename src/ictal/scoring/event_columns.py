@@ -35,7 +35,7 @@ MEASURED: dict[str, dict[str, Any]] = {
         "Description": "Change in frequency over the event, by the rules of the ACNS terminology.",
         "Levels": {
             "evolving": "At least two changes of 0.5 Hz in one direction, one after the other.",
-            "fluctuating": "At least three changes of 0.5 Hz, not more than a minute apart, that are not an evolution.",
+            "fluctuating": "At least three changes of 0.5 Hz, at most a minute apart, without evolution.",
             "static": "Neither evolving nor fluctuating.",
         },
     },
