@@ -1,5 +1,7 @@
 """The background in numbers: voltage, suppression, bursts and the posterior rhythm."""
 
+import warnings
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -8,6 +10,7 @@ from hypothesis import strategies as st
 from ictal.core.montage import CHANNELS, ELECTRODES
 from ictal.measurement.background import (
     STEP_S,
+    _quantile,
     is_suppressed,
     measure_background,
     posterior_rhythm_hz,
@@ -99,6 +102,17 @@ def test_electrodes_that_are_lost_for_a_while_are_not_suppressed():
     found = measure_background(partly, voltage_courses(partly), START)
     assert found.suppressed < 0.05
     assert found.between_uv > 40
+
+
+@given(
+    columns=st.lists(st.lists(st.floats(0, 100) | st.just(np.nan), min_size=5, max_size=5), min_size=1, max_size=8)
+)
+def test_quantiles_of_ordered_columns_are_those_of_numpy(columns):
+    values = np.array(columns, dtype=np.float32).T
+    for share in (0.5, 2 / 3):
+        with warnings.catch_warnings(action="ignore", category=RuntimeWarning):
+            expected = np.nanquantile(values.astype(np.float64), share, axis=0)
+        np.testing.assert_allclose(_quantile(np.sort(values, axis=0), share), expected, rtol=1e-5)
 
 
 def test_voltages_between_groups_without_a_common_reference_do_not_count():

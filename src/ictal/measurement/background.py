@@ -1,7 +1,6 @@
 """The background of a window: voltage, suppression and attenuation, bursts, and the posterior rhythm."""
 
 from dataclasses import dataclass
-from warnings import catch_warnings
 
 import numpy as np
 import numpy.typing as npt
@@ -109,8 +108,15 @@ def voltage_courses(signal: MeasuredSignal) -> Voltages:
     spans = sliding_window_view(high, STEPS, axis=1).max(axis=2) - sliding_window_view(low, STEPS, axis=1).min(axis=2)
     missing = signal.missing[:, : n_steps * STEP].reshape(len(signal.missing), n_steps, STEP)[..., 0]
     spans[missing[formed[:, 0]] | missing[formed[:, 1]]] = np.nan
-    with catch_warnings(action="ignore", category=RuntimeWarning):  # steps in which nothing was recorded are NaN
-        return np.asarray(np.nanquantile(spans, SHARES, axis=0), dtype=np.float32)
+    return np.stack([_quantile(np.sort(spans, axis=0), share) for share in SHARES])
+
+
+def _quantile(ordered: Voltages, share: float) -> Voltages:
+    """Return a quantile of columns whose values are ordered, NaN last (as `numpy.nanquantile`, which is slow)."""
+    place = share * np.maximum(np.isfinite(ordered).sum(axis=0) - 1, 0)
+    low = np.floor(place).astype(int)
+    below, above = (np.take_along_axis(ordered, at[None], axis=0)[0] for at in (low, np.ceil(place).astype(int)))
+    return np.asarray(below + (above - below) * (place - low), dtype=np.float32)
 
 
 def is_suppressed(voltages: Voltages) -> npt.NDArray[np.bool_]:

@@ -14,7 +14,7 @@ from ictal.measurement.tracking import autocorrelation, best_sequence, likely_in
 Floats = npt.NDArray[np.float64]
 Indices = npt.NDArray[np.intp]
 
-N_COMPONENTS = 5
+N_COMPONENTS = 4
 """Spatial components in which discharges are searched."""
 SHARP = 27
 """Discharges stand out from slow waves after the mean of this many samples, 0.27 s, is subtracted."""

@@ -40,7 +40,7 @@ TRIES = 3
 INDEPENDENT_S, INDEPENDENT, INDEPENDENT_EXPLAINED = 0.1, 0.3, 0.25
 """Discharges of two sides belong together within this time. Sides are independent if at least this share of the
 discharges of either belongs to none of the other, and if those of the other side explain this share of its power."""
-FEWEST_APART = 7
+FEWEST_APART = 4
 """With fewer discharges on a side, too many are apart by chance."""
 LOCKED = 3.0
 """The other side takes part in discharges if its average around them has this many times the power of chance."""

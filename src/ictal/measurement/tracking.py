@@ -10,7 +10,7 @@ Indices = npt.NDArray[np.intp]
 STEADY = 4.0
 """Cost of an interval that differs from the usual one by a factor of e, in standard deviations of the score: one that
 is 1.5 times as long costs two thirds of a standard deviation."""
-LEAST = 0.3
+LEAST = 0.5
 """Peaks that are lower than this many standard deviations are no events."""
 SKIPPED = 1.0
 """Cost of an interval in which one event is not seen."""
