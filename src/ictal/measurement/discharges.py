@@ -29,7 +29,7 @@ FEWEST = 3
 FAINT, USUAL = 0.5, 0.75
 """Discharges at the beginning and end whose score is below the first share of this quantile are left out: the pattern
 may begin or end within the signal."""
-CLEARLY = 0.1
+CLEARLY = 0.04
 """The second best beginning is not followed up if the first explains this much more of the power."""
 SLOWEST_HZ = 0.3
 
@@ -120,7 +120,8 @@ def components(eeg: Floats) -> Floats:
 
 def _envelope(parts: Floats, blur: float) -> Floats:
     sharp = gaussian_filter1d(parts - uniform_filter1d(parts, SHARP, axis=1), 1.0, axis=1)
-    return np.asarray(gaussian_filter1d(np.sqrt((sharp**2).sum(axis=0)), blur))
+    size = gaussian_filter1d(np.sqrt((sharp**2).sum(axis=0)), blur)
+    return _scaled(size - np.median(size))
 
 
 def _merit(track: Track, search: Search) -> float:
@@ -129,7 +130,6 @@ def _merit(track: Track, search: Search) -> float:
 
 def _refined(parts: Floats, score: Floats, interval: float) -> tuple[Track, Floats] | None:
     """Return the discharges that resemble those of a first score, and the score of each sample, [time]."""
-    score = _scaled(score - np.median(score))
     at = best_sequence(score, interval)
     at = at[clear_part(score[at])]
     if len(at) < FEWEST:
