@@ -379,6 +379,8 @@ def test_the_summary_counts_what_is_in_the_scores(night, tmp_path):
         "events": 1,
         "event_s": 60.0,
         "mean_probability": 0,
+        "most_in_5_min_s": 60.0,
+        "most_in_60_min_s": 60.0,
         "longest": {
             "pattern": "grda",
             "start_s": 120.0,
@@ -438,5 +440,12 @@ def test_the_summary_warns_of_what_the_file_and_the_model_say_and_counts_what_wa
 
 def test_nothing_was_scored_and_the_summary_says_so():
     told = summary(scores(table=frame(18, {}, range(18))))
-    assert told["patterns"]["seizure"] == {"events": 0, "event_s": 0, "longest": None, "mean_probability": None}
+    assert told["patterns"]["seizure"] == {
+        "events": 0,
+        "event_s": 0,
+        "longest": None,
+        "most_in_5_min_s": 0,
+        "most_in_60_min_s": 0,
+        "mean_probability": None,
+    }
     assert {row["burden"] for row in told["burden_per_hour"]} <= {None}

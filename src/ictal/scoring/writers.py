@@ -12,7 +12,7 @@ from ictal.core.atomic_files import atomic_write, write_json, writing
 from ictal.core.montage import ELECTRODES
 from ictal.core.predictions import ALWAYS_KNOWN
 from ictal.measurement.columns import LISTS
-from ictal.scoring.burden import burden, left_right, longest_events
+from ictal.scoring.burden import burden, cover_of, left_right, longest_events, most_covered
 from ictal.scoring.events import Event
 from ictal.scoring.quality import FLAWS
 from ictal.scoring.scored_recording import RecordingInfo, stem_of
@@ -25,6 +25,8 @@ Writer = Callable[[Scores, Path], list[Path]]
 
 LIST_COLUMNS = (*SPECTRUM_COLUMNS, "marks", *LISTS)
 """Columns with a list in each row, which a CSV cannot hold."""
+ROLLING_MIN = (5, 60)
+"""Lengths, in minutes, of the stretches of a recording with the most of a pattern."""
 NOT_A_DEVICE = "For research. This is not a medical device; no clinician has checked these findings."
 
 
@@ -102,6 +104,10 @@ def _patterns(scores: Scores, events: Sequence[Event]) -> dict[str, Any]:
             "events": sum(event.pattern == pattern for event in events),
             "event_s": sum(event.duration_s for event in events if event.pattern == pattern),
             "longest": _event(scores.recording, longest[pattern]) if pattern in longest else None,
+            **{
+                f"most_in_{minutes}_min_s": most_covered(cover_of(events, pattern), 60.0 * minutes)[1]
+                for minutes in ROLLING_MIN
+            },
             "mean_probability": float(scores.frame[f"{pattern}_probability"].mean()),
         }
         for pattern in scores.event_patterns
