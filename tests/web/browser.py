@@ -13,12 +13,16 @@ from typing import Any
 from urllib.request import Request, urlopen
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from ictal.core.labels import PATTERN_TITLES, PATTERNS
 from ictal.core.predictions import PROBABILITY_COLUMNS
 from ictal.io import open_recording
 from ictal.io.edf.writer import write_edf
+from ictal.measurement.columns import MEASURED_COLUMNS, measured_columns
+from ictal.measurement.signal import measured_signal
+from ictal.preprocessing.standardise import resample
 from ictal.scoring.engines import open_engine
 from ictal.scoring.pipeline import score
 from ictal.scoring.scores import Scores
@@ -44,8 +48,8 @@ class Night:
 def make_night(folder: Path, hours: float, arm: str = "temporal") -> Night:
     """Simulate a patient with seizures and LPD, and score the EEG.
 
-    Quality, spectra and all that is asked of the model are real. The probabilities are not the model's, which is
-    untrained, but follow from the simulator's annotations, so that there are events to look at. For the pictures of
+    Quality, spectra, what is measured and all that is asked of the model are real. The probabilities are not the
+    model's, which is untrained, but follow from the simulator's annotations, so that there are events to look at. For the pictures of
     the documentation `$ICTAL_SCREENSHOT_MODEL` names a trained model, which then explains.
     """
     edf, out = folder / "night.edf", folder / "out"
@@ -55,6 +59,13 @@ def make_night(folder: Path, hours: float, arm: str = "temporal") -> Night:
     frame = scores.frame.copy()
     frame[list(PROBABILITY_COLUMNS)] = foretold(scores)
     frame["spread"] = 1 - (frame[list(PROBABILITY_COLUMNS)] ** 2).sum(axis=1)
+    patterns = [PATTERNS[leading] for leading in frame[list(PROBABILITY_COLUMNS)].to_numpy().argmax(axis=1)]
+    measured = measured_columns(
+        measured_signal(resample(open_recording(edf), "linear")),
+        frame["start_s"].tolist(),
+        ["" if pattern == "other" else pattern for pattern in patterns],
+    )
+    frame[list(MEASURED_COLUMNS)] = pd.DataFrame(measured)[list(MEASURED_COLUMNS)]
     told = replace(scores, frame=frame)
     out.mkdir()
     told.write(out / "night_scores.parquet")

@@ -501,7 +501,7 @@ def test_screenshots(new_reader, url_with_images, tmp_path):
     for scheme in ("light", "dark"):
         reader = new_reader(url_with_images, color_scheme=scheme).open()
         reader.page.select_option("#high_hz", "30")
-        reader.press("n", "n")
+        reader.press("e", "n", "n")
         reader.wait("#status", "event 2 of")
         reader.wait("#expected", "Of ten experts")
         reader.page.wait_for_timeout(300)
