@@ -49,8 +49,8 @@ def make_night(folder: Path, hours: float, arm: str = "temporal") -> Night:
     """Simulate a patient with seizures and LPD, and score the EEG.
 
     Quality, spectra, what is measured and all that is asked of the model are real. The probabilities are not the
-    model's, which is untrained, but follow from the simulator's annotations, so that there are events to look at. For the pictures of
-    the documentation `$ICTAL_SCREENSHOT_MODEL` names a trained model, which then explains.
+    model's, which is untrained, but follow from the simulator's annotations, so that there are events to look at.
+    For the pictures of the documentation `$ICTAL_SCREENSHOT_MODEL` names a trained model, which then explains.
     """
     edf, out = folder / "night.edf", folder / "out"
     model = Path(os.environ["ICTAL_SCREENSHOT_MODEL"]) if "ICTAL_SCREENSHOT_MODEL" in os.environ else exported(arm)
