@@ -96,7 +96,7 @@ def test_a_training_that_was_stopped_goes_on_to_the_same_model(streamed, cache, 
     wait_for(lambda: process.poll() is None and checkpoint.exists() and parent.children())
     workers = parent.children(recursive=True)
     os.kill(process.pid, number)
-    _, said = process.communicate(timeout=30)
+    _, said = process.communicate(timeout=300)
     assert not (out / "card.json").exists()
     gone, left = psutil.wait_procs(workers, timeout=15)
     assert gone

@@ -46,8 +46,10 @@ export async function open(id, start_s = 0) {
 /** Fetch again what may have changed: after scoring, after a vote, or for another rater. */
 export async function refresh() {
   const { id } = openDetail();
-  const detail = await api.details(id, preferences.rater);
-  if (id !== openDetail().id) return;
+  const { rater } = preferences;
+  const detail = await api.details(id, rater);
+  // What is hidden from one rater is not from another: an answer for the last one may come late.
+  if (id !== openDetail().id || rater !== preferences.rater) return;
   state.detail = detail;
   showDetail();
   await loadScores();
