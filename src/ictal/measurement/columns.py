@@ -1,6 +1,7 @@
 """What is measured of each window, as columns of a table of scores."""
 
 from collections.abc import Sequence
+from dataclasses import fields
 from typing import Any
 
 import numpy as np
@@ -11,7 +12,7 @@ from ictal.measurement.pattern import PatternNumbers, measure_pattern
 from ictal.measurement.signal import HZ, MeasuredSignal
 
 UNKNOWN = float("nan")
-BACKGROUND_COLUMNS = ("voltage_uv", "suppressed", "burst_uv", "between_uv", "posterior_hz")
+BACKGROUND_COLUMNS = tuple(field.name for field in fields(BackgroundNumbers))
 PATTERN_COLUMNS = (
     *("measured", "cycles_s", "frequency_hz", "frequency_low_hz", "frequency_high_hz", "explained"),
     *("involvement_uv", "lateral", "independent", "amplitude_uv", "phase_s", "phases", "lag_s"),
@@ -48,15 +49,11 @@ def measured_columns(
     for start_s, pattern in zip(starts_s, patterns, strict=True):
         row, start = dict(NOT_MEASURED), round(start_s * HZ)
         if pattern is not None:
-            row |= _of_background(measure_background(signal, voltages, start))
+            row |= vars(measure_background(signal, voltages, start))
         if pattern and (numbers := measure_pattern(signal, start, pattern)):
             row |= _of_pattern(numbers) | {"measured": pattern}
         rows.append(row)
     return rows
-
-
-def _of_background(numbers: BackgroundNumbers) -> dict[str, Any]:
-    return {name: getattr(numbers, name) for name in BACKGROUND_COLUMNS}
 
 
 def _of_pattern(numbers: PatternNumbers) -> dict[str, Any]:

@@ -138,10 +138,10 @@ def _refined(parts: Floats, score: Floats, interval: float) -> tuple[Track, Floa
     before, after = (
         max(5, int(min(most, share * usual))) for most, share in zip((BEFORE, AFTER), SHARES, strict=True)
     )
-    inner = at[(at >= before) & (at + after <= parts.shape[1])]
-    if len(inner) < 2:
+    events = cut_around(parts, at, before, after)
+    if events.shape[1] < 2:
         return None
-    template = _cut(parts, inner, before, after).mean(axis=1)
+    template = events.mean(axis=1)
     matched = np.zeros(parts.shape[1])
     matched[before : len(matched) - after + 1] = sum(
         np.correlate(channel, part, "valid") for channel, part in zip(parts, template, strict=True)
@@ -149,11 +149,11 @@ def _refined(parts: Floats, score: Floats, interval: float) -> tuple[Track, Floa
     score = _scaled(matched)
     at = best_sequence(score, usual)
     at = at[clear_part(score[at])]
-    inner = at[(at >= before) & (at + after <= parts.shape[1])]
-    if len(inner) < FEWEST:
+    events = cut_around(parts, at, before, after)
+    if events.shape[1] < FEWEST:
         return None
     part = slice(max(at[0] - before, 0), at[-1] + after)
-    return Track(at, _common(_cut(parts, inner, before, after)) / power_of(parts, part)), score
+    return Track(at, _common(events) / power_of(parts, part)), score
 
 
 def middle(values: npt.NDArray[Any]) -> float:
@@ -166,9 +166,10 @@ def _scaled(score: Floats) -> Floats:
     return np.asarray(score / np.maximum(score.std(), 1e-12))
 
 
-def _cut(parts: Floats, at: Indices, before: int, after: int) -> Floats:
-    """Return the signal around events, [component, event, time]."""
-    return np.asarray(parts[:, at[:, None] + np.arange(-before, after)])
+def cut_around(signal: Floats, at: Indices, before: int, after: int) -> Floats:
+    """Return a signal [channel, time] around events, [channel, event, time], but not those too close to its ends."""
+    inner = at[(at >= before) & (at + after <= signal.shape[1])]
+    return np.asarray(signal[:, inner[:, None] + np.arange(-before, after)])
 
 
 def clear_part(scores: Floats) -> slice:

@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ictal.core.montage import ELECTRODES, MIRROR
-from ictal.measurement.discharges import AFTER, BEFORE
+from ictal.measurement.discharges import AFTER, BEFORE, cut_around
 
 Floats = npt.NDArray[np.float64]
 Indices = npt.NDArray[np.intp]
@@ -21,9 +21,7 @@ def events_around(eeg: Floats, at: Indices) -> Floats:
     Events too close to an end of the signal are left out.
     """
     half = int(np.median(np.diff(at))) // 2
-    before, after = max(min(BEFORE, half), 2), max(min(AFTER, half), 2)
-    inner = at[(at >= before) & (at + after <= eeg.shape[1])]
-    return np.asarray(eeg[:, inner[:, None] + np.arange(-before, after)])
+    return cut_around(eeg, at, max(min(BEFORE, half), 2), max(min(AFTER, half), 2))
 
 
 def amplitudes(events: Floats, groups: Sequence[Sequence[int]] = ALL) -> Floats:

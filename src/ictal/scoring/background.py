@@ -4,6 +4,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from ictal.measurement.background import SUPPRESSED_UV
 from ictal.scoring.events import EVENT_PATTERNS
 from ictal.scoring.quality import SPECTRUM_HZ
 from ictal.terminology.findings import BackgroundFinding
@@ -24,7 +25,6 @@ FREE = 0.2
 """The background is taken from the windows without a pattern, if these are at least this share of all."""
 LEAST_CONTRAST = 3.0
 """Bursts have at least this many times the voltage between them; in continuous EEG, the ratio is about 2."""
-SUPPRESSED_UV = 10.0
 SLOWEST_HZ = 1.0
 """Predominant frequencies are from 1 Hz, since drifts are as large as slower EEG."""
 SMOOTH_BINS = 3
