@@ -9,17 +9,17 @@ import subprocess
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from pathlib import Path
 from typing import IO, Any
 from uuid import uuid4
 
 import numpy as np
 
+from ictal.core.child_process import ONE_THREAD, lifeline
 from ictal.core.hashing import new_digest
-from ictal.core.recording import Annotation, Gap, Recording, Signal
+from ictal.core.recording import Recording, Signal
+from ictal.core.recording_header import recording_of
 from ictal.errors import IctalError, ReadError, WriteError, listed, reason
-from ictal.web.parent_watch import lifeline
 
 SUFFIXES = (".edf", ".bdf", ".parquet", ".fif", ".gdf")
 """Formats in which a recording is one file."""
@@ -114,6 +114,7 @@ class UploadParsers:
         samples, making = (path.with_name(f"{part}.f32") for part in (path.name, f".{uuid4().hex}"))
         try:
             header = self._parsed(path, making)
+            recording = recording_of(header, ConvertedSource(samples, len(header["channels"])))
             making.replace(samples)
         except IctalError as error:
             if not samples.exists():  # otherwise it was parsed before
@@ -121,7 +122,7 @@ class UploadParsers:
             raise ReadError(f"'{title_of(name)}': {error}") from error
         finally:
             making.unlink(missing_ok=True)
-        return _recording(header, samples)
+        return recording
 
     def stop(self) -> None:
         """End all running parsers."""
@@ -131,11 +132,14 @@ class UploadParsers:
     def _parsed(self, path: Path, samples: Path) -> dict[str, Any]:
         """Run the parser, and return the recording's header as it prints it."""
         command = [sys.executable, "-m", "ictal.web.upload_parser", str(path), str(samples)]
-        few = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
         with (
             lifeline() as ending,
             subprocess.Popen(
-                command, stdin=ending, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env={**os.environ, **few}
+                command,
+                stdin=ending,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                env={**os.environ, **ONE_THREAD},
             ) as process,
         ):
             self._running.add(process)
@@ -158,20 +162,3 @@ def title_of(name: str) -> str:
     """Return the last part of a file's name, safe for display."""
     last = name.replace("\\", "/").rpartition("/")[2]
     return "".join(letter for letter in last if letter.isprintable())[:LONGEST_NAME] or "upload"
-
-
-def _recording(header: dict[str, Any], samples: Path) -> Recording:
-    start = header["start"]
-    return Recording(
-        name=header["name"],
-        channels=tuple(header["channels"]),
-        rate_hz=header["rate_hz"],
-        n_samples=header["n_samples"],
-        source=ConvertedSource(samples, len(header["channels"])),
-        start=datetime.fromisoformat(start) if start else None,
-        gaps=tuple(Gap(*gap) for gap in header["gaps"]),
-        annotations=tuple(Annotation(*note) for note in header["annotations"]),
-        limits_uv=tuple((low, high) for low, high in header["limits_uv"]),
-        kinds=tuple(header["kinds"]),
-        notes=tuple(header["notes"]),
-    )

@@ -9,9 +9,9 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
+from ictal.core.child_process import end_with_parent
 from ictal.errors import IctalError, require
 from ictal.models.plugins import load_files, own_files
-from ictal.web.parent_watch import end_with_parent
 
 IDLE_S = 120.0
 """An idle process ends after this time, to release its memory."""

@@ -1,14 +1,36 @@
-"""End child processes with the server, even if the server is killed and cannot notify them."""
+"""Child processes: limit their resources, and end them with their parent, even if it is killed."""
 
 import os
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from multiprocessing import parent_process
 from multiprocessing.connection import wait
 
 ORPHANED = 3
-"""Exit code of a process whose server is gone."""
+"""Exit code of a process whose parent is gone."""
+ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
+"""Environment of a process that only parses: further threads would cost memory."""
+
+
+def limit_resources(**most: int) -> None:
+    """Limit the resources of this process, if the system supports it (not on Windows).
+
+    Parameters
+    ----------
+    **most
+        Limits by their names in `resource` without `RLIMIT_`, such as ``CORE=0``.
+    """
+    try:
+        import resource
+    except ImportError:
+        return
+    for name, wanted in most.items():
+        what = getattr(resource, f"RLIMIT_{name}")
+        hard = resource.getrlimit(what)[1]
+        limit = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
+        with suppress(ValueError, OSError):  # macOS does not accept every limit
+            resource.setrlimit(what, (limit, limit))
 
 
 def end_with_parent() -> None:
