@@ -2,17 +2,23 @@
 
 The seed and the number determine a case, so `--only NUMBER` runs it again. Cases run in a worker process, which is
 restarted if a case kills it. The script prints the outcomes, and exits with code 1 if a case broke the rule.
+
+Formats of vendors are read in the worker, with the limits of `ictal.io.vendor.guarded`. That turns other exceptions
+into an IctalError, so they are counted as 'guarded'. With --guarded, each case starts the process that a user starts.
 """
 
 import argparse
 import multiprocessing
 import resource
 import signal
+import struct
 import sys
 import tempfile
+import time
 import traceback
 from collections import Counter
 from collections.abc import Callable, Iterator
+from importlib import import_module
 from multiprocessing.connection import Connection
 from pathlib import Path
 
@@ -24,6 +30,8 @@ from ictal.core.recording import Recording
 from ictal.errors import IctalError
 from ictal.io import open_recording
 from ictal.io.hms import write_hms
+from ictal.io.open import READERS
+from ictal.io.vendor.child import MEMORY
 from ictal.preprocessing.channel_mapping import bipolar_mapping, map_channels
 
 REAL = SHARED / "edf"
@@ -38,8 +46,10 @@ NUMBERS = (
     *("0", "-1", "1", "2", "99999999", "-9999999", "1e300", "1e-300", "nan", "inf", "-inf", "0.0001", "65536"),
     *("", "x", "1,5", "0x10", "1_0", "4294967", "2147483648", "--1", "3276.7"),
 )
+EXTREMES = ("<i", "<h", "<q", "<d", ">i", ">h")
+"""Binary numbers that a case may write: a count of everything is somewhere."""
 Files = dict[str, bytes]
-"""The files of a recording by suffix; the first is opened."""
+"""The files of a recording by suffix, or by the end of their names if it starts with '_'; the first is opened."""
 
 
 class TooSlow(BaseException):
@@ -116,6 +126,16 @@ def _eeglab(folder: Path) -> Iterator[Files]:
     yield {"set": (folder / "a.set").read_bytes()}
 
 
+def _natus(folder: Path) -> Iterator[Files]:
+    """Yield a recording of a Quantum, and one of another headbox with pauses."""
+    sys.path.append(str(Path(__file__).resolve().parents[1]))  # the tests write the formats that only devices write
+    from tests.io.vendor.natus_files import small_recordings
+
+    for path in small_recordings(folder):
+        names = sorted((file.name for file in path.parent.iterdir()), key=lambda name, main=path.name: name != main)
+        yield {name.removeprefix("a").removeprefix("."): (path.parent / name).read_bytes() for name in names}
+
+
 MAKERS: dict[str, Callable[[Path], Iterator[Files]]] = {
     "edf": lambda folder: _edf_plus(folder, "edf"),
     "bdf": lambda folder: _edf_plus(folder, "bdf"),
@@ -123,6 +143,7 @@ MAKERS: dict[str, Callable[[Path], Iterator[Files]]] = {
     "vhdr": _brainvision,
     "fif": lambda folder: _mne(folder, "fif"),
     "set": _eeglab,
+    "natus": _natus,
 }
 
 
@@ -175,7 +196,21 @@ def _swap(content: bytearray, rng: np.random.Generator) -> None:
     content[first : first + length], content[second : second + length] = b, a
 
 
-DAMAGES = (_flip, _overwrite, _number, _number, _cut, _remove, _insert, _swap)
+def _extreme(content: bytearray, rng: np.random.Generator) -> None:
+    """Write a binary number: a limit of its type, a small one, or any."""
+    kind = str(rng.choice(EXTREMES))
+    size = struct.calcsize(kind)
+    at = _place(content, rng) // size * size
+    limit = 2 ** (8 * size - 1)
+    whole = int(rng.choice([limit - 1, -limit, -1, 0, 1, limit // 2, int(rng.integers(-1000, 100_000))]))
+    number = float(rng.choice([np.nan, np.inf, 1e300, 1e-300, -1.0, whole])) if kind.endswith("d") else whole
+    packed = struct.pack(kind, number) if kind.endswith("d") else number.to_bytes(8, "little", signed=True)[:size]
+    content[at : at + size] = packed[: len(content) - at]
+
+
+DAMAGES = (_flip, _overwrite, _number, _number, _cut, _remove, _insert, _swap, _extreme, _extreme)
+MISSING = 0.02
+"""Share of cases in which a file is missing."""
 
 
 def _place(content: bytearray, rng: np.random.Generator) -> int:
@@ -196,21 +231,36 @@ def damaged(samples: list[Files], seed: int, number: int) -> Files:
     for _ in range(int(rng.integers(1, 5))):
         if content:
             DAMAGES[int(rng.integers(len(DAMAGES)))](content, rng)
-    return {**files, part: bytes(content)}
+    files[part] = bytes(content)
+    if len(files) > 1 and rng.random() < MISSING:
+        del files[str(rng.choice([*files][1:]))]
+    return files
 
 
 def put(files: Files, folder: Path) -> Path:
+    for old in folder.iterdir():
+        old.unlink()
     for suffix, content in files.items():
-        (folder / f"a.{suffix}").write_bytes(content)
+        (folder / f"a.{suffix}".replace("._", "_")).write_bytes(content)
     return folder / f"a.{next(iter(files))}"
 
 
 # The rule
 
 
-def use(path: Path) -> None:
+def vendor_reader(path: Path) -> Callable[[Path], Recording] | None:
+    """Return the function that the process of a vendor's format runs; None for other formats."""
+    name = next(iter(getattr(READERS[path.suffix], "args", ())), None)
+    if name is None:
+        return None
+    module, _, function = name.partition(":")
+    return getattr(import_module(module), function)
+
+
+def use(path: Path, *, in_process: bool) -> None:
     """Open a file, read all of it, and find its electrodes, as scoring does."""
-    recording = open_recording(path)
+    reader = vendor_reader(path) if in_process else None
+    recording = reader(path) if reader else open_recording(path, accept_doubtful=True)
     count = len(recording.channels)
     if not (recording.rate_hz > 0 and np.isfinite(recording.rate_hz)):
         raise AssertionError(f"a rate of {recording.rate_hz}")
@@ -229,17 +279,18 @@ def use(path: Path) -> None:
     map_channels(recording, derivations_of(MONTAGES["double_banana"]))
 
 
-def outcome(path: Path) -> str:
+def outcome(path: Path, *, in_process: bool) -> str:
     """Return 'recording', 'error: CLASS', or a word for what broke the rule, with the traceback."""
     signal.alarm(TIMEOUT_S)
     try:
-        use(path)
+        use(path, in_process=in_process)
     except IctalError as error:
         return f"error: {type(error).__name__}" if "\n" not in str(error) else f"LINES {error}"
     except TooSlow:
         return f"SLOW {traceback.format_exc()}"
-    except BaseException:
-        return f"EXCEPTION {traceback.format_exc()}"
+    except BaseException as error:
+        guarded = in_process and isinstance(error, Exception) and vendor_reader(path)
+        return f"error: guarded {type(error).__name__}" if guarded else f"EXCEPTION {traceback.format_exc()}"
     else:
         return "recording"
     finally:
@@ -250,25 +301,35 @@ def _stop(*_: object) -> None:
     raise TooSlow
 
 
-def work(connection: Connection, formats: list[str], seed: int) -> None:
+def work(connection: Connection, formats: list[str], seed: int, in_process: bool) -> None:
     """Run the cases whose numbers arrive through the connection."""
     samples = samples_of(formats)
     with tempfile.TemporaryDirectory() as folder:
         signal.signal(signal.SIGALRM, _stop)
-        outcome(put(samples[0], Path(folder)))  # imports count for no case
+        for files in samples:  # imports count for no case
+            path = put(files, Path(folder))
+            outcome(path, in_process=in_process)
         begin = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
         resource.setrlimit(resource.RLIMIT_AS, (ADDRESS_BYTES, -1))
+        if vendor_reader(path):
+            resource.setrlimit(resource.RLIMIT_DATA, (MEMORY, -1))
         while (number := connection.recv()) is not None:
-            result = outcome(put(damaged(samples, seed, number), Path(folder)))
+            path, started = put(damaged(samples, seed, number), Path(folder)), time.perf_counter()
+            result = outcome(path, in_process=in_process)
+            seconds = time.perf_counter() - started
             peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 - begin
-            connection.send(result if peak < MEMORY_BYTES else f"MEMORY {peak}\n{result}")
+            connection.send((result if peak < MEMORY_BYTES else f"MEMORY {peak}\n{result}", seconds, peak))
 
 
 class Worker:
-    """A process that runs cases one by one, and is restarted if a case kills it."""
+    """A process that runs cases one by one, and is restarted if a case kills it.
 
-    def __init__(self, formats: list[str], seed: int) -> None:
-        self.arguments = formats, seed
+    `slowest_s` and `peak_bytes` are those of the cases so far.
+    """
+
+    def __init__(self, formats: list[str], seed: int, *, in_process: bool) -> None:
+        self.arguments = formats, seed, in_process
+        self.slowest_s, self.peak_bytes = 0.0, 0
         self.start()
 
     def start(self) -> None:
@@ -284,7 +345,9 @@ class Worker:
         try:
             self.connection.send(number)
             if self.connection.poll(HANG_S):
-                return str(self.connection.recv())
+                result, seconds, peak = self.connection.recv()
+                self.slowest_s, self.peak_bytes = max(seconds, self.slowest_s), max(peak, self.peak_bytes)
+                return str(result)
             word = "HANG"
         except (EOFError, OSError):
             word = "CRASH"
@@ -300,11 +363,12 @@ def main() -> None:
     parser.add_argument("--n", type=int, default=20_000)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--formats", default="edf,bdf,parquet")
+    parser.add_argument("--guarded", action="store_true", help="read formats of vendors in their own processes")
     parser.add_argument("--only", type=int, help="run only this case")
     parser.add_argument("--keep", type=Path, help="folder for the files that broke the rule")
     options = parser.parse_args()
     formats = options.formats.split(",")
-    worker, counts = Worker(formats, options.seed), Counter[str]()
+    worker, counts = Worker(formats, options.seed, in_process=not options.guarded), Counter[str]()
     for number in range(options.n) if options.only is None else [options.only]:
         result = worker.run(number)
         counts[result.split("\n", 1)[0]] += 1
@@ -317,6 +381,7 @@ def main() -> None:
     worker.process.kill()
     for word, count in counts.most_common():
         print(f"{count:7d} {word}")
+    print(f"slowest {worker.slowest_s:.2f} s, most memory {worker.peak_bytes / 2**20:.0f} MiB", file=sys.stderr)
     sys.exit(any(not word.startswith(("recording", "error")) for word in counts))
 
 

@@ -156,11 +156,12 @@ def test_a_missing_extra_is_an_import_error_of_ictal(monkeypatch):
 
 def test_extras_hold_the_modules_that_are_asked_for():
     packages = {"sklearn": "scikit-learn", "python_multipart": "python-multipart", "distributed": "dask[distributed]"}
+    packages["natus_erd"] = "natus-erd-reader"
     known = tomllib.loads((PROJECT / "pyproject.toml").read_text())["project"]
     for extra, modules in EXTRAS.items():
         listed = known["optional-dependencies"][extra]
         for module in modules:
             name = packages.get(module, module)
-            assert any(one.startswith((f"{name}>", f"{name}[")) for one in listed), (extra, module)
+            assert any(one.startswith((f"{name}>", f"{name}[", f"{name}==")) for one in listed), (extra, module)
     needed = {one.partition(">")[0] for one in known["dependencies"]}
     assert not needed & {packages.get(module, module) for modules in EXTRAS.values() for module in modules}

@@ -26,6 +26,7 @@ from ictal.io.hms import write_hms
 from ictal.io.mat_check import check_mat
 from ictal.io.open import READERS
 from tests.helpers import BDF_STEPS, EDF_STEPS, edf_signals, noise, recording
+from tests.io.vendor.natus_files import Options, write_natus
 
 CHANNELS = ("EEG Fp1-REF", "EEG T7-REF", "SaO2", "ECG")
 LIMIT_UV = 500.0
@@ -87,9 +88,13 @@ def write_eeglab(path: Path, samples: np.ndarray, rate_hz: float) -> None:
     scipy.io.savemat(path, {"EEG": eeg})
 
 
+def write_natus_files(path: Path, samples: np.ndarray, rate_hz: float) -> None:
+    write_natus(path, samples, CHANNELS, rate_hz)
+
+
 @dataclass(frozen=True)
 class Format:
-    """A format, its writer (someone else's, but for Parquet), and how exactly it holds a voltage."""
+    """A format, its writer (someone else's, but for Parquet and vendors), and how exactly it holds a voltage."""
 
     file: str
     write: Callable[[Path, np.ndarray, float], None]
@@ -108,6 +113,7 @@ FORMATS = {
     "fif.gz": Format("a_raw.fif.gz", write_fif, 256, 2 * FLOAT32),
     "brainvision": Format("a.vhdr", write_brainvision, 500, 2 * FLOAT32),
     "eeglab": Format("a.set", write_eeglab, 256, 2 * FLOAT32),
+    "natus": Format("a.erd", write_natus_files, 256, abs(Options().step_uv) / 2 + FLOAT32),
 }
 N_SAMPLES = 5120
 

@@ -16,7 +16,7 @@ from ictal.core.atomic_files import hash_of
 from ictal.data.label_table import read_csv
 from ictal.errors import ReadError, TableError, listed, reason, require
 from ictal.io.bids import ENDING, NOT_RAW
-from ictal.io.open import COMPANIONS, FOLDERS, READERS, main_file_name, suffix_of
+from ictal.io.open import COMPANIONS, FOLDERS, NUMBERED, READERS, main_file_names, main_stem, suffix_of
 
 BIDS_MARK = "dataset_description.json"
 MANIFEST_SUFFIXES = (".csv", ".parquet")
@@ -209,8 +209,8 @@ def _folders_as_files(listing: Listing, top: str) -> Listing:
 def _is_recording(path: str, lower_paths: Collection[str]) -> bool:
     """Return whether a file is a recording itself, and not a part of one with another main file."""
     folder, _, name = path.rpartition("/")
-    main = main_file_name(name)
-    return suffix_of(name) in READERS and not (main and f"{folder}/{main}".lower() in lower_paths)
+    mains = main_file_names(name)
+    return suffix_of(name) in READERS and not any(f"{folder}/{main}".lower() in lower_paths for main in mains)
 
 
 def _is_raw(name: str) -> bool:
@@ -228,7 +228,7 @@ def _entries(paths: Mapping[str, str], listing: Listing, root: str, files: Any) 
 
 def _stem(path: str) -> str:
     folder, _, name = path.rpartition("/")
-    return f"{folder}/{name.split('.')[0]}"
+    return f"{folder}/{(main_stem(name) if suffix_of(name) in NUMBERED else name).split('.')[0]}"
 
 
 def _entry(

@@ -5,7 +5,7 @@ Source: BIDS 1.10, modality agnostic and EEG files. Only sidecars with all entit
 
 import csv
 import math
-from collections.abc import Container, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -23,8 +23,15 @@ NOT_RAW = ("derivatives", "sourcedata")
 Row = dict[str, str]
 
 
-def recording_in(folder: Path, suffixes: Container[str]) -> Path:
+def recording_in(folder: Path, is_recording: Callable[[Path], bool]) -> Path:
     """Return the only EEG recording below a folder: a data set, a subject or a session.
+
+    Parameters
+    ----------
+    folder
+        The folder.
+    is_recording
+        Whether a file is a recording, and not a part of one.
 
     Raises
     ------
@@ -34,17 +41,16 @@ def recording_in(folder: Path, suffixes: Container[str]) -> Path:
     found = [
         path
         for path in sorted(folder.rglob(f"*{ENDING}.*"))
-        if path.suffix.lower() in suffixes and not any(part in NOT_RAW for part in path.relative_to(folder).parts)
+        if is_recording(path) and not any(part in NOT_RAW for part in path.relative_to(folder).parts)
     ]
-    found = [path for path in found if not (path.suffix == ".eeg" and path.with_suffix(".vhdr") in found)]
     if len(found) != 1:
-        raise ReadError(_why_not_one(folder, found, suffixes))
+        raise ReadError(_why_not_one(folder, found, is_recording))
     return found[0]
 
 
-def _why_not_one(folder: Path, found: Sequence[Path], suffixes: Container[str]) -> str:
+def _why_not_one(folder: Path, found: Sequence[Path], is_recording: Callable[[Path], bool]) -> str:
     """Return a sentence that says why a folder is not one recording, and what to do instead."""
-    there = found or [path for path in sorted(folder.rglob("*")) if path.suffix.lower() in suffixes]
+    there = found or [path for path in sorted(folder.rglob("*")) if is_recording(path)]
     names = listed(path.relative_to(folder) for path in there)
     if not there:
         return f"{folder}: is a folder with 0 EEG recordings (*{ENDING}.edf and others); name a file"

@@ -1,7 +1,9 @@
 """Choose the reader of a file by its content or its suffix."""
 
+import re
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -14,6 +16,7 @@ from ictal.io.edf.reader import read_edf
 from ictal.io.hms import MAGIC, read_hms
 from ictal.io.mne_reader import MNE_SUFFIXES, from_raw, read_with_mne
 from ictal.io.persyst import read_persyst
+from ictal.io.vendor.guarded import guarded
 
 Reader = Callable[[Path], Recording]
 
@@ -27,20 +30,22 @@ READERS: dict[str, Reader] = {
     **dict.fromkeys((".edf", ".bdf"), _read_edf),
     **dict.fromkeys(MNE_SUFFIXES, read_with_mne),
     ".lay": read_persyst,
+    ".erd": partial(guarded, "ictal.io.vendor.natus:read_natus"),
 }
 """Readers by suffix, in lower case."""
 MAGICS = {EDF_MAGIC: ".edf", BDF_MAGIC: ".bdf", MAGIC: ".parquet"}
 """Suffixes of formats that the first bytes of a file identify."""
-COMPANIONS = {
-    ".eeg": ".vhdr",
-    ".vmrk": ".vhdr",
-    ".fdt": ".set",
-    ".dat": ".lay",
-    ".pnt": ".eeg",
-    ".21e": ".eeg",
-    ".log": ".eeg",
+COMPANIONS: dict[str, tuple[str, ...]] = {
+    ".eeg": (".vhdr", ".erd"),
+    ".vmrk": (".vhdr",),
+    ".fdt": (".set",),
+    ".dat": (".lay",),
+    **dict.fromkeys((".pnt", ".21e", ".log"), (".eeg",)),
+    **dict.fromkeys((".erd", ".etc", ".ent", ".snc", ".stc", ".vtc"), (".erd",)),
 }
-"""Suffix of the file to open instead of this one, for recordings of several files."""
+"""Suffixes of the file that may have to be opened instead of this one, for recordings of several files."""
+NUMBERED = (".erd", ".etc")
+"""Formats in which a recording is cut into files: NAME.erd, NAME_001.erd, ..."""
 FOLDERS = (".mff",)
 """Formats in which a recording is a folder."""
 
@@ -53,7 +58,8 @@ def open_recording(path: str | Path, *, accept_doubtful: bool = False) -> Record
     Parameters
     ----------
     path
-        A file with one of the suffixes in `READERS`, or a folder of a BIDS data set with one recording.
+        A file with one of the suffixes in `READERS`, or a folder with one recording (Natus,
+        BIDS).
     accept_doubtful
         Whether to accept, with a note, a recording whose sides, times or voltages are in doubt, for example because
         its channel names are unknown.
@@ -70,8 +76,7 @@ def open_recording(path: str | Path, *, accept_doubtful: bool = False) -> Record
     """
     path = Path(path)
     try:
-        if path.is_dir() and path.suffix.lower() not in FOLDERS:
-            path = recording_in(path, READERS)
+        path = recording_file(path)
         recording = _read(path).resolve_doubts(accept_doubtful=accept_doubtful)
         return add_sidecars(recording, path) if _has_bids_name(path) else recording
     except OSError as error:
@@ -103,13 +108,41 @@ def suffix_of(name: str) -> str:
     return ".fif.gz" if lower.endswith(".fif.gz") else PurePosixPath(lower).suffix
 
 
-def main_file_name(name: str) -> str | None:
-    """Return the name of the file to open instead of one that is part of a recording; None for other files.
+def main_stem(name: str) -> str:
+    """Return a file name without its suffix, and without the number of the piece in `NUMBERED` formats."""
+    suffix = suffix_of(name)
+    stem = name[: len(name) - len(suffix)]
+    return re.sub(r"_\d{3}$", "", stem) if suffix in NUMBERED else stem
+
+
+def main_file_names(name: str) -> tuple[str, ...]:
+    """Return the names of files to open instead of one that may be part of a recording, in order of preference.
 
     The main file may have another case, and may be missing: then the part may be a recording itself.
     """
-    suffix = suffix_of(name)
-    return name[: -len(suffix)] + COMPANIONS[suffix] if suffix in COMPANIONS else None
+    mains = COMPANIONS.get(suffix_of(name), ())
+    stems = dict.fromkeys((main_stem(name), name[: len(name) - len(suffix_of(name))]))
+    return tuple(stem + main for stem in stems for main in mains if (stem + main).lower() != name.lower())
+
+
+def is_recording(path: Path) -> bool:
+    """Return whether a file has a known suffix, and is not a part of another one."""
+    mains = main_file_names(path.name)
+    return suffix_of(path.name) in READERS and not any(find_sibling(path, main) for main in mains)
+
+
+def recording_file(path: Path) -> Path:
+    """Return the file to open for a path: itself, or the only recording in a folder.
+
+    Raises
+    ------
+    ReadError
+        If the path is a folder that is not one recording.
+    """
+    if not path.is_dir() or path.suffix.lower() in FOLDERS:
+        return path
+    own = [file for file in sorted(path.iterdir()) if suffix_of(file.name) in NUMBERED and is_recording(file)]
+    return own[0] if len(own) == 1 else recording_in(path, is_recording)
 
 
 def _read(path: Path) -> Recording:
@@ -121,8 +154,7 @@ def _read(path: Path) -> Recording:
         note = f"it is a file in {content[1:].upper()} format despite its suffix '{path.suffix}'"
         recording = READERS[content](path)
         return replace(recording, notes=(*recording.notes, note))
-    main_name = main_file_name(path.name)
-    main = find_sibling(path, main_name) if main_name else None
+    main = next(filter(None, (find_sibling(path, name) for name in main_file_names(path.name))), None)
     if main is not None and main != path:
         raise ReadError(f"{path}: is a part of a recording; open {main.name} instead")
     if suffix not in READERS:

@@ -5,8 +5,8 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from ictal.core.hashing import content_hash, content_hashes, new_digest
-from ictal.io.bids import ENDING, recording_in
-from ictal.io.open import COMPANIONS, FOLDERS, READERS
+from ictal.io.bids import ENDING
+from ictal.io.open import COMPANIONS, main_file_names, recording_file, suffix_of
 
 HEADERS = {".vhdr", ".lay"}
 """Formats with a text header that names the files with the samples."""
@@ -27,17 +27,16 @@ def parts_of(path: Path) -> list[Path]:
     ReadError
         If the path is a folder that is not one recording.
     """
+    path = recording_file(path)
     if path.is_dir():
-        if path.suffix.lower() not in FOLDERS:
-            return parts_of(recording_in(path, READERS))
         return sorted(part for part in path.rglob("*") if part.is_file())
     suffix = path.suffix.lower()
     parts = [path]
-    if suffix in COMPANIONS.values():
+    if any(suffix in mains for mains in COMPANIONS.values()):
         parts += sorted(
             part
-            for part in path.parent.glob(f"{_literally(path.stem)}.*")
-            if part.suffix.lower() in _companions(suffix) and part.stem == path.stem and part.is_file()
+            for part in path.parent.glob(f"{_literally(path.stem)}*")
+            if path.stem + suffix in _mains(part.name) and part.is_file()
         )
     if suffix in HEADERS:
         text = path.read_text(encoding="latin-1")
@@ -76,10 +75,10 @@ def hashes_with_sidecars(paths: Iterable[Path]) -> dict[Path, list[str]]:
     return {path: [hashes[part] for part in parts] for path, parts in files.items()}
 
 
-def _companions(suffix: str) -> set[str]:
-    """Return the suffixes of the files that belong to a file with this suffix, directly or indirectly."""
-    own = {part for part, main in COMPANIONS.items() if main == suffix}
-    return own | {further for part in own for further in _companions(part)} - {suffix}
+def _mains(name: str) -> tuple[str, ...]:
+    """Return the names of the files that a file may belong to, directly or indirectly."""
+    mains = main_file_names(name)
+    return (*mains, *(further for main in mains if suffix_of(main) != suffix_of(name) for further in _mains(main)))
 
 
 def _literally(name: str) -> str:

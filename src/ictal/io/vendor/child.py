@@ -20,7 +20,7 @@ import numpy as np
 from ictal.core.child_process import ORPHANED, limit_resources
 from ictal.core.recording import Recording
 from ictal.core.recording_header import header_of
-from ictal.errors import IctalError, reason
+from ictal.errors import IctalError, naming_extras, reason
 from ictal.io.vendor.guarded import IDLE, TOO_MUCH
 
 MEMORY = FILE = 1 << 30
@@ -42,7 +42,9 @@ def main() -> None:
 
     def open_it() -> tuple[dict[str, Any], bytes]:
         module, _, function = name.partition(":")
-        opened.append(getattr(import_module(module), function)(path))
+        with naming_extras(f"reading {path}"):
+            opener = getattr(import_module(module), function)
+        opened.append(opener(path))
         return header_of(opened[0]), b""
 
     def read(start: int, stop: int, rows: list[int]) -> tuple[dict[str, Any], bytes]:
