@@ -45,6 +45,22 @@ def test_of_a_recording_of_several_files_the_one_to_open_is_an_entry_and_all_are
     assert changed[1] == entries[1]
 
 
+def test_a_natus_recording_is_one_entry_with_all_its_segments(tmp_path):
+    names = ("erd", "etc", "stc", "ent", "snc", "vtc", "eeg")
+    touch(tmp_path, *(f"ward/Doe, J/{stem}.{name}" for stem in ("Doe, J_1-2", "Doe, J_3-4") for name in names))
+    touch(tmp_path, "ward/Doe, J/Doe, J_1-2_001.erd", "ward/Doe, J/Doe, J_1-2_001.etc", "loose_001.erd")
+    entries = find_recordings(str(tmp_path))
+    assert [entry.recording for entry in entries] == [
+        "loose_001.erd",
+        "ward/Doe, J/Doe, J_1-2.erd",
+        "ward/Doe, J/Doe, J_3-4.erd",
+    ]
+    assert [len(entry.parts) for entry in entries] == [1, 9, 7]
+    (tmp_path / "ward/Doe, J/Doe, J_1-2_001.erd").write_text("longer than it was, and than any other")
+    changed = find_recordings(str(tmp_path))
+    assert [one == other for one, other in zip(entries, changed, strict=True)] == [True, False, True]
+
+
 def test_a_bids_data_set_is_its_raw_eeg_with_sidecars(tmp_path):
     stem = "sub-01/eeg/sub-01_task-rest"
     touch(tmp_path, "dataset_description.json", f"{stem}_eeg.edf", f"{stem}_channels.tsv", f"{stem}_eeg.json")

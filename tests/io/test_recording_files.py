@@ -28,6 +28,7 @@ def files(folder, **content: str):
         ("night__lay", ["night__dat"]),
         ("night__eeg", ["night__pnt", "night__21e"]),
         ("night__VHDR", ["night__EEG", "night__VMRK"]),
+        ("night__erd", ["night_001__erd", "night_001__etc", "night__etc", "night__stc", "night__ent", "night__eeg"]),
     ],
 )
 def test_the_samples_beside_a_header_belong_to_the_recording(tmp_path, opened, others):

@@ -12,10 +12,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ictal.core.montage import ELECTRODES
 from ictal.core.recording import Gap
 from ictal.errors import MissingExtraError, ReadError
 from ictal.io import open_recording
 from ictal.io.recording_files import parts_of, recording_hash
+from ictal.scoring.recording_info import info
 from tests.helpers import noise
 from tests.io.vendor.natus_files import START, Options, write_natus
 
@@ -191,6 +193,14 @@ def test_a_folder_is_the_recording_in_it(tmp_path):
     write_natus(path.with_name("day.erd"), noise(600, n_channels=4), NAMES, RATE_HZ)
     with pytest.raises(ReadError, match=r"is a folder with 2 EEG recordings: day\.erd, night\.erd; name one of them"):
         open_recording(path.parent)
+
+
+def test_its_folder_is_described_by_info(tmp_path):
+    names = (*ELECTRODES, "ECG")
+    written(tmp_path, noise(30_000, n_channels=len(names)).cumsum(axis=1) / 50, names, segment=20_000)
+    found = info(tmp_path)
+    assert (found.name, found.missing, found.n_windows) == (str(tmp_path / "night.erd"), (), 11)
+    assert found.start == START
 
 
 @pytest.mark.parametrize(

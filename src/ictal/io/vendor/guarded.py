@@ -121,6 +121,11 @@ class ReaderProcess:
         self.reader, self.path, self.header, self.notes = state
         self._forget()
 
+    @property
+    def number(self) -> int | None:
+        """The id of the process; None if it does not run."""
+        return self._process.pid if self._process else None
+
     def open(self) -> dict[str, Any]:
         """Return the header of the recording, see `ictal.core.recording_header`.
 
