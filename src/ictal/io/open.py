@@ -58,8 +58,7 @@ def open_recording(path: str | Path, *, accept_doubtful: bool = False) -> Record
     Parameters
     ----------
     path
-        A file with one of the suffixes in `READERS`, or a folder with one recording (Natus,
-        BIDS).
+        A file with one of the suffixes in `READERS`, or a folder with one recording (Natus, BIDS).
     accept_doubtful
         Whether to accept, with a note, a recording whose sides, times or voltages are in doubt, for example because
         its channel names are unknown.
