@@ -17,7 +17,7 @@ from ictal.measurement.field import (
     is_posterior,
     lateral_index,
 )
-from ictal.measurement.rhythm import SEIZURE_HZ, find_waves, strongest_hz
+from ictal.measurement.rhythm import SEIZURE_HZ, find_waves, strongest_hz, without_alpha
 from ictal.measurement.shape import WaveShape, front_to_back_s, wave_shape
 from ictal.measurement.signal import HZ, MeasuredSignal
 
@@ -100,6 +100,8 @@ def measure_pattern(signal: MeasuredSignal, start: int, pattern: str) -> Pattern
         if len(part.known) < FEWEST_ELECTRODES:
             return None
         eeg = part.referenced().astype(np.float64)
+        if pattern in PERIODIC:
+            eeg = without_alpha(eeg)
         track = find_cycles(eeg, pattern, part.known)
         if track is None or track.explained < LEAST_EXPLAINED[pattern]:
             return None
