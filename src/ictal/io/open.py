@@ -12,7 +12,11 @@ from ictal.io.bids import ENDING, add_sidecars, recording_in, sidecar_units
 from ictal.io.edf.header import BDF_MAGIC, EDF_MAGIC
 from ictal.io.edf.reader import read_edf
 from ictal.io.hms import MAGIC, read_hms
+from ictal.io.micromed import MAGIC as MICROMED_MAGIC
+from ictal.io.micromed import read_micromed
 from ictal.io.mne_reader import MNE_SUFFIXES, from_raw, read_with_mne
+from ictal.io.nicolet import MAGIC as NICOLET_MAGIC
+from ictal.io.nicolet import read_nicolet
 from ictal.io.persyst import read_persyst
 
 Reader = Callable[[Path], Recording]
@@ -27,9 +31,11 @@ READERS: dict[str, Reader] = {
     **dict.fromkeys((".edf", ".bdf"), _read_edf),
     **dict.fromkeys(MNE_SUFFIXES, read_with_mne),
     ".lay": read_persyst,
+    ".e": read_nicolet,
+    **dict.fromkeys((".trc", ".vwr"), read_micromed),
 }
 """Readers by suffix, in lower case."""
-MAGICS = {EDF_MAGIC: ".edf", BDF_MAGIC: ".bdf", MAGIC: ".parquet"}
+MAGICS = {EDF_MAGIC: ".edf", BDF_MAGIC: ".bdf", MAGIC: ".parquet", NICOLET_MAGIC: ".e", MICROMED_MAGIC: ".trc"}
 """Suffixes of formats that the first bytes of a file identify."""
 COMPANIONS = {
     ".eeg": ".vhdr",
