@@ -17,6 +17,7 @@ from ictal.io.micromed import read_micromed
 from ictal.io.mne_reader import MNE_SUFFIXES, from_raw, read_with_mne
 from ictal.io.nicolet import MAGIC as NICOLET_MAGIC
 from ictal.io.nicolet import read_nicolet
+from ictal.io.nihon_kohden import read_nihon_kohden
 from ictal.io.persyst import read_persyst
 
 Reader = Callable[[Path], Recording]
@@ -32,6 +33,7 @@ READERS: dict[str, Reader] = {
     **dict.fromkeys(MNE_SUFFIXES, read_with_mne),
     ".lay": read_persyst,
     ".e": read_nicolet,
+    ".eeg": read_nihon_kohden,
     **dict.fromkeys((".trc", ".vwr"), read_micromed),
 }
 """Readers by suffix, in lower case."""
