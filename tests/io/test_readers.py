@@ -488,17 +488,28 @@ def test_every_matlab_file_that_scipy_reads_passes():
 # All formats
 
 
-def test_hundreds_of_damaged_files_end_in_a_recording_or_an_error():
-    """A slice of the 20,000 of benchmarks/fuzz.py, which says what a case may do."""
+def damaged_files(formats: str, n: int, seed: int) -> dict[str, int]:
+    """Return the outcomes of benchmarks/fuzz.py, which says what a case may do."""
     script = Path(__file__).parents[2] / "benchmarks" / "fuzz.py"
-    formats = "edf,bdf,parquet,vhdr,fif,set"
-    done = subprocess.run(
-        [sys.executable, script, "--n", "300", "--seed", "5", "--formats", formats], capture_output=True, text=True
-    )
+    command = [sys.executable, script, "--n", str(n), "--seed", str(seed), "--formats", formats]
+    done = subprocess.run(command, capture_output=True, text=True)
     assert done.returncode == 0, done.stdout + done.stderr
     counts = {word: int(count) for count, word in (line.split(maxsplit=1) for line in done.stdout.splitlines())}
-    assert sum(counts.values()) == 300
+    assert sum(counts.values()) == n
+    return counts
+
+
+@pytest.mark.parametrize("formats", ["edf,bdf,parquet,vhdr,fif,set", "e,trc,vwr,eeg"])
+def test_hundreds_of_damaged_files_end_in_a_recording_or_an_error(formats):
+    counts = damaged_files(formats, 300, seed=5)
     assert min(counts["recording"], counts["error: ReadError"]) > 20
+
+
+@pytest.mark.exhaustive
+@pytest.mark.parametrize("kind", ["e", "trc", "vwr", "eeg"])
+def test_thousands_of_damaged_files_end_in_a_recording_or_an_error(kind):
+    counts = damaged_files(kind, 5000, seed=0)
+    assert min(counts["recording"], counts["error: ReadError"]) > 500
 
 
 # Real files
