@@ -1,3 +1,4 @@
+import struct
 import warnings
 from dataclasses import replace
 from datetime import timedelta
@@ -188,6 +189,20 @@ def test_blocks_with_different_channels_or_overlapping_ones_are_refused(path):
     path.write_bytes(content)
     with pytest.raises(ReadError, match="is damaged: its blocks overlap"):
         open_recording(path)
+
+
+def test_the_second_list_is_found_where_the_head_says_and_is_never_missed(path):
+    """Without it, only the stub of one channel would be read."""
+    content = bytearray(write(path, made(**WIDE)).read_bytes())
+    samples = open_recording(path).read()
+    at = content.index(b"EEG-1200A", 0x1800) - 1
+    struct.pack_into("<I", content, 0x1800 + 0x1C, 5)  # the stub seems shorter, so the list is not right after it
+    path.write_bytes(content)
+    with pytest.raises(ReadError, match="its samples are in a second list that is not found"):
+        open_recording(path)
+    struct.pack_into("<Q", content, 0x3EE, at)
+    path.write_bytes(content)
+    np.testing.assert_array_equal(open_recording(path).read(), samples)
 
 
 def test_another_file_with_this_suffix_is_refused(path):

@@ -8,6 +8,7 @@ import struct
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import cached_property
 from itertools import pairwise
 from pathlib import Path
 from typing import IO
@@ -100,23 +101,29 @@ class NicoletSource:
         try:
             with self.path.open("rb") as file:
                 for row, number in enumerate(chosen):
-                    samples[row] = self._digital(file, self.pieces[number], start, stop) * self.steps_uv[number]
+                    digital = self._digital(file, number, start, stop)
+                    if len(digital) < stop - start:
+                        raise ReadError(f"{self.path}: has become shorter since it was opened")
+                    samples[row] = digital * self.steps_uv[number]
         except OSError as error:
             raise ReadError(f"{self.path}: cannot be read: {reason(error)}") from error
         return samples
 
-    def _digital(self, file: IO[bytes], pieces: Sequence[Piece], start: int, stop: int) -> npt.NDArray[np.int16]:
-        found, begin = [np.empty(0, "<i2")], 0
-        for piece in pieces:
-            low, high = max(start, begin), min(stop, begin + piece.n_bytes // 2)
-            if low < high:
-                file.seek(piece.offset + 2 * (low - begin))
-                found.append(np.frombuffer(file.read(2 * (high - low)), "<i2"))
-            begin += piece.n_bytes // 2
-        digital = np.concatenate(found)
-        if len(digital) < stop - start:
-            raise ReadError(f"{self.path}: has become shorter since it was opened")
-        return digital
+    def _digital(self, file: IO[bytes], number: int, start: int, stop: int) -> npt.NDArray[np.int16]:
+        pieces, ends = self.pieces[number], self._ends[number]
+        found, place = [np.empty(0, "<i2")], int(np.searchsorted(ends, start, side="right"))
+        while start < stop and place < len(pieces):
+            piece, end = pieces[place], int(ends[place])
+            begin = end - piece.n_bytes // 2
+            file.seek(piece.offset + 2 * (start - begin))
+            found.append(np.frombuffer(file.read(2 * (min(stop, end) - start)), "<i2"))
+            start, place = min(stop, end), place + 1
+        return np.concatenate(found)
+
+    @cached_property
+    def _ends(self) -> tuple[npt.NDArray[np.int64], ...]:
+        """Sample after the last of each part, per channel."""
+        return tuple(np.cumsum([part.n_bytes // 2 for part in parts], dtype=np.int64) for parts in self.pieces)
 
 
 def read_nicolet(path: Path) -> Recording:

@@ -25,6 +25,8 @@ VERSIONS = (
 )
 EXTENDED = b"EEG-1200A V01.00"
 """What follows the last block if the file has a second list of blocks. The first list then has only a stub."""
+EXTENSION_AT = 0x3EE
+"""Where the head may state the place of the second list."""
 CLOCK_S = 1.0
 """Resolution of the start times of blocks."""
 ZERO = 2**15
@@ -137,15 +139,26 @@ def _blocks(file: BinaryFile) -> tuple[NihonBlock, ...]:
         control = file.number("I", 0x92 + 20 * number, "the place of a list of blocks")
         for block in range(file.number("B", control + 17, "a list of blocks")):
             blocks.append(_block(file, file.number("I", control + 18 + 20 * block, "a list of blocks")))
-    end = blocks[-1].data_at + blocks[-1].n_samples * blocks[-1].frame_bytes if blocks else file.n_bytes
-    if end + 18 <= file.n_bytes and file.bytes(end + 1, 16, "the version") == EXTENDED:
-        blocks = _extended_blocks(file, end)
+    extension = _extension(file, blocks)
+    if extension is not None:
+        blocks = _extended_blocks(file, extension)
+    elif versions[0].encode() == EXTENDED and all(len(block.codes) == 1 for block in blocks):
+        raise ReadError(f"{file.path}: is damaged or truncated: its samples are in a second list that is not found")
     blocks = [block for block in blocks if block.n_samples]
     if not blocks:
         raise ReadError(f"{file.path}: has no samples")
     if len({(block.rate_hz, block.codes) for block in blocks}) > 1:
         raise ReadError(f"{file.path}: its blocks have different channels or sampling rates, which is not read")
     return tuple(blocks)
+
+
+def _extension(file: BinaryFile, blocks: Sequence[NihonBlock]) -> int | None:
+    """Return the place of the second list of blocks: after the last block, and stated in the head."""
+    ends = [block.data_at + block.n_samples * block.frame_bytes for block in blocks[-1:]]
+    for at in (*ends, file.number("Q", EXTENSION_AT, "the head")):
+        if at and at + 17 <= file.n_bytes and file.bytes(at + 1, 16, "the version") == EXTENDED:
+            return at
+    return None
 
 
 def _block(file: BinaryFile, at: int) -> NihonBlock:
