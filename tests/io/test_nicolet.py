@@ -220,6 +220,12 @@ def test_samples_that_do_not_fit_the_segments_are_a_doubt(path, duration_s, stat
     assert open_recording(path, accept_doubtful=True).n_samples == min(stated, 1664)
 
 
+def test_a_duration_that_is_rounded_by_a_sample_is_a_note(path):
+    found = open_recording(write(path, made(segments=((0.0, 4.0), (1804.0, 2.5 - 1 / RATE_HZ)))))
+    assert found.n_samples == 1663
+    assert "its segments state 1663 samples per channel, but 1664 are stored" in found.notes
+
+
 def test_an_event_of_an_unknown_type_keeps_its_text_or_names_its_type(path):
     odd = UUID("{00000000-0000-0000-0000-0000000000AA}")
     events = (Event(1, "hello", kind=odd), Event(2, kind=odd), Event(float(3), "", -5.0, COMMENT))

@@ -205,6 +205,15 @@ def test_the_second_list_is_found_where_the_head_says_and_is_never_missed(path):
     np.testing.assert_array_equal(open_recording(path).read(), samples)
 
 
+def test_several_lists_of_the_newer_layout_are_refused(path):
+    """Decoders do not agree where the second of them is."""
+    content = bytearray(write(path, made(**WIDE)).read_bytes())
+    content[content.index(b"EEG-1200A", 0x1800) + 0x10] = 2
+    path.write_bytes(content)
+    with pytest.raises(ReadError, match="has several lists of blocks in the layout of EEG-1200A, which is not read"):
+        open_recording(path)
+
+
 def test_another_file_with_this_suffix_is_refused(path):
     path.write_bytes(b"EEG-9999Z V01.00" + bytes(10_000))
     with pytest.raises(

@@ -31,7 +31,7 @@ SERIES = "{A271CCCB-515D-4590-B6A1-DC170C8D6EE2}"
 """Name of the section that describes channels."""
 FIRST_CHANNEL, CHANNEL_BYTES = 760, 552
 SEGMENT_BYTES, CHANGE_BYTES = 152, 48
-MOST_CHANGES = 100
+MOST_CHANGES = 1000
 """Descriptions of the channels that are compared; more mean that they change."""
 EPOCH = datetime(1899, 12, 30, tzinfo=UTC)
 """Day 0 of all times in the file, which state no time zone; like those of other formats, they are labelled UTC."""
@@ -142,9 +142,10 @@ def read_nicolet(path: Path) -> Recording:
         annotations, unread = nicolet_events(section(file, sections, "Events"), segments[0].start_days)
     rate_hz, pieces = channels[0].rate_hz, tuple(sections[str(channel.number)] for channel in channels)
     lengths = [round(segment.duration_s * rate_hz) for segment in segments]
-    n_samples, doubts = _n_samples(pieces, sum(lengths), len(segments))
+    n_samples, mismatch, doubts = _n_samples(pieces, sum(lengths), len(segments))
     if not n_samples:
         raise ReadError(f"{path}: has no samples")
+    notes += mismatch
     if unread:
         notes.append(f"{unread} bytes of its events cannot be read")
     times = _times(segments, rate_hz)
@@ -235,22 +236,24 @@ def _segments(file: BinaryFile, sections: Sections) -> tuple[NicoletSegment, ...
     return found
 
 
-def _n_samples(pieces: Sequence[Sequence[Piece]], stated: int, n_segments: int) -> tuple[int, list[str]]:
-    """Return the number of samples of each channel, and what makes their times doubtful.
+def _n_samples(pieces: Sequence[Sequence[Piece]], stated: int, n_segments: int) -> tuple[int, list[str], list[str]]:
+    """Return the number of samples of each channel, notes about it, and what makes the times of samples doubtful.
 
     The duration of a segment may be rounded by a sample.
     """
     stored = [sum(part.n_bytes for part in parts) // 2 for parts in pieces]
-    doubts = []
-    if any(abs(number - stated) > n_segments for number in stored) or len({*stored}) > 1:
-        doubts.append(
+    notes: list[str] = []
+    doubts: list[str] = []
+    if {*stored} != {stated}:
+        rounded = len({*stored}) == 1 and abs(stored[0] - stated) <= n_segments
+        (notes if rounded else doubts).append(
             f"its segments state {stated} samples per channel, but {listed(map(str, sorted({*stored})))} are stored"
         )
     if any(part.n_bytes % 2 for parts in pieces for part in parts):
         doubts.append("its channels are stored in parts that cut through a sample")
     if any(part.offset > after.offset for parts in pieces for part, after in pairwise(parts)):
         doubts.append("parts of its channels are not stored in the order of time")
-    return min(stated, *stored), doubts
+    return min(stated, *stored), notes, doubts
 
 
 def _times(segments: Sequence[NicoletSegment], rate_hz: float) -> Times:

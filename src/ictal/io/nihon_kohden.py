@@ -171,16 +171,17 @@ def _block(file: BinaryFile, at: int) -> NihonBlock:
 
 def _extended_blocks(file: BinaryFile, at: int) -> list[NihonBlock]:
     """Return the blocks of the second list, whose numbers are wider."""
+    if file.number("B", at + 0x11, "the number of lists of blocks") != 1:
+        raise ReadError(f"{file.path}: has several lists of blocks in the layout of EEG-1200A, which is not read")
+    control = file.number("I", at + 0x12, "the place of a list of blocks")
     blocks = []
-    for number in range(file.number("B", at + 0x11, "the number of lists of blocks")):
-        control = file.number("I", at + 0x12 + 20 * number, "the place of a list of blocks")
-        for block in range(file.number("H", control + 0x11, "a list of blocks")):
-            begin = file.number("Q", control + 0x14 + 24 * block, "a list of blocks")
-            text = file.bytes(begin + 0x14, 14, "a block").decode("latin-1")
-            rate, tenths, n_channels = file.numbers("II20xI", begin + 0x28, "a block")
-            codes = file.bytes(begin + 0x48, 10 * n_channels, "the channels of a block")[::10]
-            start = _clock(text, "%Y%m%d%H%M%S")
-            blocks.append(NihonBlock(begin + 0x48 + 10 * n_channels, tenths * rate // 10, rate, codes, start))
+    for block in range(file.number("H", control + 0x11, "a list of blocks")):
+        begin = file.number("Q", control + 0x14 + 24 * block, "a list of blocks")
+        text = file.bytes(begin + 0x14, 14, "a block").decode("latin-1")
+        rate, tenths, n_channels = file.numbers("II20xI", begin + 0x28, "a block")
+        codes = file.bytes(begin + 0x48, 10 * n_channels, "the channels of a block")[::10]
+        start = _clock(text, "%Y%m%d%H%M%S")
+        blocks.append(NihonBlock(begin + 0x48 + 10 * n_channels, tenths * rate // 10, rate, codes, start))
     return blocks
 
 
