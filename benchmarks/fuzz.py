@@ -150,7 +150,7 @@ def _nihon_kohden(folder: Path) -> Iterator[Files]:
     made = Nihon(range(len(CHANNELS)), blocks, dict(enumerate(CHANNELS)), events)
     for each in (made, replace(made, extended=True, version="EEG-1200A V01.00")):
         path = write(folder / "a.EEG", each)
-        yield {suffix: path.with_suffix(f".{suffix}").read_bytes() for suffix in ("EEG", "21E", "LOG")}
+        yield {kind: path.with_suffix(f".{kind.upper()}").read_bytes() for kind in ("eeg", "21e", "log")}
 
 
 MAKERS: dict[str, Callable[[Path], Iterator[Files]]] = {

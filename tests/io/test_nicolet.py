@@ -187,6 +187,13 @@ def test_channels_without_a_valid_resolution_or_rate_are_left_out(path):
         open_recording(write(path, made(channels=odd[:2])))
 
 
+def test_a_stated_offset_is_ignored_and_a_long_reference_kept(path):
+    channels = [replace(channel, offset_uv=100.0, reference="A1+A2") for channel in made().channels]
+    found = open_recording(write(path, made(channels=channels)))
+    assert found.references == ("A1+A2",) * 4
+    np.testing.assert_array_equal(found.read(), open_recording(write(path, made())).read())
+
+
 def test_a_description_that_is_repeated_is_one_and_a_changed_one_is_refused(path):
     assert open_recording(write(path, made(descriptions=3))).channels == NAMES
     other = described([replace(channel, reference="A1") for channel in made().channels])
