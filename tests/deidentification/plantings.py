@@ -236,6 +236,9 @@ def plant(folder: Path, rng: np.random.Generator) -> Planted:
 def left(planted: Planted, out: Path) -> list[str]:
     """Return what is still to be found in the bytes or the path of a file."""
     data = out.read_bytes() + b" " + out.name.encode()
+    built = r"[A-Z\d]{6} X X X {68}Startdate (\d\d-[A-Z]{3}-\d{4}|X) X X X *\d\d\.\d\d\.\d\d\d\d\.\d\d\.\d\d"
+    if re.fullmatch(built, data[8:184].decode("latin-1")):  # dates next to each other may look like another one
+        data = data[:8] + data[184:]
     found = [repr(text) for text in planted.texts if len(text) > 4 and text in data]
     texts = [data.decode(encoding, "ignore") for encoding in ("latin-1", "utf-8", "utf-16-le", "utf-16-be")]
     texts.append(data[1:].decode("utf-16-le", "ignore"))

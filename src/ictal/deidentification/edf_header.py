@@ -118,7 +118,8 @@ class HeaderPlan:
                 new.append(cell)
                 self.kept_labels += [text] if text and label is None and not is_annotation else []
                 continue
-            name = f"EEG {label.electrode}-REF" if label else _CHANNEL.format(number)
+            (electrode,) = read_labels([text.partition("-")[0]])
+            name = f"EEG {electrode.electrode}-REF" if electrode else _CHANNEL.format(number)
             if name in taken:
                 name = _CHANNEL.format(number)
             taken.add(name)

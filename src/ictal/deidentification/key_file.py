@@ -6,6 +6,7 @@ owner alone. Codes and shifts are random and not derived from anything about the
 
 import csv
 import os
+import re
 import secrets
 import stat
 from collections.abc import Iterator
@@ -23,6 +24,7 @@ LETTERS = "BCDFGHJKMNPQRTVWXZ"
 DIGITS = "23456789"
 SHIFT_DAYS = range(30, 1096)
 """Days by which the dates of a patient are moved to the past."""
+_NAME = re.compile(r"[A-Za-z0-9_-]+")
 WAIT_S = 10.0
 """How long a program waits while another one uses the key file."""
 
@@ -101,10 +103,10 @@ def read_key(path: Path) -> list[KeyRow]:
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:
             table = csv.DictReader(file)
-            rows = list(table)
+            columns, rows = tuple(table.fieldnames or ()), list(table)
     except (OSError, UnicodeError, csv.Error) as error:
         raise TableError(f"{path}: cannot be read: {reason(error)}") from error
-    if tuple(table.fieldnames or ()) != COLUMNS:
+    if columns != COLUMNS:
         raise TableError(f"{path}: is not a key file; its first line is '{','.join(COLUMNS)}'")
     return [_row(row, path, number) for number, row in enumerate(rows, 2)]
 
@@ -148,14 +150,13 @@ def _new_code(taken: set[str]) -> str:
 
 
 def _row(values: dict[str, str], path: Path, number: int) -> KeyRow:
-    try:
-        row = KeyRow(**(values | {"shift_days": int(values["shift_days"])}))  # type: ignore[arg-type]
-    except (TypeError, ValueError, KeyError) as error:
-        raise TableError(f"{path}: line {number} is damaged: {','.join(map(str, values.values()))}") from error
-    if not row.name.replace("_", "").replace("-", "").isalnum() or not row.code.isalnum() or not row.name.isascii():
+    if set(values) != set(COLUMNS) or None in values.values() or not re.fullmatch(r"\d+", values["shift_days"]):
+        raise TableError(f"{path}: line {number} is damaged: {','.join(map(str, values.values()))}")
+    row = KeyRow(**(values | {"shift_days": int(values["shift_days"])}))  # type: ignore[arg-type]
+    if not _NAME.fullmatch(row.name) or not _NAME.fullmatch(row.code):
         raise TableError(
             f"{path}: line {number} has the code '{row.code}' and the name '{row.name}'; allowed are letters and "
-            "digits, and in the name also '_' and '-'"
+            "digits, '_' and '-'"
         )
     return row
 
@@ -164,11 +165,16 @@ def _row(values: dict[str, str], path: Path, number: int) -> KeyRow:
 def _locked(path: Path) -> Iterator[None]:
     if not path.parent.is_dir():
         read_key(path)  # says that it is missing
+    lock = FileLock(path.with_name(f".{path.name}.lock"))
+    with writing(path):
+        try:
+            lock.acquire(WAIT_S)
+        except Timeout as error:
+            raise IctalError(f"{path}: another program has been using this key file for {WAIT_S:g} s") from error
     try:
-        with writing(path), FileLock(path.with_name(f".{path.name}.lock"), timeout=WAIT_S):
-            yield
-    except Timeout as error:
-        raise IctalError(f"{path}: another program has been using this key file for {WAIT_S:g} s") from error
+        yield
+    finally:
+        lock.release()
 
 
 def _write(path: Path, rows: list[KeyRow], mode: int) -> None:
