@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from pathlib import Path
 from typing import Any, BinaryIO, Literal
@@ -15,7 +15,7 @@ from ictal.deidentification.edf_header import HeaderPlan
 from ictal.deidentification.identifiers import PATIENT, PLACEHOLDERS, Identifiers, identifiers_of
 from ictal.deidentification.key_file import KeyRow, find_row, read_key, row_for
 from ictal.deidentification.removal import Deidentified, Removal
-from ictal.deidentification.results import Results, results_beside
+from ictal.deidentification.results import FoundResults, results_beside
 from ictal.deidentification.text_patterns import words_of
 from ictal.errors import ReadError, UsageError, WriteError, listed, reason
 from ictal.io.edf.header import CLIPPING_YEAR, FIRST_DAY, MAIN_BYTES, EdfFile, number_in, text_of
@@ -101,29 +101,58 @@ def deidentify(
     file, stated = _open(path)
     identifiers = identifiers_of(*stated, path.stem, settings.also)
     _check_folder(folder, identifiers)
+    results = FoundResults.find(settings.results, path) if settings.results else None
     row = _row(file, stated[0], key, folder, dry_run=settings.dry_run)
     target = folder / f"{row.name}{KINDS[file.is_bdf]}"
     if target.exists():
         raise WriteError(f"{target}: exists already; name another folder with --out, or delete it")
-    results = Results.find(settings.results, path) if settings.results else None
-    plan, filtered = HeaderPlan(file, identifiers), AnnotationFilter(identifiers)
-    day, date_notes = _new_day(file, row.shift_days, settings.dates)
-    header = plan.build(row.code, day)
-    with _writing(None if settings.dry_run else target) as copy:
-        if copy is not None:
-            copy.write(header)
-        copy_records(file, filtered, copy, progress)
-    written = results.write(target, results_beside(folder), identifiers) if results and not settings.dry_run else []
-    return Deidentified(
-        path,
-        target,
-        (*plan.removals, *_file_removals(file, row, target), *filtered.removals),
-        dict(filtered.kept.most_common()),
-        tuple(plan.kept_labels),
-        (*file.notes, *date_notes, *_notes(identifiers, row), *(results.notes if results else ())),
-        tuple(written),
-        settings.dry_run,
-    )
+    if results:
+        results.check(target, results_beside(folder))
+    return _Job(file, identifiers, row, target, results, settings).run(progress)
+
+
+@dataclass(frozen=True)
+class _Job:
+    """A recording, what must not stay of it, its new name, its results, and the settings."""
+
+    file: EdfFile
+    identifiers: Identifiers
+    row: KeyRow
+    target: Path
+    results: FoundResults | None
+    settings: DeidentifySettings
+
+    def run(self, progress: Progress) -> Deidentified:
+        plan, annotations = HeaderPlan(self.file, self.identifiers), AnnotationFilter(self.identifiers)
+        day, date_notes = _new_day(self.file, self.row.shift_days, self.settings.dates)
+        header = plan.build(self.row.code, day)
+        with _writing(None if self.settings.dry_run else self.target) as copy:
+            if copy is not None:
+                copy.write(header)
+            copy_records(self.file, annotations, copy, progress)
+        written = []
+        if self.results and not self.settings.dry_run:
+            written = self.results.write(self.target, results_beside(self.target.parent), self.identifiers)
+        return Deidentified(
+            self.file.path,
+            self.target,
+            (*plan.removals, *_file_removals(self.file, self.target), *annotations.removals),
+            dict(annotations.kept.most_common()),
+            tuple(plan.kept_labels),
+            (*self.file.notes, *date_notes, *self._notes()),
+            tuple(written),
+            self.settings.dry_run,
+        )
+
+    def _notes(self) -> Iterator[str]:
+        if self.row.patient.startswith("file "):
+            yield "its header names no patient; this file has a code of its own"
+        if self.row.code == NO_CODE:
+            yield "without a key file, the new code, name and date are examples"
+        if self.identifiers.skipped:
+            yield f"too short or too common to be searched for: {listed(self.identifiers.skipped, 20)}"
+        if self.results:
+            yield from self.results.notes
 
 
 def _open(path: Path) -> tuple[EdfFile, tuple[str, str]]:
@@ -196,20 +225,11 @@ def _new_day(file: EdfFile, shift_days: int, dates: str) -> tuple[date | None, l
     return day, []
 
 
-def _file_removals(file: EdfFile, row: KeyRow, target: Path) -> Iterator[Removal]:
+def _file_removals(file: EdfFile, target: Path) -> Iterator[Removal]:
     yield Removal("file name", file.path.name, target.name, "always replaced")
     end = file.header_bytes + file.n_records * file.record_bytes
     if extra := file.path.stat().st_size - end:
         yield Removal("end of the file", f"{extra} bytes", "", "after the last complete record")
-
-
-def _notes(identifiers: Identifiers, row: KeyRow) -> Iterator[str]:
-    if row.patient.startswith("file "):
-        yield "its header names no patient; this file has a code of its own"
-    if row.code == NO_CODE:
-        yield "without a key file, the new code, name and date are examples"
-    if identifiers.skipped:
-        yield f"too short or too common to be searched for: {listed(identifiers.skipped, 20)}"
 
 
 @contextmanager

@@ -20,7 +20,7 @@ from ictal.errors import ReadError
 from ictal.io.edf.header import TAL, EdfFile, printable, text_of
 
 TASK = "de-identifying"
-CHUNK_BYTES = 1 << 23
+CHUNK_BYTES = 1 << 20
 """Number of bytes copied at a time."""
 LEFTOVER = "no annotation"
 """Why bytes between or after the annotations of a record are set to zero."""

@@ -38,7 +38,7 @@ REMOVED = "removed"
 
 
 @dataclass(frozen=True)
-class Results:
+class FoundResults:
     """The results of one recording.
 
     Attributes
@@ -62,7 +62,7 @@ class Results:
     votes: tuple[Vote, ...]
 
     @classmethod
-    def find(cls, folder: Path, source: Path) -> "Results":
+    def find(cls, folder: Path, source: Path) -> "FoundResults":
         """Find the results of a recording in a folder of `ictal score` or `ictal view`, or in an archive.
 
         Raises
@@ -89,19 +89,23 @@ class Results:
             if row.state != "done":
                 yield f"was not scored in the archive ({row.state}), so it is missing in the new one"
 
+    def check(self, target: Path, out: Path) -> None:
+        """Raise a `WriteError` if results of the new recording exist already."""
+        file = out / scores_file(target)
+        if self.scores and file.exists():
+            raise WriteError(f"{file}: exists already; delete it, or name another folder with --out")
+
     def write(self, target: Path, out: Path, identifiers: Identifiers) -> list[Path]:
         """Write them to another folder under the name of the new recording, and return the files.
 
         Raises
         ------
         IctalError
-            If a file exists or cannot be written.
+            If a file cannot be written.
         """
         written: list[Path] = []
         if self.scores:
             scores, formats = self.scores
-            if (out / scores_file(target)).exists():
-                raise WriteError(f"{out / scores_file(target)}: exists already; delete it, or name another --out")
             written += _write(_renamed(scores, target, identifiers), target, out, formats)
         if self.votes:
             written.append(self._write_votes(target, out))
