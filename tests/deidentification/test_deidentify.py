@@ -150,6 +150,15 @@ def test_without_a_name_in_the_header_each_file_is_a_patient(tmp_path):
     assert len({row.code for row in read_key(key)}) == 4
 
 
+def test_the_user_can_say_whose_recordings_these_are(tmp_path):
+    key = new_key(tmp_path)
+    paths = [named(tmp_path, f"{number}.edf", "X X X X") for number in range(2)]
+    done = [deidentify(path, tmp_path / "new", key, patient="Smith, John, 123456") for path in paths]
+    assert [one.out.stem[-3:] for one in done] == ["_01", "_02"]
+    assert done[0].kept == {"Eyes open": 1, "eyes closed": 1}
+    assert {row.patient for row in read_key(key)} == {"123456 john smith"}
+
+
 @given(st.text(max_size=30), st.text(max_size=30))
 def test_any_text_is_a_patient(field, name):
     assert patient_of(field, name)

@@ -113,6 +113,11 @@ def test_a_name_that_is_a_common_word_is_searched_for_where_the_field_is_one_of_
     assert not found.find("Monday")
 
 
+def test_placeholders_are_names_only_beside_another_name():
+    assert identifiers_of("0 X X No_Name", "", "a").find("no movement") == ""
+    assert identifiers_of("0 X X Na_Weber", "", "a").find("Na here") == "the name of the patient"
+
+
 def test_particles_of_names_are_not_names():
     found = identifiers_of("X X X van_der_Berg_Eva", "", "a")
     assert found.find("van links") == ""

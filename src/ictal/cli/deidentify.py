@@ -23,6 +23,11 @@ KEY = typer.Option(
     "new files. A dry run needs none.",
 )
 NEW_KEY = typer.Option("--new-key", help="Create the key file; an existing one is an error.")
+PATIENT = typer.Option(
+    "--patient",
+    metavar="TEXT",
+    help="Names and numbers of the patient of all files, if their headers do not state them: 'Smith, John, 123456'.",
+)
 ALSO = typer.Option(
     "--also", metavar="FILE", help="Text file with further words to remove, one per line, such as names of staff."
 )
@@ -43,6 +48,7 @@ def deidentify(
     out: Annotated[Path, OUT],
     key: Annotated[Path | None, KEY] = None,
     new_key: Annotated[bool, NEW_KEY] = False,
+    patient: Annotated[str, PATIENT] = "",
     also: Annotated[Path | None, ALSO] = None,
     dates: Annotated[str, DATES] = "shift",
     results_folder: Annotated[Path | None, RESULTS] = None,
@@ -68,8 +74,9 @@ def deidentify(
         raise UsageError(
             f"{json_file}: is in the folder of the new files, but names the patients; write it elsewhere"
         )
+    words = read_list(also) if also else ()
     settings = DeidentifySettings().changed(
-        {"also": read_list(also) if also else (), "dates": dates, "dry_run": dry_run, "results": results_folder}
+        {"patient": patient, "also": words, "dates": dates, "dry_run": dry_run, "results": results_folder}
     )
     if new_key and key is not None and not dry_run:
         create_key(key)

@@ -35,6 +35,9 @@ class DeidentifySettings(Settings):
 
     Attributes
     ----------
+    patient
+        Names and numbers of the patient, if the header does not state them, such as 'Smith, John, 123456'. They are
+        searched for, and stand for the patient in the key file instead of what the header says.
     also
         Further texts that must not stay, such as names of staff.
     dates
@@ -47,6 +50,7 @@ class DeidentifySettings(Settings):
         written under the new names to the folder of the same name as that of the new files, with '_results' added.
     """
 
+    patient: str = ""
     also: tuple[str, ...] = ()
     dates: Literal["shift", "remove"] = "shift"
     dry_run: bool = False
@@ -91,7 +95,7 @@ def deidentify(
     Raises
     ------
     UsageError
-        If there is no key file, or it lies in `out`.
+        If there is no key file, or it lies in `out`, or the folder's name holds an identifier.
     ReadError
         If the recording cannot be read, or is in another format.
     WriteError
@@ -99,10 +103,10 @@ def deidentify(
     """
     settings, path, folder = settings.changed(changes), Path(recording), Path(out)
     file, stated = _open(path)
-    identifiers = identifiers_of(*stated, path.stem, settings.also)
+    identifiers = identifiers_of(*stated, path.stem, settings.also, settings.patient)
     _check_folder(folder, identifiers)
     results = FoundResults.find(settings.results, path) if settings.results else None
-    row = _row(file, stated[0], key, folder, dry_run=settings.dry_run)
+    row = _row(file, settings.patient or stated[0], key, folder, dry_run=settings.dry_run)
     target = folder / f"{row.name}{KINDS[file.is_bdf]}"
     if target.exists():
         raise WriteError(f"{target}: exists already; name another folder with --out, or delete it")

@@ -127,7 +127,7 @@ def _blocks(file: EdfFile) -> Iterator[tuple[int, Bytes]]:
         opened.seek(file.header_bytes)
         for first in range(0, file.n_records, step):
             records = buffer[: min(step, file.n_records - first)]
-            waiting = memoryview(records).cast("B")
+            waiting = records.data.cast("B")
             while waiting:
                 n_read = opened.readinto(waiting)
                 if not n_read:

@@ -7,7 +7,7 @@ from itertools import permutations
 from pathlib import Path
 
 from ictal.deidentification.text_patterns import fold, parts_of, personal_pattern, readings, squeeze
-from ictal.deidentification.word_lists import COMMON, PARTICLES, PLACEHOLDERS
+from ictal.deidentification.word_lists import COMMON, NAMES_TOO, PARTICLES, PLACEHOLDERS
 from ictal.errors import TableError, reason
 
 PATIENT = re.compile(r"(\S+) ([MFX]) (X|\d{1,2}-[A-Za-z]{3}-\d{4}) (\S+)(?: (.*))?", re.DOTALL)
@@ -70,7 +70,8 @@ class _Collector:
 
     def add_name(self, text: str, what: str, common: frozenset[str] = frozenset()) -> None:
         """Add each part of a name, and the parts joined in any order."""
-        parts = [word for word in parts_of(text) if word not in PLACEHOLDERS]
+        parts = [] if {*parts_of(text)} <= PLACEHOLDERS else parts_of(text)
+        parts = [word for word in parts if word not in PLACEHOLDERS - NAMES_TOO]
         if len(whole := [word for word in parts if word not in PARTICLES]) > 1:  # 'Zu' of 'Zu, Li' is a name
             parts = whole
         left_out = [part for part in parts if part in common or len(part) < 2 or _is_short_number(part)]
@@ -123,7 +124,7 @@ class _Collector:
                 self.words.setdefault(number, what)
 
 
-def identifiers_of(patient: str, recording: str, stem: str, also: Iterable[str] = ()) -> Identifiers:
+def identifiers_of(patient: str, recording: str, stem: str, also: Iterable[str] = (), whose: str = "") -> Identifiers:
     """Return the identifiers in the header of an EDF file.
 
     Parameters
@@ -134,8 +135,12 @@ def identifiers_of(patient: str, recording: str, stem: str, also: Iterable[str] 
         Name of the file without its suffix.
     also
         Texts of the user.
+    whose
+        Names and numbers of the patient that the user knows.
     """
     found = _Collector()
+    found.add_name(whose, "the patient as you named them")
+    found.add_code(whose, "the patient as you named them")
     for phrase in also:
         found.add_phrase(phrase, f"your list: {phrase}")
     if fields := PATIENT.fullmatch(patient.strip()):

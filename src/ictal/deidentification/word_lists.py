@@ -31,6 +31,8 @@ nov november novembre noviembre novembro dec december dez dezember decembre dic 
 
 PLACEHOLDERS = frozenset(_PLACEHOLDERS.split())
 """Words that stand for no name, and titles."""
+NAMES_TOO = frozenset({"no", "na"})
+"""Placeholders that are names where another name stands beside them."""
 PARTICLES = frozenset(_PARTICLES.split())
 """Parts of names that are common words and identify nobody alone."""
 COMMON = frozenset(_COMMON.split())
