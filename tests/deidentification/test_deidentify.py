@@ -1,6 +1,8 @@
 """Header, dates, names and reports of de-identified files; other readers read them."""
 
 import json
+import os
+import re
 import warnings
 from datetime import date, timedelta
 
@@ -225,13 +227,92 @@ def test_the_first_annotation_never_becomes_the_onset_of_a_record(tmp_path):
     assert list(done.kept) == ["ok"]
 
 
+def test_a_record_keeps_its_onset_if_a_text_stands_beside_it(tmp_path):
+    times = [
+        tals("+0"),
+        b"+1\x14\x14John\x14ok\x14".ljust(120, b"\0"),
+        b"+2\x14\x14John\x14".ljust(120, b"\0"),
+        tals("+3"),
+    ]
+    path = write(tmp_path / "a.edf", [Made("EEG Fp1-REF", ramp(4))], times, plus="EDF+D", patient=PATIENT)
+    done = deidentify(path, tmp_path / "new", new_key(tmp_path))
+    assert EdfFile.open(done.out).onsets_s.tolist() == [0, 1, 2, 3]
+    assert b"John" not in done.out.read_bytes()
+    assert done.kept == {"ok": 1}
+
+
+def test_a_short_name_does_not_take_an_electrode(tmp_path):
+    path = named(tmp_path, patient="X X X Fp_Ref")
+    assert deidentify(path, tmp_path / "new", new_key(tmp_path)).out.read_bytes()[256:272].rstrip() == b"EEG Fp1-REF"
+
+
+def test_a_file_name_of_any_bytes_is_a_name(tmp_path):
+    path = named(tmp_path)
+    odd = path.rename(os.fsdecode(os.fsencode(tmp_path) + b'/M\xfcller, "Jo".edf'))
+    key = new_key(tmp_path)
+    first = deidentify(odd, tmp_path / "new", key)
+    assert deidentify(odd, tmp_path / "again", key).out.name == first.out.name
+    assert len(read_key(key)) == 1
+
+
+def mutations(data: bytes, n: int, seed: int):
+    """Give damaged versions of a file: other bytes, zeros, digits or texts in one to five places, or a cut."""
+    rng = np.random.default_rng(seed)
+    for _ in range(n):
+        made = bytearray(data)
+        for _ in range(int(rng.integers(1, 6))):
+            at = int(rng.integers(0, 1300 if rng.random() < 0.8 else len(made)))
+            piece = [
+                rng.bytes(4),
+                bytes(8),
+                b"99999999",
+                b"-1      ",
+                b"HP  " * 20 + b"!",
+                b"\x14\0+1\x14Smith\x14",
+                b"",
+            ]
+            put = piece[int(rng.integers(len(piece)))]
+            made[at : at + len(put)] = put
+        yield bytes(made[: int(rng.integers(len(made)))] if rng.random() < 0.1 else made)
+
+
+def check_damaged(folder, n, seed):
+    whole, key, done = named(folder).read_bytes(), new_key(folder), 0
+    for number, data in enumerate(mutations(whole, n, seed)):
+        path = folder / f"{number}.edf"
+        path.write_bytes(data)
+        try:
+            made = deidentify(path, folder / "new", key, patient="Smith, John, 123456")
+        except IctalError:
+            continue
+        found = open_edf(made.out)
+        assert found.n_records == open_edf(path).n_records
+        assert not re.search(b"smith|john", made.out.read_bytes()[: found.header_bytes], re.I), number
+        assert not [note for note in found.annotations if re.search("smith|john", note.text, re.I)], number
+        done += 1
+    return done
+
+
+def open_edf(path):
+    return EdfFile.open(path)
+
+
+def test_damaged_files_give_a_clean_copy_or_one_error(tmp_path):
+    assert check_damaged(tmp_path, 150, seed=0) > 50
+
+
+@pytest.mark.exhaustive
+def test_five_thousand_damaged_files_give_a_clean_copy_or_one_error(tmp_path):
+    assert check_damaged(tmp_path, 5000, seed=1) > 1000
+
+
 def test_what_cannot_be_done_is_said(tmp_path):
     path, key = named(tmp_path), new_key(tmp_path)
     out = tmp_path / "new"
     (tmp_path / "night.fif").write_bytes(b"not EDF, but something")
     refused("is in another format.*ictal convert", out, tmp_path / "night.fif", key)
-    refused("is missing", out, tmp_path / "none.edf", key)
-    refused("is not a file", out, tmp_path, key)
+    refused("there is no such file", out, tmp_path / "none.edf", key)
+    refused("is a folder; name the EDF or BDF files in it", out, tmp_path, key)
     refused("the name of the folder holds the name of the patient", tmp_path / "smith-new", path, key)
     refused("is not a folder", tmp_path / "new.edf", path, key)
     refused("is in the folder of the new files", tmp_path, path, key)

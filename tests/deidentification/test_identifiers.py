@@ -113,6 +113,14 @@ def test_a_name_that_is_a_common_word_is_searched_for_where_the_field_is_one_of_
     assert not found.find("Monday")
 
 
+@pytest.mark.parametrize(
+    "text", ["1-" * 30_000, "a" * 60_000, "1 " * 30_000, "-" * 60_000, "a@" * 30_000, "1.2." * 15_000]
+)
+def test_long_texts_take_no_long_time(text):
+    """Patterns that try every combination would take hours; EDF+ allows annotations as long as a record."""
+    assert isinstance(ANNA.find(text), str)
+
+
 def test_placeholders_are_names_only_beside_another_name():
     assert identifiers_of("0 X X No_Name", "", "a").find("no movement") == ""
     assert identifiers_of("0 X X Na_Weber", "", "a").find("Na here") == "the name of the patient"

@@ -63,7 +63,7 @@ def test_processes_that_share_a_key_lose_no_row(tmp_path):
         ("patient,code,shift_days,recording,start,name\na,B2,many,c,d,B2_01\n", "line 2 is damaged"),
         ("patient,code,shift_days,recording,start,name\na,B2,9,c\n", "line 2"),
         ("patient,code,shift_days,recording,start,name\na,B2,9,c,d,../e\n", "allowed are letters and digits"),
-        (b"\xff\xfe\x00", "it is not UTF-8 text"),
+        (b"\xff\xfe\x00", "is not a key file"),
     ],
 )
 def test_a_damaged_key_is_an_error_that_names_the_line(tmp_path, content, message):

@@ -162,11 +162,12 @@ class _Job:
 def _open(path: Path) -> tuple[EdfFile, tuple[str, str]]:
     """Return the file, and the text of its patient and recording fields."""
     try:
-        kind = format_of(path) if path.is_file() else None
-        if kind not in KINDS:
-            what = "is in another format" if kind is not None else "is not a file" if path.exists() else "is missing"
+        if path.is_dir():
+            raise ReadError(f"{path}: is a folder; name the EDF or BDF files in it")
+        if format_of(path) not in KINDS:
             raise ReadError(
-                f"{path}: {what}; de-identified are EDF and BDF files. 'ictal convert' turns other formats into EDF+"
+                f"{path}: is in another format; de-identified are EDF and BDF files. 'ictal convert' turns other "
+                "formats into EDF+"
             )
         file = EdfFile.open(path)
         with path.open("rb") as opened:

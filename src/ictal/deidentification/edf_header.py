@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import date
 
-from ictal.core.channel_labels import read_labels
+from ictal.core.channel_labels import find_electrode, find_pair, read_labels
 from ictal.deidentification.identifiers import Identifiers
 from ictal.deidentification.removal import Removal
 from ictal.errors import listed
@@ -16,14 +16,14 @@ NUMBERS = ("physical_min", "physical_max", "digital_min", "digital_max")
 _NUMBER = re.compile(r"[+-]?[\d.,]+(?:[eE][+-]?\d+)?", re.ASCII)
 _CLOCK = re.compile(r"\d{1,2}[.:]\d{1,2}[.:]\d{1,2}", re.ASCII)
 _FILTER = re.compile(
-    r"(?:(?:(?:HP|LP|N|NOTCH|BP|TC)\s*:?\s*(?:\d{1,4}(?:[.,]\d{1,4})?\s*(?:k?Hz|m?s|sec)?|DC|none|off|on)?|DC|AC|none|n/a)"
-    r"(?![^\W\d_])[\s;,/-]*)*",
+    r"(?:(?:(?:HP|LP|N|NOTCH|BP|TC)\s*+:?\s*+(?:\d{1,4}(?:[.,]\d{1,4})?\s*+(?:k?Hz|m?s|sec)?|DC|none|off|on)?"
+    r"|DC|AC|none|n/a)(?![^\W\d_])[\s;,/-]*+)*+",
     re.IGNORECASE | re.ASCII,
 )
 """Filters as EDF+ writes them, 'HP:0.1Hz LP:75Hz N:50Hz', and usual variants."""
 _TRANSDUCER = re.compile(
     r"(?:(?:Ag[-/ ]?AgCl|silver|chloride|gold|tin|platinum|steel|active|passive|dry|wet|cup|disc|disk|needle|bridge|"
-    r"scalp|depth|subdural|cap|EEG|ECG|EOG|EMG|electrodes?|thermistor|oximeter|unknown|none|n/a)[\s,;:.?-]*)*",
+    r"scalp|depth|subdural|cap|EEG|ECG|EOG|EMG|electrodes?|thermistor|oximeter|unknown|none|n/a)[\s,;:.?-]*+)*+|\\?",
     re.IGNORECASE,
 )
 _UNIT = re.compile(
@@ -112,11 +112,11 @@ class HeaderPlan:
         texts, new = [shown(cell) for cell in cells], []
         taken = {*texts}
         for number, (cell, text, label) in enumerate(zip(cells, texts, read_labels(texts), strict=True), 1):
-            is_annotation = self.file.signals[number - 1].is_annotation
-            why = "" if is_annotation else self.identifiers.find(cell)
-            if not why:
+            # A name such as 'Fp' or 'Po' does not make an electrode personal.
+            is_known = self.file.signals[number - 1].is_annotation or find_electrode(text) or find_pair(text)
+            if is_known or not (why := self.identifiers.find(cell)):
                 new.append(cell)
-                self.kept_labels += [text] if text and label is None and not is_annotation else []
+                self.kept_labels += [text] if text and label is None and not is_known else []
                 continue
             (electrode,) = read_labels([text.partition("-")[0]])
             name = f"EEG {electrode.electrode}-REF" if electrode else _CHANNEL.format(number)

@@ -24,6 +24,8 @@ LETTERS = "BCDFGHJKMNPQRTVWXZ"
 DIGITS = "23456789"
 SHIFT_DAYS = range(30, 1096)
 """Days by which the dates of a patient are moved to the past."""
+ANY_BYTES = "surrogateescape"
+"""File names are bytes, not always UTF-8."""
 _NAME = re.compile(r"[A-Za-z0-9_-]+")
 WAIT_S = 10.0
 """How long a program waits while another one uses the key file."""
@@ -101,7 +103,7 @@ def read_key(path: Path) -> list[KeyRow]:
             "before; only for a first run, --new-key creates one"
         )
     try:
-        with path.open(encoding="utf-8-sig", newline="") as file:
+        with path.open(encoding="utf-8-sig", errors=ANY_BYTES, newline="") as file:
             table = csv.DictReader(file)
             columns, rows = tuple(table.fieldnames or ()), list(table)
     except (OSError, UnicodeError, csv.Error) as error:
@@ -180,7 +182,7 @@ def _locked(path: Path) -> Iterator[None]:
 def _write(path: Path, rows: list[KeyRow], mode: int) -> None:
     with atomic_write(path, synced=True) as part:
         descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, stat.S_IRUSR | stat.S_IWUSR)
-        with os.fdopen(descriptor, "w", encoding="utf-8", newline="") as file:
+        with os.fdopen(descriptor, "w", encoding="utf-8", errors=ANY_BYTES, newline="") as file:
             table = csv.DictWriter(file, COLUMNS, lineterminator="\n")
             table.writeheader()
             table.writerows(map(asdict, rows))

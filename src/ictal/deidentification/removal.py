@@ -43,7 +43,7 @@ class Deidentified:
     source
         The recording.
     out
-        The new file; in a dry run, only its name is not known if the key file has no entry yet.
+        The new file.
     removals
         Everything that was removed or replaced.
     kept

@@ -33,7 +33,7 @@ _MONTH_AND_YEAR = re.compile(
 _DAY_AND_MONTH = re.compile(r"(?<![\d.])(?:0?[1-9]|[12]\d|3[01])\. ?(?:0?[1-9]|1[0-2])\.(?!\d)")
 _LONG_NUMBER = re.compile(r"(?<!\d)(?<!\d[.,])\d{5,}")
 _GROUPS = re.compile(r"(?<![\d:.,])\d+(?:[-/ ()]{1,2}\d+)+(?![\d:])|\d{3}\.\d{3,4}\.\d{3,4}")
-_ADDRESS = re.compile(r"[^\s@]+@[^\s@]+\.[^\s@]|https?://|\bwww\.")
+_ADDRESS = re.compile(r"[^\s@]@[^\s@.]++\.[^\s@]|https?://|\bwww\.")
 _TITLE = re.compile(r"(?<![^\W\d_])(?:(?i:mr|mrs|dr|prof|herr|frau|mme|mlle|miss)|Ms|MS\.)[.\s_,]+[^\W\d_]")
 _HEADING = re.compile(
     r"(?<![^\W\d_])(?i:(?:first|last|sur|family|given|patient)?[ _]?name|patient(?:[ _-]?(?:id|no|nr))?|pat[ _.-]?id|"
