@@ -86,7 +86,7 @@ class HeaderPlan:
             _ascii(str(MAIN_BYTES + SIGNAL_BYTES * n_signals), 8),
             _ascii(reserved, 44),
             _ascii(str(self.file.n_records), 8),
-            _ascii(f"{self.file.record_s:.7g}" if self.file.record_s > 0 else "0", 8),
+            self._record_duration(old[244:252]),
             _ascii(str(n_signals), 4),
         )
         labels = self._labels(columns[0][2])
@@ -105,6 +105,12 @@ class HeaderPlan:
             return _ascii(text, 8)
         self._replace("start time", text, "00.00.00", "not a time of day")
         return _ascii("00.00.00", 8)
+
+    def _record_duration(self, old: bytes) -> bytes:
+        text = shown(old).replace(",", ".")
+        if self.file.record_s > 0 and not _NUMBER.fullmatch(text):  # digits of another script
+            text = f"{self.file.record_s:.6g}"
+        return _ascii(text if self.file.record_s > 0 else "0", 8)
 
     def _labels(self, cells: Sequence[bytes]) -> list[bytes]:
         """Return the labels; a reference that is a name becomes REF, and any other name a number."""

@@ -90,4 +90,4 @@ def _place(removal: Removal) -> str:
 def kept_lines(kept: dict[str, int], most: int) -> Sequence[str]:
     """Return the kept texts for the screen, with the number of each; at most so many."""
     lines = [f"  {text}" + (f" ({n} times)" if n > 1 else "") for text, n in list(kept.items())[:most]]
-    return [*lines, f"  and {len(kept) - most} more"] if len(kept) > most else lines
+    return [*lines, f"  and {len(kept) - most} more, which --json lists"] if len(kept) > most else lines
