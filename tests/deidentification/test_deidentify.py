@@ -242,6 +242,20 @@ def test_a_record_keeps_its_onset_if_a_text_stands_beside_it(tmp_path):
     assert done.kept == {"ok": 1}
 
 
+@pytest.mark.parametrize("label", [b"EDF Annotation", b"EDF AnnotationsX", b"my annotations"])
+def test_a_signal_that_is_nearly_named_as_annotations_is_refused(tmp_path, label):
+    path = named(tmp_path)
+    path.write_bytes(path.read_bytes().replace(b"EDF Annotations ", label.ljust(16)))
+    refused("nearly, but not the name", tmp_path / "new", path, new_key(tmp_path), dry_run=True)
+
+
+def test_labels_with_unknown_references_are_listed_for_a_look(tmp_path):
+    times = [tals(f"+{number}") for number in range(4)]
+    labels = ("Fp1-Weber", "F3-Weber", "C3-Weber", "EEG A1-REF", "EEG P3-REF")
+    path = write(tmp_path / "a.edf", [Made(label, ramp(4)) for label in labels], times, plus="EDF+C")
+    assert deidentify(path, tmp_path / "new", None, dry_run=True).kept_labels == labels[:3]
+
+
 def test_a_short_name_does_not_take_an_electrode(tmp_path):
     path = named(tmp_path, patient="X X X Fp_Ref")
     assert deidentify(path, tmp_path / "new", new_key(tmp_path)).out.read_bytes()[256:272].rstrip() == b"EEG Fp1-REF"

@@ -5,10 +5,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import date
 
-from ictal.core.channel_labels import find_electrode, find_pair, read_labels
+from ictal.core.channel_labels import find_electrode, find_pair, is_reference, read_labels
 from ictal.deidentification.identifiers import Identifiers
 from ictal.deidentification.removal import Removal
-from ictal.errors import listed
+from ictal.errors import ReadError, listed
 from ictal.io.edf.header import FIELDS, FIRST_DAY, MAIN_BYTES, MONTHS, SIGNAL_BYTES, EdfFile, shown
 from ictal.io.edf.reader import unit_uv
 
@@ -37,7 +37,7 @@ _CHANNEL = "Channel {}"
 
 @dataclass
 class HeaderPlan:
-    """What stays in a header.
+    """What stays in a header; it remembers what does not.
 
     Attributes
     ----------
@@ -65,15 +65,19 @@ class HeaderPlan:
             The new code of the patient.
         day
             The shifted date of the start; None if the date is removed or unknown.
+
+        Raises
+        ------
+        ReadError
+            If a signal may contain annotations, but is not named so.
         """
         n_signals = len(self.file.signals)
         with self.file.path.open("rb") as opened:
             old = opened.read(MAIN_BYTES + SIGNAL_BYTES * n_signals)
-        columns, position = [], MAIN_BYTES
+        columns, position = {}, MAIN_BYTES
         for name, width in FIELDS.items():
-            cells = [old[position + i * width : position + (i + 1) * width] for i in range(n_signals)]
+            columns[name] = [old[position + i * width : position + (i + 1) * width] for i in range(n_signals)]
             position += width * n_signals
-            columns.append((name, width, cells))
         reserved = self.file.plus or ("24BIT" if self.file.is_bdf else "")
         if (rest := shown(old[192:236])) not in (reserved, ""):
             self._replace("reserved", rest, reserved, "free text")
@@ -89,9 +93,9 @@ class HeaderPlan:
             self._record_duration(old[244:252]),
             _ascii(str(n_signals), 4),
         )
-        labels = self._labels(columns[0][2])
-        rest_of = [self._column(name, width, cells, labels) for name, width, cells in columns[1:]]
-        return b"".join((*main, *(_padded(label, 16) for label in labels), *rest_of))
+        labels = self._labels(columns.pop("label"))
+        rows = (self._column(name, FIELDS[name], cells, labels) for name, cells in columns.items())
+        return b"".join((*main, *(_padded(label, FIELDS["label"]) for label in labels), *rows))
 
     def _main(self, place: str, old: bytes, new: str, width: int) -> bytes:
         if shown(old) != new:
@@ -118,11 +122,17 @@ class HeaderPlan:
         texts, new = [shown(cell) for cell in cells], []
         taken = {*texts}
         for number, (cell, text, label) in enumerate(zip(cells, texts, read_labels(texts), strict=True), 1):
+            is_annotation = self.file.signals[number - 1].is_annotation
+            if not is_annotation and "annotation" in text.lower():
+                raise ReadError(
+                    f"{self.file.path}: signal {number} is named '{text}', which is nearly, but not the name of a "
+                    "signal with annotations; text in it would not be found"
+                )
             # A name such as 'Fp' or 'Po' does not make an electrode personal.
-            is_known = self.file.signals[number - 1].is_annotation or find_electrode(text) or find_pair(text)
+            is_known = is_annotation or find_electrode(text) or find_pair(text)
             if is_known or not (why := self.identifiers.find(cell)):
                 new.append(cell)
-                self.kept_labels += [text] if text and label is None and not is_known else []
+                self.kept_labels += [] if is_known or not text or (label and is_reference(label.against)) else [text]
                 continue
             (electrode,) = read_labels([text.partition("-")[0]])
             name = f"EEG {electrode.electrode}-REF" if electrode else _CHANNEL.format(number)
