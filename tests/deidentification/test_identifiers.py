@@ -121,6 +121,16 @@ def test_long_texts_take_no_long_time(text):
     assert isinstance(ANNA.find(text), str)
 
 
+def test_numbers_are_not_truncated_in_the_middle_of_a_word():
+    found = identifiers_of("P300173 M X X", "", "a")
+    assert found.find("Impedance 12:30:01") == ""
+    assert found.find("seen by nurse, P3001") == "the code of the patient"
+
+
+def test_common_words_are_names_if_a_comma_says_that_the_field_is_a_name():
+    assert identifiers_of("Merusu, To 12345", "", "a").find("seen by To") == "the patient field"
+
+
 def test_placeholders_are_names_only_beside_another_name():
     assert identifiers_of("0 X X No_Name", "", "a").find("no movement") == ""
     assert identifiers_of("0 X X Na_Weber", "", "a").find("Na here") == "the name of the patient"

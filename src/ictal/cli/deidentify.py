@@ -1,7 +1,7 @@
 """The command that removes what identifies a patient."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, cast
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -70,7 +70,7 @@ def deidentify(
     from ictal.deidentification.key_file import create_key, key_warning
     from ictal.errors import UsageError
 
-    if json_file not in (None, "-") and out.resolve() in Path(cast(str, json_file)).resolve().parents:
+    if json_file and json_file != "-" and out.resolve() in Path(json_file).resolve().parents:
         raise UsageError(
             f"{json_file}: is in the folder of the new files, but names the patients; write it elsewhere"
         )

@@ -12,11 +12,12 @@ from ictal.core.progress import Progress, silent
 from ictal.core.settings import Settings
 from ictal.deidentification.edf_copy import AnnotationFilter, copy_records
 from ictal.deidentification.edf_header import HeaderPlan
-from ictal.deidentification.identifiers import PATIENT, PLACEHOLDERS, Identifiers, identifiers_of
+from ictal.deidentification.identifiers import PATIENT, Identifiers, identifiers_of
 from ictal.deidentification.key_file import KeyRow, find_row, read_key, row_for
 from ictal.deidentification.removal import Deidentified, Removal
 from ictal.deidentification.results import FoundResults, results_beside
 from ictal.deidentification.text_patterns import words_of
+from ictal.deidentification.word_lists import PLACEHOLDERS
 from ictal.errors import ReadError, UsageError, WriteError, listed, reason
 from ictal.io.edf.header import CLIPPING_YEAR, FIRST_DAY, MAIN_BYTES, EdfFile, number_in, text_of
 from ictal.io.open import format_of

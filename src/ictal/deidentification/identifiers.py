@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from itertools import permutations
 from pathlib import Path
 
-from ictal.deidentification.text_patterns import fold, parts_of, personal_pattern, readings, squeeze
+from ictal.deidentification.text_patterns import fold, parts_of, personal_pattern, readings, squeeze, words_of
 from ictal.deidentification.word_lists import COMMON, NAMES_TOO, PARTICLES, PLACEHOLDERS
 from ictal.errors import TableError, reason
 
@@ -49,15 +49,16 @@ class Identifiers:
 
     def known(self, text: str) -> str:
         """Return which of the known identifiers is in a text, as a phrase; '' if none is."""
-        run, words = squeeze(text), parts_of(text)
+        run, words, parts = squeeze(text), words_of(text), parts_of(text)
         found = next((what for one, what in self.runs.items() if one in run), "")
-        found = found or next((self.words[word] for word in words if word in self.words), "")
-        return found or (self._cut(run) if len(text.strip()) >= CUT else "")
+        found = found or next((self.words[part] for part in parts if part in self.words), "")
+        return found or (self._truncated(words[-1]) if words and len(text.strip()) >= CUT else "")
 
-    def _cut(self, run: str) -> str:
-        """Return which identifier a text ends in the middle of, since fields and programs truncate texts."""
-        starts = ((one[:size], what) for one, what in self.runs.items() for size in range(SHORTEST_CUT, len(one)))
-        return next((what for start, what in starts if run.endswith(start)), "")
+    def _truncated(self, word: str) -> str:
+        """Return which identifier begins with the last word of a text, since fields and programs truncate texts."""
+        if len(word) < SHORTEST_CUT:
+            return ""
+        return next((what for one, what in self.runs.items() if one.startswith(word)), "")
 
 
 class _Collector:
@@ -72,8 +73,9 @@ class _Collector:
         """Add each part of a name, and the parts joined in any order."""
         parts = [] if {*parts_of(text)} <= PLACEHOLDERS else parts_of(text)
         parts = [word for word in parts if word not in PLACEHOLDERS - NAMES_TOO]
-        if len(whole := [word for word in parts if word not in PARTICLES]) > 1:  # 'Zu' of 'Zu, Li' is a name
-            parts = whole
+        names = [word for word in parts if word.isalpha() and len(word) > 1 and word not in PARTICLES | COMMON]
+        if len(names) > 1:  # 'Zu' of 'Zu, Li' is a name
+            parts = [word for word in parts if word not in PARTICLES]
         left_out = [part for part in parts if part in common or len(part) < 2 or _is_short_number(part)]
         parts = [part for part in parts if part not in left_out]
         self.skipped |= dict.fromkeys(left_out)
@@ -149,7 +151,8 @@ def identifiers_of(patient: str, recording: str, stem: str, also: Iterable[str] 
         found.add_code(code, "the code of the patient")
         found.add_name(rest, "the patient field", COMMON)
     else:
-        found.add_name(patient, "the patient field", COMMON)
+        is_name = "," in patient or "^" in patient  # 'Merusu, To' and not 'new to the ward'
+        found.add_name(patient, "the patient field", frozenset() if is_name else COMMON)
         found.add_code(patient, "the patient field")
     if fields := RECORDING.fullmatch(recording.strip()):
         _, code, technician, equipment, rest = fields.groups(default="")

@@ -136,8 +136,8 @@ class FoundResults:
                 scores = replace(scores, frame=scores.frame.drop(columns="recording"))
                 partition = Partition(out, row.model)
                 partition.write(new, _renamed(scores, target, identifiers, name=new.address))
-                kept = {"eeg_h": row.eeg_h, "duration_s": row.duration_s, "tries": row.tries}
-                ledger.append(Row(new.recording, new.address, new.fingerprint, row.model, "done", **kept))
+                where = (new.recording, new.address, new.fingerprint, row.model)
+                ledger.append(Row(*where, "done", "", row.eeg_h, row.duration_s, row.tries))
                 written += [partition.file(kind, new) for kind in KINDS]
             write_table(ledger.rows.values(), out)
         return written
