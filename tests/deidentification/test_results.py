@@ -14,6 +14,7 @@ from ictal.archive.status import archive_status
 from ictal.archive.worker import score_entry
 from ictal.core.recording import Annotation
 from ictal.deidentification.deidentify import deidentify
+from ictal.deidentification.results import ENDINGS
 from ictal.errors import ReadError, WriteError
 from ictal.io.edf.writer import write_edf
 from ictal.io.recording_files import recording_hash
@@ -69,7 +70,11 @@ def test_results_are_those_of_the_new_file_and_votes_have_its_content(tmp_path, 
         votes.add_rater(name)
         votes.give(recording_hash(path), str(path), 5.0, name, pattern)
     assert secrets_in(results)
-    done = deidentify(path, tmp_path / "new", new_key(tmp_path), results=results)
+    key = new_key(tmp_path)
+    planned = deidentify(path, tmp_path / "new", key, results=results, dry_run=True).results
+    done = deidentify(path, tmp_path / "new", key, results=results)
+    ends = {one.name.partition("_01")[2] or one.name for one in planned}
+    assert ends == {*(end for ends in ENDINGS.values() for end in ends[:1]), "_scores.parquet", FILE}
     made = tmp_path / "new_results"
     assert not secrets_in(tmp_path / "new")
     assert not secrets_in(made)
@@ -114,7 +119,8 @@ def test_an_archive_becomes_one_of_the_new_files(tmp_path):
     assert secrets_in(old)
     key = new_key(tmp_path)
     dry = deidentify(paths[0], tmp_path / "new", key, results=old, dry_run=True)
-    assert (dry.results, (tmp_path / "new_results").exists()) == ((), False)
+    assert dry.results == (tmp_path / "new_results" / "ledger.jsonl",)
+    assert not (tmp_path / "new_results").exists()
     # The header of both is the same, so the name of the file or its folder would not tell them apart.
     paths[1] = paths[1].rename(paths[1].with_name("Smith_two.edf"))
     new = [deidentify(path, tmp_path / "new", key, results=old) for path in paths]

@@ -107,4 +107,6 @@ def _show(done: "Deidentified", results: Results) -> None:
     if done.kept_labels:
         results.show(f"Kept labels that are no known electrodes: {', '.join(done.kept_labels)}")
     results.show(*(f"note: {note}" for note in done.notes))
-    results.show(*(f"  {path}" for path in done.results))
+    if done.results:
+        results.show("Results that would be written:" if done.dry_run else "Results:")
+        results.show(*(f"  {path}" for path in done.results))

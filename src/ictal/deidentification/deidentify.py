@@ -135,9 +135,11 @@ class _Job:
             if copy is not None:
                 copy.write(header)
             copy_records(self.file, annotations, copy, progress)
-        written = []
-        if self.results and not self.settings.dry_run:
-            written = self.results.write(self.target, results_beside(self.target.parent), self.identifiers)
+        written, beside = [], results_beside(self.target.parent)
+        if self.results and self.settings.dry_run:
+            written = self.results.planned(self.target, beside)
+        elif self.results:
+            written = self.results.write(self.target, beside, self.identifiers)
         return Deidentified(
             self.file.path,
             self.target,

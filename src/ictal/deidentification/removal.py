@@ -53,7 +53,7 @@ class Deidentified:
     notes
         What a user must know, one sentence each.
     results
-        Files with results that were written under the new name.
+        Files with results under the new name; in a dry run, the main ones that would be written.
     dry_run
         Whether nothing was written.
     """

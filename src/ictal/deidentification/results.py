@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from ictal.archive.ledger import Row, claim_ledger, read_ledger, write_table
+from ictal.archive.ledger import LEDGER, Row, claim_ledger, read_ledger, write_table
 from ictal.archive.partition import KINDS, Partition
 from ictal.archive.run_settings import INFO_FILE, ArchiveInfo
 from ictal.archive.source import Entry, find_recordings, is_url
@@ -94,6 +94,13 @@ class FoundResults:
         file = out / scores_file(target)
         if self.scores and file.exists():
             raise WriteError(f"{file}: exists already; delete it, or name another folder with --out")
+
+    def planned(self, target: Path, out: Path) -> list[Path]:
+        """Return the main files that `write` would write."""
+        planned = [out / scores_file(target)] if self.scores else []
+        planned += [out / f"{target.stem}{ENDINGS[name][0]}" for name in (self.scores[1] if self.scores else ())]
+        planned += [out / VOTES_FILE] if self.votes else []
+        return planned + ([out / LEDGER] if any(row.state == "done" for row in self.rows) else [])
 
     def write(self, target: Path, out: Path, identifiers: Identifiers) -> list[Path]:
         """Write them to another folder under the name of the new recording, and return the files.
