@@ -121,6 +121,10 @@ def test_long_texts_take_no_long_time(text):
     assert isinstance(ANNA.find(text), str)
 
 
+def test_names_are_found_where_words_have_no_blanks_between_them():
+    assert identifiers_of("X X X 王小明", "", "a").find("患者王小明移动") == "the name of the patient"
+
+
 def test_numbers_are_not_truncated_in_the_middle_of_a_word():
     found = identifiers_of("P300173 M X X", "", "a")
     assert found.find("Impedance 12:30:01") == ""

@@ -18,6 +18,8 @@ LONG_NAME, LONG_NUMBER, LONG_CODE = 5, 4, 4
 """Characters from which a name or a code is searched within words, and a number is searched at all."""
 CUT, SHORTEST_CUT = 15, 4
 """Characters of texts that may be truncated, such as labels of EDF, and of the part of an identifier that counts."""
+_DENSE = re.compile(r"[\u2e80-\ud7ff]")
+"""Chinese, Japanese and Korean letters; texts may have no blanks between words."""
 MOST_PARTS = 4
 """Names with more parts are not searched in every order."""
 
@@ -82,10 +84,10 @@ class _Collector:
         for part in parts:
             if part.isdigit():
                 self._add_number(part, what)
-            elif len(part) < LONG_NAME:
-                self.words.setdefault(part, what)
-            else:
+            elif len(part) >= LONG_NAME or _DENSE.search(part):
                 self.runs.setdefault(part, what)
+            else:
+                self.words.setdefault(part, what)
         short = [part for part in parts if len(part) < LONG_NAME and not part.isdigit()]
         for size in range(2, len(short) + 1 if len(short) <= MOST_PARTS else 0):
             self.runs |= {"".join(order): what for order in permutations(short, size)}
