@@ -191,7 +191,7 @@ def plant(folder: Path, rng: np.random.Generator) -> Planted:
         [*shown, *note_labels],
         [maybe(80, b"AgAgCl electrode") for _ in range(n_signals)],
         [b"uV", b"uV", maybe(8, b"%"), *[b""] * n_notes],
-        [b"-3200"] * n_signals, [b"3200"] * n_signals,
+        [b"-7"] * n_signals, [b"7"] * n_signals,
         [str(-limit).encode()] * n_signals, [str(limit - 1).encode()] * n_signals,
         [maybe(80, b"HP:0.1Hz LP:75Hz N:50Hz") for _ in range(n_signals)],
         [str(per_record).encode()] * len(labels) + [str(tal_bytes // width).encode()] * n_notes,
