@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import date, timedelta
 from pathlib import Path
 from typing import Any, BinaryIO, Literal
@@ -13,13 +13,11 @@ from ictal.core.settings import Settings
 from ictal.deidentification.edf_copy import AnnotationFilter, copy_records
 from ictal.deidentification.edf_header import HeaderPlan
 from ictal.deidentification.identifiers import PATIENT, Identifiers, identifiers_of
-from ictal.deidentification.key_file import KeyRow, find_row, read_key, row_for
+from ictal.deidentification.key_file import NO_PATIENT, SHIFT_DAYS, KeyRow, find_row, read_key, row_for, who
 from ictal.deidentification.removal import Deidentified, Removal
 from ictal.deidentification.results import FoundResults, results_beside
-from ictal.deidentification.text_patterns import words_of
-from ictal.deidentification.word_lists import PLACEHOLDERS
 from ictal.errors import ReadError, UsageError, WriteError, listed, reason
-from ictal.io.edf.header import CLIPPING_YEAR, FIRST_DAY, MAIN_BYTES, EdfFile, number_in, text_of
+from ictal.io.edf.header import CLIPPING_YEAR, FIRST_DAY, MAIN_BYTES, EdfFile, number_in, printable, text_of
 from ictal.io.open import format_of
 
 KINDS = (".edf", ".bdf")
@@ -152,7 +150,7 @@ class _Job:
         )
 
     def _notes(self) -> Iterator[str]:
-        if self.row.patient.startswith("file "):
+        if self.row.patient.startswith(NO_PATIENT):
             yield "its header names no patient; this file has a code of its own"
         if self.row.code == NO_CODE:
             yield "without a key file, the new code, name and date are examples"
@@ -198,7 +196,7 @@ def _row(file: EdfFile, patient: str, key: str | Path | None, folder: Path, *, d
     if key is None:
         if not dry_run:
             raise UsageError("a key file is needed, which says which patient has which code; name it with --key")
-        return replace(find_row([], *of), code=NO_CODE, name=f"{NO_CODE}_01")
+        return KeyRow(of[0], NO_CODE, SHIFT_DAYS[0], *of[1:], name=f"{NO_CODE}_01")
     path = Path(key)
     if folder.resolve() in path.resolve().parents:
         raise UsageError(
@@ -208,14 +206,14 @@ def _row(file: EdfFile, patient: str, key: str | Path | None, folder: Path, *, d
 
 
 def patient_of(field: str, file_name: str) -> str:
-    """Return what stands for a patient in the key file: the words of code, birthdate and name in alphabetical order.
+    """Return what stands for a patient in the key file: code, birthdate and name.
 
     Where the header names no patient, or only by a number such as 0, each file is a patient of its own.
     """
     found = PATIENT.fullmatch(field.strip())
-    words = words_of(" ".join(found.group(1, 3, 4)) if found else field)
-    known = " ".join(sorted({word for word in words if word not in PLACEHOLDERS}))
-    return known if len(known) >= SHORTEST_PATIENT else f"file {file_name}"
+    stated = " ".join(found.group(1, 3, 4)) if found else field
+    known = printable(" ".join(word for word in stated.split() if word != "X"))
+    return known if len(" ".join(who(known))) >= SHORTEST_PATIENT else f"{NO_PATIENT}{file_name}"
 
 
 def _new_day(file: EdfFile, shift_days: int, dates: str) -> tuple[date | None, list[str]]:

@@ -17,6 +17,8 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from ictal.core.atomic_files import atomic_write, writing
+from ictal.deidentification.text_patterns import words_of
+from ictal.deidentification.word_lists import PLACEHOLDERS
 from ictal.errors import IctalError, TableError, UsageError, reason
 
 LETTERS = "BCDFGHJKMNPQRTVWXZ"
@@ -24,6 +26,8 @@ LETTERS = "BCDFGHJKMNPQRTVWXZ"
 DIGITS = "23456789"
 SHIFT_DAYS = range(30, 1096)
 """Days by which the dates of a patient are moved to the past."""
+NO_PATIENT = "file "
+"""Stands before the name of a file whose patient is unknown."""
 ANY_BYTES = "surrogateescape"
 """File names are bytes, not always UTF-8."""
 _NAME = re.compile(r"[A-Za-z0-9_-]+")
@@ -38,7 +42,8 @@ class KeyRow:
     Attributes
     ----------
     patient
-        The patient as the header names them: words in lower case, in alphabetical order.
+        Code, birthdate and name of the header, or what the user stated; if neither is known, `NO_PATIENT` and the name
+        of the file.
     code
         New code of the patient.
     shift_days
@@ -131,7 +136,7 @@ def row_for(path: Path, patient: str, recording: str, start: str) -> KeyRow:
 
 def find_row(rows: list[KeyRow], patient: str, recording: str, start: str) -> KeyRow:
     """Return the row of a recording, or a new one with the code and shift of its patient, or new ones."""
-    own = [row for row in rows if row.patient == patient]
+    own = [row for row in rows if who(row.patient) == who(patient)]
     for row in own:
         if (row.recording, row.start) == (recording, start):
             return row
@@ -142,6 +147,13 @@ def find_row(rows: list[KeyRow], patient: str, recording: str, start: str) -> Ke
     taken = {row.name for row in rows}
     name = next(name for number in range(1, len(rows) + 2) if (name := f"{code}_{number:02}") not in taken)
     return KeyRow(patient, code, shift_days, recording, start, name)
+
+
+def who(patient: str) -> tuple[str, ...]:
+    """Return what is compared of a patient: words whatever their case, accents, punctuation and order."""
+    if patient.startswith(NO_PATIENT):
+        return (patient,)
+    return tuple(sorted({*words_of(patient)} - PLACEHOLDERS))
 
 
 def _new_code(taken: set[str]) -> str:
