@@ -42,8 +42,8 @@ class KeyRow:
     Attributes
     ----------
     patient
-        Code, birthdate and name of the header, or what the user stated; if neither is known, `NO_PATIENT` and the name
-        of the file.
+        Code, birthdate and name of the header, or what the user stated; if neither is known, `NO_PATIENT` and the
+        name of the file.
     code
         New code of the patient.
     shift_days
