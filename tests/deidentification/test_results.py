@@ -2,7 +2,6 @@
 
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 import pytest
 
@@ -147,9 +146,16 @@ def test_folders_without_results_are_noted_and_wrong_ones_are_errors(tmp_path):
     assert not (tmp_path / "other").exists()
 
 
-def test_scores_of_another_recording_with_the_same_name_are_left_alone(tmp_path, engine):
+@pytest.mark.parametrize("is_there", [True, False])
+def test_scores_of_another_recording_with_the_same_name_are_left_alone(tmp_path, engine, is_there):
     one, other = night(tmp_path / "a"), night(tmp_path / "b", seed=1)
+    if not is_there:  # then only its content tells them apart
+        other.write_bytes(
+            other.read_bytes().replace(b"29.02.24", b"28.02.24").replace(b"29-FEB-2024", b"28-FEB-2024")
+        )
     score_file(other, engine, tmp_path / "results", ResultsSettings(formats=("parquet",)))
+    if not is_there:
+        other.unlink()
     done = deidentify(one, tmp_path / "new", new_key(tmp_path), results=tmp_path / "results")
     assert done.results == ()
-    assert np.isfinite(Scores.read(tmp_path / "results" / "Smith_John_scores.parquet").frame["start_s"]).all()
+    assert f"{tmp_path / 'results'} holds no results of this recording" in done.notes

@@ -4,6 +4,7 @@ Everything else is made of the scores again, and what scores know about the file
 of a de-identified recording are what scoring it would have given.
 """
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -33,6 +34,7 @@ ENDINGS = {
     REPORT: ("_report.html",),
 }
 """Endings of the files of each format, by which it is known what was written for a recording."""
+_HASH = re.compile(r"[0-9a-f]{16,}")
 REMOVED = "removed"
 """Replaces texts of a manifest that hold an identifier."""
 
@@ -135,7 +137,8 @@ class FoundResults:
         entries = {entry.recording: entry for entry in find_recordings(source)}
         new, info, written = entries[target.name], ArchiveInfo.read(self.folder), []
         with claim_ledger(out) as ledger:
-            changed = {"source": source, "n_recordings": len(entries)}
+            earlier = ArchiveInfo.read(out).scorings if (out / INFO_FILE).is_file() else {}
+            changed = {"source": source, "n_recordings": len(entries), "scorings": earlier | info.scorings}
             info.model_copy(update=changed).write(out)
             for row in (row for row in self.rows if row.state == "done"):
                 old = Entry(row.recording, (row.address,), row.fingerprint)
@@ -157,13 +160,12 @@ def results_beside(out: Path) -> Path:
 
 def _scores_in(folder: Path, source: Path) -> tuple[Scores, tuple[str, ...]] | None:
     """Return the scores of a recording, and the formats that were written of them."""
-    for path in score_paths(folder, source):
-        if not path.is_file():
+    for path in filter(Path.is_file, score_paths(folder, source)):
+        scores, recording = Scores.read(path), open_recording(source, accept_doubtful=True)
+        is_other = (scores.recording.channels, scores.recording.start) != (recording.channels, recording.start)
+        if is_other or belong_to_other_file(scores, source):
             continue
-        scores = Scores.read(path)
-        if belong_to_other_file(scores, source):
-            continue
-        stem = path.name.removesuffix(scores_file("")[len("recording") :])
+        stem = path.name.removesuffix("_scores.parquet")
         formats = [name for name, ends in ENDINGS.items() if any((folder / f"{stem}{end}").is_file() for end in ends)]
         return scores, tuple(formats)
     return None
@@ -193,7 +195,8 @@ def _cleaned(value: Any, identifiers: Identifiers) -> Any:
         return {key: _cleaned(one, identifiers) for key, one in value.items()}
     if isinstance(value, list):
         return [_cleaned(one, identifiers) for one in value]
-    return REMOVED if isinstance(value, str) and len(value) != 32 and identifiers.known(value) else value
+    is_text = isinstance(value, str) and not _HASH.fullmatch(value)
+    return REMOVED if is_text and identifiers.known(value) else value
 
 
 def _write(scores: Scores, target: Path, out: Path, formats: tuple[str, ...]) -> list[Path]:
