@@ -18,6 +18,7 @@ import time
 import traceback
 from collections import Counter
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from importlib import import_module
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -35,6 +36,7 @@ from ictal.io.vendor.child import MEMORY
 from ictal.preprocessing.channel_mapping import bipolar_mapping, map_channels
 
 REAL = SHARED / "edf"
+ROOT = Path(__file__).resolve().parents[1]
 LARGEST_BYTES = 300_000
 TIMEOUT_S, HANG_S = 5, 30
 """After the first, a signal stops the case; after the second, its worker is killed."""
@@ -126,9 +128,43 @@ def _eeglab(folder: Path) -> Iterator[Files]:
     yield {"set": (folder / "a.set").read_bytes()}
 
 
+def _steps() -> np.ndarray:
+    return np.rint(_noise().read() * 16)
+
+
+def _nicolet(folder: Path) -> Iterator[Files]:
+    """Yield a file with two segments, events and an index of several blocks, and one with its index first."""
+    from tests.io.nicolet_files import SEIZURE, Channel, Event, Nicolet, write
+
+    channels = [Channel(name, row, 200, 1 / 16) for name, row in zip(CHANNELS, _steps(), strict=True)]
+    events = (Event(0.5, "Fp1 häng"), Event(103, "", 1.5, SEIZURE, "Fp1"))
+    made = Nicolet((*channels, Channel("Rate", np.arange(10), 1.0, 1.0, "")), [(0, 4), (104, 6)], events, 300, 20)
+    for each in (made, replace(made, index_first=True, block=None)):
+        yield {"e": write(folder / "a.e", each).read_bytes()}
+
+
+def _micromed(folder: Path, kind: str) -> Iterator[Files]:
+    from tests.io.micromed_files import Channel, Micromed, write
+
+    channels = [Channel(name, row + 2**15) for name, row in zip(CHANNELS, _steps(), strict=True)]
+    made = Micromed(channels, 200, 2, ((0, 0), (2000, 800)), ((100, "Fp1 häng"),), ((640, 7),), ((64, 128),))
+    yield {kind: write(folder / f"a.{kind}", made).read_bytes()}
+
+
+def _nihon_kohden(folder: Path) -> Iterator[Files]:
+    """Yield a file in the older layout and one in the newer one, each with names and events."""
+    from tests.io.nihon_files import Nihon, write
+
+    blocks = [(0, _steps()[:, :800]), (104, _steps()[:, 800:])]
+    events = [("Fp1 häng", 0.5, 0.5), ("a seizure with a long text", 4.5, 104.5)]
+    made = Nihon(range(len(CHANNELS)), blocks, dict(enumerate(CHANNELS)), events)
+    for each in (made, replace(made, extended=True, version="EEG-1200A V01.00")):
+        path = write(folder / "a.EEG", each)
+        yield {kind: path.with_suffix(f".{kind.upper()}").read_bytes() for kind in ("eeg", "21e", "log")}
+
+
 def _natus(folder: Path) -> Iterator[Files]:
     """Yield a recording of a Quantum, and one of another headbox with pauses."""
-    sys.path.append(str(Path(__file__).resolve().parents[1]))  # the tests write the formats that only devices write
     from tests.io.vendor.natus_files import small_recordings
 
     for path in small_recordings(folder):
@@ -143,11 +179,17 @@ MAKERS: dict[str, Callable[[Path], Iterator[Files]]] = {
     "vhdr": _brainvision,
     "fif": lambda folder: _mne(folder, "fif"),
     "set": _eeglab,
+    "e": _nicolet,
+    "trc": lambda folder: _micromed(folder, "trc"),
+    "vwr": lambda folder: _micromed(folder, "vwr"),
+    "eeg": _nihon_kohden,
     "natus": _natus,
 }
 
 
 def samples_of(formats: list[str]) -> list[Files]:
+    if str(ROOT) not in sys.path:  # the tests write the formats that only devices write
+        sys.path.append(str(ROOT))
     with tempfile.TemporaryDirectory() as folder:
         return [files for name in formats for files in MAKERS[name](Path(folder))]
 
@@ -250,7 +292,7 @@ def put(files: Files, folder: Path) -> Path:
 
 def vendor_reader(path: Path) -> Callable[[Path], Recording] | None:
     """Return the function that the process of a vendor's format runs; None for other formats."""
-    name = next(iter(getattr(READERS[path.suffix], "args", ())), None)
+    name = next(iter(getattr(READERS[path.suffix.lower()], "args", ())), None)
     if name is None:
         return None
     module, _, function = name.partition(":")

@@ -3,6 +3,7 @@ from ictal.archive.query import query_archive
 from ictal.archive.run import retry_archive, score_archive
 from ictal.archive.status import archive_status
 from ictal.data.simulation_files import simulate
+from ictal.deidentification.deidentify import deidentify
 from ictal.evaluation.compare_files import compare
 from ictal.evaluation.experts import compare_with_experts
 from ictal.experiments.ablation import ablate
@@ -36,6 +37,7 @@ __all__ = [
     "calibrate",
     "compare",
     "compare_with_experts",
+    "deidentify",
     "describe_model",
     "errors",
     "estimator",

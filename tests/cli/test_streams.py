@@ -57,6 +57,11 @@ ARCHIVE = (r"recordings: 3 done, 0 failed, 0 quarantined, 0 left$",)
 DASK = (r"^Dask's dashboard",)
 CASES = {
     "info": Case("night.edf", "bad.edf", ("^night.edf$", "can be scored by the model 'default': 7 windows of 10 s")),
+    "deidentify": Case(
+        "night.edf --out shared --key key.csv --new-key",
+        "bad.edf --out shared --key key.csv",
+        (r"^night.edf → shared/\w+_01.edf$", r"^ *patient .* X X X ", r"^ *file name ", "^No annotation was kept"),
+    ),
     "score": Case(
         "night.edf --model MODEL --formats csv,json --out fresh",
         "bad.edf --model MODEL --out fresh",

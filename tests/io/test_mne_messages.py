@@ -22,7 +22,6 @@ from ictal.web.library import Item
 from tests.io.test_times import write_nihon
 
 MESSAGES = {
-    "No PNT file exists. Metadata will be blank": ["its .PNT file, which would state the start, is missing"],
     "Omitted 3 annotation(s) that were outside data range.": [
         "3 of its annotations are outside its samples and are left out"
     ],
@@ -33,7 +32,6 @@ MESSAGES = {
     "Something else\nof v1.2. Nobody knows it. See the docs.": ["MNE-Python warns: Something else of v1.2"],
 }
 DOUBTS = {
-    "Could not find a.21E containing channel definitions; Default channel names are chosen.": "left and right may be",
     "Channel names are not unique, found duplicates for: ['Fp1']. Applying running numbers.": "same name: 'Fp1'",
     "Header information is incorrect for record length. Default record length set to 1.": "the length of its records",
     "All EEG channels are not referenced to the same electrode.": "different references",

@@ -26,10 +26,14 @@ from ictal.io.hms import write_hms
 from ictal.io.mat_check import check_mat
 from ictal.io.open import READERS
 from tests.helpers import BDF_STEPS, EDF_STEPS, edf_signals, noise, recording
+from tests.io import micromed_files, nicolet_files
 from tests.io.vendor.natus_files import Options, write_natus
 
 CHANNELS = ("EEG Fp1-REF", "EEG T7-REF", "SaO2", "ECG")
+SHORT_CHANNELS = ("Fp1", "T7", "SaO2", "ECG")
+"""For formats whose names are short."""
 LIMIT_UV = 500.0
+STEP_UV = 2.0**-5
 FLOAT32 = LIMIT_UV * 2**-24
 """What float32 rounds away of 500 µV: at most 2^-24 of it."""
 
@@ -88,18 +92,37 @@ def write_eeglab(path: Path, samples: np.ndarray, rate_hz: float) -> None:
     scipy.io.savemat(path, {"EEG": eeg})
 
 
+def write_nicolet(path: Path, samples: np.ndarray, rate_hz: float) -> None:
+    digital = np.rint(samples / STEP_UV)
+    channels = [
+        nicolet_files.Channel(name, row, rate_hz, STEP_UV) for name, row in zip(CHANNELS, digital, strict=True)
+    ]
+    nicolet_files.write(path, nicolet_files.Nicolet(channels, [(0.0, samples.shape[1] / rate_hz)], block=100))
+
+
+def write_micromed(path: Path, samples: np.ndarray, rate_hz: float) -> None:
+    digital = np.rint(samples / STEP_UV) + 2**15
+    span = {"digital_range": (0, 2**16 - 1), "physical_range": (0, 2**11)}
+    channels = [micromed_files.Channel(name, row, **span) for name, row in zip(SHORT_CHANNELS, digital, strict=True)]
+    micromed_files.write(path, micromed_files.Micromed(channels, int(rate_hz)))
+
+
 def write_natus_files(path: Path, samples: np.ndarray, rate_hz: float) -> None:
     write_natus(path, samples, CHANNELS, rate_hz)
 
 
 @dataclass(frozen=True)
 class Format:
-    """A format, its writer (someone else's, but for Parquet and vendors), and how exactly it holds a voltage."""
+    """A format, its writer, and how exactly it holds a voltage.
+
+    Writers are someone else's, but for Parquet and for formats that only devices write.
+    """
 
     file: str
     write: Callable[[Path, np.ndarray, float], None]
     rate_hz: float
     tolerance_uv: float
+    channels: tuple[str, ...] = CHANNELS
 
 
 # A digital format rounds to half a step of the range 2 x 500 µV. All end in float32; FIF is float32 (in
@@ -113,6 +136,9 @@ FORMATS = {
     "fif.gz": Format("a_raw.fif.gz", write_fif, 256, 2 * FLOAT32),
     "brainvision": Format("a.vhdr", write_brainvision, 500, 2 * FLOAT32),
     "eeglab": Format("a.set", write_eeglab, 256, 2 * FLOAT32),
+    "nicolet": Format("a.e", write_nicolet, 256, STEP_UV / 2 + FLOAT32),
+    "micromed": Format("a.trc", write_micromed, 512, STEP_UV / 2 + FLOAT32, SHORT_CHANNELS),
+    "micromed vwr": Format("a.vwr", write_micromed, 512, STEP_UV / 2 + FLOAT32, SHORT_CHANNELS),
     "natus": Format("a.erd", write_natus_files, 256, abs(Options().step_uv) / 2 + FLOAT32),
 }
 N_SAMPLES = 5120
@@ -140,7 +166,7 @@ def written(request, tmp_path_factory) -> Written:
 def test_channels_rate_and_length_are_those_of_the_file(written):
     made = written.recording
     assert made.name == str(written.path)
-    assert made.channels == CHANNELS
+    assert made.channels == written.format.channels
     assert made.rate_hz == pytest.approx(written.format.rate_hz, rel=2**-24)
     assert made.n_samples == N_SAMPLES
     assert made.duration_s == pytest.approx(N_SAMPLES / written.format.rate_hz)
@@ -468,17 +494,34 @@ def test_every_matlab_file_that_scipy_reads_passes():
 # All formats
 
 
-def test_hundreds_of_damaged_files_end_in_a_recording_or_an_error():
-    """A slice of the 20,000 of benchmarks/fuzz.py, which says what a case may do."""
+def damaged_files(formats: str, n: int, seed: int, *options: str) -> dict[str, int]:
+    """Return the outcomes of benchmarks/fuzz.py, which says what a case may do."""
     script = Path(__file__).parents[2] / "benchmarks" / "fuzz.py"
-    formats = "edf,bdf,parquet,vhdr,fif,set"
-    done = subprocess.run(
-        [sys.executable, script, "--n", "300", "--seed", "5", "--formats", formats], capture_output=True, text=True
-    )
+    command = [sys.executable, script, "--n", str(n), "--seed", str(seed), "--formats", formats, *options]
+    done = subprocess.run(command, capture_output=True, text=True)
     assert done.returncode == 0, done.stdout + done.stderr
     counts = {word: int(count) for count, word in (line.split(maxsplit=1) for line in done.stdout.splitlines())}
-    assert sum(counts.values()) == 300
+    assert sum(counts.values()) == n
+    return counts
+
+
+@pytest.mark.parametrize("formats", ["edf,bdf,parquet,vhdr,fif,set", "e,trc,vwr,eeg", "natus"])
+def test_hundreds_of_damaged_files_end_in_a_recording_or_an_error(formats):
+    counts = damaged_files(formats, 300, seed=5)
     assert min(counts["recording"], counts["error: ReadError"]) > 20
+
+
+@pytest.mark.slow
+def test_damaged_files_end_so_in_the_process_of_a_vendors_reader():
+    counts = damaged_files("natus", 16, 6, "--guarded")
+    assert min(counts["recording"], counts["error: ReadError"]) >= 2
+
+
+@pytest.mark.exhaustive
+@pytest.mark.parametrize("kind", ["e", "trc", "vwr", "eeg", "natus"])
+def test_thousands_of_damaged_files_end_in_a_recording_or_an_error(kind):
+    counts = damaged_files(kind, 5000, seed=0)
+    assert min(counts["recording"], counts["error: ReadError"]) > 500
 
 
 # Real files

@@ -1,6 +1,5 @@
 """True times: one check for every format that can state a pause, read from its file or handed in as MNE's Raw."""
 
-import struct
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -18,6 +17,7 @@ from ictal.errors import ReadError
 from ictal.io import open_recording
 from ictal.io.mne_reader import from_raw
 from ictal.io.times import JITTER_S, Join, Times, find_joins, layout_of
+from tests.io import nihon_files
 from tests.io.test_edf_file import Made, tals
 from tests.io.test_edf_file import write as write_edf
 
@@ -118,37 +118,17 @@ def write_fif(path: Path, pause_s: float) -> None:
 
 
 def write_nihon(path: Path, pause_s: float) -> None:
-    """EEG-1100C with two blocks, of which each states when it begins, in digits of four bits."""
-    version, control = b"EEG-1100C V01.00", 0x400
-    header, blocks, begin = bytearray(0x1800), b"", 0x1800
-    header[0:16] = header[0x81:0x91] = version
-    header[0x91], header[0x92:0x96], header[0x17FE], header[control + 17] = 1, control.to_bytes(4, "little"), 1, 2
-    first = 0
-    for number, seconds in enumerate((BEFORE_S, AFTER_S)):
-        at = begin + len(blocks)
-        header[control + 18 + 20 * number : control + 22 + 20 * number] = at.to_bytes(4, "little")
-        block = bytearray(0x27 + 10 * len(NAMES))
-        start = START + timedelta(seconds=number * (BEFORE_S + pause_s))
-        block[0x14:0x1A] = bytes.fromhex(start.strftime("%y%m%d%H%M%S"))
-        block[0x1A:0x1C], block[0x1C:0x20] = struct.pack("<H", RATE_HZ), struct.pack("<I", seconds * 10)
-        block[0x26] = len(NAMES)
-        for channel in range(len(NAMES)):
-            block[0x27 + 10 * channel] = channel
-        samples = steps()[:, first : first + seconds * RATE_HZ]
-        digital = np.rint((samples + 3200) / (6399.902 / 65535))
-        blocks += bytes(block) + np.vstack([digital, digital[:1] * 0]).astype("<u2").T.tobytes()
-        first += seconds * RATE_HZ
-    path.write_bytes(bytes(header) + blocks)
-    path.with_suffix(".21E").write_text("[ELECTRODE]\n" + "".join(f"{i:04}={n}\n" for i, n in enumerate(NAMES)))
-    log = bytearray(0x200)
-    log[0:16], log[0x91], log[0x92:0x96] = version, 1, (0x100).to_bytes(4, "little")
-    log[0x101:0x111], log[0x112] = version, 2
-    for number, (text, second) in enumerate((("early, with a comma", EARLY_S), ("late", BEFORE_S + LATE_S))):
-        entry = (
-            text.encode().ljust(20, b"\0") + f"{timedelta(seconds=second)}".rjust(8, "0").replace(":", "").encode()
-        )
-        log[0x114 + 45 * number : 0x114 + 45 * (number + 1)] = entry.ljust(45, b"\0")
-    path.with_suffix(".LOG").write_bytes(bytes(log))
+    """EEG-1100C with two blocks, of which each states when it begins."""
+    digital = np.rint(steps() / (6400 / 2**16))
+    cut, second = BEFORE_S * RATE_HZ, round((START - nihon_files.START).total_seconds())
+    later = second + BEFORE_S + round(pause_s)
+    events = (
+        ("early, with a comma", EARLY_S, second + EARLY_S),
+        ("late", BEFORE_S + LATE_S, later + LATE_S),
+    )
+    blocks = ((second, digital[:, :cut]), (later, digital[:, cut:]))
+    made = nihon_files.Nihon(range(len(NAMES)), blocks, dict(enumerate(NAMES)), events, RATE_HZ)
+    nihon_files.write(path, made)
 
 
 @dataclass(frozen=True)

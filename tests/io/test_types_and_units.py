@@ -14,6 +14,7 @@ from ictal.io.mne_reader import from_raw
 from ictal.preprocessing.channel_mapping import map_channels
 from ictal.scoring.recording_info import describe
 from tests.helpers import noise
+from tests.io.nihon_files import Nihon, write
 
 RATE_HZ = 200
 N_SAMPLES = 400
@@ -75,37 +76,14 @@ def test_an_electrode_without_coordinates_is_an_electrode(tmp_path):
     assert map_channels(open_recording(path)).known == ELECTRODES
 
 
-def nihon_kohden(path: Path, names: tuple[str, ...], samples: np.ndarray) -> Path:
-    """Write EEG-1100A V01.00: one control block, one data block, electrodes by their codes in the .21E file."""
-    n_channels, n_samples = samples.shape
-    data = bytearray(0x1800)
-    data[0:16] = data[0x81:0x91] = b"EEG-1100A V01.00"
-    data[0x91] = 1
-    struct.pack_into("<I", data, 0x92, 0x400)
-    data[0x400 + 17] = 1
-    struct.pack_into("<I", data, 0x400 + 18, 0x1800)
-    data[0x17FE] = 1
-    block = bytearray(0x27 + 10 * n_channels)
-    struct.pack_into("<H", block, 0x1A, RATE_HZ | 0xC000)
-    struct.pack_into("<I", block, 0x1C, 10 * n_samples // RATE_HZ)
-    block[0x26] = n_channels
-    for number in range(n_channels):
-        block[0x27 + 10 * number] = number
-    digital = np.rint(samples / (6399.902 / 65535)).astype(np.int64) + 0x8000
-    rows = np.vstack([digital, np.zeros((1, n_samples), dtype=np.int64)])
-    path.write_bytes(bytes(data) + bytes(block) + rows.T.astype("<u2").tobytes())
-    codes = "".join(f"{number:04d}={name}\n" for number, name in enumerate(names))
-    path.with_suffix(".21E").write_text(f"[ELECTRODE]\n{codes}")
-    return path
-
-
 def test_the_midline_of_nihon_kohden_is_read(tmp_path):
     names = tuple(name.upper() for name in ELECTRODES)
-    made = open_recording(nihon_kohden(tmp_path / "a.EEG", (*names, "WXY1"), noise(N_SAMPLES)))
+    digital = np.rint(noise(N_SAMPLES) / (6400 / 2**16))
+    made = Nihon(range(20), [(0, digital)], dict(enumerate((*names, "WXY1"))), None, RATE_HZ)
+    made = open_recording(write(tmp_path / "a.EEG", made))
     assert map_channels(made).known == ELECTRODES
     assert describe(made).missing == ()
-    step_uv = 6399.902 / 65535
-    np.testing.assert_allclose(made.read()[:19], noise(N_SAMPLES)[:19], rtol=0, atol=step_uv)
+    np.testing.assert_allclose(made.read()[:19], noise(N_SAMPLES)[:19], rtol=0, atol=6400 / 2**16)
 
 
 @pytest.mark.parametrize(

@@ -48,6 +48,14 @@ def test_the_rate_of_a_clear_pattern_is_measured(kind):
     assert found.high_hz >= found.rate_hz * 0.98
 
 
+def test_discharges_are_measured_under_a_larger_alpha_rhythm():
+    samples, cycles_s = eeg(pattern_of("lpd", frequency_hz=0.9))
+    waxing = 1 + np.sin(2 * np.pi * 0.37 * TIME)
+    found = measured(samples + 120 * ALPHA * waxing * np.sin(2 * np.pi * 9.3 * TIME), "lpd")
+    assert found is not None
+    assert found.rate_hz == pytest.approx(true_rate(cycles_s), abs=0.1)
+
+
 @pytest.mark.parametrize("kind", ["lpd", "gpd"])
 def test_discharges_are_found_within_100_ms(kind):
     samples, cycles_s = eeg(pattern_of(kind, frequency_hz=1.2, jitter=0.15))

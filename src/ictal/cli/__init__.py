@@ -16,6 +16,7 @@ from ictal.cli import (
     archive_status,
     calibrate,
     compare,
+    deidentify,
     evaluate,
     evaluate_events,
     experts,
@@ -67,7 +68,7 @@ def _main(
 
 
 COMMANDS: tuple[Callable[..., None], ...] = (
-    *(info.info, score.score, view.view, evaluate_events.evaluate_events),
+    *(info.info, deidentify.deidentify, score.score, view.view, evaluate_events.evaluate_events),
     *(score_archive.score_archive, szcore.szcore),
     *(simulate.simulate, train.train, calibrate.calibrate, evaluate.evaluate, predict.predict),
     *(ablate.ablate, explain.explain),

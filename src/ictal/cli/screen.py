@@ -127,6 +127,8 @@ def new_table(first: str, *others: str, title: str | None = None, min_width: int
 def _drawn(summary: SummaryTable) -> Table:
     first, *others = summary.columns
     table = new_table(first, *others, title=summary.title or None, min_width=summary.min_width)
+    for column in table.columns[1:]:
+        column.justify = "right" if summary.numbers else "left"
     for number, row in enumerate(summary.rows):
         if number in summary.rules:
             table.add_section()

@@ -20,6 +20,9 @@ PATTERN_TITLES = {
 }
 """The patterns as readers see them."""
 
+PERIODIC, RHYTHMIC = ("lpd", "gpd"), ("lrda", "grda")
+"""Periodic discharges, and rhythmic delta activity."""
+
 N_PATTERNS = len(PATTERNS)
 OTHER = PATTERNS.index("other")
 VOTE_COLUMNS = tuple(f"{pattern}_vote" for pattern in PATTERNS)

@@ -11,6 +11,7 @@ from ictal.errors import ElectrodeError, UnknownNameError
 
 __all__ = [
     "ALIASES",
+    "ANGLES",
     "CHAINS",
     "CHANNELS",
     "ELECTRODES",
@@ -30,6 +31,33 @@ __all__ = [
     "montage",
     "montage_matrix",
 ]
+
+
+ANGLES = {
+    "Fp1": (-92, -72),
+    "F3": (-60, -51),
+    "C3": (-46, 0),
+    "P3": (-60, 51),
+    "F7": (-92, -36),
+    "T3": (-92, 0),
+    "T5": (-92, 36),
+    "O1": (-92, 72),
+    "Fz": (46, 90),
+    "Cz": (0, 0),
+    "Pz": (46, -90),
+    "Fp2": (92, 72),
+    "F4": (60, 51),
+    "C4": (46, 0),
+    "P4": (60, -51),
+    "F8": (92, 36),
+    "T4": (92, 0),
+    "T6": (92, -36),
+    "O2": (92, -72),
+    "A1": (-120, 0),
+    "A2": (120, 0),
+}
+"""Inclination from the vertex and azimuth from the right ear of each site, in degrees (the spherical coordinates of
+BESA): the 19 electrodes, and both earlobes, which serve as reference."""
 
 
 class Derivation(NamedTuple):

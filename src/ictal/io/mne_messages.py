@@ -16,10 +16,6 @@ from ictal.errors import ReadError, reason
 
 _KNOWN: tuple[tuple[str, str], ...] = (
     (r"boundary' events|sample index of -1|head radius|naming conventions|preload=False will result", ""),
-    (r"No PNT file", "its .PNT file, which would state the start, is missing"),
-    (r"No LOG file", "its annotations are unknown, since its .LOG file is missing"),
-    (r"Could not decode log", "a text in its .LOG file cannot be decoded and is left out"),
-    (r"Event log version mismatch", "its .LOG file has blocks of another version than it states"),
     (r"raw buffer could not be read.*?(\d+) samples", r"\1 samples could not be read and are zero"),
     (r"Omitted (\d+) annotation", r"\1 of its annotations are outside its samples and are left out"),
     (r"Limited (\d+) annotation", r"\1 of its annotations end after its samples and are shortened"),
@@ -35,12 +31,7 @@ _KNOWN: tuple[tuple[str, str], ...] = (
     (r"EGI PSG sample bug", "the last sample of its non-EEG channels is missing"),
 )
 """Warnings of MNE-Python and the notes that replace them; '' for warnings that do not concern the recording."""
-_NO_NAMES = "its channel names are unknown, since its .21E file is missing or unreadable"
 _DOUBTS: tuple[tuple[str, str], ...] = (
-    (
-        r"containing channel definitions; Default channel names|Could not decode .*21E",
-        f"{_NO_NAMES}; left and right may be swapped",
-    ),
     (r"[Dd]efault channel names", "its channel names are unknown"),
     (r"[Cc]hannel names are not unique.*?\[(.*?)\]", r"several of its channels have the same name: \1"),
     (r"incorrect for record length", "the length of its records is unknown, and so are all times"),

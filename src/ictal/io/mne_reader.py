@@ -30,21 +30,16 @@ from ictal.io.mne_times import (
     raw_annotations,
     stated_times,
 )
-from ictal.io.nihon_kohden import COMPANIONS as NIHON_COMPANIONS
-from ictal.io.nihon_kohden import nihon_times
 from ictal.io.times import Layout, Times, layout_of, unknown_gaps
 from ictal.io.types_and_units import with_stated_units
 
 if TYPE_CHECKING:
     import mne
 
-MNE_SUFFIXES = (
-    *(".gdf", ".vhdr", ".ahdr", ".set", ".fif", ".fif.gz", ".cnt"),
-    *(".eeg", ".mff", ".nedf"),
-)
-"""Formats that MNE recognizes by suffix: GDF, BrainVision, EEGLAB, FIF, Neuroscan or ANT, Nihon Kohden, EGI and
-Neuroelectrics. Formats without a header (eXimia) are left out, since any file would be accepted."""
-PARTS: Mapping[str, tuple[str, ...]] = {".set": (".fdt",), ".eeg": NIHON_COMPANIONS}
+MNE_SUFFIXES = (".gdf", ".vhdr", ".ahdr", ".set", ".fif", ".fif.gz", ".cnt", ".mff", ".nedf")
+"""Formats that MNE recognizes by suffix: GDF, BrainVision, EEGLAB, FIF, Neuroscan or ANT, EGI and Neuroelectrics.
+Formats without a header (eXimia) are left out, since any file would be accepted."""
+PARTS: Mapping[str, tuple[str, ...]] = {".set": (".fdt",)}
 """Suffixes of the other files of a recording, in the upper or lower case that MNE expects."""
 VOLT = 1e6
 
@@ -132,8 +127,6 @@ def _open(path: Path, suffix: str) -> tuple[Any, Times]:
     # MNE resamples channels of different rates (GDF) for each segment that is read, with different results.
     if len(set(np.atleast_1d((raw._raw_extras[0] or {}).get("n_samps", 1)).tolist())) > 1:
         raw.load_data(verbose="WARNING")
-    if suffix == ".eeg":
-        return raw, nihon_times(path)
     if suffix in (".set", ".gdf", ".cnt"):
         return raw, annotated_times(path)
     return raw, Times()
@@ -148,7 +141,7 @@ def _as_mne_expects(path: Path) -> tuple[Path | None, Path]:
     stem, written = path.name[: -len(suffix)], path.name[-len(suffix) :]
     wanted = {stem + part: find_sibling(path, stem + part) for part in PARTS.get(suffix, ())}
     odd = {name: found for name, found in wanted.items() if found is not None and found.name != name}
-    if path.is_dir() or (written in (suffix, suffix.upper() if suffix == ".eeg" else suffix) and not odd):
+    if path.is_dir() or (written == suffix and not odd):
         return None, path
     folder = Path(tempfile.mkdtemp(prefix="ictal-"))
     links = {stem + suffix: path, **{name: found for name, found in wanted.items() if found is not None}}

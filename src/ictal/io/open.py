@@ -14,7 +14,12 @@ from ictal.io.bids import ENDING, add_sidecars, recording_in, sidecar_units
 from ictal.io.edf.header import BDF_MAGIC, EDF_MAGIC
 from ictal.io.edf.reader import read_edf
 from ictal.io.hms import MAGIC, read_hms
+from ictal.io.micromed import MAGIC as MICROMED_MAGIC
+from ictal.io.micromed import read_micromed
 from ictal.io.mne_reader import MNE_SUFFIXES, from_raw, read_with_mne
+from ictal.io.nicolet import MAGIC as NICOLET_MAGIC
+from ictal.io.nicolet import read_nicolet
+from ictal.io.nihon_kohden import read_nihon_kohden
 from ictal.io.persyst import read_persyst
 from ictal.io.vendor.guarded import guarded
 
@@ -30,10 +35,13 @@ READERS: dict[str, Reader] = {
     **dict.fromkeys((".edf", ".bdf"), _read_edf),
     **dict.fromkeys(MNE_SUFFIXES, read_with_mne),
     ".lay": read_persyst,
+    ".e": read_nicolet,
+    ".eeg": read_nihon_kohden,
+    **dict.fromkeys((".trc", ".vwr"), read_micromed),
     ".erd": partial(guarded, "ictal.io.vendor.natus:read_natus"),
 }
 """Readers by suffix, in lower case."""
-MAGICS = {EDF_MAGIC: ".edf", BDF_MAGIC: ".bdf", MAGIC: ".parquet"}
+MAGICS = {EDF_MAGIC: ".edf", BDF_MAGIC: ".bdf", MAGIC: ".parquet", NICOLET_MAGIC: ".e", MICROMED_MAGIC: ".trc"}
 """Suffixes of formats that the first bytes of a file identify."""
 COMPANIONS: dict[str, tuple[str, ...]] = {
     ".eeg": (".vhdr", ".erd"),

@@ -6,18 +6,17 @@ channels by line instead of by number.
 
 import math
 import re
-from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path, PureWindowsPath
 
 import numpy as np
 
 from ictal.core.atomic_files import find_sibling
-from ictal.core.recording import Annotation, Recording, Signal
-from ictal.errors import ReadError, listed, reason
+from ictal.core.recording import Annotation, Recording
+from ictal.errors import ReadError, listed
 from ictal.io.edf.header import printable
+from ictal.io.interleaved import InterleavedSource
 from ictal.io.times import Times, find_joins, layout_of
 
 NUMBERS = {"0": "<i2", "7": "<i4"}
@@ -27,45 +26,6 @@ DATES = ("%m/%d/%Y", "%m/%d/%y", "%d-%m-%Y", "%d-%m-%y", "%Y.%m.%d")
 DAY_S = 86_400.0
 
 Sections = dict[str, list[str]]
-
-
-@dataclass(frozen=True)
-class PersystSource:
-    """Samples of a .dat file, µV.
-
-    Attributes
-    ----------
-    path
-        The file.
-    number
-        NumPy type of a sample.
-    offset
-        Bytes before the first sample.
-    columns
-        Column of each channel among the interleaved samples.
-    step_uv
-        µV per digital step.
-    """
-
-    path: Path
-    number: str
-    offset: int
-    columns: tuple[int, ...]
-    step_uv: float
-
-    def read(self, start: int, stop: int, rows: Sequence[int] | None = None) -> Signal:
-        """Return samples `start` to `stop` of the channels `rows` or of all, [channel, time]."""
-        width, n_samples = len(self.columns), max(stop - start, 0)
-        size = np.dtype(self.number).itemsize * width
-        try:
-            digital = np.fromfile(self.path, self.number, n_samples * width, offset=self.offset + start * size)
-        except OSError as error:
-            raise ReadError(f"{self.path}: cannot be read: {reason(error)}") from error
-        if len(digital) < n_samples * width:
-            raise ReadError(f"{self.path}: has become shorter since it was opened")
-        chosen = [self.columns[row] for row in (range(width) if rows is None else rows)]
-        samples: Signal = (digital.reshape(n_samples, width).T[chosen] * self.step_uv).astype(np.float32)
-        return samples
 
 
 def read_persyst(path: Path) -> Recording:
@@ -102,7 +62,9 @@ def read_persyst(path: Path) -> Recording:
         names,
         rate_hz,
         n_samples,
-        PersystSource(data, number, offset, columns, step_uv),
+        InterleavedSource(
+            data, number, len(names), ((offset, n_samples),), columns, (step_uv,) * len(names), (0,) * len(names)
+        ),
         times.start,
         layout.gaps,
         times.annotations or (),

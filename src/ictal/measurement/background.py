@@ -32,7 +32,7 @@ DEPTH = 0.4
 """What is attenuated has at most this share of the voltage of the rest; otherwise the voltage merely varies."""
 BURSTS, BETWEEN = 95, 40
 """Percentiles of the voltage whose ratio tells bursts on a suppressed background from continuous EEG."""
-POSTERIOR = [ELECTRODES.index(name) for name in ("O1", "O2")]
+OCCIPITAL = [ELECTRODES.index(name) for name in ("O1", "O2")]
 ANTERIOR = [ELECTRODES.index(name) for name in ("F3", "F4", "Fz")]
 SEGMENT = 4 * HZ
 ALPHA_HZ, BESIDE_HZ = (6.0, 13.0), ((3.0, 5.0), (15.0, 18.0))
@@ -134,7 +134,7 @@ def posterior_rhythm_hz(signal: MeasuredSignal) -> float:
 
     NaN if no occipital, or no frontal electrode is known.
     """
-    back, front = ([row for row in rows if row in signal.known] for rows in (POSTERIOR, ANTERIOR))
+    back, front = ([row for row in rows if row in signal.known] for rows in (OCCIPITAL, ANTERIOR))
     n_segments = signal.eeg.shape[1] // SEGMENT
     if not back or not front or not n_segments:
         return float("nan")

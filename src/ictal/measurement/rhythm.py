@@ -15,8 +15,30 @@ BLUR_HZ = 0.3
 OCTAVES = 0.6
 """Standard deviation of the band around the frequency, as a natural logarithm."""
 DELTA_HZ, SEIZURE_HZ = (0.5, 4.5), (0.8, 12.0)
+ALPHA_HZ, ALPHA_BLUR_HZ, ALPHA_WIDTH_HZ, BESIDE_HZ = (7.0, 13.0), 0.25, 1.8, 2.5
+"""Where an alpha rhythm is looked for, how its spectrum is smoothed, half of the width that is removed, and how far
+from its peak the spectrum is compared with it."""
+STANDS_OUT = 8.0
+"""A rhythm has this many times the power beside it."""
 TILT = {DELTA_HZ: 0.0, SEIZURE_HZ: 1.0}
 """Exponent of the frequency by which power is multiplied: seizures stand out from a background of 1 / f."""
+
+
+def without_alpha(eeg: Floats) -> Floats:
+    """Remove a narrow rhythm of 7 to 13 Hz, such as the normal posterior one, from a signal [electrode, time].
+
+    The signal remains as it is if no rhythm stands out: discharges have power there too, but over a wider band.
+    """
+    n_samples = eeg.shape[1]
+    spectrum, hertz = np.fft.rfft(eeg), np.fft.rfftfreq(n_samples, 1 / HZ)
+    power = gaussian_filter1d((spectrum.real**2 + spectrum.imag**2).sum(axis=0), ALPHA_BLUR_HZ / hertz[1])
+    inside = (hertz >= ALPHA_HZ[0]) & (hertz <= ALPHA_HZ[1])
+    peak_hz = hertz[inside][power[inside].argmax()]
+    below, peak, above = np.interp([peak_hz - BESIDE_HZ, peak_hz, peak_hz + BESIDE_HZ], hertz, power)
+    if peak < STANDS_OUT * np.sqrt(below * above):
+        return eeg
+    gain = 1 - np.exp(-(((hertz - peak_hz) / ALPHA_WIDTH_HZ) ** 4))
+    return np.asarray(np.fft.irfft(spectrum * gain, n_samples))
 
 
 def find_waves(eeg: Floats, band_hz: tuple[float, float] = DELTA_HZ) -> Track | None:

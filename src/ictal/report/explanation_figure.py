@@ -14,7 +14,7 @@ from matplotlib.patches import Circle
 
 from ictal.core.atomic_files import atomic_write
 from ictal.core.labels import PATTERN_TITLES, PATTERNS
-from ictal.core.montage import CHAINS, CHANNELS, ELECTRODES
+from ictal.core.montage import ANGLES, CHAINS, CHANNELS, ELECTRODES
 from ictal.core.recording import Signal
 from ictal.core.windows import CENTRE_S, RATE_HZ, WINDOW_S
 from ictal.errors import ModelError, UnknownNameError
@@ -24,7 +24,6 @@ from ictal.explanations.log_probabilities import METHOD_NAMES, Floats, MethodNam
 from ictal.report.derivation_evidence import LEAST_NATS, of_derivations
 from ictal.report.drawing import FAINT, INK, STYLE
 from ictal.report.traces import draw_traces, known_rows, row_places, row_scale
-from ictal.simulator.head import ANGLES
 
 Page = Literal["centre", "window"]
 

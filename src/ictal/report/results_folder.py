@@ -133,7 +133,7 @@ def score_file(
     for number, name in enumerate(settings.formats):
         progress("writing", number, len(settings.formats))
         try:
-            files += _write_report(scores, recording, out) if name == REPORT else WRITERS[name](scores, out)
+            files += write_report(scores, recording, out) if name == REPORT else WRITERS[name](scores, out)
         except WriteError:
             raise
         except IctalError as error:  # EDF cannot store every recording; the other formats are still written
@@ -144,7 +144,8 @@ def score_file(
     return Scored(scores, files)
 
 
-def _write_report(scores: Scores, recording: Recording, folder: Path) -> list[Path]:
+def write_report(scores: Scores, recording: Recording, folder: Path) -> list[Path]:
+    """Write the report of a scored recording: NAME_report.html."""
     from ictal.report.recording_report import render_recording  # matplotlib takes a second
 
     path = folder / f"{scores.recording.stem}_report.html"

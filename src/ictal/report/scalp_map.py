@@ -2,8 +2,7 @@
 
 import math
 
-from ictal.core.montage import ELECTRODES
-from ictal.simulator.head import ANGLES
+from ictal.core.montage import ANGLES, ELECTRODES
 from ictal.terminology.findings import Location
 
 RIM = 50.0

@@ -8,12 +8,13 @@ import numpy.typing as npt
 import pandas as pd
 from scipy.special import bdtr
 
+from ictal.core.labels import PERIODIC
 from ictal.core.montage import ELECTRODES, ROWS
 from ictal.measurement.field import lateral_index
 from ictal.scoring.events import Span
 from ictal.terminology.evolution import PAUSE, evolution_of
 from ictal.terminology.findings import EventFinding, Frequency, Location, MainTerm, Shape, Side
-from ictal.terminology.terms import LAG_S, PERIODIC, REGIONS, sharpness_word
+from ictal.terminology.terms import LAG_S, REGIONS, sharpness_word
 
 Floats = npt.NDArray[np.float64]
 

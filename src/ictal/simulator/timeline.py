@@ -98,6 +98,11 @@ class Episode:
         """End of the episode in the recording."""
         return self.onset_s + self.duration_s
 
+    def rate_hz(self, at_s: float) -> float:
+        """Return the rate of the pattern at a time of the recording; it changes exponentially from onset to end."""
+        share = min(max((at_s - self.onset_s) / self.duration_s, 0.0), 1.0)
+        return self.pattern.frequency_hz * math.exp(self.pattern.trend * share)
+
     @property
     def title(self) -> str:
         """The annotation of an expert: 'LPD', 'LPD or LRDA', 'possible LPD'."""

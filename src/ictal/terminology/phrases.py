@@ -3,11 +3,11 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from ictal.core.labels import PERIODIC
 from ictal.terminology.findings import EventFinding, Evolution, Frequency, Location, PatternFinding, Region, Shape
 from ictal.terminology.language import Language
 from ictal.terminology.terms import (
     FREQUENCY_STEP_HZ,
-    PERIODIC,
     SLOWEST_HZ,
     amplitude_word,
     frequency_step,

@@ -10,6 +10,7 @@ A table has a row per term: the least value, and the term. A value has the first
 import math
 from typing import Literal
 
+from ictal.core.labels import PERIODIC
 from ictal.terminology.findings import EventFinding, Location, Region
 
 Table = tuple[tuple[float, str], ...]
@@ -79,9 +80,6 @@ SEIZURE_ABOVE_HZ, SEIZURE_LEAST_S = 2.5, 10.0
 
 STATUS_S, STATUS_SHARE = 600.0, 0.2
 """A seizure of 10 minutes, or seizures for 20 % of any 60 minutes, are a status epilepticus (section D)."""
-
-PERIODIC, RHYTHMIC = ("lpd", "gpd"), ("lrda", "grda")
-"""The patterns of each main term 2 (section C2): periodic discharges, and rhythmic delta activity."""
 
 REGIONS: dict[str, Region] = {
     **dict.fromkeys(("Fp1", "Fp2", "F7", "F3", "Fz", "F4", "F8"), "frontal"),

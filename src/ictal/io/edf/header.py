@@ -52,7 +52,7 @@ MONTHS = ("JAN", "FEB", "MAR", "APR", "MAY", "JUN", "JUL", "AUG", "SEP", "OCT", 
 # EDF+ 2.1.3.4: the year has four digits here, but only two in the header's date.
 _STARTDATE = re.compile(rf"Startdate (\d{{1,2}})-({'|'.join(MONTHS)})-(\d{{4}})(?: |\Z)", re.ASCII | re.IGNORECASE)
 # EDF+ 2.2.2: onset, optionally \x15 and a duration, then texts, each ended by \x14. Nine digits are 31 years.
-_TAL = re.compile(rb"(?:\A|\x00)([+-]?\d{1,9}(?:\.\d*)?)(?:\x15([^\x14\x00]*))?\x14([^\x00]*)")
+TAL = re.compile(rb"(?:\A|\x00)([+-]?\d{1,9}(?:\.\d*)?)(?:\x15([^\x14\x00]*))?\x14([^\x00]*)")
 
 
 @dataclass(frozen=True)
@@ -238,7 +238,7 @@ class EdfFile:
         onsets = np.full(self.n_records, np.nan)
         found: list[Annotation] = []
         for record, number, block in self._blocks():
-            marks = _TAL.findall(block)
+            marks = TAL.findall(block)
             if marks and number == 0 and marks[0][2][:1] in (b"", b"\x14"):  # EDF+ 2.2.4: the record's onset
                 onsets[record] = float(marks[0][0])
             found += (note for mark in marks for note in _notes_of(*mark))

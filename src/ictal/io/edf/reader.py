@@ -1,6 +1,5 @@
 """Open an EDF or BDF file as a recording: choose signals, convert units, find gaps."""
 
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,9 +7,9 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from ictal.core.channel_labels import ELECTRODES, read_labels
 from ictal.core.recording import Annotation, Recording, Signal
 from ictal.errors import ReadError, listed
+from ictal.io.channel_choice import OTHER_RATE, are_scalp, scalp_rate
 from ictal.io.edf.header import CHUNK_BYTES, EdfFile, EdfSignal
 from ictal.io.times import Times, find_joins, layout_of
 
@@ -125,25 +124,22 @@ def _choose(file: EdfFile, units: Mapping[str, str]) -> tuple[float, tuple[EdfSi
     signals = [signal for signal in file.signals if signal.n_samples and _is_signal(signal)]
     if not signals:
         raise ReadError(f"{file.path}: has no signals except {listed(signal.label for signal in file.signals)}")
-    scalp = _scalp(signals)
-    per_record = _most_samples(scalp or signals)
+    labels = [signal.label for signal in signals]
+    per_record = int(scalp_rate(labels, [signal.n_samples for signal in signals]))
     rate_hz = per_record / file.record_s
     if rate_hz > MAX_RATE_HZ:
         raise ReadError(f"{file.path}: states {rate_hz:g} samples per second; allowed are {MAX_RATE_HZ:g}")
-    _check_units([signal for signal in scalp if signal.n_samples == per_record], units, file.path)
-    labels: dict[str, list[str]] = {}
+    scalp = zip(signals, are_scalp(labels), strict=True)
+    _check_units(
+        [signal for signal, is_scalp in scalp if is_scalp and signal.n_samples == per_record], units, file.path
+    )
+    chosen: dict[str, list[str]] = {}
     for signal in signals:
-        labels.setdefault(_why_not(signal, per_record, units), []).append(signal.label)
-    notes = [f"left out because they {why}: {listed(names)}" for why, names in labels.items() if why]
-    if "" not in labels:
+        chosen.setdefault(_why_not(signal, per_record, units), []).append(signal.label)
+    notes = [f"left out because they {why}: {listed(names)}" for why, names in chosen.items() if why]
+    if "" not in chosen:
         raise ReadError(f"{file.path}: no signal can be used; {'; '.join(notes)}")
     return rate_hz, tuple(signal for signal in signals if not _why_not(signal, per_record, units)), notes
-
-
-def _most_samples(signals: Sequence[EdfSignal]) -> int:
-    """Return the most frequent number of samples per record."""
-    counts = Counter(signal.n_samples for signal in signals)
-    return max(counts, key=lambda n_samples: (counts[n_samples], n_samples))
 
 
 def _check_units(scalp: Sequence[EdfSignal], units: Mapping[str, str], path: Path) -> None:
@@ -165,7 +161,7 @@ def _dimension(signal: EdfSignal, units: Mapping[str, str]) -> str:
 
 def _why_not(signal: EdfSignal, per_record: int, units: Mapping[str, str]) -> str:
     if signal.n_samples != per_record:
-        return "have another sampling rate than the EEG"
+        return OTHER_RATE
     if unit_uv(_dimension(signal, units)) is None:
         return "are not voltages"
     return "" if _has_range(signal) else "have no valid range of values"
@@ -174,12 +170,6 @@ def _why_not(signal: EdfSignal, per_record: int, units: Mapping[str, str]) -> st
 def _kind(signal: EdfSignal) -> str:
     first = signal.label.lower().split(" ")[0]
     return first if first in KINDS else ""
-
-
-def _scalp(signals: Sequence[EdfSignal]) -> list[EdfSignal]:
-    """Return the signals of the 19 electrodes."""
-    labels = read_labels([signal.label for signal in signals])
-    return [signal for signal, label in zip(signals, labels, strict=True) if label and {*label} & {*ELECTRODES}]
 
 
 def _has_range(signal: EdfSignal) -> bool:

@@ -1,0 +1,248 @@
+"""Write a copy of an EDF or BDF file without what identifies the patient."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import date, timedelta
+from pathlib import Path
+from typing import Any, BinaryIO, Literal
+
+from ictal.core.atomic_files import atomic_write
+from ictal.core.progress import Progress, silent
+from ictal.core.settings import Settings
+from ictal.deidentification.edf_copy import AnnotationFilter, copy_records
+from ictal.deidentification.edf_header import HeaderPlan
+from ictal.deidentification.identifiers import PATIENT, Identifiers, identifiers_of
+from ictal.deidentification.key_file import NO_PATIENT, SHIFT_DAYS, KeyRow, find_row, read_key, row_for, who
+from ictal.deidentification.removal import Deidentified, Removal
+from ictal.deidentification.results import FoundResults, results_beside
+from ictal.errors import ReadError, UsageError, WriteError, listed, reason
+from ictal.io.edf.header import CLIPPING_YEAR, FIRST_DAY, MAIN_BYTES, EdfFile, number_in, printable, text_of
+from ictal.io.open import format_of
+
+KINDS = (".edf", ".bdf")
+YEARS = range(1900 + CLIPPING_YEAR, 2000 + CLIPPING_YEAR)
+"""Years that EDF can state (EDF+ 2.1.3.2)."""
+NO_CODE = "CODE"
+"""Stands for the code of a patient in a dry run without a key file."""
+SHORTEST_PATIENT = 4
+"""Letters and digits that tell patients apart; some recorders write 0 or -1 for every patient."""
+
+
+class DeidentifySettings(Settings):
+    """How recordings are de-identified.
+
+    Attributes
+    ----------
+    patient
+        Names and numbers of the patient, if the header does not state them, such as 'Smith, John, 123456'. They are
+        searched for, and stand for the patient in the key file instead of what the header says.
+    also
+        Further texts that must not stay, such as names of staff.
+    dates
+        'shift': the date of the start is moved to the past by the patient's number of days in the key file; 'remove':
+        it becomes 'unknown'. The time of day stays in both.
+    dry_run
+        Whether only to report what would be removed, without writing anything.
+    results
+        Folder with results of the recordings, of `ictal score`, `ictal view` or `ictal score-archive`. They are
+        written under the new names to the folder of the same name as that of the new files, with '_results' added.
+    """
+
+    patient: str = ""
+    also: tuple[str, ...] = ()
+    dates: Literal["shift", "remove"] = "shift"
+    dry_run: bool = False
+    results: Path | None = None
+
+
+def deidentify(
+    recording: str | Path,
+    out: str | Path,
+    key: str | Path | None,
+    settings: DeidentifySettings = DeidentifySettings(),  # noqa: B008 (frozen)
+    *,
+    progress: Progress = silent,
+    **changes: Any,
+) -> Deidentified:
+    """Write a copy of an EDF, EDF+, BDF or BDF+ file without what identifies the patient.
+
+    Samples and times are copied byte by byte. The header is built anew. Annotations stay, but for those that contain
+    an identifier of the header, a text of `also`, a date, a long number, a title before a name or an address. Read
+    what was kept: a name that the header does not state cannot be recognised.
+
+    Parameters
+    ----------
+    recording
+        The file.
+    out
+        Folder of the new file, whose name comes from the key file.
+    key
+        The key file, see `ictal.deidentification.key_file.create_key`. A dry run also works with None.
+    settings
+        What is removed, and how.
+    progress
+        Callback with the number of records that are copied.
+    **changes
+        Single fields of `settings`.
+
+    Returns
+    -------
+    Deidentified
+        What was removed, and what was kept. It names the patient.
+
+    Raises
+    ------
+    UsageError
+        If there is no key file, or it lies in `out`, or the folder's name holds an identifier.
+    ReadError
+        If the recording cannot be read, or is in another format.
+    WriteError
+        If the new file exists, or cannot be written.
+    """
+    settings, path, folder = settings.changed(changes), Path(recording), Path(out)
+    file, stated = _open(path)
+    identifiers = identifiers_of(*stated, path.stem, settings.also, settings.patient)
+    _check_folder(folder, identifiers)
+    results = FoundResults.find(settings.results, path) if settings.results else None
+    row = _row(file, settings.patient or stated[0], key, folder, dry_run=settings.dry_run)
+    target = folder / f"{row.name}{KINDS[file.is_bdf]}"
+    if target.exists():
+        raise WriteError(f"{target}: exists already; name another folder with --out, or delete it")
+    if results:
+        results.check(target, results_beside(folder))
+    return _Job(file, identifiers, row, target, results, settings).run(progress)
+
+
+@dataclass(frozen=True)
+class _Job:
+    """A recording, what must not stay of it, its new name, its results, and the settings."""
+
+    file: EdfFile
+    identifiers: Identifiers
+    row: KeyRow
+    target: Path
+    results: FoundResults | None
+    settings: DeidentifySettings
+
+    def run(self, progress: Progress) -> Deidentified:
+        plan, annotations = HeaderPlan(self.file, self.identifiers), AnnotationFilter(self.identifiers)
+        day, date_notes = _new_day(self.file, self.row.shift_days, self.settings.dates)
+        header = plan.build(self.row.code, day)
+        with _writing(None if self.settings.dry_run else self.target) as copy:
+            if copy is not None:
+                copy.write(header)
+            copy_records(self.file, annotations, copy, progress)
+        written, beside = [], results_beside(self.target.parent)
+        if self.results and self.settings.dry_run:
+            written = self.results.planned(self.target, beside)
+        elif self.results:
+            written = self.results.write(self.target, beside, self.identifiers)
+        return Deidentified(
+            self.file.path,
+            self.target,
+            (*plan.removals, *_file_removals(self.file, self.target), *annotations.removals),
+            dict(annotations.kept.most_common()),
+            tuple(plan.kept_labels),
+            (*self.file.notes, *date_notes, *self._notes()),
+            tuple(written),
+            self.settings.dry_run,
+        )
+
+    def _notes(self) -> Iterator[str]:
+        if self.row.patient.startswith(NO_PATIENT):
+            yield "its header names no patient; this file has a code of its own"
+        if self.row.code == NO_CODE:
+            yield "without a key file, the new code, name and date are examples"
+        if self.identifiers.skipped:
+            yield f"too short or too common to be searched for: {listed(self.identifiers.skipped, 20)}"
+        if self.results:
+            yield from self.results.notes
+
+
+def _open(path: Path) -> tuple[EdfFile, tuple[str, str]]:
+    """Return the file, and the text of its patient and recording fields."""
+    try:
+        if path.is_dir():
+            raise ReadError(f"{path}: is a folder; name the EDF or BDF files in it")
+        if format_of(path) not in KINDS:
+            raise ReadError(
+                f"{path}: is in another format; de-identified are EDF and BDF files. 'ictal convert' turns other "
+                "formats into EDF+"
+            )
+        file = EdfFile.open(path)
+        with path.open("rb") as opened:
+            main = opened.read(MAIN_BYTES)
+    except OSError as error:
+        raise ReadError(f"{path}: cannot be read: {reason(error)}") from error
+    if (stated := number_in(main[184:192])) > file.header_bytes:
+        raise ReadError(
+            f"{path}: states a header of {stated:g} bytes, which its size contradicts; so it is not sure where the "
+            "samples begin, and text may be among them"
+        )
+    return file, (text_of(main[8:88]), text_of(main[88:168]))
+
+
+def _check_folder(folder: Path, identifiers: Identifiers) -> None:
+    if folder.suffix.lower() in KINDS or folder.is_file():
+        raise UsageError(f"{folder}: is not a folder; name one with --out. The key file gives the new file its name")
+    if found := identifiers.known(folder.absolute().name):
+        raise UsageError(f"{folder}: the name of the folder holds {found}; name another one with --out")
+
+
+def _row(file: EdfFile, patient: str, key: str | Path | None, folder: Path, *, dry_run: bool) -> KeyRow:
+    start = file.header_start
+    of = (patient_of(patient, file.path.name), file.path.name, f"{start:%Y-%m-%d %H:%M:%S}" if start else "")
+    if key is None:
+        if not dry_run:
+            raise UsageError("a key file is needed, which says which patient has which code; name it with --key")
+        return KeyRow(of[0], NO_CODE, SHIFT_DAYS[0], *of[1:], name=f"{NO_CODE}_01")
+    path = Path(key)
+    if folder.resolve() in path.resolve().parents:
+        raise UsageError(
+            f"{path}: is in the folder of the new files; a key file names the patients, keep it elsewhere"
+        )
+    return find_row(read_key(path), *of) if dry_run else row_for(path, *of)
+
+
+def patient_of(field: str, file_name: str) -> str:
+    """Return what stands for a patient in the key file: code, birthdate and name.
+
+    Where the header names no patient, or only by a number such as 0, each file is a patient of its own.
+    """
+    found = PATIENT.fullmatch(field.strip())
+    stated = " ".join(found.group(1, 3, 4)) if found else field
+    known = printable(" ".join(word for word in stated.split() if word != "X"))
+    return known if len(" ".join(who(known))) >= SHORTEST_PATIENT else f"{NO_PATIENT}{file_name}"
+
+
+def _new_day(file: EdfFile, shift_days: int, dates: str) -> tuple[date | None, list[str]]:
+    """Return the new date of the start, or None, and notes."""
+    if file.header_start is None or file.header_start.date() == FIRST_DAY:
+        return None, [] if file.header_start is None else ["its date is 1985-01-01, which stands for an unknown one"]
+    if dates == "remove":
+        return None, []
+    day = file.header_start.date() - timedelta(days=shift_days)
+    if day.year not in YEARS:
+        raise WriteError(
+            f"{file.path}: its date, moved by {shift_days} days, would be in {day.year}; EDF can state {YEARS[0]} to "
+            f"{YEARS[-1]}: use --dates remove"
+        )
+    return day, []
+
+
+def _file_removals(file: EdfFile, target: Path) -> Iterator[Removal]:
+    yield Removal("file name", file.path.name, target.name, "always replaced")
+    end = file.header_bytes + file.n_records * file.record_bytes
+    if extra := file.path.stat().st_size - end:
+        yield Removal("end of the file", f"{extra} bytes", "", "after the last complete record")
+
+
+@contextmanager
+def _writing(target: Path | None) -> Iterator[BinaryIO | None]:
+    """Yield a new file that gets its name when it is complete; None if there is no target."""
+    if target is None:
+        yield None
+        return
+    with atomic_write(target) as part, part.open("wb") as copy:
+        yield copy
