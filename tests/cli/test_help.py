@@ -33,6 +33,7 @@ MEANINGS = {
     "--out": {"FOLDER", "FILE", "PATH"},
     "--model": {"MODEL", "NAME"},
     "--patients": {"N", "FILE"},
+    "--patient": {"N", "TEXT"},
 }
 """Options whose value is of another kind in some commands."""
 

@@ -58,9 +58,9 @@ DASK = (r"^Dask's dashboard",)
 CASES = {
     "info": Case("night.edf", "bad.edf", ("^night.edf$", "can be scored by the model 'default': 7 windows of 10 s")),
     "deidentify": Case(
-        "night.edf --out shared --key key.csv --new-key",
-        "bad.edf --out shared --key key.csv",
-        (r"^night.edf → shared/\w+_01.edf$", r"^ *patient .* X X X ", r"^ *file name ", "^No annotation was kept"),
+        "night.edf --out nameless --key key.csv --new-key",
+        "bad.edf --out nameless --key key.csv",
+        (r"^night.edf → nameless/\w+_01.edf$", r"^ *patient .* X X X ", r"^ *file name ", "^No annotation was kept"),
     ),
     "score": Case(
         "night.edf --model MODEL --formats csv,json --out fresh",

@@ -206,7 +206,7 @@ def test_a_report_opens_its_recording_once_however_many_windows_it_draws(night, 
         return source.read(start, stop, rows)
 
     counted = replace(recording, source=SimpleNamespace(read=read))
-    (path,) = results_folder._write_report(scores, counted, tmp_path)
+    (path,) = results_folder.write_report(scores, counted, tmp_path)
     assert path.read_text().count('<figure class="window">') >= 3
     assert reads == [(0, recording.n_samples)]
 
