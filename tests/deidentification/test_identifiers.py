@@ -138,6 +138,7 @@ def test_common_words_are_names_if_a_comma_says_that_the_field_is_a_name():
 def test_placeholders_are_names_only_beside_another_name():
     assert identifiers_of("0 X X No_Name", "", "a").find("no movement") == ""
     assert identifiers_of("0 X X Na_Weber", "", "a").find("Na here") == "the name of the patient"
+    assert identifiers_of("test subject 3", "", "a").find("TestStim#1") == ""
 
 
 def test_particles_of_names_are_not_names():

@@ -74,7 +74,7 @@ class _Collector:
     def add_name(self, text: str, what: str, common: frozenset[str] = frozenset()) -> None:
         """Add each part of a name, and the parts joined in any order."""
         parts = [] if {*parts_of(text)} <= PLACEHOLDERS else parts_of(text)
-        parts = [word for word in parts if word not in PLACEHOLDERS - NAMES_TOO]
+        parts = [word for word in parts if word not in (PLACEHOLDERS if common else PLACEHOLDERS - NAMES_TOO)]
         names = [word for word in parts if word.isalpha() and len(word) > 1 and word not in PARTICLES | COMMON]
         if len(names) > 1:  # 'Zu' of 'Zu, Li' is a name
             parts = [word for word in parts if word not in PARTICLES]

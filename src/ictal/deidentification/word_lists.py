@@ -31,7 +31,7 @@ nov november novembre noviembre novembro dec december dez dezember decembre dic 
 
 PLACEHOLDERS = frozenset(_PLACEHOLDERS.split())
 """Words that stand for no name, and titles."""
-NAMES_TOO = frozenset({"no", "na"})
+NAMES_TOO = frozenset({"no", "na", "name", "none", "test", "pat", "anon"})
 """Placeholders that are names where another name stands beside them."""
 PARTICLES = frozenset(_PARTICLES.split())
 """Parts of names that are common words and identify nobody alone."""
