@@ -2,7 +2,6 @@
 
 import json
 from dataclasses import dataclass
-from datetime import UTC
 from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,8 +17,9 @@ from ictal.core.labels import PATTERN_TITLES
 from ictal.core.predictions import ALWAYS_KNOWN, PROBABILITY_COLUMNS
 from ictal.errors import TableError, listed, reason
 from ictal.measurement.columns import MEASURED_COLUMNS, NOT_MEASURED
+from ictal.scoring.annotations import Gaps, annotations_of
 from ictal.scoring.burden import burden, rolling_burden
-from ictal.scoring.event_files import annotation_text, write_annotated_copy, write_events
+from ictal.scoring.event_files import write_annotated_copy, write_events
 from ictal.scoring.events import EVENT_PATTERNS, Events, EventSettings, find_events
 from ictal.scoring.findings import find_findings
 from ictal.scoring.quality import FLAWS
@@ -124,21 +124,36 @@ class Scores:
         hours = f"{self.recording.span_s / 3600:.2f} h, {len(self.frame)} windows, {refused} without a prediction"
         return f"<p><b>{escape(self.recording.name)}</b>: {hours}</p>{table}"
 
-    def to_annotations(self, settings: EventSettings | None = None) -> "mne.Annotations":
-        """Return the events as annotations for MNE.
+    def to_annotations(self, settings: EventSettings | None = None, *, gaps: Gaps | None = None) -> "mne.Annotations":
+        """Return the events as annotations for MNE-Python.
 
-        Onsets count from the first sample of the recording, gaps included. `orig_time` is the start of the recording
-        in UTC if it has one, as in MNE: times without a zone are taken as UTC.
+        `orig_time` is the start of the recording in UTC if it is known; times without a zone are taken as UTC, as MNE
+        does. MNE therefore puts each event where it belongs, also in a Raw that is cropped or whose first sample is
+        not number 0 (`first_samp`). If the start is not known, onsets count from the first sample of the Raw.
+
+        The place of an event is in its description. `ch_names` is left empty, because MNE refuses annotations that
+        name a channel which was renamed or dropped from a Raw.
+
+        Parameters
+        ----------
+        settings
+            How probabilities become events.
+        gaps
+            Needed only if the recording has gaps. MNE-Python reads EDF+D, BrainVision, Nihon Kohden and Persyst as if
+            there were none: 'closed' leaves them out of the onsets, so that events are at their samples. In FIF, gaps
+            are samples of their own (`BAD_ACQ_SKIP`): 'kept' counts them.
+
+        Raises
+        ------
+        UsageError
+            If the recording has gaps, and `gaps` is not given.
+
+        Examples
+        --------
+        >>> raw = mne.io.read_raw("night.edf")
+        >>> raw.set_annotations(raw.annotations + ictal.score(raw).to_annotations())
         """
-        import mne  # takes a second
-
-        events, start = self.findings(settings).events, self.recording.start
-        return mne.Annotations(
-            [event.start_s for event in events],
-            [event.duration_s for event in events],
-            [annotation_text(event) for event in events],
-            start and (start.replace(tzinfo=UTC) if start.tzinfo is None else start.astimezone(UTC)),
-        )
+        return annotations_of(self.findings(settings).events, self.recording, gaps)
 
     def to_bids(self, folder: str | Path) -> list[Path]:
         """Write the events as BIDS `events.tsv` with its JSON."""
