@@ -18,7 +18,7 @@ from ictal.errors import IctalError
 from ictal.io.edf.writer import write_edf
 from ictal.measurement.columns import LISTS, NOT_MEASURED
 from ictal.scoring.event_columns import event_in_brief
-from ictal.scoring.event_files import HED_TAGS, TRIAL_TYPES, events_table
+from ictal.scoring.event_files import TRIAL_TYPES, events_table
 from ictal.scoring.events import Event
 from ictal.scoring.quality import FLAWS
 from ictal.scoring.reference_events import read_reference
@@ -268,9 +268,7 @@ def test_the_sidecar_explains_every_column_and_every_level_that_occurs(measured,
     assert all(told[column]["Units"] for column in OURS if column.endswith(("_hz", "_uv")))
     for column in ("eventType", "trial_type"):
         assert set(table[column]) <= set(told[column]["Levels"])
-        assert set(told[column]["HED"]) <= set(told[column]["Levels"])
     assert set(table["trial_type"]) == set(PATTERNS) - {"other"} == set(TRIAL_TYPES) - {"n/a"}
-    assert set(HED_TAGS) == set(PATTERNS) - {"seizure", "other"}
 
 
 def test_times_of_events_are_kept_to_the_microsecond(monkeypatch):

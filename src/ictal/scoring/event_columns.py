@@ -8,7 +8,11 @@ from ictal.terminology.findings import EventFinding
 from ictal.terminology.phrases import where
 
 MEASURED: dict[str, dict[str, Any]] = {
-    "frequency_hz": {"Description": "Typical frequency of the discharges or waves: the median.", "Units": "Hz"},
+    "frequency_hz": {
+        "Description": "Typical frequency of the discharges or waves: the median.",
+        "Units": "Hz",
+        "HED": "Feature-frequency/# Hz",
+    },
     "frequency_low_hz": {"Description": "10th percentile of the rates of pairs of intervals.", "Units": "Hz"},
     "frequency_high_hz": {"Description": "90th percentile of the rates of pairs of intervals.", "Units": "Hz"},
     "main_term": {
@@ -22,6 +26,7 @@ MEASURED: dict[str, dict[str, Any]] = {
     "side": {
         "Description": "Side of a lateralized pattern, or the larger side of a bilateral independent one.",
         "Levels": {"left": "Left hemisphere", "right": "Right hemisphere"},
+        "HED": {"left": "Left", "right": "Right"},
     },
     "regions": {
         "Description": "Regions where the pattern has at least half of its largest amplitude, separated by commas: "

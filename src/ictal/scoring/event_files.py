@@ -32,20 +32,22 @@ TRIAL_TYPES = {
     "grda": "Generalized rhythmic delta activity",
     "n/a": "The row covers the whole recording, in which no pattern was found.",
 }
+HED_VERSION = "score_2.1.0"
+"""Version of the HED schema of all tags: the library SCORE, which includes the standard schema 8.4.0."""
 HED_TAGS = {
+    "seizure": "Electroencephalographic-seizure",
     "lpd": "Lateralized-periodic-discharges",
     "gpd": "Generalized-periodic-discharges",
     "lrda": "Rhythmic-delta-activity",
     "grda": "Rhythmic-delta-activity",
 }
-"""Tags of the library HED-SCORE 2.1.0, which has none for the side of rhythmic delta activity."""
+"""The library has one tag for both kinds of rhythmic delta activity; a row of LRDA also has the tag of its side."""
 SIDECAR: dict[str, Any] = {
     "onset": {"Description": "Start of the event, from the start of the recording, gaps included.", "Units": "s"},
     "duration": {"Description": "How long the event lasts.", "Units": "s"},
     "eventType": {
         "Description": "Seizure or not, in the words of SzCORE (Dan et al., Epilepsia 2024).",
         "Levels": EVENT_TYPES,
-        "HED": {"sz": "Unclassified-epileptic-seizure"},
     },
     "confidence": {"Description": "Mean probability of the pattern over the event, from 0 to 1."},
     "channels": {
