@@ -18,6 +18,7 @@ TWINS = {
     "status": "archive_status",
     "retry": "retry_archive",
     "query": "query_archive",
+    "bids": "archive_to_bids",
 }
 """Functions that are named otherwise than their commands."""
 

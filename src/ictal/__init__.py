@@ -13,6 +13,7 @@ _PUBLIC = {
     "add_model": "ictal.models.add:add_model",
     "arm": "ictal.models.own_arms:arm",
     "archive_status": "ictal.archive.status:archive_status",
+    "archive_to_bids": "ictal.archive.bids_folder:archive_to_bids",
     "calibrate": "ictal.experiments.model_calibration:calibrate_model",
     "compare": "ictal.evaluation.compare_files:compare",
     "compare_with_experts": "ictal.evaluation.experts:compare_with_experts",

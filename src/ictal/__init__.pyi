@@ -1,4 +1,5 @@
 from ictal import errors, simulator
+from ictal.archive.bids_folder import archive_to_bids
 from ictal.archive.query import query_archive
 from ictal.archive.run import retry_archive, score_archive
 from ictal.archive.status import archive_status
@@ -33,6 +34,7 @@ __all__ = [
     "ablate",
     "add_model",
     "archive_status",
+    "archive_to_bids",
     "arm",
     "calibrate",
     "compare",

@@ -34,7 +34,8 @@ def scored(tmp_path_factory) -> tuple[Path, str, list[dict]]:
 
 
 @pytest.mark.parametrize(
-    "command", [("score-archive",), ("archive", "status"), ("archive", "retry"), ("archive", "query")]
+    "command",
+    [("score-archive",), ("archive", "status"), ("archive", "retry"), ("archive", "query"), ("archive", "bids")],
 )
 def test_help_gives_an_example(command):
     assert f"Example: ictal {' '.join(command)}" in call(*command, "--help").output

@@ -138,6 +138,12 @@ CASES = {
     "archive status": Case("archive", "ward", ARCHIVE),
     "archive retry": Case("archive --workers 1", "ward", ARCHIVE),
     "archive query": Case("archive true", "ward true", ("^ *recording +pattern ", "^15 rows of burden$")),
+    "archive bids": Case(
+        "archive --out bids --names names.csv",
+        "archive --out refused",
+        ("3 recordings written, 0 already there$", "^Data set: bids$"),
+        wrong_code=2,
+    ),
     # The server's address is what a person at the terminal needs, and the command does not end by itself.
     "view": Case("", "bad.edf --no-browser", ()),
 }
@@ -172,6 +178,7 @@ def place(tmp_path_factory, cache):
         edf(folder / "ward" / f"r{number}.edf", seed=number)
     options = ("--out", folder / "archive", "--model", exported(), "--workers", 1)
     assert call("score-archive", folder / "ward", *options).exit_code == 0
+    (folder / "names.csv").write_text("recording,subject\n" + "".join(f"r{n}.edf,{n}\n" for n in range(3)))
     head = "onset\tduration\teventType\trecordingDuration\n"
     for name, onset in (("found", 100), ("truth", 110)):
         (folder / f"{name}.tsv").write_text(f"{head}{onset}\t40\tsz\t3600\n")

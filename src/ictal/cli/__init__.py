@@ -11,6 +11,7 @@ import typer
 from ictal import __version__
 from ictal.cli import (
     ablate,
+    archive_bids,
     archive_query,
     archive_retry,
     archive_status,
@@ -46,7 +47,7 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 archive = typer.Typer(
-    name="archive", cls=CommandGroup, help="Check, retry or search a scored archive.", no_args_is_help=True
+    name="archive", cls=CommandGroup, help="Check, retry, search or export a scored archive.", no_args_is_help=True
 )
 
 models_app = typer.Typer(name="models", cls=models.ModelsGroup, callback=models.models, invoke_without_command=True)
@@ -75,7 +76,10 @@ COMMANDS: tuple[Callable[..., None], ...] = (
     *(compare.compare, experts.experts),
 )
 MODELS_COMMANDS: tuple[Callable[..., None], ...] = (models.show, models.add, models.import_, models.export)
-ARCHIVE_COMMANDS: tuple[Callable[..., None], ...] = (archive_status.status, archive_retry.retry, archive_query.query)
+ARCHIVE_COMMANDS: tuple[Callable[..., None], ...] = (
+    *(archive_status.status, archive_retry.retry, archive_query.query),
+    archive_bids.bids,
+)
 for command in COMMANDS:
     app.command(cls=Command)(command)
 for command in ARCHIVE_COMMANDS:

@@ -1,6 +1,6 @@
 """Events as files that other programs read: BIDS events.tsv, and a copy of the recording with annotations."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -73,20 +73,28 @@ def annotation_text(event: EventFinding) -> str:
 
 
 def write_events(
-    events: Sequence[Event], found: Sequence[EventFinding], recording: RecordingInfo, folder: Path
+    events: Sequence[Event],
+    found: Sequence[EventFinding],
+    recording: RecordingInfo,
+    base: Path,
+    more: Mapping[str, Any] | None = None,
 ) -> list[Path]:
-    """Write events in the format of SzCORE and BIDS: NAME_events.tsv, and NAME_events.json, which describes it.
+    """Write events in the format of SzCORE and BIDS: BASE_events.tsv, then BASE_events.json, which describes it.
 
     Parameters
     ----------
     events, found
         The events of a recording, and what was measured of each.
+    base
+        How the paths of both files begin.
+    more
+        Keys of the JSON that are not columns; by default, what generated it.
     """
-    table, sidecar = (folder / f"{recording.stem}_events{suffix}" for suffix in (".tsv", ".json"))
+    table, sidecar = (base.with_name(f"{base.name}_events{suffix}") for suffix in (".tsv", ".json"))
     with writing(table), atomic_write(table) as part:
         save_table(events_table(events, found, recording), part)
     with writing(sidecar):
-        write_json(sidecar, SIDECAR | {"GeneratedBy": {"Name": "ictal", "Version": __version__}})
+        write_json(sidecar, {**SIDECAR, **(more or {"GeneratedBy": {"Name": "ictal", "Version": __version__}})})
     return [table, sidecar]
 
 

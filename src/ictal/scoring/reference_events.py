@@ -43,7 +43,7 @@ TOLERANCE_S = 1.0
 TOLERANCE_SHARE = 0.01
 """Two statements of a recording's duration may differ by this share of it, or by `TOLERANCE_S`."""
 
-NAME_END = re.compile(r"(_scores|_events|_eeg)?(\.[a-z]{3,7}(\.gz)?)?$", re.IGNORECASE)
+NAME_END = re.compile(r"(_desc-ictal)?(_scores|_events|_eeg)?(\.[a-z]{3,7}(\.gz)?)?$", re.IGNORECASE)
 FOLDER_FILES = ("*_events.tsv", "*.csv_bi", "*-summary.txt", "Seizures-list-*.txt")
 """Files of a folder that are read as references: of BIDS, TUSZ, CHB-MIT and Siena."""
 SUBJECT_FOLDERS = "sub-*"
@@ -97,7 +97,7 @@ def read_reference(path: str | Path, recording_name: str | None = None) -> Refer
         BIDS data set; or a table (CSV, or TSV) with the columns `TABLE_COLUMNS` and a row per seizure.
     recording_name
         Path or name of the recording, which picks from a folder or a table; its folder, suffix and the endings
-        '_eeg', '_events' and '_scores' are ignored. An events.tsv is used regardless of its name.
+        '_eeg', '_events', '_scores' and '_desc-ictal' are ignored. An events.tsv is used regardless of its name.
 
     Raises
     ------

@@ -157,7 +157,7 @@ class Scores:
 
     def to_bids(self, folder: str | Path) -> list[Path]:
         """Write the events as BIDS `events.tsv` with its JSON."""
-        return write_events(self.events(), self.findings().events, self.recording, Path(folder))
+        return write_events(self.events(), self.findings().events, self.recording, Path(folder) / self.recording.stem)
 
     def to_edf(self, folder: str | Path) -> list[Path]:
         """Write a copy of the recording as EDF+ with the events as annotations."""
