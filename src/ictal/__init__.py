@@ -25,6 +25,7 @@ _PUBLIC = {
     "evaluate_events": "ictal.scoring.event_scoring:evaluate_files",
     "explain": "ictal.experiments.window_explanation:explain_window",
     "export_for_hub": "ictal.models.hub_export:export_for_hub",
+    "fetch": "ictal.data.fetch:fetch",
     "import_model": "ictal.models.public.import_model:import_model",
     "info": "ictal.scoring.recording_info:info",
     "list_models": "ictal.models.hub:list_models",

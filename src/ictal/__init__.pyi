@@ -3,6 +3,7 @@ from ictal.archive.bids_folder import archive_to_bids
 from ictal.archive.query import query_archive
 from ictal.archive.run import retry_archive, score_archive
 from ictal.archive.status import archive_status
+from ictal.data.fetch import fetch
 from ictal.data.simulation_files import simulate
 from ictal.deidentification.deidentify import deidentify
 from ictal.evaluation.compare_files import compare
@@ -47,6 +48,7 @@ __all__ = [
     "evaluate_events",
     "explain",
     "export_for_hub",
+    "fetch",
     "import_model",
     "info",
     "list_models",

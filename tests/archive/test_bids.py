@@ -270,6 +270,7 @@ def test_derivatives_within_the_source_are_not_scored(archive):
     assert [entry.recording for entry in find_recordings(str(archive.source))] == [RAW[0]]
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not VALIDATOR, reason="bids-validator-deno is not installed")
 @pytest.mark.parametrize("names", [RAW, WARD], ids=["raw", "ward"])
 def test_the_official_validator_finds_no_error(names, tmp_path, monkeypatch):

@@ -89,6 +89,7 @@ CASES = {
     "models export": Case(
         "MODEL --hub shared", "none --hub refused", ("^Files:$", "^  shared/card.json$"), wrong_code=2
     ),
+    "fetch": Case("", "none", ("^ *chb-mit +43 +Open Data Commons", "^ *siena +20 +Creative Commons"), wrong_code=2),
     "simulate": Case(
         "--hours 0.003 --out made.edf", "--hours 0.003 --out night.edf", (r"^EDF: made.edf \(0.003\d+ hours",)
     ),

@@ -22,6 +22,7 @@ from ictal.cli import (
     evaluate_events,
     experts,
     explain,
+    fetch,
     info,
     models,
     predict,
@@ -73,7 +74,7 @@ COMMANDS: tuple[Callable[..., None], ...] = (
     *(score_archive.score_archive, szcore.szcore),
     *(simulate.simulate, train.train, calibrate.calibrate, evaluate.evaluate, predict.predict),
     *(ablate.ablate, explain.explain),
-    *(compare.compare, experts.experts),
+    *(compare.compare, experts.experts, fetch.fetch),
 )
 MODELS_COMMANDS: tuple[Callable[..., None], ...] = (models.show, models.add, models.import_, models.export)
 ARCHIVE_COMMANDS: tuple[Callable[..., None], ...] = (

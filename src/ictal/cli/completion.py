@@ -26,6 +26,13 @@ def complete_model(incomplete: str) -> list[str]:
     return _beginning(incomplete, (folder.name for folder in named_folders()))
 
 
+def complete_dataset(incomplete: str) -> list[str]:
+    """Complete the name of a public data set."""
+    from ictal.data.public_datasets import DATASETS
+
+    return _beginning(incomplete, DATASETS)
+
+
 def complete_recipe(incomplete: str) -> list[str]:
     """Complete the name of a recipe."""
     files = resources.files("ictal").joinpath("recipes").iterdir()
