@@ -3,6 +3,7 @@
 import hashlib
 import json
 import random
+import resource
 import shutil
 from collections import namedtuple
 from pathlib import Path
@@ -389,6 +390,20 @@ def test_a_full_disk_is_said_before_and_while_files_arrive(web, tmp_path, monkey
     assert content(tmp_path) == {}
 
 
+def test_a_disk_that_fills_up_ends_the_run_and_the_next_one_resumes(web, tmp_path):
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (400_000, before[1]))
+    try:
+        with pytest.raises(WriteError, match=r"chb01_01.*: cannot be written: (File too large|No space left)"):
+            get(web, tmp_path, only=[EDF])
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert content(tmp_path) == {}
+    assert get(web, tmp_path).failed == ()
+    assert web.requests(f"/files/{EDF}")[-1] == "bytes=400000-"
+    assert content(tmp_path) == FILES
+
+
 def test_a_folder_that_cannot_be_is_named(web, tmp_path):
     (tmp_path / "file").touch()
     with pytest.raises(WriteError, match="file/out: cannot be written: Not a directory"):
@@ -401,7 +416,7 @@ def test_a_folder_that_cannot_be_is_named(web, tmp_path):
 @pytest.fixture
 def call(web, monkeypatch, tmp_path):
     monkeypatch.chdir(tmp_path)
-    made = dataset(f"{web.address}/files/", usage=("ictal score here/*.edf",))
+    made = dataset(f"{web.address}/files/", usage=("ictal score {folder}/*.edf",))
     monkeypatch.setitem(DATASETS, "here", made)
 
     def ran(*words: str, **more):
@@ -414,11 +429,12 @@ def test_the_command_shows_the_licence_and_then_what_to_do(call, tmp_path):
     done = call("here", "--out", "data", "--only", "chb01/*", "--yes", "--json", "told.json")
     assert done.exit_code == 0, done.stderr
     assert "licence:  Licence 1.0, https://licence" in done.stderr
+    assert f"from:     {DATASETS['here'].base}" in done.stderr
     assert done.stdout.splitlines() == [
         "2 files fetched, 0 already there, all checked",
         "Files: data",
         "Next:",
-        "  ictal score here/*.edf",
+        "  ictal score data/*.edf",
     ]
     told = json.loads((tmp_path / "told.json").read_text())
     assert told == {"folder": "data", "n_fetched": 2, "n_present": 0, "failed": []}

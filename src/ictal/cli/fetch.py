@@ -1,5 +1,6 @@
 """The command that fetches public data sets."""
 
+import os
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -70,7 +71,7 @@ def fetch(
         found = run(dataset, folder, only=patterns, accept_licence=yes, progress=progress)
     results.show(f"{found.n_fetched} files fetched, {found.n_present} already there, all checked", f"Files: {folder}")
     if dataset.usage and not found.failed:
-        results.show("Next:", *(f"  {line}" for line in dataset.usage))
+        results.show("Next:", *(f"  {line.replace('{folder}', str(folder))}" for line in dataset.usage))
     results.give_json(found.to_json())
     for problem in found.failed:
         say_error(problem)
@@ -99,9 +100,13 @@ def _list_datasets(results: Results) -> None:
 
 
 def _describe(dataset: "PublicDataset", folder: Path) -> None:
+    from ictal.data.fetch import MIRROR
+
     say(f"{dataset.title}: {dataset.content}")
     say(f"  page:     {dataset.page}")
     say(f"  licence:  {dataset.licence}, {dataset.licence_page}")
     say(f"  cite:     {dataset.citation}")
     say(f"  size:     about {dataset.n_bytes / 1e9:.0f} GB, if all files are fetched")
-    say(f"  folder:   {folder}")
+    if dataset.base:
+        say(f"  from:     {os.environ.get(MIRROR) or dataset.base}")
+        say(f"  folder:   {folder}")

@@ -1,16 +1,15 @@
 """Download a file over HTTP: resumed where it broke off, checked, and renamed only if it is right."""
 
+import errno
 import hashlib
 import os
 import shutil
 import urllib.request
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
 from http.client import HTTPException, HTTPResponse
 from pathlib import Path
 from threading import Event
-from typing import Any
 from urllib.error import HTTPError, URLError
 
 from ictal import __version__
@@ -161,8 +160,7 @@ def _try(url: str, work: Callable[[], bool], stop: Event, patience: Patience) ->
         try:
             if not work():
                 return
-            n_failed = 0
-            continue
+            n_failed, wait_s, why = -1, patience.wait_s, ""  # something arrived: begin to count anew
         except HTTPError as error:
             error.close()
             if error.code not in TEMPORARY:
@@ -199,24 +197,19 @@ def _append(url: str, part: Path, arrived: Arrived, stop: Event, timeout_s: floa
         size = None if left is None else begun + left
         if left is not None and shutil.disk_usage(part.parent).free < left:
             raise WriteError(f"{part.parent}: is too small for {url}, of which {left / 1e9:.2f} GB are lacking")
-        with _appending(part, begun) as file:
+        with writing(part):
+            file = part.open("ab" if begun else "wb", buffering=0)
+        with file:
             while chunk := response.read(CHUNK):
                 if stop.is_set():
                     raise StoppedError
                 with writing(part):
-                    file.write(chunk)
+                    if file.write(chunk) < len(chunk):
+                        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
                 begun += len(chunk)
                 arrived(begun, size)
     if size is not None and begun < size:
         raise ConnectionError("the connection broke off")
-
-
-@contextmanager
-def _appending(part: Path, begun: int) -> Iterator[Any]:
-    with writing(part):
-        file = part.open("ab" if begun else "wb", buffering=0)
-    with file:
-        yield file
 
 
 def _open(url: str, begin: int, timeout_s: float) -> HTTPResponse:

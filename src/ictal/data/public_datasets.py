@@ -38,7 +38,8 @@ class PublicDataset:
     listing
         See `Listing`.
     usage
-        Commands and remarks for the time after the download; or how to get it, if `base` is empty.
+        Commands and remarks for the time after the download, in which '{folder}' stands for the folder; or how to
+        get it, if `base` is empty.
     """
 
     name: str
@@ -70,8 +71,8 @@ _DATASETS = (
         42_600_000_000,
         "https://physionet.org/files/chbmit/1.0.0/",
         usage=(
-            "ictal score chb-mit/chb01/*.edf --out scored",
-            "ictal evaluate-events scored chb-mit/chb01",
+            "ictal score {folder}/chb01/*.edf --out scored",
+            "ictal evaluate-events scored {folder}/chb01",
         ),
     ),
     PublicDataset(
@@ -86,8 +87,8 @@ _DATASETS = (
         20_300_000_000,
         "https://physionet.org/files/siena-scalp-eeg/1.0.0/",
         usage=(
-            "ictal score siena/PN00/*.edf --out scored",
-            "ictal evaluate-events scored siena/PN00",
+            "ictal score {folder}/PN00/*.edf --out scored",
+            "ictal evaluate-events scored {folder}/PN00",
         ),
     ),
     PublicDataset(
@@ -103,7 +104,7 @@ _DATASETS = (
         "https://zenodo.org/api/records/4940267",
         "zenodo",
         usage=(
-            "ictal score-archive helsinki --out scored",
+            "ictal score-archive {folder} --out scored",
             "No model that ships with ictal was trained on newborns. 'ictal evaluate-events' does not read the",
             "experts' tables (a column per newborn, a row per second).",
         ),
