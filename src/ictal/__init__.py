@@ -28,6 +28,7 @@ _PUBLIC = {
     "fetch": "ictal.data.fetch:fetch",
     "import_model": "ictal.models.public.import_model:import_model",
     "info": "ictal.scoring.recording_info:info",
+    "join": "ictal.io.joined:join_recordings",
     "list_models": "ictal.models.hub:list_models",
     "load_model": "ictal.models.checkpoint:load_model",
     "load_plugin": "ictal.models.plugins:load_plugin",

@@ -3,16 +3,18 @@
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
-from ictal.cli.options import ACCEPT_DOUBTFUL, INTERPOLATE, JSON, MODEL, RECORDINGS
+from ictal.cli.options import ACCEPT_DOUBTFUL, INTERPOLATE, JOIN, JSON, MODEL, RECORDINGS, given_recordings
 from ictal.cli.screen import Results, for_each
 
 if TYPE_CHECKING:
+    from ictal.core.recording import Recording
     from ictal.scoring.recording_info import Info
 
 
 def info(
     files: Annotated[list[Path], RECORDINGS],
     model: Annotated[Path, MODEL] = Path("default"),
+    join: Annotated[bool, JOIN] = False,
     interpolate: Annotated[int, INTERPOLATE] = 0,
     accept_doubtful: Annotated[bool, ACCEPT_DOUBTFUL] = False,
     json_file: Annotated[str | None, JSON] = None,
@@ -28,12 +30,12 @@ def info(
 
     contract, results = read_input(model), Results(json_file)
 
-    def show(file: Path) -> dict[str, Any]:
+    def show(file: "Path | Recording") -> dict[str, Any]:
         found = describe(file, contract, interpolate, accept_doubtful=accept_doubtful)
         results.show(*_lines(found))
         return found.to_json()
 
-    for_each(files, show, results)
+    for_each(given_recordings(files, join, accept_doubtful)[1], show, results)
 
 
 def _lines(info: "Info") -> list[str]:

@@ -4,7 +4,7 @@ import re
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import typer
 from typer.core import TyperCommand, TyperGroup
@@ -18,6 +18,9 @@ from ictal.cli.completion import (
     complete_recipe,
 )
 from ictal.cli.screen import say
+
+if TYPE_CHECKING:
+    from ictal.core.recording import Recording
 
 RECIPES = "A recipe that ships with ictal (quick, finetune, paper, simulated or default), or a YAML file"
 
@@ -41,6 +44,7 @@ DATA = typer.Argument(
 RECORDINGS = typer.Argument(
     metavar="FILES", help="Recordings, or folders of a BIDS data set with one recording each."
 )
+JOIN = typer.Option("--join", help="Read the files as pieces of one recording, in the order of their start times.")
 RECIPE = typer.Option("--recipe", metavar="RECIPE", help=f"{RECIPES}.", autocompletion=complete_recipe)
 SET = typer.Option(
     "--set",
@@ -185,6 +189,17 @@ def _in_words(record_of: Callable[[Any], tuple[str, str] | None], context: Any) 
     for pattern, words in IN_WORDS.items():
         text = re.sub(pattern, words, text)
     return TYPE.sub("", name), text
+
+
+def given_recordings(
+    files: Sequence[Path], join: bool, accept_doubtful: bool
+) -> "tuple[list[Path], list[Path | Recording]]":
+    """Return the path by which the results of each recording are named, and what to open: one, if `JOIN` is given."""
+    from ictal.io.joined import join_recordings, joined_path
+
+    if not join:
+        return [*files], [*files]
+    return [joined_path(files)], [join_recordings(files, accept_doubtful=accept_doubtful)]
 
 
 def load_plugins(files: Sequence[Path] | None) -> None:

@@ -13,6 +13,7 @@ from ictal.cli.options import (
     ACCEPT_DOUBTFUL,
     ENGINE,
     INTERPOLATE,
+    JOIN,
     JSON,
     MODEL,
     NO_MASK,
@@ -20,6 +21,7 @@ from ictal.cli.options import (
     RECORDINGS,
     STEP,
     THREADS,
+    given_recordings,
     load_plugins,
     names_in,
 )
@@ -28,6 +30,7 @@ from ictal.cli.screen import Results, bar, for_each, new_table, say
 if TYPE_CHECKING:
     import pandas as pd
 
+    from ictal.core.recording import Recording
     from ictal.scoring.scores import Scores
 
 # Scoring needs neither torch nor matplotlib; what it needs is imported when the command runs.
@@ -54,6 +57,7 @@ FORMATS = typer.Option(
 def score(
     files: Annotated[list[Path], RECORDINGS],
     model: Annotated[Path, MODEL] = Path("default"),
+    join: Annotated[bool, JOIN] = False,
     out: Annotated[Path | None, OUT] = None,
     formats: Annotated[str, FORMATS] = "parquet,csv,bids,json,report",
     step: Annotated[float, STEP] = 10.0,
@@ -70,34 +74,37 @@ def score(
     A window of 10 s gets six probabilities, one per pattern. For research only.
 
     Example: ictal score night.edf
+
+    Example: ictal score night_*.edf --join
     """
     from ictal.models.hub import find_model
     from ictal.report import results_folder
     from ictal.scoring.engines import open_engine
 
     load_plugins(plugins)
-    names = list(results_folder.FORMATS) if formats == "all" else names_in(formats)
+    wanted = list(results_folder.FORMATS) if formats == "all" else names_in(formats)
     settings = results_folder.ResultsSettings(
         step_s=step,
         interpolate=interpolate,
         mask=not no_mask,
         accept_doubtful=accept_doubtful,
-        formats=tuple(names),
+        formats=tuple(wanted),
     )
-    results_folder.check_names(files)
-    folder, saved = out or results_folder.results_folder(files), find_model(model)
+    names, recordings = given_recordings(files, join, accept_doubtful)
+    results_folder.check_names(names)
+    folder, saved = out or results_folder.results_folder(names), find_model(model)
     announce = partial(say, f"Exporting model {saved}: this takes a few seconds, and is done only once.")
     opened = open_engine(saved, cast(Any, engine), threads, announce)
     results = Results(json_file)
 
-    def show(file: Path) -> dict[str, Any]:
+    def show(file: "Path | Recording") -> dict[str, Any]:
         with bar("score again from the start") as progress:
             scored = results_folder.score_file(file, opened, folder, settings, progress=progress, on_scores=_First())
         _show_scores(results, scored.scores)
         results.show("Files:", *(f"  {path}" for path in scored.files))
         return results_folder.summary(scored.scores)
 
-    for_each(files, show, results)
+    for_each(recordings, show, results)
 
 
 class _First:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from threading import Event
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import typer
 from rich.box import SIMPLE_HEAD
@@ -31,6 +31,7 @@ EXIT_CODES = (
     "Exit codes: 0 success; 1 an error; 2 wrong usage; 3 finished, but some of several inputs failed; "
     "130 interrupted."
 )
+File = TypeVar("File")
 WIDE = 10_000
 """Characters per line if no terminal sets a width, so that a redirected table is never cut."""
 
@@ -181,7 +182,7 @@ def _print(console: Console, parts: Sequence[str | Table | SummaryTable]) -> Non
         console.print(shown, markup=False, highlight=False, soft_wrap=isinstance(part, str))
 
 
-def for_each(files: Sequence[Path], work: Callable[[Path], dict[str, Any]], results: Results) -> None:
+def for_each(files: Sequence[File], work: Callable[[File], dict[str, Any]], results: Results) -> None:
     """Process each file and write the JSON; an error in one of several files does not stop the others.
 
     Parameters

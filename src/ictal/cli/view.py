@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from ictal.cli.completion import complete_model
-from ictal.cli.options import ACCEPT_DOUBTFUL, PLUGIN, load_plugins
+from ictal.cli.options import ACCEPT_DOUBTFUL, JOIN, PLUGIN, load_plugins
 from ictal.cli.screen import PARTLY_FAILED, say
 from ictal.errors import require
 
@@ -38,6 +38,7 @@ SHOW_PATIENT = typer.Option("--show-patient", help="Show the patient field of ED
 
 def view(
     files: Annotated[list[Path] | None, FILES] = None,
+    join: Annotated[bool, JOIN] = False,
     model: Annotated[Path | None, MODEL] = None,
     out: Annotated[Path | None, OUT] = None,
     port: Annotated[int, PORT] = 0,
@@ -69,5 +70,5 @@ def view(
         show_patient=show_patient,
         accept_doubtful=accept_doubtful,
     )
-    if show(files or (), model, out, settings, say=say):
+    if show(files or (), model, out, settings, join=join, say=say):
         raise typer.Exit(PARTLY_FAILED)

@@ -54,17 +54,23 @@ def sidecars_of(path: Path) -> list[Path]:
     return [sidecar for sidecar in found if sidecar.is_file()]
 
 
-def recording_hash(path: Path) -> str:
+def recording_hash(path: Path, *others: Path) -> str:
     """Return a hash of all bytes of a recording's files, 32 hex digits; file names do not matter.
 
-    For a recording in one file it is the hash of that file.
+    For a recording in one file it is the hash of that file. A joined recording is named by its pieces in any order.
     """
+    if others:
+        return _hash_of(sorted(recording_hash(piece) for piece in (path, *others)))
     parts = parts_of(path)
     if len(parts) == 1:
         return content_hash(parts[0])
-    first, *others = content_hashes(parts).values()
+    first, *rest = content_hashes(parts).values()
+    return _hash_of([first, *sorted(rest)])
+
+
+def _hash_of(hashes: Iterable[str]) -> str:
     digest = new_digest()
-    digest.update("".join([first, *sorted(others)]).encode())
+    digest.update("".join(hashes).encode())
     return digest.hexdigest()
 
 

@@ -14,7 +14,7 @@ from ictal.core.progress import Progress, silent
 from ictal.core.recording import Recording, Signal
 from ictal.core.windows import CENTRE_S, RATE_HZ, WINDOW_S, Geometry
 from ictal.errors import IctalError, ReadError, UnknownNameError, WriteError
-from ictal.io import open_recording
+from ictal.io import as_recording
 from ictal.preprocessing.channel_graph import ChannelMapping
 from ictal.preprocessing.channel_mapping import lost_derivations, map_channels
 from ictal.preprocessing.model_windows import model_windows
@@ -97,7 +97,7 @@ class ResultsSettings(ScoreSettings):
 
 
 def score_file(
-    path: str | Path,
+    file: str | Path | Recording,
     engine: Engine,
     out: Path,
     settings: ResultsSettings = ResultsSettings(),  # noqa: B008 (frozen)
@@ -109,8 +109,8 @@ def score_file(
 
     Parameters
     ----------
-    path
-        Of the recording.
+    file
+        Path of the recording, or the opened recording.
     engine
         See `ictal.scoring.engines.open_engine`.
     out
@@ -126,7 +126,7 @@ def score_file(
         If the recording cannot be scored, or a file cannot be written.
     """
     check_folder(out)
-    recording = open_recording(path, accept_doubtful=settings.accept_doubtful)
+    recording = as_recording(file, accept_doubtful=settings.accept_doubtful)
     scores = score(recording, engine, settings, progress=progress, on_scores=on_scores)
     files: list[Path] = []
     refused: list[IctalError] = []

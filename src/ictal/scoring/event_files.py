@@ -109,8 +109,13 @@ def write_annotated_copy(events: Sequence[EventFinding], recording: RecordingInf
     Raises
     ------
     IctalError
-        If there is no such file, or EDF+ cannot store its content.
+        If there is no such file, it was joined from pieces, or EDF+ cannot store its content.
     """
+    if recording.pieces:
+        raise IctalError(
+            f"{recording.name}: was joined from {len(recording.pieces)} pieces; an annotated copy needs a recording "
+            "in one file"
+        )
     source = Path(recording.name)
     if not source.exists():
         raise IctalError(f"{source}: there is no such file; an annotated copy needs the recording itself")

@@ -7,6 +7,8 @@ from typing import Literal
 
 from ictal.core.recording import Recording
 from ictal.core.settings import Settings
+from ictal.io.joined import Piece, pieces_of
+from ictal.io.recording_files import recording_hash
 from ictal.preprocessing.channel_graph import ChannelMapping
 from ictal.preprocessing.channel_mapping import reference_notes
 
@@ -14,6 +16,31 @@ from ictal.preprocessing.channel_mapping import reference_notes
 def stem_of(name: str | Path) -> str:
     """Return how the result files of a recording begin: its file name without suffix, and without BIDS's '_eeg'."""
     return Path(Path(name).name.removesuffix(".gz")).stem.removesuffix("_eeg") or "recording"
+
+
+class PieceInfo(Settings):
+    """A piece of a joined recording.
+
+    Attributes
+    ----------
+    name
+        Path of the piece, or its id.
+    start, onset_s
+        Clock time of its first sample, and time in the joined recording.
+    content
+        Hash of its files, see `ictal.io.recording_files.recording_hash`; '' if it is not a file.
+    """
+
+    name: str
+    start: datetime | None
+    onset_s: float
+    content: str
+
+    @classmethod
+    def of(cls, piece: Piece) -> "PieceInfo":
+        """Describe a piece; this reads the whole file, unless its hash is known."""
+        content = recording_hash(piece.path) if piece.path else ""
+        return cls(name=piece.recording.name, start=piece.recording.start, onset_s=piece.onset_s, content=content)
 
 
 class RecordingInfo(Settings):
@@ -37,6 +64,8 @@ class RecordingInfo(Settings):
         Onset, duration and text of each.
     notes
         What a user should know about the file.
+    pieces
+        Of a joined recording, in the order of time.
     """
 
     name: str
@@ -49,6 +78,7 @@ class RecordingInfo(Settings):
     gaps: tuple[tuple[float, float], ...] = ()
     annotations: tuple[tuple[float, float, str], ...] = ()
     notes: tuple[str, ...] = ()
+    pieces: tuple[PieceInfo, ...] = ()
 
     @classmethod
     def of(cls, recording: Recording, mapping: ChannelMapping, notes: Sequence[str] = ()) -> "RecordingInfo":
@@ -64,6 +94,7 @@ class RecordingInfo(Settings):
             gaps=tuple((gap.start_s, gap.duration_s) for gap in recording.gaps),
             annotations=tuple((note.onset_s, note.duration_s, note.text) for note in recording.annotations),
             notes=(*recording.all_notes, *reference_notes(mapping), *notes),
+            pieces=tuple(PieceInfo.of(piece) for piece in pieces_of(recording)),
         )
 
     @property

@@ -1,6 +1,5 @@
 """Details of a recording, other than samples and scores, as plain values."""
 
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -8,13 +7,10 @@ import pandas as pd
 
 from ictal.core.labels import PATTERN_TITLES, PATTERNS
 from ictal.core.windows import CENTRE_S
-from ictal.io.edf.header import BDF_MAGIC, EDF_MAGIC, printable
 from ictal.report.colours import PATTERN_COLOURS
 from ictal.web.event_details import listed_events, report
 from ictal.web.library import Item
 
-FIELD = slice(8, 88)
-"""Bytes of the patient field in an EDF header (EDF 1992; EDF+ 2.1.3.3)."""
 LEAST_GAP_S = 1e-3
 PATTERNS_SHOWN = [{"key": name, "title": PATTERN_TITLES[name], "colour": PATTERN_COLOURS[name]} for name in PATTERNS]
 
@@ -69,14 +65,3 @@ def windows(frame: pd.DataFrame, step_s: float) -> list[dict[str, Any]]:
     firsts = np.flatnonzero(np.diff(starts_s, prepend=-np.inf) > step_s + LEAST_GAP_S)
     counts = np.diff(firsts, append=len(starts_s))
     return [{"start_s": float(starts_s[first]), "n": int(n)} for first, n in zip(firsts, counts, strict=True)]
-
-
-def patient_field(path: Path) -> str | None:
-    """Return the patient field of an EDF or BDF header; None for other files."""
-    if not path.is_file():
-        return None
-    with path.open("rb") as file:
-        head = file.read(FIELD.stop)
-    if not head.startswith((EDF_MAGIC, BDF_MAGIC)):
-        return None
-    return printable(head[FIELD].decode("latin-1")).strip() or None

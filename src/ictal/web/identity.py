@@ -2,6 +2,7 @@
 
 import hashlib
 import threading
+from collections.abc import Sequence
 from pathlib import Path
 
 from ictal.core.atomic_files import hash_of
@@ -30,11 +31,14 @@ class Identity:
         The recording, which is about to be opened.
     votes
         The votes. Those that version 0.1 stored under its own ids are moved to the content hash.
+    pieces
+        Of a joined recording, which has no file at `path`.
     """
 
-    def __init__(self, path: Path, votes: Votes) -> None:
+    def __init__(self, path: Path, votes: Votes, pieces: Sequence[Path] = ()) -> None:
         self.path, self._votes = path, votes
-        self._opened = _places(path)
+        self.files = tuple(pieces) or (path,)
+        self._opened = _places(self.files)
         self._content: str | None = None
         self._lock = threading.Lock()
 
@@ -50,7 +54,7 @@ class Identity:
 
     def content_if_quick(self) -> str | None:
         """Return the content hash if it is cached or the recording is small, otherwise None."""
-        parts = parts_of(self.path)
+        parts = [part for file in self.files for part in parts_of(file)]
         small = sum(part.stat().st_size for part in parts) <= SMALL_BYTES
         if small or all(cached_hash(part) for part in parts):
             return self.content()
@@ -70,9 +74,10 @@ class Identity:
             self.check()
             if self._content is None:
                 try:
-                    found = recording_hash(self.path)
+                    found = recording_hash(*self.files)
                     self.check()
-                    _migrate_votes_of(self._votes, self.path, found)
+                    if len(self.files) == 1:
+                        _migrate_votes_of(self._votes, self.files[0], found)
                 except OSError as error:
                     raise IctalError(f"{self.path}: cannot be read: {reason(error)}") from error
                 self._content = found
@@ -80,17 +85,17 @@ class Identity:
 
     def check(self) -> None:
         """Raise a `ChangedError` if the recording is no longer the one that was opened."""
-        if _places(self.path) != self._opened:
+        if _places(self.files) != self._opened:
             raise ChangedError(
                 f"{self.path.name} has changed since it was opened and may be another recording; restart 'ictal view'"
             )
 
 
-def _places(path: Path) -> list[tuple[str, int, int, int]]:
+def _places(files: Sequence[Path]) -> list[tuple[str, int, int, int]]:
     """Return the name, size, time and inode number of each file of a recording; empty if they cannot be read."""
     try:
-        stamps = {part.name: stamp_of(part) for part in parts_of(path)}
-        return [(name, size, changed_ns, number) for name, (size, changed_ns, _, number) in stamps.items()]
+        stamps = [(part.name, stamp_of(part)) for file in files for part in parts_of(file)]
+        return [(name, size, changed_ns, number) for name, (size, changed_ns, _, number) in stamps]
     except (OSError, IctalError):
         return []  # opening it will report the reason
 

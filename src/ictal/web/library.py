@@ -75,6 +75,11 @@ class Item:
     _lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
 
     @property
+    def files(self) -> tuple[Path, ...]:
+        """The file, or the pieces of a joined recording."""
+        return self.identity.files if self.identity else (self.path,)
+
+    @property
     def content(self) -> str:
         """The content hash, see `ictal.web.identity.Identity.content`."""
         assert self.identity is not None  # every recording of a viewer has one

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from ictal.errors import ReadError, UsageError
+from ictal.io.joined import joined_path
 from ictal.models.hub import find_model
 from ictal.report.results_folder import check_names, results_folder
 from ictal.web import serve
@@ -18,6 +19,7 @@ def view(
     out: str | Path | None = None,
     settings: ServerSettings = ServerSettings(),  # noqa: B008 (frozen)
     *,
+    join: bool = False,
     say: Callable[[str], None] = print,
     **changes: Any,
 ) -> int:
@@ -33,6 +35,8 @@ def view(
         Folder of scores and votes; None: see `results_folder`.
     settings
         What the viewer may do, and where it listens.
+    join
+        Whether the files are pieces of one recording, see `ictal.join`.
     say
         Called with the address to open, and with the error of each recording that cannot be read.
     **changes
@@ -54,11 +58,16 @@ def view(
     paths = [Path(file) for file in files]
     if not paths and not chosen.upload:
         raise UsageError("name at least one recording, 'ictal view night.edf', or allow uploads with --upload")
-    check_names(paths)
+    named = [joined_path(paths)] if join and paths else paths
+    check_names(named)
     if model is not None:
         model = find_model(model)  # once: what a name on the Hub means may change while the page is open
-    viewer = Viewer(Path(out) if out else results_folder(paths), model, chosen)
-    failed = _add_all(viewer, paths, say)
+    viewer = Viewer(Path(out) if out else results_folder(named), model, chosen)
+    failed = 0
+    if join and paths:
+        viewer.show(named[0], pieces=paths)
+    else:
+        failed = _add_all(viewer, paths, say)
     serve.serve(viewer, chosen.host, chosen.port, browser=chosen.browser, say=say)
     return failed
 

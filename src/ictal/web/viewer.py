@@ -1,7 +1,7 @@
 """The viewer without its user interface: recordings, background work, and the data for each request."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import IO, Any
 
@@ -13,13 +13,15 @@ from ictal import __version__
 from ictal.core.predictions import PROBABILITY_COLUMNS
 from ictal.core.recording import Recording
 from ictal.errors import IctalError, UnknownNameError
-from ictal.io import open_recording
+from ictal.io import join_recordings, open_recording
+from ictal.io.edf.patient import patient_field
+from ictal.io.joined import pieces_of
 from ictal.models.hub import NOT_A_DEVICE
 from ictal.report.results_folder import check_folder, results_folder
 from ictal.scoring.writers import scores_file
 from ictal.web.blinding import BLIND, Blinding
 from ictal.web.cache import ResultCache
-from ictal.web.details import details, patient_field
+from ictal.web.details import details
 from ictal.web.event_details import discharges, events_in
 from ictal.web.identity import Identity, migrate_votes
 from ictal.web.jobs import JobThread, Scorer
@@ -66,7 +68,13 @@ class Viewer:
         self._blind = Blinding(self.votes, wanted=self.settings.blind)
         self._kept_answers, self._parsers = ResultCache(), UploadParsers()
 
-    def show(self, path: Path, recording: Recording | None = None, title: str | None = None) -> Item:
+    def show(
+        self,
+        path: Path,
+        recording: Recording | None = None,
+        title: str | None = None,
+        pieces: Sequence[Path] = (),
+    ) -> Item:
         """Add a file with its existing scores, or queue it for scoring.
 
         Parameters
@@ -77,14 +85,16 @@ class Viewer:
             The recording, if it has been opened already.
         title
             Name for display; None: the file name.
+        pieces
+            Files to join into one recording; `path` is then only its name.
 
         Raises
         ------
         IctalError
             If it cannot be read.
         """
-        identity = Identity(path, self.votes)  # before opening, so that it belongs to the opened content
-        recording = recording or open_recording(path, accept_doubtful=self.settings.accept_doubtful)
+        identity = Identity(path, self.votes, pieces)  # before opening, so that it belongs to the opened content
+        recording = recording or self._opened(path, pieces)
         item = Item(identity.address, path, recording, title or path.name, identity=identity)
         if self.library.add(item) is not item:
             return self.library[item.id]
@@ -99,6 +109,12 @@ class Viewer:
         if not pyramid.complete and item.recording.span_s > LONGEST_PAGE_S:
             self.workers["traces"].do(lambda: pyramid.build(self.workers["traces"].check))
         return item
+
+    def _opened(self, path: Path, pieces: Sequence[Path]) -> Recording:
+        accept = self.settings.accept_doubtful
+        if pieces:
+            return join_recordings(pieces, name=str(path), accept_doubtful=accept)
+        return open_recording(path, accept_doubtful=accept)
 
     def receive(self, file: IO[bytes], name: str) -> tuple[Item, bool]:
         """Add an uploaded file; return its recording, and whether it was there already.
@@ -142,7 +158,7 @@ class Viewer:
 
     def details(self, item: Item, rater: str | None) -> dict[str, Any]:
         """Return the details of a recording, as far as the rater may see them."""
-        patient = patient_field(item.path) if self.settings.show_patient else None
+        patient = patient_field(item.files[0]) if self.settings.show_patient else None
         return details(item, withheld=self._blind.applies_to(rater)) | {"patient": patient}
 
     def overview(self, item: Item, span_s: tuple[float, float], width: int, rater: str | None) -> bytes:
@@ -226,8 +242,10 @@ class Viewer:
     def manifest(self) -> pd.DataFrame:
         """Return all votes as a manifest for `ictal ablate`."""
         migrate_votes(self.votes)
-        known = ((item.identity.known if item.identity else None, item.path.absolute()) for item in self.library)
-        return manifest_of(self.votes.all(), {content: path for content, path in known if content})
+        known = {item.identity.known: item for item in self.library if item.identity and item.identity.known}
+        paths = {content: item.path.absolute() for content, item in known.items()}
+        pieces = {content: pieces_of(item.recording) for content, item in known.items()}
+        return manifest_of(self.votes.all(), paths, pieces)
 
     def _probabilities(self) -> Iterator[tuple[tuple[str, float], npt.NDArray[np.float64]]]:
         """Yield the model's predictions for each window, by recording and middle of the window."""
