@@ -8,8 +8,8 @@ import pytest
 
 from ictal.archive.ledger import Row, claim_ledger
 from ictal.archive.partition import Partition
+from ictal.archive.pieces import Entry
 from ictal.archive.query import query_archive
-from ictal.archive.source import Entry
 from ictal.core.spreadsheets import for_spreadsheets
 from ictal.errors import RunError, UnknownNameError
 from ictal.scoring.pipeline import score

@@ -9,9 +9,9 @@ import pandas as pd
 import pytest
 
 from ictal.archive.ledger import claim_ledger, read_ledger
+from ictal.archive.pieces import Entry
 from ictal.archive.run import _check_folder, _row, retry_archive, score_archive
 from ictal.archive.run_settings import ArchiveSettings
-from ictal.archive.source import Entry
 from ictal.archive.status import archive_status
 from ictal.archive.worker import FetchError
 from ictal.distributed import Cluster, Finished

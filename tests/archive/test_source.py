@@ -10,7 +10,8 @@ import fsspec
 import pandas as pd
 import pytest
 
-from ictal.archive.source import ABSENT, Entry, find_recordings
+from ictal.archive.pieces import Entry
+from ictal.archive.source import ABSENT, find_recordings
 from ictal.errors import ReadError, TableError
 
 

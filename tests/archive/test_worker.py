@@ -12,8 +12,9 @@ import pytest
 from ictal.archive import worker
 from ictal.archive.ledger import claim_ledger
 from ictal.archive.partition import KINDS, Partition
+from ictal.archive.pieces import Entry
 from ictal.archive.run_settings import ArchiveSettings, PartitionSettings
-from ictal.archive.source import Entry, find_recordings
+from ictal.archive.source import find_recordings
 from ictal.archive.worker import FetchError, score_entry
 from ictal.scoring import scores as scores_module
 from ictal.scoring.burden import burden

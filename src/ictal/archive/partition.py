@@ -8,7 +8,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from ictal.archive.source import Entry
+from ictal.archive.pieces import Entry
 from ictal.core.atomic_files import atomic_write, remove_partial_files, writing
 from ictal.scoring.burden import burden, longest_events
 from ictal.scoring.event_columns import MEASURED, MEASURED_NUMBERS, measured

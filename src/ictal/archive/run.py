@@ -8,8 +8,9 @@ from typing import Any
 
 from ictal.archive.ledger import LEDGER, Ledger, Row, claim_ledger, write_table
 from ictal.archive.partition import Partition
+from ictal.archive.pieces import Entry
 from ictal.archive.run_settings import INFO_FILE, ArchiveInfo, ArchiveSettings, PartitionSettings
-from ictal.archive.source import Entry, find_recordings, is_url
+from ictal.archive.source import find_recordings, is_url
 from ictal.archive.status import Status, is_due, status_of
 from ictal.archive.worker import FetchError, Outcome, score_entry
 from ictal.core.atomic_files import remove_partial_files
@@ -57,7 +58,7 @@ def score_archive(
         Callback for each finished recording ('done', 'failed' or 'quarantined', with its row of the ledger), and for
         'planned', 'dashboard', and 'torn', an incomplete line that a killed process left in the ledger.
     **changes
-        Single fields of `settings`: `step_s`, `engine`, `interpolate`, `accept_doubtful`, `cluster`.
+        Single fields of `settings`: `step_s`, `engine`, `interpolate`, `accept_doubtful`, `join`, `cluster`.
 
     Returns
     -------
@@ -74,7 +75,8 @@ def score_archive(
     settings = settings.changed(changes)
     address = str(source) if is_url(str(source)) else str(Path(source).absolute())
     scoring = PartitionSettings.of(model, settings, _partitions(Path(out)))
-    return _Run(address, Path(out), scoring, settings.cluster or Cluster(), progress, tell).score(is_due)
+    origin = _Origin(address, settings.join)
+    return _Run(origin, Path(out), scoring, settings.cluster or Cluster(), progress, tell).score(is_due)
 
 
 def retry_archive(
@@ -98,7 +100,9 @@ def retry_archive(
     """
     info = ArchiveInfo.read(Path(out))
     scoring = info.scorings[info.partition(model)]
-    return _Run(info.source, Path(out), scoring, cluster or Cluster(), progress, tell).score(_has_failed)
+    return _Run(_Origin(info.source, info.join), Path(out), scoring, cluster or Cluster(), progress, tell).score(
+        _has_failed
+    )
 
 
 def _has_failed(entry: Entry, row: Row | None, present: Collection[str]) -> bool:
@@ -106,10 +110,18 @@ def _has_failed(entry: Entry, row: Row | None, present: Collection[str]) -> bool
 
 
 @dataclass(frozen=True)
+class _Origin:
+    """Where the recordings are, and the pattern by which files are joined, or ''."""
+
+    address: str
+    join: str
+
+
+@dataclass(frozen=True)
 class _Run:
     """One run over an archive: a source, a folder, the settings, and where progress is reported."""
 
-    source: str
+    source: _Origin
     folder: Path
     scoring: PartitionSettings
     cluster: Cluster
@@ -120,7 +132,7 @@ class _Run:
         """Score the wanted recordings and return the status."""
         name = self.scoring.name
         _check_folder(self.source, self.folder)
-        entries = find_recordings(self.source)
+        entries = find_recordings(self.source.address, self.source.join)
         partition = Partition(self.folder.absolute(), name)
         with claim_ledger(self.folder) as ledger:
             if ledger.torn:
@@ -139,7 +151,8 @@ class _Run:
     def _write_info(self, n_recordings: int) -> None:
         name = self.scoring.name
         scorings = _partitions(self.folder) | {name: self.scoring}
-        ArchiveInfo(source=self.source, n_recordings=n_recordings, model=name, scorings=scorings).write(self.folder)
+        where = {"source": self.source.address, "join": self.source.join}
+        ArchiveInfo(**where, n_recordings=n_recordings, model=name, scorings=scorings).write(self.folder)
 
     def _score_all(self, due: Sequence[Entry], partition: Partition, ledger: Ledger) -> None:
         """Score recordings, and write the row of each once its results are in place."""
@@ -159,8 +172,9 @@ def _partitions(folder: Path) -> dict[str, PartitionSettings]:
     return ArchiveInfo.read(folder).scorings if (folder / INFO_FILE).is_file() else {}
 
 
-def _check_folder(source: str, folder: Path) -> None:
+def _check_folder(wanted: _Origin, folder: Path) -> None:
     """Raise an error for an archive within its source, or an archive of another source."""
+    source = wanted.address
     if not is_url(source) and Path(source).resolve() in (folder.resolve(), *folder.resolve().parents):
         raise WriteError(f"{folder}: is in the source {source}; name a folder outside of it with --out")
     if (folder / INFO_FILE).is_file():
@@ -169,6 +183,14 @@ def _check_folder(source: str, folder: Path) -> None:
             raise RunError(
                 f"{folder}: is an archive of {known.source}, not of {source}; name another folder with --out or, if "
                 f"the same recordings have moved, change 'source' in {folder / INFO_FILE}"
+            )
+        if known.join != wanted.join:
+            before, now = (
+                f"with --join '{join}'" if join else "without --join" for join in (known.join, wanted.join)
+            )
+            raise RunError(
+                f"{folder}: is an archive of {source} {before}, not {now}, whose recordings have other names; repeat "
+                "the command as before, or name another folder with --out"
             )
     elif folder.exists() and (not folder.is_dir() or {path.name for path in folder.glob("[!.]*")} - {LEDGER}):
         raise RunError(f"{folder}: contains files but no archive; name a new or empty folder with --out")

@@ -25,6 +25,9 @@ class ArchiveSettings(Settings):
     ----------
     step_s, engine, interpolate, accept_doubtful
         See `ictal.scoring.pipeline.score`. Other values of these make a new partition.
+    join
+        Pattern of the names of files that are pieces of one recording, such as '{recording}_*.edf', see
+        `ictal.archive.pieces.join_by_pattern`; '': none are.
     cluster
         Where to run; None: in one process per CPU of this machine.
     """
@@ -33,6 +36,7 @@ class ArchiveSettings(Settings):
     engine: EngineName = "auto"
     interpolate: int = 0
     accept_doubtful: bool = False
+    join: str = Field("", exclude=True)
     cluster: Cluster | None = Field(None, exclude=True)
 
 
@@ -95,6 +99,8 @@ class ArchiveInfo(Settings):
     ----------
     source
         Source of the recordings as given by the user; a path is absolute.
+    join
+        Pattern by which files are joined, or ''.
     n_recordings
         Number of recordings in the source when the last run started.
     model
@@ -104,6 +110,7 @@ class ArchiveInfo(Settings):
     """
 
     source: str
+    join: str = ""
     n_recordings: int
     model: str
     scorings: dict[str, PartitionSettings]

@@ -1,10 +1,7 @@
 """Find the recordings to score in a folder, a BIDS data set, a manifest or a URL, without reading any of them."""
 
-import hashlib
-import re
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
 from urllib.parse import urlsplit
@@ -12,7 +9,9 @@ from urllib.parse import urlsplit
 import pandas as pd
 
 from ictal.archive.folders import files_below
+from ictal.archive.pieces import Entry, join_by_pattern, join_by_value
 from ictal.core.atomic_files import hash_of
+from ictal.core.ids import normalize_id_columns
 from ictal.data.label_table import read_csv
 from ictal.errors import ReadError, TableError, listed, reason, require
 from ictal.io.bids import ENDING, NOT_RAW
@@ -20,8 +19,8 @@ from ictal.io.open import COMPANIONS, FOLDERS, NUMBERED, READERS, main_file_name
 
 BIDS_MARK = "dataset_description.json"
 MANIFEST_SUFFIXES = (".csv", ".parquet")
-FILE = "file"
-"""Column of a manifest with paths relative to it, or URLs."""
+FILE, PIECE_OF = "file", "recording"
+"""Columns of a manifest: paths relative to it, or URLs; and the recording of which a file is a piece, if any."""
 STAMPS = ("etag", "md5hash", "mtime", "lastmodified", "last_modified", "last-modified", "updated", "modified")
 """Fields, in lower case, by which file systems show that a file has changed; the first one present is used."""
 ABSENT = "absent"
@@ -31,58 +30,29 @@ Listing = Mapping[str, Mapping[str, Any]]
 """Information from the file system about each file, by path."""
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
-    """A recording to be scored.
-
-    Attributes
-    ----------
-    recording
-        Its id, which is the same in every run: the path below the source, or the name in the manifest.
-    parts
-        Addresses of its files, paths or URLs; the first is the one to open.
-    fingerprint
-        Hash of names, sizes and times of its files; it changes if the recording does.
-    n_bytes
-        Total size of its files.
-    """
-
-    recording: str
-    parts: tuple[str, ...]
-    fingerprint: str
-    n_bytes: int = 0
-
-    @property
-    def address(self) -> str:
-        """Path or URL of the file to open."""
-        return self.parts[0]
-
-    @property
-    def name(self) -> str:
-        """A readable, unique name for result files, without special characters."""
-        readable = re.sub(r"[^A-Za-z0-9_-]+", "_", PurePosixPath(self.recording).name.split(".")[0])[:80]
-        digest = hashlib.blake2b(self.recording.encode(), digest_size=8).hexdigest()
-        return f"{readable}-{digest}"
-
-
 def is_url(address: str) -> bool:
     """Return whether an address is a URL and not a path."""
     return "://" in address
 
 
-def find_recordings(source: str) -> list[Entry]:
+def find_recordings(source: str, join: str = "") -> list[Entry]:
     """Return the recordings of a source, sorted by id.
 
     Parameters
     ----------
     source
         A folder (all files in known formats, or the raw EEG files of a BIDS data set), or a manifest (CSV or Parquet
-        with a column `file`, whose rows may be windows). Both may be fsspec URLs (s3, gcs, sftp).
+        with a column `file`, whose rows may be windows). Both may be fsspec URLs (s3, gcs, sftp). Files with the same
+        value in a column `recording` of a manifest are pieces of one recording.
+    join
+        Pattern of the names of pieces, see `ictal.archive.pieces.join_by_pattern`; '': none are joined.
 
     Raises
     ------
     ReadError, TableError
         If the source does not exist, or contains no recording.
+    UsageError
+        If the pattern is none, or matches no recording.
     """
     require("archive", "reading an archive", "fsspec")
     _check(source)
@@ -99,6 +69,8 @@ def find_recordings(source: str) -> list[Entry]:
         raise ReadError(f"{error.filename or source}: cannot be read: {reason(error)}") from error
     if not entries:
         raise ReadError(f"{source}: contains no recording; known formats are {listed(READERS, 20)}")
+    if join:
+        entries = join_by_pattern(entries, join, source)
     return sorted(entries, key=lambda entry: entry.recording)
 
 
@@ -143,16 +115,16 @@ def _of_folder(root: str) -> list[Entry]:
 
 
 def _of_manifest(manifest: str) -> list[Entry]:
-    names = _column(manifest)
+    pieces = _columns(manifest)
     folder = manifest.rpartition("/")[0]
-    addresses = {name: name if is_url(name) or name.startswith("/") else f"{folder}/{name}" for name in names}
+    addresses = {name: name if is_url(name) or name.startswith("/") else f"{folder}/{name}" for name in pieces}
     entries = []
     for parent, group in _by_parent(addresses).items():
         files, top = _file_system(parent)
         listing = _folders_as_files({found["name"]: found for found in _files_in(files, top)}, top)
         paths = {name: str(files._strip_protocol(addresses[name])) for name in group}
         entries += _entries(paths, listing, parent, files)
-    return entries
+    return join_by_value(entries, pieces, manifest)
 
 
 def _files_in(files: Any, folder: str) -> list[dict[str, Any]]:
@@ -170,22 +142,29 @@ def _by_parent(addresses: Mapping[str, str]) -> dict[str, list[str]]:
     return groups
 
 
-def _column(manifest: str) -> list[str]:
-    """Return the files named in a manifest, without duplicates."""
+def _columns(manifest: str) -> dict[str, str]:
+    """Return the files named in a manifest, and the recording of which each is a piece, or ''."""
     suffix = PurePosixPath(manifest).suffix.lower()
     if suffix not in MANIFEST_SUFFIXES:
         raise TableError(f"{manifest}: is neither a folder nor a manifest; manifests end in .csv or .parquet")
     if suffix == ".csv" and not is_url(manifest):
-        names = read_csv(Path(manifest), [FILE])[FILE]
+        table = read_csv(Path(manifest), [FILE])
     else:
         read = pd.read_csv if suffix == ".csv" else pd.read_parquet
         try:
-            names = read(manifest)[FILE].astype(str)
+            table = read(manifest)
+            table = table.assign(**{FILE: table[FILE].astype(str)})
         except (KeyError, ValueError) as error:
             raise TableError(f"{manifest}: is not a manifest: it is not a table with a column '{FILE}'") from error
-    if (names == "").any():
-        raise TableError(f"{manifest}: {int((names == '').sum())} rows have an empty '{FILE}'")
-    return list(dict.fromkeys(names))
+    if (table[FILE] == "").any():
+        raise TableError(f"{manifest}: {int((table[FILE] == '').sum())} rows have an empty '{FILE}'")
+    if PIECE_OF not in table:
+        return dict.fromkeys(table[FILE], "")
+    pieces = normalize_id_columns(table, [PIECE_OF], manifest)[[FILE, PIECE_OF]].drop_duplicates()
+    twice = pieces[FILE][pieces[FILE].duplicated()]
+    if len(twice):
+        raise TableError(f"{manifest}: {listed(twice)} have several values of '{PIECE_OF}'; allowed is one per file")
+    return dict(zip(pieces[FILE], pieces[PIECE_OF], strict=True))
 
 
 def _folders_as_files(listing: Listing, top: str) -> Listing:

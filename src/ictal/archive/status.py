@@ -8,8 +8,9 @@ from typing import Any
 
 from ictal.archive.ledger import STATES, Row, read_ledger
 from ictal.archive.partition import Partition
+from ictal.archive.pieces import Entry
 from ictal.archive.run_settings import ArchiveInfo
-from ictal.archive.source import Entry, find_recordings
+from ictal.archive.source import find_recordings
 from ictal.errors import ReadError, TableError
 
 
@@ -145,7 +146,7 @@ def archive_status(folder: str | Path, model: str | None = None) -> Status:
     rows = read_ledger(folder)[0].values()
     present = Partition(folder, name).present()
     try:
-        return status_of(name, find_recordings(info.source), rows, present)
+        return status_of(name, find_recordings(info.source, info.join), rows, present)
     except (ReadError, TableError) as error:
         entries = [Entry(row.recording, (row.address,), row.fingerprint) for row in rows if row.model == name]
         known = status_of(name, entries, rows, present)

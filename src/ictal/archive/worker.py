@@ -7,7 +7,7 @@ import socket
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path, PurePosixPath
@@ -15,10 +15,12 @@ from typing import Literal
 
 from ictal.archive.ledger import LEDGER
 from ictal.archive.partition import Partition
+from ictal.archive.pieces import Entry
 from ictal.archive.run_settings import PartitionSettings
-from ictal.archive.source import Entry, is_url
+from ictal.archive.source import is_url
 from ictal.core.settings import Settings
 from ictal.errors import IctalError, ReadError, WriteError, reason
+from ictal.io import join_recordings
 from ictal.models.hub import find_model
 from ictal.scoring.engines import Engine, open_engine
 from ictal.scoring.pipeline import score
@@ -77,8 +79,9 @@ def score_entry(scoring: PartitionSettings, folder: Path, entry: Entry) -> Outco
     worker = f"{socket.gethostname()}:{os.getpid()}"
     try:
         engine = _open_engine(scoring, folder)
-        with _local_copy(entry) as path:
-            eeg_h = _score(path, engine, scoring, folder, entry)
+        with ExitStack() as stack:
+            paths = [stack.enter_context(_local_copy(piece)) for piece in entry.pieces or (entry,)]
+            eeg_h = _score(paths, engine, scoring, folder, entry)
     except (MemoryError, FetchError):
         raise
     except _FatalError as error:
@@ -112,17 +115,21 @@ def _open_engine(scoring: PartitionSettings, folder: Path) -> Engine:
     return engine
 
 
-def _score(path: Path, engine: Engine, scoring: PartitionSettings, folder: Path, entry: Entry) -> float:
+def _score(paths: list[Path], engine: Engine, scoring: PartitionSettings, folder: Path, entry: Entry) -> float:
     """Score a recording, write the results, and return its duration in hours."""
     try:
+        accept = scoring.accept_doubtful
+        joined = join_recordings(paths, name=entry.address, accept_doubtful=accept) if entry.pieces else paths[0]
         scores = score(
-            path,
+            joined,
             engine,
             step_s=scoring.step_s,
             interpolate=scoring.interpolate,
-            accept_doubtful=scoring.accept_doubtful,
+            accept_doubtful=accept,
         )
-        info = scores.recording.model_copy(update={"name": entry.address})
+        addresses = {str(path): piece.address for path, piece in zip(paths, entry.pieces, strict=False)}
+        pieces = [one.model_copy(update={"name": addresses[one.name]}) for one in scores.recording.pieces]
+        info = scores.recording.model_copy(update={"name": entry.address, "pieces": tuple(pieces)})
         Partition(folder, scoring.name).write(entry, replace(scores, recording=info))
     except WriteError as error:
         raise _FatalError(str(error)) from error

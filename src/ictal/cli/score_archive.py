@@ -26,12 +26,19 @@ SOURCE = typer.Argument(
     metavar="SOURCE",
     help="A folder, BIDS data set or manifest (CSV or Parquet with a column 'file'), or the URL of one.",
 )
+JOIN = typer.Option(
+    "--join",
+    metavar="PATTERN",
+    help="Join files that are pieces of one recording: '{recording}_*.edf' makes one of night_01.edf, night_02.edf.",
+    show_default=False,
+)
 OUT = typer.Option("--out", metavar="FOLDER", help="Folder for the results, which all workers share.")
 
 
 def score_archive(
     source: Annotated[str, SOURCE],
     out: Annotated[Path, OUT],
+    join: Annotated[str, JOIN] = "",
     model: Annotated[Path, MODEL] = Path("default"),
     step: Annotated[float, STEP] = 10.0,
     engine: Annotated[str, ENGINE] = "auto",
@@ -65,6 +72,7 @@ def score_archive(
             engine=cast(Any, engine),
             interpolate=interpolate,
             accept_doubtful=accept_doubtful,
+            join=join,
             progress=progress,
             tell=events,
         )
