@@ -78,16 +78,23 @@ def join_by_pattern(entries: Sequence[Entry], pattern: str, source: str) -> list
             f"--join '{pattern}': needs {RECORDING} once, for what the names of all pieces have in common, and * for "
             f"what differs: '{RECORDING}_*.edf' for night_01.edf and so on, '{RECORDING}/*.edf' for a folder each"
         )
-    parts = re.split(r"(\{recording\}|\*|\?)", pattern.removeprefix("./"))
-    wanted = "".join(WILDCARDS.get(part) or re.escape(part) for part in parts)
-    found = {entry.recording: re.fullmatch(f"(?P<folder>.*/)?{wanted}", entry.recording, re.I) for entry in entries}
-    values = {name: f"{match['folder'] or ''}{match['recording']}" for name, match in found.items() if match}
+    found = {entry.recording: _shape(pattern).fullmatch(entry.recording) for entry in entries}
+    values = {name: match["folder"] + match["recording"] for name, match in found.items() if match}
     if not values:
         raise UsageError(
             f"--join '{pattern}': matches no recording in {source}; there are "
             f"{listed((entry.recording for entry in entries), 5)}"
         )
     return join_by_value(entries, values, source)
+
+
+def _shape(pattern: str) -> re.Pattern[str]:
+    """Return a regular expression for whole ids; the folder of a recording ends where the pattern varies."""
+    pattern = pattern.removeprefix("./")
+    fixed = re.split(r"[^/]*[{*?]", pattern, maxsplit=1)[0]
+    rest = pattern.removeprefix(fixed)
+    wanted = [WILDCARDS.get(part) or re.escape(part) for part in re.split(r"(\{recording\}|[*?])", rest)]
+    return re.compile(f"(?P<folder>(?:.*/)?{re.escape(fixed)}){''.join(wanted)}", re.IGNORECASE)
 
 
 def join_by_value(entries: Iterable[Entry], values: Mapping[str, str], source: str) -> list[Entry]:

@@ -185,11 +185,9 @@ def _check_folder(wanted: _Origin, folder: Path) -> None:
                 f"the same recordings have moved, change 'source' in {folder / INFO_FILE}"
             )
         if known.join != wanted.join:
-            before, now = (
-                f"with --join '{join}'" if join else "without --join" for join in (known.join, wanted.join)
-            )
+            before, now = (f"with --join '{one}'" if one else "without --join" for one in (known.join, wanted.join))
             raise RunError(
-                f"{folder}: is an archive of {source} {before}, not {now}, whose recordings have other names; repeat "
+                f"{folder}: was made {before}, but this run is {now}, so recordings would have other names; repeat "
                 "the command as before, or name another folder with --out"
             )
     elif folder.exists() and (not folder.is_dir() or {path.name for path in folder.glob("[!.]*")} - {LEDGER}):
