@@ -163,7 +163,11 @@ def _joined(pieces: Sequence[Piece], name: str) -> Recording:
         replace(piece, onset_s=onset_s, first=first, rows=rows)
         for piece, onset_s, first, rows in zip(placed, times.onsets_s, firsts, channels.rows, strict=False)
     )
+    gaps, own = _gaps(found), [gap for piece in found for gap in piece.recording.gaps]
     notes = [f"joined from {len(found)} pieces: {listed(names, 3)}", *times.notes, *channels.notes]
+    if n_between := len(gaps) - len(own):
+        seconds = sum(gap.duration_s for gap in gaps) - sum(gap.duration_s for gap in own)
+        notes.insert(1, f"{n_between} gap{'s' if n_between > 1 else ''} between pieces, {seconds:.6g} s in all")
     return Recording(
         name,
         channels.channels,
@@ -171,7 +175,7 @@ def _joined(pieces: Sequence[Piece], name: str) -> Recording:
         sum(piece.recording.n_samples for piece in found),
         JoinedSource(found),
         found[0].recording.start,
-        _gaps(found),
+        gaps,
         _annotations(found),
         channels.limits_uv,
         channels.kinds,
