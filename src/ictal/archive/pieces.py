@@ -78,7 +78,8 @@ def join_by_pattern(entries: Sequence[Entry], pattern: str, source: str) -> list
             f"--join '{pattern}': needs {RECORDING} once, for what the names of all pieces have in common, and * for "
             f"what differs: '{RECORDING}_*.edf' for night_01.edf, '{RECORDING}/*.edf' for folders of pieces"
         )
-    found = {entry.recording: _shape(pattern).fullmatch(entry.recording) for entry in entries}
+    shape = _shape(pattern)
+    found = {entry.recording: shape.fullmatch(entry.recording) for entry in entries}
     values = {name: match["folder"] + match["recording"] for name, match in found.items() if match}
     if not values:
         raise UsageError(

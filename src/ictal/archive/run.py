@@ -100,9 +100,8 @@ def retry_archive(
     """
     info = ArchiveInfo.read(Path(out))
     scoring = info.scorings[info.partition(model)]
-    return _Run(_Origin(info.source, info.join), Path(out), scoring, cluster or Cluster(), progress, tell).score(
-        _has_failed
-    )
+    run = _Run(_Origin(info.source, info.join), Path(out), scoring, cluster or Cluster(), progress, tell)
+    return run.score(_has_failed)
 
 
 def _has_failed(entry: Entry, row: Row | None, present: Collection[str]) -> bool:

@@ -128,7 +128,9 @@ def _score(paths: list[Path], engine: Engine, scoring: PartitionSettings, folder
             accept_doubtful=accept,
         )
         addresses = {str(path): piece.address for path, piece in zip(paths, entry.pieces, strict=False)}
-        pieces = [one.model_copy(update={"name": addresses[one.name]}) for one in scores.recording.pieces]
+        pieces = [
+            one.model_copy(update={"name": addresses.get(one.name, one.name)}) for one in scores.recording.pieces
+        ]
         info = scores.recording.model_copy(update={"name": entry.address, "pieces": tuple(pieces)})
         Partition(folder, scoring.name).write(entry, replace(scores, recording=info))
     except WriteError as error:

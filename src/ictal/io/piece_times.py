@@ -4,7 +4,7 @@ import math
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from itertools import pairwise
 
 from ictal.core.recording import Recording
@@ -51,10 +51,6 @@ class _Timed:
     name: str
     start: datetime
     span_s: float
-
-    @property
-    def end(self) -> datetime:
-        return self.start + timedelta(seconds=self.span_s)
 
     def late_s(self, before: "_Timed") -> float:
         """Return how much later it begins than another piece ends."""
