@@ -10,7 +10,7 @@ import pytest
 
 from ictal.archive.ledger import claim_ledger, read_ledger
 from ictal.archive.pieces import Entry
-from ictal.archive.run import _check_folder, _row, retry_archive, score_archive
+from ictal.archive.run import _check_folder, _Origin, _row, retry_archive, score_archive
 from ictal.archive.run_settings import ArchiveSettings
 from ictal.archive.status import archive_status
 from ictal.archive.worker import FetchError
@@ -177,10 +177,10 @@ def test_a_run_that_was_killed_at_its_very_beginning_goes_on(scored, tmp_path):
     source, _, _ = scored
     with claim_ledger(tmp_path / "out"):
         pass
-    _check_folder(str(source), tmp_path / "out")
+    _check_folder(_Origin(str(source), ""), tmp_path / "out")
     (tmp_path / "out" / "notes.txt").touch()
     with pytest.raises(RunError, match="contains files but no archive"):
-        _check_folder(str(source), tmp_path / "out")
+        _check_folder(_Origin(str(source), ""), tmp_path / "out")
 
 
 def test_what_is_wrong_with_the_workers_ends_the_run_and_blames_no_recording():

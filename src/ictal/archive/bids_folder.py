@@ -17,8 +17,9 @@ from ictal.archive.bids_names import BidsName, bids_names
 from ictal.archive.bids_tables import DESCRIPTION, README, SCORE_COLUMNS, scores_table
 from ictal.archive.ledger import Row, read_ledger
 from ictal.archive.partition import Partition
+from ictal.archive.pieces import Entry
 from ictal.archive.run_settings import ArchiveInfo
-from ictal.archive.source import BIDS_MARK, Entry, is_url
+from ictal.archive.source import BIDS_MARK, is_url
 from ictal.core.atomic_files import atomic_write, hash_of, remove_partial_files, write_json, write_text, writing
 from ictal.core.progress import Progress, silent
 from ictal.errors import IctalError, RunError

@@ -36,7 +36,7 @@ class Row:
     Attributes
     ----------
     recording, address, fingerprint
-        See `ictal.archive.source.Entry`.
+        See `ictal.archive.pieces.Entry`.
     model
         Name of the partition, which identifies the model and its settings.
     state, reason

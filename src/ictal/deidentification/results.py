@@ -12,8 +12,9 @@ from typing import Any
 
 from ictal.archive.ledger import LEDGER, Row, claim_ledger, read_ledger, write_table
 from ictal.archive.partition import KINDS, Partition
+from ictal.archive.pieces import Entry
 from ictal.archive.run_settings import INFO_FILE, ArchiveInfo
-from ictal.archive.source import Entry, find_recordings, is_url
+from ictal.archive.source import find_recordings, is_url
 from ictal.core.hashing import same_file
 from ictal.deidentification.identifiers import Identifiers
 from ictal.errors import ReadError, WriteError

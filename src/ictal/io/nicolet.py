@@ -22,7 +22,7 @@ from ictal.errors import ReadError, listed, reason
 from ictal.io.binary import BinaryFile, wide_text
 from ictal.io.channel_choice import OTHER_RATE, scalp_rate
 from ictal.io.nicolet_events import DAY_S, nicolet_events
-from ictal.io.nicolet_sections import Piece, Sections, section, sections_of
+from ictal.io.nicolet_sections import Sections, StoredPart, section, sections_of
 from ictal.io.times import JITTER_S, Join, Times, layout_of
 
 MAGIC = bytes.fromhex("0fc37b1ccf2d6d4b")
@@ -91,7 +91,7 @@ class NicoletSource:
     """
 
     path: Path
-    pieces: tuple[tuple[Piece, ...], ...]
+    pieces: tuple[tuple[StoredPart, ...], ...]
     steps_uv: tuple[float, ...]
 
     def read(self, start: int, stop: int, rows: Sequence[int] | None = None) -> Signal:
@@ -236,7 +236,9 @@ def _segments(file: BinaryFile, sections: Sections) -> tuple[NicoletSegment, ...
     return found
 
 
-def _n_samples(pieces: Sequence[Sequence[Piece]], stated: int, n_segments: int) -> tuple[int, list[str], list[str]]:
+def _n_samples(
+    pieces: Sequence[Sequence[StoredPart]], stated: int, n_segments: int
+) -> tuple[int, list[str], list[str]]:
     """Return the number of samples of each channel, notes about it, and what makes the times of samples doubtful.
 
     The duration of a segment may be rounded by a sample.

@@ -14,14 +14,14 @@ NAME_BYTES, ENTRY = 84, struct.Struct("<QQII")
 
 
 @dataclass(frozen=True)
-class Piece:
+class StoredPart:
     """A part of a section: where it begins in the file, and its size."""
 
     offset: int
     n_bytes: int
 
 
-Sections = dict[str, tuple[Piece, ...]]
+Sections = dict[str, tuple[StoredPart, ...]]
 """The parts of each section, in the order of the index."""
 
 
@@ -41,9 +41,9 @@ def sections_of(file: BinaryFile) -> Sections:
         )
     n_names = file.number("I", NAMES_AT, "the number of sections")
     names = file.bytes(NAMES_AT + 4, n_names * NAME_BYTES, "the list of sections")
-    pieces: dict[int, list[Piece]] = {}
+    pieces: dict[int, list[StoredPart]] = {}
     for number, offset, _, n_bytes in _entries(file, index):
-        pieces.setdefault(number, []).append(Piece(offset, n_bytes))
+        pieces.setdefault(number, []).append(StoredPart(offset, n_bytes))
     found: Sections = {}
     for at in range(0, len(names), NAME_BYTES):
         number = int.from_bytes(names[at + NAME_BYTES - 4 : at + NAME_BYTES], "little")
