@@ -16,6 +16,7 @@ _PUBLIC = {
     "calibrate": "ictal.experiments.model_calibration:calibrate_model",
     "compare": "ictal.evaluation.compare_files:compare",
     "compare_with_experts": "ictal.evaluation.experts:compare_with_experts",
+    "convert": "ictal.io.convert:convert",
     "describe_model": "ictal.models.hub:describe_model",
     "errors": "ictal.errors",
     "estimator": "ictal.models.own_arms:estimator",

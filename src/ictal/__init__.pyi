@@ -11,6 +11,7 @@ from ictal.experiments.model_evaluation import evaluate_model as evaluate
 from ictal.experiments.prediction import predict
 from ictal.experiments.train_model import train
 from ictal.experiments.window_explanation import explain_window as explain
+from ictal.io.convert import convert
 from ictal.io.open import open_recording as read
 from ictal.models.add import add_model
 from ictal.models.checkpoint import load_model
@@ -36,6 +37,7 @@ __all__ = [
     "calibrate",
     "compare",
     "compare_with_experts",
+    "convert",
     "describe_model",
     "errors",
     "estimator",

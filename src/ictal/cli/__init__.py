@@ -16,6 +16,7 @@ from ictal.cli import (
     archive_status,
     calibrate,
     compare,
+    convert,
     evaluate,
     evaluate_events,
     experts,
@@ -68,7 +69,7 @@ def _main(
 
 COMMANDS: tuple[Callable[..., None], ...] = (
     *(info.info, score.score, view.view, evaluate_events.evaluate_events),
-    *(score_archive.score_archive, szcore.szcore),
+    *(score_archive.score_archive, szcore.szcore, convert.convert),
     *(simulate.simulate, train.train, calibrate.calibrate, evaluate.evaluate, predict.predict),
     *(ablate.ablate, explain.explain),
     *(compare.compare, experts.experts),
