@@ -91,7 +91,7 @@ def choose_records(runs: Sequence[FileRun], rate_hz: float, frame_bytes: int, te
     total, longest_s = sum(lengths), max(lengths, default=0) / rate_hz
     most = max(min(RECORD_BYTES // frame_bytes, round(LONGEST_S * rate_hz)), round(rate_hz), 1)
     least = max(total / MOST_RECORDS, total * text_bytes / max(total * frame_bytes, TEXT_BYTES))
-    sizes = np.arange(min(ceil(least), most, max(lengths, default=1)), most + 1)
+    sizes = np.arange(max(1, min(ceil(least), most, max(lengths, default=1))), most + 1)
     error = _errors(sizes, rate_hz)
     lost = sum((length % sizes for length in lengths), np.zeros_like(sizes))
     away = np.abs(sizes / rate_hz - 1)

@@ -139,7 +139,7 @@ class _Survey:
         partial = np.logical_and(~known, some)
         seconds = (begin + np.arange(len(some))) // self.second
         for second in np.unique(seconds[partial.any(axis=0)]).tolist():
-            self._mark(second, partial[:, seconds == second].any(axis=1))
+            self._mark(second, np.any(partial[:, seconds == second], axis=1))
 
     def finish(self) -> Survey:
         """Return the survey of all samples."""
