@@ -552,7 +552,7 @@ def test_an_existing_file_is_replaced_only_if_asked_and_the_recording_never(tmp_
     before = source.read_bytes()
     (tmp_path / "link.edf").symlink_to(source)
     for name in ("a.edf", "link.edf"):
-        for recording in (source, open_recording(source)):
+        for recording in (source, open_recording(source), mne.io.read_raw(source, verbose="ERROR")):
             with pytest.raises(WriteError, match="is the recording itself"):
                 convert(recording, tmp_path / name, overwrite=True)
     assert source.read_bytes() == before

@@ -167,11 +167,13 @@ def write_recording(recording: Recording, out: Path, progress: Progress = silent
     )
 
 
-def _check_replaced(recording: object, out: Path, overwrite: bool) -> None:
+def _check_replaced(recording: Any, out: Path, overwrite: bool) -> None:
     """Refuse to replace a file that is part of the recording, or any file unless the user wants that."""
-    source = Path(recording.name) if isinstance(recording, Recording) else recording
-    parts = parts_of(Path(source)) if isinstance(source, str | Path) and Path(source).exists() else []
-    if any(out.samefile(part) for part in parts):
+    if isinstance(recording, str | Path | Recording):
+        sources = [Path(recording.name if isinstance(recording, Recording) else recording)]
+    else:
+        sources = [Path(file) for file in recording.filenames if file is not None]
+    if any(out.samefile(part) for source in sources if source.exists() for part in parts_of(source)):
         raise WriteError(f"{out}: is the recording itself, which is never changed; name another file")
     if not overwrite:
         raise WriteError(f"{out}: exists; name another file, or replace it with --overwrite (Python: overwrite=True)")
