@@ -5,18 +5,18 @@ are read twice, because their limits are unknown.
 """
 
 import argparse
-import resource
 import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
-from _machine import machine
+from _machine import machine, memory_of
 from _table import markdown
 from ictal.core.recording import Recording, Signal
 from ictal.io import open_recording
@@ -24,6 +24,8 @@ from ictal.io.edf.writer import write_edf
 from ictal.simulator import simulate_recording
 
 HEADER = ("from", "to", "GB read", "GB written", "s", "peak MiB", "largest error, steps")
+LOOK_S = 0.05
+"""Interval at which memory is measured."""
 
 
 @dataclass(frozen=True)
@@ -53,11 +55,18 @@ def write_brainvision(path: Path, recording: Recording) -> None:
 
 
 def measured(source: Path, out: Path) -> tuple[float, float]:
-    """Return wall time in s, and the largest peak memory in MiB of any command so far."""
-    begun = time.perf_counter()
+    """Return wall time in s and peak memory in MiB of the command."""
+    begun, peak = time.perf_counter(), 0.0
     command = [sys.executable, "-m", "ictal", "convert", str(source), str(out)]
-    subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
-    return time.perf_counter() - begun, resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024
+    with subprocess.Popen(command, stdout=subprocess.DEVNULL) as process:
+        while process.poll() is None:
+            peak = max(peak, memory_of(process.pid) / 2**20)
+            with suppress(subprocess.TimeoutExpired):
+                process.wait(LOOK_S)
+        seconds = time.perf_counter() - begun
+    if process.returncode:
+        raise SystemExit(f"{' '.join(command)} failed")
+    return seconds, peak
 
 
 def error_of(source: Path, out: Path) -> float:
