@@ -126,7 +126,7 @@ def write_plan(path: Path, recording: Recording, plan: EdfPlan, progress: Progre
     texts = AnnotationSignal.of(lists, records.n_records, longest_time(end_s), width)
     clipped = np.zeros(len(plan.rows), dtype=np.int64)
     with atomic_write(path) as part, part.open("wb") as file:
-        file.write(_header(plan, start, recording.start, texts.n_bytes // width))
+        file.write(_header(plan, start, texts.n_bytes // width))
         done = 0
         for samples, times in _chunks(recording, plan, late_s):
             progress(TASK, done * records.n_samples / recording.rate_hz, recording.duration_s)
@@ -192,7 +192,7 @@ def _bytes(blocks: npt.NDArray[np.int32], bits: int) -> npt.NDArray[np.uint8]:
     return wide[:, :3].reshape(len(blocks), -1)
 
 
-def _header(plan: EdfPlan, start: datetime | None, true_start: datetime | None, n_text: int) -> bytes:
+def _header(plan: EdfPlan, start: datetime | None, n_text: int) -> bytes:
     """Return the header; `n_text` is the number of samples of the annotation signal in a record."""
     n_signals = len(plan.labels) + 1
     clock, stated = _stated(start)
