@@ -18,6 +18,7 @@ _PUBLIC = {
     "compare": "ictal.evaluation.compare_files:compare",
     "compare_with_experts": "ictal.evaluation.experts:compare_with_experts",
     "deidentify": "ictal.deidentification.deidentify:deidentify",
+    "convert": "ictal.io.convert:convert",
     "describe_model": "ictal.models.hub:describe_model",
     "errors": "ictal.errors",
     "estimator": "ictal.models.own_arms:estimator",

@@ -14,6 +14,7 @@ from ictal.experiments.model_evaluation import evaluate_model as evaluate
 from ictal.experiments.prediction import predict
 from ictal.experiments.train_model import train
 from ictal.experiments.window_explanation import explain_window as explain
+from ictal.io.convert import convert
 from ictal.io.joined import join_recordings as join
 from ictal.io.open import open_recording as read
 from ictal.models.add import add_model
@@ -41,6 +42,7 @@ __all__ = [
     "calibrate",
     "compare",
     "compare_with_experts",
+    "convert",
     "deidentify",
     "describe_model",
     "errors",

@@ -80,6 +80,11 @@ CASES = {
         "bad.edf bad_events.tsv --model MODEL",
         (r"^night.edf: \d+ seizures?$", "^  night_events.tsv$"),
     ),
+    "convert": Case(
+        "night.edf fresh/night.bdf",
+        "bad.edf fresh/bad.edf",
+        (r"^BDF\+C: fresh/night.bdf$", "^  1 min 10 s; 20 channels at 200 Hz", "^  0 gaps, 0 annotations$"),
+    ),
     "models": Case("", "none", ("^ *default ", "^Your own models"), wrong_code=2),
     "models show": Case("MODEL", "none", ("^- Arm: temporal",), wrong_code=2),
     "models add": Case("MODEL --name added", "none --name refused", ("^Added 'added', in",), wrong_code=2),

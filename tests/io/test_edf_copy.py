@@ -5,7 +5,6 @@ import subprocess
 import sys
 import tracemalloc
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from pathlib import Path
 
 import edfio
@@ -19,9 +18,8 @@ from hypothesis import strategies as st
 from ictal.core.recording import Annotation, Gap
 from ictal.errors import IctalError, ReadError
 from ictal.io import open_recording
-from ictal.io.edf.annotated_copy import copy_edf_with_annotations, write_annotated_edf
+from ictal.io.edf.annotated_copy import copy_edf_with_annotations
 from ictal.io.edf.header import EdfFile
-from tests.helpers import recording
 
 Notes = list[tuple[float, float, str]]
 
@@ -371,8 +369,6 @@ def test_a_folder_that_cannot_be_written_to_is_named(tmp_path):
     out = source / "below" / "b.edf"  # a file is no folder, for root too
     with pytest.raises(IctalError, match=r"b\.edf: cannot be written: Not a directory"):
         copy_edf_with_annotations(source, out, NEW)
-    with pytest.raises(IctalError, match=r"b\.edf: cannot be written: Not a directory"):
-        write_annotated_edf(recording(200), out, NEW)
 
 
 @pytest.mark.parametrize("lacking", [1, 5000, 20_000])
@@ -415,33 +411,3 @@ def test_a_killed_copy_leaves_nothing_under_the_final_name(tmp_path):
     left = [file.name for file in out.parent.iterdir()]
     assert left
     assert all(name.startswith(".") and name.endswith(".part") for name in left)
-
-
-# Recordings of other formats
-
-
-def test_a_recording_of_another_format_is_written_anew_with_all_annotations(tmp_path):
-    made = replace(recording(5 * 200 + 150), annotations=(Annotation(5.7, 0.1, "behind the last whole second"),))
-    told = []
-    write_annotated_edf(made, tmp_path / "b.edf", NEW, lambda *progress: told.append(progress))
-    read = open_recording(tmp_path / "b.edf")
-    assert (read.duration_s, len(read.channels)) == (5, 20)
-    np.testing.assert_allclose(read.read(), made.read(0, 1000), rtol=0, atol=0.0501)  # steps of 0.1 µV
-    assert_same_notes(triples(read.annotations), triples([*made.annotations, *NEW]))
-    assert_same_notes(with_pyedflib(tmp_path / "b.edf")[1], triples([*made.annotations, *NEW]))
-    assert [file.name for file in tmp_path.iterdir()] == ["b.edf"]
-    assert told[-1] == ("writing EDF", 5, 5)
-
-
-@pytest.mark.parametrize(
-    ("changes", "message"),
-    [
-        ({"gaps": (Gap(1, 10),)}, r"noise: has gaps \(1\), which a new EDF"),
-        ({"rate_hz": 200.5}, r"noise has 200\.5 Hz; allowed is a whole number"),
-        ({"n_samples": 199}, "noise lasts 0 s"),
-    ],
-)
-def test_what_a_new_edf_cannot_hold_is_refused_and_leaves_no_file(changes, message, tmp_path):
-    with pytest.raises(IctalError, match=message):
-        write_annotated_edf(replace(recording(1000), **changes), tmp_path / "b.edf", NEW)
-    assert not list(tmp_path.iterdir())

@@ -22,7 +22,7 @@ from ictal.core.montage import (
 from ictal.core.recording import Recording
 from ictal.errors import ElectrodeError
 from ictal.io import open_recording
-from ictal.io.edf.annotated_copy import write_annotated_edf
+from ictal.io.convert import write_recording
 from ictal.preprocessing.channel_mapping import map_channels, reference_notes, widest_mapping
 from ictal.preprocessing.standardise import resample
 from ictal.scoring.quality import QualitySettings, amplitude_integrated, measure_quality
@@ -292,7 +292,7 @@ def test_brainvision_and_bids_state_references_apart_from_names(tmp_path):
     )
     (tmp_path / "a.eeg").write_bytes(np.arange(19 * 400, dtype="<i2").tobytes())
     assert widest_mapping(open_recording(path)).references == ("A1", "A2")
-    write_annotated_edf(open_recording(path), tmp_path / "copy.edf", [])
+    write_recording(open_recording(path), tmp_path / "copy.edf")
     assert widest_mapping(open_recording(tmp_path / "copy.edf")).references == ("A1", "A2")
     rows = "".join(f"{name}\tEEG\tuV\tCz\n" for name in ELECTRODES)
     (tmp_path / "sub-1_channels.tsv").write_text("name\ttype\tunits\treference\n" + rows)

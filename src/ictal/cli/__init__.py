@@ -17,6 +17,7 @@ from ictal.cli import (
     archive_status,
     calibrate,
     compare,
+    convert,
     deidentify,
     evaluate,
     evaluate_events,
@@ -70,8 +71,8 @@ def _main(
 
 
 COMMANDS: tuple[Callable[..., None], ...] = (
-    *(info.info, deidentify.deidentify, score.score, view.view, evaluate_events.evaluate_events),
-    *(score_archive.score_archive, szcore.szcore),
+    *(info.info, convert.convert, deidentify.deidentify, score.score, view.view),
+    *(evaluate_events.evaluate_events, score_archive.score_archive, szcore.szcore),
     *(simulate.simulate, train.train, calibrate.calibrate, evaluate.evaluate, predict.predict),
     *(ablate.ablate, explain.explain),
     *(compare.compare, experts.experts, fetch.fetch),

@@ -1,6 +1,7 @@
 """Events as files that other programs read: BIDS events.tsv, and a copy of the recording with annotations."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,8 @@ from ictal.core.atomic_files import atomic_write, write_json, writing
 from ictal.core.recording import Annotation
 from ictal.errors import IctalError
 from ictal.io import open_recording
-from ictal.io.edf.annotated_copy import copy_edf_with_annotations, write_annotated_edf
+from ictal.io.convert import write_recording
+from ictal.io.edf.annotated_copy import copy_edf_with_annotations
 from ictal.io.open import format_of
 from ictal.scoring.event_columns import MEASURED, MEASURED_NUMBERS, event_in_brief, measured
 from ictal.scoring.events import Event
@@ -125,7 +127,8 @@ def write_annotated_copy(events: Sequence[EventFinding], recording: RecordingInf
     if kind in EDF_KINDS:
         copy_edf_with_annotations(source, path, notes)
     else:
-        write_annotated_edf(open_recording(source, accept_doubtful=True), path, notes)  # its scores were wanted
+        opened = open_recording(source, accept_doubtful=True)  # its scores were wanted
+        write_recording(replace(opened, annotations=(*opened.annotations, *notes)), path)
     return [path]
 
 

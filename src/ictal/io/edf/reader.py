@@ -43,6 +43,11 @@ class EdfSource:
     gains: tuple[float, ...]
     shifts: tuple[float, ...]
 
+    @property
+    def steps_uv(self) -> tuple[float, ...]:
+        """Voltage of one digital step, per channel."""
+        return tuple(map(abs, self.gains))
+
     def read(self, start: int, stop: int, rows: Sequence[int] | None = None) -> Signal:
         """Return samples `start` to `stop` of the channels `rows` or of all, [channel, time]."""
         per_record = self.signals[0].n_samples
@@ -101,7 +106,7 @@ def read_edf(path: Path, units: Mapping[str, str] | None = None) -> Recording:
         layout_of(file.n_records * per_record, rate_hz, times.joins).gaps,
         tuple(Annotation(note.onset_s - start_s, note.duration_s, note.text) for note in file.annotations),
         limits,
-        tuple(_kind(signal) for signal in signals),
+        tuple(kind_of(signal.label) for signal in signals),
         (*file.notes, *notes, *times.all_notes),
         times.doubts,
     )
@@ -167,8 +172,9 @@ def _why_not(signal: EdfSignal, per_record: int, units: Mapping[str, str]) -> st
     return "" if _has_range(signal) else "have no valid range of values"
 
 
-def _kind(signal: EdfSignal) -> str:
-    first = signal.label.lower().split(" ")[0]
+def kind_of(label: str) -> str:
+    """Return the type at the start of a label, in lower case; '' if it states none."""
+    first = label.lower().split(" ")[0]
     return first if first in KINDS else ""
 
 

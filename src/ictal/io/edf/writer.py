@@ -1,9 +1,13 @@
-"""Write EDF+ files, which every EEG viewer reads."""
+"""Write EDF+ and BDF+ files, which every EEG viewer reads, in constant memory.
 
-from collections.abc import Iterator
-from datetime import datetime
+Source: Kemp and Olivan 2003, "European data format 'plus'"; comments cite its clauses. pyEDFlib and edfio cannot
+write gaps (EDF+D), and edfio holds the whole file in memory.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -11,175 +15,222 @@ import numpy.typing as npt
 from ictal.core.atomic_files import atomic_write
 from ictal.core.montage import ELECTRODES
 from ictal.core.progress import Progress, silent
-from ictal.core.recording import Recording, Signal
+from ictal.core.recording import Annotation, FileRun, Recording, Signal
 from ictal.errors import WriteError, listed
-from ictal.io.edf.header import MONTHS
+from ictal.io.edf.annotation_lists import AnnotationSignal, annotation_list, longest_time, record_time
+from ictal.io.edf.header import BDF_MAGIC, EDF_MAGIC, FIELDS, MAIN_BYTES, MONTHS, SIGNAL_BYTES
+from ictal.io.edf.header_fields import field
+from ictal.io.edf.records import Records, choose_records
+from ictal.io.edf.scales import Scale, digitise
+from ictal.io.edf.survey import chunks
 
-STEP_UV = 0.1
-DIGITAL = (-32768, 32767)
-"""Range of 16-bit numbers: with steps of 0.1 µV, -3276.8 to 3276.7 µV."""
-CHUNK_S = 60
-"""Seconds read and written at a time."""
+TASK = "writing EDF"
+AMPLIFIER = Scale("uV", ("-3276.8", "3276.7"), (-32768, 32767))
+"""Steps of 0.1 µV."""
 FIRST_START = datetime(1985, 1, 1)
 """The first start that EDF can state. It is written if the start is unknown or the date is out of range."""
 YEARS = range(1985, 2085)
 """Years that EDF can state (EDF+ 2.1.3.2)."""
-DATED, UNDATED = b"Startdate 01-JAN-1985 ", b"Startdate X "
-"""Start of the recording field as pyedflib writes it for `FIRST_START`, and as EDF+ 2.1.3.4 requires it."""
-RECORDING_FIELD = slice(88, 168)
-"""Bytes of the recording field in the header."""
-LONGEST_LABEL, LONGEST_TEXT = 16, 40
-"""Characters of a channel label (EDF), and bytes of an annotation (pyedflib truncates longer ones)."""
-MOST_PER_SECOND = 64
-"""Annotations per second: pyedflib writes one per record and annotation channel, and allows 64 such channels."""
+
+
+@dataclass(frozen=True)
+class EdfPlan:
+    """What is written of a recording, and how.
+
+    Attributes
+    ----------
+    bits
+        16 in EDF, 24 in BDF.
+    rows
+        The channels of the recording that are written.
+    labels, scales
+        Of these channels.
+    records
+        The records, and the samples that fill them.
+    annotations
+        Times in seconds from the start of the recording, gaps included.
+    fill_uv
+        Voltage of missing samples before the first value of each channel; later ones repeat the last value. None:
+        missing samples are an error.
+    """
+
+    bits: int
+    rows: tuple[int, ...]
+    labels: tuple[str, ...]
+    scales: tuple[Scale, ...]
+    records: Records
+    annotations: tuple[Annotation, ...] = ()
+    fill_uv: npt.NDArray[np.floating] | None = None
+
+    @property
+    def kind(self) -> str:
+        """'EDF+C', 'EDF+D', 'BDF+C' or 'BDF+D'."""
+        return f"{'EDF' if self.bits == 16 else 'BDF'}+{'D' if len(self.records.runs) > 1 else 'C'}"
 
 
 def write_edf(path: Path, recording: Recording, progress: Progress = silent) -> None:
-    """Write a recording as EDF+C with its annotations, atomically and a minute at a time.
+    """Write a recording as an amplifier would, with its annotations, atomically and a minute at a time.
 
     Electrodes are labelled as 'EEG Fp1-REF'; other channels keep their names. Samples are rounded to 0.1 µV and
-    clipped at -3276.8 and 3276.7 µV, as by an amplifier. EDF can state years from 1985 to 2084. Other dates are
-    written as 01.01.85 and 'Startdate X' followed by the true date; an unknown date is written as 01.01.85 and
-    'Startdate X'.
+    clipped at -3276.8 and 3276.7 µV. `ictal.convert` chooses steps and limits by the samples.
 
     Parameters
     ----------
     path
         The new file; an existing file is replaced.
     recording
-        A recording of whole seconds, with a whole number of samples per second and no missing samples.
+        A recording without missing samples, whose runs fill records.
     progress
         Callback with the number of seconds written.
 
     Raises
     ------
-    ValueError
-        If EDF+ cannot store the recording; the message says what is allowed.
     WriteError
-        If the file could not be written completely.
+        If EDF+ cannot store all of the recording, or the file cannot be written.
     """
-    labels = _labels(recording)
-    _check(recording)
-    import pyedflib  # only needed for writing
-
-    n_seconds = round(recording.duration_s)
-    with atomic_write(path) as part:
-        with pyedflib.EdfWriter(str(part), len(labels), pyedflib.FILETYPE_EDFPLUS) as writer:
-            writer.setSignalHeaders([_header(label, round(recording.rate_hz)) for label in labels])
-            start, stated = _stated_start(recording.start)
-            writer.setStartdatetime(start)
-            writer.setEquipment("ictal")
-            writer.set_number_of_annotation_signals(-(-len(recording.annotations) // n_seconds))
-            for note in recording.annotations:
-                _succeed(writer.writeAnnotation(note.onset_s, note.duration_s, note.text), path)
-            for second, record in enumerate(_records(recording)):
-                _succeed(writer.blockWriteDigitalShortSamples(record), path)
-                if second % CHUNK_S == 0:
-                    progress("writing EDF", second, n_seconds)
-        # Closing does not report failed writes; opening compares the size with the header.
-        try:
-            pyedflib.EdfReader(str(part), annotations_mode=pyedflib.DO_NOT_READ_ANNOTATIONS).close()
-        except OSError as error:
-            raise WriteError(f"{path}: could not be written completely; is the disk full?") from error
-        if not stated:
-            _undate(part, recording.start)
-    progress("writing EDF", n_seconds, n_seconds)
+    labels = tuple(f"EEG {name}-REF" if name in ELECTRODES else name for name in recording.channels)
+    wrong = [name for name in labels if len(name) > FIELDS["label"] or not name.isascii() or not name.isprintable()]
+    if wrong:
+        raise WriteError(
+            f"{recording.name}: EDF cannot store the channel names {listed(wrong)}; allowed are up to "
+            f"{FIELDS['label']} ASCII characters"
+        )
+    records = choose_records(recording.runs, recording.rate_hz, 2 * len(labels), 0, recording.name)
+    if records.lost or records.drift_s:
+        raise WriteError(
+            f"{recording.name}: {recording.n_samples} samples at {recording.rate_hz:g} Hz do not fill records"
+        )
+    rows, scales = tuple(range(len(labels))), (AMPLIFIER,) * len(labels)
+    write_plan(path, recording, EdfPlan(16, rows, labels, scales, records, recording.annotations), progress)
 
 
-def _stated_start(start: datetime | None) -> tuple[datetime, bool]:
-    """Return the start for the header, in whole seconds, and whether its date is the true one."""
+def write_plan(path: Path, recording: Recording, plan: EdfPlan, progress: Progress = silent) -> npt.NDArray[np.int64]:
+    """Write what a plan says, atomically and a minute at a time.
+
+    Returns
+    -------
+    ndarray of shape (n_channels,)
+        How many samples were clipped.
+
+    Raises
+    ------
+    WriteError
+        If the file cannot be written, or there are missing samples that the plan does not allow.
+    """
+    records, width = plan.records, plan.bits // 8
+    start, late_s = _start(recording.start, records.runs[0].onset_s)
+    notes = sorted(plan.annotations, key=lambda note: note.onset_s)
+    lists = [annotation_list(note, late_s - records.runs[0].onset_s) for note in notes]
+    last = records.runs[-1]
+    end_s = late_s + last.onset_s + (last.stop - last.start) / recording.rate_hz
+    texts = AnnotationSignal.of(lists, records.n_records, longest_time(end_s), width)
+    clipped = np.zeros(len(plan.rows), dtype=np.int64)
+    with atomic_write(path) as part, part.open("wb") as file:
+        file.write(_header(plan, start, texts.n_bytes // width))
+        done = 0
+        for samples, times in _chunks(recording, plan, late_s):
+            progress(TASK, done * records.n_samples / recording.rate_hz, recording.duration_s)
+            digital, beyond = digitise(samples, plan.scales, plan.bits)
+            clipped += beyond
+            blocks = digital.reshape(len(digital), -1, records.n_samples).swapaxes(0, 1)
+            file.write(np.hstack([_bytes(blocks, plan.bits), texts.fill(done, times)]).data)
+            done += len(times)
+    progress(TASK, recording.duration_s, recording.duration_s)
+    return clipped
+
+
+def _start(start: datetime | None, first_s: float) -> tuple[datetime | None, float]:
+    """Return the start of the first record in whole seconds, and how much later the record starts (EDF+ 2.2.4)."""
     if start is None:
-        return FIRST_START, False
-    start = start.replace(tzinfo=None, microsecond=0)
-    if start.year in YEARS:
-        return start, True
+        return None, 0.0
+    first = start.replace(tzinfo=None) + timedelta(seconds=first_s)
+    return first.replace(microsecond=0), first.microsecond / 1e6
+
+
+def _chunks(recording: Recording, plan: EdfPlan, late_s: float) -> Iterator[tuple[Signal, list[bytes]]]:
+    """Yield the samples of some records, [channel, time], and the times of these records."""
+    records, held = plan.records, plan.fill_uv
+    # In a continuous file, records follow each other by their stated duration, even if that is rounded.
+    record_s = records.record_s if len(records.runs) == 1 else records.n_samples / recording.rate_hz
+    for run in records.runs:
+        onset_s = run.onset_s - records.runs[0].onset_s + late_s
+        for start, stop in chunks(run.start, run.stop, recording, records.n_samples):
+            samples = recording.read(start, stop, plan.rows)
+            missing = ~np.isfinite(samples)
+            if missing.any():
+                if held is None:
+                    raise _missing(recording, plan, missing, start, run)
+                samples = _filled(samples, missing, held)
+            held = samples[:, -1] if held is not None else None
+            numbers = range((start - run.start) // records.n_samples, (stop - run.start) // records.n_samples)
+            yield samples, [record_time(onset_s + record_s * number) for number in numbers]
+
+
+def _filled(samples: Signal, missing: npt.NDArray[np.bool_], held: npt.NDArray[np.floating]) -> Signal:
+    """Return samples in which missing ones repeat the last value, which is `held` before the first."""
+    last = np.maximum.accumulate(np.where(missing, -1, np.arange(samples.shape[1])), axis=1)
+    filled: Signal = np.where(last < 0, held[:, None], np.take_along_axis(samples, np.maximum(last, 0), axis=1))
+    return filled
+
+
+def _missing(
+    recording: Recording, plan: EdfPlan, missing: npt.NDArray[np.bool_], start: int, run: FileRun
+) -> WriteError:
+    row, sample = np.argwhere(missing)[0]
+    at_s = run.onset_s + (start + sample - run.start) / recording.rate_hz
+    return WriteError(
+        f"{recording.name}: {recording.channels[plan.rows[row]]} has no value at {at_s:g} s; EDF cannot mark missing "
+        "samples"
+    )
+
+
+def _bytes(blocks: npt.NDArray[np.int32], bits: int) -> npt.NDArray[np.uint8]:
+    """Return the bytes of samples, [record, byte], in the order of EDF: least significant first."""
+    if bits == 16:
+        return np.ascontiguousarray(blocks, dtype="<i2").view(np.uint8).reshape(len(blocks), -1)
+    wide = np.ascontiguousarray(blocks, dtype="<i4").view(np.uint8).reshape(-1, 4)
+    return wide[:, :3].reshape(len(blocks), -1)
+
+
+def _header(plan: EdfPlan, start: datetime | None, n_text: int) -> bytes:
+    """Return the header; `n_text` is the number of samples of the annotation signal in a record."""
+    n_signals = len(plan.labels) + 1
+    clock, stated = _stated(start)
+    main = [
+        BDF_MAGIC if plan.bits == 24 else EDF_MAGIC,
+        field("X X X X", 80),
+        field(_recording_field(stated, start), 80),
+        field(f"{clock:%d.%m.%y%H.%M.%S}", 16),
+        field(MAIN_BYTES + SIGNAL_BYTES * n_signals, 8),
+        field(plan.kind, 44),
+        field(plan.records.n_records, 8),
+        field(plan.records.duration, 8),
+        field(n_signals, 4),
+    ]
+    most = 2 ** (plan.bits - 1)
+    columns: dict[str, Sequence[object]] = {
+        "label": (*plan.labels, f"{plan.kind[:3]} Annotations"),
+        "dimension": (*(scale.unit for scale in plan.scales), ""),
+        "physical_min": (*(scale.physical[0] for scale in plan.scales), -1),
+        "physical_max": (*(scale.physical[1] for scale in plan.scales), 1),
+        "digital_min": (*(scale.digital[0] for scale in plan.scales), -most),
+        "digital_max": (*(scale.digital[1] for scale in plan.scales), most - 1),
+        "n_samples": (*[plan.records.n_samples] * len(plan.labels), n_text),
+    }
+    fields = (field(text, width) for name, width in FIELDS.items() for text in columns.get(name, [""] * n_signals))
+    return b"".join((*main, *fields))
+
+
+def _stated(start: datetime | None) -> tuple[datetime, bool]:
+    """Return the start for the header, and whether its date is the true one."""
+    if start is None or start.year in YEARS:
+        return start or FIRST_START, start is not None
     return start.replace(year=FIRST_START.year, month=FIRST_START.month, day=FIRST_START.day), False
 
 
-def _undate(path: Path, start: datetime | None) -> None:
-    """Mark the date in the header as unknown, and add the true date, if known, after the subfields of EDF+."""
-    with path.open("r+b") as file:
-        file.seek(RECORDING_FIELD.start)
-        field = file.read(RECORDING_FIELD.stop - RECORDING_FIELD.start)
-        text = UNDATED + field.removeprefix(DATED).rstrip()
-        if start is not None:
-            text += f" started_{start.day:02}-{MONTHS[start.month - 1]}-{start.year:04}".encode()
-        file.seek(RECORDING_FIELD.start)
-        file.write(text.ljust(len(field)))
-
-
-def _labels(recording: Recording) -> list[str]:
-    stated = recording.references or ("",) * len(recording.channels)
-    several = len({text for name, text in zip(recording.channels, stated, strict=True) if name in ELECTRODES}) > 1
-    labels = [
-        f"EEG {name}-{(several and text) or 'REF'}" if name in ELECTRODES else name
-        for name, text in zip(recording.channels, stated, strict=True)
-    ]
-    wrong = [name for name in labels if len(name) > LONGEST_LABEL or not name.isascii() or not name.isprintable()]
-    if wrong:
-        raise ValueError(
-            f"{recording.name}: EDF cannot store the channel names {listed(wrong)}; allowed are up to "
-            f"{LONGEST_LABEL} ASCII characters"
-        )
-    if len(set(labels)) < len(labels):
-        raise ValueError(f"{recording.name} has two channels with the same name: {listed(recording.channels, 40)}")
-    return labels
-
-
-def _check(recording: Recording) -> None:
-    name, rate_hz = recording.name, recording.rate_hz
-    if rate_hz != round(rate_hz):
-        raise ValueError(f"{name} has {rate_hz:g} Hz; allowed is a whole number of samples per second")
-    if recording.n_samples == 0 or recording.n_samples % round(rate_hz):
-        raise ValueError(f"{name} lasts {recording.duration_s:g} s; allowed are whole seconds, at least 1")
-    if len(recording.annotations) > MOST_PER_SECOND * recording.duration_s:
-        raise ValueError(
-            f"{name} has {len(recording.annotations)} annotations; allowed are {MOST_PER_SECOND} per second"
-        )
-    for note in recording.annotations:
-        if len(note.text.encode()) > LONGEST_TEXT:
-            raise ValueError(f"{name}: annotation '{note.text}' is too long; allowed are {LONGEST_TEXT} bytes")
-        if not 0 <= note.onset_s <= recording.duration_s:
-            raise ValueError(
-                f"{name}: annotation '{note.text}' is at {note.onset_s:g} s; allowed is 0 to "
-                f"{recording.duration_s:g} s"
-            )
-
-
-def _header(label: str, rate_hz: int) -> dict[str, Any]:
-    low, high = DIGITAL
-    return {
-        "label": label,
-        "dimension": "uV",
-        "sample_frequency": rate_hz,
-        "physical_min": round(low * STEP_UV, 1),
-        "physical_max": round(high * STEP_UV, 1),
-        "digital_min": low,
-        "digital_max": high,
-    }
-
-
-def _records(recording: Recording) -> Iterator[npt.NDArray[np.int16]]:
-    """Yield the digital samples of each second, channel after channel."""
-    rate_hz = round(recording.rate_hz)
-    for start in range(0, recording.n_samples, CHUNK_S * rate_hz):
-        stop = min(start + CHUNK_S * rate_hz, recording.n_samples)
-        digital = _digital(recording.read(start, stop), recording, start)
-        for record in digital.reshape(len(digital), -1, rate_hz).swapaxes(0, 1):
-            yield record.ravel()
-
-
-def _digital(samples: Signal, recording: Recording, start: int) -> npt.NDArray[np.int16]:
-    missing = np.argwhere(~np.isfinite(samples))
-    if len(missing):
-        channel, sample = missing[0]
-        raise ValueError(
-            f"{recording.name}: {recording.channels[channel]} has no value at "
-            f"{(start + sample) / recording.rate_hz:g} s; EDF cannot mark missing samples: fill them first"
-        )
-    return np.clip(np.rint(samples.astype(np.float64) / STEP_UV), *DIGITAL).astype(np.int16)
-
-
-def _succeed(code: int, path: Path) -> None:
-    if code != 0:
-        raise WriteError(f"{path}: could not be written (pyedflib's code {code}); is the disk full?")
+def _recording_field(is_true: bool, start: datetime | None) -> str:
+    """Return the date, hospital code, technician and equipment (EDF+ 2.1.3.4), and a date that EDF cannot state."""
+    date = f"{start.day:02}-{MONTHS[start.month - 1]}-{start.year:04}" if start else "X"
+    if is_true:
+        return f"Startdate {date} X X ictal"
+    return "Startdate X X X ictal" + (f" started_{date}" if start else "")
