@@ -134,7 +134,7 @@ def _steps() -> np.ndarray:
 
 def _nicolet(folder: Path) -> Iterator[Files]:
     """Yield a file with two segments, events and an index of several blocks, and one with its index first."""
-    from tests.io.nicolet_files import SEIZURE, Channel, Event, Nicolet, write
+    from tests.io.vendor.nicolet_files import SEIZURE, Channel, Event, Nicolet, write
 
     channels = [Channel(name, row, 200, 1 / 16) for name, row in zip(CHANNELS, _steps(), strict=True)]
     events = (Event(0.5, "Fp1 häng"), Event(103, "", 1.5, SEIZURE, "Fp1"))
@@ -144,7 +144,7 @@ def _nicolet(folder: Path) -> Iterator[Files]:
 
 
 def _micromed(folder: Path, kind: str) -> Iterator[Files]:
-    from tests.io.micromed_files import Channel, Micromed, write
+    from tests.io.vendor.micromed_files import Channel, Micromed, write
 
     channels = [Channel(name, row + 2**15) for name, row in zip(CHANNELS, _steps(), strict=True)]
     made = Micromed(channels, 200, 2, ((0, 0), (2000, 800)), ((100, "Fp1 häng"),), ((640, 7),), ((64, 128),))
@@ -153,7 +153,7 @@ def _micromed(folder: Path, kind: str) -> Iterator[Files]:
 
 def _nihon_kohden(folder: Path) -> Iterator[Files]:
     """Yield a file in the older layout and one in the newer one, each with names and events."""
-    from tests.io.nihon_files import Nihon, write
+    from tests.io.vendor.nihon_files import Nihon, write
 
     blocks = [(0, _steps()[:, :800]), (104, _steps()[:, 800:])]
     events = [("Fp1 häng", 0.5, 0.5), ("a seizure with a long text", 4.5, 104.5)]

@@ -13,8 +13,8 @@ from typer.testing import CliRunner
 from ictal.cli import app
 from ictal.errors import ReadError
 from ictal.io import open_recording
-from ictal.io.mne_messages import ReaderMessages, collect_messages
-from ictal.io.mne_reader import from_raw
+from ictal.io.mne_formats.messages import ReaderMessages, collect_messages
+from ictal.io.mne_formats.reader import from_raw
 from ictal.scoring.pipeline import score
 from ictal.scoring.recording_info import describe
 from ictal.web.details import details
@@ -63,7 +63,7 @@ def test_what_is_logged_is_heard_too_and_what_concerns_programmers_is_not():
         warnings.warn("old", DeprecationWarning, stacklevel=1)
     assert messages.notes == ["MNE-Python warns: Logged here"]
     assert not any(
-        type(handler).__module__ == "ictal.io.mne_messages" for handler in logging.getLogger("mne").handlers
+        type(handler).__module__ == "ictal.io.mne_formats.messages" for handler in logging.getLogger("mne").handlers
     )
 
 

@@ -23,10 +23,10 @@ from ictal.core.recording import Recording
 from ictal.errors import IctalError, ReadError
 from ictal.io import open_recording
 from ictal.io.hms import write_hms
-from ictal.io.mat_check import check_mat
+from ictal.io.mne_formats.mat_check import check_mat
 from ictal.io.open import READERS
 from tests.helpers import BDF_STEPS, EDF_STEPS, edf_signals, noise, recording
-from tests.io import micromed_files, nicolet_files
+from tests.io.vendor import micromed_files, nicolet_files
 from tests.io.vendor.natus_files import Options, write_natus
 
 CHANNELS = ("EEG Fp1-REF", "EEG T7-REF", "SaO2", "ECG")

@@ -10,11 +10,11 @@ import pytest
 from ictal.core.montage import CHANNELS, ELECTRODES
 from ictal.errors import ElectrodeError, ReadError
 from ictal.io import open_recording
-from ictal.io.mne_reader import from_raw
+from ictal.io.mne_formats.reader import from_raw
 from ictal.preprocessing.channel_mapping import map_channels
 from ictal.scoring.recording_info import describe
 from tests.helpers import noise
-from tests.io.nihon_files import Nihon, write
+from tests.io.vendor.nihon_files import Nihon, write
 
 RATE_HZ = 200
 N_SAMPLES = 400

@@ -14,14 +14,14 @@ from ictal.io.bids import ENDING, add_sidecars, recording_in, sidecar_units
 from ictal.io.edf.header import BDF_MAGIC, EDF_MAGIC
 from ictal.io.edf.reader import read_edf
 from ictal.io.hms import MAGIC, read_hms
-from ictal.io.micromed import MAGIC as MICROMED_MAGIC
-from ictal.io.micromed import read_micromed
-from ictal.io.mne_reader import MNE_SUFFIXES, from_raw, read_with_mne
-from ictal.io.nicolet import MAGIC as NICOLET_MAGIC
-from ictal.io.nicolet import read_nicolet
-from ictal.io.nihon_kohden import read_nihon_kohden
-from ictal.io.persyst import read_persyst
+from ictal.io.mne_formats.reader import MNE_SUFFIXES, from_raw, read_with_mne
 from ictal.io.vendor.guarded import guarded
+from ictal.io.vendor.micromed import MAGIC as MICROMED_MAGIC
+from ictal.io.vendor.micromed import read_micromed
+from ictal.io.vendor.nicolet import MAGIC as NICOLET_MAGIC
+from ictal.io.vendor.nicolet import read_nicolet
+from ictal.io.vendor.nihon_kohden import read_nihon_kohden
+from ictal.io.vendor.persyst import read_persyst
 
 Reader = Callable[[Path], Recording]
 

@@ -1,1 +1,1 @@
-"""Formats of vendors that third-party packages read, each in a process of its own with limits."""
+"""Files of recorders, by vendor. A reader of a third party runs in a process of its own with limits (`guarded`)."""

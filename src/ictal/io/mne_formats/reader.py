@@ -14,13 +14,13 @@ import numpy as np
 from ictal.core.atomic_files import find_sibling
 from ictal.core.recording import Annotation, Recording, Signal
 from ictal.errors import ReadError, listed
-from ictal.io.brainvision import SUFFIXES as BRAINVISION
-from ictal.io.brainvision import brainvision_references, open_brainvision
 from ictal.io.edf.header import printable
-from ictal.io.fif_check import check_fif
-from ictal.io.mat_check import check_mat
-from ictal.io.mne_messages import ReaderMessages, collect_messages
-from ictal.io.mne_times import (
+from ictal.io.mne_formats.brainvision import SUFFIXES as BRAINVISION
+from ictal.io.mne_formats.brainvision import brainvision_references, open_brainvision
+from ictal.io.mne_formats.fif_check import check_fif
+from ictal.io.mne_formats.mat_check import check_mat
+from ictal.io.mne_formats.messages import ReaderMessages, collect_messages
+from ictal.io.mne_formats.times import (
     SAME_S,
     SKIPPED,
     all_annotations,
