@@ -186,13 +186,12 @@ def plant(folder: Path, rng: np.random.Generator) -> Planted:
     )
     note_labels = [f"{kind} Annotations".encode()] * n_notes
     shown = [maybe(16, label) if number == 2 else label for number, label in enumerate(labels)]
-    limit = 2 ** (8 * width - 1)
     columns = (
         [*shown, *note_labels],
         [maybe(80, b"AgAgCl electrode") for _ in range(n_signals)],
         [b"uV", b"uV", maybe(8, b"%"), *[b""] * n_notes],
         [b"-7"] * n_signals, [b"7"] * n_signals,
-        [str(-limit).encode()] * n_signals, [str(limit - 1).encode()] * n_signals,
+        [b"-9999"] * n_signals, [b"9999"] * n_signals,
         [maybe(80, b"HP:0.1Hz LP:75Hz N:50Hz") for _ in range(n_signals)],
         [str(per_record).encode()] * len(labels) + [str(tal_bytes // width).encode()] * n_notes,
         [maybe(32) for _ in range(n_signals)],
