@@ -563,6 +563,23 @@ def test_an_existing_file_is_replaced_only_if_asked_and_the_recording_never(tmp_
     assert convert(source, tmp_path / "new" / "c.edf").file.exists()
 
 
+def test_pieces_of_a_joined_recording_and_folders_are_never_replaced(tmp_path):
+    start = datetime(2024, 1, 1, tzinfo=UTC)
+    paths = [tmp_path / f"night_{number}.edf" for number in range(2)]
+    for number, path in enumerate(paths):
+        made = with_runs((2000,), (), 200, number)
+        convert(replace(made, start=start + timedelta(seconds=20 * number)), path)
+    before = [path.read_bytes() for path in paths]
+    for pieces in (paths, [open_recording(path) for path in paths]):
+        for path in paths:
+            with pytest.raises(WriteError, match="is the recording itself"):
+                convert(ictal.join(pieces), path, overwrite=True)
+    assert [path.read_bytes() for path in paths] == before
+    (tmp_path / "folder.edf").mkdir()
+    with pytest.raises(WriteError, match=r"folder\.edf: is a folder; name a file"):
+        convert(paths[0], tmp_path / "folder.edf", overwrite=True)
+
+
 def test_the_result_is_json_and_the_function_is_public(tmp_path):
     done = ictal.convert(make(tmp_path / "a.edf", "EDF+D"), tmp_path / "b.bdf")
     found = json.loads(json.dumps(done.to_json()))

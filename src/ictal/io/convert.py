@@ -1,5 +1,6 @@
 """Write any recording as EDF+ or BDF+, and state what these cannot hold."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,7 @@ from ictal.io.edf.records import choose_records, without
 from ictal.io.edf.scales import fitting_scale, source_scale
 from ictal.io.edf.survey import nothing_missing, survey
 from ictal.io.edf.writer import EdfPlan, write_plan
+from ictal.io.joined import pieces_of
 from ictal.io.open import as_recording
 from ictal.io.recording_files import parts_of
 
@@ -168,15 +170,27 @@ def write_recording(recording: Recording, out: Path, progress: Progress = silent
 
 
 def _check_replaced(recording: Any, out: Path, overwrite: bool) -> None:
-    """Refuse to replace a file that is part of the recording, or any file unless the user wants that."""
-    if isinstance(recording, str | Path | Recording):
-        sources = [Path(recording.name if isinstance(recording, Recording) else recording)]
-    else:
-        sources = [Path(file) for file in recording.filenames if file is not None]
+    """Refuse to replace a folder, a file of the recording, or any file unless the user wants that."""
+    if out.is_dir():
+        raise WriteError(f"{out}: is a folder; name a file")
+    sources = [Path(name) for name in _names(recording)]
     if any(out.samefile(part) for source in sources if source.exists() for part in parts_of(source)):
         raise WriteError(f"{out}: is the recording itself, which is never changed; name another file")
     if not overwrite:
         raise WriteError(f"{out}: exists; name another file, or replace it with --overwrite (Python: overwrite=True)")
+
+
+def _names(recording: Any) -> Iterator[str | Path]:
+    """Yield the names of a recording, or of its pieces; those that are no paths do not exist as files."""
+    if isinstance(recording, str | Path):
+        yield recording
+    elif not isinstance(recording, Recording):
+        yield from filter(None, recording.filenames)
+    elif pieces := pieces_of(recording):
+        for piece in pieces:
+            yield from _names(piece.path or piece.recording)
+    else:
+        yield recording.name
 
 
 def _of_rows(recording: Recording, rows: tuple[int, ...]) -> Recording:
