@@ -455,6 +455,8 @@ def test_texts_that_edf_cannot_hold_are_changed_with_a_note(tmp_path):
         (("C3", "X1"), ("emg", "ecg"), ("EMG C3", "ECG X1")),
         (("C3", "HEOG", "EKG"), ("eeg", "eog", "ecg"), ("C3", "HEOG", "EKG")),
         (("", "T3"), (), ("channel", "T3")),
+        (("Status", "TRIGGER"), (), ("Status_2", "TRIGGER_2")),
+        (("edf annotations", "Stätus"), (), ("edf annotation_2", "Status_2")),
     ],
 )
 def test_names_become_labels_and_changes_are_noted(names, kinds, labels, tmp_path):

@@ -6,14 +6,16 @@ from dataclasses import replace
 from ictal.core.channel_labels import ELECTRODES, read_labels
 from ictal.core.recording import Recording
 from ictal.errors import WriteError, listed
-from ictal.io.edf.header import FIELDS
+from ictal.io.edf.header import ANNOTATIONS, FIELDS
 from ictal.io.edf.header_fields import ascii_of
-from ictal.io.edf.reader import KINDS, kind_of
+from ictal.io.edf.reader import KINDS, STIMULI, kind_of
 from ictal.preprocessing.channel_graph import HEART_KINDS, SCALP_KINDS, Channels
 
 LONGEST = FIELDS["label"]
 WORDS = {kind: kind.upper() for kind in KINDS} | {"temp": "Temp", "resp": "Resp", "sao2": "SaO2", "ekg": "ECG"}
 """Types as EDF+ spells them at the start of a label."""
+NOT_VOLTAGES = (*STIMULI, *map(str.lower, ANNOTATIONS))
+"""Labels, in lower case, of signals with codes or texts; readers would not find voltages under them."""
 SHOWN = 100
 """Most channels that a note lists."""
 
@@ -32,7 +34,7 @@ def edf_labels(recording: Recording) -> tuple[tuple[str, ...], tuple[str, ...]]:
     names = _with_types(recording, _with_references(recording))
     labels: list[str] = []
     for name in names:
-        fits = 0 < len(name) <= LONGEST and ascii_of(name) == name
+        fits = 0 < len(name) <= LONGEST and ascii_of(name) == name and name.lower() not in NOT_VOLTAGES
         labels.append(name if fits else _unique(ascii_of(name) or "channel", {*labels, *names}))
     read = replace(recording, channels=tuple(labels), kinds=tuple(map(kind_of, labels)), references=())
     _check(recording, read)
@@ -74,9 +76,9 @@ def _with_types(recording: Recording, names: Sequence[str]) -> list[str]:
 
 
 def _unique(label: str, taken: set[str]) -> str:
-    """Return a label that fits and is not taken: shortened, and with a number if needed."""
+    """Return a label of voltages that fits and is not taken: shortened, and with a number if needed."""
     short, number = label[:LONGEST].strip(), 1
-    while short in taken:
+    while short in taken or short.lower() in NOT_VOLTAGES:
         number += 1
         short = f"{label[: LONGEST - 1 - len(str(number))].strip()}_{number}"
     return short
