@@ -201,6 +201,9 @@ def test_the_24_bits_of_bdf_need_bdf(tmp_path):
         (-3e11, 1, "V"),
         (-1e-4, 2e-4, "uV"),
         (7, 7, "uV"),
+        (0, 0, "uV"),
+        (-1e-11, 2e-11, "uV"),
+        (1e-30, 2e-30, "uV"),
     ],
 )
 def test_voltages_of_any_size_are_stored_in_the_finest_steps(low, high, unit, suffix, tmp_path):

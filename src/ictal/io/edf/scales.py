@@ -17,6 +17,8 @@ SPARE = 1e-3
 """Limits are rounded to about this part of the range."""
 FINE_UV = 0.5
 """Steps above this are too coarse for EEG (IFCN standard for digital EEG, Nuwer et al. 1998)."""
+LEAST_UV = 1e-6
+"""The smallest limit, apart from 0, that 8 characters can state."""
 SAME_STEPS = 0.1
 """Largest difference, in steps, between limits that count as the same."""
 
@@ -106,9 +108,9 @@ def fitting_scale(low: float, high: float, bits: int, name: str) -> Scale:
     WriteError
         If the voltages are too large for the header.
     """
-    around_zero = low <= 0 <= high or low == high
+    around_zero = low <= 0 <= high or high - low < LEAST_UV
     if around_zero:
-        high = max(-low, high) or 1.0
+        high = max(abs(low), abs(high), LEAST_UV)
         low = -high
     finest = 10.0 ** math.floor(math.log10((high - low) * SPARE))
     for unit, size in UNITS.items():
