@@ -7,7 +7,7 @@ import time
 import tracemalloc
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, timezone
 from itertools import pairwise
 from pathlib import Path
 
@@ -513,6 +513,21 @@ def test_a_start_that_edf_cannot_state_is_noted(start, note, tmp_path):
     else:
         assert not done.notes
         assert read.start.replace(tzinfo=None) == start
+
+
+def test_a_time_zone_is_left_out_with_a_note(tmp_path):
+    start = datetime(2024, 6, 1, 23, 30, tzinfo=timezone(timedelta(hours=2)))
+    done, read = converted(replace(with_runs((400,), (), 200), start=start), tmp_path)
+    assert done.notes == ("EDF states no time zone: the clock time 23:30:00 is kept, and 'UTC+0200' is left out",)
+    assert read.start == start.replace(tzinfo=UTC)
+
+
+def test_an_unknown_date_stays_unknown(tmp_path):
+    """EDF+ 2.1.3.4: 'Startdate X'. The clock time may be known, as after 'ictal deidentify --dates remove'."""
+    start = datetime(1985, 1, 1, 23, 30, tzinfo=UTC)
+    done, read = converted(replace(with_runs((400,), (), 200), start=start), tmp_path)
+    assert done.file.read_bytes()[88:168].rstrip() == b"Startdate X X X ictal"
+    assert (read.start, done.notes) == (start, ())
 
 
 # Real files

@@ -73,6 +73,8 @@ def notes_on_times(records: Records, recording: Recording) -> Iterator[str]:
             f"EDF states years from {YEARS[0]} to {YEARS[-1]}: the date {start.date()} is written as 1985-01-01, "
             "and as a text in the recording field"
         )
+    if start is not None and start.utcoffset():
+        yield f"EDF states no time zone: the clock time {start:%H:%M:%S} is kept, and '{start:UTC%z}' is left out"
 
 
 def notes_on_steps(plan: EdfPlan, recording: Recording) -> Iterator[str]:

@@ -6,7 +6,7 @@ write gaps (EDF+D), and edfio holds the whole file in memory.
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime, time, timedelta
 from pathlib import Path
 
 import numpy as np
@@ -18,7 +18,7 @@ from ictal.core.progress import Progress, silent
 from ictal.core.recording import Annotation, FileRun, Recording, Signal
 from ictal.errors import WriteError, listed
 from ictal.io.edf.annotation_lists import AnnotationSignal, annotation_list, longest_time, record_time
-from ictal.io.edf.header import BDF_MAGIC, EDF_MAGIC, FIELDS, MAIN_BYTES, MONTHS, SIGNAL_BYTES
+from ictal.io.edf.header import BDF_MAGIC, EDF_MAGIC, FIELDS, FIRST_DAY, MAIN_BYTES, MONTHS, SIGNAL_BYTES
 from ictal.io.edf.header_fields import field
 from ictal.io.edf.records import Records, choose_records
 from ictal.io.edf.scales import Scale, digitise
@@ -27,7 +27,7 @@ from ictal.io.edf.survey import chunks
 TASK = "writing EDF"
 AMPLIFIER = Scale("uV", ("-3276.8", "3276.7"), (-32768, 32767))
 """Steps of 0.1 µV."""
-FIRST_START = datetime(1985, 1, 1)
+FIRST_START = datetime.combine(FIRST_DAY, time())
 """The first start that EDF can state. It is written if the start is unknown or the date is out of range."""
 YEARS = range(1985, 2085)
 """Years that EDF can state (EDF+ 2.1.3.2)."""
@@ -222,9 +222,10 @@ def _header(plan: EdfPlan, start: datetime | None, n_text: int) -> bytes:
 
 
 def _stated(start: datetime | None) -> tuple[datetime, bool]:
-    """Return the start for the header, and whether its date is the true one."""
+    """Return the start for the header, and whether its date is known and the true one."""
     if start is None or start.year in YEARS:
-        return start or FIRST_START, start is not None
+        # 1985-01-01 means an unknown date, for example after 'ictal deidentify --dates remove'.
+        return start or FIRST_START, start is not None and start.date() != FIRST_DAY
     return start.replace(year=FIRST_START.year, month=FIRST_START.month, day=FIRST_START.day), False
 
 
@@ -233,4 +234,4 @@ def _recording_field(is_true: bool, start: datetime | None) -> str:
     date = f"{start.day:02}-{MONTHS[start.month - 1]}-{start.year:04}" if start else "X"
     if is_true:
         return f"Startdate {date} X X ictal"
-    return "Startdate X X X ictal" + (f" started_{date}" if start else "")
+    return "Startdate X X X ictal" + (f" started_{date}" if start and start.year not in YEARS else "")
