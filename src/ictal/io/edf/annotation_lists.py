@@ -13,6 +13,8 @@ from ictal.errors import IctalError
 
 NO_TEXT = "(no text)"
 """Replaces an empty text, which in EDF+ means no annotation."""
+LATEST_S = 1e9
+"""Onsets that `ictal.io.edf.header` reads are smaller; a larger one is a mistake, such as a Unix time."""
 
 Bytes = npt.NDArray[np.uint8]
 
@@ -77,12 +79,12 @@ def annotation_list(note: Annotation, shift_s: float = 0.0) -> bytes:
     Raises
     ------
     IctalError
-        If its times are not finite, or its duration is negative.
+        If its time is not a number or 31 years away, or its duration is negative or infinite.
     """
-    if not math.isfinite(note.onset_s) or not 0 <= note.duration_s < math.inf:
+    if not abs(note.onset_s) < LATEST_S or not 0 <= note.duration_s < math.inf:
         raise IctalError(
-            f"annotation '{note.text}' is at {note.onset_s:g} s and lasts {note.duration_s:g} s; allowed are finite "
-            "times and durations of at least 0"
+            f"annotation '{note.text}' is at {note.onset_s:g} s and lasts {note.duration_s:g} s; allowed are times "
+            f"within {LATEST_S:g} s of the start and durations of at least 0"
         )
     duration = f"\x15{_number(note.duration_s, 6)}" if note.duration_s else ""
     text = storable(note.text)
