@@ -321,7 +321,7 @@ def test_a_place_neither_repeats_nor_contradicts_the_name_of_a_pattern(pattern, 
     assert event_in_brief(event) == expected
 
 
-def test_the_copy_of_a_bdf_is_a_bdf_and_of_another_format_an_edf(tmp_path):
+def test_the_copy_of_a_bdf_is_a_bdf_and_of_another_format_an_edf(tmp_path, caplog):
     samples = recording(240 * 200).read()
     rows = [
         edfio.BdfSignal(row.astype(float), 200, label=f"C{i}", physical_dimension="uV", physical_range=(-500, 500))
@@ -335,7 +335,10 @@ def test_the_copy_of_a_bdf_is_a_bdf_and_of_another_format_an_edf(tmp_path):
         assert path.name == made
         read = mne.io.read_raw(path, verbose="ERROR")
         assert read.annotations.description.tolist() == ["ictal: Seizure", "ictal: LPD", "ictal: GRDA"]
-        np.testing.assert_allclose(read.get_data(), samples[:3] * 1e-6, atol=0.0501e-6)  # FIF: steps of 0.1 µV
+        np.testing.assert_allclose(read.get_data(), samples[:3] * 1e-6, atol=0.0501e-6)
+    # What EDF cannot hold of the FIF file is not lost in silence; the BDF is copied byte by byte.
+    unknown = "its start is unknown; EDF needs one, and 1985-01-01 00:00:00 is written"
+    assert [record.getMessage() for record in caplog.records] == [f"{path}: {unknown}"]
 
 
 @pytest.mark.parametrize("suffix", [".rec", ".bdf", ".eeg"])

@@ -1,5 +1,6 @@
 """Events as files that other programs read: BIDS events.tsv, and a copy of the recording with annotations."""
 
+import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -19,6 +20,8 @@ from ictal.scoring.event_columns import MEASURED, MEASURED_NUMBERS, event_in_bri
 from ictal.scoring.events import Event
 from ictal.scoring.scored_recording import RecordingInfo
 from ictal.terminology.findings import EventFinding
+
+log = logging.getLogger(__name__)
 
 EDF_KINDS = (".edf", ".bdf")
 """Formats that are copied byte by byte, regardless of the suffix of a file."""
@@ -108,6 +111,8 @@ def save_table(table: pd.DataFrame, path: Path) -> None:
 def write_annotated_copy(events: Sequence[EventFinding], recording: RecordingInfo, folder: Path) -> list[Path]:
     """Write a copy of the recording with the events as annotations: NAME_annotated.edf, or .bdf.
 
+    What EDF+ cannot hold of a recording in another format is logged as warnings.
+
     Raises
     ------
     IctalError
@@ -128,7 +133,9 @@ def write_annotated_copy(events: Sequence[EventFinding], recording: RecordingInf
         copy_edf_with_annotations(source, path, notes)
     else:
         opened = open_recording(source, accept_doubtful=True)  # its scores were wanted
-        write_recording(replace(opened, annotations=(*opened.annotations, *notes)), path)
+        done = write_recording(replace(opened, annotations=(*opened.annotations, *notes)), path)
+        for note in done.notes[len(opened.all_notes) :]:
+            log.warning("%s: %s", path, note)
     return [path]
 
 
