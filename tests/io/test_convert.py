@@ -104,7 +104,7 @@ def test_samples_times_and_annotations_come_back(rate_hz, lengths, pauses_s, not
     assert (read.channels, read.start) == (NAMES, start)
     assert read.rate_hz == pytest.approx(rate_hz, rel=1e-9)
     assert_same_notes(triples(read.annotations), triples(notes))
-    lost = [note for note in done.notes if "are left out at the ends" in note]
+    lost = [note for note in done.notes if "are left out at the end" in note]
     assert bool(lost) == (len(kept) < made.n_samples)
     assert made.n_samples - len(kept) < 32 * len(lengths)  # at 2048 Hz, a record has a multiple of 32 samples
     assert (done.kind[3:], done.n_gaps) == (("+D" if len(lengths) > 1 else "+C"), len(read.gaps))

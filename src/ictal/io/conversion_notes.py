@@ -56,10 +56,10 @@ def notes_on_times(records: Records, recording: Recording) -> Iterator[str]:
     """Yield notes on samples that do not fill a record, on a rate that is rounded, and on the start."""
     rate_hz, start = recording.rate_hz, recording.start
     if records.lost:
+        where = f"ends of {len(records.lost)} gapless parts" if len(records.lost) > 1 else "end"
         yield (
             f"EDF stores whole records ({records.n_samples} samples here): {sum(records.lost)} samples, "
-            f"{sum(records.lost) / rate_hz:.3g} s in all, are left out at the ends of {len(records.lost)} "
-            "gapless parts"
+            f"{sum(records.lost) / rate_hz:.3g} s in all, are left out at the {where}"
         )
     if records.drift_s > NOTICEABLE_S:
         yield (
