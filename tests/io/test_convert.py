@@ -475,9 +475,13 @@ def test_names_become_labels_and_changes_are_noted(names, kinds, labels, tmp_pat
 
 
 def test_a_bad_channel_is_noted_because_edf_cannot_mark_it(tmp_path):
-    made = replace(Recording.from_array(noise(400, n_channels=2), ("F3", "C3"), 200, "made"), kinds=("eeg", "bad"))
-    done, _ = converted(made, tmp_path)
-    assert done.notes[0] == "EDF cannot state why a channel is not used as an electrode: C3 (bad)"
+    for first, second in (("F3", "C3"), ("F3-C3", "C3-P3")):
+        made = Recording.from_array(noise(400, n_channels=2), (first, second), 200, "made")
+        done, _ = converted(replace(made, kinds=("eeg", "bad")), tmp_path)
+        assert done.notes[0] == f"EDF cannot state why a channel is not used as an electrode: {second} (bad)"
+    twice = Recording.from_array(noise(400, n_channels=2), ("C3", "EEG C3"), 200, "made")
+    with pytest.raises(WriteError, match=r"EEG C3 and C3 \(both C3\)\. Rename or leave out one of them"):
+        converted(replace(twice, kinds=("eeg", "bad")), tmp_path)
 
 
 def test_references_stated_apart_from_the_names_become_part_of_the_labels(tmp_path):

@@ -39,10 +39,10 @@ def edf_labels(recording: Recording) -> tuple[tuple[str, ...], tuple[str, ...]]:
     read = replace(recording, channels=tuple(labels), kinds=tuple(map(kind_of, labels)), references=())
     _check(recording, read)
     changed = [f"'{old}' is '{new}'" for old, new in zip(recording.channels, labels, strict=True) if old != new]
-    gained = {edge.row for edge in Channels.of(read).electrodes} - {
-        edge.row for edge in Channels.of(recording).electrodes
-    }
-    unstated = [f"{labels[row]} ({recording.kinds[row]})" for row in sorted(gained) if recording.kinds]
+    after, before = (
+        {edge.row for edge in (*one.electrodes, *one.pairs)} for one in map(Channels.of, (read, recording))
+    )
+    unstated = [f"{labels[row]} ({recording.kinds[row]})" for row in sorted(after - before) if recording.kinds]
     notes = {
         f"channels have other names in EDF: {listed(changed, SHOWN)}": changed,
         f"EDF cannot state why a channel is not used as an electrode: {listed(unstated, SHOWN)}": unstated,
@@ -95,6 +95,11 @@ def _check(recording: Recording, read: Recording) -> None:
         {*before.pairs} <= {*after.pairs},
         before.heart == after.heart,
     ]
+    if after.doubled and not before.doubled:
+        raise WriteError(
+            f"{recording.name}: EDF cannot state why one of two channels is not used as an electrode: "
+            f"{listed(after.doubled)}. Rename or leave out one of them"
+        )
     if not all(same):
         names = [
             f"'{old}' as '{new}'" for old, new in zip(recording.channels, read.channels, strict=True) if old != new
