@@ -5,13 +5,12 @@ from collections.abc import Iterator, Sequence
 from ictal.core.recording import Annotation, Recording
 from ictal.errors import listed
 from ictal.io.edf.annotation_lists import storable
+from ictal.io.edf.labels import SHOWN
 from ictal.io.edf.records import Records
 from ictal.io.edf.scales import FINE_UV
 from ictal.io.edf.survey import GAP_S, Survey
 from ictal.io.edf.writer import YEARS, EdfPlan
 
-SHOWN = 100
-"""Most channels that a note lists."""
 HOLE = "missing samples"
 """Begins the text of an annotation where channels lack samples."""
 NOTICEABLE_S = 1e-6

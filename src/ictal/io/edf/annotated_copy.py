@@ -16,7 +16,7 @@ from ictal.core.recording import Annotation
 from ictal.errors import IctalError
 from ictal.io.edf.annotation_lists import AnnotationSignal, Bytes, annotation_list, longest_time, record_time
 from ictal.io.edf.header import FIELDS, MAIN_BYTES, MONTHS, SIGNAL_BYTES, EdfFile, text_of
-from ictal.io.edf.header_fields import ascii_of, field
+from ictal.io.edf.header_fields import ascii_of, date_text, field
 
 TASK = "writing EDF"
 CHUNK_BYTES = 1 << 23
@@ -132,6 +132,4 @@ def _recording(text: str, file: EdfFile) -> str:
     """Return the date, hospital code, technician and equipment (EDF+ 2.1.3.4), and the previous text of the field."""
     if _RECORDING.fullmatch(text):
         return text
-    start = file.header_start
-    date = f"{start.day:02}-{MONTHS[start.month - 1]}-{start.year}" if start else "X"
-    return f"Startdate {date} X X X {text}".rstrip()
+    return f"Startdate {date_text(file.header_start)} X X X {text}".rstrip()

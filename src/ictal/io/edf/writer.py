@@ -18,8 +18,8 @@ from ictal.core.progress import Progress, silent
 from ictal.core.recording import Annotation, FileRun, Recording, Signal
 from ictal.errors import WriteError, listed
 from ictal.io.edf.annotation_lists import AnnotationSignal, annotation_list, longest_time, record_time
-from ictal.io.edf.header import BDF_MAGIC, EDF_MAGIC, FIELDS, FIRST_DAY, MAIN_BYTES, MONTHS, SIGNAL_BYTES
-from ictal.io.edf.header_fields import field
+from ictal.io.edf.header import BDF_MAGIC, EDF_MAGIC, FIELDS, FIRST_DAY, MAIN_BYTES, SIGNAL_BYTES
+from ictal.io.edf.header_fields import date_text, field
 from ictal.io.edf.records import Records, choose_records
 from ictal.io.edf.scales import Scale, digitise
 from ictal.io.edf.survey import chunks
@@ -195,11 +195,11 @@ def _bytes(blocks: npt.NDArray[np.int32], bits: int) -> npt.NDArray[np.uint8]:
 def _header(plan: EdfPlan, start: datetime | None, n_text: int) -> bytes:
     """Return the header; `n_text` is the number of samples of the annotation signal in a record."""
     n_signals = len(plan.labels) + 1
-    clock, stated = _stated(start)
+    clock, recording_field = _start_fields(start)
     main = [
         BDF_MAGIC if plan.bits == 24 else EDF_MAGIC,
         field("X X X X", 80),
-        field(_recording_field(stated, start), 80),
+        field(recording_field, 80),
         field(f"{clock:%d.%m.%y%H.%M.%S}", 16),
         field(MAIN_BYTES + SIGNAL_BYTES * n_signals, 8),
         field(plan.kind, 44),
@@ -221,17 +221,14 @@ def _header(plan: EdfPlan, start: datetime | None, n_text: int) -> bytes:
     return b"".join((*main, *fields))
 
 
-def _stated(start: datetime | None) -> tuple[datetime, bool]:
-    """Return the start for the header, and whether its date is known and the true one."""
-    if start is None or start.year in YEARS:
-        # 1985-01-01 means an unknown date, for example after 'ictal deidentify --dates remove'.
-        return start or FIRST_START, start is not None and start.date() != FIRST_DAY
-    return start.replace(year=FIRST_START.year, month=FIRST_START.month, day=FIRST_START.day), False
+def _start_fields(start: datetime | None) -> tuple[datetime, str]:
+    """Return the start for the header, and the recording field, which also holds a date that EDF cannot state.
 
-
-def _recording_field(is_true: bool, start: datetime | None) -> str:
-    """Return the date, hospital code, technician and equipment (EDF+ 2.1.3.4), and a date that EDF cannot state."""
-    date = f"{start.day:02}-{MONTHS[start.month - 1]}-{start.year:04}" if start else "X"
-    if is_true:
-        return f"Startdate {date} X X ictal"
-    return "Startdate X X X ictal" + (f" started_{date}" if start and start.year not in YEARS else "")
+    The field states date, hospital code, technician and equipment (EDF+ 2.1.3.4); 'X' means unknown.
+    """
+    if start is None:
+        return FIRST_START, "Startdate X X X ictal"
+    if start.year not in YEARS:
+        return datetime.combine(FIRST_DAY, start.time()), f"Startdate X X X ictal started_{date_text(start)}"
+    # 1985-01-01 means an unknown date, for example after 'ictal deidentify --dates remove'.
+    return start, f"Startdate {date_text(None if start.date() == FIRST_DAY else start)} X X ictal"
