@@ -28,6 +28,7 @@ from ictal.io.edf.header import EdfFile
 from ictal.io.edf.records import choose_records, without
 from ictal.preprocessing.channel_graph import Channels
 from ictal.preprocessing.channel_mapping import widest_mapping
+from ictal.preprocessing.filtering import at_limits
 from tests.helpers import noise
 from tests.helpers import recording as recording_of
 from tests.io.test_edf_copy import GAP_S, assert_same_notes, make, triples
@@ -212,6 +213,7 @@ def test_voltages_of_any_size_are_stored_in_the_finest_steps(low, high, unit, su
     signal = EdfFile.open(done.file).signals[0]
     assert signal.dimension == unit
     assert (np.abs(read.read() - samples) <= half_step(read, samples, BITS[suffix])).all()
+    assert not at_limits(read.read(), [*read.limits_uv]).any()  # nothing was clipped, and nothing looks so
     span = high - low if low > 0 and high > low else 2 * max(abs(low), abs(high))
     assert done.step_uv <= 1.1 * span / 2 ** BITS[suffix] + 1e-9
     assert any("coarser" in note for note in done.notes) == (done.step_uv > 0.5)

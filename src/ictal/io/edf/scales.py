@@ -15,6 +15,8 @@ UNITS = {"uV": 1.0, "mV": 1e3, "V": 1e6}
 """Units in µV; the first in which the limits of a channel fit in the header is used."""
 SPARE = 1e-3
 """Limits are rounded to about this part of the range."""
+CLEAR = 2**-15
+"""Limits are further from the voltages than this part of the range, so that no voltage looks clipped: `at_limits`."""
 FINE_UV = 0.5
 """Steps above this are too coarse for EEG (IFCN standard for digital EEG, Nuwer et al. 1998)."""
 LEAST_UV = 1e-6
@@ -112,12 +114,13 @@ def fitting_scale(low: float, high: float, bits: int, name: str) -> Scale:
     if around_zero:
         high = max(abs(low), abs(high), LEAST_UV)
         low = -high
+    clear = (high - low) * CLEAR
     finest = 10.0 ** math.floor(math.log10((high - low) * SPARE))
     for unit, size in UNITS.items():
         for grain in (finest / size * 10**power * wider for power in range(9) for wider in (1, 2, 5)):
-            limits = math.floor(low / size / grain) * grain, math.ceil(high / size / grain) * grain
-            scale = _stated(unit, limits, bits)
-            if scale and scale.holds(low, high) and not (around_zero and scale.zero_uv):
+            least, most = math.floor((low - clear) / size / grain), math.ceil((high + clear) / size / grain)
+            scale = _stated(unit, (least * grain, most * grain), bits)
+            if scale and scale.holds(low - clear, high + clear) and not (around_zero and scale.zero_uv):
                 return scale
     raise WriteError(f"channel {name} has values from {low:g} to {high:g} µV, which EDF cannot state")
 
