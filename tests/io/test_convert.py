@@ -189,6 +189,14 @@ def test_the_24_bits_of_bdf_need_bdf(tmp_path):
     assert note.endswith("a .bdf has finer ones")
 
 
+def test_samples_at_limits_that_the_new_file_cannot_state_are_noted(tmp_path):
+    low, high = -262144.0, 262143.0
+    samples = np.array([[low, 0, 1] * 100, [-5, 0, high] * 100, [-5, 0, 5] * 100], dtype=np.float32)
+    made = Recording.from_array(samples, ("F3", "C3", "P3"), 200, "made")
+    done, _ = converted(replace(made, limits_uv=((low, high),) * 3), tmp_path)
+    assert done.notes[-1].endswith("so clipped samples cannot be recognized in F3, C3")
+
+
 # Voltages
 
 

@@ -2,6 +2,8 @@
 
 from collections.abc import Iterator, Sequence
 
+import numpy as np
+
 from ictal.core.recording import Annotation, Recording
 from ictal.errors import listed
 from ictal.io.edf.annotation_lists import storable
@@ -10,6 +12,7 @@ from ictal.io.edf.records import Records
 from ictal.io.edf.scales import FINE_UV
 from ictal.io.edf.survey import GAP_S, Survey
 from ictal.io.edf.writer import YEARS, EdfPlan
+from ictal.preprocessing.filtering import at_limits
 
 HOLE = "missing samples"
 """Begins the text of an annotation where channels lack samples."""
@@ -87,6 +90,19 @@ def notes_on_steps(plan: EdfPlan, recording: Recording) -> Iterator[str]:
     if coarse:
         finer = "; a .bdf has finer ones" if plan.bits == 16 else ""
         yield f"{plan.bits} bits and the largest values make steps of voltage coarser: {listed(coarse, SHOWN)}{finer}"
+
+
+def notes_on_limits(found: Survey, recording: Recording, rows: Sequence[int]) -> Iterator[str]:
+    """Yield a note on channels that reach the limits of their recording, but get others in EDF."""
+    if recording.limits_uv:
+        extremes = np.stack([found.low, found.high], axis=1).astype(np.float32)[[*rows]]
+        marks = at_limits(extremes, [recording.limits_uv[row] for row in rows])
+        reached = [recording.channels[row] for row, mark in zip(rows, marks, strict=True) if mark.any()]
+        if reached:
+            yield (
+                "EDF states other limits than the recording, so clipped samples cannot be recognized in "
+                f"{listed(reached, SHOWN)}"
+            )
 
 
 def notes_on_clipping(labels: Sequence[str], counts: Sequence[int]) -> Iterator[str]:

@@ -11,6 +11,7 @@ from ictal.errors import UsageError, WriteError
 from ictal.io.conversion_notes import (
     annotations_of_holes,
     notes_on_clipping,
+    notes_on_limits,
     notes_on_missing,
     notes_on_steps,
     notes_on_texts,
@@ -153,6 +154,7 @@ def write_recording(recording: Recording, out: Path, progress: Progress = silent
         *label_notes,
         *notes_on_times(records, recording),
         *notes_on_steps(plan, recording),
+        *notes_on_limits(found, recording, [row for row in rows if not known[row]]),
         *notes_on_clipping(labels, clipped.tolist()),
         *notes_on_texts(recording.annotations),
     )
