@@ -1,11 +1,13 @@
 """Joined recordings: the whole from its pieces, cut anywhere, and every reason why pieces are no recording."""
 
 import datetime as dt
+import ntpath
 import shutil
 import tempfile
 from dataclasses import replace
 from itertools import pairwise
-from pathlib import Path
+from pathlib import Path, PureWindowsPath
+from types import SimpleNamespace
 
 import edfio
 import mne
@@ -232,6 +234,13 @@ def test_the_name_is_how_all_names_begin(files, name):
     assert joined_path(files) == joined_path(files[::-1]) == Path(name)
 
 
+def test_pieces_on_two_drives_of_windows_have_a_name(monkeypatch):
+    monkeypatch.setattr("ictal.io.joined.Path", PureWindowsPath)
+    monkeypatch.setattr("ictal.io.joined.os", SimpleNamespace(path=ntpath))
+    assert str(joined_path(["C:/a/n_1.edf", "C:/b/n_2.edf"])) == r"C:\n"
+    assert str(joined_path(["C:/a/n_1.edf", "D:/a/n_2.edf"])) == "n"
+
+
 def test_the_hash_does_not_depend_on_names_and_order(tmp_path):
     one, two = edf(tmp_path / "a.edf", SAMPLES[:, :400]), edf(tmp_path / "b.edf", SAMPLES[:, 400:800])
     known = recording_hash(one, two)
@@ -309,10 +318,16 @@ def test_a_gap_of_days_is_noted_and_one_of_weeks_in_doubt():
 
 
 @pytest.mark.parametrize(
-    ("minutes", "length"), [((60, 120, 120, 180), 60), ((90, 120, 150, 120, 150, 180), 30), ((0, 60, 180, 360), 120)]
+    ("minutes", "length"),
+    [
+        ((60, 120, 120, 180), 60),
+        ((90, 120, 150, 120, 150, 180), 30),
+        ((0, 60, 180, 360), 120),
+        ((170, 120, 130), 10),
+    ],
 )
 def test_a_clock_that_was_set_back_is_a_doubt_and_pieces_then_follow_each_other(minutes, length):
-    """Hours and half-hours, whose starts come twice, so that only names tell the order; and two-hour pieces."""
+    """Starts that come twice, or in another order than the names; and two-hour pieces."""
     pieces = halves(*minutes, length=length)
     told = r"n_\d+ begins an hour before n_\d+ ends, as after a clock was set back"
     with pytest.raises(ReadError, match=told):
@@ -320,6 +335,13 @@ def test_a_clock_that_was_set_back_is_a_doubt_and_pieces_then_follow_each_other(
     joined = join_recordings(pieces[::-1], accept_doubtful=True)
     assert [piece.name for piece in pieces_of(joined)] == [piece.name for piece in pieces]
     assert sum(gap.duration_s for gap in joined.gaps) == (3600 if length == 120 else 0)
+
+
+def test_half_hours_that_follow_each_other_need_no_names():
+    """By their names, a clock might have been set back; the starts leave no time between the pieces."""
+    joined = join_recordings(halves(150, 120, length=30))
+    assert [piece.name for piece in pieces_of(joined)] == ["n_9", "n_8"]
+    assert not joined.gaps
 
 
 @pytest.mark.parametrize(("day", "hour", "is_doubt"), [(SUNDAY, 2, True), (SUNDAY, 12, False), (START, 2, False)])

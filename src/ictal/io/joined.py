@@ -145,7 +145,7 @@ def joined_path(files: Sequence[str | Path]) -> Path:
     found = re.sub(r"_[A-Za-z]+-$", "", begin).strip("_-. ()").replace(".", "_")
     stem = found if found and found not in stems else stems[0].replace(".", "_") + JOINED
     folders = {str(path.parent) for path in paths}
-    return Path(os.path.commonpath(folders) if len({path.is_absolute() for path in paths}) == 1 else "") / stem
+    return Path(os.path.commonpath(folders) if len({path.anchor for path in paths}) == 1 else "") / stem
 
 
 def _joined(pieces: Sequence[Piece], name: str) -> Recording:

@@ -86,8 +86,8 @@ def place_pieces(pieces: Sequence[Recording], names: Sequence[str]) -> PieceTime
     ]
     by_name = sorted(given, key=lambda piece: _natural(piece.name))
     by_start = sorted(by_name, key=lambda piece: piece.start)
-    # After a clock was set back, starts repeat, and only the names show the order.
-    chosen = by_name if _overlaps(by_start) and not _overlaps(by_name) else by_start
+    # After a clock was set back, an hour comes twice, and only the names show the order.
+    chosen = by_start if _follow(by_start) or _overlaps(by_name) else by_name
     onsets_s, differences = _onsets(chosen)
     return PieceTimes(
         tuple(piece.number for piece in chosen),
@@ -110,6 +110,11 @@ def _natural(name: str) -> list[str | int]:
 
 def _was_set_back(late_s: float) -> bool:
     return abs(late_s + HOUR_S) <= CLOCK_S
+
+
+def _follow(pieces: Sequence[_Timed]) -> bool:
+    """Return whether each piece begins when the one before it ends."""
+    return all(abs(piece.late_s(before)) <= CLOCK_S + ROUNDING_S for before, piece in pairwise(pieces))
 
 
 def _overlaps(pieces: Sequence[_Timed]) -> list[str]:
