@@ -134,6 +134,13 @@ def test_info_describes_the_joined_recording(tmp_path):
     assert "can be scored by the model 'default': 9 windows" in result.output
 
 
+def test_info_says_how_long_a_gap_of_less_than_a_second_is(tmp_path):
+    starts = [START, START + timedelta(seconds=40.05)]
+    paths = [edf(tmp_path / f"n_{number}.edf", start=start) for number, start in enumerate(starts)]
+    result = CliRunner().invoke(app, ["info", "--join", *map(str, paths)])
+    assert "1 gap, 0.05 s in all" in result.output, result.output
+
+
 def test_pieces_that_cannot_be_joined_are_one_error(tmp_path):
     paths = write_night(tmp_path)
     result = CliRunner().invoke(app, ["score", "--join", *map(str, paths), str(tmp_path / "whole.edf")])
@@ -142,9 +149,19 @@ def test_pieces_that_cannot_be_joined_are_one_error(tmp_path):
     assert not (tmp_path / "ictal_night").exists()
 
 
-def test_a_copy_with_annotations_needs_one_file(engine, tmp_path):
-    scores = ictal.score(ictal.join(write_night(tmp_path)), engine)
-    with pytest.raises(IctalError, match="was joined from 3 pieces; an annotated copy needs a recording in one file"):
+def test_a_copy_with_annotations_is_one_file_with_the_gaps(engine, tmp_path):
+    paths = write_night(tmp_path)
+    night = ictal.join(paths[::2])
+    scores = ictal.score(night, engine)
+    (path,) = scores.to_edf(tmp_path)
+    copy = ictal.read(path)
+    assert (path.name, copy.start) == ("night_annotated.edf", night.start)
+    assert copy.gaps == night.gaps == (Gap(30.0, 30.0),)
+    assert {note.text for note in night.annotations} < {note.text for note in copy.annotations}
+    assert len(copy.annotations) == len(night.annotations) + len(scores.findings().events)
+    np.testing.assert_allclose(copy.read(0, copy.n_samples), night.read(0, night.n_samples), atol=0.5)
+    paths[2].unlink()
+    with pytest.raises(IctalError, match=r"night_03\.edf: there is no such file; an annotated copy needs the recor"):
         scores.to_edf(tmp_path)
 
 

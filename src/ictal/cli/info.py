@@ -76,7 +76,8 @@ def _of_model(info: "Info") -> list[str]:
     if info.flat:
         lines.append(f"flat: {', '.join(info.flat)}")
     if info.gaps:
-        total = duration_in_words(sum(length for _, length in info.gaps))
+        total_s = sum(length for _, length in info.gaps)
+        total = duration_in_words(total_s) if total_s >= 1 else f"{total_s:.2g} s"
         lines.append(f"{counted(len(info.gaps), 'gap')}, {total} in all")
     if info.n_annotations:
         lines.append(counted(info.n_annotations, "annotation"))

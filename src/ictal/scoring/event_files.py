@@ -12,7 +12,7 @@ from ictal import __version__
 from ictal.core.atomic_files import atomic_write, write_json, writing
 from ictal.core.recording import Annotation
 from ictal.errors import IctalError
-from ictal.io import open_recording
+from ictal.io import join_recordings
 from ictal.io.convert import write_recording
 from ictal.io.edf.annotated_copy import copy_edf_with_annotations
 from ictal.io.open import format_of
@@ -116,23 +116,19 @@ def write_annotated_copy(events: Sequence[EventFinding], recording: RecordingInf
     Raises
     ------
     IctalError
-        If there is no such file, it was joined from pieces, or EDF+ cannot store its content.
+        If there is no such file or piece, or EDF+ cannot store its content.
     """
-    if recording.pieces:
-        raise IctalError(
-            f"{recording.name}: was joined from {len(recording.pieces)} pieces; an annotated copy needs a recording "
-            "in one file"
-        )
-    source = Path(recording.name)
-    if not source.exists():
-        raise IctalError(f"{source}: there is no such file; an annotated copy needs the recording itself")
-    kind = format_of(source)
+    files = [Path(piece.name) for piece in recording.pieces] or [Path(recording.name)]
+    for file in files:
+        if not file.exists():
+            raise IctalError(f"{file}: there is no such file; an annotated copy needs the recording itself")
+    kind = "" if recording.pieces else format_of(files[0])
     path = folder / f"{recording.stem}_annotated{kind if kind in EDF_KINDS else '.edf'}"
     notes = [Annotation(event.start_s, event.duration_s, annotation_text(event)) for event in events]
     if kind in EDF_KINDS:
-        copy_edf_with_annotations(source, path, notes)
+        copy_edf_with_annotations(files[0], path, notes)
     else:
-        opened = open_recording(source, accept_doubtful=True)  # its scores were wanted
+        opened = join_recordings(files, accept_doubtful=True)  # its scores were wanted
         done = write_recording(replace(opened, annotations=(*opened.annotations, *notes)), path)
         for note in done.notes[len(opened.all_notes) :]:
             log.warning("%s: %s", path, note)
