@@ -71,12 +71,12 @@ def test_a_pattern_groups_names_and_keeps_the_other_files(tmp_path, pattern, nam
     [
         ("night_*.edf", r"'night_\*\.edf': needs \{recording\} once.*'\{recording\}_\*\.edf' for night_01\.edf"),
         ("{recording}_{recording}", r"needs \{recording\} once"),
-        ("{recording}-*.edf", r"matches no recording in .*; there are a_1\.edf, a_2\.edf$"),
+        ("{recording}-*.edf", r"matches no recording in .*; there are a_1\.edf, a_2\.edf, b_1\.edf, b_2\.edf$"),
     ],
 )
 def test_a_pattern_that_joins_nothing_is_refused_with_an_example(tmp_path, pattern, told):
     with pytest.raises(UsageError, match=told):
-        find_recordings(str(touch(tmp_path, "a_1.edf", "a_2.edf")), pattern)
+        find_recordings(str(touch(tmp_path, "b_1.edf", "a_1.edf", "a_2.edf", "b_2.edf")), pattern)
 
 
 @pytest.mark.parametrize("suffix", ["csv", "parquet"])

@@ -83,8 +83,7 @@ def join_by_pattern(entries: Sequence[Entry], pattern: str, source: str) -> list
     values = {name: match["folder"] + match["recording"] for name, match in found.items() if match}
     if not values:
         raise UsageError(
-            f"--join '{pattern}': matches no recording in {source}; there are "
-            f"{listed((entry.recording for entry in entries), 5)}"
+            f"--join '{pattern}': matches no recording in {source}; there are {listed(sorted(found), 5)}"
         )
     return join_by_value(entries, values, source)
 
