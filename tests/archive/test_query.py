@@ -203,9 +203,12 @@ def test_texts_that_a_spreadsheet_would_run_are_escaped_and_numbers_stay(tmp_pat
 def test_a_query_as_csv_is_fit_for_a_spreadsheet(archive, tmp_path):
     with claim_ledger(shutil.copytree(archive, tmp_path / "a")) as ledger:
         ledger.append(Row("=cmd|' /C calc'!A1.edf", "/eeg/=cmd", "f1", "loudness-1", "failed", "-1 s is no time"))
+        ledger.append(Row("a[1].e", "/eeg/a[1].e", "f2", "loudness-1", "failed", "pip install 'ictal[vendor]'"))
     arguments = ("archive", "query", tmp_path / "a", "state = failed", "--table", "recordings")
     result = call(*arguments, "--csv", tmp_path / "out.csv")
     assert result.exit_code == 0
+    assert " a[1].e" in result.stdout
+    assert "'ictal[vendor]'" in " ".join(result.stdout.split())
     rows = pd.read_csv(tmp_path / "out.csv")
     assert "'=cmd|' /C calc'!A1.edf" in rows["recording"].tolist()
     assert "'-1 s is no time" in rows["reason"].tolist()

@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Annotated, Any, cast
 
 import typer
 from rich.box import SIMPLE_HEAD
-from rich.markup import escape
 from rich.table import Table
 
 from ictal.cli.completion import complete_table
@@ -83,4 +82,4 @@ def _show(results: Results, rows: "pd.DataFrame", table: str) -> None:
 def _cell(value: object) -> str:
     if value is None or value != value:  # NaN
         return "–"
-    return f"{value:.4g}" if isinstance(value, float) else escape(str(value))
+    return f"{value:.4g}" if isinstance(value, float) else str(value)
