@@ -16,6 +16,7 @@ from starlette.datastructures import Headers
 from typer.testing import CliRunner
 
 from ictal.cli import app
+from ictal.core.montage import CHANNELS
 from ictal.errors import IctalError, ReadError
 from ictal.io import open_recording
 from ictal.io.edf.patient import patient_field
@@ -25,6 +26,8 @@ from ictal.web.security import SECURITY_HEADERS, Guard, is_loopback, new_token
 from ictal.web.settings import ViewerSettings
 from ictal.web.upload import UploadParsers, store_upload, title_of
 from ictal.web.viewer import Viewer
+from tests.helpers import noise
+from tests.io.vendor import micromed_files, nicolet_files
 from tests.scoring.helpers import eeg, recording_of
 from tests.web.clients import TOKEN, client_of, wait_for
 
@@ -272,6 +275,21 @@ class TestUpload:
         assert all(
             re.fullmatch(r"[0-9a-f]{32}\.edf(\.f32)?", path.name) for path in (viewer.out / "uploads").iterdir()
         )
+
+    @pytest.mark.parametrize("name", ["a.e", "a.TRC", "a.vwr"])
+    def test_a_vendors_format_of_one_file_is_taken(self, client, tmp_path, name):
+        path = tmp_path / name
+        traces = zip(CHANNELS, noise(60 * 256).astype(int), strict=True)
+        if name == "a.e":
+            channels = [nicolet_files.Channel(*trace) for trace in traces]
+            nicolet_files.write(path, nicolet_files.Nicolet(channels, segments=((0.0, 60.0),)))
+        else:
+            inputs = [micromed_files.Channel(label, digital + 32768) for label, digital in traces]
+            micromed_files.write(path, micromed_files.Micromed(inputs))
+        answer = self.send(client, path.read_bytes(), name)
+        assert answer.status_code == 201, answer.text
+        shown = client.get(f"/api/recordings/{answer.json()['id']}").json()
+        assert (shown["duration_s"], shown["rate_hz"]) == (60.0, 256.0)
 
     @pytest.mark.parametrize(
         ("name", "content", "status", "words"),

@@ -21,7 +21,7 @@ from ictal.core.recording import Recording, Signal
 from ictal.core.recording_header import recording_of
 from ictal.errors import IctalError, ReadError, WriteError, listed, reason
 
-SUFFIXES = (".edf", ".bdf", ".parquet", ".fif", ".gdf")
+SUFFIXES = (".edf", ".bdf", ".parquet", ".fif", ".gdf", ".e", ".trc", ".vwr")
 """Formats in which a recording is one file."""
 GIGABYTE = 1 << 30
 MEMORY, DISK, CPU_S, WALL_S = 4 * GIGABYTE, 16 * GIGABYTE, 300, 600
