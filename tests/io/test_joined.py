@@ -386,6 +386,10 @@ REFUSED = {
         made("a", at(22), channels=("Fp1",)),
         made("b", at(23), channels=("Fp1",), references=("A1",)),
     ],
+    "references of Fp1 differ: G2 in a; REF in b": [
+        made("a", at(22), channels=("Fp1",), references=("G2",)),
+        made("b", at(23), channels=("Fp1",), references=("REF",)),
+    ],
     "types of Fp1 differ: eeg in a; bad in b": [
         made("a", at(22), channels=("Fp1",), kinds=("eeg",)),
         made("b", at(23), channels=("Fp1",), kinds=("bad",)),

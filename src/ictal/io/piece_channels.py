@@ -5,7 +5,7 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from ictal.core.channel_labels import ELECTRODES, is_reference, read_labels
+from ictal.core.channel_labels import ELECTRODES, read_labels
 from ictal.core.recording import Recording
 from ictal.errors import listed
 
@@ -121,7 +121,7 @@ def _electrodes(rows: Sequence[Mapping[Key, int]], names: Sequence[str]) -> list
 
 def _electrode(key: Key) -> tuple[str, str]:
     """Return an electrode and its reference, or a derivation and ''."""
-    return (key[0], key[1]) if is_reference(key[1]) else (f"{key[0]}-{key[1]}", "")
+    return (f"{key[0]}-{key[1]}", "") if key[1] in ELECTRODES else (key[0], key[1])
 
 
 def _kinds(
