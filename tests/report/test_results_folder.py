@@ -117,6 +117,17 @@ def test_results_that_would_have_one_name_are_refused():
             check_names([Path("a/night.edf"), Path(other)])
 
 
+def test_the_results_of_a_folder_are_named_by_the_recording_in_it(tmp_path):
+    folders = [tmp_path / name for name in ("a", "b")]
+    for folder in folders:
+        folder.mkdir()
+        (folder / "night.erd").touch()
+    with pytest.raises(WriteError, match=r"a and .*b: their results would have the same names"):
+        check_names(folders)
+    (tmp_path / "b" / "other.erd").touch()
+    check_names(folders)  # scoring 'b' says that it has two recordings
+
+
 def test_a_full_disk_is_one_error_and_leaves_nothing_half_written(night, tmp_path, monkeypatch):
     def fill(table: object, path: Path) -> None:
         Path(path).write_bytes(b"PAR1 and no more")

@@ -28,6 +28,18 @@ def test_recordings_are_shown_where_the_settings_say_and_unreadable_ones_are_cou
     assert said[0].startswith(f"Error: {tmp_path / 'bad.edf'}")
 
 
+def test_the_recording_in_a_folder_has_the_scores_of_its_file(tmp_path, served):
+    folder = tmp_path / "sub-01"
+    folder.mkdir()
+    path = edf(folder / "sub-01_task-rest_eeg.edf", 70)
+    ictal.score(path).write(tmp_path / "sub-01_task-rest_scores.parquet")
+    ictal.view([folder], out=tmp_path)
+    ((viewer, *_),) = served
+    viewer.stop()
+    (item,) = viewer.library
+    assert (item.path, item.title, item.state) == (path, path.name, "scored")
+
+
 def test_what_cannot_be_shown_is_refused(tmp_path, served):
     with pytest.raises(UsageError, match="name at least one recording"):
         ictal.view()

@@ -144,11 +144,15 @@ def recording_file(path: Path) -> Path:
     Raises
     ------
     ReadError
-        If the path is a folder that is not one recording.
+        If the path is a folder that is not one recording, or cannot be read.
     """
     if not path.is_dir() or path.suffix.lower() in FOLDERS:
         return path
-    own = [file for file in sorted(path.iterdir()) if suffix_of(file.name) in NUMBERED and is_recording(file)]
+    try:
+        files = sorted(path.iterdir())
+    except OSError as error:
+        raise ReadError(f"{path}: cannot be read: {reason(error)}") from error
+    own = [file for file in files if suffix_of(file.name) in NUMBERED and is_recording(file)]
     return own[0] if len(own) == 1 else recording_in(path, is_recording)
 
 

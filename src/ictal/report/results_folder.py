@@ -15,6 +15,7 @@ from ictal.core.recording import Recording, Signal
 from ictal.core.windows import CENTRE_S, RATE_HZ, WINDOW_S, Geometry
 from ictal.errors import IctalError, ReadError, UnknownNameError, WriteError
 from ictal.io import as_recording
+from ictal.io.open import recording_file
 from ictal.preprocessing.channel_graph import ChannelMapping
 from ictal.preprocessing.channel_mapping import lost_derivations, map_channels
 from ictal.preprocessing.model_windows import model_windows
@@ -73,9 +74,17 @@ def check_names(files: Sequence[Path]) -> None:
     """Raise a `WriteError` if the results of two recordings would have the same names."""
     names: dict[str, Path] = {}
     for file in files:
-        other = names.setdefault(stem_of(file), file)
+        other = names.setdefault(_results_name(file), file)
         if other is not file:
             raise WriteError(f"{other} and {file}: their results would have the same names; score them one by one")
+
+
+def _results_name(file: Path) -> str:
+    """Return how the results of a recording begin; those of a folder are named by the recording in it."""
+    try:
+        return stem_of(recording_file(file))
+    except ReadError:  # scoring it will report the reason
+        return stem_of(file)
 
 
 class ResultsSettings(ScoreSettings):

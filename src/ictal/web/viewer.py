@@ -16,6 +16,7 @@ from ictal.errors import IctalError, UnknownNameError
 from ictal.io import join_recordings, open_recording
 from ictal.io.edf.patient import patient_field
 from ictal.io.joined import pieces_of
+from ictal.io.open import recording_file
 from ictal.models.hub import NOT_A_DEVICE
 from ictal.report.results_folder import check_folder, results_folder
 from ictal.scoring.writers import scores_file
@@ -93,6 +94,7 @@ class Viewer:
         IctalError
             If it cannot be read.
         """
+        path = path if pieces else recording_file(path)
         identity = Identity(path, self.votes, pieces)  # before opening, so that it belongs to the opened content
         recording = recording or self._opened(path, pieces)
         item = Item(identity.address, path, recording, title or path.name, identity=identity)
