@@ -417,6 +417,12 @@ def test_nothing_is_no_recording():
         join_recordings([])
 
 
+@pytest.mark.parametrize("one", ["night_*.edf", Path("night_1.edf")])
+def test_one_path_is_no_list_of_pieces(one):
+    with pytest.raises(UsageError, match=r"'night_.\.edf': name the pieces in a list"):
+        join_recordings(one)
+
+
 @pytest.mark.parametrize("content", [b"", b"not EEG", None])
 def test_a_piece_that_cannot_be_read_is_named(content, tmp_path):
     good, bad = edf(tmp_path / "n_1.edf"), tmp_path / "n_2.edf"

@@ -101,11 +101,13 @@ def join_recordings(
     Raises
     ------
     UsageError
-        If there are no recordings.
+        If there are no recordings, or one path instead of a list.
     ReadError
         If a piece cannot be read, has no samples or no start time, overlaps with another, is there twice, or has
         other electrodes, references, types or rate; or if there is a doubt. The message names the pieces.
     """
+    if isinstance(recordings, str | Path):
+        raise UsageError(f"'{recordings}': name the pieces in a list, such as Path('.').glob('night_*.edf')")
     given = [*recordings]
     if not given:
         raise UsageError("there are no recordings to join; name at least one")
