@@ -9,10 +9,13 @@ import pytest
 import ictal
 from ictal.errors import ReadError
 from ictal.io.edf.writer import write_edf
+from ictal.io.joined import Piece
 from ictal.io.recording_files import recording_hash
 from ictal.web import serve
 from ictal.web.identity import ChangedError
 from ictal.web.viewer import Viewer
+from ictal.web.vote_export import manifest_of
+from ictal.web.votes import Vote
 from tests.scoring.helpers import eeg, recording_of
 from tests.web.clients import client_of, wait_for
 
@@ -63,6 +66,25 @@ def test_pieces_are_one_recording_whose_votes_survive_a_restart(pieces, tmp_path
     with pytest.raises(ChangedError, match="night has changed since it was opened"):
         item.check()
     again.stop()
+
+
+def test_a_window_in_two_pieces_is_left_out_of_the_export(tmp_path):
+    """A row of a manifest has one file, and no time before its start."""
+    parts = [recording_of(eeg(seconds), start=START + timedelta(seconds=at)) for seconds, at in ((33, 0), (47, 33))]
+    found = [
+        Piece(name, part, tmp_path / name, onset_s)
+        for name, part, onset_s in zip("ab", parts, (0.0, 33.0), strict=True)
+    ]
+    votes = [
+        Vote("c", str(tmp_path / "night"), time_s, "Ada", "lpd", "2024") for time_s in (5.0, 28.0, 35.0, 38.0, 75.0)
+    ]
+    rows = manifest_of(votes, pieces={"c": found})
+    assert [(Path(row.file).name, row.centre_s) for row in rows.itertuples()] == [
+        ("a", 0.0),
+        ("a", 23.0),
+        ("b", 0.0),
+        ("b", 37.0),
+    ]
 
 
 def test_pieces_that_cannot_be_joined_open_no_viewer(pieces, tmp_path, monkeypatch):

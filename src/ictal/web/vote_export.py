@@ -12,6 +12,9 @@ from ictal.data.manifest import MANIFEST_COLUMNS
 from ictal.io.joined import Piece
 from ictal.web.votes import Vote
 
+TOLERANCE_S = 1e-3
+"""Times in a manifest are rounded to this."""
+
 
 def manifest_of(
     votes: Iterable[Vote],
@@ -21,8 +24,8 @@ def manifest_of(
     """Return one row per window with votes: file, start of the centre, patient and vote counts.
 
     File paths are absolute, so that the manifest can be stored anywhere on this machine. If a file was moved after
-    the vote, its path is taken from `shown`, by content hash. Windows of a joined recording are named in the piece
-    that contains the middle; `pieces` are those of each content hash.
+    the vote, its path is taken from `shown`, by content hash. Windows of a joined recording are named in their
+    piece, and left out if they lie in two, since a row has one file; `pieces` are those of each content hash.
     """
     table = pd.DataFrame(list(votes), columns=list(Vote.__dataclass_fields__))
     if table.empty:
@@ -35,12 +38,16 @@ def manifest_of(
     rows["file"] = [str(there[key]) for key in rows["recording"]]
     rows[CENTRE_COLUMN] = (rows["time_s"] - CENTRE_S / 2).round(3)
     rows["patient_id"] = [patient_of(Path(file)) for file in rows["file"]]
-    for row, (content, time_s) in enumerate(zip(rows["recording"], rows["time_s"], strict=True)):
-        begun = [piece for piece in (pieces or {}).get(str(content), ()) if piece.onset_s <= time_s]
-        if begun and begun[-1].path:
-            rows.loc[row, "file"] = str(begun[-1].path.absolute())
-            rows.loc[row, CENTRE_COLUMN] = round(time_s - CENTRE_S / 2 - begun[-1].onset_s, 3)
-    return rows[list(MANIFEST_COLUMNS)]
+    cut = []
+    for row, (content, centre_s) in enumerate(zip(rows["recording"], rows[CENTRE_COLUMN], strict=True)):
+        begun = [one for one in (pieces or {}).get(str(content), ()) if one.onset_s <= centre_s + TOLERANCE_S]
+        if not begun or not begun[-1].path:
+            continue
+        own_s = max(round(centre_s - begun[-1].onset_s, 3), 0.0)
+        rows.loc[row, ["file", CENTRE_COLUMN]] = str(begun[-1].path.absolute()), own_s
+        if own_s + CENTRE_S > begun[-1].recording.span_s + TOLERANCE_S:
+            cut.append(row)
+    return rows.drop(index=cut)[list(MANIFEST_COLUMNS)]
 
 
 def patient_of(path: Path) -> str:
