@@ -71,6 +71,16 @@ def test_a_recording_is_the_same_as_without_another_process(path):
     assert made.all_notes == own.all_notes == ("it was made up", "something was found")
 
 
+def test_only_a_few_processes_run_and_the_others_start_again(path, monkeypatch):
+    monkeypatch.setattr(module, "MOST_RUNNING", 3)
+    made = [opened(path) for _ in range(7)]
+    running = [one.source.process.number for one in made]
+    assert [number is not None for number in running] == [False] * 4 + [True] * 3
+    for one in made:
+        np.testing.assert_array_equal(one.read(0, 9), counting(path).read(0, 9))
+        assert sum(other.source.process.number is not None for other in made) == 3
+
+
 @pytest.mark.parametrize(
     ("reader", "words"),
     [

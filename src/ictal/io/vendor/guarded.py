@@ -28,6 +28,8 @@ OPEN_S, READ_S = 60.0, 60.0
 PIECE_S, PIECE_SAMPLES, PIECE_BYTES = 30.0, 4096, 16 << 20
 """Largest request to the process: seconds (or samples, at low rates), and bytes of samples."""
 LONGEST_LINE = 64 << 20
+MOST_RUNNING = 8
+"""Processes that run at a time: a night may have a hundred pieces."""
 IDLE = 0
 """Exit code of a process that ended because it was idle."""
 TOO_MUCH = "cannot be read: it is damaged, or needs more memory or time than allowed"
@@ -98,7 +100,7 @@ class GuardedSource:
 class ReaderProcess:
     """A process in which a reader opens a file and reads samples on request.
 
-    It starts with the first request. If it is idle, it ends by itself, and starts again with the next request.
+    It starts with the first request. If it is idle, or too many run, it ends, and starts again with the next request.
 
     Parameters
     ----------
@@ -177,6 +179,7 @@ class ReaderProcess:
         if self._process is not None and self._process.poll() is None:
             return self._process
         self._end()
+        _RUNNING.make_room(self)
         command = [sys.executable, "-P", "-m", "ictal.io.vendor.child", self.reader, str(self.path)]
         process = subprocess.Popen(
             command,
@@ -208,6 +211,14 @@ class ReaderProcess:
             raise ERRORS.get(name, ReadError)(str(message))
         return answer
 
+    def end_if_idle(self) -> None:
+        """End the process, unless it is answering a request."""
+        if self._lock.acquire(blocking=False):
+            try:
+                self._end()
+            finally:
+                self._lock.release()
+
     def _forget(self) -> None:
         self._owner, self._lock = os.getpid(), threading.Lock()
         self._process, self._stop = None, lambda: None
@@ -215,6 +226,27 @@ class ReaderProcess:
     def _end(self) -> None:
         self._stop()
         self._process = None
+
+
+class _Running:
+    """The readers whose processes run, those that started first in front."""
+
+    def __init__(self) -> None:
+        self._readers: list[weakref.ref[ReaderProcess]] = []
+        self._lock = threading.Lock()
+
+    def make_room(self, starting: ReaderProcess) -> None:
+        """End the oldest idle processes, so that one more can run."""
+        with self._lock:
+            readers = [
+                reader for one in self._readers if (reader := one()) and reader.number and reader is not starting
+            ]
+            self._readers = [weakref.ref(reader) for reader in (*readers, starting)]
+        for reader in readers[: max(len(readers) - MOST_RUNNING + 1, 0)]:
+            reader.end_if_idle()
+
+
+_RUNNING = _Running()
 
 
 def _stop(process: "subprocess.Popen[bytes]", owner: int) -> None:
