@@ -3,8 +3,10 @@
 import json
 import os
 import re
+import shutil
 import warnings
 from datetime import date, timedelta
+from pathlib import Path
 
 import edfio
 import mne
@@ -152,6 +154,28 @@ def test_without_a_name_in_the_header_each_file_is_a_patient(tmp_path):
     assert len({row.code for row in read_key(key)}) == 4
 
 
+def test_files_with_one_name_in_two_folders_are_not_one_patient(tmp_path):
+    """Recorders call the file of every patient the same."""
+    key = new_key(tmp_path)
+    paths = [named(tmp_path / folder, "EEG.edf", "X X X X") for folder in "ab"]
+    first, second = (deidentify(path, tmp_path / "new", key).out for path in paths)
+    assert first.stem.split("_")[0] != second.stem.split("_")[0]
+    later = Path(shutil.copy(paths[1], paths[0]))
+    later.write_bytes(later.read_bytes().replace(b"29.02.24", b"05.06.07"))  # the next export has the same path
+    third = deidentify(later, tmp_path / "new", key).out
+    assert len({one.stem.split("_")[0] for one in (first, second, third)}) == 3
+
+
+def test_a_short_code_that_the_user_states_is_a_patient(tmp_path):
+    key = new_key(tmp_path)
+    for number in range(2):
+        done = deidentify(named(tmp_path, f"{number}.edf", "X X X X"), tmp_path / "new", key, patient="P7")
+        assert not [note for note in done.notes if "names no patient" in note]
+    assert {row.patient for row in read_key(key)} == {"P7"}
+    with pytest.raises(UsageError, match="'unknown' names no patient; allowed with --patient are names"):
+        deidentify(named(tmp_path), tmp_path / "new", key, patient="unknown")
+
+
 def test_the_user_can_say_whose_recordings_these_are(tmp_path):
     key = new_key(tmp_path)
     paths = [named(tmp_path, f"{number}.edf", "X X X X") for number in range(2)]
@@ -163,7 +187,7 @@ def test_the_user_can_say_whose_recordings_these_are(tmp_path):
 
 @given(st.text(max_size=30), st.text(max_size=30))
 def test_any_text_is_a_patient(field, name):
-    assert patient_of(field, name)
+    assert patient_of(field, Path(name))
 
 
 def test_dates_can_be_removed(tmp_path):

@@ -8,7 +8,7 @@ import pytest
 from filelock import FileLock
 
 from ictal.deidentification import key_file
-from ictal.deidentification.key_file import SHIFT_DAYS, create_key, find_row, key_warning, read_key, row_for
+from ictal.deidentification.key_file import SHIFT_DAYS, create_key, find_row, key_warning, read_key, row_for, who
 from ictal.errors import IctalError, TableError, UsageError
 
 
@@ -40,6 +40,37 @@ def test_two_recordings_with_one_name_and_start_are_one_recording(tmp_path):
     first = row_for(tmp_path / "key.csv", "john", "a.edf", "2020-01-01 10:00:00")
     assert row_for(tmp_path / "key.csv", "john", "a.edf", "2020-01-01 10:00:00") == first
     assert row_for(tmp_path / "key.csv", "john", "a.edf", "2020-01-02 10:00:00").name == f"{first.code}_02"
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("01 02-JAN-1980 Roe_Jane", "02 01-JAN-1980 Roe_Jane"),
+        ("Weber, Na", "Weber, No"),
+        ("Smith, John Sr", "Smith, John Jr"),
+        ("12-34 Roe", "34-12 Roe"),
+    ],
+)
+def test_patients_who_are_nearly_alike_have_two_codes(one, other):
+    assert find_row([find_row([], one, "a.edf", "")], other, "a.edf", "").name.endswith("_01")
+    assert who(one) != who(other)
+
+
+def test_spellings_of_one_patient_have_one_code():
+    assert who("MRN-12 02-JAN-1980 Müller^Eva") == who("mrn_12 02-Jan-1980 Dr. EVA MUELLER")
+    assert who("No Name") == who("Mr. X") == ()
+
+
+def test_a_key_behind_a_link_is_the_one_that_is_written(tmp_path):
+    create_key(tmp_path / "safe" / "key.csv")
+    link = tmp_path / "key.csv"
+    link.symlink_to(tmp_path / "safe" / "key.csv")
+    row_for(link, "john", "a.edf", "")
+    assert link.is_symlink()
+    assert len(read_key(tmp_path / "safe" / "key.csv")) == 1
+    (tmp_path / "new.csv").symlink_to(tmp_path / "none")
+    with pytest.raises(UsageError, match="exists already"):
+        create_key(tmp_path / "new.csv")
 
 
 def test_processes_that_share_a_key_lose_no_row(tmp_path):

@@ -13,7 +13,7 @@ from ictal.core.settings import Settings
 from ictal.deidentification.edf_copy import AnnotationFilter, copy_records
 from ictal.deidentification.edf_header import HeaderPlan
 from ictal.deidentification.identifiers import PATIENT, Identifiers, identifiers_of
-from ictal.deidentification.key_file import NO_PATIENT, SHIFT_DAYS, KeyRow, find_row, read_key, row_for, who
+from ictal.deidentification.key_file import NO_PATIENT, SHIFT_DAYS, KeyRow, find_row, names_nobody, read_key, row_for
 from ictal.deidentification.removal import Deidentified, Removal
 from ictal.deidentification.results import FoundResults, results_beside
 from ictal.errors import ReadError, UsageError, WriteError, listed, reason
@@ -105,7 +105,7 @@ def deidentify(
     identifiers = identifiers_of(*stated, path.stem, settings.also, settings.patient)
     _check_folder(folder, identifiers)
     results = FoundResults.find(settings.results, path) if settings.results else None
-    row = _row(file, settings.patient or stated[0], key, folder, dry_run=settings.dry_run)
+    row = _row(file, _patient(settings.patient, stated[0], path), key, folder, dry_run=settings.dry_run)
     target = folder / f"{row.name}{KINDS[file.is_bdf]}"
     if target.exists():
         raise WriteError(f"{target}: exists already; name another folder with --out, or delete it")
@@ -192,7 +192,7 @@ def _check_folder(folder: Path, identifiers: Identifiers) -> None:
 
 def _row(file: EdfFile, patient: str, key: str | Path | None, folder: Path, *, dry_run: bool) -> KeyRow:
     start = file.header_start
-    of = (patient_of(patient, file.path.name), file.path.name, f"{start:%Y-%m-%d %H:%M:%S}" if start else "")
+    of = (patient, file.path.name, f"{start:%Y-%m-%d %H:%M:%S}" if start else "")
     if key is None:
         if not dry_run:
             raise UsageError("a key file is needed, which says which patient has which code; name it with --key")
@@ -205,7 +205,13 @@ def _row(file: EdfFile, patient: str, key: str | Path | None, folder: Path, *, d
     return find_row(read_key(path), *of) if dry_run else row_for(path, *of)
 
 
-def patient_of(field: str, file_name: str) -> str:
+def _patient(by_user: str, field: str, path: Path) -> str:
+    if by_user and names_nobody(by_user):
+        raise UsageError(f"'{by_user}' names no patient; allowed with --patient are names, numbers and codes")
+    return patient_of(by_user, path, 1) if by_user else patient_of(field, path)
+
+
+def patient_of(field: str, path: Path, least: int = SHORTEST_PATIENT) -> str:
     """Return what stands for a patient in the key file: code, birthdate and name.
 
     Where the header names no patient, or only by a number such as 0, each file is a patient of its own.
@@ -213,7 +219,7 @@ def patient_of(field: str, file_name: str) -> str:
     found = PATIENT.fullmatch(field.strip())
     stated = " ".join(found.group(1, 3, 4)) if found else field
     known = printable(" ".join(word for word in stated.split() if word != "X"))
-    return known if len(" ".join(who(known))) >= SHORTEST_PATIENT else f"{NO_PATIENT}{file_name}"
+    return f"{NO_PATIENT}{path.absolute()}" if names_nobody(known, least) else known
 
 
 def _new_day(file: EdfFile, shift_days: int, dates: str) -> tuple[date | None, list[str]]:

@@ -18,7 +18,7 @@ from filelock import FileLock, Timeout
 
 from ictal.core.atomic_files import atomic_write, writing
 from ictal.deidentification.text_patterns import words_of
-from ictal.deidentification.word_lists import PLACEHOLDERS
+from ictal.deidentification.word_lists import GENERATIONS, NAMES_TOO, PLACEHOLDERS
 from ictal.errors import IctalError, TableError, UsageError, reason
 
 LETTERS = "BCDFGHJKMNPQRTVWXZ"
@@ -27,10 +27,12 @@ DIGITS = "23456789"
 SHIFT_DAYS = range(30, 1096)
 """Days by which the dates of a patient are moved to the past."""
 NO_PATIENT = "file "
-"""Stands before the name of a file whose patient is unknown."""
+"""Stands before the path of a file whose patient is unknown."""
 ANY_BYTES = "surrogateescape"
 """File names are bytes, not always UTF-8."""
 _NAME = re.compile(r"[A-Za-z0-9_-]+")
+_WITHIN = re.compile(r"(?<=\d)[^\w\s]+(?=\d)|(?<=\d)-(?=[A-Za-z]{3}-\d)|(?<=\d-[A-Za-z]{3})-(?=\d)")
+"""Punctuation within numbers and birthdates, whose order says which patient it is."""
 WAIT_S = 10.0
 """How long a program waits while another one uses the key file."""
 
@@ -43,7 +45,7 @@ class KeyRow:
     ----------
     patient
         Code, birthdate and name of the header, or what the user stated; if neither is known, `NO_PATIENT` and the
-        name of the file.
+        path of the file.
     code
         New code of the patient.
     shift_days
@@ -76,7 +78,7 @@ def create_key(path: str | Path) -> None:
         If it cannot be written.
     """
     path = Path(path)
-    if path.exists():
+    if path.exists() or path.is_symlink():
         raise UsageError(f"{path}: exists already; leave out --new-key to continue with it")
     _write(path, [], stat.S_IRUSR | stat.S_IWUSR)
 
@@ -126,6 +128,7 @@ def row_for(path: Path, patient: str, recording: str, start: str) -> KeyRow:
     IctalError
         If another program uses the file for long, or it cannot be read or written.
     """
+    path = path.resolve()  # the file that a link leads to, not the link, is replaced
     with _locked(path):
         rows = read_key(path)
         row = find_row(rows, patient, recording, start)
@@ -140,7 +143,7 @@ def find_row(rows: list[KeyRow], patient: str, recording: str, start: str) -> Ke
     for row in own:
         if (row.recording, row.start) == (recording, start):
             return row
-    if own:
+    if own and not patient.startswith(NO_PATIENT):
         code, shift_days = own[0].code, own[0].shift_days
     else:
         code, shift_days = _new_code({row.code for row in rows}), secrets.choice(SHIFT_DAYS)
@@ -150,10 +153,19 @@ def find_row(rows: list[KeyRow], patient: str, recording: str, start: str) -> Ke
 
 
 def who(patient: str) -> tuple[str, ...]:
-    """Return what is compared of a patient: words whatever their case, accents, punctuation and order."""
+    """Return what is compared of a patient: words whatever their case, accents, punctuation and order.
+
+    Placeholders such as titles do not count, but for those that tell patients apart beside a name, such as 'Jr'.
+    """
     if patient.startswith(NO_PATIENT):
         return (patient,)
-    return tuple(sorted({*words_of(patient)} - PLACEHOLDERS))
+    words = words_of(_WITHIN.sub("", patient))
+    return () if {*words} <= PLACEHOLDERS else tuple(sorted({*words} - (PLACEHOLDERS - NAMES_TOO - GENERATIONS)))
+
+
+def names_nobody(patient: str, least: int = 1) -> bool:
+    """Return whether a text without its placeholders is shorter than this."""
+    return len(" ".join(word for word in who(patient) if word not in PLACEHOLDERS)) < least
 
 
 def _new_code(taken: set[str]) -> str:

@@ -33,6 +33,8 @@ PLACEHOLDERS = frozenset(_PLACEHOLDERS.split())
 """Words that stand for no name, and titles."""
 NAMES_TOO = frozenset({"no", "na", "name", "none", "test", "pat", "anon"})
 """Placeholders that are names where another name stands beside them."""
+GENERATIONS = frozenset({"jr", "sr"})
+"""Placeholders that tell a father from his son."""
 PARTICLES = frozenset(_PARTICLES.split())
 """Parts of names that are common words and identify nobody alone."""
 COMMON = frozenset(_COMMON.split())
