@@ -73,6 +73,19 @@ def test_a_latin_1_letter_at_the_end_is_no_truncated_utf_8():
             (text, "a title before a name")
             for text in ("Dr. Jones called", "Frau Weber", "MRS SMITH", "seen by dr who")
         ),
+        *(
+            (text, "a date")
+            for text in ("14\u201303\u20131962", "3,14,1962", "14 maj 1962", "3 marts 62", "14. augusti 1962")
+        ),
+        *(
+            (text, "a long number")
+            for text in ("tel 01 42 34 56 78", "01.42.34.56.78", "12.345.678-5", "no.555-1234", "call:555-1234")
+        ),
+        *((text, "a long number") for text in ("555-123-4567: called", "123456789 mg", "12345 V", "12345 i.e. him")),
+        *(
+            (text, "a title before a name")
+            for text in ("Nurse Jones", "seen by doctor Élan", "Madame Dupont", "Dr. Inman", "Dr Calledine")
+        ),
         *((text, "an address") for text in ("a@b.org", "see www.hospital.org", "http://pacs/1")),
         *((text, "a heading of personal data") for text in ("Name: foo", "MRN 12", "Patient ID = 4", "DOB: ?")),
     ],
@@ -93,6 +106,17 @@ def test_personal_patterns_are_found_whatever_their_value(text, why):
             "FP1-F7, F7-T3",
             "LTM 1:00:00",
         ),
+        *(
+            "10000 µV",
+            "Keppra 1000-1500 mg i.v.",
+            "photic 5-10-15-20-25-30 Hz",
+            "8-10-12 Hz",
+            "30000 Ohm",
+            "25000 IE",
+            "10000 uV",
+            "12345 µg",
+        ),
+        *("Dr. in room", "dr called", "Prof. Visite", "nurse in room", "NURSE IN ROOM", "12:30-12:45", "1.5-2.5 s"),
         *("1000 uV", "HFF 70 Hz, LFF 1 Hz", "Patient Event", "50 uV/mm", "MS patient", "Montage 12", "sat 92-94 %"),
     ],
 )

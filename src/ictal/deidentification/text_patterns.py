@@ -22,7 +22,7 @@ ENCODINGS = ("latin-1", "cp1250", "cp437", "mac_roman")
 """Of texts that are not UTF-8: those of Windows, DOS and Mac OS."""
 YEARS = range(1850, 2200)
 _MONTH = f"(?:{'|'.join(sorted(MONTH_NAMES, key=len, reverse=True))})"
-_NUMERIC_DATE = re.compile(r"(?<!\d)(?=(\d{1,4}) ?([-./_ ]) ?(\d{1,2}) ?\2 ?(\d{1,4})(?!\d))")
+_NUMERIC_DATE = re.compile(r"(?<!\d)(?=(\d{1,4}) ?([-./,_ ]) ?(\d{1,2}) ?\2 ?(\d{1,4})(?!\d))")
 _WORDED_DATE = re.compile(
     rf"(?<!\d)\d{{1,4}}(?:st|nd|rd|th)?[-./,_\s]*(?:of |de )?{_MONTH}(?![^\W\d_])"
     rf"|(?<![^\W\d_]){_MONTH}[-./,_\s]*\d{{1,4}}(?![\d:])"
@@ -32,9 +32,22 @@ _MONTH_AND_YEAR = re.compile(
 )
 _DAY_AND_MONTH = re.compile(r"(?<![\d.])(?:0?[1-9]|[12]\d|3[01])\. ?(?:0?[1-9]|1[0-2])\.(?!\d)")
 _LONG_NUMBER = re.compile(r"(?<!\d)(?<!\d[.,])\d{5,}")
-_GROUPS = re.compile(r"(?<![\d:.,])\d+(?:[-/ ()]{1,2}\d+)+(?![\d:])|\d{3}\.\d{3,4}\.\d{3,4}")
+_GROUPS = re.compile(r"(?<!\d)(?<!\d[:.,])\d+(?:[-/ ()]{1,2}\d+)+(?!\d|:\d)")
+_GROUPED = re.compile(r"(?<![\d.])(?:0\d(?:[. ]\d\d){4}|\d{1,3}(?:\.\d{3}){2,}|\d{3}\.\d{3,4}\.\d{3,4})(?!\d)")
+"""Numbers of phones and of identity cards, as in 01 42 34 56 78 and 12.345.678."""
+_QUANTITY = re.compile(
+    r"(?<![\d.,/-])\d{1,6}(?:[.,]\d{1,3}){0,2}(?:\s?[-/]\s?\d{1,6}(?:[.,]\d{1,3})?){0,7}+\s?"
+    r"(?:(?i:(?:[mnu]|mc|[^\0-\x7f]{1,4})[Vg]|k?Hz|k?Ohms?|ml)|I[EU])(?![^\W\d_])"
+)
+"""Numbers with a unit, as in 1000-1500 mg and 10000 μV, are no dates and identify nobody; μ may be misread."""
+_DASHES = str.maketrans(dict.fromkeys("\u2010\u2011\u2012\u2013\u2014\u2015\u2212", "-"))
 _ADDRESS = re.compile(r"[^\s@]@[^\s@.]++\.[^\s@]|https?://|\bwww\.")
-_TITLE = re.compile(r"(?<![^\W\d_])(?:(?i:mr|mrs|dr|prof|herr|frau|mme|mlle|miss)|Ms|MS\.)[.\s_,]+[^\W\d_]")
+_TITLE = re.compile(
+    r"(?<![^\W\d_])(?:(?:(?i:mr|mrs|dr|prof|herr|frau|mme|mlle|miss)|Ms|MS\.)[.\s_,]++"
+    r"(?!(?i:in (?:the )?room|at (?:the )?bedside|called|visite?)(?![^\W\d_]))[^\W\d_]"
+    r"|(?i:doctor|docteur|nurse|schwester|pfleger|monsieur|madame|sra|dra|dott)[.\s_,]+[A-ZÀ-Þ][a-zß-ÿ])"
+)
+"""Words such as nurse are titles only before a capital: 'Nurse Jones', and not 'nurse in room'."""
 _HEADING = re.compile(
     r"(?<![^\W\d_])(?i:(?:first|last|sur|family|given|patient)?[ _]?name|patient(?:[ _-]?(?:id|no|nr))?|pat[ _.-]?id|"
     r"id|mrn|ssn|dob|d\.o\.b\.|born|birth ?date|date of birth|geb(?:oren|\.)?|phone|telephone|tel|fax|address)"
@@ -95,7 +108,7 @@ def personal_pattern(text: str) -> str:
     >>> personal_pattern("born 3/14/1962"), personal_pattern("Photic 10 Hz, 12:30:01")
     ('a date', '')
     """
-    plain = unicodedata.normalize("NFKC", text)
+    plain = _QUANTITY.sub(" ", unicodedata.normalize("NFKC", text).translate(_DASHES))
     return next((what for what, is_in in _PATTERNS.items() if is_in(plain)), "")
 
 
@@ -114,10 +127,10 @@ def _has_date(text: str) -> bool:
 def _is_date(first: str, separator: str, second: str, third: str) -> bool:
     if len(first) == 4:
         return int(first) in YEARS and len(third) < 3 and _is_day(second, third)
-    years = {4: int(third) in YEARS, 2: separator != " "}
+    years = {4: int(third) in YEARS, 2: separator not in " ,"}
     if years.get(len(third), False) and len(first) < 3 and _is_day(first, second):
         return True
-    return len(first) == len(third) == 2 and separator != " " and _is_day(second, third)
+    return len(first) == len(third) == 2 and separator not in " ," and _is_day(second, third)
 
 
 def _is_day(one: str, other: str) -> bool:
@@ -127,7 +140,7 @@ def _is_day(one: str, other: str) -> bool:
 
 
 def _has_number(text: str) -> bool:
-    if _LONG_NUMBER.search(text):
+    if _LONG_NUMBER.search(text) or _GROUPED.search(text):
         return True
     for found in _GROUPS.finditer(text):
         groups = re.findall(r"\d+", found[0])

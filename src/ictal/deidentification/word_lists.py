@@ -27,6 +27,7 @@ februari mar march marz mrz mars marzo marco mart apr april avril abril aprile m
 june juni juin junio giugno junho jul july juli juillet julio luglio julho aug august aout agosto augustus sep
 sept september septembre septiembre settembre setembro oct october okt oktober octobre octubre ottobre outubro
 nov november novembre noviembre novembro dec december dez dezember decembre dic diciembre dicembre dezembro
+maj marts augusti desember
 """
 
 PLACEHOLDERS = frozenset(_PLACEHOLDERS.split())
