@@ -3,7 +3,6 @@
 import json
 import os
 import re
-import shutil
 import warnings
 from datetime import date, timedelta
 from pathlib import Path
@@ -13,14 +12,13 @@ import mne
 import numpy as np
 import pyedflib
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 from typer.testing import CliRunner
 
 import ictal
 from ictal.cli import app
-from ictal.deidentification.deidentify import deidentify, patient_of
+from ictal.deidentification.deidentify import deidentify
 from ictal.deidentification.key_file import read_key
+from ictal.deidentification.results import results_beside
 from ictal.errors import IctalError, ReadError, UsageError, WriteError
 from ictal.io import open_recording
 from ictal.io.edf.header import EdfFile
@@ -98,14 +96,15 @@ def test_mne_pyedflib_and_edfio_read_the_new_file(tmp_path, bdf, plus):
     np.testing.assert_array_equal(signal.digital, digital.ravel())
 
 
-def test_real_files_read_the_same_but_for_date_and_notes(shared_data, tmp_path):
+def test_real_files_read_the_same_but_for_date_and_notes(shared_data, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)  # the path holds 'test', as the name of a patient does
     key, compared = new_key(tmp_path), 0
     for path in real_files(shared_data):
         try:
             before = open_recording(path, accept_doubtful=True)
         except ReadError:
             continue
-        after = open_recording(deidentify(path, tmp_path / "new", key).out, accept_doubtful=True)
+        after = open_recording(deidentify(path, "new", key).out, accept_doubtful=True)
         assert (after.channels, after.rate_hz, after.gaps) == (before.channels, before.rate_hz, before.gaps), path
         assert after.annotations == before.annotations, path
         assert after.start != before.start or before.start is None or before.start.year == 1985
@@ -128,66 +127,6 @@ def test_a_dry_run_writes_nothing_and_reports_the_same(tmp_path):
             (one.place, one.old, one.why) for one in done.removals
         ]
     assert "without a key file, the new code, name and date are examples" in without.notes
-
-
-def test_a_patient_keeps_code_and_shift_and_each_recording_its_name(tmp_path):
-    key = new_key(tmp_path)
-    first = named(tmp_path / "a", "one.edf")
-    second = named(
-        tmp_path / "a", "two.edf", "mrn00123456 X 01-jan-1980 JOHN_SMITH".replace("mrn00123456", "MRN_00123456")
-    )
-    other = named(tmp_path / "a", "three.edf", "MRN-2 F X Jane_Roe")
-    names = [deidentify(path, tmp_path / "new", key).out.stem for path in (first, second, other)]
-    codes = [name.split("_")[0] for name in names]
-    assert codes[0] == codes[1] != codes[2]
-    assert names[1] == f"{codes[0]}_02"
-    assert len({row.shift_days for row in read_key(key)[:2]}) == 1
-    assert deidentify(first, tmp_path / "again", key).out.stem == names[0]
-    assert len(read_key(key)) == 3
-
-
-def test_without_a_name_in_the_header_each_file_is_a_patient(tmp_path):
-    key = new_key(tmp_path)
-    for name, patient in (("a.edf", "X X X X"), ("b.edf", "X X X X"), ("c.edf", "0 X X No_Name"), ("d.edf", "")):
-        done = deidentify(named(tmp_path, name, patient), tmp_path / "new", key)
-        assert "its header names no patient; this file has a code of its own" in done.notes
-    assert len({row.code for row in read_key(key)}) == 4
-
-
-def test_files_with_one_name_in_two_folders_are_not_one_patient(tmp_path):
-    """Recorders call the file of every patient the same."""
-    key = new_key(tmp_path)
-    paths = [named(tmp_path / folder, "EEG.edf", "X X X X") for folder in "ab"]
-    first, second = (deidentify(path, tmp_path / "new", key).out for path in paths)
-    assert first.stem.split("_")[0] != second.stem.split("_")[0]
-    later = Path(shutil.copy(paths[1], paths[0]))
-    later.write_bytes(later.read_bytes().replace(b"29.02.24", b"05.06.07"))  # the next export has the same path
-    third = deidentify(later, tmp_path / "new", key).out
-    assert len({one.stem.split("_")[0] for one in (first, second, third)}) == 3
-
-
-def test_a_short_code_that_the_user_states_is_a_patient(tmp_path):
-    key = new_key(tmp_path)
-    for number in range(2):
-        done = deidentify(named(tmp_path, f"{number}.edf", "X X X X"), tmp_path / "new", key, patient="P7")
-        assert not [note for note in done.notes if "names no patient" in note]
-    assert {row.patient for row in read_key(key)} == {"P7"}
-    with pytest.raises(UsageError, match="'unknown' names no patient; allowed with --patient are names"):
-        deidentify(named(tmp_path), tmp_path / "new", key, patient="unknown")
-
-
-def test_the_user_can_say_whose_recordings_these_are(tmp_path):
-    key = new_key(tmp_path)
-    paths = [named(tmp_path, f"{number}.edf", "X X X X") for number in range(2)]
-    done = [deidentify(path, tmp_path / "new", key, patient="Smith, John, 123456") for path in paths]
-    assert [one.out.stem[-3:] for one in done] == ["_01", "_02"]
-    assert done[0].kept == {"Eyes open": 1, "eyes closed": 1}
-    assert {row.patient for row in read_key(key)} == {"Smith, John, 123456"}
-
-
-@given(st.text(max_size=30), st.text(max_size=30))
-def test_any_text_is_a_patient(field, name):
-    assert patient_of(field, Path(name))
 
 
 def test_dates_can_be_removed(tmp_path):
@@ -352,7 +291,9 @@ def test_what_cannot_be_done_is_said(tmp_path):
     refused("is in another format.*ictal convert", out, tmp_path / "night.fif", key)
     refused("there is no such file", out, tmp_path / "none.edf", key)
     refused("is a folder; name the EDF or BDF files in it", out, tmp_path, key)
-    refused("the name of the folder holds the name of the patient", tmp_path / "smith-new", path, key)
+    refused("'smith-new' in its path holds the name of the patient", tmp_path / "smith-new", path, key)
+    refused("'John' in its path holds the name of the patient", tmp_path / "John" / "new", path, key)
+    refused("is in the folder of the new files", out, path, tmp_path / "new_results" / "key.csv")
     refused("is not a folder", tmp_path / "new.edf", path, key)
     refused("is in the folder of the new files", tmp_path, path, key)
     refused("a key file is needed", out, path, None)
@@ -384,6 +325,16 @@ def test_a_file_that_shrinks_and_a_full_disk_leave_nothing(tmp_path, monkeypatch
     assert not [*(tmp_path / "new").iterdir()]
 
 
+def test_a_path_that_holds_the_name_is_noted(tmp_path, monkeypatch):
+    path, key = named(tmp_path), new_key(tmp_path)
+    (tmp_path / "smith").mkdir()
+    monkeypatch.chdir(tmp_path / "smith")
+    (note,) = [note for note in deidentify(path, "new", key).notes if "path" in note]
+    assert note == (
+        "the path of the new folder holds the name of the patient; an archive of its scores would state the path"
+    )
+
+
 def test_the_command_lists_what_goes_and_what_stays(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     named(tmp_path)
@@ -398,9 +349,23 @@ def test_the_command_lists_what_goes_and_what_stays(tmp_path, monkeypatch):
     assert result.exit_code == 0
     assert "Warning: the key file key.csv can be read or changed by other users" in result.stderr
     assert (tmp_path / "key.csv").stat().st_mode & 0o777 == 0o640
-    with pytest.raises(UsageError, match="names the patients; write it elsewhere"):
-        CliRunner().invoke(
-            app,
-            ["deidentify", "Smith_John.edf", "--out", "new", "--dry-run", "--json", "new/told.json"],
-            catch_exceptions=False,
-        )
+    before = (tmp_path / "key.csv").read_bytes()
+    wrong = (
+        *(("names the patients; keep it elsewhere", report) for report in ("new/told.json", "new_results/told.json")),
+        *(("is used already", report) for report in ("key.csv", "Smith_John.edf")),
+    )
+    for message, report in wrong:
+        words = ["deidentify", "Smith_John.edf", "--out", "new", "--key", "key.csv", "--json", report]
+        with pytest.raises(UsageError, match=message):
+            CliRunner().invoke(app, words, catch_exceptions=False)
+    assert (tmp_path / "key.csv").read_bytes() == before
+    assert run("Smith_John.edf", "--out", "new", "--key", "new/key.csv", "--new-key").exit_code != 0
+    assert not (tmp_path / "new" / "key.csv").exists()
+
+
+@pytest.mark.parametrize(("out", "beside"), [(".", "here_results"), ("..", "up_results"), ("new", "new_results")])
+def test_results_have_a_folder_beside_any_folder(tmp_path, monkeypatch, out, beside):
+    here = tmp_path / "up" / "here"
+    here.mkdir(parents=True)
+    monkeypatch.chdir(here)
+    assert results_beside(Path(out)).name == beside

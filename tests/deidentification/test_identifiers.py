@@ -145,6 +145,13 @@ def test_long_texts_take_no_long_time(text):
     assert isinstance(ANNA.find(text), str)
 
 
+def test_short_names_of_the_file_are_searched_for_or_named():
+    found = identifiers_of("X X X X", "", "Kim_Li_raw_GPD_night")
+    assert found.find("Kim moves") == "the name of the file"
+    assert found.find("GPD at 2 Hz") == found.find("kimono") == ""
+    assert found.skipped == ("li",)
+
+
 def test_names_are_found_where_words_have_no_blanks_between_them():
     assert identifiers_of("X X X 王小明", "", "a").find("患者王小明移动") == "the name of the patient"
 

@@ -64,16 +64,19 @@ def deidentify(
 
     Example: ictal deidentify night.edf --out shared --key key.csv --new-key
     """
-    from ictal.deidentification.deidentify import DeidentifySettings
+    from ictal.deidentification.deidentify import DeidentifySettings, check_apart
     from ictal.deidentification.deidentify import deidentify as work
     from ictal.deidentification.identifiers import read_list
     from ictal.deidentification.key_file import create_key, key_warning
     from ictal.errors import UsageError
 
-    if json_file and json_file != "-" and out.resolve() in Path(json_file).resolve().parents:
-        raise UsageError(
-            f"{json_file}: is in the folder of the new files, but names the patients; write it elsewhere"
-        )
+    if json_file and json_file != "-":
+        report = Path(json_file)
+        check_apart(report, out)
+        if report.resolve() in {one.resolve() for one in (key, also, *files) if one}:
+            raise UsageError(f"{report}: is used already; name another file with --json")
+    if key:
+        check_apart(key, out)
     words = read_list(also) if also else ()
     settings = DeidentifySettings().changed(
         {"patient": patient, "also": words, "dates": dates, "dry_run": dry_run, "results": results_folder}

@@ -156,6 +156,8 @@ class _Job:
             yield "without a key file, the new code, name and date are examples"
         if self.identifiers.skipped:
             yield f"too short or too common to be searched for: {listed(self.identifiers.skipped, 20)}"
+        for found in filter(None, map(self.identifiers.known, self.target.parent.absolute().parts)):
+            yield f"the path of the new folder holds {found}; an archive of its scores would state the path"
         if self.results:
             yield from self.results.notes
 
@@ -186,8 +188,24 @@ def _open(path: Path) -> tuple[EdfFile, tuple[str, str]]:
 def _check_folder(folder: Path, identifiers: Identifiers) -> None:
     if folder.suffix.lower() in KINDS or folder.is_file():
         raise UsageError(f"{folder}: is not a folder; name one with --out. The key file gives the new file its name")
-    if found := identifiers.known(folder.absolute().name):
-        raise UsageError(f"{folder}: the name of the folder holds {found}; name another one with --out")
+    for name in (*folder.parts, folder.absolute().name):  # results of the new files state their path
+        if found := identifiers.known(name):
+            raise UsageError(f"{folder}: '{name}' in its path holds {found}; name another folder with --out")
+
+
+def check_apart(path: Path, folder: Path) -> None:
+    """Raise a `UsageError` if a file that names the patients is in the folder of the new files, or of their results.
+
+    Parameters
+    ----------
+    path
+        The key file, or a report.
+    folder
+        The folder of the new files.
+    """
+    for one in (folder, results_beside(folder)):
+        if one.resolve() in path.resolve().parents:
+            raise UsageError(f"{path}: is in the folder of the new files, but names the patients; keep it elsewhere")
 
 
 def _row(file: EdfFile, patient: str, key: str | Path | None, folder: Path, *, dry_run: bool) -> KeyRow:
@@ -198,10 +216,7 @@ def _row(file: EdfFile, patient: str, key: str | Path | None, folder: Path, *, d
             raise UsageError("a key file is needed, which says which patient has which code; name it with --key")
         return KeyRow(of[0], NO_CODE, SHIFT_DAYS[0], *of[1:], name=f"{NO_CODE}_01")
     path = Path(key)
-    if folder.resolve() in path.resolve().parents:
-        raise UsageError(
-            f"{path}: is in the folder of the new files; a key file names the patients, keep it elsewhere"
-        )
+    check_apart(path, folder)
     return find_row(read_key(path), *of) if dry_run else row_for(path, *of)
 
 

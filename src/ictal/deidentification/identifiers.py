@@ -16,6 +16,8 @@ RECORDING = re.compile(r"Startdate (\S+) (\S+) (\S+) (\S+)(?: (.*))?", re.DOTALL
 """Date, code of the hospital, technician, equipment and more (EDF+ 2.1.3.4)."""
 LONG_NAME, LONG_NUMBER, LONG_CODE = 5, 4, 4
 """Characters from which a name or a code is searched within words, and a number is searched at all."""
+SHORT_NAME = 3
+"""Letters of the shortest word of a file name that is searched for; shorter ones are often abbreviations."""
 CUT, SHORTEST_CUT = 15, 4
 """Characters of texts that may be truncated, such as labels of EDF, and of the part of an identifier that counts."""
 _DENSE = re.compile(r"[\u2e80-\ud7ff]")
@@ -108,9 +110,13 @@ class _Collector:
                 self.words.setdefault(part, what)
 
     def add_file_name(self, stem: str) -> None:
-        """Add the name of the file, unless it consists of common words and short numbers."""
+        """Add the name of the file, unless it consists of common words and short numbers, and names such as Kim."""
+        what = "the name of the file"
         if any(part not in COMMON and not _is_short_number(part) for part in parts_of(stem)):
-            self.add_code(stem, "the name of the file")
+            self.add_code(stem, what)
+        words = [part for part in parts_of(stem) if part.isalpha() and part not in COMMON | PLACEHOLDERS | PARTICLES]
+        self.words = {word: what for word in words if len(word) == SHORT_NAME} | self.words
+        self.skipped |= dict.fromkeys(word for word in words if 1 < len(word) < SHORT_NAME)
 
     def add_phrase(self, text: str, what: str) -> None:
         """Add words of the user, which are searched as they are."""

@@ -4,6 +4,7 @@ Everything else is made of the scores again, and what scores know about the file
 of a de-identified recording are what scoring it would have given.
 """
 
+import os
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -156,7 +157,8 @@ class FoundResults:
 
 def results_beside(out: Path) -> Path:
     """Return the folder for the results of the recordings in a folder."""
-    return out.with_name(f"{out.absolute().name}_results")
+    whole = Path(os.path.normpath(out.absolute())) if out.name in ("", "..") else out
+    return whole.parent / f"{whole.name}_results"
 
 
 def _scores_in(folder: Path, source: Path) -> tuple[Scores, tuple[str, ...]] | None:

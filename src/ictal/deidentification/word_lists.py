@@ -20,6 +20,7 @@ theta alpha beta gamma spike spikes sharp wave waves burst suppression coma seda
 face rest task control reference ref electrode electrodes channel channels impedance calibration montage scored
 scores annotated ictal interictal postictal natus nihon kohden micromed nicolet xltek persyst compumedics
 neuroworks simulated patients number date time
+sz szs lpd lpds gpd gpds bipd bipds rda lrda grda lvfa ied ieds iic birds pdr sss avg raw fif
 """
 _MONTH_NAMES = """
 jan january januar janvier enero gennaio janeiro januari feb february februar fevrier febrero febbraio fevereiro
