@@ -71,3 +71,31 @@ def test_the_user_can_say_whose_recordings_these_are(tmp_path):
 @given(st.text(max_size=30), st.text(max_size=30))
 def test_any_text_is_a_patient(field, name):
     assert patient_of(field, Path(name))
+
+
+def test_a_patient_who_resembles_another_one_is_noted(tmp_path):
+    key = new_key(tmp_path)
+
+    def notes_of(name, header, **changes):
+        done = deidentify(named(tmp_path, name, header), tmp_path / "new", key, **changes)
+        return [note for note in done.notes if "resembles" in note]
+
+    assert not notes_of("a.edf", "MRN-123456 F 02-MAY-1951 Roe_Jane")
+    assert not notes_of("b.edf", "MRN-123456 F 02-MAY-1951 Roe_Jane"), "the same patient"
+    assert not notes_of("c.edf", "MRN-777777 F 03-MAY-1960 Poe_Jane")
+    for name, patient in (("d.edf", "X F X Roe_Jane_Ann"), ("e.edf", "123456 F X Miller_Jane")):
+        (note,) = notes_of(name, patient)
+        assert "resembles 'MRN-123456 02-MAY-1951 Roe_Jane'" in note
+    as_told = "MRN-123456 02-MAY-1951 Roe_Jane"
+    assert not notes_of("f.edf", "X F X Roe_Jane_Ann", patient=as_told)
+    assert len({row.code for row in read_key(key)}) == 4
+
+
+def test_a_dry_run_says_that_the_name_of_a_new_recording_is_an_example(tmp_path):
+    path, key = named(tmp_path), new_key(tmp_path)
+    assert any(
+        "a dry run adds nothing" in note for note in deidentify(path, tmp_path / "new", key, dry_run=True).notes
+    )
+    deidentify(path, tmp_path / "new", key)
+    known = deidentify(path, tmp_path / "again", key, dry_run=True)
+    assert not any("a dry run adds nothing" in note for note in known.notes)

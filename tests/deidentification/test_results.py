@@ -146,6 +146,15 @@ def test_folders_without_results_are_noted_and_wrong_ones_are_errors(tmp_path):
     assert not (tmp_path / "other").exists()
 
 
+def test_a_copy_without_its_results_is_an_error_that_says_so(tmp_path, engine):
+    """As after a program that was killed between both."""
+    path, key = night(tmp_path / "a"), new_key(tmp_path)
+    score_file(path, engine, tmp_path / "results", ResultsSettings(formats=("parquet",)))
+    done = deidentify(path, tmp_path / "new", key)
+    with pytest.raises(WriteError, match=f"{done.out}: exists already, but .*_scores.parquet does not; delete it"):
+        deidentify(path, tmp_path / "new", key, results=tmp_path / "results")
+
+
 @pytest.mark.parametrize("is_there", [True, False])
 def test_scores_of_another_recording_with_the_same_name_are_left_alone(tmp_path, engine, is_there):
     one, other = night(tmp_path / "a"), night(tmp_path / "b", seed=1)

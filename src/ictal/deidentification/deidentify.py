@@ -13,7 +13,16 @@ from ictal.core.settings import Settings
 from ictal.deidentification.edf_copy import AnnotationFilter, copy_records
 from ictal.deidentification.edf_header import HeaderPlan
 from ictal.deidentification.identifiers import PATIENT, Identifiers, identifiers_of
-from ictal.deidentification.key_file import NO_PATIENT, SHIFT_DAYS, KeyRow, find_row, names_nobody, read_key, row_for
+from ictal.deidentification.key_file import (
+    NO_PATIENT,
+    SHIFT_DAYS,
+    KeyRow,
+    find_row,
+    names_nobody,
+    read_key,
+    row_for,
+    similar_to,
+)
 from ictal.deidentification.removal import Deidentified, Removal
 from ictal.deidentification.results import FoundResults, results_beside
 from ictal.errors import ReadError, UsageError, WriteError, listed, reason
@@ -107,16 +116,20 @@ def deidentify(
     results = FoundResults.find(settings.results, path) if settings.results else None
     row = _row(file, _patient(settings.patient, stated[0], path), key, folder, dry_run=settings.dry_run)
     target = folder / f"{row.name}{KINDS[file.is_bdf]}"
+    beside = results_beside(folder)
     if target.exists():
-        raise WriteError(f"{target}: exists already; name another folder with --out, or delete it")
+        lacking = [one for one in results.planned(target, beside) if not one.exists()] if results else []
+        hint = f"but {lacking[0]} does not; delete it to write both" if lacking else "name another folder with --out"
+        raise WriteError(f"{target}: exists already, {hint}" + ("" if lacking else ", or delete it"))
     if results:
-        results.check(target, results_beside(folder))
-    return _Job(file, identifiers, row, target, results, settings).run(progress)
+        results.check(target, beside)
+    notes = tuple(_notes_of_key(Path(key), row)) if key else ()
+    return _Job(file, identifiers, row, target, results, settings, notes).run(progress)
 
 
 @dataclass(frozen=True)
 class _Job:
-    """A recording, what must not stay of it, its new name, its results, and the settings."""
+    """A recording, what must not stay of it, its new name, its results, the settings, and notes on the key."""
 
     file: EdfFile
     identifiers: Identifiers
@@ -124,6 +137,7 @@ class _Job:
     target: Path
     results: FoundResults | None
     settings: DeidentifySettings
+    key_notes: tuple[str, ...]
 
     def run(self, progress: Progress) -> Deidentified:
         plan, annotations = HeaderPlan(self.file, self.identifiers), AnnotationFilter(self.identifiers)
@@ -144,7 +158,7 @@ class _Job:
             (*plan.removals, *_file_removals(self.file, self.target), *annotations.removals),
             dict(annotations.kept.most_common()),
             tuple(plan.kept_labels),
-            (*self.file.notes, *date_notes, *self._notes()),
+            (*self.file.notes, *date_notes, *self.key_notes, *self._notes()),
             tuple(written),
             self.settings.dry_run,
         )
@@ -191,6 +205,18 @@ def _check_folder(folder: Path, identifiers: Identifiers) -> None:
     for name in (*folder.parts, folder.absolute().name):  # results of the new files state their path
         if found := identifiers.known(name):
             raise UsageError(f"{folder}: '{name}' in its path holds {found}; name another folder with --out")
+
+
+def _notes_of_key(key: Path, row: KeyRow) -> Iterator[str]:
+    rows = read_key(key)
+    if row not in rows:
+        yield "a dry run adds nothing to the key file; if its patient is new, the code, name and date are examples"
+    is_first = row.code not in {one.code for one in rows if one != row}
+    if is_first and (other := similar_to(rows, row)):
+        yield (
+            f"the patient resembles '{other.patient}' of the key file; if it is the same one, delete this file, and "
+            f'repeat with --patient "{other.patient}", so that it gets the code {other.code}, too'
+        )
 
 
 def check_apart(path: Path, folder: Path) -> None:

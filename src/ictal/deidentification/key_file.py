@@ -18,7 +18,7 @@ from filelock import FileLock, Timeout
 
 from ictal.core.atomic_files import atomic_write, writing
 from ictal.deidentification.text_patterns import words_of
-from ictal.deidentification.word_lists import GENERATIONS, NAMES_TOO, PLACEHOLDERS
+from ictal.deidentification.word_lists import GENERATIONS, NAMES_TOO, PARTICLES, PLACEHOLDERS
 from ictal.errors import IctalError, TableError, UsageError, reason
 
 LETTERS = "BCDFGHJKMNPQRTVWXZ"
@@ -30,6 +30,8 @@ NO_PATIENT = "file "
 """Stands before the path of a file whose patient is unknown."""
 ANY_BYTES = "surrogateescape"
 """File names are bytes, not always UTF-8."""
+_LONG_NUMBER = re.compile(r"\d{5,}")
+"""A number that can belong to one patient alone."""
 _NAME = re.compile(r"[A-Za-z0-9_-]+")
 _WITHIN = re.compile(r"(?<=\d)[^\w\s]+(?=\d)|(?<=\d)-(?=[A-Za-z]{3}-\d)|(?<=\d-[A-Za-z]{3})-(?=\d)")
 """Punctuation within numbers and birthdates, whose order says which patient it is."""
@@ -150,6 +152,23 @@ def find_row(rows: list[KeyRow], patient: str, recording: str, start: str) -> Ke
     taken = {row.name for row in rows}
     name = next(name for number in range(1, len(rows) + 2) if (name := f"{code}_{number:02}") not in taken)
     return KeyRow(patient, code, shift_days, recording, start, name)
+
+
+def similar_to(rows: list[KeyRow], row: KeyRow) -> KeyRow | None:
+    """Return a row of another patient who may be the same one: with two equal names, or an equal long number."""
+    names, numbers = _names_and_numbers(row.patient)
+    for other in rows:
+        if other.code != row.code and not other.patient.startswith(NO_PATIENT):
+            other_names, other_numbers = _names_and_numbers(other.patient)
+            if len(names & other_names) > 1 or numbers & other_numbers:
+                return other
+    return None
+
+
+def _names_and_numbers(patient: str) -> tuple[set[str], set[str]]:
+    plain = _WITHIN.sub("", patient)
+    names = {word for token in plain.split() if not re.search(r"\d", token) for word in words_of(token)}
+    return names - PLACEHOLDERS - PARTICLES, {number.lstrip("0") for number in _LONG_NUMBER.findall(plain)}
 
 
 def who(patient: str) -> tuple[str, ...]:
