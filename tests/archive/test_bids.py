@@ -100,6 +100,14 @@ def test_every_recording_has_its_files_under_its_own_entities(archive):
     assert (out / told["DatasetLinks"]["raw"]).resolve() == archive.source
 
 
+def test_a_folder_that_is_no_data_set_is_not_named(archive, tmp_path):
+    """It may have the name of a patient."""
+    (archive.source / "dataset_description.json").unlink()
+    archive.to_bids(tmp_path / "out")
+    for path in filter(Path.is_file, (tmp_path / "out").rglob("*")):
+        assert archive.source.as_posix() not in path.read_text(), path
+
+
 def test_events_and_scores_are_those_of_the_archive(archive, tmp_path):
     archive.to_bids(tmp_path / "out")
     base = tmp_path / "out" / RAW[0].replace("_eeg.edf", "_desc-ictal")

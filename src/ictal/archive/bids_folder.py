@@ -201,7 +201,10 @@ def _is_current(base: Path, row: Row) -> bool:
 
 
 def _description(source: str, out: Path, model: str) -> dict[str, Any]:
-    """Return the content of dataset_description.json."""
+    """Return the content of dataset_description.json.
+
+    A source that is no data set is not named: folders of a ward often have the names of patients.
+    """
     link = source if is_url(source) else _link(Path(source), out)
     raw = not is_url(source) and (Path(source) / BIDS_MARK).is_file()
     return {
@@ -210,7 +213,7 @@ def _description(source: str, out: Path, model: str) -> dict[str, Any]:
         "DatasetType": "derivative",
         "HEDVersion": HED_VERSION,
         "GeneratedBy": [{"Name": "ictal", "Version": __version__, "Description": f"Scores and events of {model}"}],
-        "SourceDatasets": [{"URL": link}],
+        **({"SourceDatasets": [{"URL": link}]} if raw or is_url(source) else {}),
         **({"DatasetLinks": {"raw": link}} if raw else {}),
     }
 
