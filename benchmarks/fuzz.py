@@ -172,6 +172,14 @@ def _natus(folder: Path) -> Iterator[Files]:
         yield {name.removeprefix("a").removeprefix("."): (path.parent / name).read_bytes() for name in names}
 
 
+def _xdf(folder: Path, kind: str) -> Iterator[Files]:
+    """Yield a recording with a pause and clock offsets, and one of whole numbers, each with markers."""
+    from tests.io.vendor.xdf_files import small_recordings
+
+    for path in small_recordings(folder, kind):
+        yield {kind: path.read_bytes()}
+
+
 MAKERS: dict[str, Callable[[Path], Iterator[Files]]] = {
     "edf": lambda folder: _edf_plus(folder, "edf"),
     "bdf": lambda folder: _edf_plus(folder, "bdf"),
@@ -184,6 +192,8 @@ MAKERS: dict[str, Callable[[Path], Iterator[Files]]] = {
     "vwr": lambda folder: _micromed(folder, "vwr"),
     "eeg": _nihon_kohden,
     "natus": _natus,
+    "xdf": lambda folder: _xdf(folder, "xdf"),
+    "xdfz": lambda folder: _xdf(folder, "xdfz"),
 }
 
 

@@ -30,7 +30,7 @@ EXTRAS = {
     "web": ("fastapi", "uvicorn", "python_multipart"),
     "archive": ("dask", "distributed", "duckdb", "fsspec"),
     "hub": ("huggingface_hub",),
-    "vendor": ("natus_erd",),
+    "vendor": ("natus_erd", "pyxdf"),
 }
 """Modules that each extra of pyproject.toml adds."""
 

@@ -26,7 +26,7 @@ from ictal.io.hms import write_hms
 from ictal.io.mne_formats.mat_check import check_mat
 from ictal.io.open import READERS
 from tests.helpers import BDF_STEPS, EDF_STEPS, edf_signals, noise, recording
-from tests.io.vendor import micromed_files, nicolet_files
+from tests.io.vendor import micromed_files, nicolet_files, xdf_files
 from tests.io.vendor.natus_files import Options, write_natus
 
 CHANNELS = ("EEG Fp1-REF", "EEG T7-REF", "SaO2", "ECG")
@@ -111,6 +111,10 @@ def write_natus_files(path: Path, samples: np.ndarray, rate_hz: float) -> None:
     write_natus(path, samples, CHANNELS, rate_hz)
 
 
+def write_xdf(path: Path, samples: np.ndarray, rate_hz: float) -> None:
+    xdf_files.write(path, [xdf_files.eeg(samples, CHANNELS, rate_hz)])
+
+
 @dataclass(frozen=True)
 class Format:
     """A format, its writer, and how exactly it holds a voltage.
@@ -140,6 +144,8 @@ FORMATS = {
     "micromed": Format("a.trc", write_micromed, 512, STEP_UV / 2 + FLOAT32, SHORT_CHANNELS),
     "micromed vwr": Format("a.vwr", write_micromed, 512, STEP_UV / 2 + FLOAT32, SHORT_CHANNELS),
     "natus": Format("a.erd", write_natus_files, 256, abs(Options().step_uv) / 2 + FLOAT32),
+    "xdf": Format("a.xdf", write_xdf, 1000 / 3, 0),
+    "xdfz": Format("a.xdfz", write_xdf, 512, 0),
 }
 N_SAMPLES = 5120
 
@@ -505,7 +511,7 @@ def damaged_files(formats: str, n: int, seed: int, *options: str) -> dict[str, i
     return counts
 
 
-@pytest.mark.parametrize("formats", ["edf,bdf,parquet,vhdr,fif,set", "e,trc,vwr,eeg", "natus"])
+@pytest.mark.parametrize("formats", ["edf,bdf,parquet,vhdr,fif,set", "e,trc,vwr,eeg", "natus", "xdf,xdfz"])
 def test_hundreds_of_damaged_files_end_in_a_recording_or_an_error(formats):
     counts = damaged_files(formats, 300, seed=5)
     assert min(counts["recording"], counts["error: ReadError"]) > 20
@@ -513,12 +519,12 @@ def test_hundreds_of_damaged_files_end_in_a_recording_or_an_error(formats):
 
 @pytest.mark.slow
 def test_damaged_files_end_so_in_the_process_of_a_vendors_reader():
-    counts = damaged_files("natus", 16, 6, "--guarded")
+    counts = damaged_files("natus,xdf", 16, 6, "--guarded")
     assert min(counts["recording"], counts["error: ReadError"]) >= 2
 
 
 @pytest.mark.exhaustive
-@pytest.mark.parametrize("kind", ["e", "trc", "vwr", "eeg", "natus"])
+@pytest.mark.parametrize("kind", ["e", "trc", "vwr", "eeg", "natus", "xdf"])
 def test_thousands_of_damaged_files_end_in_a_recording_or_an_error(kind):
     counts = damaged_files(kind, 5000, seed=0)
     assert min(counts["recording"], counts["error: ReadError"]) > 500

@@ -22,6 +22,7 @@ from ictal.io.vendor.nicolet import MAGIC as NICOLET_MAGIC
 from ictal.io.vendor.nicolet import read_nicolet
 from ictal.io.vendor.nihon_kohden import read_nihon_kohden
 from ictal.io.vendor.persyst import read_persyst
+from ictal.io.vendor.xdf_chunks import MAGIC as XDF_MAGIC
 
 Reader = Callable[[Path], Recording]
 
@@ -39,10 +40,19 @@ READERS: dict[str, Reader] = {
     ".eeg": read_nihon_kohden,
     **dict.fromkeys((".trc", ".vwr"), read_micromed),
     ".erd": partial(guarded, "ictal.io.vendor.natus:read_natus"),
+    **dict.fromkeys((".xdf", ".xdfz"), partial(guarded, "ictal.io.vendor.xdf:read_xdf")),
 }
 """Readers by suffix, in lower case."""
-MAGICS = {EDF_MAGIC: ".edf", BDF_MAGIC: ".bdf", MAGIC: ".parquet", NICOLET_MAGIC: ".e", MICROMED_MAGIC: ".trc"}
-"""Suffixes of formats that the first bytes of a file identify."""
+MAGICS = {
+    (0, EDF_MAGIC): ".edf",
+    (0, BDF_MAGIC): ".bdf",
+    (0, MAGIC): ".parquet",
+    (0, NICOLET_MAGIC): ".e",
+    (0, MICROMED_MAGIC): ".trc",
+    (0, XDF_MAGIC): ".xdf",
+}
+"""Suffixes of formats that some bytes identify, by their place."""
+HEAD_BYTES = max(at + len(magic) for at, magic in MAGICS)
 COMPANIONS: dict[str, tuple[str, ...]] = {
     ".eeg": (".vhdr", ".erd"),
     ".vmrk": (".vhdr",),
@@ -188,7 +198,7 @@ def _format_by_content(path: Path) -> str | None:
     if path.is_dir():
         return None
     with path.open("rb") as file:
-        head = file.read(8)
+        head = file.read(HEAD_BYTES)
     if not head:
         raise ReadError(f"{path}: is empty")
-    return next((suffix for magic, suffix in MAGICS.items() if head.startswith(magic)), None)
+    return next((suffix for (at, magic), suffix in MAGICS.items() if head.startswith(magic, at)), None)
