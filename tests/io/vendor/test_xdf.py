@@ -90,12 +90,12 @@ def test_names_and_units_must_be_known(tmp_path, described, words):
 
 def test_a_file_has_one_eeg_stream(tmp_path):
     with pytest.raises(
-        ReadError, match=r"has 0 streams of type EEG; one is needed. Its streams: eyes \(Gaze, 2 chan"
+        ReadError, match=r"has 0 streams of type EEG; one is needed. Its streams: eyes \(Gaze\) with 2 chan"
     ):
         open_recording(write(tmp_path / "none.xdf", [GAZE]))
     two = written(tmp_path, eeg(noise(9, n_channels=1), ["Fp2"], RATE_HZ))
     with pytest.raises(
-        ReadError, match=r"has 2 streams of type EEG; .*amplifier \(EEG, 4 channels\), amplifier \(EEG, 1"
+        ReadError, match=r"has 2 streams of type EEG; .*amplifier \(EEG\) with 4 channels, amplifier \(EEG\) with 1"
     ):
         open_recording(two)
     with pytest.raises(ReadError, match=r"values of type float32 at a rate of 0 Hz; allowed are int8, "):
@@ -141,6 +141,9 @@ def test_a_wrong_rate_and_a_clock_that_goes_back_are_doubts(tmp_path):
     back = written(tmp_path, stamps=1000 + np.arange(1000) / RATE_HZ - np.repeat([0, 100], 500))
     with pytest.raises(ReadError, match=r"its clock goes back by 100 s after 2 s of samples"):
         open_recording(back)
+    drops = written(tmp_path, more="<synchronization><can_drop_samples>true</can_drop_samples></synchronization>")
+    with pytest.raises(ReadError, match=r"its EEG stream states that it may drop samples"):
+        open_recording(drops)
 
 
 def test_the_reference_is_that_of_the_stream(tmp_path):

@@ -94,8 +94,7 @@ def read_xdf(path: Path) -> Recording:
     layout = layout_of(len(stamps), rate_hz, joins)
     onsets = np.concatenate([each.onset_s + np.arange(each.stop - each.start) / rate_hz for each in layout.segments])
     start, start_notes = _start(header or {})
-    others = [f"{printable(str(each['name']))} ({printable(str(each['type']))})" for number, each in known.items()
-              if number not in wanted]  # fmt: skip
+    others = [_title(each) for number, each in known.items() if number not in wanted]
     found = {
         f"left out because they are neither EEG nor markers: streams {listed(others)}": others,
         f"it is truncated: its last {file.n_lost} bytes are an incomplete part, and left out": file.n_lost,
@@ -136,10 +135,7 @@ def _choose(path: Path, known: Mapping[int, Tree]) -> tuple[int, list[int]]:
     """Return the ids of the EEG stream and of those with markers."""
     eeg = [number for number, each in known.items() if str(each["type"]).lower() == "eeg"]
     if len(eeg) != 1:
-        streams = listed(
-            f"{printable(str(each['name']))} ({printable(str(each['type']))}, {each['channel_count']} channels)"
-            for each in known.values()
-        )
+        streams = listed(f"{_title(each)} with {each['channel_count']} channels" for each in known.values())
         raise ReadError(
             f"{path}: has {len(eeg)} streams of type EEG; one is needed. Its streams: {streams or 'none'}"
         )
@@ -154,6 +150,10 @@ def _choose(path: Path, known: Mapping[int, Tree]) -> tuple[int, list[int]]:
         for number, each in known.items()
         if each["channel_format"] == "string" or str(each["type"]).lower() in MARKERS
     ]
+
+
+def _title(stream: Tree) -> str:
+    return printable(f"{stream['name']} ({stream['type']})")
 
 
 def _channels(path: Path, stream: Tree, info: Tree) -> tuple[list[str], list[str], list[str], str]:
@@ -191,8 +191,15 @@ def _joins(info: Tree, stamps: Times64, rate_hz: float) -> tuple[tuple[Join, ...
     drift_s = sum(float(stamps[last] - stamps[first]) - (last - first) / rate_hz for first, last in segments)
     doubt = f"its EEG stream states {rate_hz:g} Hz, but its time stamps are those of {measured_hz:.6g} Hz"
     is_doubtful = abs(drift_s) > JITTER_S and abs(measured_hz / rate_hz - 1) > RATE_ERROR
+    drops = "its EEG stream states that it may drop samples, whose places are not known"
+    may_drop = any(
+        _text(each, "can_drop_samples").lower() == "true"
+        for desc in _children(info, "desc")
+        for each in _children(desc, "synchronization")
+    )
+    doubts = {doubt: is_doubtful, drops: may_drop}
     note = f"its time stamps and samples disagree by {drift_s:.1f} s at the end; times are counted in samples"
-    return joins, [doubt] if is_doubtful else [], [note] if abs(drift_s) > CLOCK_S else []
+    return joins, [each for each, applies in doubts.items() if applies], [note] if abs(drift_s) > CLOCK_S else []
 
 
 def _start(header: Tree) -> tuple[datetime | None, list[str]]:
