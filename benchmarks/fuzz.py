@@ -3,7 +3,7 @@
 The seed and the number determine a case, so `--only NUMBER` runs it again. Cases run in a worker process, which is
 restarted if a case kills it. The script prints the outcomes, and exits with code 1 if a case broke the rule.
 
-Formats of vendors are read in the worker, with the limits of `ictal.io.vendor.guarded`. That turns other exceptions
+Formats of vendors are read in the worker, with the limits of `ictal.io.devices.guarded`. That turns other exceptions
 into an IctalError, so they are counted as 'guarded'. With --guarded, each case starts the process that a user starts.
 """
 
@@ -30,9 +30,9 @@ from ictal.core.montage import CHANNELS, MONTAGES, derivations_of
 from ictal.core.recording import Recording
 from ictal.errors import IctalError
 from ictal.io import open_recording
+from ictal.io.devices.child import MEMORY
 from ictal.io.hms import write_hms
 from ictal.io.open import READERS
-from ictal.io.vendor.child import MEMORY
 from ictal.preprocessing.channel_mapping import bipolar_mapping, map_channels
 
 REAL = SHARED / "edf"
@@ -134,7 +134,7 @@ def _steps() -> np.ndarray:
 
 def _nicolet(folder: Path) -> Iterator[Files]:
     """Yield a file with two segments, events and an index of several blocks, and one with its index first."""
-    from tests.io.vendor.nicolet_files import SEIZURE, Channel, Event, Nicolet, write
+    from tests.io.devices.nicolet_files import SEIZURE, Channel, Event, Nicolet, write
 
     channels = [Channel(name, row, 200, 1 / 16) for name, row in zip(CHANNELS, _steps(), strict=True)]
     events = (Event(0.5, "Fp1 häng"), Event(103, "", 1.5, SEIZURE, "Fp1"))
@@ -144,7 +144,7 @@ def _nicolet(folder: Path) -> Iterator[Files]:
 
 
 def _micromed(folder: Path, kind: str) -> Iterator[Files]:
-    from tests.io.vendor.micromed_files import Channel, Micromed, write
+    from tests.io.devices.micromed_files import Channel, Micromed, write
 
     channels = [Channel(name, row + 2**15) for name, row in zip(CHANNELS, _steps(), strict=True)]
     made = Micromed(channels, 200, 2, ((0, 0), (2000, 800)), ((100, "Fp1 häng"),), ((640, 7),), ((64, 128),))
@@ -153,7 +153,7 @@ def _micromed(folder: Path, kind: str) -> Iterator[Files]:
 
 def _nihon_kohden(folder: Path) -> Iterator[Files]:
     """Yield a file in the older layout and one in the newer one, each with names and events."""
-    from tests.io.vendor.nihon_files import Nihon, write
+    from tests.io.devices.nihon_files import Nihon, write
 
     blocks = [(0, _steps()[:, :800]), (104, _steps()[:, 800:])]
     events = [("Fp1 häng", 0.5, 0.5), ("a seizure with a long text", 4.5, 104.5)]
@@ -165,7 +165,7 @@ def _nihon_kohden(folder: Path) -> Iterator[Files]:
 
 def _natus(folder: Path) -> Iterator[Files]:
     """Yield a recording of a Quantum, and one of another headbox with pauses."""
-    from tests.io.vendor.natus_files import small_recordings
+    from tests.io.devices.natus_files import small_recordings
 
     for path in small_recordings(folder):
         names = sorted((file.name for file in path.parent.iterdir()), key=lambda name, main=path.name: name != main)
@@ -174,7 +174,7 @@ def _natus(folder: Path) -> Iterator[Files]:
 
 def _xdf(folder: Path, kind: str) -> Iterator[Files]:
     """Yield a recording with a pause and clock offsets, and one of whole numbers, each with markers."""
-    from tests.io.vendor.xdf_files import small_recordings
+    from tests.io.devices.xdf_files import small_recordings
 
     for path in small_recordings(folder, kind):
         yield {kind: path.read_bytes()}

@@ -17,7 +17,7 @@ CASES = {
     "Quantum, 256 channels": (512.0, 40, 256, {}),
     "Quantum, 256 channels, fast": (2048.0, 10, 256, {}),
 }
-"""Rate, seconds, recorded EEG inputs and options of the encoder of tests/io/vendor."""
+"""Rate, seconds, recorded EEG inputs and options of the encoder of tests/io/devices."""
 
 
 def peak_mib(process: int) -> float:
@@ -29,7 +29,7 @@ def peak_mib(process: int) -> float:
 def main() -> None:
     argparse.ArgumentParser(description=__doc__).parse_args()
     sys.path.append(str(ROOT))
-    from tests.io.vendor.natus_files import Options, write_natus
+    from tests.io.devices.natus_files import Options, write_natus
 
     rng = np.random.default_rng(0)
     for name, (rate_hz, seconds, n_inputs, options) in CASES.items():

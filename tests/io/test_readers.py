@@ -26,8 +26,8 @@ from ictal.io.hms import write_hms
 from ictal.io.mne_formats.mat_check import check_mat
 from ictal.io.open import READERS
 from tests.helpers import BDF_STEPS, EDF_STEPS, edf_signals, noise, recording
-from tests.io.vendor import micromed_files, nicolet_files, xdf_files
-from tests.io.vendor.natus_files import Options, write_natus
+from tests.io.devices import micromed_files, nicolet_files, xdf_files
+from tests.io.devices.natus_files import Options, write_natus
 
 CHANNELS = ("EEG Fp1-REF", "EEG T7-REF", "SaO2", "ECG")
 SHORT_CHANNELS = ("Fp1", "T7", "SaO2", "ECG")

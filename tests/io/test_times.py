@@ -17,9 +17,9 @@ from ictal.errors import ReadError
 from ictal.io import open_recording
 from ictal.io.mne_formats.reader import from_raw
 from ictal.io.times import JITTER_S, Join, Times, find_joins, layout_of
+from tests.io.devices import nihon_files
 from tests.io.test_edf_file import Made, tals
 from tests.io.test_edf_file import write as write_edf
-from tests.io.vendor import nihon_files
 
 RATE_HZ, BEFORE_S, AFTER_S = 200, 40, 30
 N_SAMPLES = (BEFORE_S + AFTER_S) * RATE_HZ

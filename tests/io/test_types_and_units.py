@@ -14,7 +14,7 @@ from ictal.io.mne_formats.reader import from_raw
 from ictal.preprocessing.channel_mapping import map_channels
 from ictal.scoring.recording_info import describe
 from tests.helpers import noise
-from tests.io.vendor.nihon_files import Nihon, write
+from tests.io.devices.nihon_files import Nihon, write
 
 RATE_HZ = 200
 N_SAMPLES = 400

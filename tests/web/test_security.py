@@ -27,7 +27,7 @@ from ictal.web.settings import ViewerSettings
 from ictal.web.upload import UploadParsers, store_upload, title_of
 from ictal.web.viewer import Viewer
 from tests.helpers import noise
-from tests.io.vendor import micromed_files, nicolet_files
+from tests.io.devices import micromed_files, nicolet_files
 from tests.scoring.helpers import eeg, recording_of
 from tests.web.clients import TOKEN, client_of, wait_for
 

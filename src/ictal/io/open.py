@@ -11,18 +11,18 @@ from ictal.core.atomic_files import find_sibling
 from ictal.core.recording import Recording
 from ictal.errors import ReadError, listed, reason
 from ictal.io.bids import ENDING, add_sidecars, recording_in, sidecar_units
+from ictal.io.devices.guarded import guarded
+from ictal.io.devices.micromed import MAGIC as MICROMED_MAGIC
+from ictal.io.devices.micromed import read_micromed
+from ictal.io.devices.nicolet import MAGIC as NICOLET_MAGIC
+from ictal.io.devices.nicolet import read_nicolet
+from ictal.io.devices.nihon_kohden import read_nihon_kohden
+from ictal.io.devices.persyst import read_persyst
+from ictal.io.devices.xdf_chunks import MAGIC as XDF_MAGIC
 from ictal.io.edf.header import BDF_MAGIC, EDF_MAGIC
 from ictal.io.edf.reader import read_edf
 from ictal.io.hms import MAGIC, read_hms
 from ictal.io.mne_formats.reader import MNE_SUFFIXES, from_raw, read_with_mne
-from ictal.io.vendor.guarded import guarded
-from ictal.io.vendor.micromed import MAGIC as MICROMED_MAGIC
-from ictal.io.vendor.micromed import read_micromed
-from ictal.io.vendor.nicolet import MAGIC as NICOLET_MAGIC
-from ictal.io.vendor.nicolet import read_nicolet
-from ictal.io.vendor.nihon_kohden import read_nihon_kohden
-from ictal.io.vendor.persyst import read_persyst
-from ictal.io.vendor.xdf_chunks import MAGIC as XDF_MAGIC
 
 Reader = Callable[[Path], Recording]
 
@@ -39,8 +39,8 @@ READERS: dict[str, Reader] = {
     ".e": read_nicolet,
     ".eeg": read_nihon_kohden,
     **dict.fromkeys((".trc", ".vwr"), read_micromed),
-    ".erd": partial(guarded, "ictal.io.vendor.natus:read_natus"),
-    **dict.fromkeys((".xdf", ".xdfz"), partial(guarded, "ictal.io.vendor.xdf:read_xdf")),
+    ".erd": partial(guarded, "ictal.io.devices.natus:read_natus"),
+    **dict.fromkeys((".xdf", ".xdfz"), partial(guarded, "ictal.io.devices.xdf:read_xdf")),
 }
 """Readers by suffix, in lower case."""
 MAGICS = {

@@ -11,11 +11,11 @@ import numpy as np
 from ictal.core.atomic_files import find_sibling
 from ictal.core.recording import Annotation
 from ictal.errors import ReadError
+from ictal.io.devices.nihon_kohden import nihon_times
+from ictal.io.devices.persyst import persyst_times
 from ictal.io.edf.header import EdfFile
 from ictal.io.mne_formats.brainvision import NEW_SEGMENT, brainvision_times
 from ictal.io.times import Join, Layout, Times, at_true_times, find_joins
-from ictal.io.vendor.nihon_kohden import nihon_times
-from ictal.io.vendor.persyst import persyst_times
 
 SKIPPED = "bad_acq_skip"
 """MNE's annotation, in lower case, of samples that are in the file (as zeros) but were never recorded."""

@@ -13,10 +13,10 @@ from ictal.core.recording import Gap
 from ictal.errors import MissingExtraError, ReadError
 from ictal.io import open_recording
 from tests.helpers import noise
-from tests.io.vendor.xdf_files import Stream, eeg, markers, write
+from tests.io.devices.xdf_files import Stream, eeg, markers, write
 
 pytest.importorskip("pyxdf")
-from ictal.io.vendor.xdf import read_xdf
+from ictal.io.devices.xdf import read_xdf
 
 NAMES = ("Fp1", "F7", "T3", "ECG")
 RATE_HZ = 250.0

@@ -16,8 +16,8 @@ from hypothesis import strategies as st
 from ictal.core.recording import Annotation, Gap
 from ictal.errors import ReadError
 from ictal.io import open_recording
-from ictal.io.vendor.nicolet_events import TYPES
-from tests.io.vendor.nicolet_files import (
+from ictal.io.devices.nicolet_events import TYPES
+from tests.io.devices.nicolet_files import (
     COMMENT,
     HYPERVENTILATION,
     SEIZURE,

@@ -17,9 +17,9 @@ import pytest
 
 from ictal.core.recording_header import header_of, recording_of
 from ictal.errors import MissingExtraError, ReadError
-from ictal.io.vendor import guarded as module
-from ictal.io.vendor.guarded import guarded
-from tests.io.vendor.odd_readers import counting
+from ictal.io.devices import guarded as module
+from ictal.io.devices.guarded import guarded
+from tests.io.devices.odd_readers import counting
 
 PROJECT = Path(__file__).resolve().parents[3]
 
@@ -37,7 +37,7 @@ def path(tmp_path) -> Path:
 
 
 def opened(path: Path, reader: str = "counting"):
-    return guarded(f"tests.io.vendor.odd_readers:{reader}", path)
+    return guarded(f"tests.io.devices.odd_readers:{reader}", path)
 
 
 def child_of(path: Path) -> int:
@@ -182,9 +182,9 @@ def test_an_idle_process_ends_and_starts_again(path):
 PARENT = """
     import sys, time
     from pathlib import Path
-    from ictal.io.vendor.guarded import guarded
+    from ictal.io.devices.guarded import guarded
     path = Path(sys.argv[1])
-    made = guarded("tests.io.vendor.odd_readers:counting", path)
+    made = guarded("tests.io.devices.odd_readers:counting", path)
     path.write_text("hang")
     print("ready", flush=True)
     made.read(0, 10)

@@ -20,11 +20,11 @@ import pyxdf
 
 from ictal.core.recording import Annotation, Recording, Signal
 from ictal.errors import ReadError, listed
+from ictal.io.devices.voltages import voltages
+from ictal.io.devices.xdf_chunks import BYTES, XdfFile
 from ictal.io.edf.header import printable
 from ictal.io.edf.reader import MAX_RATE_HZ
 from ictal.io.times import Join, Times, layout_of
-from ictal.io.vendor.voltages import voltages
-from ictal.io.vendor.xdf_chunks import BYTES, XdfFile
 
 PAUSE_S = 1.0
 """A longer jump of the time stamps is a gap; a shorter one is jitter, since samples arrive in bursts."""

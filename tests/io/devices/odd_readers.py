@@ -1,4 +1,4 @@
-"""Readers that behave badly, each in its own way, for the tests of `ictal.io.vendor.guarded`."""
+"""Readers that behave badly, each in its own way, for the tests of `ictal.io.devices.guarded`."""
 
 import os
 import sys

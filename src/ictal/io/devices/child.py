@@ -1,4 +1,4 @@
-"""The process of a reader, ``python -m ictal.io.vendor.child MODULE:FUNCTION PATH``; see `ictal.io.vendor.guarded`.
+"""The process of a reader, ``python -m ictal.io.devices.child MODULE:FUNCTION PATH``; see `ictal.io.devices.guarded`.
 
 It prints the header of the recording, then an answer to each line of its standard input: ``[start, stop, rows]``.
 """
@@ -21,7 +21,7 @@ from ictal.core.child_process import ORPHANED, limit_resources
 from ictal.core.recording import Recording
 from ictal.core.recording_header import header_of
 from ictal.errors import IctalError, naming_extras, reason
-from ictal.io.vendor.guarded import IDLE, TOO_MUCH
+from ictal.io.devices.guarded import IDLE, TOO_MUCH
 
 MEMORY = FILE = 1 << 30
 """Limits: bytes of memory besides code and mapped files, and of a file that a reader writes."""

@@ -15,9 +15,9 @@ import numpy as np
 from ictal.core.atomic_files import find_sibling
 from ictal.core.recording import Annotation, Recording
 from ictal.errors import ReadError, listed
+from ictal.io.devices.interleaved import InterleavedSource
 from ictal.io.edf.header import printable
 from ictal.io.times import Times, find_joins, layout_of
-from ictal.io.vendor.interleaved import InterleavedSource
 
 NUMBERS = {"0": "<i2", "7": "<i4"}
 """Type of a sample, by the field DataType."""

@@ -7,7 +7,7 @@ import struct
 from dataclasses import dataclass
 
 from ictal.errors import ReadError
-from ictal.io.vendor.binary import BinaryFile, wide_text
+from ictal.io.devices.binary import BinaryFile, wide_text
 
 INDEX_AT, NAMES_AT, TOTAL_AT = 0x18, 172, 172_208
 NAME_BYTES, ENTRY = 84, struct.Struct("<QQII")

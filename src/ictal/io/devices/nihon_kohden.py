@@ -12,11 +12,11 @@ from pathlib import Path
 
 from ictal.core.recording import Annotation, Recording
 from ictal.errors import ReadError, listed
+from ictal.io.devices.binary import BinaryFile, narrow_text
+from ictal.io.devices.interleaved import InterleavedSource
+from ictal.io.devices.nihon_kohden_events import LogEvent, read_log
+from ictal.io.devices.nihon_kohden_names import MARKS, NOT_EEG, channel_names
 from ictal.io.times import Join, Times, layout_of
-from ictal.io.vendor.binary import BinaryFile, narrow_text
-from ictal.io.vendor.interleaved import InterleavedSource
-from ictal.io.vendor.nihon_kohden_events import LogEvent, read_log
-from ictal.io.vendor.nihon_kohden_names import MARKS, NOT_EEG, channel_names
 
 VERSIONS = (
     *("EEG-1100A V01.00", "EEG-1100B V01.00", "EEG-1100C V01.00", "EEG-1100A V02.00", "EEG-1100B V02.00"),

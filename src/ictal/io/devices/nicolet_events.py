@@ -8,7 +8,7 @@ import struct
 from uuid import UUID
 
 from ictal.core.recording import Annotation
-from ictal.io.vendor.binary import wide_text
+from ictal.io.devices.binary import wide_text
 
 EVENT = UUID("{B799F680-72A4-11D3-93D3-00500400C148}")
 """Identifies a packet that is an event."""

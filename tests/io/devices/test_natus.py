@@ -19,10 +19,10 @@ from ictal.io import open_recording
 from ictal.io.recording_files import parts_of, recording_hash
 from ictal.scoring.recording_info import info
 from tests.helpers import noise
-from tests.io.vendor.natus_files import START, Options, write_natus
+from tests.io.devices.natus_files import START, Options, write_natus
 
 pytest.importorskip("natus_erd")
-from ictal.io.vendor.natus import HEADBOXES, read_natus
+from ictal.io.devices.natus import HEADBOXES, read_natus
 
 NAMES = ("Fp1", "F7", "T3", "ECG")
 RATE_HZ = 256.0

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from ictal.core.recording import Annotation, Gap
 from ictal.errors import ReadError
 from ictal.io import open_recording
-from tests.io.vendor.micromed_files import START, UNUSED, Channel, Micromed, write
+from tests.io.devices.micromed_files import START, UNUSED, Channel, Micromed, write
 
 RATE_HZ = 256
 NAMES = ("Fp1", "C3", "O2", "ECG1+")

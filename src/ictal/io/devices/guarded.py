@@ -180,7 +180,7 @@ class ReaderProcess:
             return self._process
         self._end()
         _RUNNING.make_room(self)
-        command = [sys.executable, "-P", "-m", "ictal.io.vendor.child", self.reader, str(self.path)]
+        command = [sys.executable, "-P", "-m", "ictal.io.devices.child", self.reader, str(self.path)]
         process = subprocess.Popen(
             command,
             stdin=subprocess.PIPE,

@@ -20,10 +20,10 @@ import numpy.typing as npt
 from ictal.core.recording import Recording, Signal
 from ictal.errors import ReadError, listed, reason
 from ictal.io.channel_choice import OTHER_RATE, scalp_rate
+from ictal.io.devices.binary import BinaryFile, wide_text
+from ictal.io.devices.nicolet_events import DAY_S, nicolet_events
+from ictal.io.devices.nicolet_sections import Sections, StoredPart, section, sections_of
 from ictal.io.times import JITTER_S, Join, Times, layout_of
-from ictal.io.vendor.binary import BinaryFile, wide_text
-from ictal.io.vendor.nicolet_events import DAY_S, nicolet_events
-from ictal.io.vendor.nicolet_sections import Sections, StoredPart, section, sections_of
 
 MAGIC = bytes.fromhex("0fc37b1ccf2d6d4b")
 """First bytes of the identifier {1C7BC30F-2DCF-4B6D-8AEA-1F64CED2B917}."""

@@ -13,9 +13,9 @@ from pathlib import Path
 from ictal.core.recording import Annotation, Recording
 from ictal.errors import ReadError, listed
 from ictal.io.channel_choice import are_scalp
+from ictal.io.devices.binary import BinaryFile, narrow_text
+from ictal.io.devices.interleaved import InterleavedSource
 from ictal.io.times import Join, Times, at_true_times, layout_of
-from ictal.io.vendor.binary import BinaryFile, narrow_text
-from ictal.io.vendor.interleaved import InterleavedSource
 
 MAGIC = b"* MICROM"
 HEADER_TYPE = 4

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from ictal.core.atomic_files import find_sibling
 from ictal.errors import ReadError
-from ictal.io.vendor.binary import BinaryFile
+from ictal.io.devices.binary import BinaryFile
 
 BLOCKS_AT, BLOCK_BYTES, DETAILS = 0x91, 20, 22
 """Block k of details belongs to block k of events, and follows `DETAILS` places later in the list."""

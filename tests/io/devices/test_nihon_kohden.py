@@ -11,8 +11,8 @@ import pytest
 from ictal.core.recording import Annotation, Gap
 from ictal.errors import ReadError
 from ictal.io import open_recording
-from ictal.io.vendor.nihon_kohden_names import DEFAULTS
-from tests.io.vendor.nihon_files import START, ZERO, Nihon, write
+from ictal.io.devices.nihon_kohden_names import DEFAULTS
+from tests.io.devices.nihon_files import START, ZERO, Nihon, write
 
 RATE_HZ = 200
 NAMES = {0: "Fp1", 4: "C3", 9: "O2", 31: "EKG1", 42: "DC01", 76: "Mark1"}
