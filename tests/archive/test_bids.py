@@ -3,6 +3,7 @@
 import json
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 import pandas as pd
@@ -33,7 +34,7 @@ RAW = (
 )
 WARD = ("ward 1/Ann Bell.edf", "ward 1/night.2.edf")
 SETTINGS = PartitionSettings(model="small", weights_sha256="a", card="b", step_s=10, engine="auto", interpolate=0)
-VALIDATOR = shutil.which("bids-validator-deno")
+VALIDATOR = shutil.which("bids-validator-deno", path=str(Path(sys.executable).parent))
 
 
 @pytest.fixture(autouse=True)
