@@ -11,6 +11,7 @@ from tests.helpers import edf_signals, noise
 
 CHANNELS = ("Fp1", "C3", "Oz", "ECG")
 STEM = "sub-01_ses-1_task-rest"
+UNDATED = "its date is unknown; 1985-01-01 stands for it"
 
 
 @pytest.fixture
@@ -40,7 +41,7 @@ def eeg(root: Path) -> Path:
 def test_types_and_bad_channels_become_kinds(root):
     made = open_recording(eeg(root) / f"{STEM}_eeg.edf")
     assert dict(zip(made.channels, made.kinds, strict=True)) == {"Fp1": "eeg", "C3": "bad", "Oz": "", "ECG": "ecg"}
-    assert made.notes == ("marked as bad, and not used: C3",)
+    assert made.notes == (UNDATED, "marked as bad, and not used: C3")
 
 
 def test_events_are_added_but_those_that_the_file_has(root):
@@ -66,7 +67,7 @@ def test_units_of_the_sidecar_serve_where_the_file_has_none(root):
 
 def test_sidecars_of_other_names_are_not_heeded(root):
     path = shutil.copy(eeg(root) / f"{STEM}_eeg.edf", eeg(root) / "sub-01_ses-1_task-move_eeg.edf")
-    assert open_recording(path).notes == ()
+    assert open_recording(path).notes == (UNDATED,)
     assert len(open_recording(path).annotations) == 2
 
 

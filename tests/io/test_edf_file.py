@@ -256,7 +256,7 @@ def test_the_clipping_date_and_dates_that_are_none(tmp_path, fields, start):
         ("02.03.24", "Startdate 03-MAR-2024 X X X", 2024, ["it states two start dates, 2024-03-02 and 2024-"]),
         ("02.03.24", "Startdate 31-FEB-2024 X X X", 2024, []),
         ("02.03.24", "Startdate X X X X", 2024, []),
-        ("01.01.85", "Startdate X X X X", 1985, []),
+        ("01.01.85", "Startdate X X X X", 1985, ["its date is unknown; 1985-01-01 stands for it"]),
     ],
 )
 def test_the_field_of_the_recording_has_the_whole_year(tmp_path, date, recording, year, said):

@@ -26,7 +26,8 @@ from ictal.deidentification.key_file import (
 from ictal.deidentification.removal import Deidentified, Removal
 from ictal.deidentification.results import FoundResults, results_beside
 from ictal.errors import ReadError, UsageError, WriteError, listed, reason
-from ictal.io.edf.header import CLIPPING_YEAR, FIRST_DAY, MAIN_BYTES, EdfFile, number_in, printable, text_of
+from ictal.io.edf.dates import CLIPPING_YEAR, FIRST_DAY
+from ictal.io.edf.header import MAIN_BYTES, EdfFile, number_in, printable, text_of
 from ictal.io.open import format_of
 
 KINDS = (".edf", ".bdf")

@@ -9,7 +9,9 @@ from ictal.core.channel_labels import find_electrode, find_pair, is_reference, r
 from ictal.deidentification.identifiers import Identifiers
 from ictal.deidentification.removal import Removal
 from ictal.errors import ReadError, listed
-from ictal.io.edf.header import FIELDS, FIRST_DAY, MAIN_BYTES, MONTHS, SIGNAL_BYTES, EdfFile, shown
+from ictal.io.edf.dates import FIRST_DAY, date_text
+from ictal.io.edf.header import FIELDS, MAIN_BYTES, SIGNAL_BYTES, EdfFile, shown
+from ictal.io.edf.header_fields import header_field
 from ictal.io.edf.reader import unit_uv
 
 NUMBERS = ("physical_min", "physical_max", "digital_min", "digital_max")
@@ -84,14 +86,14 @@ class HeaderPlan:
         main = (
             old[:8] if self.file.is_bdf else b"0".ljust(8),
             self._main("patient", old[8:88], f"{code} X X X", 80),
-            self._main("recording", old[88:168], f"Startdate {_long(day)} X X X", 80),
+            self._main("recording", old[88:168], f"Startdate {date_text(day)} X X X", 80),
             self._main("start date", old[168:176], f"{day or FIRST_DAY:%d.%m.%y}", 8),
             self._clock(old[176:184]),
-            _ascii(str(MAIN_BYTES + SIGNAL_BYTES * n_signals), 8),
-            _ascii(reserved, 44),
-            _ascii(str(self.file.n_records), 8),
+            header_field(str(MAIN_BYTES + SIGNAL_BYTES * n_signals), 8),
+            header_field(reserved, 44),
+            header_field(str(self.file.n_records), 8),
             self._record_duration(old[244:252]),
-            _ascii(str(n_signals), 4),
+            header_field(str(n_signals), 4),
         )
         labels = self._labels(columns.pop("label"))
         rows = (self._column(name, FIELDS[name], cells, labels) for name, cells in columns.items())
@@ -101,20 +103,20 @@ class HeaderPlan:
         if shown(old) != new:
             why = "shifted" if place == "start date" and new != f"{FIRST_DAY:%d.%m.%y}" else "always replaced"
             self._replace(place, shown(old), new, why)
-        return _ascii(new, width)
+        return header_field(new, width)
 
     def _clock(self, old: bytes) -> bytes:
         text = shown(old)
         if _CLOCK.fullmatch(text):
-            return _ascii(text, 8)
+            return header_field(text, 8)
         self._replace("start time", text, "00.00.00", "not a time of day")
-        return _ascii("00.00.00", 8)
+        return header_field("00.00.00", 8)
 
     def _record_duration(self, old: bytes) -> bytes:
         text = shown(old).replace(",", ".")
         if self.file.record_s > 0 and not _NUMBER.fullmatch(text):  # digits of another script
             text = f"{self.file.record_s:.6g}"
-        return _ascii(text if self.file.record_s > 0 else "0", 8)
+        return header_field(text if self.file.record_s > 0 else "0", 8)
 
     def _labels(self, cells: Sequence[bytes]) -> list[bytes]:
         """Return the labels; a reference that is a name becomes REF, and any other name a number."""
@@ -145,7 +147,7 @@ class HeaderPlan:
 
     def _column(self, name: str, width: int, cells: Sequence[bytes], labels: Sequence[bytes]) -> bytes:
         if name == "n_samples":
-            return b"".join(_ascii(str(signal.n_samples), width) for signal in self.file.signals)
+            return b"".join(header_field(str(signal.n_samples), width) for signal in self.file.signals)
         what, new = name.replace("_", " "), []
         removed: dict[tuple[str, str], list[str]] = {}
         for old, label in zip(cells, labels, strict=True):
@@ -178,14 +180,6 @@ class HeaderPlan:
 
     def _replace(self, place: str, old: str, new: str, why: str) -> None:
         self.removals.append(Removal(place, old, new, why))
-
-
-def _long(day: date | None) -> str:
-    return f"{day.day:02}-{MONTHS[day.month - 1]}-{day.year}" if day else "X"
-
-
-def _ascii(text: str, width: int) -> bytes:
-    return text[:width].ljust(width).encode("ascii")
 
 
 def _padded(text: bytes, width: int) -> bytes:

@@ -9,7 +9,7 @@ from itertools import pairwise
 
 from ictal.core.recording import Recording
 from ictal.errors import listed
-from ictal.io.edf.header import FIRST_DAY
+from ictal.io.edf.dates import FIRST_DAY
 from ictal.io.times import JITTER_S, ROUNDING_S
 
 CLOCK_S = 1.0

@@ -15,8 +15,9 @@ from ictal.core.progress import Progress, silent
 from ictal.core.recording import Annotation
 from ictal.errors import IctalError
 from ictal.io.edf.annotation_lists import AnnotationSignal, Bytes, annotation_list, longest_time, record_time
-from ictal.io.edf.header import FIELDS, MAIN_BYTES, MONTHS, SIGNAL_BYTES, EdfFile, text_of
-from ictal.io.edf.header_fields import ascii_of, date_text, field
+from ictal.io.edf.dates import MONTHS, date_text
+from ictal.io.edf.header import FIELDS, MAIN_BYTES, SIGNAL_BYTES, EdfFile, text_of
+from ictal.io.edf.header_fields import ascii_of, header_field
 
 TASK = "writing EDF"
 CHUNK_BYTES = 1 << 23
@@ -100,12 +101,12 @@ def _header(file: EdfFile, n_samples: int) -> bytes:
         header = bytearray(opened.read(MAIN_BYTES + SIGNAL_BYTES * n_signals))
     kind = "BDF" if file.is_bdf else "EDF"
     if not file.plus:
-        header[8:88] = field(_patient(ascii_of(text_of(bytes(header[8:88])))), LONGEST_FIELD)
-        header[88:168] = field(_recording(ascii_of(text_of(bytes(header[88:168]))), file), LONGEST_FIELD)
-        header[192:236] = field(f"{kind}+C", 44)
-    header[184:192] = field(str(MAIN_BYTES + SIGNAL_BYTES * (n_signals + 1)), 8)
-    header[236:244] = field(str(file.n_records), 8)
-    header[252:256] = field(str(n_signals + 1), 4)
+        header[8:88] = header_field(_patient(ascii_of(text_of(bytes(header[8:88])))), LONGEST_FIELD)
+        header[88:168] = header_field(_recording(ascii_of(text_of(bytes(header[88:168]))), file), LONGEST_FIELD)
+        header[192:236] = header_field(f"{kind}+C", 44)
+    header[184:192] = header_field(str(MAIN_BYTES + SIGNAL_BYTES * (n_signals + 1)), 8)
+    header[236:244] = header_field(str(file.n_records), 8)
+    header[252:256] = header_field(str(n_signals + 1), 4)
     bits = 8 * file.bytes_per_sample - 1
     new = {
         "label": f"{kind} Annotations",
@@ -118,7 +119,7 @@ def _header(file: EdfFile, n_samples: int) -> bytes:
     parts, position = [bytes(header[:MAIN_BYTES])], MAIN_BYTES
     for name, width in FIELDS.items():
         stop = position + width * n_signals
-        parts += [bytes(header[position:stop]), field(new.get(name, ""), width)]
+        parts += [bytes(header[position:stop]), header_field(new.get(name, ""), width)]
         position = stop
     return b"".join(parts)
 

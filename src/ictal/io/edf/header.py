@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from pathlib import Path
 from typing import Self
@@ -19,6 +19,7 @@ import numpy.typing as npt
 
 from ictal.core.recording import Annotation
 from ictal.errors import ReadError, reason
+from ictal.io.edf.dates import FIRST_DAY, TRIPLE, UNDATED, long_date, short_date
 from ictal.io.times import JITTER_S
 
 EDF_MAGIC, BDF_MAGIC = b"0       ", b"\xffBIOSEMI"
@@ -43,14 +44,6 @@ CHUNK_BYTES = 1 << 20
 """Number of bytes read at a time. More would exceed the CPU cache and take twice as long."""
 BLANKS = "\u00a0\u2002\u2003\u2007\u2009\u202f\u3000"
 """Blank characters outside ASCII."""
-CLIPPING_YEAR = 85
-"""Two-digit years from 85 mean 1985 to 1999, the others 2000 to 2084 (EDF+ 2.1.3.2)."""
-FIRST_DAY = date(1900 + CLIPPING_YEAR, 1, 1)
-"""The first date that EDF can state."""
-_TRIPLE = re.compile(r"(\d{1,2})\D(\d{1,2})\D(\d{1,2})", re.ASCII)
-MONTHS = ("JAN", "FEB", "MAR", "APR", "MAY", "JUN", "JUL", "AUG", "SEP", "OCT", "NOV", "DEC")
-# EDF+ 2.1.3.4: the year has four digits here, but only two in the header's date.
-_STARTDATE = re.compile(rf"Startdate (\d{{1,2}})-({'|'.join(MONTHS)})-(\d{{4}})(?: |\Z)", re.ASCII | re.IGNORECASE)
 # EDF+ 2.2.2: onset, optionally \x15 and a duration, then texts, each ended by \x14. Nine digits are 31 years.
 TAL = re.compile(rb"(?:\A|\x00)([+-]?\d{1,9}(?:\.\d*)?)(?:\x15([^\x14\x00]*))?\x14([^\x00]*)")
 
@@ -364,36 +357,22 @@ def start_of(main: bytes) -> tuple[datetime | None, list[str]]:
     and if the header's date is invalid or 1985-01-01, which means a date out of range.
     """
     written, clock_text = shown(main[168:176]), shown(main[176:184])
-    clock = _TRIPLE.fullmatch(clock_text)
+    clock = TRIPLE.fullmatch(clock_text)
     if not clock:
         return None, [f"its start is unknown: date and time are '{written}' and '{clock_text}'"]
-    short, long = _short_date(written), _long_date(text_of(main[88:168]))
+    recording = text_of(main[88:168])
+    short, long = short_date(written), long_date(recording)
     notes = []
     if long and not short:
         notes.append(f"its header states '{written}' as date; the date in the recording field is used")
     elif long and short and short != FIRST_DAY and f"{short:%y%m%d}" != f"{long:%y%m%d}":
         notes.append(f"it states two start dates, {short:%Y-%m-%d} and {long:%Y-%m-%d}; the first is used")
         long = None
+    elif short == FIRST_DAY and not long and recording.startswith(UNDATED):
+        notes.append(f"its date is unknown; {FIRST_DAY} stands for it")
     day = long or short
     hour, minute, second = map(int, clock.groups())
     with suppress(ValueError):
         if day:
             return datetime(day.year, day.month, day.day, hour, minute, second, tzinfo=UTC), notes
     return None, [f"its start is unknown: date and time are '{written}' and '{clock_text}'"]
-
-
-def _short_date(text: str) -> date | None:
-    """Return the date in the header, whose year has two digits."""
-    if found := _TRIPLE.fullmatch(text):
-        day, month, year = map(int, found.groups())
-        with suppress(ValueError):
-            return date(year + (1900 if year >= CLIPPING_YEAR else 2000), month, day)
-    return None
-
-
-def _long_date(text: str) -> date | None:
-    """Return the date in the recording field."""
-    if found := _STARTDATE.match(text):
-        with suppress(ValueError):
-            return date(int(found[3]), MONTHS.index(found[2].upper()) + 1, int(found[1]))
-    return None

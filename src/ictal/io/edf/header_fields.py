@@ -2,15 +2,12 @@
 
 import re
 import unicodedata
-from datetime import date
-
-from ictal.io.edf.header import MONTHS
 
 NUMBER_WIDTH = 8
 """Characters of a number."""
 
 
-def field(text: object, width: int) -> bytes:
+def header_field(text: object, width: int) -> bytes:
     """Return a field: truncated to its width, or filled with blanks."""
     return str(text)[:width].ljust(width).encode("ascii")
 
@@ -20,11 +17,6 @@ def ascii_of(text: str) -> str:
     letters = unicodedata.normalize("NFKD", text)
     plain = "".join(letter for letter in letters if not unicodedata.combining(letter))
     return " ".join(re.sub(r"[^ -~]", " ", plain.encode("ascii", "replace").decode()).split())
-
-
-def date_text(day: date | None) -> str:
-    """Return a date as EDF+ states it: '02-MAR-2024', or 'X' if it is unknown (EDF+ 2.1.3.3)."""
-    return f"{day.day:02}-{MONTHS[day.month - 1]}-{day.year:04}" if day else "X"
 
 
 def number(value: float) -> str:

@@ -18,8 +18,9 @@ from ictal.core.progress import Progress, silent
 from ictal.core.recording import Annotation, FileRun, Recording, Signal
 from ictal.errors import WriteError, listed
 from ictal.io.edf.annotation_lists import AnnotationSignal, annotation_list, longest_time, record_time
-from ictal.io.edf.header import BDF_MAGIC, EDF_MAGIC, FIELDS, FIRST_DAY, MAIN_BYTES, SIGNAL_BYTES
-from ictal.io.edf.header_fields import date_text, field
+from ictal.io.edf.dates import FIRST_DAY, date_text
+from ictal.io.edf.header import BDF_MAGIC, EDF_MAGIC, FIELDS, MAIN_BYTES, SIGNAL_BYTES
+from ictal.io.edf.header_fields import header_field
 from ictal.io.edf.records import Records, choose_records
 from ictal.io.edf.scales import Scale, digitise
 from ictal.io.edf.survey import chunks
@@ -198,14 +199,14 @@ def _header(plan: EdfPlan, start: datetime | None, n_text: int) -> bytes:
     clock, recording_field = _start_fields(start)
     main = [
         BDF_MAGIC if plan.bits == 24 else EDF_MAGIC,
-        field("X X X X", 80),
-        field(recording_field, 80),
-        field(f"{clock:%d.%m.%y%H.%M.%S}", 16),
-        field(MAIN_BYTES + SIGNAL_BYTES * n_signals, 8),
-        field(plan.kind, 44),
-        field(plan.records.n_records, 8),
-        field(plan.records.duration, 8),
-        field(n_signals, 4),
+        header_field("X X X X", 80),
+        header_field(recording_field, 80),
+        header_field(f"{clock:%d.%m.%y%H.%M.%S}", 16),
+        header_field(MAIN_BYTES + SIGNAL_BYTES * n_signals, 8),
+        header_field(plan.kind, 44),
+        header_field(plan.records.n_records, 8),
+        header_field(plan.records.duration, 8),
+        header_field(n_signals, 4),
     ]
     most = 2 ** (plan.bits - 1)
     columns: dict[str, Sequence[object]] = {
@@ -217,7 +218,9 @@ def _header(plan: EdfPlan, start: datetime | None, n_text: int) -> bytes:
         "digital_max": (*(scale.digital[1] for scale in plan.scales), most - 1),
         "n_samples": (*[plan.records.n_samples] * len(plan.labels), n_text),
     }
-    fields = (field(text, width) for name, width in FIELDS.items() for text in columns.get(name, [""] * n_signals))
+    fields = (
+        header_field(text, width) for name, width in FIELDS.items() for text in columns.get(name, [""] * n_signals)
+    )
     return b"".join((*main, *fields))
 
 
