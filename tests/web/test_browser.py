@@ -93,6 +93,14 @@ class Reader:
     def wait(self, selector, text):
         sync_api.expect(self.page.locator(selector)).to_contain_text(text, timeout=WAIT_MS)
 
+    def until_ink(self, holds, host, region="0, 0, 1, 1"):
+        """Wait for a condition on the ink of a canvas, which is drawn after texts of the page have changed."""
+        for _ in range(WAIT_MS // 10):
+            if holds(found := self.ink(host, region)):
+                return
+            self.page.wait_for_timeout(10)
+        pytest.fail(f"in vain: {found} pixels of {host}")
+
     def ink(self, host, region="0, 0, 1, 1"):
         """Return how many pixels of a part (shares of x, y, width, height) of a canvas have a colour of their own."""
         return self.page.evaluate(
@@ -141,7 +149,7 @@ def as_rater(reader, name):
 
 
 def test_traces_are_drawn_and_each_page_is_fetched_before_it_is_turned_to(reader):
-    assert reader.ink("#eeg", "0.1, 0, 0.9, 1") > 2000
+    reader.until_ink(lambda ink: ink > 2000, "#eeg", "0.1, 0, 0.9, 1")
     asked = []
 
     def note(request):
@@ -186,7 +194,7 @@ def test_montage_filters_sensitivity_and_length_of_the_page(reader):
     before = reader.ink("#eeg", "0.1, 0, 0.9, 0.8")
     reader.press("+", "+", "+")
     assert reader.text("#sensitivity option:checked") == "2 µV/mm"
-    assert reader.ink("#eeg", "0.1, 0, 0.9, 0.8") > 1.3 * before
+    reader.until_ink(lambda ink: ink > 1.3 * before, "#eeg", "0.1, 0, 0.9, 0.8")
     reader.press("m")
     assert page.input_value("#montage") == "average"
     sync_api.expect(page.locator("#eeg")).to_have_attribute("aria-label", re.compile("50 s, average, 2 µV/mm"))
@@ -260,7 +268,7 @@ def test_the_model_is_asked_what_speaks_for_the_pattern(reader):
     plain = reader.ink("#eeg", "0.1, 0, 0.9, 1")
     reader.press("t")
     reader.until(ANSWERED)
-    assert reader.ink("#eeg", "0.1, 0, 0.9, 1") != plain
+    reader.until_ink(lambda ink: ink != plain, "#eeg", "0.1, 0, 0.9, 1")
 
 
 @pytest.mark.slow
@@ -271,7 +279,7 @@ def test_the_image_that_the_model_saw_is_shown(new_reader, url_with_images):
     reader.press("s")
     sync_api.expect(reader.page.locator(".mel")).to_have_count(4, timeout=WAIT_MS)
     reader.page.locator(".mel").first.scroll_into_view_if_needed()
-    assert reader.ink(".mel") > 500
+    reader.until_ink(lambda ink: ink > 500, ".mel")
     assert reader.wrong == []
 
 
@@ -384,7 +392,7 @@ def test_scores_appear_while_they_are_made(new_reader, night, tmp_path):
         reader.page.click("#page-after")
         reader.until("document.querySelector('#bars .number')?.textContent.startsWith('0.')")
         reader.until("document.querySelector('#state').textContent === ''")
-        assert reader.ink("#day", "0.1, 0.1, 0.9, 0.4") > 1000
+        reader.until_ink(lambda ink: ink > 1000, "#day", "0.1, 0.1, 0.9, 0.4")
         assert reader.wrong == []
 
 
@@ -404,7 +412,7 @@ def test_a_file_is_sent_to_an_empty_page_scored_and_shown_and_a_wrong_one_refuse
         reader.page.set_input_files("#file", path)
         reader.wait("#status", "sent.edf was added")
         assert reader.page.input_value("#recording") == json.loads(ask(address, "recordings"))[0]["id"]
-        assert reader.ink("#eeg", "0.1, 0, 0.9, 1") > 1000
+        reader.until_ink(lambda ink: ink > 1000, "#eeg", "0.1, 0, 0.9, 1")
         reader.until("document.querySelector('#state').textContent === ''")
         reader.press("ArrowRight", "ArrowRight")  # the first 20 s are no window's centre
         reader.until("document.querySelector('#bars .number')?.textContent.startsWith('0.')")
@@ -465,7 +473,7 @@ def test_a_recording_that_cannot_be_scored_is_shown_with_the_reason(new_reader, 
     with viewing(path, "--out", tmp_path, "--model", night.model) as address:
         reader = new_reader(address).open()
         reader.wait("#banner", "Not scored: ")
-        assert reader.ink("#eeg", "0.1, 0, 0.9, 1") > 1000
+        reader.until_ink(lambda ink: ink > 1000, "#eeg", "0.1, 0, 0.9, 1")
         assert reader.wrong == []
 
 
@@ -480,7 +488,7 @@ def test_gaps_are_hatched_and_lost_connections_are_told_and_mended(new_reader, n
         drawn = reader.ink("#eeg", "0.1, 0, 0.9, 1")
         reader.press(*["ArrowRight"] * 6)
         reader.wait("#clock", "00:00:58")
-        assert reader.ink("#eeg", "0.1, 0, 0.9, 1") < drawn / 10
+        reader.until_ink(lambda ink: ink < drawn / 10, "#eeg", "0.1, 0, 0.9, 1")
         assert reader.wrong == []
         reader.page.context.set_offline(True)
         reader.wait("#status", "No connection to ictal")

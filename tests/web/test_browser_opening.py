@@ -109,7 +109,8 @@ class TestSensitivity:
         assert 5 * calm <= shown() <= 20 * calm
         reader.wait("#status", f"shown at {shown()} µV/mm")
         height = reader.page.locator("#eeg").bounding_box()["height"]
-        assert reader.ink("#eeg", "0.1, 0, 0.9, 1") < 0.6 * height * 1000  # traces, and not a thicket
+        # Traces, and not a thicket.
+        reader.until_ink(lambda ink: ink < 0.6 * height * 1000, "#eeg", "0.1, 0, 0.9, 1")
         reader.press("-")
         chosen = shown()
         open_clip(reader, "calm.edf")
