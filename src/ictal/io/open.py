@@ -44,15 +44,15 @@ READERS: dict[str, Reader] = {
 }
 """Readers by suffix, in lower case."""
 MAGICS = {
-    (0, EDF_MAGIC): ".edf",
-    (0, BDF_MAGIC): ".bdf",
-    (0, MAGIC): ".parquet",
-    (0, NICOLET_MAGIC): ".e",
-    (0, MICROMED_MAGIC): ".trc",
-    (0, XDF_MAGIC): ".xdf",
+    EDF_MAGIC: ".edf",
+    BDF_MAGIC: ".bdf",
+    MAGIC: ".parquet",
+    NICOLET_MAGIC: ".e",
+    MICROMED_MAGIC: ".trc",
+    XDF_MAGIC: ".xdf",
 }
-"""Suffixes of formats that some bytes identify, by their place."""
-HEAD_BYTES = max(at + len(magic) for at, magic in MAGICS)
+"""Suffixes of formats that the first bytes of a file identify."""
+HEAD_BYTES = max(map(len, MAGICS))
 COMPANIONS: dict[str, tuple[str, ...]] = {
     ".eeg": (".vhdr", ".erd"),
     ".vmrk": (".vhdr",),
@@ -201,4 +201,4 @@ def _format_by_content(path: Path) -> str | None:
         head = file.read(HEAD_BYTES)
     if not head:
         raise ReadError(f"{path}: is empty")
-    return next((suffix for (at, magic), suffix in MAGICS.items() if head.startswith(magic, at)), None)
+    return next((suffix for magic, suffix in MAGICS.items() if head.startswith(magic)), None)
