@@ -1,6 +1,6 @@
 """True times of samples: how the pauses that a file states become gaps, for all formats."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from itertools import pairwise
@@ -249,3 +249,29 @@ def at_true_times(annotations: Iterable[Annotation], layout: Layout) -> tuple[An
 
 def _sample(second: float, rate_hz: float) -> int:
     return ceil(second * rate_hz - EARLY)
+
+
+def parts_within(
+    ranges: Sequence[tuple[int, int]], start: int, stop: int, longest: int | None = None
+) -> Iterator[tuple[slice, int, int]]:
+    """Yield what to read for samples `start` to `stop` of a recording, range by range.
+
+    Parameters
+    ----------
+    ranges
+        First sample of each recorded range as its reader counts them, and the one after the last.
+    longest
+        Number of samples of a part at most.
+
+    Yields
+    ------
+    tuple of slice, int and int
+        Place of the part in the answer, and its first sample and the one after its last as the reader counts them.
+    """
+    begin = 0
+    for first, last in ranges:
+        low, high = max(start, begin), min(stop, begin + last - first)
+        for at in range(low, high, longest or max(high - low, 1)):
+            to = min(at + longest, high) if longest else high
+            yield slice(at - start, to - start), at + first - begin, to + first - begin
+        begin += last - first

@@ -27,6 +27,7 @@ from ictal.core.montage import find_electrode
 from ictal.core.recording import Annotation, Gap, Recording, Signal
 from ictal.errors import ReadError, listed
 from ictal.io.edf.header import printable
+from ictal.io.times import parts_within
 
 QUANTUM = 20
 HEADBOXES: Mapping[int, tuple[str, int]] = {
@@ -95,15 +96,9 @@ class NatusSource:
         """Return samples `start` to `stop` of the channels `rows` or of all, [channel, time]."""
         inputs = [self.inputs[row] for row in (range(len(self.inputs)) if rows is None else rows)]
         samples = np.empty((len(inputs), max(stop - start, 0)), dtype=np.float32)
-        begin = 0
         with _explained(self.name):
-            for first, last in self.runs:
-                low, high = max(start, begin), min(stop, begin + last - first)
-                for at in range(low, high, CHUNK):
-                    to, shift = min(at + CHUNK, high), first - begin
-                    digital = self.reader.read_samples(at + shift, to + shift, inputs, "digital")
-                    samples[:, at - start : to - start] = digital * self.step_uv
-                begin += last - first
+            for place, first, last in parts_within(self.runs, start, stop, CHUNK):
+                samples[:, place] = self.reader.read_samples(first, last, inputs, "digital") * self.step_uv
         return samples
 
 

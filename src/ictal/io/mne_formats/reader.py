@@ -30,7 +30,7 @@ from ictal.io.mne_formats.times import (
     raw_annotations,
     stated_times,
 )
-from ictal.io.times import Layout, Times, layout_of, unknown_gaps
+from ictal.io.times import Layout, Times, layout_of, parts_within, unknown_gaps
 from ictal.io.types_and_units import with_stated_units
 
 if TYPE_CHECKING:
@@ -77,15 +77,10 @@ class RawSource:
         """Return samples `start` to `stop` of the channels `rows` or of all, [channel, time]."""
         picks = [self.picks[row] for row in (range(len(self.picks)) if rows is None else rows)]
         samples = np.empty((len(picks), max(stop - start, 0)), dtype=np.float32)
-        begin = 0
         # Segment by segment: MNE's Nihon Kohden reader fails if a request crosses blocks.
         with collect_messages(self.name, self.messages):
-            for first, last in self.ranges:
-                low, high = max(start, begin), min(stop, begin + last - first)
-                if low < high:
-                    read = self.raw.get_data(picks, first + low - begin, first + high - begin, verbose="WARNING")
-                    samples[:, low - start : high - start] = read * VOLT
-                begin += last - first
+            for place, first, last in parts_within(self.ranges, start, stop):
+                samples[:, place] = self.raw.get_data(picks, first, last, verbose="WARNING") * VOLT
         return samples
 
 
