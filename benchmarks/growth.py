@@ -7,18 +7,15 @@ growth, 0 is no growth. For workers, -1 would be ideal for time.
 import argparse
 import shutil
 import statistics
-import subprocess
-import sys
 import tempfile
-import time
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
 
-from _machine import machine, memory_of
+from _commands import watched
+from _machine import machine
 from _page import publish
 from _sides import hold_to, options_of
 from _table import Exponent, markdown
@@ -30,8 +27,6 @@ from ictal.simulator import simulate_recording
 
 HEADER = ("cost of scoring", "against", "from", "to", "exponent, 95 % interval")
 HOURS, CHANNEL_COUNTS, STEPS_S = (1, 2, 4, 8), (19, 32, 64, 128), (10, 5, 2.5, 1)
-LOOK_S = 0.2
-"""Interval at which memory is measured."""
 N_RECORDINGS = 6
 """Number of recordings in the archive that the workers share."""
 
@@ -55,23 +50,6 @@ def wider(made: Recording, n_channels: int) -> Recording:
     """Return a recording with further channels after the electrodes."""
     names = (*CHANNELS[: len(ELECTRODES)], *(f"X{number}" for number in range(n_channels - len(ELECTRODES))))
     return Recording(made.name, names, made.rate_hz, made.n_samples, Wider(made, n_channels), made.start)
-
-
-def watched(*arguments: object) -> tuple[float, float]:
-    """Return wall time in s and peak memory in GiB of an ictal command, including all processes that it starts."""
-    begun, peak = time.perf_counter(), 0.0
-    command = [sys.executable, "-m", "ictal", *map(str, arguments)]
-    with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE) as process:
-        while process.poll() is None:
-            peak = max(peak, memory_of(process.pid))
-            with suppress(subprocess.TimeoutExpired):
-                process.wait(LOOK_S)
-        seconds = time.perf_counter() - begun
-        if process.returncode:
-            raise SystemExit(
-                f"{' '.join(command)} failed: {process.stderr.read().decode() if process.stderr else ''}"
-            )
-    return seconds, peak / 2**30
 
 
 @dataclass(frozen=True)
@@ -98,7 +76,8 @@ class Axis:
         for _ in range(rounds):
             for value in self.values:
                 with tempfile.TemporaryDirectory() as out:
-                    points.append((value, *watched(*self.command(value, Path(out)))))
+                    cost = watched(*self.command(value, Path(out)))
+                    points.append((value, cost.seconds, cost.gib))
         return Growth(self.name, *(tuple(column) for column in zip(*points, strict=True)))
 
 

@@ -1,0 +1,60 @@
+"""Run commands of ictal in processes of their own, and measure what they cost."""
+
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from _machine import memory_of
+
+LOOK_S = 0.2
+"""Interval at which memory is measured."""
+
+
+@dataclass(frozen=True)
+class Cost:
+    """Wall time and processor time in s, and peak memory in GiB, of a command and all processes that it starts."""
+
+    seconds: float
+    cpu_s: float
+    gib: float
+
+
+def watched(*arguments: object, source: Path | None = None) -> Cost:
+    """Run an ictal command to its end and return its cost.
+
+    Parameters
+    ----------
+    *arguments
+        What follows `ictal` on the command line.
+    source
+        The folder `src` of another version of ictal; None: the installed one.
+    """
+    command = [sys.executable, "-m", "ictal", *map(str, arguments)]
+    before, begun, peak = _cpu_of_children(), time.perf_counter(), 0.0
+    with subprocess.Popen(
+        command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, env=environment(source)
+    ) as process:
+        while process.poll() is None:
+            peak = max(peak, memory_of(process.pid))
+            with suppress(subprocess.TimeoutExpired):
+                process.wait(LOOK_S)
+        seconds = time.perf_counter() - begun
+        if process.returncode:
+            said = process.stderr.read().decode() if process.stderr else ""
+            raise SystemExit(f"{' '.join(command)} failed: {said}")
+    return Cost(seconds, _cpu_of_children() - before, peak / 2**30)
+
+
+def environment(source: Path | None) -> Mapping[str, str]:
+    """Return the environment of a command that imports ictal from a folder; None: from where it is installed."""
+    return os.environ if source is None else {**os.environ, "PYTHONPATH": str(source)}
+
+
+def _cpu_of_children() -> float:
+    spent = os.times()
+    return spent.children_user + spent.children_system
