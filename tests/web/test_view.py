@@ -33,7 +33,7 @@ def test_the_recording_in_a_folder_has_the_scores_of_its_file(tmp_path, served):
     folder.mkdir()
     path = edf(folder / "sub-01_task-rest_eeg.edf", 70)
     ictal.score(path).write(tmp_path / "sub-01_task-rest_scores.parquet")
-    ictal.view([folder], out=tmp_path)
+    ictal.view(str(folder), out=tmp_path)
     ((viewer, *_),) = served
     viewer.stop()
     (item,) = viewer.library

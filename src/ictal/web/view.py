@@ -14,7 +14,7 @@ from ictal.web.viewer import Viewer
 
 
 def view(
-    files: Sequence[str | Path] = (),
+    files: str | Path | Sequence[str | Path] = (),
     model: str | Path | None = None,
     out: str | Path | None = None,
     settings: ServerSettings = ServerSettings(),  # noqa: B008 (frozen)
@@ -28,7 +28,7 @@ def view(
     Parameters
     ----------
     files
-        Recordings; none are needed with ``upload=True``.
+        A recording or several; none is needed with ``upload=True``.
     model
         Folder or name of the model that scores; None: the one that made existing scores, else 'default'.
     out
@@ -55,7 +55,7 @@ def view(
         If no recording can be read.
     """
     chosen = settings.changed(changes)
-    paths = [Path(file) for file in files]
+    paths = [Path(file) for file in ([files] if isinstance(files, str | Path) else files)]
     if not paths and not chosen.upload:
         raise UsageError("name at least one recording, 'ictal view night.edf', or allow uploads with --upload")
     named = [joined_path(paths)] if join and paths else paths
