@@ -32,7 +32,7 @@ from ictal.measurement.columns import measured_columns
 from ictal.measurement.shape import LONGITUDINAL
 from ictal.measurement.signal import HZ, MeasuredSignal, band_passed, measured_signal
 from ictal.preprocessing.standardise import resample
-from ictal.scoring.event_measurement import location_of
+from ictal.scoring.event_measurement import MeasuredRows, location_of
 from ictal.simulator.eeg import Composed, compose, patient_of
 from ictal.simulator.patient import draw_pattern
 from ictal.simulator.patterns import Pattern, Rendered
@@ -134,7 +134,7 @@ def truth_of(pattern: Pattern, rendered: Rendered) -> dict:
 def measured_in(rows: pd.DataFrame, kind: str) -> dict:
     """Return what is measured in the five windows of an EEG; but for evolution, the middle one counts."""
     middle = rows.iloc[2:3][rows["measured"].iloc[2:3] != ""]
-    location = location_of(middle, kind) if len(middle) else None
+    location = location_of(MeasuredRows.of(middle), kind) if len(middle) else None
     every = [np.asarray(part) + start for part, start in zip(rows["cycles_s"], rows["start_s"], strict=True)]
     found: dict = {
         "found": len(middle) > 0,

@@ -14,7 +14,7 @@ from ictal.io.edf.writer import write_edf
 from ictal.scoring.scores import Scores
 from tests.scoring.helpers import SMALL, eeg, exported, recording_of, save
 
-HEAVY = ("torch", "matplotlib", "mne", "lightning", "sklearn")
+HEAVY = ("torch", "matplotlib", "mne", "lightning", "sklearn", "scipy")
 
 
 def call(*arguments: object):
@@ -133,14 +133,14 @@ def test_info_knows_what_a_model_that_is_not_exported_looks_at(night, tmp_path):
 
 
 @pytest.mark.parametrize(
-    "arguments",
+    ("arguments", "needed"),
     [
-        ("info",),
-        ("score", "--formats", "csv"),
-        pytest.param(("score", "--formats", "all"), marks=pytest.mark.exhaustive),
+        (("info",), []),
+        (("score", "--formats", "csv"), ["scipy"]),
+        pytest.param(("score", "--formats", "all"), ["matplotlib", "scipy"], marks=pytest.mark.exhaustive),
     ],
 )
-def test_torch_and_other_slow_libraries_are_not_waited_for(night, tmp_path, arguments):
+def test_torch_and_other_slow_libraries_are_not_waited_for(night, tmp_path, arguments, needed):
     """Matplotlib draws the report, and nothing else."""
     code = f"""
 import sys
@@ -156,7 +156,7 @@ print(*[name for name in {HEAVY!r} if name in sys.modules])
     done = subprocess.run(
         [sys.executable, "-c", code, command, night, *options], capture_output=True, text=True, check=True
     )
-    assert done.stdout.splitlines()[-1].split() == (["matplotlib"] if "all" in arguments else [])
+    assert done.stdout.splitlines()[-1].split() == needed
 
 
 def test_ctrl_c_ends_the_command_and_leaves_nothing_half_written(tmp_path):

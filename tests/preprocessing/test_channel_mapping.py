@@ -24,8 +24,9 @@ from ictal.core.recording import Recording
 from ictal.errors import ElectrodeError
 from ictal.io import open_recording
 from ictal.preprocessing.channel_graph import ChannelMapping
-from ictal.preprocessing.channel_mapping import bipolar_mapping, map_channels, spline_weights
+from ictal.preprocessing.channel_mapping import bipolar_mapping, map_channels
 from ictal.preprocessing.settings import StandardiseSettings
+from ictal.preprocessing.spherical_splines import spline_weights
 from ictal.preprocessing.standardise import resample, standardise
 from tests.helpers import noise
 
@@ -319,7 +320,9 @@ def _all_but(*missing: str) -> list[str]:
     return [name for name in ELECTRODES if name not in missing]
 
 
-@pytest.mark.parametrize("missing", [("Cz",), ("Fp1", "T4"), ("Pz", "O1", "O2")])
+@pytest.mark.parametrize(
+    "missing", [("Cz",), ("Fp1", "T4"), ("Pz", "O1", "O2"), ("F8", "C4", "T4", "P4", "T6", "O2")]
+)
 def test_interpolation_is_that_of_mne(missing):
     recording = lacking(*missing)
     mapping = map_channels(recording, interpolate=len(missing))

@@ -7,10 +7,11 @@ from hypothesis import strategies as st
 
 from ictal.core.montage import CHANNELS, ELECTRODES, MIRROR, MONTAGES, derivations_of, montage_matrix
 from ictal.core.recording import Recording
-from ictal.preprocessing.channel_mapping import map_channels, spline_weights
+from ictal.preprocessing.channel_mapping import map_channels
 from ictal.preprocessing.masking import BLOCK, mask_electrodes
 from ictal.preprocessing.runs import Standardised, recorded_runs
 from ictal.preprocessing.settings import StandardiseSettings
+from ictal.preprocessing.spherical_splines import spline_weights
 from ictal.preprocessing.standardise import standardise
 from ictal.simulator import simulate_recording
 

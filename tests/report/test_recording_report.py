@@ -16,11 +16,10 @@ from matplotlib.colors import to_rgb
 from matplotlib.image import AxesImage
 
 from ictal.core.labels import PATTERN_TITLES, PATTERNS
-from ictal.core.montage import CHANNELS, Derivation
 from ictal.core.predictions import PROBABILITY_COLUMNS
 from ictal.report.colours import PATTERN_COLOURS
 from ictal.report.day import N_COLUMNS, Day
-from ictal.report.recording_figures import GAP, scores_figure, semilog, semilog_inverse, window_figure
+from ictal.report.recording_figures import GAP, scores_figure, semilog, semilog_inverse
 from ictal.report.recording_report import render_recording, top_windows
 from ictal.report.recording_words import coverage_in_words, location_in_words, shape_in_words
 from ictal.scoring.events import EVENT_PATTERNS, EventSettings, find_events
@@ -28,7 +27,7 @@ from ictal.scoring.scores import Scores
 from ictal.terminology.findings import Location, Shape
 from ictal.terminology.words import event_sentence, recording_paragraph
 from tests.helpers import chromium_path
-from tests.report.scored import made_up_scores, made_up_signal, made_up_signals
+from tests.report.scored import made_up_scores, made_up_signals
 from tests.report.test_ablation_report import Page
 from tests.scoring.findings import findings_of
 
@@ -235,52 +234,6 @@ def test_without_the_recording_the_page_says_that_it_shows_no_traces():
     assert "so no traces are shown" in words(render_recording(made_up_scores(600)))
 
 
-def drawn_rows(figure):
-    """Return the names of the rows of a figure that have a line, and of those that only have a name."""
-    axes = figure.axes[0]
-    places = {place: label.get_text() for place, label in zip(axes.get_yticks(), axes.get_yticklabels(), strict=True)}
-    lines = [line for line in axes.lines if len(line.get_xdata()) > 2]
-    middles = [np.nanmedian(line.get_ydata()) for line in lines]
-    drawn = [min(places, key=lambda place: abs(place - middle)) for middle in middles]
-    return [places[place] for place in drawn], [places[place] for place in places if place not in drawn]
-
-
-def test_a_window_without_an_ekg_has_no_row_for_it():
-    samples = made_up_signal(0, 10)
-    drawn, named = drawn_rows(window_figure(samples, [1 / 6] * 6, ""))
-    assert (len(drawn), drawn[-1], named) == (19, "EKG", [])
-    samples[CHANNELS.index("EKG")] = np.nan
-    drawn, named = drawn_rows(window_figure(samples, [1 / 6] * 6, ""))
-    assert (len(drawn), named) == (18, [])
-    assert "EKG" not in drawn
-
-
-def test_derivations_that_are_not_there_have_a_name_and_no_line_and_interpolated_ones_a_star():
-    samples = made_up_signal(0, 10)
-    samples[CHANNELS.index("T3")] = np.nan
-    figure = window_figure(samples, [1 / 6] * 6, "", lost=[Derivation("Fz", "Cz")], interpolated=["O2"])
-    drawn, named = drawn_rows(figure)
-    assert named == ["F7-T3", "T3-T5", "Fz-Cz"]
-    assert [name for name in drawn if name.endswith("*")] == ["P4-O2*", "T6-O2*"]
-    written = [text.get_text().strip() for text in figure.axes[0].texts]
-    assert written.count("not recorded") == 3
-    assert "* with an interpolated electrode: O2" in written
-
-
-def test_missing_samples_are_a_gap_in_the_line():
-    samples = made_up_signal(0, 10)
-    samples[CHANNELS.index("F7"), 500:900] = np.nan
-    lines = window_figure(samples, [1 / 6] * 6, "").axes[0].lines
-    gone = [np.flatnonzero(np.isnan(np.asarray(line.get_ydata(), dtype=float))) for line in lines[:19]]
-    assert [(rows.min(), rows.max() + 1) for rows in gone if len(rows)] == [(500, 900)] * 2  # Fp1-F7 and F7-T3
-
-
-def test_nothing_at_all_is_drawn_of_a_window_that_was_not_recorded():
-    figure = window_figure(np.full((20, 2000), np.nan, dtype=np.float32), [1 / 6] * 6, "")
-    drawn, named = drawn_rows(figure)
-    assert (drawn, len(named)) == ([], 18)
-
-
 def test_flawed_electrodes_are_named_beside_a_window():
     scores = made_up_scores(60)
     frame = scores.frame.assign(marks=[np.array([0b1, 0b10001, *[0] * 17], dtype=np.uint8)] * 2)
@@ -408,14 +361,6 @@ def test_a_recording_without_any_window_has_a_page():
     assert "Nothing could be scored" in text
     assert "No pattern has events or a probability of at least one half" in text
     assert "0 s of 45 s were scored" in text
-
-
-def test_a_window_is_drawn_beside_its_six_probabilities():
-    figure = window_figure(made_up_signal(0, 10), [0.5, 0.1, 0.1, 0.1, 0.1, 0.1], "seconds from 1:00")
-    traces, chart = figure.axes
-    assert traces.get_xlim() == (0, 10)
-    assert traces.get_xlabel() == "seconds from 1:00"
-    assert [bar.get_width() for bar in chart.patches] == [0.5, 0.1, 0.1, 0.1, 0.1, 0.1]
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,7 @@ from ictal.core.montage import ELECTRODES
 from ictal.measurement.columns import NOT_MEASURED
 from ictal.scoring.background import background_of, continuity_of
 from ictal.scoring.burden import Cover, most_covered, rolling_burden
-from ictal.scoring.event_measurement import frequency_of, measured_event
+from ictal.scoring.event_measurement import MeasuredRows, frequency_of, measured_event
 from ictal.scoring.events import Event, find_events
 from ictal.scoring.findings import find_findings, status_of
 from ictal.scoring.quality import SPECTRUM_HZ
@@ -73,7 +73,7 @@ def test_an_event_has_the_numbers_of_its_rows():
 def test_rows_of_another_pattern_within_an_event_do_not_count():
     frame = rows(["lpd"] * 5)
     frame.loc[2, ["measured", "lateral", "amplitude_uv"]] = "gpd", 0.9, 500.0
-    found = measured_event(frame, Event(0, 50, "lpd", 0.9, 0.9))
+    found = measured_event(MeasuredRows.of(frame), Event(0, 50, "lpd", 0.9, 0.9))
     assert found.measured_s == 40
     assert found.shape is not None
     assert found.shape.amplitude_uv == 80
@@ -248,7 +248,7 @@ def test_status_does_not_end_after_the_recording():
 def test_an_event_takes_the_numbers_of_rows_whose_middle_is_in_it_and_the_cycles_within_it():
     """With steps of less than 10 s, an event begins and ends in the middle of measured rows."""
     frame = rows(["lpd"] * 4)
-    found = measured_event(frame, Event(12, 26, "lpd", 0.9, 0.9))
+    found = measured_event(MeasuredRows.of(frame), Event(12, 26, "lpd", 0.9, 0.9))
     assert found.measured_s == 20
     assert min(found.cycles_s) >= 12
     assert max(found.cycles_s) < 26

@@ -102,7 +102,7 @@ def score(
             scored = results_folder.score_file(file, opened, folder, settings, progress=progress, on_scores=_First())
         _show_scores(results, scored.scores)
         results.show("Files:", *(f"  {path}" for path in scored.files))
-        return results_folder.summary(scored.scores)
+        return results_folder.summary(scored.scores) if json_file else {}
 
     for_each(recordings, show, results)
 

@@ -194,12 +194,10 @@ def resampler(rate_hz: float) -> Resampler:
 
 
 def _of_ratio(rate_hz: float, up: int, down: int) -> Resampler:
-    from scipy import signal as sp  # takes half a second, which 'ictal info' does not need
-
     if up == down:
         return Resampler(rate_hz, 1, 1, 0, np.ones((1, 1, 1), dtype=np.float32))
     half = ZEROS * max(up, down)
-    impulse = sp.firwin(2 * half + 1, 1 / max(up, down), window=("kaiser", BETA)) * up
+    impulse = np.sinc(np.arange(-half, half + 1) / max(up, down)) * np.kaiser(2 * half + 1, BETA)
     times = max(1, -(-BLOCK // up))
     n_new, n_old, reach = times * up, times * down, half // up + 1
     # Old sample k of a block, counted from -reach, is k * up - r * down fine steps from new sample r.

@@ -14,8 +14,8 @@ from ictal.core.montage import ELECTRODES, mirror
 from ictal.core.recording import Signal
 from ictal.core.windows import CENTRE_SAMPLES
 from ictal.preprocessing.channel_graph import ChannelMapping
-from ictal.preprocessing.channel_mapping import spline_weights
 from ictal.preprocessing.settings import Marks
+from ictal.preprocessing.spherical_splines import spline_weights
 
 BLOCK = CENTRE_SAMPLES
 """Electrodes are judged in blocks of 10 s, counted from the start of a run: neither windows nor chunks matter."""

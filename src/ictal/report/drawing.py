@@ -30,6 +30,11 @@ STEPS_PER_POINT = 10
 _ids = count()
 
 
+def next_id() -> str:
+    """Return an id for a part of a page that none before had."""
+    return f"f{next(_ids)}"
+
+
 def to_svg(figure: Figure, layout: Literal["tight", "none"] = "tight", dpi: float = 100) -> str:
     """Return a figure as SVG that can be put into a page with others (its ids are unique).
 
@@ -46,7 +51,7 @@ def to_svg(figure: Figure, layout: Literal["tight", "none"] = "tight", dpi: floa
         figure.savefig(buffer, format="svg", dpi=dpi, metadata={"Date": None})
     svg = buffer.getvalue()
     svg = LONG_PATH.sub(_compact, svg[svg.index("<svg") :])
-    prefix = f"f{next(_ids)}"
+    prefix = next_id()
     svg = re.sub(r'id="([^"]+)"', rf'id="{prefix}-\1"', svg)
     return re.sub(r'(xlink:href="#|url\(#)', rf"\g<1>{prefix}-", svg)
 

@@ -1,6 +1,6 @@
-"""Figures of a scored recording: an overview, and single windows in the double banana montage."""
+"""The figure that gives an overview of a scored recording."""
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable
 from functools import partial
 from typing import Any
 
@@ -14,15 +14,12 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
 from ictal.core.labels import PATTERN_TITLES, PATTERNS
-from ictal.core.montage import Derivation
 from ictal.core.predictions import ALWAYS_KNOWN, PROBABILITY_COLUMNS
-from ictal.core.recording import Signal
 from ictal.report.clock import HOUR_S, MINUTE_S, counted, duration_in_words, interval_in_words
 from ictal.report.colours import PATTERN_COLOURS
 from ictal.report.day import Day
 from ictal.report.drawing import FAINT, INK, STYLE
 from ictal.report.score_columns import Floats, column_means, spectra
-from ictal.report.traces import draw_traces, row_scale
 from ictal.scoring.burden import burden
 from ictal.scoring.events import EventSettings
 from ictal.scoring.quality import FLAWS, N_ELECTRODES, SPECTRUM_HZ
@@ -252,47 +249,3 @@ PANELS: tuple[tuple[str, float, Callable[[Axes, Day], None]], ...] = (
     ("Quality: share of electrodes with a flaw, and refused time", 1.15, _draw_quality),
 )
 """Title, height in inches and drawing function of each panel, from the top."""
-
-
-def window_figure(
-    samples: Signal,
-    probabilities: Sequence[float],
-    axis: str,
-    lost: Collection[Derivation] = (),
-    interpolated: Collection[str] = (),
-) -> Figure:
-    """Draw one centre in the double banana montage next to its six probabilities.
-
-    Parameters
-    ----------
-    samples
-        [20, time], `CHANNELS` at 200 Hz, µV; NaN where nothing was recorded.
-    probabilities
-        In the order of `PATTERNS`; NaN for those that the model does not know.
-    axis
-        Label of the time axis.
-    lost, interpolated
-        See `ictal.report.traces.draw_traces`.
-    """
-    with mpl.rc_context(STYLE):
-        figure = Figure(figsize=(WIDTH, 5.0))
-        boxes = figure.add_gridspec(
-            1, 2, left=0.055, right=0.985, top=0.985, bottom=0.085, wspace=0.18, width_ratios=[5, 1]
-        )
-        traces = figure.add_subplot(boxes[0])
-        draw_traces(traces, samples, row_scale(samples), lost=lost, interpolated=interpolated)
-        traces.set_xlabel(axis)
-        _draw_bars(figure.add_subplot(boxes[1].subgridspec(3, 1)[0]), probabilities)
-    return figure
-
-
-def _draw_bars(axes: Axes, probabilities: Sequence[float]) -> None:
-    axes.barh(range(len(PATTERNS)), np.nan_to_num(probabilities), color=list(PATTERN_COLOURS.values()), height=0.7)
-    for row, value in enumerate(probabilities):
-        text = "not known" if np.isnan(value) else f"{value:.2f}"
-        axes.text(np.nan_to_num(value) + 0.03, row, text, va="center", fontsize=7.5)
-    axes.set_yticks(range(len(PATTERNS)), [PATTERN_TITLES[name] for name in PATTERNS], fontsize=8)
-    axes.set(xlim=(0, 1.2), xticks=[], ylim=(len(PATTERNS) - 0.5, -0.5))
-    axes.spines["bottom"].set_visible(False)
-    axes.tick_params(axis="y", length=0)
-    axes.set_xlabel("probabilities", fontsize=8, loc="left")

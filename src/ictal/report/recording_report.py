@@ -20,7 +20,7 @@ from ictal.report.colours import PATTERN_COLOURS
 from ictal.report.day import Day
 from ictal.report.drawing import to_svg
 from ictal.report.html_page import page
-from ictal.report.recording_figures import scores_figure, window_figure
+from ictal.report.recording_figures import scores_figure
 from ictal.report.recording_words import (
     UNKNOWN,
     coverage_in_words,
@@ -30,6 +30,7 @@ from ictal.report.recording_words import (
 )
 from ictal.report.scalp_map import scalp_map
 from ictal.report.score_columns import own_times
+from ictal.report.window_drawing import window_svg
 from ictal.scoring.events import EventSettings
 from ictal.scoring.quality import FLAWS
 from ictal.scoring.scores import Scores
@@ -171,8 +172,8 @@ def _window(day: Day, number: int, pattern: str, samples: Signal, lost: Collecti
     if day.clock.start is not None:
         axis += f", {duration_in_words(row['start_s'])} after the start"
     probabilities = [float(row[name]) for name in PROBABILITY_COLUMNS]
-    figure = window_figure(samples, probabilities, axis, lost, day.scores.recording.interpolated)
-    return DrawnWindow(when, float(row[f"{pattern}_probability"]), _flaws(row["marks"]), to_svg(figure, "none"))
+    svg = window_svg(samples, probabilities, axis, lost, day.scores.recording.interpolated)
+    return DrawnWindow(when, float(row[f"{pattern}_probability"]), _flaws(row["marks"]), svg)
 
 
 def _flaws(marks: npt.ArrayLike) -> str:

@@ -1,6 +1,7 @@
 """EEG traces in the double banana montage, 10 s to a page."""
 
 from collections.abc import Collection, Sequence
+from dataclasses import dataclass
 
 import matplotlib as mpl
 import numpy as np
@@ -17,6 +18,7 @@ CHAIN_GAP = 0.6
 """Space between two chains, in rows."""
 HEART_UV = 400.0
 """The EKG is drawn at its own scale: µV per row."""
+HEART_COLOUR = "#a4262c"
 SENSITIVITIES_UV = (30.0, 50.0, 70.0, 100.0, 150.0, 200.0, 300.0, 500.0, 1000.0)
 """Possible scales in µV per row, as readers set them."""
 PAGE_S = 20
@@ -79,14 +81,57 @@ def row_scale(samples: Signal) -> float:
     return next((step for step in SENSITIVITIES_UV if step >= needed), SENSITIVITIES_UV[-1])
 
 
+@dataclass(frozen=True)
+class TraceRow:
+    """A row of a page of EEG.
+
+    Attributes
+    ----------
+    name
+        Of the derivation, with a star if it uses an interpolated electrode; or EKG.
+    place
+        On the vertical axis, in rows, from the top downwards: 0, -1, ...
+    curve
+        [time], in rows upwards from its place; NaN where samples are missing. None if nothing was recorded.
+    colour
+        Of the curve.
+    """
+
+    name: str
+    place: float
+    curve: Signal | None
+    colour: str = INK
+
+
+def trace_rows(
+    samples: Signal, row_uv: float, lost: Collection[Derivation] = (), interpolated: Collection[str] = ()
+) -> list[TraceRow]:
+    """Return the rows of the double banana, and of the EKG below it if there is one, from the top.
+
+    Parameters
+    ----------
+    samples, row_uv
+        As in `traces_figure`; NaN where nothing was recorded.
+    lost
+        Derivations that the recording cannot form; nothing is drawn of them.
+    interpolated
+        Electrodes that are interpolated from others; their derivations are marked by a star.
+    """
+    places = row_places()
+    rows = centred(derived(samples, tuple(places)))
+    rows[[name in lost for name in places]] = np.nan
+    found = [
+        TraceRow(f"{name}*" if {*name} & {*interpolated} else str(name), place, row / row_uv if known else None)
+        for (name, place), row, known in zip(places.items(), rows, known_rows(rows), strict=True)
+    ]
+    heart = centred(samples[[CHANNELS.index("EKG")]])
+    if any(known_rows(heart)):
+        found.append(TraceRow("EKG", found[-1].place - 1 - CHAIN_GAP, heart[0] / HEART_UV, HEART_COLOUR))
+    return found
+
+
 def draw_traces(
-    axes: Axes,
-    samples: Signal,
-    row_uv: float,
-    start_s: float = 0.0,
-    *,
-    lost: Collection[Derivation] = (),
-    interpolated: Collection[str] = (),
+    axes: Axes, samples: Signal, row_uv: float, start_s: float = 0.0, *, lost: Collection[Derivation] = ()
 ) -> None:
     """Draw one EEG in the double banana, with the EKG below it.
 
@@ -97,36 +142,23 @@ def draw_traces(
     ----------
     axes
         To draw on.
-    samples, row_uv
-        As in `traces_figure`; NaN where nothing was recorded.
+    samples, row_uv, lost
+        See `trace_rows`.
     start_s
         Time of the first sample on the axis.
-    lost
-        Derivations that the recording cannot form.
-    interpolated
-        Electrodes that are interpolated from others; their derivations are marked by a star.
     """
     duration_s = (samples.shape[1] - 1) / RATE_HZ
     time = start_s + np.arange(samples.shape[1]) / RATE_HZ
-    places = row_places()
-    rows = centred(derived(samples, tuple(places)))
-    rows[[name in lost for name in places]] = np.nan
-    there = known_rows(rows)
-    for place, row, known in zip(places.values(), rows, there, strict=True):
-        if known:
-            axes.plot(time, row / row_uv + place, color=INK, lw=0.5)
+    rows = trace_rows(samples, row_uv, lost)
+    for row in rows:
+        if row.curve is None:
+            axes.text(start_s, row.place, "  not recorded", fontsize=7, color=FAINT, va="center")
         else:
-            axes.text(start_s, place, "  not recorded", fontsize=7, color=FAINT, va="center")
-    ticks, names = [*places.values()], [f"{name}*" if {*name} & {*interpolated} else str(name) for name in places]
-    heart = centred(samples[[CHANNELS.index("EKG")]])[0]
-    if any(known_rows(heart[None])):
-        ticks.append(min(ticks) - 1 - CHAIN_GAP)
-        names.append("EKG")
-        axes.plot(time, heart / HEART_UV + ticks[-1], color="#a4262c", lw=0.5)
-    axes.set_yticks(ticks, names, fontsize=7)
-    for label, known in zip(axes.get_yticklabels(), there, strict=False):
-        label.set_color(INK if known else FAINT)
-    axes.set_ylim(min(ticks) - 1.5, 1.5)
+            axes.plot(time, row.curve + row.place, color=row.colour, lw=0.5)
+    axes.set_yticks([row.place for row in rows], [row.name for row in rows], fontsize=7)
+    for label, row in zip(axes.get_yticklabels(), rows, strict=True):
+        label.set_color(FAINT if row.curve is None else INK)
+    axes.set_ylim(rows[-1].place - 1.5, 1.5)
     axes.set_xlim(start_s, time[-1])
     axes.set_xticks(np.arange(start_s, time[-1] + 1, 1 if duration_s <= PAGE_S else 5))
     axes.grid(axis="x", color=FAINT, lw=0.3)
@@ -135,7 +167,4 @@ def draw_traces(
     bar = 1.01 * duration_s
     axes.plot([start_s + bar] * 2, [0.5, -0.5], color=INK, lw=2, clip_on=False)
     axes.text(start_s + 1.008 * bar, 0, f"{row_uv:g} µV", fontsize=7, ha="left", va="center")
-    if interpolated:
-        note = f"* with an interpolated electrode: {', '.join(interpolated)}"
-        axes.text(0, -0.055, note, transform=axes.transAxes, fontsize=7, ha="left", va="top")
     axes.set_xlabel("seconds")

@@ -17,6 +17,7 @@ from ictal.terminology.findings import EventFinding, Frequency, Location, MainTe
 from ictal.terminology.terms import LAG_S, REGIONS, sharpness_word
 
 Floats = npt.NDArray[np.float64]
+Indices = npt.NDArray[np.intp]
 
 INVOLVED = 0.5
 """An electrode is involved if it has at least this share of the largest amplitude."""
@@ -25,6 +26,59 @@ ONE_SIDED, UNDETERMINED = 0.18, 0.08
 the generalized ones are below 0.12, and 95 % of the lateralized ones above 0.24."""
 CONFIDENCE = 0.95
 FRONT_TO_BACK = [name for row in ROWS for name in row.split()]
+
+
+@dataclass(frozen=True)
+class MeasuredRows:
+    """What was measured in rows of a table of scores, as arrays: a table takes long to give the rows of an event.
+
+    Attributes
+    ----------
+    start_s, stop_s
+        Of each row, in the order of time, [row].
+    measured
+        The pattern that was measured; '' if none was, [row].
+    cycles_s
+        Times of its cycles from the start of each row, [row] of arrays.
+    involvement_uv
+        [row, electrode]; NaN where unknown.
+    independent, amplitude_uv, phase_s, phases, lag_s
+        See docs/outputs.md, [row]; NaN where unknown.
+    """
+
+    start_s: Floats
+    stop_s: Floats
+    measured: npt.NDArray[np.object_]
+    cycles_s: npt.NDArray[np.object_]
+    involvement_uv: Floats
+    independent: Floats
+    amplitude_uv: Floats
+    phase_s: Floats
+    phases: Floats
+    lag_s: Floats
+
+    @classmethod
+    def of(cls, frame: pd.DataFrame) -> "MeasuredRows":
+        """Take the columns of scores that are ordered by time."""
+        numbers = ("start_s", "stop_s", "independent", "amplitude_uv", "phase_s", "phases", "lag_s")
+        return cls(
+            measured=frame["measured"].to_numpy(dtype=object),
+            cycles_s=frame["cycles_s"].to_numpy(dtype=object),
+            involvement_uv=np.reshape([*frame["involvement_uv"]], (-1, len(ELECTRODES))).astype(np.float64),
+            **{name: frame[name].to_numpy(dtype=np.float64) for name in numbers},
+        )
+
+    def take(self, rows: Indices) -> "MeasuredRows":
+        """Return some of the rows."""
+        return MeasuredRows(**{name: column[rows] for name, column in vars(self).items()})
+
+    def within(self, event: Span | EventFinding) -> Indices:
+        """Return the rows of an event in which its pattern was measured.
+
+        The middle of their 10 s is in the event: an event may begin and end in the middle of a row that is measured.
+        """
+        first, last = np.searchsorted((self.start_s + self.stop_s) / 2, [event.start_s, event.stop_s])
+        return np.asarray(np.flatnonzero(self.measured[first:last] == event.pattern) + first)
 
 
 @dataclass(frozen=True)
@@ -38,10 +92,10 @@ class Together:
     cycles_s: Floats
 
 
-def measured_event(frame: pd.DataFrame, event: Span) -> EventFinding:
-    """Return what was measured of an event, from scores that are ordered by time."""
-    rows = measured_rows(frame, event)
-    found = measured_together(rows, event.pattern)
+def measured_event(rows: MeasuredRows, event: Span) -> EventFinding:
+    """Return what was measured of an event of a recording."""
+    own = rows.take(rows.within(event))
+    found = measured_together(own, event.pattern)
     cycles_s = found.cycles_s[(found.cycles_s >= event.start_s) & (found.cycles_s < event.stop_s)]
     return EventFinding(
         pattern=event.pattern,
@@ -53,24 +107,13 @@ def measured_event(frame: pd.DataFrame, event: Span) -> EventFinding:
         lag_s=found.lag_s,
         evolution=evolution_of(cycles_s),
         cycles_s=tuple(cycles_s.round(3).tolist()),
-        measured_s=float((rows["stop_s"] - rows["start_s"]).sum()),
+        measured_s=float((own.stop_s - own.start_s).sum()),
     )
 
 
-def measured_rows(frame: pd.DataFrame, event: Span | EventFinding) -> pd.DataFrame:
-    """Return the rows of an event in which its pattern was measured, from scores that are ordered by time.
-
-    The middle of their 10 s is in the event: an event may begin and end in the middle of a row that is measured.
-    """
-    middles = frame[["start_s", "stop_s"]].to_numpy(dtype=np.float64).mean(axis=1)
-    rows = frame.iloc[slice(*np.searchsorted(middles, [event.start_s, event.stop_s]))]
-    return rows[(rows["measured"] == event.pattern).to_numpy()]
-
-
-def measured_together(rows: pd.DataFrame, pattern: str) -> Together:
+def measured_together(rows: MeasuredRows, pattern: str) -> Together:
     """Put together what was measured in rows of one pattern."""
-    onsets = rows["start_s"].to_numpy(dtype=np.float64)
-    parts = [np.asarray(part, dtype=np.float64) + onset for part, onset in zip(rows["cycles_s"], onsets, strict=True)]
+    parts = [np.asarray(part, np.float64) + onset for part, onset in zip(rows.cycles_s, rows.start_s, strict=True)]
     location = location_of(rows, pattern)
     return Together(
         frequency=frequency_of(parts),
@@ -108,20 +151,17 @@ def frequency_of(parts: Iterable[Floats]) -> Frequency | None:
     )
 
 
-def location_of(rows: pd.DataFrame, pattern: str) -> Location | None:
+def location_of(rows: MeasuredRows, pattern: str) -> Location | None:
     """Return where a pattern is, from the mean involvement of the rows; None if it was not measured."""
-    fields = [np.asarray(field, dtype=np.float64) for field in rows["involvement_uv"]]
-    if not fields:
-        return None
-    known = np.isfinite(fields)
-    total, count = np.where(known, fields, 0).sum(axis=0), known.sum(axis=0)
+    known = np.isfinite(rows.involvement_uv)
+    total, count = np.where(known, rows.involvement_uv, 0).sum(axis=0), known.sum(axis=0)
     field = np.divide(total, count, out=np.full(len(ELECTRODES), np.nan), where=count > 0)
     if not np.nan_to_num(field).max() > 0:
         return None
     involvement = dict(zip(ELECTRODES, (field / np.nanmax(field)).round(3).tolist(), strict=True))
     electrodes = tuple(name for name in FRONT_TO_BACK if involvement[name] >= INVOLVED)
     index = lateral_index(field)
-    main_term = _main_term(pattern, index, float(rows["independent"].astype(float).mean()))
+    main_term = _main_term(pattern, index, float(rows.independent.mean()))
     return Location(
         main_term=main_term,
         side=_side(main_term, index),
@@ -145,18 +185,24 @@ def _side(main_term: MainTerm, index: float) -> Side | None:
     return "right" if index > 0 else "left"
 
 
-def shape_of(rows: pd.DataFrame, pattern: str) -> Shape | None:
+def shape_of(rows: MeasuredRows, pattern: str) -> Shape | None:
     """Return the typical shape of the rows; sharpness and phases are those of periodic discharges."""
-    amplitude_uv = float(rows["amplitude_uv"].median())
+    amplitude_uv = _median(rows.amplitude_uv)
     if not amplitude_uv > 0:
         return None
     if pattern not in PERIODIC:
         return Shape(amplitude_uv, None, None)
-    return Shape(amplitude_uv, sharpness_word(1000 * float(rows["phase_s"].median())), round(rows["phases"].median()))
+    return Shape(amplitude_uv, sharpness_word(1000 * _median(rows.phase_s)), round(_median(rows.phases)))
 
 
-def _lag_s(rows: pd.DataFrame, location: Location | None) -> float | None:
-    lag_s = float(rows["lag_s"].median())
+def _lag_s(rows: MeasuredRows, location: Location | None) -> float | None:
+    lag_s = _median(rows.lag_s)
     if location is None or location.main_term != "generalized" or not abs(lag_s) > LAG_S:
         return None
     return lag_s
+
+
+def _median(values: Floats) -> float:
+    """Return the median of the known values; NaN if there is none."""
+    known = values[~np.isnan(values)]
+    return float(np.median(known)) if len(known) else float("nan")

@@ -8,7 +8,7 @@ import pandas as pd
 
 from ictal.scoring.background import background_of
 from ictal.scoring.burden import Cover, burden, most_covered
-from ictal.scoring.event_measurement import measured_event, measured_rows, measured_together
+from ictal.scoring.event_measurement import MeasuredRows, measured_event, measured_together
 from ictal.scoring.events import Event, scored_rows
 from ictal.terminology.findings import (
     EventFinding,
@@ -42,7 +42,8 @@ def find_findings(
     """
     rows = scored_rows(frame)
     scored = Cover.of(rows["start_s"], rows["stop_s"])
-    found = tuple(measured_event(frame, event) for event in events)
+    measured = MeasuredRows.of(frame)
+    found = tuple(measured_event(measured, event) for event in events)
     present = [pattern for pattern in patterns if any(event.pattern == pattern for event in events)]
     continuum = [event for event in found if in_continuum(event)]
     return RecordingFinding(
@@ -50,7 +51,7 @@ def find_findings(
         scored_s=scored.total_s,
         background=background_of(frame),
         patterns=tuple(
-            _pattern(frame, [event for event in found if event.pattern == pattern], scored, span_s)
+            _pattern(measured, [event for event in found if event.pattern == pattern], scored, span_s)
             for pattern in present
         ),
         absent=tuple(pattern for pattern in patterns if pattern not in present),
@@ -65,11 +66,11 @@ def _edges(events: Sequence[EventFinding]) -> tuple[list[float], list[float]]:
     return [event.start_s for event in events], [event.stop_s for event in events]
 
 
-def _pattern(frame: pd.DataFrame, events: Sequence[EventFinding], scored: Cover, span_s: float) -> PatternFinding:
+def _pattern(rows: MeasuredRows, events: Sequence[EventFinding], scored: Cover, span_s: float) -> PatternFinding:
     """Put together the events of one pattern."""
     cover = Cover.of(*_edges(events))
     pattern, share = events[0].pattern, scored.share_of(cover)
-    whole = measured_together(pd.concat([measured_rows(frame, event) for event in events]), pattern)
+    whole = measured_together(rows.take(np.concatenate([rows.within(event) for event in events])), pattern)
     evolutions = [event.evolution for event in events if event.evolution]
     within_s = min(HOUR_S, span_s)
     worst_start_s, worst_s = most_covered(cover, within_s)

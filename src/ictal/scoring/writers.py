@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import asdict
+from dataclasses import is_dataclass
 from pathlib import Path
 from typing import Any
 
@@ -133,33 +133,34 @@ def _event(recording: RecordingInfo, event: Event) -> dict[str, Any]:
 
 def _findings(finding: RecordingFinding) -> dict[str, Any]:
     """Return what a report says of the recording; the events are elsewhere."""
-    content = asdict(finding)
+    names = ("background", "absent", "status", "continuum_share", "hours")
     return {
         "paragraph": recording_paragraph(finding),
-        **{name: content[name] for name in ("background", "absent", "status", "continuum_share", "hours")},
-        "patterns": [asdict(one) | {"location": _location(one.location)} for one in finding.patterns],
+        **{name: getattr(finding, name) for name in names},
+        "patterns": [vars(one) | {"location": _location(one.location)} for one in finding.patterns],
     }
 
 
 def _measured(found: EventFinding) -> dict[str, Any]:
     """Return what was measured of an event."""
-    content = asdict(found)
     names = ("frequency", "shape", "lag_s", "evolution", "cycles_s", "measured_s")
     return {
         "sentence": event_sentence(found),
         "location": _location(found.location),
-        **{name: content[name] for name in names},
+        **{name: getattr(found, name) for name in names},
     }
 
 
 def _location(location: Location | None) -> dict[str, Any] | None:
     if location is None:
         return None
-    return asdict(location) | {"involvement": dict(zip(ELECTRODES, location.involvement, strict=True))}
+    return vars(location) | {"involvement": dict(zip(ELECTRODES, location.involvement, strict=True))}
 
 
 def _plain(content: Any) -> Any:
-    """Return the content with null for NaN and infinity, which JSON lacks."""
+    """Return the content as JSON has it: dataclasses as objects, null for NaN and infinity."""
+    if is_dataclass(content):
+        content = vars(content)
     if isinstance(content, dict):
         return {key: _plain(value) for key, value in content.items()}
     if isinstance(content, list | tuple):
