@@ -35,7 +35,7 @@ DIRICHLET = SMALL.model_copy(update={"votes": "dirichlet", "lapse": 0.05})
 @given(steps=st.lists(st.integers(100, 12_000), max_size=80), takes=st.sampled_from(["frames", "columns", "windows"]))
 def test_jobs_are_short_and_leave_no_window_out(steps, takes):
     starts = [0, *np.cumsum(steps).tolist()]
-    ends = list(exported_engine._groups(starts, Part(name="one", takes=takes, files=())))
+    ends = list(exported_engine._groups(starts, Part(name="one", takes=takes, files=("", ""), reach=())))
     assert [number for begin, end in ends for number in range(begin, end)] == list(range(len(starts)))
     for begin, end in ends:
         assert 0 < end - begin <= (BATCH if takes == "windows" else exported_engine.SHARING)
@@ -240,7 +240,8 @@ def test_what_is_left_of_a_window_is_enough_for_its_parts(kernel):
     [
         ("temporal", with_wavenet(decimate=4, edges="drop"), "frames"),
         ("temporal", with_wavenet(decimate=3, edges="drop"), "windows"),
-        ("temporal", with_wavenet(decimate=5), "windows"),
+        ("temporal", with_wavenet(decimate=5), "frames"),
+        ("temporal", with_wavenet(decimate=5, dilations=(10,)), "windows"),
         ("temporal", centre(with_wavenet(edges="drop")), "windows"),
         ("spatial", spectrogram(width=40), "columns"),
         ("spatial", spectrogram(width=32), "windows"),
@@ -249,7 +250,7 @@ def test_what_is_left_of_a_window_is_enough_for_its_parts(kernel):
 )
 def test_only_what_is_the_same_for_all_windows_is_shared(tmp_path, arm, settings, takes):
     """Frames that every half second meets; columns that every 10 s meet, and whose 0 dB is that of all images."""
-    _, parts = export._graphs(load_model(save(tmp_path, arm, settings)))
+    parts, _ = export._parts(load_model(save(tmp_path, arm, settings)))
     assert [part.takes for part in parts] == [takes]
 
 

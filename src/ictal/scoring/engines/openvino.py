@@ -9,7 +9,8 @@ import openvino
 
 from ictal.errors import ModelError
 from ictal.models.output import ModelOutput
-from ictal.scoring.engines.exported import BATCH, ExportedEngine, Run, WindowBatch
+from ictal.scoring.engines.exported import BATCH, ExportedEngine, WindowBatch
+from ictal.scoring.engines.frames import Run
 from ictal.scoring.export_contract import Contract
 
 BF16_AGREES = 0.01
