@@ -71,6 +71,9 @@ class Engine(Protocol):
     def described(self) -> dict[str, Any]:
         """Name, version and precision, for the manifest."""
 
+    def for_recording(self) -> "Engine":
+        """Return the engine for another recording: what depends on the recording is decided again."""
+
     def __call__(self, batch: WindowBatch) -> ModelOutput:
         """Return what the model predicts for the windows of a batch."""
 
@@ -96,6 +99,10 @@ class ExportedEngine:
     described: dict[str, Any]
     runs: dict[str, Run]
     workers: int = 1
+
+    def for_recording(self) -> "ExportedEngine":
+        """Return the engine itself: nothing depends on the recording."""
+        return self
 
     def __call__(self, batch: WindowBatch) -> ModelOutput:
         """Return what the model predicts: the calibrated mean over its parts."""

@@ -37,12 +37,11 @@ def means_of_frames(part: Part, runs: Mapping[str, Run], signal: Signal, starts:
         raise ValueError(f"windows begin at {listed(starts)}; allowed are multiples of {part.every} samples")
     first, n_frames = np.asarray(starts) // part.every, signal.shape[1] // part.every
     traces, *stages = [runs[file] for file in part.files[:-1]]
-    own = 2 * sum(map(sum, part.reach or ())) * len(starts)
-    if stages and n_frames + own > len(starts) * WINDOW_SAMPLES // part.every:  # too little overlap
+    if part.reach and not _worth_sharing(part.reach, len(starts), n_frames, WINDOW_SAMPLES // part.every):
         features = _run(traces, "windows", _pieces(signal[None], np.asarray(starts), WINDOW_SAMPLES))
         for number, stage in enumerate(stages):
             features = _run(stage, frames_name(number), features)
-        return features.mean(axis=-1, dtype=np.float64).astype(np.float32)
+        return np.asarray(features.mean(axis=-1, dtype=np.float64), np.float32)
     shared = _run(traces, "windows", signal[None, :, : n_frames * part.every])
     size = WINDOW_SAMPLES // part.every - (n_frames - shared.shape[-1])  # without the frames that are dropped
     begins = ends = np.zeros((len(starts), *shared.shape[1:3], 0), np.float32)
@@ -60,6 +59,12 @@ def means_of_frames(part: Part, runs: Mapping[str, Run], signal: Signal, starts:
     if stages:
         total = total + begins.sum(axis=-1, dtype=np.float64) + ends.sum(axis=-1, dtype=np.float64)
     return np.asarray(total / size, np.float32)
+
+
+def _worth_sharing(reach: Sequence[tuple[int, int]], n_windows: int, n_shared: int, size: int) -> bool:
+    """Return whether the last stage, which costs most, computes fewer frames than for each window alone."""
+    own = sum(map(sum, reach)) + 2 * sum(reach[-1])
+    return n_shared + n_windows * own < n_windows * size
 
 
 def _pieces(shared: Signal, begins: npt.NDArray[np.int_], length: int) -> Signal:
