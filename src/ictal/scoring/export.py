@@ -251,17 +251,22 @@ def _exported(graph: _Graph, opset: int | None) -> ModelProto:
         shapes["electrodes"][2] = torch.export.Dim("time", min=graph.module.view.settings.frame)
     with warnings.catch_warnings(), torch.inference_mode():
         warnings.simplefilter("ignore")  # of the exporter, about itself
-        program = torch.onnx.export(
-            graph.module.eval(),
-            kwargs=graph.inputs,
-            dynamo=True,
-            dynamic_shapes=shapes,
-            input_names=list(graph.inputs),
-            output_names=outputs,
-            custom_translation_table=TRANSLATIONS,
-            opset_version=opset,
-            verbose=False,
-        )
+        try:
+            program = torch.onnx.export(
+                graph.module.eval(),
+                kwargs=graph.inputs,
+                dynamo=True,
+                dynamic_shapes=shapes,
+                input_names=list(graph.inputs),
+                output_names=outputs,
+                custom_translation_table=TRANSLATIONS,
+                opset_version=opset,
+                verbose=False,
+            )
+        except Exception as error:  # of many kinds: a network may use an operation that ONNX lacks
+            raise ModelError(
+                f"{graph.files[0]}: the network cannot be exported as ONNX: {type(error).__name__}: {error}"
+            ) from error
     assert program is not None
     return with_estimators(program.model_proto)
 
