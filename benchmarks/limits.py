@@ -26,9 +26,11 @@ from ictal.core.windows import CENTRE_SAMPLES, WINDOW_SAMPLES
 from ictal.models.build import build
 from ictal.models.efficientnet import Efficientnet
 from ictal.models.model_settings import ModelSettings
-from ictal.models.wavenet import Wavenet
+from ictal.models.wavenet import Wavenet, reach
 from ictal.recipes import load_recipe
 from ictal.scoring.engines.exported import SHARING
+from ictal.scoring.engines.frames import Run, means_of_frames
+from ictal.scoring.export_contract import Part
 from scoring import settings_of
 from side_by_side import prepare
 from speed import median_ms, peak_gflops
@@ -138,23 +140,51 @@ def work_of(network: nn.Module, call: Callable[[], object], n_windows: int = 1) 
     return Work(counter.get_total_flops() / 1e9 / n_windows, sum(moved) / 1e6 / n_windows)
 
 
-def scored(settings: ModelSettings) -> dict[str, Work]:
-    """Return the work per window of the networks of 'both' at a step of 10 s, shared as the engines share it."""
-    networks = [build(arm, settings, initial=False).network.eval() for arm in ("temporal", "spatial")]
-    waves, picture = networks
+def networks_of(settings: ModelSettings) -> tuple[Wavenet, Efficientnet]:
+    """Return the networks of 'both'."""
+    waves, picture = (build(arm, settings, initial=False).network.eval() for arm in ("temporal", "spatial"))
     assert isinstance(waves, Wavenet)
     assert isinstance(picture, Efficientnet)
-    window = torch.randn(1, 20, WINDOW_SAMPLES)
+    return waves, picture
+
+
+def alone(settings: ModelSettings) -> dict[str, Work]:
+    """Return the work of the networks of 'both' for a window that shares nothing."""
+    window, (waves, picture) = torch.randn(1, 20, WINDOW_SAMPLES), networks_of(settings)
+    return {
+        "WaveNet": work_of(waves, lambda: waves(window)),
+        "EfficientNet": work_of(picture, lambda: picture(window)),
+    }
+
+
+def scored(settings: ModelSettings) -> dict[str, Work]:
+    """Return the work per window of the networks of 'both' at a step of 10 s, shared as the engines share it."""
+    (waves, picture), found = networks_of(settings), alone(settings)
     piece = torch.randn(1, 20, WINDOW_SAMPLES + (SHARING - 1) * CENTRE_SAMPLES)
     if waves.shares:
-        temporal = work_of(waves, lambda: waves.over_time(piece), SHARING)
-    else:
-        temporal = work_of(waves, lambda: waves(window))
-    if not picture.shares:
-        return {"WaveNet": temporal, "EfficientNet": work_of(picture, lambda: picture(window))}
-    columns = work_of(picture.view, lambda: picture.view.columns(piece), SHARING)
-    images = picture.view(window)
-    return {"WaveNet": temporal, "EfficientNet": work_of(picture, lambda: picture.of_images(images)) + columns}
+        found["WaveNet"] = work_of(waves, lambda: shared_frames(waves, piece), SHARING)
+    if picture.shares:
+        columns = work_of(picture.view, lambda: picture.view.columns(piece), SHARING)
+        images = picture.view(piece[..., :WINDOW_SAMPLES])
+        found["EfficientNet"] = work_of(picture, lambda: picture.of_images(images)) + columns
+    return found
+
+
+def shared_frames(waves: Wavenet, piece: Tensor) -> object:
+    """Compute the frames of the windows of a piece as the engines do."""
+    if waves.drops:
+        return waves.over_time(piece)
+    reaches = tuple(map(reach, waves.stages))
+    files = ("traces", *map(str, range(len(reaches))), "head")
+    part = Part(name="temporal", takes="frames", files=files, every=waves.view.settings.decimate, reach=reaches)
+    modules = [lambda windows: waves.view(windows).unsqueeze(1), *waves.stages]
+    runs = {name: in_torch(module) for name, module in zip(files[:-1], modules, strict=True)}
+    return means_of_frames(part, runs, piece[0].numpy(), range(0, SHARING * CENTRE_SAMPLES, CENTRE_SAMPLES))
+
+
+def in_torch(module: Callable[[Tensor], Tensor]) -> Run:
+    """Return what runs a module like an exported graph."""
+    return lambda inputs: [module(*map(torch.from_numpy, inputs.values())).numpy()]
 
 
 def trained(forward: Work) -> dict[str, Work]:
@@ -166,7 +196,7 @@ def works() -> list[dict[str, Work]]:
     """Return the work of each of `THINGS`, by part."""
     paper, quick = (load_recipe(name).models for name in ("paper", "quick"))
     scoring = [scored(settings) for settings in (paper, settings_of("reference", 250), quick)]
-    return [*scoring, *(trained(forward) for forward in scoring[0].values())]
+    return [*scoring, *(trained(forward) for forward in alone(paper).values())]
 
 
 def in_words(thing: Thing, of_parts: dict[str, Work], ms: float, peak: Peak, reference: float) -> str:

@@ -31,8 +31,8 @@ SCORING = {
     "quick": "scoring with `both`, recipe `quick`",
 }
 WHY_SCORING = {
-    "paper": "Windows overlap by 40 s of 50 s, but they cannot share work: zeros pad the edges of each window, and "
-    "0 dB is the maximum of each image. The whole WaveNet and the whole EfficientNet run for each window; see the "
+    "paper": "Windows overlap by 40 s of 50 s, but zeros pad the edges of each in every layer of WaveNet, so that "
+    "they share its middle alone, and 0 dB is the maximum of each image, so that they share none of it; see the "
     "limits below.",
     "shared": "WaveNet and mel columns are computed once for overlapping windows. EfficientNet's "
     "squeeze-and-excitation uses the whole window, so EfficientNet runs for each.",

@@ -35,6 +35,9 @@ class Keeping:
     contexts: list[np.ndarray] = field(default_factory=list)
     described: dict = field(default_factory=lambda: {"engine": "keeping"})
 
+    def for_recording(self) -> "Keeping":
+        return self
+
     def __call__(self, piece: WindowBatch) -> ModelOutput:
         self.windows += list(piece.windows)
         self.contexts += [] if piece.contexts is None else list(piece.contexts)

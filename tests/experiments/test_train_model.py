@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import psutil
 import pytest
+import torch
 from safetensors.numpy import load_file
 from typer.testing import CliRunner
 
@@ -21,7 +22,7 @@ from ictal.evaluation.calibration import patient_folds
 from ictal.experiments import train_model
 from ictal.experiments.ablation import ablate
 from ictal.experiments.model_evaluation import evaluate_model
-from ictal.experiments.train_model import train
+from ictal.experiments.train_model import ExportWarning, train
 from ictal.models.arms import members
 from ictal.models.calibration import CalibrationSettings
 from ictal.models.checkpoint import load_model
@@ -29,6 +30,7 @@ from ictal.recipes import load_recipe
 from ictal.recipes.loading import to_yaml
 from ictal.recipes.schema import Recipe
 from ictal.scoring.engines import WindowBatch, open_engine
+from ictal.scoring.export_contract import read_contract
 from tests.conftest import TINY
 
 STREAMED = [
@@ -74,6 +76,22 @@ def recipe_file(tmp_path_factory) -> str:
 def streamed(tmp_path_factory, cache, recipe_file) -> Path:
     """A model that was trained on a stream and calibrated; nobody interrupted it."""
     return train("sim", "temporal", recipe_file, tmp_path_factory.mktemp("streamed") / "model", cache=cache)
+
+
+def test_a_trained_model_is_exported(streamed):
+    assert read_contract(streamed) is not None
+
+
+def test_a_model_that_cannot_be_exported_is_saved_with_a_warning(tmp_path, cache, recipe_file, monkeypatch):
+    def fail(*_, **__):
+        raise RuntimeError("no such operator")
+
+    monkeypatch.setattr(torch.onnx, "export", fail)
+    recipe = load_recipe(recipe_file, ["seed=5"])
+    with pytest.warns(ExportWarning, match="temporal.*cannot be exported as ONNX: RuntimeError: no such operator"):
+        folder = train("sim", "temporal", recipe, tmp_path / "model", cache=cache)
+    assert load_model(folder).card.arm == "temporal"
+    assert read_contract(folder) is None
 
 
 def wait_for(condition, seconds: float = 60) -> None:

@@ -158,6 +158,10 @@ class Loudness:
     asked: list[int] = field(default_factory=list)
     described: dict[str, Any] = field(default_factory=lambda: {"engine": "loudness"})
 
+    def for_recording(self) -> "Loudness":
+        """Return the engine itself."""
+        return self
+
     def __call__(self, piece: WindowBatch) -> ModelOutput:
         """Return a share of seizure that grows with amplitude, and one of LPD that grows with the context's power."""
         self.asked.append(len(piece.starts))

@@ -10,8 +10,8 @@ from ictal.core.windows import WINDOW_SAMPLES
 from ictal.models.efficientnet import Efficientnet, EfficientnetSettings
 from ictal.preprocessing.settings import StandardiseSettings
 from ictal.scoring.engines import ExportedEngine, WindowBatch
-from ictal.scoring.export import ImageColumns
 from ictal.scoring.export_contract import Contract, Part
+from ictal.scoring.export_modules import ImageColumns
 from ictal.views.spectrogram import Spectrogram, SpectrogramSettings
 from tests.helpers import noise
 

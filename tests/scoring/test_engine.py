@@ -23,8 +23,19 @@ from ictal.scoring.engines import exported as exported_engine
 from ictal.scoring.engines.exported import BATCH
 from ictal.scoring.engines.openvino import BF16_AGREES, CheckedEngine
 from ictal.scoring.export_contract import Part, exported_folder
+from ictal.scoring.pipeline import score
 from ictal.views.waveform import WaveformSettings
-from tests.scoring.helpers import SHARING, SMALL, contract, exported, save, windows_of, with_wavenet
+from tests.scoring.helpers import (
+    SHARING,
+    SMALL,
+    contract,
+    eeg,
+    exported,
+    recording_of,
+    save,
+    windows_of,
+    with_wavenet,
+)
 
 AGREE = 1e-4
 """What the issue allows between an exported model and torch, and between any two ways to score a window."""
@@ -35,7 +46,7 @@ DIRICHLET = SMALL.model_copy(update={"votes": "dirichlet", "lapse": 0.05})
 @given(steps=st.lists(st.integers(100, 12_000), max_size=80), takes=st.sampled_from(["frames", "columns", "windows"]))
 def test_jobs_are_short_and_leave_no_window_out(steps, takes):
     starts = [0, *np.cumsum(steps).tolist()]
-    ends = list(exported_engine._groups(starts, Part(name="one", takes=takes, files=())))
+    ends = list(exported_engine._groups(starts, Part(name="one", takes=takes, files=("", ""), reach=())))
     assert [number for begin, end in ends for number in range(begin, end)] == list(range(len(starts)))
     for begin, end in ends:
         assert 0 < end - begin <= (BATCH if takes == "windows" else exported_engine.SHARING)
@@ -240,7 +251,8 @@ def test_what_is_left_of_a_window_is_enough_for_its_parts(kernel):
     [
         ("temporal", with_wavenet(decimate=4, edges="drop"), "frames"),
         ("temporal", with_wavenet(decimate=3, edges="drop"), "windows"),
-        ("temporal", with_wavenet(decimate=5), "windows"),
+        ("temporal", with_wavenet(decimate=5), "frames"),
+        ("temporal", with_wavenet(decimate=5, dilations=(10,)), "windows"),
         ("temporal", centre(with_wavenet(edges="drop")), "windows"),
         ("spatial", spectrogram(width=40), "columns"),
         ("spatial", spectrogram(width=32), "windows"),
@@ -249,7 +261,7 @@ def test_what_is_left_of_a_window_is_enough_for_its_parts(kernel):
 )
 def test_only_what_is_the_same_for_all_windows_is_shared(tmp_path, arm, settings, takes):
     """Frames that every half second meets; columns that every 10 s meet, and whose 0 dB is that of all images."""
-    _, parts = export._graphs(load_model(save(tmp_path, arm, settings)))
+    parts, _ = export._parts(load_model(save(tmp_path, arm, settings)))
     assert [part.takes for part in parts] == [takes]
 
 
@@ -300,6 +312,22 @@ def test_bfloat16_is_used_only_where_it_agrees(rounded, precision):
         np.testing.assert_allclose(runs(windows_of(2)).probabilities[:, 0], used, rtol=1e-6)
     assert runs.described["precision"] == precision
     assert runs.described["bfloat16_differs_by"] == pytest.approx(rounded - 0.3, abs=1e-6)
+
+
+def test_bfloat16_is_checked_again_for_every_recording():
+    """One recording in which it fails is scored in float32, and the next one is not."""
+    parts = (Part(name="temporal", takes="windows", files=("model.onnx",)),)
+    exact = ExportedEngine(contract(parts=parts), {"precision": "float32"}, answering(0.3))
+
+    def rough(inputs):
+        return answering(0.5 if inputs["windows"].std() > 100 else 0.305)["model.onnx"](inputs)
+
+    engine = CheckedEngine(exact.contract, exact.described, {"model.onnx": rough}, exact=exact)
+    for gain, precision, seizure in ((1, "bfloat16", 0.305), (20, "float32", 0.3), (1, "bfloat16", 0.305)):
+        scores = score(recording_of(eeg(90) * gain), engine, quality={"min_usable": 0.0}, mask=False)
+        assert scores.manifest["engine"]["precision"] == precision
+        np.testing.assert_allclose(scores.frame["seizure_probability"], seizure, rtol=1e-6)
+    assert engine.agrees is None, "an engine that several recordings share keeps nothing of one of them"
 
 
 def test_a_model_of_parts_is_their_mean_and_has_no_concentration():

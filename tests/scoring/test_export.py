@@ -176,7 +176,9 @@ def test_a_damaged_export_is_made_anew_and_a_changed_model_too(tmp_path):
 def test_an_export_that_differs_from_torch_is_refused_and_leaves_nothing(tmp_path, monkeypatch, cache):
     folder = save(tmp_path / "model", "temporal", SMALL)
     monkeypatch.setattr(exports, "AGREE", -1.0)
-    with pytest.raises(ModelError, match=r"model.onnx: the exported graph differs from torch by .*; allowed is -1"):
+    with pytest.raises(
+        ModelError, match=r"temporal-frames.onnx: the exported graph differs from torch by .*; allowed is -1"
+    ):
         export_model(folder)
     assert [path.name for path in exported_folder(folder).iterdir()] == [".lock"]
 

@@ -1,5 +1,6 @@
 """Train one arm on all windows of a data set, and save it as a model."""
 
+import warnings
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -9,7 +10,7 @@ import numpy as np
 from ictal.core.progress import Progress, silent
 from ictal.core.settings import Settings
 from ictal.data import WindowArray
-from ictal.errors import RecipeError
+from ictal.errors import IctalError, RecipeError
 from ictal.experiments.data_source import DataSource, check_stream
 from ictal.experiments.network_calibration import calibrate, check_calibration
 from ictal.experiments.run_manifest import new_manifest
@@ -21,9 +22,14 @@ from ictal.models.hub_fetch import hub_name
 from ictal.models.network_check import check_own_arms
 from ictal.recipes import Recipe, load_recipe
 from ictal.recipes.loading import MODEL_KEYS, recipe_of_model
+from ictal.scoring.export import export_model
 from ictal.training.run_folder import BEGUN_WITH, RunFolder
 from ictal.training.task import CHECKPOINT, Task
 from ictal.training.unit import InitialWeights, RunSetup, make_card, train_arm
+
+
+class ExportWarning(UserWarning):
+    """A trained model could not be exported as ONNX, which is tried again when it first scores."""
 
 
 class TrainSettings(Settings):
@@ -57,6 +63,8 @@ def train(
     **changes: Any,
 ) -> Path:
     """Train one arm on all windows of a data set, or on a stream of simulated ones, and save it.
+
+    The model is also exported to the user's cache, so that it scores at once on this machine.
 
     Parameters
     ----------
@@ -104,6 +112,7 @@ def train(
         for name in trained:
             (_place(setup, name) / CHECKPOINT).unlink(missing_ok=True)
         progress("parts", len(trained), len(trained))
+    _export(setup.folder.path)
     return setup.folder.path
 
 
@@ -237,3 +246,11 @@ def _save_mean(plan: _Plan, trained: dict[str, tuple[ArmNetwork, Card]], setup: 
     if recipe.calibration != "none":
         known |= calibrate([*networks.values()], setup)
     save_model(setup.folder.path, averaged(networks), cards[0].model_copy(update=known))
+
+
+def _export(model: Path) -> None:
+    """Export a trained model. If that fails, it is still a model that can be trained further and evaluated."""
+    try:
+        export_model(model)
+    except IctalError as error:
+        warnings.warn(f"the model is saved, but was not exported: {error}", ExportWarning, stacklevel=3)

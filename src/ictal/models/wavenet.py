@@ -85,19 +85,25 @@ class GatedLayer(nn.Module):
 
     def forward(self, signal: Tensor) -> Tensor:
         """Return the layer's output, as long as its input except for dropped edges."""
-        # tanh(x) = 2 sigmoid(2 x) - 1: one sigmoid over both halves takes half the time of a tanh and a sigmoid
-        # over one half each. The factor is applied to the weights, which are few.
-        assert self.gate.bias is not None
-        weight, bias = self.gate.weight * self.twice[:, None, None, None], self.gate.bias * self.twice
-        if not self.drops:
-            return signal + self._of_gates(F.pad(signal, self.padding), weight, bias)
+        if not self.drops or torch.compiler.is_exporting():  # an exported network drops all edges at its end
+            return signal + self._of_gates(F.pad(signal, self.padding))
         before, after = self.padding
-        return signal[..., before : signal.shape[-1] - after] + self._of_gates(signal, weight, bias)
+        return signal[..., before : signal.shape[-1] - after] + self._of_gates(signal)
 
-    def _of_gates(self, signal: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
-        gates = F.conv2d(signal, weight, bias, dilation=(1, self.dilation))
-        tanh, sigmoid = gates.sigmoid().chunk(2, dim=1)
-        left: Tensor = self.leave((2 * tanh - 1) * sigmoid)
+    def _of_gates(self, signal: Tensor) -> Tensor:
+        weight, bias, n = self.gate.weight, self.gate.bias, self.gate.out_channels // 2
+        assert bias is not None
+        if torch.compiler.is_exporting():  # engines fuse a convolution with the function after it, if that is alone
+            halves = (weight[:n], bias[:n]), (weight[n:], bias[n:])
+            ahead, gates = (F.conv2d(signal, *half, dilation=(1, self.dilation)) for half in halves)
+            gated = ahead.tanh() * gates.sigmoid()
+        else:
+            # tanh(x) = 2 sigmoid(2 x) - 1: one sigmoid over both halves takes half the time of a tanh and a sigmoid
+            # over one half each. The factor is applied to the weights, which are few.
+            weight, bias = weight * self.twice[:, None, None, None], bias * self.twice
+            both = F.conv2d(signal, weight, bias, dilation=(1, self.dilation)).sigmoid()
+            gated = (2 * both[:, :n] - 1) * both[:, n:]
+        left: Tensor = self.leave(gated)
         return left
 
 
@@ -121,6 +127,12 @@ class WaveBlock(nn.Module):
         return left
 
 
+def reach(module: nn.Module) -> tuple[int, int]:
+    """Return by how many frames the output of a part of a `Wavenet` depends on what is before and after it."""
+    paddings = [layer.padding for layer in module.modules() if isinstance(layer, GatedLayer)]
+    return sum(before for before, _ in paddings), sum(after for _, after in paddings)
+
+
 class Wavenet(nn.Module):
     """Raw windows [batch, 20, 10000] to logits [batch, 6].
 
@@ -139,9 +151,10 @@ class Wavenet(nn.Module):
                 "smaller kernels"
             )
         self.view = Waveform(waveform)
-        self.shares = (
-            settings.edges == "drop" and waveform.seconds is None
-        )  # a view that cuts out the middle needs single windows
+        self.drops = settings.edges == "drop"
+        # A view that cuts out the middle needs single windows, and so do layers that reach from edge to edge.
+        reaches = settings.model_copy(update={"edges": "drop"}).reach_each_side
+        self.shares = waveform.seconds is None and 2 * reaches < waveform.n_samples and min(settings.kernels) > 1
         widths = (1, *settings.filters)
         sizes = zip(pairwise(widths), settings.kernels, settings.dilations, strict=True)
         self.blocks = nn.Sequential()
@@ -161,8 +174,35 @@ class Wavenet(nn.Module):
         With edges 'drop', the result for a longer stretch contains that of each window in it.
         """
         traces = self.view(windows).unsqueeze(1).contiguous(memory_format=torch.channels_last)
-        chains = self.blocks(traces).split(self.view.chain_sizes, dim=2)
+        found = self.blocks(traces)
+        if self.drops and torch.compiler.is_exporting():
+            before, after = reach(self.blocks)
+            found = found[..., before : found.shape[-1] - after]
+        return self.chains(found)
+
+    def chains(self, features: Tensor) -> Tensor:
+        """Return the mean over the derivations of each chain, of features [batch, filters, derivation, time]."""
+        chains: list[Tensor] = list(torch.split(features, list(self.view.chain_sizes), dim=2))
         return torch.cat([chain.mean(dim=2, keepdim=True) for chain in chains], dim=2)
+
+    @property
+    def stages(self) -> list[nn.Sequential]:
+        """The blocks, one after the other; each is divided before its widest layer.
+
+        Near the edge of a window that is padded with zeros, the features of a stage are not those of a longer
+        stretch. The fewer layers it has, the fewer of them are computed twice, see `ictal.scoring.engines.frames`.
+        """
+        found: list[nn.Sequential] = []
+        for module in self.blocks:
+            if isinstance(module, WaveBlock):
+                *layers, widest = module.layers
+                found.append(nn.Sequential(module.enter, *layers))
+                if layers:
+                    found.append(nn.Sequential())
+                found[-1].append(widest)
+            else:
+                found[-1].append(module)
+        return found
 
     def features(self, windows: Tensor) -> Tensor:
         """Return [batch, chain x filters]: the mean over time."""

@@ -2,14 +2,18 @@
 
 import json
 import warnings
+from collections.abc import Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import chain
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 
+import numpy as np
 import onnx
 import torch
 from filelock import FileLock
+from onnx import ModelProto
 from torch import Tensor, nn
 
 from ictal.core.atomic_files import atomic_write, hash_of, remove_partial_files, sha256_of, write_json, writing
@@ -24,7 +28,7 @@ from ictal.models.efficientnet import Efficientnet
 from ictal.models.estimator_export import TRANSLATIONS, opset_of, with_estimators
 from ictal.models.hub import CARD
 from ictal.models.input_needs import derivations_seen, seconds_seen
-from ictal.models.wavenet import Wavenet
+from ictal.models.wavenet import Wavenet, reach
 from ictal.preprocessing.regional_spectrogram import CONTEXT_SHAPE
 from ictal.scoring.export_contract import (
     ALIGNED,
@@ -33,7 +37,17 @@ from ictal.scoring.export_contract import (
     Contract,
     Part,
     exported_folder,
+    frames_name,
     read_contract,
+)
+from ictal.scoring.export_graphs import JoinedGraph, divided
+from ictal.scoring.export_modules import (
+    ContextModel,
+    ImageColumns,
+    ImageModel,
+    WavenetFrames,
+    WavenetHead,
+    WindowModel,
 )
 from ictal.views.spectrogram import Spectrogram
 
@@ -45,84 +59,17 @@ SCALES = {"windows": 20.0, "electrodes": 20.0, "contexts": 2.0, "means": 1.0, "i
 """Standard deviations of the noise on which they are compared: µV, logarithms of power, features."""
 
 
-class WholeModel(nn.Module):
-    """Windows, contexts or both to probabilities [batch, 6] and perhaps concentrations [batch]."""
-
-    def __init__(self, network: ArmNetwork | MeanOfArms) -> None:
-        super().__init__()
-        self.network = network
-
-    def forward(self, windows: Tensor, contexts: Tensor | None = None) -> tuple[Tensor, ...]:
-        """Return probabilities, and concentrations if the network predicts them."""
-        return _outputs(*self.network.panel(windows, contexts))
-
-
-class ContextModel(WholeModel):
-    """Contexts alone to what `WholeModel` returns."""
-
-    def forward(self, contexts: Tensor) -> tuple[Tensor, ...]:  # type: ignore[override]
-        """Return probabilities, and concentrations if the network predicts them."""
-        return super().forward(contexts, contexts)
-
-
-class WavenetFrames(nn.Module):
-    """A chunk of a recording [1, 20, time] to the features of a WaveNet over time, [filters x chain, time]."""
-
-    def __init__(self, network: Wavenet) -> None:
-        super().__init__()
-        self.network = network
-
-    def forward(self, windows: Tensor) -> Tensor:
-        """Return the features of each frame."""
-        return self.network.over_time(windows)[0].flatten(0, 1)
-
-
-class WavenetHead(nn.Module):
-    """Means over the frames of windows [batch, filters x chain] to what `WholeModel` returns."""
-
-    def __init__(self, network: ArmNetwork, wavenet: Wavenet) -> None:
-        super().__init__()
-        self.n_chains = len(wavenet.view.chain_sizes)
-        self.head, self.arm = wavenet.head, network
-
-    def forward(self, means: Tensor) -> tuple[Tensor, ...]:
-        """Return probabilities, and perhaps concentrations."""
-        features = means.reshape(means.shape[0], -1, self.n_chains).transpose(1, 2).flatten(1)
-        return _outputs(*self.arm.of_outputs(self.head(features)))
-
-
-class ImageColumns(nn.Module):
-    """Chunks of a recording [batch, 20, time] to the columns of their images, [batch, 4, n_mels, column]."""
-
-    def __init__(self, view: Spectrogram) -> None:
-        super().__init__()
-        self.view = view
-
-    def forward(self, electrodes: Tensor) -> Tensor:
-        """Return the columns."""
-        return self.view.columns(electrodes)
-
-
-class ImageModel(nn.Module):
-    """Images [batch, 4, n_mels, width] to what `WholeModel` returns."""
-
-    def __init__(self, network: ArmNetwork, efficientnet: Efficientnet) -> None:
-        super().__init__()
-        self.efficientnet, self.arm = efficientnet, network
-
-    def forward(self, images: Tensor) -> tuple[Tensor, ...]:
-        """Return probabilities, and perhaps concentrations."""
-        return _outputs(*self.arm.of_outputs(self.efficientnet.of_images(images)))
-
-
-def _outputs(logits: Tensor, concentrations: Tensor | None) -> tuple[Tensor, ...]:
-    probabilities = logits.softmax(dim=1)
-    return (probabilities,) if concentrations is None else (probabilities, concentrations)
-
-
 @dataclass(frozen=True)
 class _Graph:
-    file: str
+    """A module that is exported with these inputs.
+
+    Attributes
+    ----------
+    files
+        One file; or several, into which the graph is divided at its outputs.
+    """
+
+    files: tuple[str, ...]
     module: nn.Module
     inputs: dict[str, Tensor]
 
@@ -164,13 +111,25 @@ def export_model(path: Path, folder: Path | None = None) -> Path:
 
 def _export_to(path: Path, out: Path) -> Path:
     model = load_model(path)
-    graphs, parts = _graphs(model)
+    network, opset = model.own.cpu().eval(), opset_of(model.own)
+    parts, graphs = _parts(model)
     with ExitStack() as files:
         # Files are renamed in reverse order: the contract last, so that its graphs always exist.
         contract_file = files.enter_context(atomic_write(out / CONTRACT))
-        made = {graph.file: files.enter_context(atomic_write(out / graph.file)) for graph in graphs}
-        for graph in graphs:
-            _export(graph, made[graph.file])
+        made: dict[str, Path] = {}
+
+        def write(name: str, graph: ModelProto) -> Path:
+            made[name] = files.enter_context(atomic_write(out / name))
+            made[name].write_bytes(graph.SerializeToString())
+            return made[name]
+
+        exported = [[_exported(graph, opset) for graph in own] for own in graphs]
+        for graph, proto in zip(chain(*graphs), chain(*exported), strict=True):
+            pieces = divided(proto) if len(graph.files) > 1 else [proto]
+            _compare(graph, [write(name, piece) for name, piece in zip(graph.files, pieces, strict=True)])
+        if WHOLE not in made:
+            whole = _Graph((WHOLE,), WindowModel(network), _examples(network.sees_context))
+            _compare(whole, [write(WHOLE, _joined(network, list(zip(parts, exported, strict=True))))])
         hashes = {name: sha256_of(part) for name, part in made.items()}
         write_json(contract_file, _contract(path, model, parts, hashes).model_dump(mode="json"))
     return out
@@ -196,101 +155,144 @@ def _contract(path: Path, model: Model, parts: list[Part], hashes: dict[str, str
     )
 
 
-def _graphs(model: Model) -> tuple[list[_Graph], list[Part]]:
-    """Return the graph of the whole model and those of its parts, and what the parts are."""
-    network = model.own.cpu().eval()
-    windows, contexts = _examples()
-    inputs = {"windows": windows, "contexts": contexts} if network.sees_context else {"windows": windows}
-    graphs, parts = [_Graph(WHOLE, WholeModel(network), inputs)], []
+def _parts(model: Model) -> tuple[list[Part], list[list[_Graph]]]:
+    """Return the parts of a model, and the graphs of each."""
+    network = model.own
     if isinstance(network, ArmNetwork):
-        members: dict[str, nn.Module] = {model.card.arm: network}
+        found = [_part(model.card.arm, network)]
     else:
-        members = dict(network.networks.items())
-    for name, member in members.items():
-        assert isinstance(member, ArmNetwork)
-        part, own = _part(name, member)
-        if len(members) == 1 and part.takes == "windows":  # the whole model is its only part
-            part, own = part.model_copy(update={"files": (WHOLE,)}), []
-        graphs += own
-        parts.append(part)
-    return graphs, parts
+        found = [_part(name, cast(ArmNetwork, member)) for name, member in network.networks.items()]
+    if len(found) == 1 and found[0][0].takes == "windows":  # the whole model is its only part
+        part, (graph,) = found[0]
+        found = [(part.model_copy(update={"files": (WHOLE,)}), [replace(graph, files=(WHOLE,))])]
+    return [part for part, _ in found], [graphs for _, graphs in found]
 
 
 def _part(name: str, member: ArmNetwork) -> tuple[Part, list[_Graph]]:
     """Return what one network of a model takes, and its graphs."""
-    inner = member.network
-    windows, contexts = _examples()
+    inner, name_of_files = member.network, file_name(name)
     if isinstance(inner, Wavenet) and inner.shares and ALIGNED % inner.view.settings.decimate == 0:
-        files = (f"{name}-frames.onnx", f"{name}-head.onnx")
-        frames = _Graph(files[0], WavenetFrames(inner), {"windows": windows[:1]})
-        head = _Graph(files[1], WavenetHead(member, inner), {"means": torch.zeros(2, inner.n_features)})
-        return Part(name=name, takes="frames", files=files, every=inner.view.settings.decimate), [frames, head]
+        frames, reaches = _frames(name_of_files, inner)
+        n_chains = len(inner.view.chain_sizes)
+        means = torch.zeros(2, inner.n_features // n_chains, n_chains)
+        head = _Graph((f"{name_of_files}-head.onnx",), WavenetHead(member, inner), {"means": means})
+        sizes = {"every": inner.view.settings.decimate, "reach": reaches}
+        return Part(name=name, takes="frames", files=(*frames.files, *head.files), **sizes), [frames, head]
     if isinstance(inner, Efficientnet) and inner.shares:
-        files = (f"{name}-columns.onnx", f"{name}-images.onnx")
         view = cast(Spectrogram, inner.view)
         chosen = view.settings
         image = torch.zeros(2, len(CHAINS), chosen.n_mels, chosen.width)
-        columns = _Graph(files[0], ImageColumns(view), {"electrodes": windows[..., :1000]})
-        images = _Graph(files[1], ImageModel(member, inner), {"images": image})
+        electrodes = _examples()["windows"][..., :1000]
+        columns = _Graph((f"{name_of_files}-columns.onnx",), ImageColumns(view), {"electrodes": electrodes})
+        images = _Graph((f"{name_of_files}-images.onnx",), ImageModel(member, inner), {"images": image})
         sizes = {"every": chosen.hop, "frame": chosen.frame, "width": chosen.width}
-        return Part(name=name, takes="columns", files=files, **sizes), [columns, images]
-    file = f"{file_name(name)}.onnx"
+        return Part(name=name, takes="columns", files=(*columns.files, *images.files), **sizes), [columns, images]
+    files = (f"{name_of_files}.onnx",)
     if member.sees_context:
-        graph = _Graph(file, ContextModel(member), {"contexts": contexts})
-        return Part(name=name, takes="contexts", files=(file,)), [graph]
-    return Part(name=name, takes="windows", files=(file,)), [_Graph(file, WholeModel(member), {"windows": windows})]
+        contexts = {"contexts": _examples(sees_context=True)["contexts"]}
+        return Part(name=name, takes="contexts", files=files), [_Graph(files, ContextModel(member), contexts)]
+    return Part(name=name, takes="windows", files=files), [_Graph(files, WindowModel(member), _examples())]
 
 
-def _examples() -> tuple[Tensor, Tensor]:
-    """Return two windows and their contexts. Only their shapes matter; the comparison with torch uses noise."""
-    return torch.zeros(2, N_CHANNELS, WINDOW_SAMPLES), torch.ones(2, *CONTEXT_SHAPE)
+def _frames(name: str, network: Wavenet) -> tuple[_Graph, tuple[tuple[int, int], ...]]:
+    """Return the graph of what windows share of a WaveNet, and the reach of its stages, see `Part`."""
+    if network.drops:
+        return _Graph((f"{name}-frames.onnx",), WavenetFrames(network), _examples()), ()
+    reaches = tuple(map(reach, network.stages))
+    stages = (f"{name}-stage{number}.onnx" for number in range(len(reaches)))
+    return _Graph((f"{name}-traces.onnx", *stages), WavenetFrames(network), _examples()), reaches
 
 
-def _export(graph: _Graph, part: Path) -> None:
-    """Write one graph and compare it with torch on other inputs than it was traced with."""
-    batch = torch.export.Dim("batch", min=1, max=4096)
-    shapes = {name: {0: batch} for name in graph.inputs}
-    if isinstance(graph.module, ImageColumns):
-        shapes = {"electrodes": {0: batch, 2: torch.export.Dim("time", min=graph.module.view.settings.frame)}}
+def _examples(sees_context: bool = False) -> dict[str, Tensor]:
+    """Return two windows, and their contexts. Only their shapes matter; the comparison with torch uses noise."""
+    windows, contexts = torch.zeros(2, N_CHANNELS, WINDOW_SAMPLES), torch.ones(2, *CONTEXT_SHAPE)
+    return {"windows": windows, "contexts": contexts} if sees_context else {"windows": windows}
+
+
+def _joined(network: ArmNetwork | MeanOfArms, parts: Sequence[tuple[Part, Sequence[ModelProto]]]) -> ModelProto:
+    """Join the graphs of all parts to that of the whole model, from windows and contexts to probabilities."""
+    examples = _examples(network.sees_context)
+    joined = JoinedGraph({name: ("batch", *example.shape[1:]) for name, example in examples.items()})
+    results = [_results(joined, part, graphs) for part, graphs in parts]
+    if isinstance(network, ArmNetwork):
+        return joined.model(results[0])
+    mean, calibration = joined.node("Mean", *(probabilities for probabilities, *_ in results)), network.calibration
+    if not calibration.changes_nothing:
+        temperature, bias = (np.array(one, np.float32) for one in (calibration.temperature, calibration.bias))
+        logits = joined.node("Div", joined.node("Log", mean), temperature)
+        mean = joined.node("Softmax", joined.node("Add", logits, bias), axis=1)
+    return joined.model([mean])
+
+
+def _results(joined: JoinedGraph, part: Part, graphs: Sequence[ModelProto]) -> list[str]:
+    """Add the graphs of a part, as the whole model uses them for single windows; return the names of the results."""
+    if part.takes in ("windows", "contexts"):
+        return joined.add(graphs[0], part.takes)
+    first, last = graphs
+    if part.takes == "frames":
+        return joined.add(
+            last, joined.node("ReduceMean", joined.add(first, "windows")[-1], np.array([3]), keepdims=0)
+        )
+    half = part.frame // 2
+    missing = (part.width - 1) * part.every + part.frame - half - WINDOW_SAMPLES  # negative: the end is not used
+    padded = joined.node("Pad", "windows", np.array([0, 0, half, 0, 0, missing]))
+    return joined.add(last, *joined.add(first, padded))
+
+
+def _exported(graph: _Graph, opset: int | None) -> ModelProto:
+    """Return the graph of a module, for any number of windows and, if windows share it, any length."""
+    batch, time = torch.export.Dim("batch", min=1, max=4096), torch.export.Dim("time", min=1, max=10_000_000)
+    shapes: dict[str, dict[int, Any]] = {name: {0: batch} for name in graph.inputs}
+    outputs = None
     if isinstance(graph.module, WavenetFrames):
-        every = graph.module.network.view.settings.decimate
-        shapes = {"windows": {2: every * torch.export.Dim("time", min=WINDOW_SAMPLES // every, max=10_000_000)}}
-    module = graph.module.eval()
+        shapes["windows"][2] = graph.module.network.view.settings.decimate * time
+        outputs = [frames_name(number) for number in range(len(graph.files))]
+    elif isinstance(graph.module, ImageColumns):
+        shapes["electrodes"][2] = torch.export.Dim("time", min=graph.module.view.settings.frame)
     with warnings.catch_warnings(), torch.inference_mode():
         warnings.simplefilter("ignore")  # of the exporter, about itself
-        program = torch.onnx.export(
-            module,
-            kwargs=graph.inputs,
-            dynamo=True,
-            dynamic_shapes=shapes,
-            input_names=list(graph.inputs),
-            custom_translation_table=TRANSLATIONS,
-            opset_version=opset_of(module),
-            verbose=False,
-        )
-        assert program is not None
-        part.write_bytes(with_estimators(program.model_proto).SerializeToString())
-        _compare(module, graph, part)
+        try:
+            program = torch.onnx.export(
+                graph.module.eval(),
+                kwargs=graph.inputs,
+                dynamo=True,
+                dynamic_shapes=shapes,
+                input_names=list(graph.inputs),
+                output_names=outputs,
+                custom_translation_table=TRANSLATIONS,
+                opset_version=opset,
+                verbose=False,
+            )
+        except Exception as error:  # of many kinds: a network may use an operation that ONNX lacks
+            raise ModelError(
+                f"{graph.files[0]}: the network cannot be exported as ONNX: {type(error).__name__}: {error}"
+            ) from error
+    assert program is not None
+    return with_estimators(program.model_proto)
 
 
-def _compare(module: nn.Module, graph: _Graph, part: Path) -> None:
+def _compare(graph: _Graph, files: Sequence[Path]) -> None:
+    """Compare a graph, or the parts into which it is divided, with torch on other inputs than it was traced with."""
     import onnxruntime
 
-    session = onnxruntime.InferenceSession(str(part), providers=["CPUExecutionProvider"])
-    inputs = _noise(graph)
-    expected = module(**inputs)
-    expected = expected if isinstance(expected, tuple) else (expected,)
-    found = session.run(None, {name: value.numpy() for name, value in inputs.items()})
-    for ours, theirs in zip(expected, found, strict=True):
-        off = float((ours - torch.from_numpy(theirs)).abs().max() / ours.abs().max().clamp(min=1))
-        if not off <= AGREE:
-            raise ModelError(
-                f"{graph.file}: the exported graph differs from torch by {off:.2g}; allowed is {AGREE:g}"
-            )
+    given = _noise(graph)
+    with torch.inference_mode():
+        found = graph.module(**given)
+    outputs = found if isinstance(found, tuple) else (found,)
+    expected = [(output,) for output in outputs] if len(files) > 1 else [outputs]
+    for name, file, results in zip(graph.files, files, expected, strict=True):
+        session = onnxruntime.InferenceSession(str(file), providers=["CPUExecutionProvider"])
+        inputs = [given[one.name].numpy() for one in session.get_inputs()]
+        made = session.run(None, dict(zip((one.name for one in session.get_inputs()), inputs, strict=True)))
+        for ours, theirs in zip(results, made, strict=True):
+            off = float((ours - torch.from_numpy(theirs)).abs().max() / ours.abs().max().clamp(min=1))
+            if not off <= AGREE:
+                raise ModelError(f"{name}: the exported graph differs from torch by {off:.2g}; allowed is {AGREE:g}")
+        given = {one.name: result for one, result in zip(session.get_outputs(), results, strict=True)}
 
 
 def _noise(graph: _Graph) -> dict[str, Tensor]:
-    """Return noise of another shape than the graph was traced with: more windows, or a longer chunk."""
+    """Return noise of another shape than the graph was traced with: more windows, or a longer signal."""
     generator = torch.Generator().manual_seed(0)
     found = {}
     for name, example in graph.inputs.items():

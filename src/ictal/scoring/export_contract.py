@@ -2,9 +2,10 @@
 
 import json
 from pathlib import Path
-from typing import Literal
+from typing import Literal, Self
 
 from platformdirs import user_cache_path
+from pydantic import model_validator
 
 from ictal import __version__
 from ictal.core.atomic_files import hash_of, sha256_of
@@ -39,9 +40,11 @@ class Part(Settings):
         are averaged over each window, or 'columns', which form each window's image.
     files
         One graph; for frames and columns two: from a recording to them, and from their mean or image to
-        probabilities.
+        probabilities. If a network on frames does not drop edges, the graphs of its stages are between the two.
     every
         Samples at 200 Hz from one frame or column to the next.
+    reach
+        For frames: by how many of them, before and after it, the output of each stage depends on its input.
     frame, width
         Samples per column, and columns per image.
     """
@@ -52,6 +55,18 @@ class Part(Settings):
     every: int = 1
     frame: int = 0
     width: int = 0
+    reach: tuple[tuple[int, int], ...] | None = None
+
+    @model_validator(mode="after")
+    def _has_a_file_per_stage(self) -> Self:
+        if self.takes == "frames" and (self.reach is None or len(self.files) != len(self.reach) + 2):
+            raise ValueError(f"{len(self.files)} files; needed are two more than stages, which have a reach each")
+        return self
+
+
+def frames_name(number: int) -> str:
+    """Return the name of the output of graph `number` of frames, which is the name of the next one's input."""
+    return f"features{number}"
 
 
 class Input(Settings):

@@ -189,10 +189,11 @@ def _engine(model: str | Path | Engine, settings: ScoreSettings) -> tuple[Engine
     """Return an engine, and its contract with or without masking."""
     if isinstance(model, str | Path):
         model = open_engine(find_model(model), settings.engine, settings.threads)
+    engine = model.for_recording()
     if settings.mask:
-        return model, model.contract
-    standardise = model.contract.standardise.model_copy(update={"max_masked": 0})
-    return model, model.contract.model_copy(update={"standardise": standardise})
+        return engine, engine.contract
+    standardise = engine.contract.standardise.model_copy(update={"max_masked": 0})
+    return engine, engine.contract.model_copy(update={"standardise": standardise})
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,7 @@
 """Score windows with the graphs of an exported model, by ONNX Runtime or another library."""
 
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,8 +11,9 @@ import numpy as np
 
 from ictal.core.recording import Signal
 from ictal.core.windows import CENTRE_SAMPLES, WINDOW_SAMPLES
-from ictal.errors import ModelError, listed
+from ictal.errors import ModelError
 from ictal.models.output import ModelOutput
+from ictal.scoring.engines.frames import Run, means_of_frames
 from ictal.scoring.export_contract import Contract, Part, ScoringContract
 
 BATCH = 4
@@ -21,9 +22,6 @@ SHARING = 16
 """Windows whose frames or columns are computed together; each group computes those of its first 40 s anew."""
 MOST_WORKERS = 4
 """Each needs memory of its own, about 100 MB for an EfficientNet-B2."""
-
-Run = Callable[[dict[str, Signal]], list[Signal]]
-"""Run one graph: inputs by name to outputs."""
 
 
 @dataclass(frozen=True)
@@ -73,6 +71,9 @@ class Engine(Protocol):
     def described(self) -> dict[str, Any]:
         """Name, version and precision, for the manifest."""
 
+    def for_recording(self) -> "Engine":
+        """Return the engine for another recording: what depends on the recording is decided again."""
+
     def __call__(self, batch: WindowBatch) -> ModelOutput:
         """Return what the model predicts for the windows of a batch."""
 
@@ -99,6 +100,10 @@ class ExportedEngine:
     runs: dict[str, Run]
     workers: int = 1
 
+    def for_recording(self) -> "ExportedEngine":
+        """Return the engine itself: nothing depends on the recording."""
+        return self
+
     def __call__(self, batch: WindowBatch) -> ModelOutput:
         """Return what the model predicts: the calibrated mean over its parts."""
         parts = self.contract.parts
@@ -123,24 +128,9 @@ class ExportedEngine:
         return _output(run({"windows": batch.windows}))
 
     def _frames(self, part: Part, batch: WindowBatch) -> ModelOutput:
-        """Score windows by the means of their frames, each of which is computed once.
-
-        The network drops the edges of its input, so a window's frames are those of the whole signal at its place, and
-        their mean is a difference of two sums.
-        """
-        frames_file, head_file = part.files
-        if any(start % part.every for start in batch.starts):
-            raise ValueError(
-                f"windows begin at {listed(batch.starts)}; allowed are multiples of {part.every} samples"
-            )
-        length = batch.signal.shape[1] // part.every * part.every
-        frames = self.runs[frames_file]({"windows": batch.signal[None, :, :length]})[0]
-        dropped = length // part.every - frames.shape[1]
-        n_frames = WINDOW_SAMPLES // part.every - dropped
-        sums = np.pad(np.cumsum(frames, axis=1, dtype=np.float64), ((0, 0), (1, 0)))
-        first = np.asarray(batch.starts) // part.every
-        means = ((sums[:, first + n_frames] - sums[:, first]) / n_frames).T.astype(np.float32)
-        return _output(self.runs[head_file]({"means": np.ascontiguousarray(means)}))
+        """Score windows by the means of their frames."""
+        means = means_of_frames(part, self.runs, batch.signal, batch.starts)
+        return _output(self.runs[part.files[-1]]({"means": np.ascontiguousarray(means)}))
 
     def _columns(self, part: Part, batch: WindowBatch) -> ModelOutput:
         """Score windows by their images, each of whose columns is computed once.

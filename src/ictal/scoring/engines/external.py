@@ -34,6 +34,10 @@ class ExternalEngine:
         """Name, version and precision, for the manifest."""
         return self.model.described
 
+    def for_recording(self) -> "ExternalEngine":
+        """Return the engine itself: nothing depends on the recording."""
+        return self
+
     def __call__(self, batch: WindowBatch) -> ModelOutput:
         """Return what the model predicts for the windows of a batch."""
         return ModelOutput(self.model(batch.windows))

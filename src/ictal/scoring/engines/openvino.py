@@ -1,6 +1,6 @@
-"""Run exported graphs with OpenVINO, in bfloat16 where that agrees with float32."""
+"""Run exported graphs with OpenVINO, in bfloat16 where the CPU has it and it agrees with float32."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +9,8 @@ import openvino
 
 from ictal.errors import ModelError
 from ictal.models.output import ModelOutput
-from ictal.scoring.engines.exported import BATCH, ExportedEngine, Run, WindowBatch
+from ictal.scoring.engines.exported import BATCH, ExportedEngine, WindowBatch
+from ictal.scoring.engines.frames import Run
 from ictal.scoring.export_contract import Contract
 
 BF16_AGREES = 0.01
@@ -53,30 +54,26 @@ class CheckedEngine(ExportedEngine):
     ----------
     exact
         The same model in float32.
-    checked
-        Whether the two were compared.
+    agrees
+        Whether bfloat16 agrees; None before the first windows.
     """
 
     exact: ExportedEngine = field(kw_only=True)
-    checked: bool = False
+    agrees: bool | None = None
+
+    def for_recording(self) -> "CheckedEngine":
+        """Return an engine that checks the precision again."""
+        return replace(self, agrees=None, described=self.exact.described)
 
     def __call__(self, batch: WindowBatch) -> ModelOutput:
         """Return what the model predicts; the first time, also decide the precision."""
-        if self.checked:
-            return super().__call__(batch)
-        self.checked = True
-        contexts = None if batch.contexts is None else batch.contexts[:BATCH]
-        few = WindowBatch(batch.signal, batch.starts[:BATCH], contexts)
-        off = _difference(super().__call__(few), self.exact(few))
-        agrees = off <= BF16_AGREES
-        self.described = {
-            **self.described,
-            "precision": "bfloat16" if agrees else "float32",
-            "bfloat16_differs_by": off,
-        }
-        if not agrees:
-            self.runs = self.exact.runs
-        return super().__call__(batch)
+        if self.agrees is None:
+            few = batch.some(range(min(BATCH, len(batch.starts))))
+            off = _difference(super().__call__(few), self.exact(few))
+            self.agrees = off <= BF16_AGREES
+            precision = "bfloat16" if self.agrees else "float32"
+            self.described = {**self.described, "precision": precision, "bfloat16_differs_by": off}
+        return super().__call__(batch) if self.agrees else self.exact(batch)
 
 
 def _difference(found: ModelOutput, exact: ModelOutput) -> float:

@@ -31,6 +31,10 @@ class TorchEngine:
         described = {"engine": "torch", "version": torch.__version__, "precision": "float32", "device": str(place)}
         return cls(contract, loaded, described)
 
+    def for_recording(self) -> "TorchEngine":
+        """Return the engine itself: nothing depends on the recording."""
+        return self
+
     def __call__(self, batch: WindowBatch) -> ModelOutput:
         """Return what the model predicts for each window."""
         return predict(self.model.network, batch.windows, np.arange(len(batch.starts)), BATCH, batch.contexts)
