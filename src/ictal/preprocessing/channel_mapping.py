@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from ictal.core.mne_lock import MNE
 from ictal.core.montage import CHANNELS, ELECTRODES, MONTAGES, TRANSVERSE, Derivation, derivations_of
 from ictal.core.recording import Recording
 from ictal.errors import ElectrodeError, listed
@@ -182,16 +183,17 @@ def spline_weights(there: Sequence[str], missing: Sequence[str]) -> Matrix:
     """Return the weights of present electrodes in missing ones, [missing, present]: MNE's spherical splines."""
     import mne  # takes a second to import, and few recordings need it
 
-    info = mne.create_info(list(ELECTRODES), 1.0, "eeg", verbose="ERROR")  # all 19, for the fit of the sphere
-    # MNE 1.13 renamed it, and 1.14 drops the old name.
-    places = "colin27_1020" if "colin27_1020" in mne.channels.get_builtin_montages() else "standard_1020"
-    info.set_montage(places, verbose="ERROR")
-    info["bads"] = [name for name in ELECTRODES if name not in there]
-    # The splines are linear, so their matrix is what they return for unit vectors.
-    units = np.array([[name == one for one in there] for name in ELECTRODES], dtype=np.float64)
-    raw = mne.io.RawArray(units, info, verbose="ERROR")
-    raw.interpolate_bads(method={"eeg": "spline"}, verbose="ERROR")
-    return np.asarray(raw.get_data(list(missing)))
+    with MNE:
+        info = mne.create_info(list(ELECTRODES), 1.0, "eeg", verbose="ERROR")  # all 19, for the fit of the sphere
+        # MNE 1.13 renamed it, and 1.14 drops the old name.
+        places = "colin27_1020" if "colin27_1020" in mne.channels.get_builtin_montages() else "standard_1020"
+        info.set_montage(places, verbose="ERROR")
+        info["bads"] = [name for name in ELECTRODES if name not in there]
+        # The splines are linear, so their matrix is what they return for unit vectors.
+        units = np.array([[name == one for one in there] for name in ELECTRODES], dtype=np.float64)
+        raw = mne.io.RawArray(units, info, verbose="ERROR")
+        raw.interpolate_bads(method={"eeg": "spline"}, verbose="ERROR")
+        return np.asarray(raw.get_data(list(missing)))
 
 
 def _rather_bipolar(channels: Channels) -> ChannelMapping | None:
