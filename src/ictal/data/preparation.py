@@ -62,6 +62,13 @@ class Prepared:
     contexts: Context | None
 
 
+class _Waiting(SpooledTemporaryFile[bytes]):
+    """Bytes in memory, or on the disk if they are many; after an error, nobody waits for them and closes them."""
+
+    def __del__(self) -> None:
+        self.close()
+
+
 @dataclass(frozen=True)
 class Preparation:
     """How the EEGs of a data set are prepared.
@@ -95,7 +102,7 @@ class Preparation:
         if windows or not all(window_id in self.dataset.contexts for window_id in rows["window_id"]):
             source = self._open(str(rows["eeg_id"].iloc[0]))
         if windows and source:
-            blocks = SpooledTemporaryFile(IN_MEMORY, dir=str(self.scratch))  # noqa: SIM115 - closed once it is written
+            blocks = _Waiting(IN_MEMORY, dir=str(self.scratch))
             with writing(self.scratch):
                 of_windows = source.write_stretches(self._places(source, rows), blocks)
                 blocks.seek(0)
@@ -220,11 +227,12 @@ def most_blocks(outline: pd.DataFrame) -> int:
     """Return how many blocks the windows of a data set take at most."""
     rows = outline[["eeg_id", "start_s"]].sort_values(["eeg_id", "start_s"], kind="stable")
     step_s = rows["start_s"].diff().where(rows["eeg_id"] == rows["eeg_id"].shift(), np.inf)
-    own = step_s.clip(upper=WINDOW_S).sum() / BLOCK_S
-    rounded = 2 * int((step_s > WINDOW_S).sum())
+    stretches = step_s.clip(upper=WINDOW_S).groupby((step_s > WINDOW_S).cumsum())
+    whole = np.ceil(stretches.sum() / BLOCK_S).sum() + (stretches.size() > 1).sum()  # starts are rounded to samples
     # A stretch ends where its chunk does; if windows overlap there, the next one has their samples again.
-    spans = rows.groupby("eeg_id")["start_s"].agg(np.ptp) * RATE_HZ // TOGETHER
-    return int(own) + rounded + int(spans.sum()) * (WINDOW_S // BLOCK_S + 1)
+    starts = rows.groupby("eeg_id")["start_s"]
+    breaks = ((starts.max() - starts.min()) * RATE_HZ // TOGETHER).sum()
+    return int(whole + breaks * (WINDOW_S // BLOCK_S + 1))
 
 
 def in_order(
