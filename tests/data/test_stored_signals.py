@@ -43,7 +43,11 @@ def bound_of(signal: np.ndarray) -> np.ndarray:
 
 
 @given(
-    arrays(np.float32, st.tuples(st.just(N_CHANNELS), st.integers(1, 3)), elements=st.floats(-(2.0**99), 2.0**99, width=32)),
+    arrays(
+        np.float32,
+        st.tuples(st.just(N_CHANNELS), st.integers(1, 3)),
+        elements=st.floats(-(2.0**99), 2.0**99, width=32),
+    ),
     st.integers(1, 1000),
     st.integers(-40, 8),
 )

@@ -133,20 +133,23 @@ def prepare(
             if not _exist(folder, context_folder):
                 if context_missing is not None:
                     _check_durations(dataset, context_missing)
-                _build(
-                    Preparation(dataset, needs, settings, context_missing, cache), folder, context_folder, progress
-                )
+                preparation = Preparation(dataset, needs, settings, context_missing, cache)
+                _build(preparation, folder, context_folder, progress)
     table = _read_table(folder / TABLE)
+    _check_any_is_left(dataset.name, table, settings.max_missing)
     refused = table["refused"].to_numpy()
-    if refused.all():
-        raise TableError(
-            f"{dataset.name}: all {len(table)} windows have more than {settings.max_missing:.0%} missing or flat "
-            f"samples ({listed(table['window_id'])}); standardise.max_missing sets this limit"
-        )
     places = table.loc[~refused, list(PLACE_COLUMNS)].to_numpy(np.int64)
     signals = StoredSignals(folder / SIGNALS, places, settings.short)
     contexts = np.load(context_folder / CONTEXTS, mmap_mode="r")[: len(signals)] if context_folder else None
     return WindowArray(_usable(table), signals, _labels(table[refused]), key, contexts, context_key)
+
+
+def _check_any_is_left(name: str, table: pd.DataFrame, max_missing: float) -> None:
+    if table["refused"].all():
+        raise TableError(
+            f"{name}: all {len(table)} windows have more than {max_missing:.0%} missing or flat samples "
+            f"({listed(table['window_id'])}); standardise.max_missing sets this limit"
+        )
 
 
 def _exist(folder: Path, context_folder: Path | None) -> bool:
@@ -187,7 +190,7 @@ def _build(preparation: Preparation, folder: Path, context_folder: Path | None, 
     n_blocks, n_contexts = most_blocks(labels) * with_windows, len(labels) * with_contexts
     needed = n_blocks * BLOCK.itemsize + n_contexts * math.prod(CONTEXT_SHAPE) * CONTEXT.itemsize
     _check_disk(dataset.name, len(labels), needed, [folder, *filter(None, [context_folder])])
-    eegs = [rows for _, rows in labels.groupby("eeg_id", sort=False)]
+    eegs = [rows for _, rows in labels[["window_id", "eeg_id", "start_s"]].groupby("eeg_id", sort=False)]
     with ExitStack() as stack:
         windows = contexts = None
         if with_windows:
