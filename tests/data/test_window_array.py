@@ -140,6 +140,14 @@ def test_after_an_error_nothing_is_left(tmp_path):
     assert finished(tmp_path) == []
 
 
+@pytest.mark.parametrize("limit", ["HELD_BYTES", "IN_MEMORY"])
+def test_files_do_not_depend_on_what_is_held_in_memory(limit, tmp_path, monkeypatch):
+    prepare(good(), STANDARD, tmp_path / "one")
+    monkeypatch.setattr(f"ictal.data.preparation.{limit}", 1000)
+    prepare(good(), STANDARD, tmp_path / "other")
+    assert files_of(tmp_path / "one") == files_of(tmp_path / "other")
+
+
 @pytest.mark.parametrize("n_processors", [1, 2, 5])
 def test_files_do_not_depend_on_the_number_of_threads(n_processors, tmp_path, monkeypatch):
     prepare(good(8), STANDARD, tmp_path / "one")

@@ -6,7 +6,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import SpooledTemporaryFile
-from typing import IO, Any, TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 import pandas as pd
@@ -42,6 +42,22 @@ Job = TypeVar("Job")
 Result = TypeVar("Result")
 
 
+class Waiting(SpooledTemporaryFile[bytes]):
+    """Bytes that wait to be written: in memory, or in a folder if they are many."""
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__(IN_MEMORY, dir=str(folder))
+        self.folder = folder
+
+    def add(self, content: bytes) -> None:
+        """Append bytes, or raise a `WriteError`."""
+        with writing(self.folder):
+            self.write(content)
+
+    def __del__(self) -> None:
+        self.close()  # after an error, nobody else does
+
+
 @dataclass(frozen=True)
 class Prepared:
     """What becomes of one EEG.
@@ -57,16 +73,9 @@ class Prepared:
         Of the windows that are not refused; None if they are not wanted.
     """
 
-    blocks: IO[bytes] | None
+    blocks: Waiting | None
     windows: list[dict[str, Any]]
     contexts: Context | None
-
-
-class _Waiting(SpooledTemporaryFile[bytes]):
-    """Bytes in memory, or on the disk if they are many; after an error, nobody waits for them and closes them."""
-
-    def __del__(self) -> None:
-        self.close()
 
 
 @dataclass(frozen=True)
@@ -102,10 +111,9 @@ class Preparation:
         if windows or not all(window_id in self.dataset.contexts for window_id in rows["window_id"]):
             source = self._open(str(rows["eeg_id"].iloc[0]))
         if windows and source:
-            blocks = _Waiting(IN_MEMORY, dir=str(self.scratch))
-            with writing(self.scratch):
-                of_windows = source.write_stretches(self._places(source, rows), blocks)
-                blocks.seek(0)
+            blocks = Waiting(self.scratch)
+            of_windows = source.write_stretches(self._places(source, rows), blocks)
+            blocks.seek(0)
             rows = rows[[not window["refused"] for window in of_windows]]
         return Prepared(blocks, of_windows, self._contexts(source, rows) if contexts else None)
 
@@ -154,7 +162,7 @@ class _Eeg:
     geometry: Geometry
     settings: StandardiseSettings
 
-    def write_stretches(self, places: Sequence[WindowPosition], to: IO[bytes]) -> list[dict[str, Any]]:
+    def write_stretches(self, places: Sequence[WindowPosition], to: Waiting) -> list[dict[str, Any]]:
         """Write the stretches that windows lie in; return `Prepared.windows`."""
         known = []
         n_blocks = 0
@@ -163,7 +171,7 @@ class _Eeg:
             kept = [number for number, quality in enumerate(of_windows) if not quality["refused"]]
             for first, stop, members in _stretches([windows[number] for number in kept]):
                 blocks = encode(windows[0].signal[:, first:stop])
-                to.write(blocks.tobytes())
+                to.add(blocks.tobytes())
                 for member in members:
                     place = (n_blocks, stop - first, windows[kept[member]].start - first)
                     of_windows[kept[member]] |= dict(zip(PLACE_COLUMNS, place, strict=True))
