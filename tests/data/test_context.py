@@ -12,6 +12,7 @@ from ictal.core.labels import PATTERNS
 from ictal.core.windows import RATE_HZ
 from ictal.data import DataSettings, SimulatedDataset, open_dataset, prepare, write_folder
 from ictal.data.hms import SPECTROGRAM_COLUMN, SPECTROGRAM_OFFSET_COLUMN
+from ictal.data.stored_signals import BLOCK
 from ictal.errors import TableError
 from ictal.io.hms import write_hms
 from ictal.preprocessing.regional_spectrogram import CONTEXT_HZ, contexts_of
@@ -198,20 +199,26 @@ def test_contexts_stay_with_their_windows_where_some_are_refused(eegs, tmp_path)
     ]  # from -275 s; -; from 25 s, where 25 to 85 s lack, to 625 s; to 885 s
 
 
-def test_an_interrupted_build_leaves_nothing(eegs, tmp_path):
-    cache, error = tmp_path / "cache", KeyboardInterrupt()
-    with pytest.raises(KeyboardInterrupt):
-        prepare(eegs, STANDARD, cache, interrupt_after(1, error), context_missing=0.0)
-    assert finished(cache) == []
-    prepare(eegs, STANDARD, cache)
-    before = finished(cache)
-    with pytest.raises(KeyboardInterrupt):
-        prepare(eegs, STANDARD, cache, interrupt_after(1, error), context_missing=0.0)
-    assert finished(cache) == before
+@pytest.mark.parametrize("windows_first", [False, True])
+def test_an_interrupted_preparation_is_resumed(eegs, windows_first, tmp_path):
+    whole = prepare(eegs, STANDARD, tmp_path / "whole", context_missing=0.0)
+    cache = tmp_path / "cache"
+    if windows_first:
+        prepare(eegs, STANDARD, cache)
+    for n_eegs in (1, 2):
+        with pytest.raises(KeyboardInterrupt):
+            prepare(eegs, STANDARD, cache, interrupt_after(n_eegs, KeyboardInterrupt()), context_missing=0.0)
+    (lines,) = cache.rglob("contexts.journal")
+    assert lines.read_text().count("\n") == 2
+    made = prepare(eegs, STANDARD, cache, context_missing=0.0)
+    assert sorted(path.name for path in finished(cache)) == sorted([made.fingerprint, made.context_fingerprint])
+    for one, other in ((made.signals, whole.signals), (made.contexts, whole.contexts)):
+        np.testing.assert_array_equal(one, other)
+    pd.testing.assert_frame_equal(made.labels, whole.labels)
 
 
 def test_the_disk_must_hold_both_arrays(eegs, tmp_path, monkeypatch):
-    windows, contexts = 5 * 20 * 10_000 * 4, 5 * 4 * 100 * 300 * 4
+    windows, contexts = 5 * 25 * BLOCK.itemsize, 5 * 4 * 100 * 300 * 4
     monkeypatch.setattr(shutil, "disk_usage", lambda path: Usage(10**12, 0, 1.1 * windows))
     with pytest.raises(TableError, match=r"5 windows need 0\.0 GB"):
         prepare(eegs, STANDARD, tmp_path / "cache", context_missing=0.0)

@@ -32,6 +32,7 @@ from ictal.preprocessing.filtering import band_pass
 from ictal.preprocessing.settings import StandardiseSettings
 from ictal.preprocessing.standardise import standardise
 from ictal.simulator import SimulationSettings
+from tests.data.helpers import assert_stored
 from tests.helpers import EDF_STEPS, edf_signals, manifest, noise, recording, save
 
 SIM = SimulationSettings(patients=3, eegs_per_patient=2, seed=7)
@@ -188,10 +189,10 @@ def test_every_kind_gives_the_windows_of_the_simulation(kind, tmp_path):
     impulse = np.zeros((1, 2 * WINDOW_SAMPLES))
     impulse[0, WINDOW_SAMPLES] = 1
     spread = 3 * abs(band_pass(impulse, (0.1, 20), 4)).sum()
-    simulated = prepare(SimulatedDataset(SIM), STANDARD, tmp_path).signals
+    simulated = np.asarray(prepare(SimulatedDataset(SIM), STANDARD, tmp_path).signals)
     signals = prepare(kind.open(), STANDARD, tmp_path).signals
-    rounding = float(abs(simulated).max()) * 2**-23 if kind.step_uv else 0
-    np.testing.assert_allclose(signals, simulated, rtol=0, atol=spread * kind.step_uv / 2 + rounding)
+    largest_uv = 2 * float(abs(simulated).max()) if kind.step_uv else 0  # both were rounded to 16 bits
+    assert_stored(signals, simulated, largest_uv, spread * kind.step_uv / 2)
 
 
 # Several windows of one EEG
@@ -217,7 +218,7 @@ def test_windows_stay_with_their_labels_when_the_rows_of_eegs_alternate(long_eeg
     made = prepare(dataset, STANDARD, tmp_path / "cache")
     whole = {eeg: standardise(open_recording(long_eegs / f"{eeg}.parquet"), STANDARD).signal for eeg in "12"}
     for row, (eeg, begin) in enumerate([("1", 0), ("1", 1500), ("1", 8000), ("2", 0), ("2", 2469), ("2", 8000)]):
-        np.testing.assert_array_equal(made.signals[row], whole[eeg][:, begin : begin + WINDOW_SAMPLES])
+        assert_stored(made.signals[row], whole[eeg][:, begin : begin + WINDOW_SAMPLES], abs(whole[eeg]).max())
 
 
 sizes = st.lists(st.integers(1, 30), min_size=1, max_size=5)
@@ -482,7 +483,7 @@ def test_a_start_of_zero_is_that_of_a_short_eeg_centred_in_its_window(tmp_path):
     made = prepare(dataset, STANDARD, tmp_path / "cache")
     assert made.labels["made_up_share"].tolist() == [0.8]
     middle = standardise(dataset.recording("short.parquet"), STANDARD).signal
-    np.testing.assert_array_equal(made.signals[0][:, 4000:6000], middle)
+    assert_stored(made.signals[0][:, 4000:6000], middle, abs(middle).max())
     with pytest.raises(
         TableError,
         match=r"\(start_s 5\) cannot be used: the recording lasts 10 s, and .* the only 10 s .* start at 0 s",

@@ -13,6 +13,7 @@ from ictal.core.recording import Recording
 from ictal.core.windows import RATE_HZ, WINDOW_SAMPLES
 from ictal.data import prepare
 from ictal.data.label_table import LABEL_COLUMNS
+from ictal.data.stored_signals import BLOCK
 from ictal.errors import IctalError, ReadError, TableError
 from ictal.preprocessing.settings import StandardiseSettings
 from tests.helpers import noise
@@ -85,28 +86,74 @@ def finished(cache: Path) -> list[Path]:
     return [path for path in cache.iterdir() if path.suffix != ".lock"]
 
 
-@pytest.mark.parametrize("error", [KeyboardInterrupt(), ReadError("b: cannot be read")])
-def test_an_interrupted_build_leaves_nothing_and_the_next_call_succeeds(tmp_path, error):
-    whole = prepare(good(), STANDARD, tmp_path / "whole")
-    cache = tmp_path / "cache"
-    with pytest.raises(type(error)):
-        prepare(good(), STANDARD, cache, interrupt_after(2, error))
-    assert finished(cache) == []
-    made = prepare(good(), STANDARD, cache)
-    np.testing.assert_array_equal(made.signals, whole.signals)
-    pd.testing.assert_frame_equal(made.labels, whole.labels)
+def files_of(cache: Path) -> dict[str, bytes]:
+    """Return the files of the only array of a cache."""
+    (folder,) = finished(cache)
+    return {path.name: path.read_bytes() for path in folder.iterdir()}
 
 
-def test_what_a_killed_build_left_is_replaced(tmp_path):
-    prepare(good(), STANDARD, tmp_path)
-    (folder,) = finished(tmp_path)
-    part = folder.with_name(folder.name + ".part")
-    folder.rename(part)
-    (part / "signals.npy").write_bytes(b"half")
-    (part / "more.txt").write_text("left over")
-    assert len(prepare(good(), STANDARD, tmp_path)) == 4
-    assert finished(tmp_path) == [folder]
-    assert sorted(path.name for path in folder.iterdir()) == ["about.json", "signals.npy", "windows.parquet"]
+def test_an_interrupted_preparation_is_resumed_and_ends_with_the_same_files(tmp_path):
+    whole, cache = good(), tmp_path / "cache"
+    prepare(whole, STANDARD, tmp_path / "whole")
+    with pytest.raises(KeyboardInterrupt):
+        prepare(good(), STANDARD, cache, interrupt_after(2, KeyboardInterrupt()))
+    assert [path.suffix for path in finished(cache)] == [".part"]
+    resumed = good()
+    prepare(resumed, STANDARD, cache)
+    assert resumed.asked == whole.asked[2:]
+    assert files_of(cache) == files_of(tmp_path / "whole")
+    assert sorted(files_of(cache)) == ["about.json", "signals.npy", "windows.parquet"]
+
+
+@pytest.mark.parametrize("n_kept", range(5))
+@pytest.mark.parametrize("torn", ["journal", "signals", "neither"])
+def test_a_killed_preparation_keeps_each_eeg_that_is_complete(n_kept, torn, tmp_path):
+    """As SIGKILL or a power failure leave it: reserved space, and a torn line or samples that were never written."""
+    prepare(good(), STANDARD, tmp_path / "whole")
+    with pytest.raises(KeyboardInterrupt):
+        prepare(good(), STANDARD, tmp_path / "cache", interrupt_after(4, KeyboardInterrupt()))
+    (part,) = finished(tmp_path / "cache")
+    journal, signals = part / "signals.journal", part / "signals.npy"
+    lines = journal.read_bytes().splitlines(keepends=True)
+    content = bytearray(signals.read_bytes())
+    if torn == "journal" and n_kept < 4:
+        journal.write_bytes(b"".join(lines[:n_kept]) + lines[n_kept][:50])
+    elif torn == "signals" and n_kept < 4:
+        place = len(content) - (4 - n_kept) * 25 * BLOCK.itemsize
+        content[place + 4096 : place + 8192] = bytes(4096)
+        signals.write_bytes(content)
+    else:
+        journal.write_bytes(b"".join(lines[:n_kept]))
+        signals.write_bytes(content + bytes(10_000))
+    resumed = good()
+    prepare(resumed, STANDARD, tmp_path / "cache")
+    assert len(resumed.asked) == 4 - n_kept
+    assert files_of(tmp_path / "cache") == files_of(tmp_path / "whole")
+
+
+def test_after_an_error_nothing_is_left(tmp_path):
+    samples = np.full((len(CHANNELS), WINDOW_SAMPLES), 1e7, np.float32) * noise(WINDOW_SAMPLES)
+    with pytest.raises(ReadError, match="2 problems") as caught:
+        prepare(of(samples, noise(WINDOW_SAMPLES), samples), STANDARD, tmp_path)
+    assert "eeg_id a: " in str(caught.value)
+    assert "eeg_id c: " in str(caught.value)
+    assert finished(tmp_path) == []
+
+
+@pytest.mark.parametrize("limit", ["HELD_BYTES", "IN_MEMORY"])
+def test_files_do_not_depend_on_what_is_held_in_memory(limit, tmp_path, monkeypatch):
+    prepare(good(), STANDARD, tmp_path / "one")
+    monkeypatch.setattr(f"ictal.data.preparation.{limit}", 1000)
+    prepare(good(), STANDARD, tmp_path / "other")
+    assert files_of(tmp_path / "one") == files_of(tmp_path / "other")
+
+
+@pytest.mark.parametrize("n_processors", [1, 2, 5])
+def test_files_do_not_depend_on_the_number_of_threads(n_processors, tmp_path, monkeypatch):
+    prepare(good(8), STANDARD, tmp_path / "one")
+    monkeypatch.setattr("ictal.data.preparation.n_processors", lambda: n_processors)
+    prepare(good(8), STANDARD, tmp_path / "other")
+    assert files_of(tmp_path / "one") == files_of(tmp_path / "other")
 
 
 def test_two_at_once_build_one_array(tmp_path):
@@ -123,7 +170,7 @@ def test_two_at_once_build_one_array(tmp_path):
 
 
 def test_a_disk_that_is_too_small_is_told_before_anything_is_read(tmp_path, monkeypatch):
-    needed = 4 * len(CHANNELS) * WINDOW_SAMPLES * 4
+    needed = 4 * 25 * BLOCK.itemsize
     dataset = good()
     monkeypatch.setattr(shutil, "disk_usage", lambda path: Usage(10**12, 10**12 - needed, needed))
     with pytest.raises(TableError) as caught:

@@ -1,14 +1,15 @@
-"""The array of standardised windows, and of their contexts: made once, kept on disk, mapped into memory."""
+"""The array of standardised windows, and of their contexts: prepared once, and kept on disk."""
 
 import math
 import shutil
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
+from functools import partial
+from itertools import chain
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 from filelock import FileLock
 from platformdirs import user_cache_path
@@ -16,31 +17,26 @@ from platformdirs import user_cache_path
 from ictal.core.atomic_files import hash_of, write_json, writing
 from ictal.core.hashing import content_hashes
 from ictal.core.labels import TRUE_COLUMNS
-from ictal.core.montage import CHANNELS, ELECTRODES
+from ictal.core.montage import CHANNELS
 from ictal.core.progress import Progress, silent
-from ictal.core.recording import Recording
-from ictal.core.windows import BEFORE_S, WINDOW_SAMPLES, Geometry, WindowPosition
 from ictal.data.dataset import TOLERANCE_S, Dataset
 from ictal.data.label_table import FOLD_COLUMN, LABEL_COLUMNS
-from ictal.data.rows_file import RowsFile
-from ictal.errors import ReadError, TableError, listed, raise_problems
-from ictal.io.regional_spectrogram import cut_context, read_spectrogram
-from ictal.preprocessing.channel_graph import ChannelMapping
+from ictal.data.preparation import PLACE_COLUMNS, Preparation, Prepared, in_order, most_blocks
+from ictal.data.rows_file import CHUNK, RowsFile
+from ictal.data.stored_signals import BLOCK, StoredSignals, Windows, damaged
+from ictal.errors import IctalError, ReadError, TableError, listed, raise_problems, reason
 from ictal.preprocessing.input_needs import ALL, Needs
-from ictal.preprocessing.model_windows import ModelWindow, model_windows
-from ictal.preprocessing.model_windows import contexts as contexts_around
 from ictal.preprocessing.regional_spectrogram import CONTEXT_S, CONTEXT_SHAPE, Context
-from ictal.preprocessing.runs import RecordedRun, check_unit, recorded_runs, sample_of
 from ictal.preprocessing.settings import StandardiseSettings
 
-VERSION = 3
-"""Incremented when the same recording and settings give different windows."""
+VERSION = 4
+"""Incremented when the same recording and settings give different windows, or when they are stored differently."""
 
 CONTEXT_VERSION = 2
 """Incremented when the same recording and settings give different contexts."""
 
-WINDOW_SHAPE = (len(CHANNELS), WINDOW_SAMPLES)
-SIGNALS, CONTEXTS, TABLE = "signals.npy", "contexts.npy", "windows.parquet"
+CONTEXT = np.dtype(np.float32)
+SIGNALS, CONTEXTS, TABLE, ABOUT = "signals.npy", "contexts.npy", "windows.parquet", "about.json"
 
 QUALITY_COLUMNS = ("missing_share", "flat_electrodes", "made_up_share")
 """Per window, within the part that the model sees: share of electrode samples that are missing or flat, number of
@@ -57,7 +53,7 @@ class WindowArray:
         A row per window: `LABEL_COLUMNS` (of EEG without votes, those without votes), `QUALITY_COLUMNS`, and
         optionally 'fold' and `TRUE_COLUMNS`.
     signals
-        [window, 20, 10000], float32, µV, memory-mapped.
+        [window, 20, 10000], float32, µV: an array, or `StoredSignals`, which reads windows when they are asked for.
     refused
         Windows left out because of missing samples, with their `QUALITY_COLUMNS`.
     fingerprint
@@ -69,7 +65,7 @@ class WindowArray:
     """
 
     labels: pd.DataFrame
-    signals: npt.NDArray[np.float32]
+    signals: Windows
     refused: pd.DataFrame
     fingerprint: str
     contexts: Context | None = None
@@ -100,6 +96,9 @@ def prepare(
 ) -> WindowArray:
     """Return the windows of a data set, from the cache if they are already there.
 
+    EEGs are prepared in a thread per CPU. What Ctrl-C or the end of the program interrupts goes on where it stopped
+    when the same windows are asked for again.
+
     Parameters
     ----------
     dataset
@@ -121,7 +120,7 @@ def prepare(
     TableError
         If no window is left, the arrays do not fit on the disk, or windows have no context.
     ReadError
-        Listing all EEGs and contexts that cannot be read.
+        Listing all EEGs and contexts that cannot be read; also if files of the cache are damaged.
     """
     cache = cache or default_cache()
     key = hash_of([VERSION, dataset.fingerprint(), settings.model_dump(), list(CHANNELS), needs.seen_s])
@@ -134,19 +133,23 @@ def prepare(
             if not _exist(folder, context_folder):
                 if context_missing is not None:
                     _check_durations(dataset, context_missing)
-                _build(dataset, settings, needs, folder, context_folder, progress)
-    table = pd.read_parquet(folder / TABLE)
+                preparation = Preparation(dataset, needs, settings, context_missing, cache)
+                _build(preparation, folder, context_folder, progress)
+    table = _read_table(folder / TABLE)
+    _check_any_is_left(dataset.name, table, settings.max_missing)
     refused = table["refused"].to_numpy()
-    if refused.all():
+    places = table.loc[~refused, list(PLACE_COLUMNS)].to_numpy(np.int64)
+    signals = StoredSignals(folder / SIGNALS, places, settings.short)
+    contexts = np.load(context_folder / CONTEXTS, mmap_mode="r")[: len(signals)] if context_folder else None
+    return WindowArray(_usable(table), signals, _labels(table[refused]), key, contexts, context_key)
+
+
+def _check_any_is_left(name: str, table: pd.DataFrame, max_missing: float) -> None:
+    if table["refused"].all():
         raise TableError(
-            f"{dataset.name}: all {len(table)} windows have more than {settings.max_missing:.0%} missing or flat "
-            f"samples ({listed(table['window_id'])}); standardise.max_missing sets this limit"
+            f"{name}: all {len(table)} windows have more than {max_missing:.0%} missing or flat samples "
+            f"({listed(table['window_id'])}); standardise.max_missing sets this limit"
         )
-    kept = _usable(table)
-    signals = np.load(folder / SIGNALS, mmap_mode="r")[: len(kept)]
-    contexts = np.load(context_folder / CONTEXTS, mmap_mode="r")[: len(kept)] if context_folder else None
-    table = table[refused].drop(columns="refused").reset_index(drop=True)
-    return WindowArray(kept, signals, table, key, contexts, context_key)
 
 
 def _exist(folder: Path, context_folder: Path | None) -> bool:
@@ -177,167 +180,124 @@ def _check_durations(dataset: Dataset, context_missing: float) -> None:
         )
 
 
-def _build(
-    dataset: Dataset,
-    settings: StandardiseSettings,
-    needs: Needs,
-    folder: Path,
-    context_folder: Path | None,
-    progress: Progress,
-) -> None:
+def _build(preparation: Preparation, folder: Path, context_folder: Path | None, progress: Progress) -> None:
     """Make what is missing in one pass over the EEGs, since each may have to be simulated."""
-    with_windows, with_context = not folder.exists(), context_folder is not None and not context_folder.exists()
-    labels = dataset.outline if with_windows else _usable(pd.read_parquet(folder / TABLE))
-    shapes = [WINDOW_SHAPE] * with_windows + [CONTEXT_SHAPE] * with_context
-    _check_disk(dataset.name, len(labels), shapes, folder.parent)
+    dataset = preparation.dataset
+    with_windows, with_contexts = not folder.exists(), context_folder is not None and not context_folder.exists()
+    labels = dataset.outline if with_windows else _usable(_read_table(folder / TABLE))
     if (labels["eeg_id"] != labels["eeg_id"].shift()).sum() != labels["eeg_id"].nunique():
         raise TableError(f"{dataset.name}: the rows of one EEG are not adjacent")
+    n_blocks, n_contexts = most_blocks(labels) * with_windows, len(labels) * with_contexts
+    needed = n_blocks * BLOCK.itemsize + n_contexts * math.prod(CONTEXT_SHAPE) * CONTEXT.itemsize
+    _check_disk(dataset.name, len(labels), needed, [folder, *filter(None, [context_folder])])
+    eegs = [rows for _, rows in labels[["window_id", "eeg_id", "start_s"]].groupby("eeg_id", sort=False)]
     with ExitStack() as stack:
-        geometry = needs.geometry(settings.short)
         windows = contexts = None
         if with_windows:
             part = stack.enter_context(_whole_folder(folder))
-            signals = stack.enter_context(RowsFile(part / SIGNALS, WINDOW_SHAPE, len(labels)))
-            windows = _Windows(part, signals, dataset, settings)
-        if context_folder and with_context:
+            windows = stack.enter_context(RowsFile(part / SIGNALS, BLOCK, (), n_blocks))
+        if context_folder and with_contexts:
             part = stack.enter_context(_whole_folder(context_folder))
-            rows_file = stack.enter_context(RowsFile(part / CONTEXTS, CONTEXT_SHAPE, len(labels)))
-            contexts = _Contexts(rows_file, dataset, settings)
-        groups, problems = labels.groupby("eeg_id", sort=False), []
-        for done, (eeg_id, rows) in enumerate(groups, 1):
-            source = None
-            try:
-                if windows or not all(window_id in dataset.contexts for window_id in rows["window_id"]):
-                    source = _Eeg.of(dataset.recording(str(eeg_id)), needs, geometry, settings)
-                if windows and source:
-                    rows = windows.add(source, rows)
-                if contexts:
-                    contexts.add(source, rows)
-            except ReadError as error:
-                problems.append(f"eeg_id {eeg_id}: {error}")
-            progress("reading EEGs", done, groups.ngroups)
-        raise_problems(dataset.name, problems, ReadError)
+            contexts = stack.enter_context(RowsFile(part / CONTEXTS, CONTEXT, CONTEXT_SHAPE, n_contexts))
+        _write_eegs(preparation, eegs, windows, contexts, progress)
         if windows:
-            windows.finish()
+            _finish(preparation, windows)
+
+
+def _write_eegs(
+    preparation: Preparation,
+    eegs: Sequence[pd.DataFrame],
+    windows: RowsFile | None,
+    contexts: RowsFile | None,
+    progress: Progress,
+) -> None:
+    """Write the blocks and contexts of the EEGs that are not there yet, in their order."""
+
+    def prepare_one(number: int) -> Prepared:
+        rows, with_windows = eegs[number], windows is not None and number >= len(windows.notes)
+        if windows and not with_windows:
+            rows = rows[[not window["refused"] for window in windows.notes[number]]]
+        with_contexts = contexts is not None and number >= len(contexts.notes)
+        return preparation.prepare(rows, windows=with_windows, contexts=with_contexts)
+
+    problems = list[str]()
+    first = min(len(file.notes) for file in (windows, contexts) if file)
+    with closing(in_order(prepare_one, range(first, len(eegs)))) as done:
+        for number, future in done:
+            try:
+                prepared = future.result()
+                if not problems:  # with a gap, an interrupted preparation could not be resumed
+                    _append(prepared, windows, contexts)
+            except ReadError as error:
+                problems.append(f"eeg_id {eegs[number]['eeg_id'].iloc[0]}: {error}")
+            progress("reading EEGs", number + 1, len(eegs))
+    raise_problems(preparation.dataset.name, problems, ReadError)
+
+
+def _append(prepared: Prepared, windows: RowsFile | None, contexts: RowsFile | None) -> None:
+    """Write what was prepared of one EEG."""
+    if windows and prepared.blocks:
+        note = [window | {"block": window["block"] + windows.n_rows} for window in prepared.windows]
+        with prepared.blocks as blocks:
+            windows.append(iter(partial(blocks.read, CHUNK), b""), note)
+    if contexts and prepared.contexts is not None:
+        contexts.append([prepared.contexts.reshape(-1).view(np.uint8).data], None)
+
+
+def _finish(preparation: Preparation, windows: RowsFile) -> None:
+    """Write the table of all windows, and a note on data and settings."""
+    dataset, folder = preparation.dataset, windows.path.parent
+    labels = dataset.labels
+    columns = [name for name in (*LABEL_COLUMNS, FOLD_COLUMN, *TRUE_COLUMNS) if name in labels.columns]
+    table = pd.concat([labels[columns], pd.DataFrame([*chain(*windows.notes)])], axis=1)
+    with writing(folder / TABLE):
+        table.to_parquet(folder / TABLE, index=False)
+    write_json(folder / ABOUT, {"data": dataset.name, "standardise": preparation.settings.model_dump()})
+
+
+def _read_table(path: Path) -> pd.DataFrame:
+    try:
+        return pd.read_parquet(path)
+    except (OSError, ValueError) as error:  # those of pyarrow are also these
+        raise damaged(path, reason(error)) from error
 
 
 def _usable(table: pd.DataFrame) -> pd.DataFrame:
-    return table[~table["refused"]].drop(columns="refused").reset_index(drop=True)
+    return _labels(table[~table["refused"]])
 
 
-def _check_disk(name: str, n_windows: int, shapes: Sequence[tuple[int, ...]], cache: Path) -> None:
-    needed = n_windows * sum(math.prod(shape) for shape in shapes) * 4
+def _labels(table: pd.DataFrame) -> pd.DataFrame:
+    return table.drop(columns=["refused", *PLACE_COLUMNS]).reset_index(drop=True)
+
+
+def _check_disk(name: str, n_windows: int, n_bytes: int, folders: Sequence[Path]) -> None:
+    cache, parts = folders[0].parent, [_part(folder) for folder in folders]
+    taken = sum(file.stat().st_size for part in parts if part.exists() for file in part.iterdir())
     free = shutil.disk_usage(cache).free
-    if needed > 0.95 * free:
+    if n_bytes - taken > 0.95 * free:
         raise TableError(
-            f"{name}: {n_windows} windows need {needed / 1e9:.1f} GB in {cache}, which has "
+            f"{name}: {n_windows} windows need {n_bytes / 1e9:.1f} GB in {cache}, which has "
             f"{free / 1e9:.1f} GB free; choose another folder with --cache, or set data.max_windows_per_eeg"
         )
 
 
+def _part(folder: Path) -> Path:
+    """Return the name of a folder of the cache while it is incomplete."""
+    return folder.with_name(f"{folder.name}.part")
+
+
 @contextmanager
 def _whole_folder(folder: Path) -> Iterator[Path]:
-    """Yield a temporary folder to write to, and rename it to `folder` if the block ends without an error."""
-    part = folder.with_name(f"{folder.name}.part")
-    shutil.rmtree(part, ignore_errors=True)  # left by a killed run; the lock is held, so nobody else uses it
-    part.mkdir(parents=True)
+    """Yield a temporary folder to write to, and rename it to `folder` if the block ends without an error.
+
+    The lock is held, so what is in the folder was left by an interrupted run. It stays there if this one is
+    interrupted, but not after an error, since data or settings must then change.
+    """
+    part = _part(folder)
+    part.mkdir(parents=True, exist_ok=True)
     try:
         yield part
         part.rename(folder)
-    except BaseException:
+    except IctalError:
         shutil.rmtree(part, ignore_errors=True)
         raise
-
-
-class _Windows:
-    """Writes the windows that are not refused, and the table of all windows."""
-
-    def __init__(self, folder: Path, signals: RowsFile, dataset: Dataset, settings: StandardiseSettings) -> None:
-        self.folder, self.signals, self.dataset, self.settings = folder, signals, dataset, settings
-        self.quality: list[dict[str, float | int | bool]] = []
-
-    def add(self, source: "_Eeg", rows: pd.DataFrame) -> pd.DataFrame:
-        """Write the windows of one EEG; return the rows that are kept."""
-        kept = []
-        for excerpt in source.model_windows(source.places(rows, self.dataset.name)):
-            row = source.quality(excerpt)
-            row["refused"] = row["missing_share"] > self.settings.max_missing
-            if not row["refused"]:
-                self.signals.append(excerpt.window)
-            kept.append(not row["refused"])
-            self.quality.append(row)
-        return rows[kept]
-
-    def finish(self) -> None:
-        """Write the table, and a note on data and settings."""
-        labels = self.dataset.labels
-        columns = [name for name in (*LABEL_COLUMNS, FOLD_COLUMN, *TRUE_COLUMNS) if name in labels.columns]
-        table = pd.concat([labels[columns], pd.DataFrame(self.quality)], axis=1)
-        with writing(self.folder / TABLE):
-            table.to_parquet(self.folder / TABLE, index=False)
-        about = {"data": self.dataset.name, "standardise": self.settings.model_dump()}
-        write_json(self.folder / "about.json", about)
-
-
-class _Contexts:
-    """Writes the contexts of windows."""
-
-    def __init__(self, contexts: RowsFile, dataset: Dataset, settings: StandardiseSettings) -> None:
-        self.contexts, self.dataset, self.max_missing = contexts, dataset, settings.max_missing
-
-    def add(self, source: "_Eeg | None", rows: pd.DataFrame) -> None:
-        """Write the contexts of one EEG's windows: from files where there are any, else computed from the EEG."""
-        kept_in = [self.dataset.contexts.get(window_id) for window_id in rows["window_id"]]
-        own = np.zeros((len(rows), *CONTEXT_SHAPE), dtype=np.float32)
-        for path in {file.path for file in kept_in if file}:
-            whole = read_spectrogram(path)
-            for index, file in enumerate(kept_in):
-                if file and file.path == path:
-                    own[index] = cut_context(whole, file.offset_s, str(path))
-        computed = [index for index, file in enumerate(kept_in) if file is None]
-        if source and computed:
-            places = source.places(rows.iloc[computed], self.dataset.name)
-            own[computed] = contexts_around(source.runs, places, self.max_missing)
-        self.contexts.append(own)
-
-
-@dataclass(frozen=True)
-class _Eeg:
-    """One EEG, from which windows are cut."""
-
-    runs: list[RecordedRun]
-    mapping: ChannelMapping
-    geometry: Geometry
-    settings: StandardiseSettings
-
-    @classmethod
-    def of(cls, recording: Recording, needs: Needs, geometry: Geometry, settings: StandardiseSettings) -> "_Eeg":
-        mapping = needs.map_channels(recording)
-        runs = recorded_runs(recording, mapping, settings.fill)
-        check_unit(sample_of(recording, mapping), recording.name)
-        return cls(runs, mapping, geometry, settings)
-
-    def places(self, rows: pd.DataFrame, name: str) -> list[WindowPosition]:
-        """Return the places of windows; for files, opening the data set has already checked that they exist."""
-        found = []
-        for eeg_id, start_s in zip(rows["eeg_id"], rows["start_s"], strict=True):
-            place = self.geometry.place(self.runs, float(start_s) + BEFORE_S)
-            if place is None:
-                at_s = float(start_s) + BEFORE_S
-                why = self.geometry.why_not(self.runs, at_s)
-                raise TableError(f"{name}: EEG {eeg_id}: the 10 s from {at_s:g} s cannot be used: {why}")
-            found.append(place)
-        return found
-
-    def model_windows(self, places: Sequence[WindowPosition]) -> Iterator[ModelWindow]:
-        return model_windows(self.runs, places, self.geometry, self.settings)
-
-    def quality(self, excerpt: ModelWindow) -> dict[str, float | int | bool]:
-        """Return the `QUALITY_COLUMNS` of a window, for the EEG's electrodes and the part that the model sees."""
-        known = [ELECTRODES.index(name) for name in self.mapping.known]
-        shares = excerpt.missing[known].mean(axis=1)
-        return {
-            "missing_share": float(shares.mean()),
-            "flat_electrodes": int((shares == 1).sum()),
-            "made_up_share": excerpt.n_padded / self.geometry.needed,
-        }

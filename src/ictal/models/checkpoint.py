@@ -20,6 +20,7 @@ from ictal.core.labels import PATTERNS
 from ictal.core.montage import CHANNELS
 from ictal.core.settings import Settings
 from ictal.core.windows import RATE_HZ, WINDOW_S
+from ictal.data.stored_signals import Windows
 from ictal.errors import ModelError, UnknownNameError, listed
 from ictal.models.arm_network import ArmNetwork, MeanOfArms
 from ictal.models.arms import OwnCode, Seeds, find_arm
@@ -177,7 +178,7 @@ class Model:
 
 def predict(
     network: AnyNetwork,
-    signals: npt.NDArray[np.float32],
+    signals: Windows,
     rows: npt.NDArray[np.int64],
     batch_size: int = 32,
     contexts: npt.NDArray[np.float32] | None = None,

@@ -26,22 +26,26 @@ class ModelWindow:
 
     Attributes
     ----------
-    window
-        [20, 10000], standardised, completed where the recording does not fill it.
+    signal, gone
+        [20, time]: a chunk of the recording, standardised, and which of its samples are missing or flat.
+    start
+        The sample of the chunk at which the window begins. It may be negative.
     n_padded
         How many samples that the model sees were filled in, since the recording does not have them.
-    gone, start
-        [20, time]: which samples of a chunk of the recording are missing or flat; and the sample of the chunk at
-        which the window begins, which may be negative.
     geometry
         What the model sees of the window.
     """
 
-    window: Signal
-    n_padded: int
+    signal: Signal
     gone: npt.NDArray[np.bool_]
     start: int
+    n_padded: int
     geometry: Geometry
+
+    @property
+    def window(self) -> Signal:
+        """[20, 10000], completed where the recording does not fill it."""
+        return pad_window(self.signal, self.start, self.geometry.short)
 
     @property
     def missing(self) -> npt.NDArray[np.bool_]:
@@ -59,13 +63,20 @@ def model_windows(
     runs: Sequence[RecordedRun], places: Sequence[WindowPosition], geometry: Geometry, settings: StandardiseSettings
 ) -> Iterator[ModelWindow]:
     """Yield the windows at some positions, in their order; neighbours are read together."""
+    for neighbours in neighbouring_windows(runs, places, geometry, settings):
+        yield from neighbours
+
+
+def neighbouring_windows(
+    runs: Sequence[RecordedRun], places: Sequence[WindowPosition], geometry: Geometry, settings: StandardiseSettings
+) -> Iterator[list[ModelWindow]]:
+    """Yield the windows at some positions, in their order, in lists of those that are in one chunk."""
     for number, starts in _together(places):
         run = runs[number]
         begin, stop = max(0, starts[0]), min(run.n_samples, starts[-1] + WINDOW_SAMPLES)
         chunk, _ = run.standardised(begin, stop, settings)
-        for start in starts:
-            window = pad_window(chunk.signal, start - begin, geometry.short)
-            yield ModelWindow(window, geometry.n_padded(run), chunk.missing, start - begin, geometry)
+        n_padded = geometry.n_padded(run)
+        yield [ModelWindow(chunk.signal, chunk.missing, start - begin, n_padded, geometry) for start in starts]
 
 
 def contexts_at(run: RecordedRun, starts: Sequence[int], max_missing: float) -> Context:

@@ -31,7 +31,7 @@ PLAUSIBLE_UV = 100_000
 """An electrode whose median deviation is larger than this was not recorded in µV."""
 IMPERCEPTIBLE_UV = 0.001
 """Amplifier noise is larger than this: if no electrode varies by as much, the unit is not µV."""
-ENOUGH_SAMPLES = 100_000
+ENOUGH_SAMPLES = 5_000
 """Approximate number of samples, spread evenly, from which an electrode's median deviation is computed."""
 CHECKED_S, N_CHECKED = 10, 8
 """The unit of a long recording is judged from `N_CHECKED` excerpts of `CHECKED_S`."""
@@ -254,13 +254,17 @@ def _spread(electrodes: npt.NDArray[np.floating]) -> float:
 
 
 def sample_of(recording: Recording, mapping: ChannelMapping) -> Signal:
-    """Return excerpts from all over a recording, one after the other, [20, time] at the file's rate."""
-    return mapping.apply(rows_of(recording, mapping.rows))
+    """Return samples from excerpts all over a recording, enough for `check_unit`, [20, time]."""
+    n_samples = N_CHECKED * min(round(CHECKED_S * recording.rate_hz), recording.n_samples)
+    return mapping.apply(rows_of(recording, mapping.rows, max(1, n_samples // ENOUGH_SAMPLES)))
 
 
-def rows_of(recording: Recording, rows: Sequence[int]) -> Signal:
-    """Return the same excerpts of channels as the file has them, [row, time]; missing samples are 0."""
+def rows_of(recording: Recording, rows: Sequence[int], every: int = 1) -> Signal:
+    """Return excerpts of channels from all over a recording, one after the other, [row, time]; missing samples are 0.
+
+    With `every`, they have only every so many-th sample.
+    """
     length = min(round(CHECKED_S * recording.rate_hz), recording.n_samples)
     starts = np.linspace(0, recording.n_samples - length, N_CHECKED).astype(int)
-    parts = [recording.read(start, start + length, rows) for start in dict.fromkeys(starts.tolist())]
+    parts = [recording.read(start, start + length, rows)[:, ::every] for start in dict.fromkeys(starts.tolist())]
     return np.nan_to_num(np.concatenate(parts, axis=1), posinf=0, neginf=0)

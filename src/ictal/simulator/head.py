@@ -9,6 +9,7 @@ import numpy.typing as npt
 from platformdirs import user_cache_path
 
 from ictal.core.atomic_files import atomic_write, hash_of
+from ictal.core.mne_lock import MNE
 from ictal.core.montage import ANGLES, ELECTRODES
 
 Floats = npt.NDArray[np.float64]
@@ -114,7 +115,8 @@ def forward_models() -> Floats:
     key = hash_of([ANGLES, HEAD_RADIUS_M, LAYERS, CORTEX, SKULL_S_PER_M, SHIFT_RAD, N_SOURCES, LOWEST_SOURCE])
     path: Path = user_cache_path("ictal") / "head" / f"{key}.npy"
     if not path.exists():
-        models = np.stack([_solve(skull) for skull in SKULL_S_PER_M])
+        with MNE:
+            models = np.stack([_solve(skull) for skull in SKULL_S_PER_M])
         with atomic_write(path) as part, part.open("wb") as file:
             np.save(file, models.astype(np.float32))
     return np.asarray(np.load(path), dtype=np.float64)

@@ -11,7 +11,6 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel
-from torch.utils.data import DataLoader
 
 from ictal.core.labels import PANELS, VOTE_COLUMNS, panels
 from ictal.data import WindowArray
@@ -24,6 +23,7 @@ from ictal.training.augmentation import augment
 from ictal.training.batches import Batches, draw_again, draw_epoch
 from ictal.training.losses import kl_loss, mean_kl, panel_loss
 from ictal.training.mixed_loader import MixedLoader
+from ictal.training.read_ahead import ReadAhead
 from ictal.training.stream_loader import Batch, StreamLoader, identity
 from ictal.training.task import Task
 
@@ -113,12 +113,12 @@ class Learner(L.LightningModule):
         rows = draw_again(self.array, self.task.train, n_real * len(streamed), generator)
         return MixedLoader(streamed, Batches(self.array, rows, self.stage.panel_weight, with_context=False), n_real)
 
-    def _loader(self, *purpose: object, n_most: int | None = None) -> DataLoader[Any]:
+    def _loader(self, *purpose: object, n_most: int | None = None) -> ReadAhead:
         rows = draw_epoch(self.array, self.task.train, self.stage, np.random.default_rng(self.task.derive(*purpose)))
         batches = Batches(self.array, rows[:n_most], self.stage.panel_weight, with_context=self.network.sees_context)
         micro = self.settings.per_pass
         # A last batch of one window would break batch normalisation, an incomplete one the scale of the gradient.
-        return DataLoader(batches, micro, collate_fn=identity, drop_last=len(batches) >= micro)
+        return ReadAhead(batches, micro, collate_fn=identity, drop_last=len(batches) >= micro)
 
     def on_train_epoch_start(self) -> None:
         """Reset the epoch's losses, and freeze what the stage does not train."""

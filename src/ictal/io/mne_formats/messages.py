@@ -2,7 +2,6 @@
 
 import logging
 import re
-import threading
 import traceback
 import warnings
 from collections.abc import Iterator
@@ -12,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
+from ictal.core.mne_lock import MNE
 from ictal.errors import ReadError, reason
 
 _KNOWN: tuple[tuple[str, str], ...] = (
@@ -44,8 +44,6 @@ _DOUBTS: tuple[tuple[str, str], ...] = (
 _INTERNAL = re.compile("^Could not read file using any|must be an instance of|^Invalid value for the")
 """Errors of MNE-Python that are meant for programmers."""
 _DAMAGED = "it is damaged, truncated, or not in the format of its suffix"
-_LOCK = threading.RLock()
-"""Warning filters are global to the process, so only one reader may collect warnings at a time."""
 
 
 @dataclass
@@ -98,7 +96,7 @@ class _Handler(logging.Handler):
 def collect_messages(name: str, messages: ReaderMessages) -> Iterator[None]:
     """Collect MNE-Python's warnings, and turn any error of its parsers in a damaged file into a `ReadError`."""
     logger, handler = logging.getLogger("mne"), _Handler(messages)
-    with _LOCK:
+    with MNE:
         logger.addHandler(handler)
         try:
             with warnings.catch_warnings(record=True) as caught, np.errstate(all="ignore"):
