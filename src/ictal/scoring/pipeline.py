@@ -1,20 +1,20 @@
 """Score a recording: from a file or an MNE object to scores over time.
 
 The steps are: a recording is opened, its channels are mapped to electrodes, and its gapless runs are divided
-into chunks of windows. Each chunk is read, standardised and given to an engine, which returns probabilities; quality
-and spectra are added afterwards. Memory does not grow with the length of the recording.
+into chunks of windows. Each chunk is read, standardised and given to an engine, which returns probabilities; quality,
+spectra and measurements are added afterwards. While this is done for one chunk, the next one is with the engine, and
+the one after that is read. Memory does not grow with the length of the recording.
 """
 
 import time
-from collections.abc import Callable, Generator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
 from itertools import accumulate
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -22,6 +22,8 @@ import pandas as pd
 from pydantic import Field, field_validator
 
 from ictal import __version__
+from ictal.core.ahead import ahead
+from ictal.core.blas import one_blas_thread
 from ictal.core.labels import PATTERNS, unknown_patterns
 from ictal.core.montage import ELECTRODES
 from ictal.core.predictions import PROBABILITY_COLUMNS
@@ -70,7 +72,7 @@ MEASURED_AROUND = CONTEXT_S * RATE_HZ
 
 OnScores = Callable[[pd.DataFrame], None]
 """Called with the rows of each chunk as soon as it is scored."""
-Job = TypeVar("Job")
+Probabilities = npt.NDArray[np.float64]
 
 
 class ScoreSettings(Settings):
@@ -170,10 +172,14 @@ def score(
     if not chunks:
         raise ReadError(f"{opened.name}: {too_short(opened, geometry)}")
     done_s, parts, masks, first_s = list(accumulate(chunk.seconds for chunk in chunks)), [], [], 0.0
-    with closing(read_ahead([partial(chunk.read, contract) for chunk in chunks])) as read:
-        for chunk, so_far_s, excerpt in zip(chunks, done_s, read, strict=True):
+    with (
+        one_blas_thread(),  # reading, the engine and measuring keep the CPUs busy
+        closing(ahead([partial(chunk.read, contract) for chunk in chunks])) as excerpts,
+        closing(ahead([partial(_predicted, excerpts, engine)] * len(chunks))) as predicted,
+    ):
+        for chunk, so_far_s, (excerpt, probabilities) in zip(chunks, done_s, predicted, strict=True):
             masks.append(excerpt.masked)
-            parts.append(score_chunk(chunk, excerpt, engine, settings.quality))
+            parts.append(rows_of_chunk(chunk, excerpt, probabilities, engine.contract, settings.quality))
             first_s = first_s or time.perf_counter() - started
             progress("scoring", so_far_s, done_s[-1])
             if on_scores:
@@ -305,29 +311,26 @@ def plan_chunks(runs: Sequence[RecordedRun], step: int, geometry: Geometry) -> l
     return found
 
 
-def read_ahead(jobs: Sequence[Callable[[], Job]]) -> Generator[Job, None, None]:
-    """Yield the results of jobs in their order; each runs in a second thread while the one before it is used.
-
-    Close the iterator to end the thread, for example with `contextlib.closing`.
-    """
-    with ThreadPoolExecutor(1, "reading") as pool:
-        ahead = pool.submit(jobs[0])
-        for job in jobs[1:]:
-            result = ahead.result()
-            ahead = pool.submit(job)
-            yield result
-        yield ahead.result()
+def _predicted(excerpts: Iterator[ChunkExcerpt], engine: Engine) -> tuple[ChunkExcerpt, Probabilities]:
+    """Return the next excerpt with what a model predicts for its windows."""
+    excerpt = next(excerpts)
+    return excerpt, engine(excerpt.batch).probabilities
 
 
-def score_chunk(chunk: Chunk, excerpt: ChunkExcerpt, engine: Engine, quality: QualitySettings) -> pd.DataFrame:
+def rows_of_chunk(
+    chunk: Chunk,
+    excerpt: ChunkExcerpt,
+    probabilities: Probabilities,
+    contract: ScoringContract,
+    quality: QualitySettings,
+) -> pd.DataFrame:
     """Return the rows of the windows of a chunk; those of too low quality get no prediction."""
-    probabilities = engine(excerpt.batch).probabilities
     starts = [start - chunk.offset for start in chunk.starts]
     onset_s = chunk.run.onset_s + chunk.offset / RATE_HZ
     rows = describe_windows(excerpt.plain, chunk.run.mapping, starts, onset_s, chunk.geometry, quality)
     rows["made_up_s"] = chunk.geometry.n_padded(chunk.run) / RATE_HZ
     rows[list(PROBABILITY_COLUMNS)] = np.where((rows["reason"] == "").to_numpy()[:, None], probabilities, np.nan)
-    rows[[f"{name}_probability" for name in PATTERNS if name not in engine.contract.patterns]] = np.nan
+    rows[[f"{name}_probability" for name in PATTERNS if name not in contract.patterns]] = np.nan
     rows["spread"] = spread_of(rows)
     starts_s = [(start + BEFORE_SAMPLES - excerpt.measured_from) / RATE_HZ for start in chunk.starts]
     measured = pd.DataFrame(measured_columns(excerpt.signal, starts_s, chunk.to_measure(rows)))
