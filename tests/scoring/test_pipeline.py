@@ -258,7 +258,7 @@ class Failing:
     error: BaseException
 
     def read(self, start, stop, rows=None):
-        if threading.current_thread().name.startswith("reading") and stop > self.after:
+        if threading.current_thread().name.startswith("ahead") and stop > self.after:
             raise self.error
         return self.samples[list(rows), start:stop]
 

@@ -7,7 +7,7 @@ the one after that is read. Memory does not grow with the length of the recordin
 """
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -50,6 +50,7 @@ from ictal.preprocessing.channel_graph import ChannelMapping
 from ictal.preprocessing.channel_mapping import map_channels
 from ictal.preprocessing.model_windows import contexts_at
 from ictal.preprocessing.runs import RecordedRun, Resampled, check_unit, recorded_runs, sample_of
+from ictal.preprocessing.settings import Marks
 from ictal.scoring.background import EVENT_PROBABILITIES, PATTERN_FROM
 from ictal.scoring.engines import ENGINES, Engine, EngineName, WindowBatch, open_engine
 from ictal.scoring.events import EVENT_PATTERNS
@@ -172,18 +173,14 @@ def score(
     if not chunks:
         raise ReadError(f"{opened.name}: {too_short(opened, geometry)}")
     done_s, parts, masks, first_s = list(accumulate(chunk.seconds for chunk in chunks)), [], [], 0.0
-    with (
-        one_blas_thread(),  # reading, the engine and measuring keep the CPUs busy
-        closing(ahead([partial(chunk.read, contract) for chunk in chunks])) as excerpts,
-        closing(ahead([partial(_predicted, excerpts, engine)] * len(chunks))) as predicted,
-    ):
-        for chunk, so_far_s, (excerpt, probabilities) in zip(chunks, done_s, predicted, strict=True):
-            masks.append(excerpt.masked)
-            parts.append(rows_of_chunk(chunk, excerpt, probabilities, engine.contract, settings.quality))
+    with closing(_scored(chunks, engine, contract, settings.quality)) as scored:
+        for so_far_s, (rows, mask) in zip(done_s, scored, strict=True):
+            masks.append(mask)
+            parts.append(rows)
             first_s = first_s or time.perf_counter() - started
             progress("scoring", so_far_s, done_s[-1])
             if on_scores:
-                on_scores(parts[-1])
+                on_scores(rows)
     frame, masked = pd.concat(parts, ignore_index=True), np.concatenate(masks)
     notes = [*unknown_patterns(contract.patterns), *_notes(mapping, runs, frame, geometry, masked)]
     info = RecordingInfo.of(opened, mapping, notes)
@@ -311,25 +308,33 @@ def plan_chunks(runs: Sequence[RecordedRun], step: int, geometry: Geometry) -> l
     return found
 
 
-def _predicted(excerpts: Iterator[ChunkExcerpt], engine: Engine) -> tuple[ChunkExcerpt, Probabilities]:
-    """Return the next excerpt with what a model predicts for its windows."""
-    excerpt = next(excerpts)
-    return excerpt, engine(excerpt.batch).probabilities
+def _scored(
+    chunks: Sequence[Chunk], engine: Engine, contract: ScoringContract, quality: QualitySettings
+) -> Generator[tuple[pd.DataFrame, Marks], None, None]:
+    """Yield the rows of each chunk, and which electrodes are masked in them, [window, electrode]."""
+
+    def predict() -> tuple[ChunkExcerpt, Probabilities]:
+        excerpt = next(excerpts)
+        return excerpt, engine(excerpt.batch).probabilities
+
+    with (
+        one_blas_thread(),  # what is done at once already keeps the CPUs busy
+        closing(ahead([partial(chunk.read, contract) for chunk in chunks])) as excerpts,
+        closing(ahead([predict] * len(chunks))) as predicted,
+    ):
+        for chunk, (excerpt, found) in zip(chunks, predicted, strict=True):
+            yield rows_of_chunk(chunk, excerpt, found, contract, quality), excerpt.masked
 
 
 def rows_of_chunk(
-    chunk: Chunk,
-    excerpt: ChunkExcerpt,
-    probabilities: Probabilities,
-    contract: ScoringContract,
-    quality: QualitySettings,
+    chunk: Chunk, excerpt: ChunkExcerpt, found: Probabilities, contract: ScoringContract, quality: QualitySettings
 ) -> pd.DataFrame:
     """Return the rows of the windows of a chunk; those of too low quality get no prediction."""
     starts = [start - chunk.offset for start in chunk.starts]
     onset_s = chunk.run.onset_s + chunk.offset / RATE_HZ
     rows = describe_windows(excerpt.plain, chunk.run.mapping, starts, onset_s, chunk.geometry, quality)
     rows["made_up_s"] = chunk.geometry.n_padded(chunk.run) / RATE_HZ
-    rows[list(PROBABILITY_COLUMNS)] = np.where((rows["reason"] == "").to_numpy()[:, None], probabilities, np.nan)
+    rows[list(PROBABILITY_COLUMNS)] = np.where((rows["reason"] == "").to_numpy()[:, None], found, np.nan)
     rows[[f"{name}_probability" for name in PATTERNS if name not in contract.patterns]] = np.nan
     rows["spread"] = spread_of(rows)
     starts_s = [(start + BEFORE_SAMPLES - excerpt.measured_from) / RATE_HZ for start in chunk.starts]
