@@ -16,7 +16,6 @@ from ictal.core.windows import RATE_HZ
 from ictal.errors import ElectrodeError, ReadError
 from ictal.io import open_recording
 from ictal.preprocessing.channel_mapping import map_channels
-from ictal.preprocessing.filtering import band_pass
 from ictal.preprocessing.runs import Standardised, recorded_runs
 from ictal.preprocessing.settings import StandardiseSettings
 from ictal.preprocessing.standardise import resample, standardise
@@ -78,22 +77,6 @@ def test_the_band_pass_is_a_butterworth_forward_and_backward(frequency_hz, order
         assert expected == pytest.approx(10 ** (-6.02 / 20), rel=1e-3)  # the edge of the band is at -6 dB
     if (frequency_hz, order) == (50, 4):
         assert abs(gain) < 10 ** (-75 / 20)  # the mains
-
-
-@given(
-    n_rows=st.integers(1, 25),
-    n_samples=st.integers(30, 6000),
-    low_hz=st.sampled_from([0.1, 0.5, 1.0]),
-    seed=st.integers(0, 2**20),
-)
-@settings(max_examples=15)
-def test_rows_are_filtered_together_as_each_alone(n_rows, n_samples, low_hz, seed):
-    """The signal is continued by one period of the lower edge."""
-    signal = np.random.default_rng(seed).normal(0, 50, (n_rows, n_samples)).astype(np.float32)
-    sections = sp.butter(4, (low_hz, 20), "bandpass", fs=RATE_HZ, output="sos")
-    pad = min(n_samples - 1, round(RATE_HZ / low_hz))
-    alone = [sp.sosfiltfilt(sections, row.astype(float), padlen=pad).astype(np.float32) for row in signal]
-    np.testing.assert_array_equal(band_pass(signal, (low_hz, 20), 4), alone)
 
 
 def test_an_offset_and_a_slow_drift_vanish():

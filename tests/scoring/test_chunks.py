@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ictal.core.ahead import ahead
 from ictal.core.predictions import PROBABILITY_COLUMNS
 from ictal.core.recording import Gap
 from ictal.core.windows import Geometry
@@ -15,7 +16,7 @@ from ictal.preprocessing.channel_mapping import map_channels
 from ictal.preprocessing.runs import RecordedRun, recorded_runs
 from ictal.preprocessing.settings import StandardiseSettings
 from ictal.scoring import pipeline
-from ictal.scoring.pipeline import Chunk, ChunkExcerpt, plan_chunks, read_ahead, score_chunk
+from ictal.scoring.pipeline import Chunk, ChunkExcerpt, plan_chunks, rows_of_chunk
 from ictal.scoring.quality import QualitySettings
 from ictal.scoring.scores import spread_of
 from tests.scoring.helpers import Loudness, contract, eeg, recording_of
@@ -75,13 +76,18 @@ def test_what_a_model_sees_of_each_window_lies_within_its_stretch_and_nothing_el
         assert 0 <= first < last <= chunk.run.n_samples
 
 
+def scored(chunk: Chunk, excerpt: ChunkExcerpt, engine: Loudness) -> pd.DataFrame:
+    probabilities = engine(excerpt.batch).probabilities
+    return rows_of_chunk(chunk, excerpt, probabilities, engine.contract, QualitySettings())
+
+
 def test_a_model_of_the_centre_is_asked_from_the_first_second_to_the_last():
     samples = eeg(37)
     samples[:, 4200:4800] = 0
     (run,) = cut(samples)
     (chunk,) = plan_chunks([run], 2000, Geometry(10))
     excerpt = chunk.read(contract())
-    rows = score_chunk(chunk, excerpt, Loudness(), QualitySettings())
+    rows = scored(chunk, excerpt, Loudness())
     assert rows["start_s"].tolist() == [0, 10, 20]
     assert (rows["made_up_s"] == 0).all()
     assert rows["usable"].tolist() == pytest.approx([1, 1, 0.7], abs=0.1), "only what is seen can be spoilt"
@@ -102,7 +108,7 @@ def test_windows_that_are_not_good_enough_get_no_prediction(step, flat_s, good):
         samples[:, 200 * flat_s[0] - 2000 : 200 * flat_s[1] + 2000] = 0
     engine = Loudness()
     chunk, excerpt = first_chunk(samples, step)
-    frame = score_chunk(chunk, excerpt, engine, QualitySettings())
+    frame = scored(chunk, excerpt, engine)
     assert engine.asked == [len(frame)], "all windows of a chunk at once"
     given = frame["reason"] == ""
     assert given.sum() == good
@@ -124,24 +130,24 @@ def test_what_is_read_ahead_comes_in_order_and_at_most_one_waits():
         return lambda: made.append(number) or number
 
     got = []
-    with closing(read_ahead([job(number) for number in range(6)])) as given:
+    with closing(ahead([job(number) for number in range(6)])) as given:
         for number in given:
             got.append(number)
             time.sleep(0.05)
             assert len(made) <= number + 2, "memory is bounded"
     assert got == made == [0, 1, 2, 3, 4, 5]
-    assert not reading()
+    assert not working()
 
 
 def test_the_next_chunk_is_read_while_one_is_used():
     begun = threading.Event()
-    with closing(read_ahead([lambda: 0, begun.set])) as given:
+    with closing(ahead([lambda: 0, begun.set])) as given:
         assert next(given) == 0
         assert begun.wait(5)
 
 
-def reading() -> list[threading.Thread]:
-    return [thread for thread in threading.enumerate() if thread.name.startswith("reading")]
+def working() -> list[threading.Thread]:
+    return [thread for thread in threading.enumerate() if thread.name.startswith("ahead")]
 
 
 class StrangeError(Exception):
@@ -157,14 +163,14 @@ def test_an_error_while_reading_ahead_comes_after_what_was_read_and_as_it_is():
     got = []
 
     def take() -> None:
-        with closing(read_ahead([lambda: 0, fail, lambda: 2])) as given:
+        with closing(ahead([lambda: 0, fail, lambda: 2])) as given:
             got.extend(given)
 
     with pytest.raises(StrangeError) as caught:
         take()
     assert caught.value is error
     assert got == [0]
-    assert not reading()
+    assert not working()
 
 
 @pytest.mark.parametrize("error", [KeyboardInterrupt, StrangeError])
@@ -173,11 +179,11 @@ def test_whoever_stops_looking_stops_the_thread(error):
     made = []
 
     def stop() -> None:
-        with closing(read_ahead([lambda: made.append(1)] * 50)) as given:
+        with closing(ahead([lambda: made.append(1)] * 50)) as given:
             next(given)
             raise error
 
     with pytest.raises(error):
         stop()
-    assert not reading()
+    assert not working()
     assert len(made) <= 2

@@ -3,11 +3,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from ictal.core.blas import one_blas_thread
 from ictal.core.labels import OTHER, PATTERNS
 from ictal.core.montage import CHANNELS, ELECTRODES, MONTAGES, derivations_of, montage_matrix
 from ictal.core.windows import RATE_HZ
 from ictal.simulator.head import SITES
-from ictal.simulator.noise import one_blas_thread
 from ictal.simulator.patient import draw_patient
 from ictal.simulator.patterns import render
 from ictal.simulator.raters import observe_closely, observe_pattern, vote_distribution

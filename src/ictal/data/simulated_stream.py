@@ -8,6 +8,7 @@ import numpy.typing as npt
 from pydantic import Field, model_validator
 
 from ictal.core.atomic_files import hash_of
+from ictal.core.blas import one_blas_thread
 from ictal.core.montage import CHANNELS
 from ictal.core.recording import Recording, Signal
 from ictal.core.settings import Settings
@@ -18,7 +19,6 @@ from ictal.preprocessing.settings import StandardiseSettings
 from ictal.preprocessing.standardise import resample
 from ictal.simulator.eeg import compose
 from ictal.simulator.fitted_parameters import KINDS, MANY, MANY_SIZES
-from ictal.simulator.noise import one_blas_thread
 from ictal.simulator.patient import Patient, draw_patient, draw_pattern
 from ictal.simulator.raters import draw_votes, vote_distribution
 from ictal.simulator.scene_kinds import draw_scene

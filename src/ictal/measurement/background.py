@@ -1,10 +1,10 @@
 """The background of a window: voltage, suppression and attenuation, bursts, and the posterior rhythm."""
 
 from dataclasses import dataclass
+from functools import reduce
 
 import numpy as np
 import numpy.typing as npt
-from numpy.lib.stride_tricks import sliding_window_view
 from scipy.ndimage import binary_dilation
 
 from ictal.core.montage import ELECTRODES
@@ -25,13 +25,13 @@ SUPPRESSED_UV = 10.0
 """Suppression is below 10 µV from peak to trough (ACNS 2021, A, voltage)."""
 SHARES = (1 / 2, 2 / 3)
 """Shares of the derivations that are below the voltage for suppression, and for the usual voltage."""
-USUAL, ATTENUATED = 90, 0.35
+USUAL, ATTENUATED = 0.9, 0.35
 """Attenuation is below this share of the 90th percentile of the voltage. The terminology demands less than half of
 the voltage of the background; continuous EEG varies so much that half would often find attenuation in it."""
 DEPTH = 0.4
 """What is attenuated has at most this share of the voltage of the rest; otherwise the voltage merely varies."""
-BURSTS, BETWEEN = 95, 40
-"""Percentiles of the voltage whose ratio tells bursts on a suppressed background from continuous EEG."""
+BURSTS, BETWEEN = 0.95, 0.4
+"""Quantiles of the voltage whose ratio tells bursts on a suppressed background from continuous EEG."""
 OCCIPITAL = [ELECTRODES.index(name) for name in ("O1", "O2")]
 ANTERIOR = [ELECTRODES.index(name) for name in ("F3", "F4", "Fz")]
 SEGMENT = 4 * HZ
@@ -82,12 +82,12 @@ def measure_background(signal: MeasuredSignal, voltages: Voltages, start: int) -
     if not np.isfinite(voltages[0, begin:end]).any():
         return BackgroundNumbers(unknown, unknown, unknown, unknown, unknown)
     low = is_suppressed(around)[begin - first : end - first]
-    bursts, between = np.nanpercentile(around, [BURSTS, BETWEEN])
+    ordered = np.sort(around)
     return BackgroundNumbers(
-        voltage_uv=float(np.nanmedian(voltages[1, begin:end])),
+        voltage_uv=float(_quantile(np.sort(voltages[1, begin:end]), 0.5)),
         suppressed=float(low[np.isfinite(voltages[0, begin:end])].mean()),
-        burst_uv=float(bursts),
-        between_uv=float(between),
+        burst_uv=float(_quantile(ordered, BURSTS)),
+        between_uv=float(_quantile(ordered, BETWEEN)),
         posterior_hz=posterior_rhythm_hz(signal.cut(start, start + CENTRE_S * HZ)),
     )
 
@@ -103,16 +103,18 @@ def voltage_courses(signal: MeasuredSignal) -> Voltages:
         return np.full((len(SHARES), n_steps), np.nan, dtype=np.float32)
     voltage = (signal.eeg[formed[:, 0]] - signal.eeg[formed[:, 1]])[:, : n_steps * STEP]
     parts = voltage.reshape(len(formed), n_steps, STEP)
-    margins = ((0, 0), (STEPS // 2, STEPS // 2))
-    high, low = (np.pad(edge, margins, mode="edge") for edge in (parts.max(axis=2), parts.min(axis=2)))
-    spans = sliding_window_view(high, STEPS, axis=1).max(axis=2) - sliding_window_view(low, STEPS, axis=1).min(axis=2)
+    margins, ends = ((0, 0), (STEPS // 2, STEPS // 2)), []
+    for furthest in (np.maximum, np.minimum):  # of slices: faster than along short axes
+        steps = np.pad(reduce(furthest, (parts[..., place] for place in range(STEP))), margins, mode="edge")
+        ends.append(reduce(furthest, (steps[:, place : place + n_steps] for place in range(STEPS))))
+    spans = ends[0] - ends[1]
     missing = signal.missing[:, : n_steps * STEP].reshape(len(signal.missing), n_steps, STEP)[..., 0]
     spans[missing[formed[:, 0]] | missing[formed[:, 1]]] = np.nan
     return np.stack([_quantile(np.sort(spans, axis=0), share) for share in SHARES])
 
 
 def _quantile(ordered: Voltages, share: float) -> Voltages:
-    """Return a quantile of columns whose values are ordered, NaN last (as `numpy.nanquantile`, which is slow)."""
+    """Return a quantile of values along the first axis, ordered and NaN last (`numpy.nanquantile` is slower)."""
     place = share * np.maximum(np.isfinite(ordered).sum(axis=0) - 1, 0)
     low = np.floor(place).astype(int)
     below, above = (np.take_along_axis(ordered, at[None], axis=0)[0] for at in (low, np.ceil(place).astype(int)))
@@ -121,7 +123,7 @@ def _quantile(ordered: Voltages, share: float) -> Voltages:
 
 def is_suppressed(voltages: Voltages) -> npt.NDArray[np.bool_]:
     """Return which steps are part of a stretch of 0.5 s or more that is suppressed or attenuated, [step]."""
-    usual = np.nanpercentile(voltages, USUAL)
+    usual = _quantile(np.sort(voltages), USUAL)
     attenuated = voltages < ATTENUATED * usual
     if attenuated.any() and np.median(voltages[attenuated]) > DEPTH * np.nanmedian(voltages[~attenuated]):
         attenuated[:] = False

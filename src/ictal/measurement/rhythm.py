@@ -2,6 +2,7 @@
 
 import numpy as np
 import numpy.typing as npt
+from scipy.fft import ifft, irfft, rfft, rfftfreq
 from scipy.ndimage import gaussian_filter1d
 
 from ictal.measurement.discharges import FEWEST, Track, clear_part, power_of
@@ -30,7 +31,7 @@ def without_alpha(eeg: Floats) -> Floats:
     The signal remains as it is if no rhythm stands out: discharges have power there too, but over a wider band.
     """
     n_samples = eeg.shape[1]
-    spectrum, hertz = np.fft.rfft(eeg), np.fft.rfftfreq(n_samples, 1 / HZ)
+    spectrum, hertz = rfft(eeg), rfftfreq(n_samples, 1 / HZ)
     power = gaussian_filter1d((spectrum.real**2 + spectrum.imag**2).sum(axis=0), ALPHA_BLUR_HZ / hertz[1])
     inside = (hertz >= ALPHA_HZ[0]) & (hertz <= ALPHA_HZ[1])
     peak_hz = hertz[inside][power[inside].argmax()]
@@ -38,7 +39,7 @@ def without_alpha(eeg: Floats) -> Floats:
     if peak < STANDS_OUT * np.sqrt(below * above):
         return eeg
     gain = 1 - np.exp(-(((hertz - peak_hz) / ALPHA_WIDTH_HZ) ** 4))
-    return np.asarray(np.fft.irfft(spectrum * gain, n_samples))
+    return np.asarray(irfft(spectrum * gain, n_samples))
 
 
 def find_waves(eeg: Floats, band_hz: tuple[float, float] = DELTA_HZ) -> Track | None:
@@ -56,15 +57,15 @@ def find_waves(eeg: Floats, band_hz: tuple[float, float] = DELTA_HZ) -> Track | 
     if not np.ptp(eeg) > 0:
         return None
     rate_hz, track = strongest_hz(eeg, band_hz), None
-    spectrum, hertz = np.fft.fft(eeg), np.fft.fftfreq(eeg.shape[1], 1 / HZ)
-    logs = np.log(np.maximum(hertz, 1e-3))
+    n_samples = eeg.shape[1]
+    spectrum, hertz = rfft(eeg)[:, 1:], rfftfreq(n_samples, 1 / HZ)[1:]
     for _ in range(2):  # around the rate of the waves rather than of their power
-        gain = np.where(hertz > 0, 2 * np.exp(-(((logs - np.log(rate_hz)) / OCTAVES) ** 2) / 2), 0)
-        waves = np.fft.ifft(spectrum * gain)
+        waves = spectrum * (2 * np.exp(-((np.log(hertz / rate_hz) / OCTAVES) ** 2) / 2))
         _, vectors = np.linalg.eigh(waves @ waves.conj().T)
         main = vectors[:, -1]
+        part_of_main = ifft(np.pad(main.conj() @ waves, (1, n_samples - 1 - len(hertz))))
         # A wave is where the electrode with the largest amplitude is most negative.
-        wave = -main[abs(main).argmax()] * (main.conj() @ waves)
+        wave = -main[abs(main).argmax()] * part_of_main
         at = crests(wave)
         if len(at) < FEWEST:
             return track
@@ -72,15 +73,15 @@ def find_waves(eeg: Floats, band_hz: tuple[float, float] = DELTA_HZ) -> Track | 
         if len(at) < FEWEST:
             return track
         part = slice(at[0], at[-1] + 1)
-        track = Track(at, float((np.abs(main.conj() @ waves[:, part]) ** 2).sum() / 2) / power_of(eeg, part))
+        track = Track(at, float((np.abs(part_of_main[part]) ** 2).sum() / 2) / power_of(eeg, part))
         rate_hz = track.rate_hz
     return track
 
 
 def strongest_hz(eeg: Floats, band_hz: tuple[float, float]) -> float:
     """Return the frequency with the most power, summed over electrodes [electrode, time]."""
-    spectrum = np.fft.rfft(eeg * np.hanning(eeg.shape[1]), N_BINS)
-    hertz = np.fft.rfftfreq(N_BINS, 1 / HZ)
+    spectrum = rfft(eeg * np.hanning(eeg.shape[1]), N_BINS)
+    hertz = rfftfreq(N_BINS, 1 / HZ)
     power = gaussian_filter1d((spectrum.real**2 + spectrum.imag**2).sum(axis=0), BLUR_HZ / hertz[1])
     inside = (hertz >= band_hz[0]) & (hertz <= band_hz[1])
     return float(hertz[inside][(power[inside] * hertz[inside] ** TILT[band_hz]).argmax()])

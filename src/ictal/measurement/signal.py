@@ -96,7 +96,8 @@ def measured_signal(excerpt: Resampled, mapping: ChannelMapping | None = None) -
         How its electrodes were formed; None: all have one reference.
     """
     n_samples = excerpt.signal.shape[1] // HALF
-    halved = excerpt.signal[:, : HALF * n_samples].reshape(len(CHANNELS), n_samples, HALF).mean(axis=2)
+    first, second = (excerpt.signal[:, place : HALF * n_samples : HALF] for place in range(HALF))
+    halved = np.asarray((first + second) / HALF, dtype=np.float32)
     missing = excerpt.missing[: len(ELECTRODES), : HALF * n_samples : HALF]
     made = mapping.groups if mapping else (ELECTRODES,)
     groups = tuple(tuple(ELECTRODES.index(name) for name in group if name in ELECTRODES) for group in made)

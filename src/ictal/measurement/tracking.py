@@ -2,6 +2,7 @@
 
 import numpy as np
 import numpy.typing as npt
+from scipy.fft import irfft, next_fast_len, rfft
 from scipy.ndimage import gaussian_filter1d
 
 Floats = npt.NDArray[np.float64]
@@ -60,10 +61,11 @@ def _costs(places: Floats) -> Floats:
 def autocorrelation(channels: Floats, n_lags: int) -> Floats:
     """Return the sum of the autocorrelations of channels [channel, time], from lag 0, relative to lag 0, [lag]."""
     n_samples = channels.shape[1]
-    length = 1 << (2 * n_samples - 1).bit_length()
-    spectrum = np.fft.rfft(channels, length)
+    n_lags = min(n_lags, n_samples)
+    length = next_fast_len(n_samples + n_lags, real=True)
+    spectrum = rfft(channels, length)
     power = (spectrum.real**2 + spectrum.imag**2).sum(axis=0)
-    lags = np.fft.irfft(power, length)[: min(n_lags, n_samples)]
+    lags = irfft(power, length)[:n_lags]
     return np.asarray(lags / np.maximum(lags[0], 1e-12) * n_samples / (n_samples - np.arange(len(lags))))
 
 

@@ -98,7 +98,9 @@ class ChannelMapping:
         return any({*derivation} <= group for group in self.groups)
 
     def apply(self, samples: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
-        """Return the electrodes [20, time], given the channels that are read, [row, time]."""
+        """Return the electrodes [20, time] of the channels that are read, [row, time]; no copy if both are equal."""
+        if np.array_equal(self.matrix, np.eye(N_CHANNELS)):
+            return samples
         if self._chosen is None:
             electrodes: npt.NDArray[np.float32] = self.matrix.astype(np.float32) @ samples
             return electrodes

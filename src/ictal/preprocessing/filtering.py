@@ -16,6 +16,7 @@ import numpy.typing as npt
 from ictal.core.recording import Signal
 from ictal.core.windows import RATE_HZ
 from ictal.preprocessing.settings import Fill, Marks
+from ictal.preprocessing.zero_phase import ZeroPhaseFilter
 
 Taps = npt.NDArray[np.float32]
 
@@ -34,9 +35,6 @@ ZEROS, BETA = 10, 5.0
 """Zeros of the sinc on each side, and the Kaiser window's parameter: those of `scipy.signal.resample_poly`."""
 NOTCH_Q, NOTCH_PAD_S = 30.0, 5
 """Frequency of a notch filter divided by its width, and seconds by which a signal is extended at each end for it."""
-FILTERED_AT_ONCE = 2**16
-"""Samples that are filtered together: half a megabyte in float64, which fits into the CPU cache. Fewer rows at once
-are slow if they are short, more if they are long."""
 
 
 def at_limits(samples: Signal, limits: list[tuple[float, float]]) -> Marks:
@@ -146,12 +144,16 @@ class Resampler:
             return samples
         offset = samples[:, :1].copy()
         blocks = np.arange(start // self.n_new, -(-stop // self.n_new))
-        made = (self._simple if self.is_simple else self._between)(samples - offset, blocks)
+        made = (self._simple if self.is_simple else self._between)(samples, offset, blocks)
+        made += offset[..., None]
         skipped = start - start // self.n_new * self.n_new
-        return np.ascontiguousarray((made.reshape(len(samples), -1) + offset)[:, skipped : skipped + stop - start])
+        return made.reshape(len(samples), -1)[:, skipped : skipped + stop - start]
 
     def marks(self, marks: Marks, first: int, start: int, stop: int) -> Marks:
-        """Return which new samples cover a marked old one."""
+        """Return which new samples cover a marked old one, given the marks from old sample `first` on.
+
+        Those before and after are as the first and last.
+        """
         if not marks.any():
             return np.zeros((len(marks), stop - start), dtype=bool)
         bounds = np.arange(start, stop + 1) * (self.n_old / self.n_new) - first
@@ -160,12 +162,20 @@ class Resampler:
         counts = np.pad(np.cumsum(marks, axis=1), ((0, 0), (1, 0)))
         return np.asarray(counts[:, end] > counts[:, begin])
 
-    def _simple(self, samples: Signal, blocks: npt.NDArray[np.int64]) -> Signal:
-        (taps,) = self.taps
-        frames = np.lib.stride_tricks.sliding_window_view(samples, len(taps), axis=1)[:, :: int(self.n_old)]
-        return np.asarray(frames.reshape(-1, len(taps)) @ taps)
+    def _simple(self, samples: Signal, offset: Signal, blocks: npt.NDArray[np.int64]) -> Signal:
+        """Multiply stretches of `n_old` samples by the parts of the matrix: a block needs more than one of them."""
+        (taps,), length, n_blocks = self.taps, int(self.n_old), len(blocks)
+        parts = [taps[first : first + length] for first in range(0, len(taps), length)]
+        made = np.empty((len(samples), n_blocks, self.n_new), dtype=np.float32)
+        stretches = np.zeros((n_blocks + len(parts) - 1, length), dtype=np.float32)
+        for old, zero, new in zip(samples, offset, made, strict=True):
+            np.subtract(old, zero, out=stretches.reshape(-1)[: len(old)])
+            np.matmul(stretches[:n_blocks], parts[0], out=new)
+            for number, part in enumerate(parts[1:], 1):
+                new += stretches[number : number + n_blocks, : len(part)] @ part
+        return made
 
-    def _between(self, samples: Signal, blocks: npt.NDArray[np.int64]) -> Signal:
+    def _between(self, samples: Signal, offset: Signal, blocks: npt.NDArray[np.int64]) -> Signal:
         """Interpolate each block between the two nearest matrices of the bank."""
         places = blocks * self.n_old
         whole = np.floor(places).astype(np.int64)
@@ -173,7 +183,7 @@ class Resampler:
         phase = (places - whole) * n_phases
         below = np.minimum(phase.astype(np.int64), n_phases - 1)
         share = (phase - below).astype(np.float32)
-        frames = np.lib.stride_tricks.sliding_window_view(samples, n_taps, axis=1)
+        frames = np.lib.stride_tricks.sliding_window_view(samples - offset, n_taps, axis=1)
         made = np.empty((len(samples), len(blocks), self.n_new), dtype=np.float32)
         for number in np.unique(below):
             own = np.flatnonzero(below == number)
@@ -223,28 +233,13 @@ def _of_any_rate(rate_hz: float) -> Resampler:
 
 
 def band_pass(signal: Signal, band_hz: tuple[float, float], order: int) -> Signal:
-    """Filter [channel, time] at 200 Hz with a Butterworth band-pass, forward and backward, in float64."""
-    return _forward_and_backward(signal, _sections(band_hz, order), filter_pad(band_hz))
+    """Filter [channel, time] at 200 Hz with a Butterworth band-pass, forward and backward."""
+    return _band_pass(band_hz, order)(signal, min(signal.shape[1] - 1, filter_pad(band_hz)))
 
 
 def notch(signal: Signal, notch_hz: float) -> Signal:
-    """Remove one frequency from [channel, time] at 200 Hz, forward and backward, in float64."""
-    from scipy import signal as sp  # takes half a second, which 'ictal info' does not need
-
-    sections = sp.tf2sos(*sp.iirnotch(notch_hz, NOTCH_Q, fs=RATE_HZ))
-    return _forward_and_backward(signal, sections, NOTCH_PAD_S * RATE_HZ)
-
-
-def _forward_and_backward(signal: Signal, sections: npt.NDArray[np.float64], pad: int) -> Signal:
-    from scipy import signal as sp  # see `notch`
-
-    pad = min(signal.shape[1] - 1, pad)
-    n_rows = max(1, FILTERED_AT_ONCE // (signal.shape[1] + 2 * pad))
-    output = np.empty_like(signal)
-    for first in range(0, len(signal), n_rows):
-        rows = slice(first, first + n_rows)
-        output[rows] = sp.sosfiltfilt(sections, signal[rows].astype(np.float64), axis=1, padlen=pad)
-    return output
+    """Remove one frequency from [channel, time] at 200 Hz, forward and backward."""
+    return _notch(notch_hz)(signal, min(signal.shape[1] - 1, NOTCH_PAD_S * RATE_HZ))
 
 
 def filter_pad(band_hz: tuple[float, float]) -> int:
@@ -253,7 +248,14 @@ def filter_pad(band_hz: tuple[float, float]) -> int:
 
 
 @lru_cache(maxsize=8)
-def _sections(band_hz: tuple[float, float], order: int) -> npt.NDArray[np.float64]:
-    from scipy import signal as sp  # see `notch`
+def _band_pass(band_hz: tuple[float, float], order: int) -> ZeroPhaseFilter:
+    from scipy import signal as sp  # takes half a second, which 'ictal info' does not need
 
-    return np.asarray(sp.butter(order, band_hz, "bandpass", fs=RATE_HZ, output="sos"))
+    return ZeroPhaseFilter.of(*sp.butter(order, band_hz, "bandpass", fs=RATE_HZ, output="zpk"))
+
+
+@lru_cache(maxsize=8)
+def _notch(notch_hz: float) -> ZeroPhaseFilter:
+    from scipy import signal as sp  # see `_band_pass`
+
+    return ZeroPhaseFilter.of(*sp.tf2zpk(*sp.iirnotch(notch_hz, NOTCH_Q, fs=RATE_HZ)))

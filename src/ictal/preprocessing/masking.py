@@ -4,6 +4,7 @@ A bad electrode spoils all of its derivations, and a network that sees these may
 from the others by spherical splines, it adds nothing: a signal in all electrodes passes through unchanged.
 """
 
+from collections.abc import Sequence
 from functools import lru_cache
 from itertools import pairwise
 
@@ -21,6 +22,8 @@ BLOCK = CENTRE_SAMPLES
 """Electrodes are judged in blocks of 10 s, counted from the start of a run: neither windows nor chunks matter."""
 LOST = 0.1
 """An electrode is replaced in a block if more than this share of its samples is missing or flat."""
+FEWEST = 3
+"""At most one of so many electrodes is replaced."""
 NOISY = 3.0
 """An electrode is noisy if it differs this many times more from the electrode to which it is most similar than others
 do. Differences are root mean squares of steps from sample to sample, so that fast noise counts more than slow waves.
@@ -43,21 +46,24 @@ def mask_electrodes(
         How its electrodes were formed; None: it has all of them. They must be recorded against one reference. In a
         bipolar recording, a channel can be bad although its electrodes are not.
     most
-        A block in which more electrodes than this are bad remains as it is.
+        A block in which more electrodes than this are bad, or more than a third, remains as it is.
     """
-    masked = np.zeros(signal.shape, dtype=bool)
-    if not most or (mapping and (mapping.kind == "bipolar" or len(mapping.groups) > 1)):
-        return signal, masked
+    output, masked = signal, np.zeros(signal.shape, dtype=bool)
+    if mapping and (mapping.kind == "bipolar" or len(mapping.groups) > 1):
+        return output, masked
     known, made = (mapping.known, mapping.interpolated) if mapping else (ELECTRODES, ())
     names = np.array([name for name in known if name not in made])
     rows = np.array([ELECTRODES.index(name) for name in names])
-    output = signal.copy()
-    for start, stop in _blocks(first, signal.shape[1]):
-        lost = missing[rows, start:stop].mean(axis=1) > LOST
-        bad = lost.copy()
-        bad[~lost] = _is_noisy(signal[rows[~lost], start:stop])
-        if 0 < bad.sum() <= min(most, len(rows) // 3):
+    most = min(most, len(rows) // FEWEST)
+    if not most:
+        return output, masked
+    blocks = _blocks(first, signal.shape[1])
+    lost = np.array([missing[rows, start:stop].mean(axis=1) > LOST for start, stop in blocks])
+    every = lost | _are_noisy([signal[rows, start:stop] for start, stop in blocks], lost)
+    for (start, stop), bad in zip(blocks, every, strict=True):
+        if 0 < bad.sum() <= most:
             weights = _weights(tuple(names[~bad].tolist()), tuple(names[bad].tolist()))
+            output = signal.copy() if output is signal else output
             output[rows[bad], start:stop] = weights @ signal[rows[~bad], start:stop]
             masked[rows[bad], start:stop] = True
     return output, masked
@@ -69,16 +75,20 @@ def _blocks(first: int, n_samples: int) -> list[tuple[int, int]]:
     return [(start, stop) for start, stop in pairwise(edges) if start < stop]
 
 
-def _is_noisy(electrodes: Signal) -> Marks:
-    if len(electrodes) < 3:
-        return np.zeros(len(electrodes), dtype=bool)
-    steps = np.diff(electrodes.astype(np.float64))
-    products = steps @ steps.T
-    power = np.diag(products)
-    apart = power[:, None] + power[None, :] - 2 * products
-    np.fill_diagonal(apart, np.inf)
-    own = apart.min(axis=1)
-    return np.asarray(own > NOISY**2 * np.median(own))
+def _are_noisy(blocks: Sequence[Signal], lost: Marks) -> Marks:
+    """Return which electrodes of blocks [electrode, time] are noisy but not lost, [block, electrode]."""
+    products = np.empty((*lost.shape, lost.shape[1]))
+    for block, product in zip(blocks, products, strict=True):
+        steps = np.diff(block.astype(np.float64))
+        np.matmul(steps, steps.T, out=product)
+    power = np.diagonal(products, axis1=1, axis2=2)
+    apart = power[:, :, None] + power[:, None] - 2 * products
+    apart[lost[:, :, None] | lost[:, None] | np.eye(lost.shape[1], dtype=bool)] = np.inf
+    own = apart.min(axis=2)
+    ordered, n_known = np.sort(own, axis=1), (~lost).sum(axis=1, keepdims=True)
+    places = np.maximum((n_known - 1) // 2, 0), n_known // 2
+    usual = sum(np.take_along_axis(ordered, place, axis=1) for place in places) / 2
+    return np.asarray((own > NOISY**2 * usual) & ~lost & (n_known >= FEWEST))
 
 
 @lru_cache(maxsize=1024)

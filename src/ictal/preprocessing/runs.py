@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -126,9 +125,9 @@ class RecordedRun:
     def resampled(self, start: int, stop: int) -> Resampled:
         """Return the samples from `start` to `stop` before the band-pass."""
         first, last = self.resampler.needs(start, stop)
-        raw, *marks_of_channels = self._filled(first, last)
+        raw, marks_of_channels, begin = self._filled(first, last)
         signal = self.resampler(self.mapping.apply(raw), start, stop)
-        marks = [self.resampler.marks(self.mapping.spread(mark), first, start, stop) for mark in marks_of_channels]
+        marks = [self.resampler.marks(self.mapping.spread(mark), begin, start, stop) for mark in marks_of_channels]
         marks[0][self.mapping.silent] = True
         return Resampled(signal, *marks)
 
@@ -146,8 +145,11 @@ class RecordedRun:
         standardised = Standardised(whole.signal[:, inner], wide.missing[:, inner], whole.masked[:, inner])
         return standardised, wide.cut(first - begin, last - begin)
 
-    def _filled(self, first: int, last: int) -> list[npt.NDArray[Any]]:
-        """Return samples, and which are missing, flat and clipped; beyond the run its end samples are repeated."""
+    def _filled(self, first: int, last: int) -> tuple[Signal, list[Marks], int]:
+        """Return samples; which are missing, flat and clipped of those around them; and the first of the latter.
+
+        Beyond the run, its end samples are repeated.
+        """
         rate_hz, n_samples = self.recording.rate_hz, self.run.stop - self.run.start
         margin = int(np.ceil((2 * FADE_S + FLAT_S) * rate_hz))
         block = round(WINDOW_S * rate_hz)
@@ -160,11 +162,11 @@ class RecordedRun:
         clipped = at_limits(samples, self._limits())
         missing = lost | flat
         fill_missing(samples, missing, self.fill, rate_hz, block)
-        arrays = [samples, missing, flat, clipped]
-        if first >= begin and last <= end:
-            return [array[:, first - begin : last - begin] for array in arrays]
-        wanted = np.clip(np.arange(first, last), 0, n_samples - 1) - begin
-        return [array[:, wanted] for array in arrays]
+        before, after = max(begin - first, 0), max(last - end, 0)
+        if before or after:
+            samples = np.pad(samples, ((0, 0), (before, after)), mode="edge")
+        chosen = slice(first - begin + before, last - begin + before)
+        return samples[:, chosen], [missing, flat, clipped], begin
 
     def _flat(self, samples: Signal) -> Marks:
         """Mark flat runs, but not Cz at exactly 0 while others vary: it is the reference, and 0 is right."""
@@ -212,7 +214,7 @@ def filtered(
     recording: Resampled, settings: StandardiseSettings, mapping: ChannelMapping | None = None, first: int = 0
 ) -> Standardised:
     """Do the second step of `standardise`: the band-pass, and then bad electrodes, see `mask_electrodes`."""
-    output = recording.signal.copy()
+    output = recording.signal
     if settings.band_hz:
         output = band_pass(output, settings.band_hz, settings.order)
     if settings.notch_hz:

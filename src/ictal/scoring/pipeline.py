@@ -1,20 +1,20 @@
 """Score a recording: from a file or an MNE object to scores over time.
 
 The steps are: a recording is opened, its channels are mapped to electrodes, and its gapless runs are divided
-into chunks of windows. Each chunk is read, standardised and given to an engine, which returns probabilities; quality
-and spectra are added afterwards. Memory does not grow with the length of the recording.
+into chunks of windows. Each chunk is read, standardised and given to an engine, which returns probabilities; quality,
+spectra and measurements are added afterwards. While this is done for one chunk, the next one is with the engine, and
+the one after that is read. Memory does not grow with the length of the recording.
 """
 
 import time
 from collections.abc import Callable, Generator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
 from itertools import accumulate
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -22,6 +22,8 @@ import pandas as pd
 from pydantic import Field, field_validator
 
 from ictal import __version__
+from ictal.core.ahead import ahead
+from ictal.core.blas import one_blas_thread
 from ictal.core.labels import PATTERNS, unknown_patterns
 from ictal.core.montage import ELECTRODES
 from ictal.core.predictions import PROBABILITY_COLUMNS
@@ -48,6 +50,7 @@ from ictal.preprocessing.channel_graph import ChannelMapping
 from ictal.preprocessing.channel_mapping import map_channels
 from ictal.preprocessing.model_windows import contexts_at
 from ictal.preprocessing.runs import RecordedRun, Resampled, check_unit, recorded_runs, sample_of
+from ictal.preprocessing.settings import Marks
 from ictal.scoring.background import EVENT_PROBABILITIES, PATTERN_FROM
 from ictal.scoring.engines import ENGINES, Engine, EngineName, WindowBatch, open_engine
 from ictal.scoring.events import EVENT_PATTERNS
@@ -70,7 +73,7 @@ MEASURED_AROUND = CONTEXT_S * RATE_HZ
 
 OnScores = Callable[[pd.DataFrame], None]
 """Called with the rows of each chunk as soon as it is scored."""
-Job = TypeVar("Job")
+Probabilities = npt.NDArray[np.float64]
 
 
 class ScoreSettings(Settings):
@@ -170,14 +173,14 @@ def score(
     if not chunks:
         raise ReadError(f"{opened.name}: {too_short(opened, geometry)}")
     done_s, parts, masks, first_s = list(accumulate(chunk.seconds for chunk in chunks)), [], [], 0.0
-    with closing(read_ahead([partial(chunk.read, contract) for chunk in chunks])) as read:
-        for chunk, so_far_s, excerpt in zip(chunks, done_s, read, strict=True):
-            masks.append(excerpt.masked)
-            parts.append(score_chunk(chunk, excerpt, engine, settings.quality))
+    with closing(_scored(chunks, engine, contract, settings.quality)) as scored:
+        for so_far_s, (rows, mask) in zip(done_s, scored, strict=True):
+            masks.append(mask)
+            parts.append(rows)
             first_s = first_s or time.perf_counter() - started
             progress("scoring", so_far_s, done_s[-1])
             if on_scores:
-                on_scores(parts[-1])
+                on_scores(rows)
     frame, masked = pd.concat(parts, ignore_index=True), np.concatenate(masks)
     notes = [*unknown_patterns(contract.patterns), *_notes(mapping, runs, frame, geometry, masked)]
     info = RecordingInfo.of(opened, mapping, notes)
@@ -306,29 +309,34 @@ def plan_chunks(runs: Sequence[RecordedRun], step: int, geometry: Geometry) -> l
     return found
 
 
-def read_ahead(jobs: Sequence[Callable[[], Job]]) -> Generator[Job, None, None]:
-    """Yield the results of jobs in their order; each runs in a second thread while the one before it is used.
+def _scored(
+    chunks: Sequence[Chunk], engine: Engine, contract: ScoringContract, quality: QualitySettings
+) -> Generator[tuple[pd.DataFrame, Marks], None, None]:
+    """Yield the rows of each chunk, and which electrodes are masked in them, [window, electrode]."""
 
-    Close the iterator to end the thread, for example with `contextlib.closing`.
-    """
-    with ThreadPoolExecutor(1, "reading") as pool:
-        ahead = pool.submit(jobs[0])
-        for job in jobs[1:]:
-            result = ahead.result()
-            ahead = pool.submit(job)
-            yield result
-        yield ahead.result()
+    def predict() -> tuple[ChunkExcerpt, Probabilities]:
+        excerpt = next(excerpts)
+        return excerpt, engine(excerpt.batch).probabilities
+
+    with (
+        one_blas_thread(),  # what is done at once already keeps the CPUs busy
+        closing(ahead([partial(chunk.read, contract) for chunk in chunks])) as excerpts,
+        closing(ahead([predict] * len(chunks))) as predicted,
+    ):
+        for chunk, (excerpt, found) in zip(chunks, predicted, strict=True):
+            yield rows_of_chunk(chunk, excerpt, found, contract, quality), excerpt.masked
 
 
-def score_chunk(chunk: Chunk, excerpt: ChunkExcerpt, engine: Engine, quality: QualitySettings) -> pd.DataFrame:
+def rows_of_chunk(
+    chunk: Chunk, excerpt: ChunkExcerpt, found: Probabilities, contract: ScoringContract, quality: QualitySettings
+) -> pd.DataFrame:
     """Return the rows of the windows of a chunk; those of too low quality get no prediction."""
-    probabilities = engine(excerpt.batch).probabilities
     starts = [start - chunk.offset for start in chunk.starts]
     onset_s = chunk.run.onset_s + chunk.offset / RATE_HZ
     rows = describe_windows(excerpt.plain, chunk.run.mapping, starts, onset_s, chunk.geometry, quality)
     rows["made_up_s"] = chunk.geometry.n_padded(chunk.run) / RATE_HZ
-    rows[list(PROBABILITY_COLUMNS)] = np.where((rows["reason"] == "").to_numpy()[:, None], probabilities, np.nan)
-    rows[[f"{name}_probability" for name in PATTERNS if name not in engine.contract.patterns]] = np.nan
+    rows[list(PROBABILITY_COLUMNS)] = np.where((rows["reason"] == "").to_numpy()[:, None], found, np.nan)
+    rows[[f"{name}_probability" for name in PATTERNS if name not in contract.patterns]] = np.nan
     rows["spread"] = spread_of(rows)
     starts_s = [(start + BEFORE_SAMPLES - excerpt.measured_from) / RATE_HZ for start in chunk.starts]
     measured = pd.DataFrame(measured_columns(excerpt.signal, starts_s, chunk.to_measure(rows)))

@@ -17,6 +17,7 @@ from dataclasses import replace
 import numpy as np
 import numpy.typing as npt
 
+from ictal.core.blas import one_blas_thread
 from ictal.core.labels import N_PATTERNS, PATTERNS
 from ictal.core.montage import CHANNELS, ELECTRODES
 from ictal.core.windows import RATE_HZ, WINDOW_SAMPLES
@@ -25,7 +26,7 @@ from ictal.simulator.artifacts import electrocardiogram, heartbeats
 from ictal.simulator.background import State, background
 from ictal.simulator.eeg import SimulatedEeg, patient_of, simulate_eeg
 from ictal.simulator.fitted_parameters import MANY_SIZES
-from ictal.simulator.noise import band_noise, one_blas_thread
+from ictal.simulator.noise import band_noise
 from ictal.simulator.raters import draw_size
 
 Floats = npt.NDArray[np.float64]

@@ -9,6 +9,7 @@ import numpy.typing as npt
 from pydantic import Field
 from scipy.fft import irfft, next_fast_len, rfft, rfftfreq
 
+from ictal.core.blas import one_blas_thread
 from ictal.core.montage import CHANNELS, ELECTRODES
 from ictal.core.recording import Recording, Signal
 from ictal.core.settings import Settings
@@ -17,7 +18,6 @@ from ictal.simulator.artifacts import add_artifacts, damage, draw_artifacts, ele
 from ictal.simulator.background import background, draw_state
 from ictal.simulator.fitted_parameters import FEW_SIZES, KINDS, MANY_SIZES, Kind
 from ictal.simulator.head import EARS, SITES
-from ictal.simulator.noise import one_blas_thread
 from ictal.simulator.patient import Patient, draw_patient, draw_pattern
 from ictal.simulator.patterns import Pattern, Rendered, render
 from ictal.simulator.raters import (

@@ -1,31 +1,13 @@
 """Random signals for the simulator: coloured noise, bands, envelopes, switches."""
 
-from contextlib import AbstractContextManager
-from functools import cache
-
 import numpy as np
 import numpy.typing as npt
 from scipy.fft import irfft, next_fast_len
-from threadpoolctl import ThreadpoolController
 
 from ictal.core.windows import RATE_HZ
 
 Floats = npt.NDArray[np.float64]
 Signal = npt.NDArray[np.float32]
-
-
-@cache
-def _libraries() -> ThreadpoolController:
-    return ThreadpoolController()
-
-
-def one_blas_thread() -> AbstractContextManager[object]:
-    """Run matrix products on one thread within a `with` block.
-
-    With 21 sites they are too small for several threads, whose synchronisation would make them several times slower.
-    """
-    limited: AbstractContextManager[object] = _libraries().limit(limits=1, user_api="blas")
-    return limited
 
 
 def shaped_noise(rng: np.random.Generator, n_rows: int, n_samples: int, low_hz: float, gain: Floats) -> Signal:

@@ -15,6 +15,7 @@ from functools import lru_cache
 import numpy as np
 import numpy.typing as npt
 
+from ictal.core.blas import one_blas_thread
 from ictal.core.labels import PATTERN_TITLES
 from ictal.core.montage import CHANNELS
 from ictal.core.recording import Annotation, Recording, Signal
@@ -33,7 +34,7 @@ from ictal.simulator.background import State, background, draw_state
 from ictal.simulator.eeg import patient_of, record
 from ictal.simulator.fitted_parameters import KINDS, MANY, Kind
 from ictal.simulator.head import N_SITES
-from ictal.simulator.noise import envelope, one_blas_thread
+from ictal.simulator.noise import envelope
 from ictal.simulator.patient import Patient, draw_pattern
 from ictal.simulator.patterns import Pattern, render
 from ictal.simulator.raters import relative_strength

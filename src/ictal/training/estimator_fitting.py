@@ -4,6 +4,7 @@ from pathlib import Path
 
 import numpy as np
 
+from ictal.core.blas import one_blas_thread
 from ictal.core.labels import N_PATTERNS, VOTE_COLUMNS, distribution, panel_size
 from ictal.core.predictions import eeg_weights
 from ictal.core.progress import Progress, silent
@@ -12,7 +13,6 @@ from ictal.models.arm_network import ArmNetwork
 from ictal.models.estimator import EstimatorNetwork
 from ictal.recipes.regression import FittedSettings
 from ictal.recipes.schema import Recipe
-from ictal.simulator.noise import one_blas_thread
 from ictal.training.feature_fitting import compute_features
 from ictal.training.task import Task
 

@@ -10,6 +10,7 @@ import torch
 from scipy.optimize import minimize_scalar
 
 from ictal.core.atomic_files import atomic_write
+from ictal.core.blas import one_blas_thread
 from ictal.core.labels import VOTE_COLUMNS, distribution, panel_size
 from ictal.core.predictions import eeg_weights
 from ictal.core.progress import Progress, silent
@@ -20,7 +21,6 @@ from ictal.models.estimator import EstimatorNetwork
 from ictal.models.features import MOST, FeatureNetwork
 from ictal.recipes.regression import RegressionSettings
 from ictal.recipes.schema import Recipe
-from ictal.simulator.noise import one_blas_thread
 from ictal.training.losses import panel_loss
 from ictal.training.regression import ChosenPenalty, Examples, Floats, Regression, choose_penalty, fit_regression
 from ictal.training.task import Task
