@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 
 from ictal.core.atomic_files import writing
+from ictal.core.blas import one_blas_thread
 from ictal.core.montage import ELECTRODES
 from ictal.core.recording import Recording, Signal
 from ictal.core.windows import BEFORE_S, RATE_HZ, WINDOW_S, WINDOW_SAMPLES, Geometry, WindowPosition
@@ -27,7 +28,6 @@ from ictal.preprocessing.model_windows import contexts as contexts_around
 from ictal.preprocessing.regional_spectrogram import CONTEXT_SHAPE, Context
 from ictal.preprocessing.runs import RecordedRun, check_unit, recorded_runs, sample_of
 from ictal.preprocessing.settings import StandardiseSettings
-from ictal.simulator.noise import one_blas_thread
 
 PLACE_COLUMNS = ("block", "stretch_samples", "start")
 """Of a window: see the `places` of `ictal.data.stored_signals.StoredSignals`."""
