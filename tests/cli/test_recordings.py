@@ -106,7 +106,7 @@ def test_the_export_is_announced(night, tmp_path, monkeypatch):
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))  # where no test has exported these weights
     model = save(tmp_path / "model", "temporal", SMALL)
     arguments = ("score", night, "--model", model, "--formats", "csv", "--out", tmp_path / "out", "--threads", 1)
-    assert f"Exporting model {model}: this takes some seconds" in call(*arguments).stderr
+    assert f"Exporting model {model}: this takes a few seconds" in call(*arguments).stderr
     assert "Exporting" not in call(*arguments).stderr
 
 
