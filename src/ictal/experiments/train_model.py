@@ -64,8 +64,6 @@ def train(
 ) -> Path:
     """Train one arm on all windows of a data set, or on a stream of simulated ones, and save it.
 
-    The model is also exported to the user's cache, so that it scores at once on this machine.
-
     Parameters
     ----------
     data
@@ -88,7 +86,7 @@ def train(
     Returns
     -------
     Path
-        The folder, which contains `model.safetensors` and `card.json`.
+        The folder, which contains `model.safetensors` and `card.json`. The model's export is in the user's cache.
 
     Raises
     ------
@@ -112,8 +110,7 @@ def train(
         for name in trained:
             (_place(setup, name) / CHECKPOINT).unlink(missing_ok=True)
         progress("parts", len(trained), len(trained))
-    _export(setup.folder.path)
-    return setup.folder.path
+    return _exported(setup.folder.path)
 
 
 @dataclass(frozen=True)
@@ -248,9 +245,10 @@ def _save_mean(plan: _Plan, trained: dict[str, tuple[ArmNetwork, Card]], setup: 
     save_model(setup.folder.path, averaged(networks), cards[0].model_copy(update=known))
 
 
-def _export(model: Path) -> None:
-    """Export a trained model. If that fails, it is still a model that can be trained further and evaluated."""
+def _exported(model: Path) -> Path:
+    """Export a model, so that it scores at once on this machine. A failure is only a warning."""
     try:
         export_model(model)
     except IctalError as error:
         warnings.warn(f"the model is saved, but was not exported: {error}", ExportWarning, stacklevel=3)
+    return model
