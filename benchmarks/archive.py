@@ -2,7 +2,7 @@
 
 Recordings are copies of one simulated hour, because they cost the same. Runs with one and with two workers alternate;
 figures are medians. The first recording of each worker, which loads the model, is left out. N workers get N CPUs,
-because a worker that finds a second CPU idle reads ahead on it, and is 1.3 times as fast as on one.
+because a worker that finds a second CPU idle reads and measures on it, and is faster than on one.
 """
 
 import argparse

@@ -1,8 +1,8 @@
 """Measure time and memory of scoring a day of EEG: a simulated recording of 21 channels at 256 Hz.
 
-Weights are random, because they cost the same. The script prints the cost of 'ictal score' from the shell, the
-start-up of the command line, the cost of the same windows one by one in torch, and the difference between scoring in
-pieces and in one piece.
+Weights are random, because they cost the same, unless a model is given. The script prints the cost of 'ictal score'
+from the shell, the start-up of the command line, the cost of the same windows one by one in torch, and the difference
+between scoring in pieces and in one piece.
 """
 
 import argparse
@@ -29,6 +29,7 @@ from ictal.io import open_recording
 from ictal.io.edf.writer import write_edf
 from ictal.models.build import build
 from ictal.models.checkpoint import Card, save_model
+from ictal.models.hub import find_model
 from ictal.models.model_settings import ModelSettings
 from ictal.preprocessing.channel_mapping import map_channels
 from ictal.preprocessing.runs import recorded_runs
@@ -89,27 +90,30 @@ def write_model(path: Path, settings: ModelSettings, standardise: StandardiseSet
     export_model(path)
 
 
-def run(*arguments: object) -> tuple[float, float]:
-    """Return wall time in s and peak memory in GiB of a command."""
+def run(*arguments: object) -> tuple[float, float, float]:
+    """Return wall time in s, processor time in s and peak memory in GiB of a command."""
     code = (
         "import resource, subprocess, sys; subprocess.run(sys.argv[1:], check=True, capture_output=True); "
-        "print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)"
+        "used = resource.getrusage(resource.RUSAGE_CHILDREN); print(used.ru_utime + used.ru_stime, used.ru_maxrss)"
     )
     begun = time.perf_counter()
     done = subprocess.run(
         [sys.executable, "-c", code, *map(str, arguments)], check=True, capture_output=True, text=True
     )
-    return time.perf_counter() - begun, int(done.stdout) / 2**20
+    processor_s, memory = map(float, done.stdout.split())
+    return time.perf_counter() - begun, processor_s, memory / 2**20
 
 
 def measure_whole(night: Path, model: Path, out: Path, engine: str, hours: float) -> float:
+    """Print what a command takes, and return its peak memory in GiB."""
     ictal = Path(sys.executable).with_name("ictal")
-    seconds, memory = run(ictal, "score", night, "--model", model, "--out", out, "--engine", engine)
+    seconds, processor_s, memory = run(ictal, "score", night, "--model", model, "--out", out, "--engine", engine)
     told = json.loads((out / f"{night.stem}_summary.json").read_text())
     first_s = told["manifest"]["seconds"]["first_scores"]
     n_windows = round((hours * 3600 - 50) / 10) + 1
     print(
-        f"{hours:g} h, {engine}: {seconds:.1f} s in total ({seconds / n_windows * 1e3:.1f} ms per window), "
+        f"{hours:g} h, {engine}: {seconds:.1f} s in total ({seconds / n_windows * 1e3:.1f} ms per window), of which "
+        f"scoring took {told['manifest']['seconds']['all']:.1f} s; {processor_s:.1f} s of processor time, "
         f"{memory:.2f} GiB, first scores after {first_s:.1f} s of scoring"
     )
     return memory
@@ -120,7 +124,7 @@ def measure_torch(night: Path, model: Path, n_windows: int = 24) -> None:
     recording = open_recording(night)
     engines = {name: open_engine(model, name) for name in ("torch", "onnxruntime", "openvino")}
     contract = engines["torch"].contract
-    mapping = map_channels(recording, contract.derivations_seen)
+    mapping = map_channels(recording, contract.needs.derivations)
     run = recorded_runs(recording, mapping, contract.standardise.fill)[0]
     starts = [number * 10 * RATE_HZ for number in range(n_windows)]
     signal = run.standardised(0, starts[-1] + WINDOW_SAMPLES, contract.standardise)[0].signal
@@ -141,7 +145,9 @@ def measure_torch(night: Path, model: Path, n_windows: int = 24) -> None:
 
 def measure_pieces(night: Path, model: Path) -> None:
     whole_recording = open_recording(night)
-    hour = Recording.from_array(whole_recording.read(0, 1800 * RATE), whole_recording.channels, RATE)
+    hour = Recording.from_array(
+        whole_recording.read(0, min(1800 * RATE, whole_recording.n_samples)), whole_recording.channels, RATE
+    )
     streamed = score(hour, model).frame
     pipeline.FIRST_WINDOWS = exported.SHARING = 10**6
     whole = score(hour, model).frame
@@ -155,13 +161,14 @@ def main() -> None:
     parser.add_argument("--hours", type=float, nargs="+", default=[6, 24])
     parser.add_argument("--wavenet", choices=WAVENETS, default="quick")
     parser.add_argument("--width", type=int, default=256, help="width of the images; with 250, windows share columns")
+    parser.add_argument("--model", help="a trained model, such as 'default', in place of random weights")
     parser.add_argument("--engine", default="onnxruntime")
     parser.add_argument("--folder", type=Path, help="folder to keep recordings and model in for another run")
     options = parser.parse_args()
     print(machine())
     with tempfile.TemporaryDirectory() as temporary:
         folder = options.folder or Path(temporary)
-        model = folder / f"both_{options.wavenet}_{options.width}"
+        model = find_model(options.model) if options.model else folder / f"both_{options.wavenet}_{options.width}"
         if not (model / "card.json").is_file():
             write_model(model, settings_of(options.wavenet, options.width))
         nights = {hours: folder / f"night{hours:g}.edf" for hours in options.hours}

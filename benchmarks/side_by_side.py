@@ -70,7 +70,7 @@ PAIRS: dict[tuple[str, str], tuple[Pair, ...]] = {
             MS,
             "preparation",
             30,
-            "ictal band-passes 20 channels in float64, forward and backward; the reference low-passes 8.",
+            "ictal band-passes 20 channels, forward and backward; the reference low-passes 8.",
         ),
     ),
     ("reference.side", "train temporal"): (
