@@ -195,9 +195,8 @@ def predict(
     probabilities, concentrations = [], []
     with torch.inference_mode():
         parts = (rows[begin : begin + batch_size] for begin in range(0, len(rows), batch_size))
-        for windows, around in one_ahead(
-            (signals[part], None if contexts is None else contexts[part]) for part in parts
-        ):
+        batches = ((signals[part], None if contexts is None else contexts[part]) for part in parts)
+        for windows, around in one_ahead(batches):
             context = None if around is None else torch.from_numpy(around).to(device)
             logits, concentration = network.panel(torch.from_numpy(windows).to(device), context)
             probabilities.append(logits.cpu().double().softmax(1).numpy())

@@ -9,7 +9,7 @@ from ictal.core.ahead import one_ahead
 
 
 class ReadAhead(DataLoader[Any]):
-    """A loader that reads one batch ahead in a thread, with the order and contents of `torch.utils.data.DataLoader`."""
+    """A loader that reads one batch ahead in a thread; batches are those of `torch.utils.data.DataLoader`."""
 
     def __iter__(self) -> Iterator[Any]:  # type: ignore[override]
         return one_ahead(super().__iter__())
