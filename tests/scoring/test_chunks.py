@@ -1,5 +1,3 @@
-import threading
-import time
 from contextlib import closing
 
 import numpy as np
@@ -8,7 +6,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ictal.core.ahead import ahead
 from ictal.core.predictions import PROBABILITY_COLUMNS
 from ictal.core.recording import Gap
 from ictal.core.windows import Geometry
@@ -121,56 +118,6 @@ def test_the_spread_is_that_of_the_prediction_and_none_of_pairs_of_experts():
     p = np.array([[0.5, 0.2, 0.1, 0.1, 0.05, 0.05], [1, 0, 0, 0, 0, 0], [1 / 6] * 6])
     found = spread_of(pd.DataFrame(p, columns=list(PROBABILITY_COLUMNS)))
     np.testing.assert_allclose(found, [1 - (0.25 + 0.04 + 0.01 + 0.01 + 0.0025 + 0.0025), 0, 5 / 6])
-
-
-def test_what_is_read_ahead_comes_in_order_and_at_most_one_waits():
-    made = []
-
-    def job(number: int):
-        return lambda: made.append(number) or number
-
-    got = []
-    with closing(ahead([job(number) for number in range(6)])) as given:
-        for number in given:
-            got.append(number)
-            time.sleep(0.05)
-            assert len(made) <= number + 2, "memory is bounded"
-    assert got == made == [0, 1, 2, 3, 4, 5]
-    assert not working()
-
-
-def test_the_next_chunk_is_read_while_one_is_used():
-    begun = threading.Event()
-    with closing(ahead([lambda: 0, begun.set])) as given:
-        assert next(given) == 0
-        assert begun.wait(5)
-
-
-def working() -> list[threading.Thread]:
-    return [thread for thread in threading.enumerate() if thread.name.startswith("ahead")]
-
-
-class StrangeError(Exception):
-    """What no code of ours knows."""
-
-
-def test_an_error_while_reading_ahead_comes_after_what_was_read_and_as_it_is():
-    error = StrangeError("the disk is gone")
-
-    def fail() -> int:
-        raise error
-
-    got = []
-
-    def take() -> None:
-        with closing(ahead([lambda: 0, fail, lambda: 2])) as given:
-            got.extend(given)
-
-    with pytest.raises(StrangeError) as caught:
-        take()
-    assert caught.value is error
-    assert got == [0]
-    assert not working()
 
 
 @pytest.mark.parametrize("error", [KeyboardInterrupt, StrangeError])

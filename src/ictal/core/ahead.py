@@ -1,22 +1,23 @@
-"""Do the next piece of work in another thread while the one before it is used."""
+"""Read the next item while the current one is used."""
 
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Generator, Iterable
 from concurrent.futures import ThreadPoolExecutor
-from typing import TypeVar
+from typing import TypeVar, cast
 
-Job = TypeVar("Job")
+Item = TypeVar("Item")
+END = object()
+"""What the thread returns after the last item."""
 
 
-def ahead(jobs: Sequence[Callable[[], Job]]) -> Generator[Job, None, None]:
-    """Yield the results of jobs in their order; each runs in another thread while the one before it is used.
+def one_ahead(items: Iterable[Item]) -> Generator[Item, None, None]:
+    """Yield items in their order, while a thread reads the next one.
 
-    Close the iterator to end the thread, for example with `contextlib.closing`. An error comes in the place of the
-    result.
+    This is worth its thread where reading releases the interpreter lock, as that of files and arrays does. Close the
+    iterator to end the thread, for example with `contextlib.closing`. An error comes in the place of the item.
     """
-    with ThreadPoolExecutor(1, "ahead") as pool:
-        begun = pool.submit(jobs[0])
-        for job in jobs[1:]:
-            result = begun.result()
-            begun = pool.submit(job)
-            yield result
-        yield begun.result()
+    source = iter(items)
+    with ThreadPoolExecutor(1, "reading ahead") as pool:
+        ahead = pool.submit(next, source, END)
+        while (item := ahead.result()) is not END:
+            ahead = pool.submit(next, source, END)
+            yield cast(Item, item)

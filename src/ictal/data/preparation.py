@@ -114,8 +114,10 @@ class Preparation:
             blocks = Waiting(self.scratch)
             of_windows = source.write_stretches(self._places(source, rows), blocks)
             blocks.seek(0)
-            rows = rows[[not window["refused"] for window in of_windows]]
-        return Prepared(blocks, of_windows, self._contexts(source, rows) if contexts else None)
+        if not contexts:
+            return Prepared(blocks, of_windows, None)
+        kept = rows[[not window["refused"] for window in of_windows]] if windows else rows
+        return Prepared(blocks, of_windows, self._contexts(source, kept))
 
     def _open(self, eeg_id: str) -> "_Eeg":
         recording, settings = self.dataset.recording(eeg_id), self.settings
@@ -182,8 +184,8 @@ class _Eeg:
     def _quality(self, window: ModelWindow) -> dict[str, Any]:
         """Return what `Prepared.windows` has of a window that is not stored."""
         known = [ELECTRODES.index(name) for name in self.mapping.known]
-        missing = window.missing[known]
-        shares = np.count_nonzero(missing, axis=1) / missing.shape[1]
+        missing = window.missing
+        shares = missing[known].mean(axis=1) if missing.any() else np.zeros(len(known))
         missing_share = float(shares.mean())
         return {
             "missing_share": missing_share,

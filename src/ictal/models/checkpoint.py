@@ -15,6 +15,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load, save
 from torch import nn
 
+from ictal.core.ahead import one_ahead
 from ictal.core.atomic_files import atomic_write, write_json
 from ictal.core.labels import PATTERNS
 from ictal.core.montage import CHANNELS
@@ -193,10 +194,11 @@ def predict(
     network.eval()
     probabilities, concentrations = [], []
     with torch.inference_mode():
-        for begin in range(0, len(rows), batch_size):
-            part = rows[begin : begin + batch_size]
-            context = torch.from_numpy(contexts[part]).to(device) if contexts is not None else None
-            logits, concentration = network.panel(torch.from_numpy(signals[part]).to(device), context)
+        parts = (rows[begin : begin + batch_size] for begin in range(0, len(rows), batch_size))
+        batches = ((signals[part], None if contexts is None else contexts[part]) for part in parts)
+        for windows, around in one_ahead(batches):
+            context = None if around is None else torch.from_numpy(around).to(device)
+            logits, concentration = network.panel(torch.from_numpy(windows).to(device), context)
             probabilities.append(logits.cpu().double().softmax(1).numpy())
             concentrations += [] if concentration is None else [concentration.cpu().double().numpy()]
     network.train(training)

@@ -11,7 +11,6 @@ from collections.abc import Callable, Generator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from functools import partial
 from itertools import accumulate
 from pathlib import Path
 from typing import Any
@@ -22,7 +21,7 @@ import pandas as pd
 from pydantic import Field, field_validator
 
 from ictal import __version__
-from ictal.core.ahead import ahead
+from ictal.core.ahead import one_ahead
 from ictal.core.blas import one_blas_thread
 from ictal.core.labels import PATTERNS, unknown_patterns
 from ictal.core.montage import ELECTRODES
@@ -313,15 +312,10 @@ def _scored(
     chunks: Sequence[Chunk], engine: Engine, contract: ScoringContract, quality: QualitySettings
 ) -> Generator[tuple[pd.DataFrame, Marks], None, None]:
     """Yield the rows of each chunk, and which electrodes are masked in them, [window, electrode]."""
-
-    def predict() -> tuple[ChunkExcerpt, Probabilities]:
-        excerpt = next(excerpts)
-        return excerpt, engine(excerpt.batch).probabilities
-
     with (
         one_blas_thread(),  # what is done at once already keeps the CPUs busy
-        closing(ahead([partial(chunk.read, contract) for chunk in chunks])) as excerpts,
-        closing(ahead([predict] * len(chunks))) as predicted,
+        closing(one_ahead(chunk.read(contract) for chunk in chunks)) as excerpts,
+        closing(one_ahead((excerpt, engine(excerpt.batch).probabilities) for excerpt in excerpts)) as predicted,
     ):
         for chunk, (excerpt, found) in zip(chunks, predicted, strict=True):
             yield rows_of_chunk(chunk, excerpt, found, contract, quality), excerpt.masked
