@@ -11,6 +11,7 @@ from torch.nn import functional as F  # noqa: N812 - the name that torch users k
 from ictal.core.labels import N_PATTERNS
 from ictal.core.settings import Settings
 from ictal.errors import ModelError
+from ictal.models.gated_layer import GatedLayer
 from ictal.views.waveform import Waveform, WaveformSettings
 
 N_PARTS = 16
@@ -64,41 +65,6 @@ class WavenetSettings(Settings):
         if len(value) != len(filters) or min(value, default=0) < 1:
             raise ValueError(f"{list(value)}; allowed are {len(filters)} whole numbers from 1, one per block")
         return value
-
-
-class GatedLayer(nn.Module):
-    """tanh(conv) x sigmoid(conv) at one dilation, a 1x1 convolution, and a residual sum."""
-
-    twice: Tensor
-
-    def __init__(self, filters: int, kernel: int, dilation: int, edges: str) -> None:
-        super().__init__()
-        # One convolution for the tanh and the sigmoid half makes one pass over the data.
-        self.gate = nn.Conv2d(filters, 2 * filters, (1, kernel), dilation=(1, dilation))
-        self.leave = nn.Conv2d(filters, filters, 1)
-        self.dilation = dilation
-        total = dilation * (kernel - 1)
-        self.padding = (total // 2, total - total // 2)
-        self.drops = edges == "drop"
-        twice = torch.tensor([2.0, 1.0]).repeat_interleave(filters)
-        self.register_buffer("twice", twice, persistent=False)
-
-    def forward(self, signal: Tensor) -> Tensor:
-        """Return the layer's output, as long as its input except for dropped edges."""
-        # tanh(x) = 2 sigmoid(2 x) - 1: one sigmoid over both halves takes half the time of a tanh and a sigmoid
-        # over one half each. The factor is applied to the weights, which are few.
-        assert self.gate.bias is not None
-        weight, bias = self.gate.weight * self.twice[:, None, None, None], self.gate.bias * self.twice
-        if not self.drops:
-            return signal + self._of_gates(F.pad(signal, self.padding), weight, bias)
-        before, after = self.padding
-        return signal[..., before : signal.shape[-1] - after] + self._of_gates(signal, weight, bias)
-
-    def _of_gates(self, signal: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
-        gates = F.conv2d(signal, weight, bias, dilation=(1, self.dilation))
-        tanh, sigmoid = gates.sigmoid().chunk(2, dim=1)
-        left: Tensor = self.leave((2 * tanh - 1) * sigmoid)
-        return left
 
 
 class WaveBlock(nn.Module):
