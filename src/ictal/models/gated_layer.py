@@ -22,8 +22,6 @@ class GatedLayer(nn.Module):
         self.gate = nn.Conv2d(filters, 2 * filters, (1, kernel), dilation=(1, dilation))
         self.leave = nn.Conv2d(filters, filters, 1)
         self.dilation = dilation
-        total = dilation * (kernel - 1)
-        self.reach = (total // 2, total - total // 2)
         self.drops = edges == "drop"
         twice = torch.tensor([2.0, 1.0]).repeat_interleave(filters)
         self.register_buffer("twice", twice, persistent=False)
@@ -36,7 +34,7 @@ class GatedLayer(nn.Module):
         gate = self.gate.weight * self.twice[:, None, None, None], self.gate.bias * self.twice
         # The product is computed with the opposite sign, which saves a pass over the data.
         leave = -self.leave.weight, self.leave.bias
-        passed: Tensor = GatedSum.apply(signal, *gate, *leave, self.dilation, self.reach, self.drops)
+        passed: Tensor = GatedSum.apply(signal, self.dilation, self.drops, *gate, *leave)
         return passed
 
 
@@ -48,24 +46,17 @@ class GatedSum(torch.autograd.Function):
     """
 
     @staticmethod
-    def forward(
-        ctx: Any,
-        signal: Tensor,
-        gate: Tensor,
-        gate_bias: Tensor,
-        leave: Tensor,
-        leave_bias: Tensor,
-        dilation: int,
-        reach: tuple[int, int],
-        drops: bool,
-    ) -> Tensor:
-        """Return the sum; weights are those of the two convolutions."""
-        padded = signal if drops else F.pad(signal, reach)
+    def forward(ctx: Any, signal: Tensor, dilation: int, drops: bool, *weights: Tensor) -> Tensor:
+        """Return the sum, given weights and biases of the gate and of the 1x1 convolution."""
+        gate, gate_bias, leave, leave_bias = weights
+        halo = dilation * (gate.shape[3] - 1)
+        before = halo // 2
+        padded = signal if drops else F.pad(signal, (before, halo - before))
         gates = F.conv2d(padded, gate, gate_bias, dilation=(1, dilation)).sigmoid_()
         tanh, sigmoid = gates.chunk(2, dim=1)
         gated = torch.addcmul(sigmoid, tanh, sigmoid, value=-2)
         ctx.save_for_backward(padded, gates, gated, gate, leave)
-        ctx.dilation, ctx.drops, ctx.middle = dilation, drops, (3, reach[0], gates.shape[3])
+        ctx.dilation, ctx.drops, ctx.middle = dilation, drops, (3, before, gates.shape[3])
         return F.conv2d(gated, leave, leave_bias).add_(padded.narrow(*ctx.middle))
 
     @staticmethod
@@ -73,20 +64,22 @@ class GatedSum(torch.autograd.Function):
     def backward(ctx: Any, slope: Tensor) -> tuple[Tensor | None, ...]:
         """Return the gradients, given that of the sum."""
         padded, gates, gated, gate, leave = ctx.saved_tensors
-        n, dilation, training = gated.shape[1], ctx.dilation, ctx.needs_input_grad[1]
+        n, dilation = gated.shape[1], ctx.dilation
+        gate_learns, leave_learns = any(ctx.needs_input_grad[3:5]), any(ctx.needs_input_grad[5:])
         tanh, sigmoid = gates.chunk(2, dim=1)
         slope = slope.contiguous(memory_format=torch.channels_last)
-        of_leave = _of_weights(slope, gated, leave) if training else (None, None)
+        of_leave = _of_weights(slope, gated, leave) if leave_learns else (None, None)
         of_gated = _of_signal(slope, gated, leave)
 
         of_gates = torch.empty_like(gates)
         of_tanh, of_sigmoid = of_gates.chunk(2, dim=1)
         torch.mul(of_gated, sigmoid, out=of_tanh)
-        torch.ops.aten.sigmoid_backward.grad_input(of_tanh, tanh, grad_input=of_tanh)  # its factor -2 is applied below
+        # The factor -2 of this half is applied to the weights, which are few.
+        torch.ops.aten.sigmoid_backward.grad_input(of_tanh, tanh, grad_input=of_tanh)
         of_gated.mul_(gated)
         torch.addcmul(of_gated, of_gated, sigmoid, value=-1, out=of_sigmoid)
 
-        of_gate = _of_weights(of_gates, padded, gate, dilation) if training else (None, None)
+        of_gate = _of_weights(of_gates, padded, gate, dilation) if gate_learns else (None, None)
         for weights in of_gate:
             if weights is not None:
                 weights[:n] *= -2
@@ -95,7 +88,7 @@ class GatedSum(torch.autograd.Function):
             of_padded.narrow(*ctx.middle).add_(slope)
         else:
             of_padded = of_padded.narrow(*ctx.middle) + slope
-        return of_padded, *of_gate, *of_leave, None, None, None
+        return of_padded, None, None, *of_gate, *of_leave
 
 
 def _of_signal(slope: Tensor, signal: Tensor, weight: Tensor, dilation: int = 1) -> Tensor:
@@ -110,28 +103,20 @@ def _of_weights(slope: Tensor, signal: Tensor, weight: Tensor, dilation: int = 1
     most = max(1, n_samples // max(SHORTEST, 2 * halo))
     length = n_samples // next(parts for parts in range(most, 0, -1) if n_samples % parts == 0)
     _, weights, biases = _backward(
-        _in_rows(slope, length, 0), _in_rows(signal, length, halo), weight, dilation, [False, True, True]
+        in_rows(slope, length, 0), in_rows(signal, length, halo), weight, dilation, [False, True, True]
     )
     return weights, biases
 
 
-def _in_rows(signal: Tensor, length: int, halo: int) -> Tensor:
-    """Return [batch x derivation x part, channel, 1, length + halo]: the parts of a signal, which overlap by a halo."""
+def in_rows(signal: Tensor, length: int, halo: int) -> Tensor:
+    """Return the parts of a signal, overlapping by a halo: [batch x derivation x part, channel, 1, length + halo]."""
     rows = signal.unfold(3, length + halo, length).permute(0, 2, 3, 4, 1)
     return rows.reshape(-1, 1, length + halo, signal.shape[1]).permute(0, 3, 1, 2)
 
 
 def _backward(slope: Tensor, signal: Tensor, weight: Tensor, dilation: int, wanted: list[bool]) -> list[Tensor]:
-    return torch.ops.aten.convolution_backward(
-        slope,
-        signal,
-        weight.to(slope.dtype),
-        [len(weight)],
-        [1, 1],
-        [0, 0],
-        [1, dilation],
-        False,
-        [0, 0],
-        1,
-        wanted,
+    weight, places = weight.to(slope.dtype), ([1, 1], [0, 0], [1, dilation])
+    found: list[Tensor] = torch.ops.aten.convolution_backward(
+        slope, signal, weight, [len(weight)], *places, False, [0, 0], 1, wanted
     )
+    return found
