@@ -98,7 +98,7 @@ def _of_signal(slope: Tensor, signal: Tensor, weight: Tensor, dilation: int = 1)
 
 def _of_weights(slope: Tensor, signal: Tensor, weight: Tensor, dilation: int = 1) -> tuple[Tensor, Tensor]:
     """Return the gradients of a convolution's weights and biases, given that of its output."""
-    # oneDNN sums over whole rows. Rows of 2,000 samples leave the CPU's cache, and take 1.5 times as long.
+    # oneDNN sums over whole rows. Rows of 2,000 samples leave the CPU's cache, and take 1.4 times as long.
     n_samples, halo = slope.shape[3], signal.shape[3] - slope.shape[3]
     most = max(1, n_samples // max(SHORTEST, 2 * halo))
     length = n_samples // next(parts for parts in range(most, 0, -1) if n_samples % parts == 0)
