@@ -25,6 +25,7 @@ from _table import markdown
 from ictal.core.windows import CENTRE_SAMPLES, WINDOW_SAMPLES
 from ictal.models.build import build
 from ictal.models.efficientnet import Efficientnet
+from ictal.models.gated_layer import GatedLayer
 from ictal.models.model_settings import ModelSettings
 from ictal.models.wavenet import Wavenet, reach
 from ictal.recipes import load_recipe
@@ -131,7 +132,9 @@ def work_of(network: nn.Module, call: Callable[[], object], n_windows: int = 1) 
         if isinstance(output, Tensor):
             moved.append(2 * output.numel() * output.element_size())
 
-    hooks = [module.register_forward_hook(look) for module in network.modules() if not list(module.children())]
+    # A gated layer uses the weights of its convolutions without calling them.
+    layers = [one for one in network.modules() if isinstance(one, GatedLayer) or not list(one.children())]
+    hooks = [layer.register_forward_hook(look) for layer in layers]
     counter = FlopCounterMode(display=False)
     with torch.inference_mode(), counter:
         call()

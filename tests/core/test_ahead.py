@@ -61,7 +61,17 @@ def test_an_error_comes_in_its_place_and_as_it_is():
     assert not reading()
 
 
-def test_closing_ends_the_thread():
-    with closing(one_ahead(iter(range(9)))) as given:
-        assert next(given) == 0
+@pytest.mark.parametrize("error", [KeyboardInterrupt, StrangeError])
+def test_whoever_stops_looking_stops_the_thread(error):
+    """It ends with the item that it is reading."""
+    made: list[int] = []
+
+    def stop() -> None:
+        with closing(one_ahead(made.append(1) for _ in range(50))) as given:
+            next(given)
+            raise error
+
+    with pytest.raises(error):
+        stop()
     assert not reading()
+    assert len(made) <= 2

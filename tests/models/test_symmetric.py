@@ -11,7 +11,7 @@ from torch.nn import functional as F  # noqa: N812 - the name that torch users k
 
 from ictal.core.montage import CHANNELS, MIRROR, derivations_of, montage
 from ictal.models.pooling import AttentionPool, central
-from ictal.models.symmetric import WAVEFORM, ResidualBlock, Symmetric, SymmetricSettings, Trust
+from ictal.models.symmetric import FADING, WAVEFORM, ResidualBlock, Symmetric, SymmetricSettings, Trust
 from ictal.views import WaveformSettings
 
 SMALL = SymmetricSettings(widths=(8, 12), hemisphere=16, both=16, drop_rate=0.0)
@@ -296,3 +296,17 @@ def test_only_the_middle_is_looked_at(seed, seconds):
 def test_sizes_that_make_no_network_are_refused(values, message):
     with pytest.raises(ValidationError, match=rf"(?s){message}"):
         SymmetricSettings(**values)
+
+
+def test_the_mean_over_a_chain_is_weighted_by_trust():
+    made, batch = network().eval(), windows(2)
+    traces = made.view(batch)
+    with torch.inference_mode():
+        trust = made.trust(batch, traces)
+        maps = made.encoder(traces.asinh().unsqueeze(1))
+        rows = iter(range(18))
+        for chain, size in zip(made.chains(batch), made.view.chain_sizes, strict=True):
+            of_chain = [next(rows) for _ in range(size)]
+            total = sum(trust[:, row, None, None] * maps[:, :, row] for row in of_chain)
+            expected = total / (trust[:, of_chain].sum(dim=1) + FADING)[:, None, None]
+            torch.testing.assert_close(chain, expected, rtol=1e-4, atol=1e-5)

@@ -1,5 +1,3 @@
-from contextlib import closing
-
 import numpy as np
 import pandas as pd
 import pytest
@@ -118,19 +116,3 @@ def test_the_spread_is_that_of_the_prediction_and_none_of_pairs_of_experts():
     p = np.array([[0.5, 0.2, 0.1, 0.1, 0.05, 0.05], [1, 0, 0, 0, 0, 0], [1 / 6] * 6])
     found = spread_of(pd.DataFrame(p, columns=list(PROBABILITY_COLUMNS)))
     np.testing.assert_allclose(found, [1 - (0.25 + 0.04 + 0.01 + 0.01 + 0.0025 + 0.0025), 0, 5 / 6])
-
-
-@pytest.mark.parametrize("error", [KeyboardInterrupt, StrangeError])
-def test_whoever_stops_looking_stops_the_thread(error):
-    """It ends with the chunk that it is reading."""
-    made = []
-
-    def stop() -> None:
-        with closing(ahead([lambda: made.append(1)] * 50)) as given:
-            next(given)
-            raise error
-
-    with pytest.raises(error):
-        stop()
-    assert not working()
-    assert len(made) <= 2

@@ -76,7 +76,7 @@ def entrance(n_in: int, n_out: int, kernel: int = 1, stride: int = 1) -> nn.Sequ
     """Return a convolution over time, a batch norm and a ReLU."""
     padding = (kernel - stride) // 2
     convolution = nn.Conv2d(n_in, n_out, (1, kernel), (1, stride), (0, padding), bias=False)
-    return nn.Sequential(convolution, nn.BatchNorm2d(n_out), nn.ReLU())
+    return nn.Sequential(convolution, nn.BatchNorm2d(n_out), nn.ReLU(inplace=True))
 
 
 class ResidualBlock(nn.Module):
@@ -99,8 +99,8 @@ class ResidualBlock(nn.Module):
 
     def forward(self, signal: Tensor) -> Tensor:
         """Return the block's output."""
-        changed = self.second_norm(self.second(F.relu(self.first_norm(self.first(signal)))))
-        return F.relu(changed + self.skip(signal))
+        changed = self.second_norm(self.second(F.relu_(self.first_norm(self.first(signal)))))
+        return F.relu_(changed.add_(self.skip(signal)))
 
 
 class Trust(nn.Module):
@@ -167,6 +167,7 @@ class Symmetric(nn.Module):
     """
 
     bf16_on_cpu = False
+    of_chain: Tensor
 
     def __init__(
         self, waveform: WaveformSettings, settings: SymmetricSettings, *, n_outputs: int = N_PATTERNS
@@ -174,6 +175,9 @@ class Symmetric(nn.Module):
         super().__init__()
         self.view = Waveform(waveform)
         self.trust = Trust(waveform, settings.quality)
+        sizes = torch.tensor(self.view.chain_sizes)
+        of_chain = nn.functional.one_hot(torch.arange(len(sizes)).repeat_interleave(sizes)).T
+        self.register_buffer("of_chain", of_chain.float(), persistent=False)  # [chain, derivation]
         widths, hemisphere, both = settings.widths, settings.hemisphere, settings.both
         self.encoder = entrance(1, widths[0], STEM, 4)
         self.encoder.extend(ResidualBlock(n_in, n_out, settings.kernel, 2) for n_in, n_out in pairwise(widths))
@@ -189,11 +193,13 @@ class Symmetric(nn.Module):
         """Return [batch, channel, time] for each chain of the montage: the weighted mean over its derivations."""
         windows = self.view.middle(windows)  # the weights must not depend on the rest of the window either
         traces = self.view(windows)
-        trust = self.trust(windows, traces)[:, None, :, None]
+        weights = self.of_chain * self.trust(windows, traces)[:, None]
+        weights = weights / (weights.sum(dim=2, keepdim=True) + FADING)
         maps = self.encoder(traces.asinh().unsqueeze(1).contiguous(memory_format=torch.channels_last))
-        sizes = self.view.chain_sizes
-        parts = zip((maps * trust).split(sizes, dim=2), trust.split(sizes, dim=2), strict=True)
-        return [chain.sum(dim=2) / (weight.sum(dim=2) + FADING) for chain, weight in parts]
+        # In this order of axes, the maps are where they are in memory, and one matrix product makes all means.
+        by_row = maps.permute(0, 2, 3, 1)
+        means = (weights @ by_row.flatten(2)).unflatten(2, by_row.shape[2:])
+        return list(means.transpose(2, 3).unbind(dim=1))
 
     def features(self, windows: Tensor) -> Tensor:
         """Return [batch, 2 x both]: both hemispheres, pooled over the whole signal and over its central 10 s."""

@@ -11,6 +11,7 @@ from torch.nn import functional as F  # noqa: N812 - the name that torch users k
 from ictal.core.labels import N_PATTERNS
 from ictal.core.settings import Settings
 from ictal.errors import ModelError
+from ictal.models.gated_layer import GatedLayer
 from ictal.views.waveform import Waveform, WaveformSettings
 
 N_PARTS = 16
@@ -64,47 +65,6 @@ class WavenetSettings(Settings):
         if len(value) != len(filters) or min(value, default=0) < 1:
             raise ValueError(f"{list(value)}; allowed are {len(filters)} whole numbers from 1, one per block")
         return value
-
-
-class GatedLayer(nn.Module):
-    """tanh(conv) x sigmoid(conv) at one dilation, a 1x1 convolution, and a residual sum."""
-
-    twice: Tensor
-
-    def __init__(self, filters: int, kernel: int, dilation: int, edges: str) -> None:
-        super().__init__()
-        # One convolution for the tanh and the sigmoid half makes one pass over the data.
-        self.gate = nn.Conv2d(filters, 2 * filters, (1, kernel), dilation=(1, dilation))
-        self.leave = nn.Conv2d(filters, filters, 1)
-        self.dilation = dilation
-        total = dilation * (kernel - 1)
-        self.padding = (total // 2, total - total // 2)
-        self.drops = edges == "drop"
-        twice = torch.tensor([2.0, 1.0]).repeat_interleave(filters)
-        self.register_buffer("twice", twice, persistent=False)
-
-    def forward(self, signal: Tensor) -> Tensor:
-        """Return the layer's output, as long as its input except for dropped edges."""
-        if not self.drops or torch.compiler.is_exporting():  # an exported network drops all edges at its end
-            return signal + self._of_gates(F.pad(signal, self.padding))
-        before, after = self.padding
-        return signal[..., before : signal.shape[-1] - after] + self._of_gates(signal)
-
-    def _of_gates(self, signal: Tensor) -> Tensor:
-        weight, bias, n = self.gate.weight, self.gate.bias, self.gate.out_channels // 2
-        assert bias is not None
-        if torch.compiler.is_exporting():  # engines fuse a convolution with the function after it, if that is alone
-            halves = (weight[:n], bias[:n]), (weight[n:], bias[n:])
-            ahead, gates = (F.conv2d(signal, *half, dilation=(1, self.dilation)) for half in halves)
-            gated = ahead.tanh() * gates.sigmoid()
-        else:
-            # tanh(x) = 2 sigmoid(2 x) - 1: one sigmoid over both halves takes half the time of a tanh and a sigmoid
-            # over one half each. The factor is applied to the weights, which are few.
-            weight, bias = weight * self.twice[:, None, None, None], bias * self.twice
-            both = F.conv2d(signal, weight, bias, dilation=(1, self.dilation)).sigmoid()
-            gated = (2 * both[:, :n] - 1) * both[:, n:]
-        left: Tensor = self.leave(gated)
-        return left
 
 
 class WaveBlock(nn.Module):
