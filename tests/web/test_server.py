@@ -396,7 +396,8 @@ class TestWhy:
         client.post("/api/raters", json={"name": "Ada"})
         client.post(f"{base}/votes", json={"rater": "Ada", "time_s": 200, "pattern": "gpd"})
         first = client.get(f"{base}/similar?time_s=100").json()
-        assert (first["windows"], "being prepared" in first["note"]) == ([], True)
+        assert {each["source"] for each in first["windows"]} == {"simulated"}
+        assert client.get(f"{base}/progress?question=similar").json() == {"task": "", "done": 0, "total": 0}
         told = client.get(f"{base}/why?time_s=100&pattern=lpd").json()
         assert np.shape(told["grid"]) == (18, 50)
         assert client.get(f"{base}/why?time_s=104&pattern=lpd").json() == told  # the same window

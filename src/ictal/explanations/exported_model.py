@@ -106,6 +106,7 @@ class ExportedModel:
         self.title, self.seen = self.contract.arm, middle(self.contract.seen_s)
         self._sessions: dict[str, Any] = {}
         self._workers = min(os.cpu_count() or 1, MOST_WORKERS)
+        self._pool = ThreadPoolExecutor(self._workers, "explanations")
 
     @property
     def methods(self) -> tuple[MethodName, ...]:
@@ -147,8 +148,7 @@ class ExportedModel:
         session = self._session(graph)
         n_parts = max(-(-len(windows) // PER_RUN), min(self._workers, len(windows)))
         parts = np.array_split(windows, n_parts)
-        with ThreadPoolExecutor(self._workers) as pool:
-            found = list(pool.map(lambda part: session.run(outputs, {"windows": part, **given}), parts))
+        found = list(self._pool.map(lambda part: session.run(outputs, {"windows": part, **given}), parts))
         return [np.concatenate(each) for each in zip(*found, strict=True)]
 
     def _session(self, graph: str) -> Any:

@@ -165,7 +165,8 @@ def _without_cells(window: Signal, stretch_s: int) -> Iterator[Signal]:
     for row in range(N_ELECTRODES):
         own = window[row] - around[row]
         for start in range(0, WINDOW_SAMPLES, length):
-            yield _with_row(window, row, around[row] + quietened(own, start, start + length))
+            change = quietened(own, start, start + length) - own  # exactly 0 elsewhere
+            yield _with_row(window, row, window[row] + change)
 
 
 def _with_row(window: Signal, row: int, samples: Signal) -> Signal:

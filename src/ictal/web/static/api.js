@@ -2,7 +2,8 @@
 
 /**
  * @import { About, Agreement, Ballot, Details, Discharges, Explanation, ListedRecording } from "./answers.js"
- * @import { Overview, QuestionProgress, Rater, ScoredWindow, Similar, Traces, TracesHeader, Uploaded, Vote } from "./answers.js"
+ * @import { Overview, QuestionProgress, Rater, ScoredWindow, Similar, Traces } from "./answers.js"
+ * @import { TracesHeader, Uploaded, Vote } from "./answers.js"
  */
 
 /** @typedef {Record<string, string | number | null | undefined>} Query */
