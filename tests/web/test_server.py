@@ -446,8 +446,8 @@ class TestWhy:
         monkeypatch.setattr(worker_process, "IDLE_S", 0.2)
         ours.send(("nothing", ()))  # a window would not fit into a pipe from which nobody reads
         worker_process.serve_requests(theirs, model)
-        fine, error = ours.recv()
-        assert (fine, "no attribute 'nothing'" in str(error)) == (False, True)
+        kind, error = ours.recv()
+        assert (kind, "no attribute 'nothing'" in str(error)) == ("error", True)
 
     def test_a_model_that_is_not_here_is_named(self, out, night, tmp_path):
         scores = Scores.read(next(out.glob("*_scores.parquet")))
