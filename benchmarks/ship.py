@@ -1,10 +1,11 @@
 """Evaluate the model 'simulated' or 'default', and put it into the package with its card.
 
-The script writes src/ictal/models/weights/NAME (weights as float16, card.json, CARD.md, and the ONNX export, which is
-scored without torch) and the figures in docs/default.md. 'simulated' comes from 'ictal train sim --recipe simulated',
-'default' from benchmarks/real_training.py, whose folder --nested names. With --export, it only makes the shipped
-export again, which is needed after a change of card.json. With --check, it writes nothing and compares the weights
-with the shipped ones, and the shipped export with torch.
+The script writes src/ictal/models/weights/NAME (weights as float16, card.json, CARD.md, the ONNX export, which is
+scored without torch, and what explanations and similar windows need) and the figures in docs/default.md. 'simulated'
+comes from 'ictal train sim --recipe simulated', 'default' from benchmarks/real_training.py, whose folder --nested
+names. With --export, it only makes the shipped export again, which is needed after a change of card.json; with
+--explain, only what explanations need. With --check, it writes nothing and compares the weights with the shipped
+ones, and the shipped export with torch.
 """
 
 import argparse
@@ -28,6 +29,9 @@ from ictal.core.atomic_files import sha256_of, write_json, write_text
 from ictal.core.labels import PATTERN_TITLES, PATTERNS, VOTE_COLUMNS
 from ictal.core.predictions import PROBABILITY_COLUMNS, Predictions
 from ictal.evaluation import Estimate, Evaluation, PatientBootstrap, evaluate, kl_divergence
+from ictal.explanations.export import export_explanation
+from ictal.explanations.exported_model import CONTRACT as EXPLANATION
+from ictal.explanations.exported_model import FORWARD, GRADIENTS
 from ictal.models.arms import members
 from ictal.models.checkpoint import Card, load_model
 from ictal.models.hub import CARD, CARD_TEXT, SHIPPED, WEIGHTS
@@ -35,6 +39,8 @@ from ictal.scoring.export import export_model
 from ictal.scoring.export_contract import CONTRACT, Contract
 from ictal.scoring.pipeline import score
 from ictal.simulator import simulate_recording
+from ictal.web.explainer import Explainer
+from ictal.web.similar import SHIPPED_NEIGHBOURS, simulated_neighbours, write_neighbours
 from real_eeg import CLIPS, real_predictions, sets_of
 from real_seizures import OTHERS, scored, told
 
@@ -253,6 +259,21 @@ def export(place: Path) -> None:
         if before.weights_sha256 == contract.weights_sha256:
             changes["earlier_cards"] = before.earlier_cards
     write_json(place / CONTRACT, contract.model_copy(update=changes).model_dump(mode="json"))
+    explain(place)
+
+
+def explain(place: Path) -> None:
+    """Write what explanations of a shipped model need: graphs with gradients, and windows for comparison."""
+    for old in (EXPLANATION, FORWARD, GRADIENTS, SHIPPED_NEIGHBOURS):
+        (place / old).unlink(missing_ok=True)
+    contract = export_explanation(place, place)
+    for name in (FORWARD, GRADIENTS):
+        share_weights(place / name, place / WEIGHTS)
+    with tempfile.TemporaryDirectory() as cache:
+        made = simulated_neighbours(Explainer(place).simulated, contract.weights_sha256, cache=Path(cache))
+    write_neighbours(made, place / SHIPPED_NEIGHBOURS)
+    files = {name: sha256_of(place / name) for name in (FORWARD, GRADIENTS, SHIPPED_NEIGHBOURS)}
+    write_json(place / EXPLANATION, contract.model_copy(update={"files": files}).model_dump(mode="json"))
 
 
 def check(model: Path, name: str) -> None:
@@ -276,13 +297,14 @@ def main() -> None:
     parser.add_argument("--nested", type=Path, help="folder from real_training.py, with the predictions out of fold")
     parser.add_argument("--check", action="store_true")
     parser.add_argument("--export", action="store_true")
+    parser.add_argument("--explain", action="store_true")
     options = parser.parse_args()
     print(machine())
-    if options.export:
-        export(SHIPPED / options.name)
+    if options.export or options.explain:
+        (export if options.export else explain)(SHIPPED / options.name)
         return
     if options.model is None:
-        parser.error("name the folder of the model, or --export")
+        parser.error("name the folder of the model, --export or --explain")
     if options.check:
         check(options.model, options.name)
     else:

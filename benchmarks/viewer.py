@@ -23,7 +23,12 @@ CUTS = "low_hz=0.5&high_hz=70&notch_hz=50"
 REPEATS = 40
 VISITS, TURNS = 3, 20
 LIMIT_MIB = 1024
-ASKED = (("first why", "gradients"), ("next why", "gradients"), ("next why", "occlusion"))
+ASKED = (
+    ("first tint", "gradients"),
+    ("next tint", "gradients"),
+    ("next tint", "occlusion"),
+    ("spectrogram", "gradcam"),
+)
 
 
 class Client:
@@ -63,6 +68,11 @@ def megabytes(process: psutil.Process) -> str:
     each = [f"{found.uss >> 20} ({found.pss >> 20}, {found.rss >> 20})" for found in every]
     told = f"USS (PSS, RSS): server {each[0]}, others {each[1:]}; PSS of all {sum(f.pss for f in every) >> 20} MiB"
     return f"{told}, of which libraries of CUDA {libraries}" if libraries else told
+
+
+def cpu_seconds(process: psutil.Process) -> float:
+    """Return the processor time of the server and its model processes so far."""
+    return sum(sum(each.cpu_times()[:2]) for each in (process, *process.children(recursive=True)))
 
 
 def _of_cuda(process: psutil.Process) -> int:
@@ -154,8 +164,10 @@ def measure(client: Client, process: psutil.Process, why: bool) -> None:
         with Watch(process) as watch:
             for at, (name, method) in zip(starts, ASKED, strict=False):
                 asked = f"{base}/why?time_s={at}&pattern=other&method={method}"
-                print(f"{name}, {method}: {client.milliseconds(asked):.0f} ms")
-            print(f"similar windows: {client.milliseconds(f'{base}/similar?time_s={starts[0]}'):.0f} ms")
+                begin_s = cpu_seconds(process)
+                took = client.milliseconds(asked)
+                print(f"{name}, {method}: {took:.0f} ms, {cpu_seconds(process) - begin_s:.1f} s of processor time")
+            print(f"first similar windows: {client.milliseconds(f'{base}/similar?time_s={starts[0]}'):.0f} ms")
         print(f"during explanations: PSS of all at most {watch.largest >> 20} MiB; the limit is {LIMIT_MIB}")
         print(f"after explanations: memory: {megabytes(process)}")
 

@@ -17,7 +17,7 @@ from ictal.cli import completion
 from ictal.cli.options import OLD_NAMES
 from ictal.core.labels import PATTERNS
 from ictal.evaluation.table_comparison import WEIGHTS
-from ictal.explanations.log_probabilities import METHOD_NAMES
+from ictal.explanations.explained import METHOD_NAMES
 from ictal.models.arms import ARMS, weighted_averages
 from ictal.models.public.networks import NETWORKS
 from ictal.recipes import recipe_names

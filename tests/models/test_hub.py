@@ -226,7 +226,9 @@ class TestDefault:
         files = [path for path in REAL_WEIGHTS.rglob("*") if path.is_file()]
         assert sum(path.stat().st_size for path in files) <= MOST_MEGABYTES * 1_000_000
         names = {path.name for path in files if path.suffix != ".onnx"}
-        assert names == {"card.json", "CARD.md", "contract.json", "model.safetensors"}
+        assert names == {
+            "card.json", "CARD.md", "contract.json", "explanation.json", "model.safetensors", "similar.npz",
+        }  # fmt: skip
 
     def test_it_loads_by_its_name_and_its_card_says_what_it_is(self):
         loaded = ictal.load_model("default")

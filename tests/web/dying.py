@@ -8,6 +8,6 @@ from typing import Any
 def die_at_the_second_question(line: Connection, *_of_model: Any) -> None:
     """Answer the first question with itself, and die at the second."""
     what, _ = line.recv()
-    line.send((True, what))
+    line.send(("answer", what))
     line.recv()
     os._exit(1)

@@ -396,7 +396,8 @@ class TestWhy:
         client.post("/api/raters", json={"name": "Ada"})
         client.post(f"{base}/votes", json={"rater": "Ada", "time_s": 200, "pattern": "gpd"})
         first = client.get(f"{base}/similar?time_s=100").json()
-        assert (first["windows"], "being prepared" in first["note"]) == ([], True)
+        assert {each["source"] for each in first["windows"]} == {"simulated"}
+        assert client.get(f"{base}/progress?question=similar").json() == {"task": "", "done": 0, "total": 0}
         told = client.get(f"{base}/why?time_s=100&pattern=lpd").json()
         assert np.shape(told["grid"]) == (18, 50)
         assert client.get(f"{base}/why?time_s=104&pattern=lpd").json() == told  # the same window
@@ -445,8 +446,8 @@ class TestWhy:
         monkeypatch.setattr(worker_process, "IDLE_S", 0.2)
         ours.send(("nothing", ()))  # a window would not fit into a pipe from which nobody reads
         worker_process.serve_requests(theirs, model)
-        fine, error = ours.recv()
-        assert (fine, "no attribute 'nothing'" in str(error)) == (False, True)
+        kind, error = ours.recv()
+        assert (kind, "no attribute 'nothing'" in str(error)) == ("error", True)
 
     def test_a_model_that_is_not_here_is_named(self, out, night, tmp_path):
         scores = Scores.read(next(out.glob("*_scores.parquet")))

@@ -152,7 +152,7 @@ def test_scores_of_another_recording_are_not_explained():
 def test_the_server_explains_the_ten_seconds_that_it_is_asked_for(shown, monkeypatch):
     asked = []
 
-    def answer(self, what, window, start_s, pattern, method):
+    def answer(self, what, window, start_s, pattern, method, progress):
         asked.append((window, start_s))
         return {
             "pattern": pattern,

@@ -44,12 +44,9 @@ def explain(
     Example: ictal explain models/both sim --window p3e1_0 --out why.svg
     """
     from ictal.experiments.window_explanation import explain_window
-    from ictal.explanations.sanity import sanity
-    from ictal.models.checkpoint import load_model
     from ictal.models.hub import find_model
     from ictal.recipes import load_recipe
     from ictal.report.explanation_figure import explanation_figure, save_figure
-    from ictal.report.verdicts import sanity_in_words
 
     load_plugins(plugins)
     chosen = load_recipe(recipe, overrides or ())
@@ -57,7 +54,11 @@ def explain(
     found = explain_window(folder, data, window, pattern, cast(Any, (method,)), chosen)
     save_figure(explanation_figure(found, cast(Any, method), cast(Any, page), f"window {window}"), out)
     content, results = found.to_json(), Results(json_file)
-    if check:
+    if check:  # which needs the weights, and torch
+        from ictal.explanations.sanity import sanity
+        from ictal.models.checkpoint import load_model
+        from ictal.report.verdicts import sanity_in_words
+
         checked = sanity(load_model(folder).network, [found.window], found.pattern, cast(Any, method))
         content["correlation_with_random_weights"] = checked.correlations[-1]
         results.show(sanity_in_words(checked))

@@ -9,15 +9,16 @@ from ictal.core.montage import Derivation
 from ictal.core.windows import BEFORE_S
 from ictal.data import Dataset, open_dataset
 from ictal.errors import TableError, listed
+from ictal.explanations.explained import MethodName, open_explained
 from ictal.explanations.explanation import Explanation, explain
-from ictal.explanations.log_probabilities import MethodName
-from ictal.models.checkpoint import device, load_model
+from ictal.models.hub import ModelSummary, read_card
 from ictal.preprocessing.channel_mapping import lost_derivations
 from ictal.preprocessing.input_needs import Needs
 from ictal.preprocessing.model_windows import ModelWindow, model_windows
 from ictal.preprocessing.runs import recorded_runs
 from ictal.preprocessing.settings import StandardiseSettings
 from ictal.recipes import Recipe, load_recipe
+from ictal.scoring.export_contract import read_input
 
 
 def explain_window(
@@ -45,17 +46,17 @@ def explain_window(
         If the data set has no such window.
     """
     recipe = load_recipe(recipe) if isinstance(recipe, str) else recipe
-    loaded = load_model(model)
-    loaded.network.to(device(recipe.trainer.accelerator))
-    settings, trained_on = loaded.card.standardise, loaded.card.data
-    needs = replace(loaded.needs, interpolate=recipe.data.interpolate)
+    folder, card = read_card(model, ModelSummary)
+    explained = open_explained(folder, recipe.trainer.accelerator)
+    known = read_input(folder)
+    settings, needs = known.standardise, replace(known.needs, interpolate=recipe.data.interpolate)
     dataset = open_dataset(data, recipe.data, needs=needs, short=settings.short)
-    if data.startswith("sim") and trained_on.startswith("sim") and dataset.name != trained_on:
+    if data.startswith("sim") and card.data.startswith("sim") and dataset.name != card.data:
         warnings.warn(
-            f"the model was trained on {trained_on}; this is {dataset.name}, which has different EEGs", stacklevel=2
+            f"the model was trained on {card.data}; this is {dataset.name}, which has different EEGs", stacklevel=2
         )
     excerpt, lost = _cut(dataset, window_id, needs, settings)
-    return replace(explain(loaded, excerpt.window, pattern, methods), missing=excerpt.unrecorded, lost=lost)
+    return replace(explain(explained, excerpt.window, pattern, methods), missing=excerpt.unrecorded, lost=lost)
 
 
 def _cut(

@@ -3,29 +3,34 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
-from torch import nn
 
 from ictal.core.labels import PATTERNS
 from ictal.core.montage import Derivation
 from ictal.core.recording import Signal
-from ictal.errors import UnknownNameError
-from ictal.explanations.gradcam import Gradcam, gradcam, image_networks_of
-from ictal.explanations.integrated_gradients import IntegratedGradients, integrate_gradients
-from ictal.explanations.log_probabilities import (
+from ictal.explanations.explained import (
     METHOD_NAMES,
+    Explained,
     Floats,
     MethodName,
+    as_explained,
+    checked_methods,
     checked_window,
-    has_gradients,
-    log_probabilities,
+    open_explained,
     rounded,
 )
+from ictal.explanations.gradcam import Gradcam, gradcam
+from ictal.explanations.integrated_gradients import IntegratedGradients, integrate_gradients
 from ictal.explanations.occlusion import Occlusion, occlude
-from ictal.models.checkpoint import Model, load_model
+from ictal.models.hub import find_model
+
+if TYPE_CHECKING:
+    from torch import nn
+
+    from ictal.models.checkpoint import Model
 
 
 @dataclass(frozen=True)
@@ -82,7 +87,7 @@ class Explanation:
 
 
 def explain(
-    model: str | Path | Model | nn.Module,
+    model: "str | Path | Explained | Model | nn.Module",
     window: Signal,
     pattern: str | None = None,
     methods: Sequence[MethodName] | None = None,
@@ -92,7 +97,7 @@ def explain(
     Parameters
     ----------
     model
-        Folder of a saved model, a loaded model, or a network.
+        Folder or name of a saved model, a loaded model, or a network.
     window
         Standardised window, [20, 10000], µV.
     pattern
@@ -110,20 +115,29 @@ def explain(
     ValueError
         If the window has another shape, or samples that are not finite.
     """
-    if unknown := [name for name in methods or () if name not in METHOD_NAMES]:
-        raise UnknownNameError("method", unknown[0], METHOD_NAMES)
-    loaded = load_model(model) if isinstance(model, str | Path) else model
-    network, arm = (loaded.network, loaded.title) if isinstance(loaded, Model) else (loaded, "")
-    if methods is None:
-        applies = {"gradients": has_gradients(network), "gradcam": len(image_networks_of(network)) == 1}
-        methods = [name for name in METHOD_NAMES if applies.get(name, True)]
-    probabilities = np.exp(log_probabilities(network, iter([checked_window(window)]), 1)[0])
+    checked_methods(methods)
+    explained = _explained(model)
+    probabilities = np.exp(explained.log_probabilities(checked_window(window)[None])[0])
     pattern = pattern or PATTERNS[int(probabilities.argmax())]
-    parts: dict[str, Any] = {name: _EXPLAIN[name](network, window, pattern) for name in methods}
-    return Explanation(pattern, probabilities, window, arm=arm, **parts)
+    parts: dict[str, Any] = {
+        name: _EXPLAIN[name](explained, window, pattern)
+        for name in (explained.methods if methods is None else methods)
+    }
+    return Explanation(pattern, probabilities, window, arm=explained.title, **parts)
 
 
-_EXPLAIN: dict[MethodName, Callable[[nn.Module, Signal, str], Any]] = {
+def _explained(model: "str | Path | Explained | Model | nn.Module") -> Explained:
+    if isinstance(model, str | Path):
+        return open_explained(find_model(model))
+    if isinstance(model, Explained):
+        return model
+    from ictal.explanations.torch_model import TorchModel  # torch takes seconds
+    from ictal.models.checkpoint import Model
+
+    return TorchModel(model.network, model.title) if isinstance(model, Model) else as_explained(model)
+
+
+_EXPLAIN: dict[MethodName, Callable[[Explained, Signal, str], Any]] = {
     "occlusion": occlude,
     "gradients": integrate_gradients,
     "gradcam": gradcam,

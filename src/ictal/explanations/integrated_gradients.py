@@ -1,35 +1,35 @@
 """Integrated gradients: the share of each sample in the difference in log p between silence and the window."""
 
 from dataclasses import dataclass, field
-from typing import Any
+from itertools import pairwise
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import torch
-from torch import nn
 
 from ictal.core.montage import ELECTRODES
+from ictal.core.progress import Progress, silent
 from ictal.core.recording import Signal
 from ictal.core.windows import RATE_HZ, WINDOW_S
-from ictal.errors import ModelError
-from ictal.explanations.log_probabilities import (
+from ictal.explanations.explained import (
+    AT_ONCE,
     N_ELECTRODES,
+    Explained,
     Floats,
+    as_explained,
     checked_window,
-    evaluating,
-    has_gradients,
-    log_probabilities,
-    log_softmax,
     pattern_index,
     rounded,
 )
-from ictal.models.checkpoint import device_of
+
+if TYPE_CHECKING:
+    from torch import nn
 
 GAP_TOLERANCE = 0.05
 """Largest allowed error of the sum of attributions: in nats (5 % of a probability), or relative to the difference if
 that exceeds one nat."""
 PATH = 12.0
-"""Logarithm of how much denser the steps are near silence than near the window: the 100 dB that a spectrogram without
-a limit can span."""
+"""The path begins at the window divided by exp(`PATH`), 104 dB below it, more than a spectrogram without a limit
+spans; what happens between silence and there is part of the gap."""
 
 
 @dataclass(frozen=True)
@@ -47,7 +47,7 @@ class IntegratedGradients:
     gap
         Sum of the attributions minus `difference`: the error of approximating the integral by a sum.
     n_steps
-        Number of steps of that sum.
+        Number of points of the path where gradients were computed.
     """
 
     attributions: Floats = field(repr=False)
@@ -58,8 +58,13 @@ class IntegratedGradients:
 
     @property
     def complete(self) -> bool:
-        """Whether the gap is within `GAP_TOLERANCE`."""
-        return abs(self.gap) <= GAP_TOLERANCE * max(1.0, abs(self.difference))
+        """Whether the gap is within the `tolerance`."""
+        return abs(self.gap) <= self.tolerance
+
+    @property
+    def tolerance(self) -> float:
+        """The largest gap of a complete map, nats; see `GAP_TOLERANCE`."""
+        return GAP_TOLERANCE * max(1.0, abs(self.difference))
 
     @property
     def readable(self) -> bool:
@@ -85,7 +90,12 @@ class IntegratedGradients:
 
 
 def integrate_gradients(
-    network: nn.Module, window: Signal, pattern: str, n_steps: int = 32, most_steps: int = 256, batch_size: int = 8
+    model: "Explained | nn.Module",
+    window: Signal,
+    pattern: str,
+    n_steps: int = 33,
+    most_steps: int = 256,
+    progress: Progress = silent,
 ) -> IntegratedGradients:
     """Attribute the difference in log p between zeros and the window to its samples (Sundararajan et al. 2017).
 
@@ -93,49 +103,123 @@ def integrate_gradients(
     evenly among the electrodes, so that attributions do not depend on the reference: a sample gets its deviation from
     the mean times its gradient, plus the mean times the mean gradient. The sum stays the same.
 
+    The path from zeros to the window is divided into intervals, in each of which the gradient is interpolated
+    between three points. The sum of an interval's contributions is known exactly: it is the difference of log p
+    between its ends. Where they differ most, the intervals are halved.
+
     Parameters
     ----------
-    network, window, pattern
+    model, window, pattern
         As in `explain`.
-    n_steps, most_steps
-        Steps of the sum that approximates the integral; they are doubled until the sum of attributions is within
-        `GAP_TOLERANCE`, or until doubling would exceed `most_steps`.
-    batch_size
-        Steps per forward pass.
+    n_steps
+        Points of the path where gradients are computed at first, at least three; an odd number, since they are the
+        ends and the middles of intervals.
+    most_steps
+        Points at most; fewer are used where the shares add up within `GAP_TOLERANCE` before, and the errors of all
+        intervals, whatever their signs, within three times that.
+    progress
+        Called after every few points; an exception that it raises ends the computation.
+
+    Raises
+    ------
+    ModelError
+        If the model has no known gradients.
     """
-    if not has_gradients(network):
-        raise ModelError("an estimator or a model from elsewhere has no known gradients; use the method 'occlusion'")
-    column = pattern_index(pattern)
-    ends = log_probabilities(network, iter([checked_window(window), np.zeros_like(window)]), 2)[:, column]
+    explained, column, whole = as_explained(model), pattern_index(pattern), checked_window(window)
+    path = _Path(explained, whole, column)
+    path.divide(max(1, (n_steps - 1) // 2))
+    ends = explained.log_probabilities(np.stack([whole, np.zeros_like(whole)]))[:, column]
     difference, silence = float(ends[0] - ends[1]), float(np.exp(ends[1]))
     while True:
-        gradient = _mean_gradient(network, window, column, n_steps, batch_size)
-        attributions = _shares(window.astype(np.float64), gradient)
+        progress("integrated gradients", len(path.slopes), most_steps)
+        attributions = np.zeros(whole.shape)
+        attributions[:, explained.seen] = _shares(path.window, path.mean_slope())
         gap = float(attributions.sum()) - difference
-        found = IntegratedGradients(attributions, silence, difference, gap, n_steps)
-        if found.complete or 2 * n_steps > most_steps:
+        found = IntegratedGradients(attributions, silence, difference, gap, len(path.slopes))
+        exact = found.complete and sum(path.errors.values(), start=0.0) <= 3 * found.tolerance
+        n_halved = min((most_steps - len(path.slopes)) // 2, AT_ONCE // 2)
+        if exact or n_halved < 1:
             return found
-        n_steps *= 2
+        path.refine(n_halved)
 
 
-def _mean_gradient(network: nn.Module, window: Signal, column: int, n_steps: int, batch_size: int) -> Floats:
-    """Return the gradient of log p, [20, time], averaged over the straight path alpha * window from zeros.
+class _Path:
+    """Gradients of log p at points of the path alpha * window, and their integral over the intervals between them.
 
-    The points are alpha = (exp(kt) - 1) / (exp(k) - 1) with k = `PATH`, at the midpoints of equal steps of t, each
-    weighted by its step of alpha. A network on decibels sees the logarithm of alpha, which changes most near zero.
+    Points are alpha = exp(`PATH` * (t - 1)) with t from 0 to 1. A network on decibels sees the logarithm of alpha.
     """
-    path = np.expm1(np.linspace(0, PATH, 2 * n_steps + 1)) / np.expm1(PATH)
-    alphas, weights = torch.from_numpy(path[1::2]).float(), torch.from_numpy(np.diff(path[::2]))
-    whole = torch.from_numpy(checked_window(window)).to(device_of(network))
-    total = torch.zeros(whole.shape, dtype=torch.float64)
-    with evaluating(network), torch.enable_grad():
-        for begin in range(0, n_steps, batch_size):
-            alpha, weight = alphas[begin : begin + batch_size], weights[begin : begin + batch_size]
-            scaled = (alpha.to(whole)[:, None, None] * whole).requires_grad_()
-            score = log_softmax(network(scaled))[:, column].sum()
-            (slope,) = torch.autograd.grad(score, scaled)
-            total += torch.einsum("b,bct->ct", weight, slope.cpu().double())
-    return total.numpy()
+
+    def __init__(self, model: Explained, window: Signal, column: int) -> None:
+        self.model, self.whole, self.column = model, window, column
+        self.window = window[:, model.seen].astype(np.float64)
+        self.slopes: dict[float, Signal] = {}
+        self.logs: dict[float, float] = {}
+        self.rates: dict[float, float] = {}
+        self.errors: dict[tuple[float, float], float] = {}
+
+    def divide(self, n_intervals: int) -> None:
+        """Begin with equal intervals."""
+        ends = np.linspace(0, 1, n_intervals + 1).tolist()
+        self._add([*ends, *(_middle(each) for each in pairwise(ends))])
+        self.errors = {each: self._error(each) for each in pairwise(ends)}
+
+    def refine(self, count: int) -> None:
+        """Halve the intervals with the largest errors."""
+        worst = sorted(self.errors, key=lambda each: -self.errors[each])[:count]
+        halves = [half for first, last in worst for half in pairwise((first, _middle((first, last)), last))]
+        self._add([_middle(half) for half in halves])
+        for each in worst:
+            del self.errors[each]
+        self.errors |= {half: self._error(half) for half in halves}
+
+    def mean_slope(self) -> Floats:
+        """Return the gradient averaged over alpha, [20, time]: over the samples that the model uses."""
+        weights = dict.fromkeys(self.slopes, 0.0)
+        for first, last in self.errors:
+            for place, weight in zip((first, _middle((first, last)), last), _weights((first, last)), strict=True):
+                weights[place] += weight
+        total = np.zeros(self.window.shape)
+        for place, weight in weights.items():
+            total += weight * self.slopes[place]
+        return total
+
+    def _add(self, places: list[float]) -> None:
+        for begin in range(0, len(places), AT_ONCE):
+            some = places[begin : begin + AT_ONCE]
+            alphas = np.array([_alpha(place) for place in some], dtype=np.float32)
+            logs, slopes = self.model.slopes(alphas[:, None, None] * self.whole, self.column)
+            self.logs |= zip(some, logs.tolist(), strict=True)
+            self.slopes |= zip(some, slopes, strict=True)
+            rates = (self.window * slopes).sum(axis=(1, 2))  # a product by BLAS would wait for threads
+            self.rates |= zip(some, rates.tolist(), strict=True)
+
+    def _error(self, interval: tuple[float, float]) -> float:
+        """Return by how much the sum over an interval misses the difference of log p between its ends."""
+        first, last = interval
+        rates = [self.rates[place] for place in (first, _middle(interval), last)]
+        return abs(float(_weights(interval) @ rates) - (self.logs[last] - self.logs[first]))
+
+
+def _alpha(place: float) -> float:
+    return float(np.exp(PATH * (place - 1)))
+
+
+def _weights(interval: tuple[float, float]) -> Floats:
+    """Return the weights of the gradients at the begin, the middle and the end of an interval, for their integral.
+
+    They are exact for gradients that are quadratic in t, as in Simpson's rule, and so for a linear network. With
+    alpha = alpha(middle) * exp(k s), s from -1 to 1, they follow from the integrals of exp(k s) times 1, s and s².
+    """
+    first, last = interval
+    k = PATH * (last - first) / 2
+    sinh, cosh = np.sinh(k), np.cosh(k)
+    one, linear = 2 * sinh / k, 2 * (k * cosh - sinh) / k**2
+    square = 2 * ((k**2 + 2) * sinh - 2 * k * cosh) / k**3
+    return _alpha(_middle(interval)) * k * np.array([(square - linear) / 2, one - square, (square + linear) / 2])
+
+
+def _middle(interval: tuple[float, float]) -> float:
+    return sum(interval) / 2
 
 
 def _shares(window: Floats, gradient: Floats) -> Floats:

@@ -1,24 +1,29 @@
 """Occlusion: how much log p drops when a part of the window is removed."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import chain
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from torch import nn
 
 from ictal.core.montage import CHANNELS, ELECTRODES, N_CHANNELS, NEIGHBOURS
+from ictal.core.progress import Progress, silent
 from ictal.core.recording import Signal
 from ictal.core.windows import RATE_HZ, WINDOW_S, WINDOW_SAMPLES
-from ictal.explanations.log_probabilities import (
+from ictal.explanations.explained import (
+    AT_ONCE,
     N_ELECTRODES,
+    Explained,
     Floats,
+    as_explained,
     checked_window,
-    log_probabilities,
     pattern_index,
     rounded,
 )
+
+if TYPE_CHECKING:
+    from torch import nn
 
 QUIET = 0.1
 """Remaining share of the amplitude in a stretch of time that is removed: 20 dB less, as in a suppressed EEG. Removing
@@ -70,7 +75,11 @@ class Occlusion:
 
 
 def occlude(
-    network: nn.Module, window: Signal, pattern: str, stretch_s: int | None = 2, batch_size: int = 16
+    model: "Explained | nn.Module",
+    window: Signal,
+    pattern: str,
+    stretch_s: int | None = 2,
+    progress: Progress = silent,
 ) -> Occlusion:
     """Remove electrodes and seconds one at a time and measure how much log p drops (Zeiler and Fergus 2014).
 
@@ -82,39 +91,63 @@ def occlude(
 
     Parameters
     ----------
-    network, window, pattern
+    model, window, pattern
         As in `explain`.
     stretch_s
         Length of the stretches of the grid in whole seconds, which must divide 50 s; None for no grid.
-    batch_size
-        Windows per forward pass.
+    progress
+        Called after every few windows; an exception that it raises ends the computation.
 
     Returns
     -------
     Occlusion
-        Computed from 1 + 19 + 50 windows, and 19 more for each stretch.
+        Computed from 1 + 19 + 50 windows, and 19 more for each stretch; without those whose change is outside the
+        samples that the model uses, since nothing drops there.
     """
-    grid = None if stretch_s is None else occlude_cells(network, window, pattern, stretch_s, batch_size)
-    drops = _drops(network, window, _without_parts, pattern, batch_size)
-    electrodes, seconds = np.split(drops, [N_ELECTRODES])
+    whole = checked_window(window)
+    changed = [_without_parts(whole)] if stretch_s is None else [_without_parts(whole), _cells(whole, stretch_s)]
+    drops = _drops(model, whole, chain(*changed), pattern, progress)
+    electrodes, seconds, cells = np.split(drops, [N_ELECTRODES, N_ELECTRODES + WINDOW_S])
+    grid = None if stretch_s is None else cells.reshape(N_ELECTRODES, -1)
     return Occlusion(electrodes, seconds, grid, stretch_s or 0)
 
 
-def occlude_cells(network: nn.Module, window: Signal, pattern: str, stretch_s: int, batch_size: int = 16) -> Floats:
+def occlude_cells(
+    model: "Explained | nn.Module", window: Signal, pattern: str, stretch_s: int, progress: Progress = silent
+) -> Floats:
     """Return only the grid of `occlude`, [19, stretch], nats; for the parameters, see there."""
+    whole = checked_window(window)
+    return _drops(model, whole, _cells(whole, stretch_s), pattern, progress).reshape(N_ELECTRODES, -1)
+
+
+def _cells(window: Signal, stretch_s: int) -> Iterator[Signal]:
     if stretch_s < 1 or WINDOW_S % stretch_s:
         raise ValueError(f"stretch_s is {stretch_s}; allowed are whole seconds that divide {WINDOW_S}")
-    cells = _drops(network, window, lambda whole: _without_cells(whole, stretch_s), pattern, batch_size)
-    return cells.reshape(N_ELECTRODES, -1)
+    return _without_cells(window, stretch_s)
 
 
 def _drops(
-    network: nn.Module, window: Signal, change: Callable[[Signal], Iterator[Signal]], pattern: str, batch_size: int
+    model: "Explained | nn.Module", window: Signal, changed: Iterator[Signal], pattern: str, progress: Progress
 ) -> Floats:
-    """Return how much log p of a pattern drops in each changed window, [changed], nats."""
-    column, whole = pattern_index(pattern), checked_window(window)
-    found = log_probabilities(network, chain([whole], change(whole)), batch_size)[:, column]
-    return np.asarray(found[0] - found[1:])
+    """Return how much log p of a pattern drops in each changed window, [changed], nats.
+
+    A window that is the same in the samples that the model uses is not computed again.
+    """
+    explained, column = as_explained(model), pattern_index(pattern)
+    seen, numbers, windows = window[:, explained.seen], [0], [window]
+    count = 0
+    for count, each in enumerate(changed, 1):
+        if not np.array_equal(each[:, explained.seen], seen):
+            numbers.append(count)
+            windows.append(each)
+    found = np.empty(len(windows))
+    for begin in range(0, len(windows), AT_ONCE):
+        progress("occlusion", begin, len(windows))
+        some = np.stack(windows[begin : begin + AT_ONCE])
+        found[begin : begin + len(some)] = explained.log_probabilities(some)[:, column]
+    logs = np.full(1 + count, found[0])
+    logs[numbers] = found
+    return np.asarray(logs[0] - logs[1:])
 
 
 def _without_parts(window: Signal) -> Iterator[Signal]:
@@ -132,7 +165,8 @@ def _without_cells(window: Signal, stretch_s: int) -> Iterator[Signal]:
     for row in range(N_ELECTRODES):
         own = window[row] - around[row]
         for start in range(0, WINDOW_SAMPLES, length):
-            yield _with_row(window, row, around[row] + quietened(own, start, start + length))
+            change = quietened(own, start, start + length) - own  # exactly 0 elsewhere
+            yield _with_row(window, row, window[row] + change)
 
 
 def _with_row(window: Signal, row: int, samples: Signal) -> Signal:

@@ -11,10 +11,11 @@ from torch import nn
 
 from ictal.core.recording import Signal
 from ictal.errors import ModelError, UnknownNameError
+from ictal.explanations.explained import Floats, MethodName
 from ictal.explanations.gradcam import gradcam
 from ictal.explanations.integrated_gradients import integrate_gradients
-from ictal.explanations.log_probabilities import Floats, MethodName, has_gradients
-from ictal.explanations.occlusion import occlude
+from ictal.explanations.occlusion import occlude_cells
+from ictal.explanations.torch_model import has_gradients
 from ictal.models.arm_network import MeanOfArms
 
 NEGLIGIBLE = 1e-4
@@ -26,7 +27,7 @@ Method = Callable[[nn.Module, Signal, str], Floats]
 """Returns a map of any shape for a network, a window and a pattern."""
 
 METHODS: dict[MethodName, Method] = {
-    "occlusion": lambda network, window, pattern: np.asarray(occlude(network, window, pattern, stretch_s=5).grid),
+    "occlusion": lambda network, window, pattern: occlude_cells(network, window, pattern, stretch_s=5),
     "gradients": lambda network, window, pattern: integrate_gradients(network, window, pattern).grid,
     "gradcam": lambda network, window, pattern: gradcam(network, window, pattern).cells,
 }

@@ -5,7 +5,6 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any, Literal
 
-import timm
 import torch
 from pydantic import Field
 from torch import Tensor, nn
@@ -131,6 +130,8 @@ def create_efficientnet(settings: EfficientnetSettings, *, initial: bool) -> Any
     ModelError
         If timm does not have the network, or if pretrained weights are required and cannot be loaded.
     """
+    import timm  # takes seconds, which settings alone must not
+
     options = {
         "in_chans": len(CHAINS),
         "num_classes": 0,
@@ -164,6 +165,8 @@ def _packaged_weights(network: str) -> dict[str, Tensor]:
 
     The package has the same layers in the same order, under other names.
     """
+    import timm
+
     package = PACKAGES.get(network)
     if package is None:
         raise ModelError(f"no package has weights of {network}; there are packages for {', '.join(PACKAGES)}")

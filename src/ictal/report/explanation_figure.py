@@ -18,9 +18,9 @@ from ictal.core.montage import ANGLES, CHAINS, CHANNELS, ELECTRODES
 from ictal.core.recording import Signal
 from ictal.core.windows import CENTRE_S, RATE_HZ, WINDOW_S
 from ictal.errors import ModelError, UnknownNameError
+from ictal.explanations.explained import METHOD_NAMES, Floats, MethodName
 from ictal.explanations.explanation import Explanation
 from ictal.explanations.gradcam import Gradcam
-from ictal.explanations.log_probabilities import METHOD_NAMES, Floats, MethodName
 from ictal.report.derivation_evidence import LEAST_NATS, of_derivations
 from ictal.report.drawing import FAINT, INK, STYLE
 from ictal.report.traces import draw_traces, known_rows, row_places, row_scale

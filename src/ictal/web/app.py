@@ -16,10 +16,12 @@ from ictal.web import schemas
 from ictal.web.body_limit import BodyLimit
 from ictal.web.details import summary_of
 from ictal.web.library import NotYetError
+from ictal.web.questions import Questions
 from ictal.web.security import Guard
 from ictal.web.settings import MEGABYTE
 from ictal.web.traces import Filters
 from ictal.web.viewer import Viewer
+from ictal.web.worker_process import JobStoppedError
 
 STATIC = Path(__file__).parent / "static"
 UPLOAD = "/api/upload"
@@ -51,9 +53,11 @@ def create_app(viewer: Viewer, token: str, host: str = "127.0.0.1") -> FastAPI:
     app.add_middleware(BodyLimit, larger={UPLOAD: viewer.settings.max_upload_mb * MEGABYTE})
     app.add_middleware(Guard, token=token, host=host)
     app.add_exception_handler(IctalError, _problem)
+    app.add_exception_handler(JobStoppedError, _stopped)
     _add_page(app)
     _add_recordings(app, viewer)
     _add_windows(app, viewer)
+    _add_questions(app, viewer)
     _add_votes(app, viewer)
     if viewer.settings.upload:
         _add_upload(app, viewer)
@@ -64,6 +68,11 @@ async def _problem(_: Request, error: Exception) -> JSONResponse:
     """Return the message of an error; only unexpected errors are a 500."""
     status = 404 if isinstance(error, UnknownNameError) else 409 if isinstance(error, NotYetError) else 400
     return JSONResponse({"detail": str(error)}, status)
+
+
+async def _stopped(_: Request, __: Exception) -> Response:
+    """Return the response that nobody waits for any more."""
+    return Response(status_code=204)
 
 
 def _add_page(app: FastAPI) -> None:
@@ -125,22 +134,39 @@ def _add_windows(app: FastAPI, viewer: Viewer) -> None:
         found = viewer.discharges(viewer.library[id_], (start_s, stop_s), rater)
         return [schemas.Discharges(**each) for each in found]
 
+
+def _add_questions(app: FastAPI, viewer: Viewer) -> None:
+    questions = Questions()
+
     @app.get("/api/recordings/{id}/similar")
-    def similar(id_: Id, time_s: Time, rater: Rater = None) -> schemas.SimilarWindows:
-        """List windows similar to the one at a time; the first answer takes seconds, since the model is loaded."""
-        windows, note = viewer.similar(viewer.library[id_], time_s, rater)
+    async def similar(request: Request, id_: Id, time_s: Time, rater: Rater = None) -> schemas.SimilarWindows:
+        """List windows similar to the one at a time; the first answer of an own model takes seconds."""
+        item = viewer.library[id_]
+        windows, note = await questions.answer(
+            request, f"{id_}/similar", lambda progress: viewer.similar(item, time_s, rater, progress)
+        )
         return schemas.SimilarWindows(windows=[schemas.Neighbour(**each) for each in windows], note=note)
 
     @app.get("/api/recordings/{id}/why", responses={200: {"model": schemas.WindowExplanation}})
-    def why(
+    async def why(
+        request: Request,
         id_: Id,
         time_s: Time,
         pattern: schemas.Pattern,
         method: schemas.Method = "gradients",
         rater: Rater = None,
     ) -> JSONResponse:
-        """Explain the prediction of a pattern; the first answer takes seconds, since the model is loaded."""
-        return JSONResponse(viewer.why(viewer.library[id_], time_s, pattern, method, rater))
+        """Explain the prediction of a pattern; if the client closes the connection, the work ends."""
+        item = viewer.library[id_]
+        found = await questions.answer(
+            request, f"{id_}/why", lambda progress: viewer.why(item, time_s, pattern, method, rater, progress)
+        )
+        return JSONResponse(found)
+
+    @app.get("/api/recordings/{id}/progress")
+    def progress(id_: Id, question: schemas.Question) -> schemas.QuestionProgress:
+        """Return how far the answer to a question about a recording is."""
+        return schemas.QuestionProgress(**questions.progress(f"{id_}/{question}"))
 
 
 def _add_votes(app: FastAPI, viewer: Viewer) -> None:

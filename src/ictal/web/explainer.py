@@ -1,25 +1,24 @@
-"""Explanations and features of windows: the only part of the viewer that uses torch."""
+"""Explanations and features of windows, as plain values for the page."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import torch
 
 from ictal.core.labels import PATTERN_TITLES
 from ictal.core.montage import CHAINS, MONTAGES, derivations_of
+from ictal.core.progress import Progress, silent
 from ictal.core.recording import Signal
 from ictal.core.windows import WINDOW_S
 from ictal.errors import ModelError, UnknownNameError
+from ictal.explanations.explained import METHOD_NAMES, Explained, Floats, open_explained
 from ictal.explanations.gradcam import Gradcam, gradcam
 from ictal.explanations.integrated_gradients import IntegratedGradients, integrate_gradients
-from ictal.explanations.log_probabilities import METHOD_NAMES, Floats
 from ictal.explanations.occlusion import occlude_cells
-from ictal.models.arm_network import ArmNetwork, parts_of
-from ictal.models.checkpoint import Model, load_model
 from ictal.report.derivation_evidence import LEAST_NATS, of_derivations
+from ictal.scoring.export_contract import read_input
 from ictal.web.overview import numbers
 from ictal.web.similar import LabelledWindows, simulated_windows
 
@@ -28,32 +27,41 @@ STRETCH_S = 5
 """Seconds for which occlusion removes one electrode; 2 s would take three times as long."""
 MOST_STEPS = 128
 """Limit of steps of integrated gradients, to keep readers from waiting; an incomplete map is marked as such."""
-STEPS, WINDOWS = 1, 4
-"""Batch sizes with and without gradients. Two steps would take 0.13 GiB more memory and save little time on a CPU."""
 COARSER = 2
 """Factor by which images are reduced, in frequency and time."""
 
 
 class Explainer:
-    """Explains the predictions of a model; used by one thread at a time.
+    """Explains the predictions of a model.
 
     Parameters
     ----------
     folder
         Folder of the model.
+    model
+        The model, if it has been opened already.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, model: Explained | None = None) -> None:
         self.folder = folder
-        self.model: Model = load_model(folder)
+        self.model = model or open_explained(folder)
 
-    def export(self) -> None:
+    def ask(self, what: str, *arguments: Any, progress: Progress = silent) -> Any:
+        """Return the result of a method, as `ictal.web.worker_process.WorkerProcess` does in another process."""
+        return getattr(self, what)(*arguments, progress=progress)
+
+    def stop(self) -> None:
+        """Do nothing: a request ends with the thread that made it."""
+
+    def export(self, progress: Progress = silent) -> None:
         """Export the model for the scoring engines, see `ictal.scoring.export.export_model`."""
         from ictal.scoring.export import export_model  # ONNX needs memory, and explanations do not need ONNX
 
         export_model(self.folder)
 
-    def why(self, window: Signal, start_s: float, pattern: str, method: str) -> dict[str, Any]:
+    def why(
+        self, window: Signal, start_s: float, pattern: str, method: str, progress: Progress = silent
+    ) -> dict[str, Any]:
         """Return the evidence for a pattern as plain values for the page.
 
         Parameters
@@ -64,6 +72,8 @@ class Explainer:
             Start of the window.
         pattern, method
             Names of the pattern and of the method.
+        progress
+            Called after each step; an exception that it raises ends the work.
 
         Raises
         ------
@@ -74,7 +84,7 @@ class Explainer:
         """
         if method not in METHOD_NAMES:
             raise UnknownNameError("method", method, METHOD_NAMES)
-        grid, note = self._grid(window, pattern, method)
+        grid, note = self._grid(window, pattern, method, progress)
         image = self._image(window, pattern, wanted=method == "gradcam")
         length_s = WINDOW_S / max(grid.shape[1], 1)
         return {
@@ -87,7 +97,7 @@ class Explainer:
             "note": note,
         }
 
-    def features(self, windows: Sequence[Signal]) -> Signal:
+    def features(self, windows: Sequence[Signal], progress: Progress = silent) -> Signal:
         """Return the inputs of the network's last layer, [window, feature].
 
         Raises
@@ -95,28 +105,22 @@ class Explainer:
         ModelError
             If the network needs more than the windows.
         """
-        network = self.model.own
-        if network.sees_context:
-            raise ModelError("this network uses the ten minutes around a window; their features are not stored")
-        with torch.inference_mode():
-            batch = torch.from_numpy(np.stack(windows))
-            parts = [_features(arm, batch) for arm in parts_of(network)]
-        return np.concatenate([part.float().numpy() for part in parts], axis=1)
+        return self.model.features(np.stack(windows))
 
-    def simulated(self, numbers: range) -> LabelledWindows:
+    def simulated(self, numbers: range, progress: Progress = silent) -> LabelledWindows:
         """Return simulated windows with their features, see `ictal.web.similar`."""
-        names, votes, windows = simulated_windows(numbers, self.model.card.standardise)
+        names, votes, windows = simulated_windows(numbers, read_input(self.folder).standardise)
         return names, votes, self.features(windows)
 
-    def _grid(self, window: Signal, pattern: str, method: str) -> tuple[Floats, str]:
+    def _grid(self, window: Signal, pattern: str, method: str, progress: Progress) -> tuple[Floats, str]:
         """Return a map over derivations, [18, time], in nats, and a note on how to read it; Grad-CAM has no map."""
-        title, network = PATTERN_TITLES[pattern], self.model.network
+        title = PATTERN_TITLES[pattern]
         if method == "gradcam":
             return np.empty((0, 0)), f"Bright: evidence for {title} in the image that the network sees."
         if method == "gradients":
-            found = integrate_gradients(network, window, pattern, most_steps=MOST_STEPS, batch_size=STEPS)
+            found = integrate_gradients(self.model, window, pattern, most_steps=MOST_STEPS, progress=progress)
             return of_derivations(found.grid), _of_gradients(found, title)
-        return of_derivations(occlude_cells(network, window, pattern, STRETCH_S, WINDOWS)), (
+        return of_derivations(occlude_cells(self.model, window, pattern, STRETCH_S, progress)), (
             f"Warm: evidence for {title}. Without it, the model is less certain. Cool: evidence against it. "
             f"Each electrode is removed for {STRETCH_S} s at a time."
         )
@@ -124,18 +128,11 @@ class Explainer:
     def _image(self, window: Signal, pattern: str, *, wanted: bool) -> Gradcam | None:
         """Return the Grad-CAM map; None if the network does not support it, unless it is `wanted`."""
         try:
-            return gradcam(self.model.network, window, pattern)
+            return gradcam(self.model, window, pattern)
         except ModelError:
             if wanted:
                 raise
             return None
-
-
-def _features(arm: ArmNetwork, batch: torch.Tensor) -> torch.Tensor:
-    features: Callable[[torch.Tensor], torch.Tensor] | None = getattr(arm.network, "features", None)
-    if features is None:
-        raise ModelError("this network has no method 'features', whose numbers would be compared")
-    return features(batch)
 
 
 def _of_gradients(found: IntegratedGradients, title: str) -> str:

@@ -14,14 +14,10 @@ from ictal.scoring.engines import Engine, open_engine
 from ictal.scoring.pipeline import score
 from ictal.scoring.scores import Scores
 from ictal.web.library import CONTENT, Item, belong_to_other_file, score_paths
-from ictal.web.worker_process import WAIT_S, WorkerProcess
+from ictal.web.worker_process import WAIT_S, JobStoppedError, WorkerProcess
 
 Job = Callable[[], None]
 log = logging.getLogger(__name__)
-
-
-class JobStoppedError(Exception):
-    """Ends a job whose result is no longer needed."""
 
 
 class JobThread:

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 
 from ictal.core.labels import PATTERNS
+from ictal.core.progress import Progress, silent
 from ictal.errors import IctalError
 from ictal.models.hub import ModelSummary, find_model, read_card
 from ictal.models.hub_fetch import HubName
@@ -34,7 +35,7 @@ class ModelPool:
         self._model, self._library, self._votes, self._worker = model, library, votes, worker
         self._models: dict[str, ModelProcess] = {}
 
-    def why(self, item: Item, number: int, pattern: str, method: str) -> dict[str, Any]:
+    def why(self, item: Item, number: int, pattern: str, method: str, progress: Progress = silent) -> dict[str, Any]:
         """Return the evidence for a pattern in a window, see `ictal.web.explainer.Explainer.why`.
 
         Raises
@@ -44,9 +45,9 @@ class ModelPool:
         """
         if item.frame["reason"].iloc[number]:
             raise NotYetError(f"this window was not scored: {item.frame['reason'].iloc[number]}")
-        return self._model_of(item).why(item, number, pattern, method)
+        return self._model_of(item).why(item, number, pattern, method, progress)
 
-    def similar(self, item: Item, number: int) -> tuple[list[dict[str, Any]], str]:
+    def similar(self, item: Item, number: int, progress: Progress = silent) -> tuple[list[dict[str, Any]], str]:
         """Return similar windows, and a note on how to read them or why there are none."""
         if item.frame["reason"].iloc[number]:
             return [], "No similar windows: this window was not scored."
@@ -54,7 +55,7 @@ class ModelPool:
             model, voted = self._model_of(item), self._votes_by_window()
             for recording, time_s in voted:
                 self._add_voted(model, recording, time_s)
-            return model.similar(item, number, voted)
+            return model.similar(item, number, voted, progress)
         except IctalError as error:
             return [], f"No similar windows: {error}"
 

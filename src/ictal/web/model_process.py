@@ -1,4 +1,4 @@
-"""Explanations and similar windows from one model: computed on request, cached, and prepared in the background."""
+"""Explanations and similar windows from one model, computed on request and cached."""
 
 import threading
 from collections.abc import Mapping
@@ -8,17 +8,24 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from ictal.core.progress import Progress, silent
 from ictal.core.recording import Signal
 from ictal.core.windows import BEFORE_S
-from ictal.errors import IctalError
+from ictal.explanations.exported_model import open_exported
 from ictal.report.results_folder import window_of
 from ictal.web.cache import ResultCache
+from ictal.web.explainer import Explainer
 from ictal.web.jobs import JobThread
 from ictal.web.library import Item, middle_s
-from ictal.web.similar import LabelledWindows, Neighbours, simulated_neighbours
-from ictal.web.worker_process import BusyError, WorkerProcess
+from ictal.web.similar import (
+    SHIPPED_NEIGHBOURS,
+    LabelledWindows,
+    Neighbours,
+    read_neighbours,
+    simulated_neighbours,
+)
+from ictal.web.worker_process import WorkerProcess
 
-PREPARING = "The windows for comparison are being prepared. This takes about a minute, once for each model."
 READ = (
     "The nearest among simulated windows, whose votes are known, and windows with votes here, by the inputs of the "
     "model's last layer. A small distance is not proof; unrelated windows are about 1.4 apart."
@@ -27,7 +34,7 @@ Voted = Mapping[tuple[str, float], tuple[str, npt.NDArray[np.float64]]]
 
 
 class ModelProcess:
-    """One model, loaded in another process on the first request.
+    """One model: in this process if it brings graphs for its explanations, or else in another, since torch is large.
 
     Parameters
     ----------
@@ -36,35 +43,37 @@ class ModelProcess:
     weights
         SHA-256 of its weights.
     worker
-        Prepares the windows for `similar` in the background.
+        Computes the features of windows with votes in the background.
     """
 
     def __init__(self, folder: Path, weights: str, worker: JobThread) -> None:
-        self.weights, self._worker, self._helper = weights, worker, WorkerProcess(folder)
+        self.weights, self._worker, self._folder = weights, worker, folder
+        exported = open_exported(folder)
+        self._helper = Explainer(folder, exported) if exported else WorkerProcess(folder)
+        self._brought = exported is not None and SHIPPED_NEIGHBOURS in exported.contract.files
         self._neighbours: Neighbours | None = None
-        self._note, self._lock = "", threading.Lock()
+        self._simulated: dict[range, LabelledWindows] = {}
+        self._lock = threading.Lock()
         self._answers, self._added = ResultCache(), set[tuple[str, float]]()
 
-    def why(self, item: Item, number: int, pattern: str, method: str) -> dict[str, Any]:
+    def why(self, item: Item, number: int, pattern: str, method: str, progress: Progress = silent) -> dict[str, Any]:
         """Return the evidence for a pattern in a window, see `ictal.web.explainer.Explainer.why`."""
 
         def make() -> dict[str, Any]:
             start_s = float(item.frame["start_s"].iloc[number]) - BEFORE_S
-            found: dict[str, Any] = self._helper.ask("why", window_signal(item, number), start_s, pattern, method)
+            asked = (window_signal(item, number), start_s, pattern, method)
+            found: dict[str, Any] = self._helper.ask("why", *asked, progress=progress)
             return found
 
         return self._answers.get_or((item.id, number, pattern, method), make)
 
-    def similar(self, item: Item, number: int, voted: Voted) -> tuple[list[dict[str, Any]], str]:
-        """Return the most similar windows, and a note on how to read them or why there are none."""
-        if self._neighbours is None:
-            self._prepare()
-            return [], self._note
-        try:
-            features = self._features(item, number, wait=False)
-        except BusyError as error:
-            return [], f"No similar windows yet: {error}."
-        return self._neighbours.nearest(features, voted, (item.content, middle_s(item, number))), READ
+    def similar(
+        self, item: Item, number: int, voted: Voted, progress: Progress = silent
+    ) -> tuple[list[dict[str, Any]], str]:
+        """Return the most similar windows, and a note on how to read them."""
+        neighbours = self._prepared(progress)
+        features = self._features(item, number)
+        return neighbours.nearest(features, voted, (item.content, middle_s(item, number))), READ
 
     def add_voted(self, item: Item, number: int, time_s: float) -> None:
         """Add a window with votes, whose middle is `time_s`, to the windows for comparison, in the background."""
@@ -72,33 +81,32 @@ class ModelProcess:
         if neighbours is None or key in self._added:
             return
         self._added.add(key)
-        self._worker.do(lambda: neighbours.add(key, self._features(item, number, wait=True)))
+        self._worker.do(lambda: neighbours.add(key, self._features(item, number)))
 
     def stop(self) -> None:
         """End the process that runs the model."""
         self._helper.stop()
 
-    def _prepare(self) -> None:
-        """Make the simulated windows once, in the background."""
+    def _prepared(self, progress: Progress) -> Neighbours:
+        """Return the simulated windows; what was made before a reader gave up is used by the next."""
         with self._lock:
-            begun, self._note = bool(self._note), self._note or PREPARING
-        if not begun:
-            self._worker.do(self._make)
+            if self._neighbours is None:
+                self._neighbours = (
+                    read_neighbours(self._folder / SHIPPED_NEIGHBOURS)
+                    if self._brought
+                    else simulated_neighbours(self._some, self.weights, progress=progress)
+                )
+                self._simulated.clear()
+            return self._neighbours
 
-    def _make(self) -> None:
-        def some(numbers: range) -> LabelledWindows:
-            self._worker.check()
-            found: LabelledWindows = self._helper.ask("simulated", numbers)
-            return found
+    def _some(self, numbers: range) -> LabelledWindows:
+        if numbers not in self._simulated:
+            self._simulated[numbers] = self._helper.ask("simulated", numbers)
+        return self._simulated[numbers]
 
-        try:
-            self._neighbours = simulated_neighbours(some, self.weights)
-        except IctalError as error:
-            self._note = f"No similar windows: {error}"
-
-    def _features(self, item: Item, number: int, *, wait: bool) -> Signal:
+    def _features(self, item: Item, number: int) -> Signal:
         def make() -> Signal:
-            found: Signal = self._helper.ask("features", [window_signal(item, number)], wait=wait)[0]
+            found: Signal = self._helper.ask("features", [window_signal(item, number)])[0]
             return found
 
         return self._answers.get_or((item.id, number), make)

@@ -9,6 +9,7 @@ from ictal.web.library import State
 MOST_COLUMNS = 4000
 Pattern = Literal["seizure", "lpd", "gpd", "lrda", "grda", "other"]
 Method = Literal["occlusion", "gradients", "gradcam"]
+Question = Literal["why", "similar"]
 
 
 class SignalQuery(BaseModel):
@@ -247,6 +248,14 @@ class MelImages(BaseModel):
     times_s: list[float]
     db: Chains
     gradcam: Chains
+
+
+class QuestionProgress(BaseModel):
+    """How far the answer to a question is; without a task, it has not begun or is complete."""
+
+    task: str
+    done: float
+    total: float
 
 
 class WindowExplanation(BaseModel):

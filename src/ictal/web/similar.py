@@ -12,6 +12,7 @@ from platformdirs import user_cache_path
 
 from ictal.core.atomic_files import atomic_write
 from ictal.core.labels import N_PATTERNS, PATTERN_TITLES, PATTERNS, distribution
+from ictal.core.progress import Progress, silent
 from ictal.core.recording import Signal
 from ictal.core.windows import cut
 from ictal.data.simulated import VERSION as SIMULATOR
@@ -23,8 +24,11 @@ from ictal.simulator.fitted_parameters import KINDS, Kind
 SEED = 77_000
 """Seed of the simulated windows; no recipe uses it, so no model was trained on them."""
 N_SIMULATED = 240
-BATCH = 4
+BATCH = 8
 N_SHOWN = 6
+SHIPPED_NEIGHBOURS = "similar.npz"
+"""Simulated windows with their features, in the folder of a model that ships with ictal."""
+PREPARING = "windows for comparison"
 
 Floats = npt.NDArray[np.float64]
 LabelledWindows = tuple[list[str], Floats, Signal]
@@ -97,7 +101,11 @@ class Neighbours:
 
 
 def simulated_neighbours(
-    make: Callable[[range], LabelledWindows], weights: str, n_windows: int = N_SIMULATED, cache: Path | None = None
+    make: Callable[[range], LabelledWindows],
+    weights: str,
+    n_windows: int = N_SIMULATED,
+    cache: Path | None = None,
+    progress: Progress = silent,
 ) -> Neighbours:
     """Return simulated windows of all kinds with their features, from the cache if they are there.
 
@@ -111,17 +119,34 @@ def simulated_neighbours(
         Number of windows.
     cache
         Cache folder; None: the user's cache.
+    progress
+        Called after every few windows; an exception that it raises ends the work.
     """
     path = (cache or user_cache_path("ictal") / "similar") / f"{weights[:16]}-{SIMULATOR}-{n_windows}.npz"
     if path.is_file():
-        with np.load(path, allow_pickle=False) as kept:
-            return Neighbours(kept["names"].tolist(), kept["votes"], kept["features"])
-    made = [make(range(begin, min(begin + BATCH, n_windows))) for begin in range(0, n_windows, BATCH)]
+        return read_neighbours(path)
+    made = []
+    for begin in range(0, n_windows, BATCH):
+        progress(PREPARING, begin, n_windows)
+        made.append(make(range(begin, min(begin + BATCH, n_windows))))
     names, votes, features = zip(*made, strict=True)
     found = Neighbours([name for some in names for name in some], np.concatenate(votes), np.concatenate(features))
-    with atomic_write(path) as part, part.open("wb") as file:
-        np.savez_compressed(file, names=np.array(found.names), votes=found.votes, features=found.features)
+    with atomic_write(path) as part:
+        write_neighbours(found, part)
     return found
+
+
+def read_neighbours(path: Path) -> Neighbours:
+    """Read simulated windows from a file."""
+    with np.load(path, allow_pickle=False) as kept:
+        return Neighbours(kept["names"].tolist(), kept["votes"], kept["features"].astype(np.float32))
+
+
+def write_neighbours(neighbours: Neighbours, path: Path) -> None:
+    """Write simulated windows as a file; features as float16, whose rounding moves no distance by more than 0.001."""
+    features = neighbours.features.astype(np.float16)
+    with path.open("wb") as file:
+        np.savez_compressed(file, names=np.array(neighbours.names), votes=neighbours.votes, features=features)
 
 
 def simulated_windows(numbers: range, settings: StandardiseSettings) -> tuple[list[str], Floats, list[Signal]]:

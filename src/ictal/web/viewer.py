@@ -11,6 +11,7 @@ import pandas as pd
 
 from ictal import __version__
 from ictal.core.predictions import PROBABILITY_COLUMNS
+from ictal.core.progress import Progress, silent
 from ictal.core.recording import Recording
 from ictal.errors import IctalError, UnknownNameError
 from ictal.io import join_recordings, open_recording
@@ -185,13 +186,17 @@ class Viewer:
         """Return the times of discharges and waves in a time span, by event; none for a blinded rater."""
         return [] if self._blind.applies_to(rater) else discharges(item, *span_s)
 
-    def similar(self, item: Item, time_s: float, rater: str | None) -> tuple[list[dict[str, Any]], str]:
+    def similar(
+        self, item: Item, time_s: float, rater: str | None, progress: Progress = silent
+    ) -> tuple[list[dict[str, Any]], str]:
         """Return windows similar to the one at a time, and a note on how to read them or why there are none."""
         number = window_number(item, time_s)
         withheld = self._blind.withholds(item, number, rater)
-        return ([], BLIND) if withheld else self._models.similar(item, number)
+        return ([], BLIND) if withheld else self._models.similar(item, number, progress)
 
-    def why(self, item: Item, time_s: float, pattern: str, method: str, rater: str | None) -> dict[str, Any]:
+    def why(
+        self, item: Item, time_s: float, pattern: str, method: str, rater: str | None, progress: Progress = silent
+    ) -> dict[str, Any]:
         """Return the evidence for a pattern in the window at a time.
 
         Raises
@@ -201,7 +206,7 @@ class Viewer:
         """
         number = window_number(item, time_s)
         self._blind.check(item, number, rater)
-        return self._models.why(item, number, pattern, method)
+        return self._models.why(item, number, pattern, method, progress)
 
     def traces(
         self, item: Item, montage: str | None, span_s: tuple[float, float], filters: Filters, width: int

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from ictal.core.child_process import end_with_parent
+from ictal.core.progress import Progress, silent
 from ictal.errors import IctalError, require
 from ictal.models.plugins import load_files, own_files
 
@@ -19,8 +20,8 @@ WAIT_S = 1.0
 """How long to wait for a process or thread to stop."""
 
 
-class BusyError(IctalError):
-    """The process is busy with another request."""
+class JobStoppedError(Exception):
+    """Ends work whose result is no longer needed."""
 
 
 class WorkerProcess:
@@ -38,31 +39,43 @@ class WorkerProcess:
         self._line: Connection | None = None
         self._one_at_a_time = threading.Lock()
 
-    def ask(self, what: str, *arguments: Any, wait: bool = True) -> Any:
+    def ask(self, what: str, *arguments: Any, progress: Progress = silent) -> Any:
         """Return the result of a method of `ictal.web.explainer.Explainer`.
+
+        Parameters
+        ----------
+        what, arguments
+            Name of the method, and its arguments.
+        progress
+            Called with its progress; if it raises a `JobStoppedError`, the work ends.
 
         Raises
         ------
-        BusyError
-            If the process is busy and `wait` is False.
         IctalError
             If the method raises an error, the process dies, or torch is not installed.
         """
         require("train", "explaining what a model sees")
-        if not self._one_at_a_time.acquire(blocking=wait):
-            raise BusyError("the model is busy with another request; try again in a moment")
-        try:
-            line = self._started()
-            line.send((what, arguments))
-            fine, answer = line.recv()
-        except (EOFError, OSError) as error:
-            self._end()
-            raise IctalError("the process of the model ended unexpectedly; try again") from error
-        finally:
-            self._one_at_a_time.release()
-        if not fine:
-            raise answer
-        return answer
+        with self._one_at_a_time:
+            try:
+                return self._answer(self._started(), what, arguments, progress)
+            except (EOFError, OSError) as error:
+                self._end()
+                raise IctalError("the process of the model ended unexpectedly; try again") from error
+
+    def _answer(self, line: Connection, what: str, arguments: tuple[Any, ...], progress: Progress) -> Any:
+        line.send((what, arguments))
+        stopped: JobStoppedError | None = None
+        while True:
+            kind, content = line.recv()
+            if kind == "answer":
+                return content
+            if kind == "error":
+                raise stopped or content
+            try:
+                progress(*content)
+            except JobStoppedError as error:
+                stopped = error
+            line.send(stopped is None)
 
     def stop(self) -> None:
         """End the process immediately, and wait a moment until it is gone."""
@@ -94,17 +107,23 @@ def serve_requests(line: Connection, folder: Path, files: tuple[tuple[str, Path]
     sys.modules.setdefault("triton", None)  # type: ignore[arg-type]  # saves 75 MiB: it compiles for GPUs
     from ictal.web.explainer import Explainer  # torch takes seconds
 
+    def tell(task: str, done: float, total: float) -> None:
+        line.send(("progress", (task, done, total)))
+        if not line.recv():
+            raise JobStoppedError
+
     explainer: Explainer | None = None
     while line.poll(IDLE_S):
         try:
             what, arguments = line.recv()
             load_files(files)
             explainer = explainer or Explainer(folder)
-            line.send((True, getattr(explainer, what)(*arguments)))
+            line.send(("answer", explainer.ask(what, *arguments, progress=tell)))
         except EOFError:
             return
         except Exception as error:
-            line.send((False, error if isinstance(error, IctalError) else IctalError(f"the model failed: {error}")))
+            known = isinstance(error, IctalError | JobStoppedError)
+            line.send(("error", error if known else IctalError(f"the model failed: {error}")))
         release_memory()
 
 

@@ -218,6 +218,13 @@
  */
 
 /**
+ * @typedef {object} QuestionProgress
+ * @property {string} task
+ * @property {number} done
+ * @property {number} total
+ */
+
+/**
  * @typedef {object} Rater
  * @property {string} name
  */

@@ -2,7 +2,8 @@
 
 /**
  * @import { About, Agreement, Ballot, Details, Discharges, Explanation, ListedRecording } from "./answers.js"
- * @import { Overview, Rater, ScoredWindow, Similar, Traces, TracesHeader, Uploaded, Vote } from "./answers.js"
+ * @import { Overview, QuestionProgress, Rater, ScoredWindow, Similar, Traces } from "./answers.js"
+ * @import { TracesHeader, Uploaded, Vote } from "./answers.js"
  */
 
 /** @typedef {Record<string, string | number | null | undefined>} Query */
@@ -70,18 +71,26 @@ export const discharges = (id, query) => getJson(`recordings/${id}/discharges`, 
 
 /**
  * @param {string} id
- * @param {number} time_s
- * @param {string} rater
+ * @param {{ time_s: number, rater: string }} query
+ * @param {AbortSignal} signal - ends the request, and the work on it
  * @returns {Promise<Similar>}
  */
-export const similar = (id, time_s, rater) => getJson(`recordings/${id}/similar`, { time_s, rater });
+export const similar = (id, query, signal) => getJson(`recordings/${id}/similar`, query, signal);
 
 /**
  * @param {string} id
  * @param {{ time_s: number, pattern: string, method: string, rater: string }} query
+ * @param {AbortSignal} signal - ends the request, and the work on it
  * @returns {Promise<Explanation>}
  */
-export const explanation = (id, query) => getJson(`recordings/${id}/why`, query);
+export const explanation = (id, query, signal) => getJson(`recordings/${id}/why`, query, signal);
+
+/**
+ * @param {string} id
+ * @param {"why" | "similar"} question
+ * @returns {Promise<QuestionProgress>}
+ */
+export const progress = (id, question) => getJson(`recordings/${id}/progress`, { question });
 
 /**
  * @param {string} id
@@ -157,9 +166,10 @@ export async function traces(id, query) {
 /**
  * @param {string} path
  * @param {Query} query
+ * @param {AbortSignal} [signal]
  */
-async function getJson(path, query = {}) {
-  return (await request(address(path, query))).json();
+async function getJson(path, query = {}, signal = undefined) {
+  return (await request(address(path, query), { signal })).json();
 }
 
 /**
@@ -185,13 +195,14 @@ function address(path, query = {}) {
 
 /**
  * @param {string} url
- * @param {{ method?: string, body?: BodyInit, headers?: Record<string, string> }} init
+ * @param {{ method?: string, body?: BodyInit, headers?: Record<string, string>, signal?: AbortSignal }} init
  */
 async function request(url, init = {}) {
   let answer;
   try {
     answer = await fetch(url, { ...init, headers: { "X-Ictal-Token": token, ...init.headers } });
   } catch {
+    init.signal?.throwIfAborted();
     throw new ApiError(0, "No connection to ictal. Is it still running?");
   }
   if (!answer.ok) throw new ApiError(answer.status, await reason(answer));

@@ -9,15 +9,19 @@ import { $ } from "./elements.js";
 import { fail } from "./messages.js";
 import { preferences } from "./preferences.js";
 import { middle, mostLikelyPattern, openDetail, state, voteHere, windowAt } from "./state.js";
+import { Question } from "./question.js";
 import { WindowPanel } from "./window-panel.js";
 
 /** How long a reader pauses before the model is asked. */
 const PAUSE_MS = 400;
-const ASKING = "Asking the model …";
 /** The share of usable EEG below which a window is marked. */
 const LOW_QUALITY = 0.8;
 
 export const panel = new WindowPanel($("why"));
+const questions = {
+  why: new Question("why", (text) => panel.describe(text)),
+  similar: new Question("similar", (text) => panel.showSimilar({ windows: [], note: text })),
+};
 
 /**
  * Select a time. What is known of another window no longer applies, and no vote may go to it.
@@ -28,6 +32,7 @@ export function selectTime(time_s) {
   const { window } = state;
   if (window && (time_s < window.centre[0] || time_s >= window.centre[1])) {
     Object.assign(state, { window: null, explanation: null, similar: null });
+    for (const question of Object.values(questions)) question.withdraw();
   }
 }
 
@@ -76,52 +81,43 @@ function askModel() {
   findSimilar();
 }
 
-/** Ask for an explanation, if the reader wants one: it takes a second or more. */
+/** Ask for an explanation, if the reader wants one. */
 export async function explain() {
   const { window, wanted } = state;
   const isWanted = wanted.tint || wanted.mel;
   state.explanation = null;
+  questions.why.withdraw();
   if (!isWanted || !window || window.withheld) {
     panel.describe(isWanted && window?.withheld ? "Hidden until you have voted." : "");
     redrawPage();
     return;
   }
-  panel.describe(ASKING);
-  try {
-    const explanation = await api.explanation(openDetail().id, {
-      time_s: middle(window),
-      pattern: panel.pattern.value || mostLikelyPattern(window),
-      method: panel.method.value,
-      rater: preferences.rater,
-    });
-    if (state.window !== window) return;
-    state.explanation = explanation;
-    panel.explain(explanation, window.centre);
-    redrawPage();
-  } catch (error) {
-    if (state.window === window) panel.describe(messageOf(error));
-    fail(error);
-  }
+  const { id } = openDetail();
+  const query = {
+    time_s: middle(window),
+    pattern: panel.pattern.value || mostLikelyPattern(window),
+    method: panel.method.value,
+    rater: preferences.rater,
+  };
+  const explanation = await questions.why.ask(id, (signal) => api.explanation(id, query, signal));
+  if (!explanation) return;
+  state.explanation = explanation;
+  panel.explain(explanation, window.centre);
+  redrawPage();
 }
 
-/** Ask for similar windows, if the reader wants them: the first answer of a model takes a minute. */
+/** Ask for similar windows, if the reader wants them: the first answer of an own model takes seconds. */
 export async function findSimilar() {
   const { window, wanted } = state;
+  questions.similar.withdraw();
   if (!wanted.similar || !preferences.why || !window) {
     panel.showSimilar(null);
     return;
   }
-  panel.showSimilar({ windows: [], note: ASKING });
-  try {
-    const similar = await api.similar(openDetail().id, middle(window), preferences.rater);
-    if (state.window !== window) return;
-    state.similar = similar;
-    panel.showSimilar(similar);
-  } catch (error) {
-    if (state.window === window) panel.showSimilar({ windows: [], note: messageOf(error) });
-    fail(error);
-  }
+  const { id } = openDetail();
+  const query = { time_s: middle(window), rater: preferences.rater };
+  const similar = await questions.similar.ask(id, (signal) => api.similar(id, query, signal));
+  if (!similar) return;
+  state.similar = similar;
+  panel.showSimilar(similar);
 }
-
-/** @param {unknown} error */
-const messageOf = (error) => (error instanceof Error ? error.message : String(error));
