@@ -73,7 +73,8 @@ class GatedSum(torch.autograd.Function):
         gated = torch.addcmul(sigmoid, tanh, sigmoid, value=-2)
         ctx.save_for_backward(padded, gates, gated, gate, leave)
         ctx.dilation, ctx.drops, ctx.middle = dilation, drops, (3, before, gates.shape[3])
-        return F.conv2d(gated, leave, leave_bias).add_(padded.narrow(*ctx.middle))
+        kept = signal.narrow(*ctx.middle) if drops else signal
+        return F.conv2d(gated, leave, leave_bias).add_(kept)
 
     @staticmethod
     @once_differentiable
