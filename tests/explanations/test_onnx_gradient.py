@@ -57,6 +57,7 @@ NODES: dict[str, tuple[onnx.NodeProto | tuple[str, dict[str, object]], Constants
     "Unsqueeze": (("Unsqueeze", {}), {"axes": ints(2)}),
     "Pad": (("Pad", {}), {"pads": ints(0, 0, 0, 2, 0, 0, 0, 3)}),
     "Slice": (("Slice", {}), {"a": ints(1), "b": ints(6), "c": ints(3), "d": ints(1)}),
+    "Slice, without steps": (("Slice", {}), {"a": ints(1), "b": ints(6), "c": ints(3)}),
     "Slice, every second": (("Slice", {}), {"a": ints(1), "b": ints(2**62), "c": ints(3), "d": ints(2)}),
     "Slice, backwards": (("Slice", {}), {"a": ints(-1), "b": ints(-(2**62)), "c": ints(1), "d": ints(-1)}),
     "Gather": (("Gather", {"axis": 1}), {"index": np.array(2, dtype=np.int64)}),

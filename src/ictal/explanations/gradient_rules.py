@@ -183,7 +183,9 @@ def _average_pool(graph: GradientGraph, node: onnx.NodeProto, slopes: Slopes, _:
 
 def _slice(graph: GradientGraph, node: onnx.NodeProto, slopes: Slopes, _: set[str]) -> Slopes:
     signal, slope = node.input[0], str(slopes[0])
-    starts, ends, axes, steps = (graph.values(name) for name in node.input[1:5])
+    starts, ends, *chosen = (graph.values(name) for name in node.input[1:5])
+    axes = chosen[0] if chosen else range(len(starts))
+    steps = chosen[1] if len(chosen) > 1 else [1] * len(starts)
     shape = graph.shapes[signal]
     rank = len(shape)
     before, after = [0] * rank, [0] * rank

@@ -40,7 +40,7 @@ from ictal.scoring.export_contract import (
     frames_name,
     read_contract,
 )
-from ictal.scoring.export_graphs import JoinedGraph, divided
+from ictal.scoring.export_graphs import JoinedGraph, divided, with_fast_operators
 from ictal.scoring.export_modules import (
     ContextModel,
     ImageColumns,
@@ -268,7 +268,7 @@ def _exported(graph: _Graph, opset: int | None) -> ModelProto:
                 f"{graph.files[0]}: the network cannot be exported as ONNX: {type(error).__name__}: {error}"
             ) from error
     assert program is not None
-    return with_estimators(program.model_proto)
+    return with_fast_operators(with_estimators(program.model_proto))
 
 
 def _compare(graph: _Graph, files: Sequence[Path]) -> None:

@@ -1,4 +1,4 @@
-"""Divide and join exported graphs: the same nodes and weights, in other files."""
+"""Divide and join exported graphs, and replace operators by equal ones that engines compute faster."""
 
 from collections.abc import Sequence
 from itertools import pairwise
@@ -16,6 +16,50 @@ def divided(model: ModelProto) -> list[ModelProto]:
     names = [value.name for value in (*model.graph.input, *model.graph.output)]
     extractor = Extractor(model)
     return [extractor.extract_model([one], [other]) for one, other in pairwise(names)]
+
+
+def with_fast_operators(model: ModelProto) -> ModelProto:
+    """Replace operators that ONNX Runtime does not compute with vector instructions, in place; return the model.
+
+    Asinh becomes sign(x) log(|x| + sqrt(x^2 + 1)). A mean over neighbours, the last of which may be fewer, becomes
+    one over a padded input that does not count the padding, which stays in the blocked layout of convolutions.
+    """
+    nodes = list(model.graph.node)
+    del model.graph.node[:]
+    for node in nodes:
+        if node.op_type == "Asinh":
+            model.graph.node.extend(_asinh(node.input[0], node.output[0]))
+            continue
+        if node.op_type == "AveragePool":
+            _pad_instead_of_ceiling(node)
+        model.graph.node.append(node)
+    return model
+
+
+def _asinh(given: str, result: str) -> list[NodeProto]:
+    size, square, more, root, total, logarithm, sign, one = (f"{result}/{number}" for number in range(8))
+    return [
+        helper.make_node("Constant", [], [one], value_float=1.0),
+        helper.make_node("Abs", [given], [size]),
+        helper.make_node("Mul", [given, given], [square]),
+        helper.make_node("Add", [square, one], [more]),
+        helper.make_node("Sqrt", [more], [root]),
+        helper.make_node("Add", [size, root], [total]),
+        helper.make_node("Log", [total], [logarithm]),
+        helper.make_node("Sign", [given], [sign]),
+        helper.make_node("Mul", [logarithm, sign], [result]),
+    ]
+
+
+def _pad_instead_of_ceiling(node: NodeProto) -> None:
+    """Let a pool of neighbours that do not overlap pad its end; it then needs no other rounding of its length."""
+    known = {one.name: helper.get_attribute_value(one) for one in node.attribute}
+    size = known["kernel_shape"]
+    if known.get("ceil_mode") and known.get("strides") == size and not any(known.get("pads", ())):
+        del node.attribute[:]
+        pads = [0] * len(size) + [one - 1 for one in size]
+        changed = {"kernel_shape": size, "strides": size, "pads": pads, "count_include_pad": 0}
+        node.attribute.extend(helper.make_attribute(name, value) for name, value in changed.items())
 
 
 class JoinedGraph:
