@@ -38,8 +38,9 @@ lint-js: ## types and style of the viewer's JavaScript; skipped without npm, exc
 docs: $(VENV)/.docs ## build the manual into site/; a warning is an error
 	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict
 
-bench: $(VENV)/.bench ## ictal beside Keras, MNE-Python and braindecode; how cost grows; how close to the machine
+bench: $(VENV)/.bench ## ictal beside Keras, MNE-Python and braindecode; how long a person waits; how cost grows; how close to the machine
 	$(BIN)/python benchmarks/side_by_side.py $(BENCH)
+	$(BIN)/python benchmarks/waits.py $(BENCH)
 	$(BIN)/python benchmarks/growth.py $(BENCH)
 	$(BIN)/python benchmarks/limits.py $(BENCH)
 

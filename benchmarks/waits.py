@@ -11,17 +11,24 @@ import os
 import shutil
 import statistics
 import subprocess
+import sys
 import tempfile
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
+from urllib.error import HTTPError
 
-from _commands import Cost, watched
-from _machine import machine
+from _commands import LOOK_S, Cost, environment, watched
+from _machine import machine, memory_of
 from _page import publish
 from _sides import hold_to, options_of
 from _table import markdown
 from side_by_side import prepare
+
+if TYPE_CHECKING:
+    from viewer import Client
 
 HEADER = ("a person waits for", "earlier", "now", "earlier / now", "GiB", "bar", "goal", "")
 ARCHIVE = 5
@@ -109,6 +116,42 @@ def _explanation(place: Place) -> tuple[float, float]:
     return cost.cpu_s, cost.gib
 
 
+def _question(path: str) -> Callable[[Place], tuple[float, float]]:
+    """Return what measures the first question to a viewer that was just opened, with an empty cache."""
+
+    def run(place: Place) -> tuple[float, float]:
+        from viewer import Client
+
+        command = [sys.executable, "-m", "ictal", "view", place.folder / "hour.edf", "--no-browser"]
+        command += ["--out", place.folder / "scored", "--model", "default"]
+        with tempfile.TemporaryDirectory() as cache:
+            found = {**environment(place.source), "XDG_CACHE_HOME": cache}
+            with subprocess.Popen([*map(str, command)], stderr=subprocess.PIPE, text=True, env=found) as process:
+                try:
+                    assert process.stderr is not None
+                    client = Client(process.stderr.readline())
+                    recording = json.loads(client.get("/recordings"))[0]["id"]
+                    begun = time.perf_counter()
+                    while not _answered(client, f"/recordings/{recording}/{path}"):
+                        time.sleep(LOOK_S)
+                    return time.perf_counter() - begun, memory_of(process.pid) / 2**30
+                finally:
+                    process.terminate()
+
+    return run
+
+
+def _answered(client: "Client", path: str) -> bool:
+    """Return whether there is an answer; versions before 0.2 ask to come back later."""
+    try:
+        client.get(path)
+    except HTTPError as error:
+        if error.code not in (409, 503):
+            raise
+        return False
+    return True
+
+
 def _archive(place: Place) -> tuple[float, float]:
     """Return hours of EEG per hour and core, of one worker on one CPU after its first recording."""
     every = os.sched_getaffinity(0)
@@ -132,6 +175,9 @@ WAITS = (
     Wait("the same, with `both` of `quick`", "s", _scoring("day.edf", "--model", Path("quick")), 45, 30, slow=True),
     Wait("first use of a trained `both` without an export", "s", _first_use, 10, 10),
     Wait("`ictal explain` of a window", "s of processor time", _explanation, 10, 3),
+    Wait("viewer: first tint of a window", "s", _question("why?time_s=900&pattern=other&method=gradients"), 3, 1),
+    Wait("viewer: spectrogram of a window", "s", _question("why?time_s=900&pattern=other&method=gradcam"), 3, 1),
+    Wait("viewer: similar windows, first time", "s", _question("similar?time_s=900"), 10, 1),
     Wait("archive, one worker on one CPU", "hours of EEG per hour", _archive, larger=True),
 )
 
@@ -186,6 +232,8 @@ def recordings(folder: Path) -> None:
             write_edf(folder / f"{name}.edf", simulate_recording(1, 0, hours))
     if not (folder / "two").exists():
         watched("simulate", "--out", folder / "two", "--patients", 2, "--eegs", 1)
+    if not (folder / "scored").exists():
+        watched("score", folder / "hour.edf", "--out", folder / "scored")
     (folder / "archive").mkdir(exist_ok=True)
     for number in range(ARCHIVE):
         if not (folder / "archive" / f"r{number}.edf").exists():
