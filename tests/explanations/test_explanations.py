@@ -1,6 +1,7 @@
 import copy
 import json
 import math
+import tracemalloc
 from itertools import chain
 
 import numpy as np
@@ -438,3 +439,47 @@ def test_what_cannot_be_explained_is_said(learned):
         explain(learned, np.full_like(WINDOW, np.nan))
     with pytest.raises(ValueError, match="stretch_s is 3"):
         occlude(learned, WINDOW, "lpd", stretch_s=3)
+
+
+class Counted:
+    """A model that counts the windows for which it is asked at once."""
+
+    title, methods, seen = "", ("occlusion", "gradients"), slice(0, 10_000)
+
+    def __init__(self) -> None:
+        self.asked: list[int] = []
+
+    def log_probabilities(self, windows: np.ndarray) -> np.ndarray:
+        self.asked.append(len(windows))
+        return np.log(np.full((len(windows), len(PATTERNS)), 1 / len(PATTERNS)))
+
+    def slopes(self, windows: np.ndarray, column: int) -> tuple[np.ndarray, np.ndarray]:
+        return self.log_probabilities(windows)[:, column], np.zeros_like(windows)
+
+    def feature_map(self, window: np.ndarray, column: int) -> None:
+        raise ModelError("it has none")
+
+    features = log_probabilities
+
+
+def test_occlusion_holds_a_few_changed_windows_at_once():
+    model = Counted()
+    tracemalloc.start()
+    try:
+        occlude(model, WINDOW, "lpd")
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert sum(model.asked) == 1 + 19 + 50 + 19 * 25
+    assert peak < 100 * WINDOW.nbytes
+
+
+@pytest.mark.parametrize("method", [occlude, integrate_gradients])
+def test_an_explanation_can_be_stopped_before_the_model_is_asked(method):
+    def stop(*_: object) -> None:
+        raise InterruptedError
+
+    model = Counted()
+    with pytest.raises(InterruptedError):
+        method(model, WINDOW, "lpd", progress=stop)
+    assert not model.asked

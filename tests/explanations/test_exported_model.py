@@ -40,9 +40,7 @@ def test_a_shipped_model_brings_graphs_and_any_other_does_not(pair, tmp_path):
     exported, network = pair
     assert isinstance(exported, ExportedModel)
     assert (exported.title, exported.seen, exported.methods) == (network.title, network.seen, network.methods)
-    copy = shutil.copytree(
-        exported.folder, tmp_path / "copy"
-    )  # nothing proves that its graphs are those of its weights
+    copy = shutil.copytree(exported.folder, tmp_path / "copy")
     assert open_exported(copy) is None  # nothing proves that its graphs are those of its weights
 
 
@@ -101,11 +99,17 @@ def test_a_damaged_file_and_other_weights_are_refused(name, tmp_path, monkeypatc
     (folder / name).write_bytes(content[:-1] + bytes([content[-1] ^ 1]))
     with pytest.raises(ModelError, match=f"{name}: is not the file that {CONTRACT} describes"):
         open_exported(folder)
+    (folder / name).unlink()
+    with pytest.raises(ModelError, match=f"{name}: is missing"):
+        open_exported(folder)
     (folder / name).write_bytes(content)
     text = (folder / CONTRACT).read_text()
     sha = hub.read_card(folder, hub.ModelSummary)[1].weights_sha256
     (folder / CONTRACT).write_text(text.replace(sha, sha[::-1]))
     with pytest.raises(ModelError, match="belongs to other weights"):
+        open_exported(folder)
+    (folder / CONTRACT).write_text(text[:-9])
+    with pytest.raises(ModelError, match=f"{CONTRACT}: is damaged"):
         open_exported(folder)
 
 

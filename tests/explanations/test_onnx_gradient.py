@@ -66,6 +66,7 @@ NODES: dict[str, tuple[onnx.NodeProto | tuple[str, dict[str, object]], Constants
     "Conv, strides": (conv(2, strides=[1, 2]), {"w": WEIGHT}),
     "Conv, strides that leave samples out": (conv(2, strides=[1, 3]), {"w": WEIGHT}),
     "Conv, dilations": (conv(2, dilations=[1, 2], pads=[0, 2, 0, 2]), {"w": WEIGHT}),
+    "MatMul, constant at the left": (helper.make_node("MatMul", ["w", "x"], ["y"]), {"w": floats(5, 2)}),
     "AveragePool": (
         ("AveragePool", {"kernel_shape": [1, 2], "strides": [1, 2], "pads": [0] * 4, "ceil_mode": 1}),
         {},
@@ -123,6 +124,85 @@ def test_gradients_add_up_where_a_tensor_is_used_twice():
         helper.make_node("Concat", ["c", "a"], ["y"], axis=1),
     ]
     check(graph_of(nodes, {}))
+
+
+CHAINS: dict[str, tuple[list[onnx.NodeProto], Constants]] = {
+    "Log": (
+        [
+            helper.make_node("Sigmoid", ["x"], ["a"]),
+            helper.make_node("Log", ["a"], ["y"]),
+        ],
+        {},
+    ),
+    "Div, by a sum": (
+        [
+            helper.make_node("Sigmoid", ["x"], ["a"]),
+            helper.make_node("ReduceSum", ["a", "axes"], ["b"], keepdims=1),
+            helper.make_node("Div", ["x", "b"], ["y"]),
+        ],
+        {"axes": ints(1, -1)},
+    ),
+    "Max, of two that depend on x": (
+        [
+            helper.make_node("ReduceMean", ["x", "axes"], ["a"], keepdims=1),
+            helper.make_node("Max", ["x", "a"], ["y"]),
+        ],
+        {"axes": ints(2)},
+    ),
+    "MatMul, with itself": (
+        [
+            helper.make_node("Transpose", ["x"], ["a"], perm=[0, 1, 3, 2]),
+            helper.make_node("MatMul", ["x", "a"], ["y"]),
+        ],
+        {},
+    ),
+    "Squeeze": (
+        [
+            helper.make_node("ReduceSum", ["x", "axes"], ["a"], keepdims=1),
+            helper.make_node("Squeeze", ["a", "axes"], ["y"]),
+        ],
+        {"axes": ints(2)},
+    ),
+    "Gemm": (
+        [
+            helper.make_node("Reshape", ["x", "shape"], ["a"]),
+            helper.make_node("Gemm", ["a", "w", "b"], ["y"], transB=1, alpha=2.0),
+        ],
+        {"shape": ints(-1, 56), "w": floats(5, 56), "b": floats(5)},
+    ),
+    "Gather, of a flat tensor": (
+        [
+            helper.make_node("Reshape", ["x", "shape"], ["a"]),
+            helper.make_node("Gather", ["a", "index"], ["y"]),
+        ],
+        {"shape": ints(-1), "index": np.array([[0, 3], [3, 9]], dtype=np.int64)},
+    ),
+    "GatherND": (
+        [helper.make_node("GatherND", ["x", "index"], ["y"])],
+        {"index": np.array([[0, 1], [2, 3], [0, 1]], dtype=np.int64)},
+    ),
+    "TopK": ([helper.make_node("TopK", ["x", "k"], ["y", "places"], axis=-1)], {"k": ints(3)}),
+}
+
+
+@pytest.mark.parametrize("name", CHAINS)
+def test_the_gradient_of_a_chain_is_the_limit_of_differences(name):
+    check(graph_of(*CHAINS[name]))
+
+
+@pytest.mark.parametrize(
+    ("kind", "known", "pads"),
+    [
+        ("Pad", {"mode": "reflect"}, ints(0, 0, 0, 2, 0, 0, 0, 2)),
+        ("Pad", {}, ints(0, 0, 0, -1, 0, 0, 0, 2)),
+        ("AveragePool", {"kernel_shape": [1, 2], "strides": [1, 2], "pads": [0] * 4}, None),
+    ],
+)
+def test_variants_of_operators_whose_gradient_is_unknown_are_refused(kind, known, pads):
+    constants = {} if pads is None else {"pads": pads}
+    graph = GradientGraph(graph_of([helper.make_node(kind, ["x", *constants], ["y"], **known)], constants))
+    with pytest.raises(ModelError, match=f"the gradient of {kind} is only known"):
+        differentiate(graph, {"y": "y"}, ["x"])
 
 
 def test_an_unknown_operator_is_named():

@@ -198,3 +198,16 @@ def test_the_list_names_what_is_shown_however_fast_a_reader_chooses(new_reader, 
     reader.page.select_option("#recording", ids["loud.edf"])
     reader.wait("#status", "has changed since it was opened")
     assert reader.page.input_value("#recording") == ids["short.edf"]
+
+
+def test_a_question_about_one_recording_is_withdrawn_where_another_is_opened(new_reader, clips):  # noqa: F811
+    reader = open_clip(new_reader(clips).open(), "calm.edf")
+    held = []
+    reader.page.route("**/why?*", lambda route: held.append(route))  # it is never answered
+    reader.press(*["ArrowRight"] * 6)
+    reader.wait("#expected", "Of ten experts")
+    reader.press("t")
+    reader.until("document.querySelector('#why-note').textContent.startsWith('Asking')")
+    reader.page.route("**/window?*", lambda route: held.append(route))  # nor is what would begin the next question
+    with reader.page.expect_event("requestfailed", lambda request: "/why?" in request.url):
+        open_clip(reader, "short.edf")

@@ -4,10 +4,14 @@ import asyncio
 import multiprocessing
 import threading
 
+import numpy as np
 import pytest
 from starlette.requests import Request
 
 from ictal.errors import ModelError
+from ictal.models.hub import SHIPPED
+from ictal.web import explainer
+from ictal.web.explainer import Explainer
 from ictal.web.questions import Questions
 from ictal.web.worker_process import JobStoppedError, WorkerProcess
 from tests.web.clients import wait_for
@@ -113,3 +117,18 @@ def test_a_reader_who_turns_the_page_ends_the_work_of_the_server(client, base, v
     monkeypatch.setattr(Request, "is_disconnected", gone)
     assert client.get(f"{base}/why?time_s=100&pattern=lpd").status_code == 204
     wait_for(lambda: stopped == ["lpd"])
+
+
+def test_memory_is_released_after_every_answer_even_if_the_work_ends_early(monkeypatch):
+    released = []
+    monkeypatch.setattr(explainer, "release_memory", lambda: released.append(1))
+    model = Explainer(SHIPPED / "default")
+    model.ask("features", [np.zeros((20, 10_000), dtype=np.float32)])
+    assert len(released) == 1
+
+    def stop(*_: object) -> None:
+        raise JobStoppedError
+
+    with pytest.raises(JobStoppedError):
+        model.ask("why", np.zeros((20, 10_000), dtype=np.float32), 0.0, "lpd", "gradients", progress=stop)
+    assert len(released) == 2

@@ -65,11 +65,16 @@ def read_explanation_contract(folder: Path) -> ExplanationContract | None:
     """
     if not is_shipped(folder) or not (folder / CONTRACT).is_file():
         return None
-    contract = ExplanationContract.model_validate_json((folder / CONTRACT).read_text(encoding="utf-8"))
+    try:
+        contract = ExplanationContract.model_validate_json((folder / CONTRACT).read_bytes())
+    except ValueError as error:
+        raise ModelError(f"{folder / CONTRACT}: is damaged; install ictal again") from error
     check_weights(folder)
     if read_card(folder, ModelSummary)[1].weights_sha256 != contract.weights_sha256:
         raise ModelError(f"{folder / CONTRACT}: belongs to other weights than {folder}")
     for name, known in contract.files.items():
+        if not (folder / name).is_file():
+            raise ModelError(f"{folder / name}: is missing; install ictal again")
         if sha256_of(folder / name) != known:
             raise ModelError(f"{folder / name}: is not the file that {CONTRACT} describes (its hash differs)")
     return contract

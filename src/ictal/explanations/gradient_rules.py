@@ -173,6 +173,8 @@ def _average_pool(graph: GradientGraph, node: onnx.NodeProto, slopes: Slopes, _:
     length = int(graph.shapes[signal][-1])
     counts = np.minimum(size, length - np.arange(length) // size * size)
     *outer, n_means = graph.shapes[node.output[0]]
+    if int(n_means) * size < length:
+        raise ModelError("the gradient of AveragePool is only known if no neighbours are left out")
     last = len(outer)
     widened = graph.add("Unsqueeze", str(slopes[0]), graph.constant([last + 1]))
     repeated = graph.add("Concat", *[widened] * size, axis=last + 1)
@@ -218,6 +220,8 @@ def _apart(graph: GradientGraph, slope: str, axis: int, rank: int, count: int, s
 
 def _pad(graph: GradientGraph, node: onnx.NodeProto, slopes: Slopes, _: set[str]) -> Slopes:
     signal, pads = node.input[0], graph.values(node.input[1])
+    if _attributes(node).get("mode", b"constant") != b"constant" or min(pads) < 0 or len(node.input) > 3:
+        raise ModelError("the gradient of Pad is only known for constants around a whole tensor")
     rank = len(pads) // 2
     axes = [axis for axis in range(rank) if pads[axis] or pads[rank + axis]]
     begins = [pads[axis] for axis in axes]

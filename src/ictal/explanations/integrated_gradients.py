@@ -1,5 +1,6 @@
 """Integrated gradients: the share of each sample in the difference in log p between silence and the window."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
@@ -118,7 +119,8 @@ def integrate_gradients(
         Points at most; fewer are used where the shares add up within `GAP_TOLERANCE` before, and the errors of all
         intervals, whatever their signs, within three times that.
     progress
-        Called after every few points; an exception that it raises ends the computation.
+        Called before every few points with the number of those that are done; an exception that it raises ends the
+        computation.
 
     Raises
     ------
@@ -126,12 +128,11 @@ def integrate_gradients(
         If the model has no known gradients.
     """
     explained, column, whole = as_explained(model), pattern_index(pattern), checked_window(window)
-    path = _Path(explained, whole, column)
+    path = _Path(explained, whole, column, lambda done: progress("integrated gradients", done, most_steps))
     path.divide(max(1, (n_steps - 1) // 2))
     ends = explained.log_probabilities(np.stack([whole, np.zeros_like(whole)]))[:, column]
     difference, silence = float(ends[0] - ends[1]), float(np.exp(ends[1]))
     while True:
-        progress("integrated gradients", len(path.slopes), most_steps)
         attributions = np.zeros(whole.shape)
         attributions[:, explained.seen] = _shares(path.window, path.mean_slope())
         gap = float(attributions.sum()) - difference
@@ -149,8 +150,8 @@ class _Path:
     Points are alpha = exp(`PATH` * (t - 1)) with t from 0 to 1. A network on decibels sees the logarithm of alpha.
     """
 
-    def __init__(self, model: Explained, window: Signal, column: int) -> None:
-        self.model, self.whole, self.column = model, window, column
+    def __init__(self, model: Explained, window: Signal, column: int, tell: Callable[[int], None]) -> None:
+        self.model, self.whole, self.column, self.tell = model, window, column, tell
         self.window = window[:, model.seen].astype(np.float64)
         self.slopes: dict[float, Signal] = {}
         self.logs: dict[float, float] = {}
@@ -185,6 +186,7 @@ class _Path:
 
     def _add(self, places: list[float]) -> None:
         for begin in range(0, len(places), AT_ONCE):
+            self.tell(len(self.slopes))
             some = places[begin : begin + AT_ONCE]
             alphas = np.array([_alpha(place) for place in some], dtype=np.float32)
             logs, slopes = self.model.slopes(alphas[:, None, None] * self.whole, self.column)

@@ -1,8 +1,8 @@
 """Occlusion: how much log p drops when a part of the window is removed."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from itertools import chain
+from itertools import chain, islice
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -96,7 +96,7 @@ def occlude(
     stretch_s
         Length of the stretches of the grid in whole seconds, which must divide 50 s; None for no grid.
     progress
-        Called after every few windows; an exception that it raises ends the computation.
+        Called before every few windows; an exception that it raises ends the computation.
 
     Returns
     -------
@@ -104,9 +104,9 @@ def occlude(
         Computed from 1 + 19 + 50 windows, and 19 more for each stretch; without those whose change is outside the
         samples that the model uses, since nothing drops there.
     """
-    whole = checked_window(window)
-    changed = [_without_parts(whole)] if stretch_s is None else [_without_parts(whole), _cells(whole, stretch_s)]
-    drops = _drops(model, whole, chain(*changed), pattern, progress)
+    whole, n_cells = checked_window(window), _n_cells(stretch_s)
+    changed = chain(_without_parts(whole), _without_cells(whole, stretch_s) if stretch_s else ())
+    drops = _drops(model, whole, changed, N_ELECTRODES + WINDOW_S + n_cells, pattern, progress)
     electrodes, seconds, cells = np.split(drops, [N_ELECTRODES, N_ELECTRODES + WINDOW_S])
     grid = None if stretch_s is None else cells.reshape(N_ELECTRODES, -1)
     return Occlusion(electrodes, seconds, grid, stretch_s or 0)
@@ -116,38 +116,45 @@ def occlude_cells(
     model: "Explained | nn.Module", window: Signal, pattern: str, stretch_s: int, progress: Progress = silent
 ) -> Floats:
     """Return only the grid of `occlude`, [19, stretch], nats; for the parameters, see there."""
-    whole = checked_window(window)
-    return _drops(model, whole, _cells(whole, stretch_s), pattern, progress).reshape(N_ELECTRODES, -1)
+    whole, n_cells = checked_window(window), _n_cells(stretch_s)
+    changed = _without_cells(whole, stretch_s)
+    return _drops(model, whole, changed, n_cells, pattern, progress).reshape(N_ELECTRODES, -1)
 
 
-def _cells(window: Signal, stretch_s: int) -> Iterator[Signal]:
+def _n_cells(stretch_s: int | None) -> int:
+    """Return the number of cells of the grid, or raise a `ValueError` if there can be none."""
+    if stretch_s is None:
+        return 0
     if stretch_s < 1 or WINDOW_S % stretch_s:
         raise ValueError(f"stretch_s is {stretch_s}; allowed are whole seconds that divide {WINDOW_S}")
-    return _without_cells(window, stretch_s)
+    return N_ELECTRODES * (WINDOW_S // stretch_s)
 
 
 def _drops(
-    model: "Explained | nn.Module", window: Signal, changed: Iterator[Signal], pattern: str, progress: Progress
+    model: "Explained | nn.Module",
+    window: Signal,
+    changed: Iterable[Signal],
+    n_changed: int,
+    pattern: str,
+    progress: Progress,
 ) -> Floats:
     """Return how much log p of a pattern drops in each changed window, [changed], nats.
 
-    A window that is the same in the samples that the model uses is not computed again.
+    A window that is the same in the samples that the model uses is not computed again. Only a few windows are in
+    memory at once, since all of them would need 0.4 GB.
     """
     explained, column = as_explained(model), pattern_index(pattern)
-    seen, numbers, windows = window[:, explained.seen], [0], [window]
-    count = 0
-    for count, each in enumerate(changed, 1):
-        if not np.array_equal(each[:, explained.seen], seen):
-            numbers.append(count)
-            windows.append(each)
-    found = np.empty(len(windows))
-    for begin in range(0, len(windows), AT_ONCE):
-        progress("occlusion", begin, len(windows))
-        some = np.stack(windows[begin : begin + AT_ONCE])
-        found[begin : begin + len(some)] = explained.log_probabilities(some)[:, column]
-    logs = np.full(1 + count, found[0])
-    logs[numbers] = found
-    return np.asarray(logs[0] - logs[1:])
+    seen, drops = window[:, explained.seen], np.zeros(n_changed)
+    different = (
+        (number, each) for number, each in enumerate(changed) if not np.array_equal(each[:, explained.seen], seen)
+    )
+    progress("occlusion", 0, n_changed)
+    unchanged = explained.log_probabilities(window[None])[0, column]
+    while some := list(islice(different, AT_ONCE)):
+        numbers, windows = zip(*some, strict=True)
+        progress("occlusion", numbers[0], n_changed)
+        drops[list(numbers)] = unchanged - explained.log_probabilities(np.stack(windows))[:, column]
+    return drops
 
 
 def _without_parts(window: Signal) -> Iterator[Signal]:

@@ -21,6 +21,7 @@ from ictal.report.derivation_evidence import LEAST_NATS, of_derivations
 from ictal.scoring.export_contract import read_input
 from ictal.web.overview import numbers
 from ictal.web.similar import LabelledWindows, simulated_windows
+from ictal.web.worker_process import release_memory
 
 DERIVATIONS = [str(pair) for pair in derivations_of(MONTAGES["double_banana"])]
 STRETCH_S = 5
@@ -48,7 +49,10 @@ class Explainer:
 
     def ask(self, what: str, *arguments: Any, progress: Progress = silent) -> Any:
         """Return the result of a method, as `ictal.web.worker_process.WorkerProcess` does in another process."""
-        return getattr(self, what)(*arguments, progress=progress)
+        try:
+            return getattr(self, what)(*arguments, progress=progress)
+        finally:
+            release_memory()
 
     def stop(self) -> None:
         """Do nothing: a request ends with the thread that made it."""

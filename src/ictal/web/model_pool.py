@@ -1,5 +1,6 @@
 """The models that made the displayed scores, found by the hash of their weights."""
 
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +35,7 @@ class ModelPool:
     def __init__(self, model: str | Path, library: Library, votes: Votes, worker: JobThread) -> None:
         self._model, self._library, self._votes, self._worker = model, library, votes, worker
         self._models: dict[str, ModelProcess] = {}
+        self._opening = threading.Lock()
 
     def why(self, item: Item, number: int, pattern: str, method: str, progress: Progress = silent) -> dict[str, Any]:
         """Return the evidence for a pattern in a window, see `ictal.web.explainer.Explainer.why`.
@@ -86,9 +88,10 @@ class ModelPool:
         if item.scores is None:
             raise NotYetError(item.reason or "scoring of the recording is not complete yet")
         weights, name = made_by(item.scores)
-        if weights not in self._models:
-            self._models[weights] = ModelProcess(self._folder_of(weights, name), weights, self._worker)
-        return self._models[weights]
+        with self._opening:  # two questions about one window come at the same time
+            if weights not in self._models:
+                self._models[weights] = ModelProcess(self._folder_of(weights, name), weights, self._worker)
+            return self._models[weights]
 
     def _folder_of(self, weights: str, name: str) -> Path:
         for model in (self._model, name):

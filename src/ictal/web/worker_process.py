@@ -124,11 +124,10 @@ def serve_requests(line: Connection, folder: Path, files: tuple[tuple[str, Path]
         except Exception as error:
             known = isinstance(error, IctalError | JobStoppedError)
             line.send(("error", error if known else IctalError(f"the model failed: {error}")))
-        release_memory()
 
 
 def release_memory() -> None:
-    """Return unused memory to the system, about 0.1 GB, if the C library supports it."""
+    """Return unused memory to the system, up to 0.25 GB after an answer, if the C library supports it."""
     trim = getattr(ctypes.CDLL(None), "malloc_trim", None) if sys.platform == "linux" else None
     if trim is not None:  # glibc
         trim(0)

@@ -30,10 +30,14 @@ const questions = {
 export function selectTime(time_s) {
   state.time_s = time_s;
   const { window } = state;
-  if (window && (time_s < window.centre[0] || time_s >= window.centre[1])) {
-    Object.assign(state, { window: null, explanation: null, similar: null });
-    for (const question of Object.values(questions)) question.withdraw();
-  }
+  if (window && time_s >= window.centre[0] && time_s < window.centre[1]) return;
+  Object.assign(state, { window: null, explanation: null, similar: null });
+  withdrawQuestions();
+}
+
+/** An answer about another window, or for another rater, must not come any more. */
+function withdrawQuestions() {
+  for (const question of Object.values(questions)) question.withdraw();
 }
 
 export async function loadWindow() {
@@ -43,6 +47,7 @@ export async function loadWindow() {
     const window = windowAt(time_s) === null ? null : await api.scoredWindow(id, time_s, preferences.rater);
     if (id !== openDetail().id || time_s !== state.time_s) return;
     Object.assign(state, { window, explanation: null, similar: null });
+    withdrawQuestions();
     panel.describe("");
     showWindow();
     redrawPage();
