@@ -97,11 +97,8 @@ class StoredSignals:
 
     def __init__(self, path: Path, places: npt.NDArray[np.int64], short: ShortPolicy) -> None:
         self.path, self.places, self.short = path, places, short
-        try:
-            stored = np.load(path, mmap_mode="r")  # reads the header, and compares the size of the file with it
-        except (OSError, ValueError) as error:
-            raise damaged(path, reason(error)) from error
-        if not isinstance(stored, np.memmap) or stored.dtype != BLOCK:
+        stored = mapped(path)
+        if stored.dtype != BLOCK:
             raise damaged(path, "it does not contain blocks")
         self._offset = stored.offset
 
@@ -158,6 +155,17 @@ class StoredSignals:
 
 Windows = StoredSignals | npt.NDArray[np.float32]
 """Windows [window, 20, 10000], µV: in a file, or in memory."""
+
+
+def mapped(path: Path) -> np.memmap[Any, np.dtype[Any]]:
+    """Return an array file of the cache, memory-mapped; raise a `ReadError` if it is missing or damaged."""
+    try:
+        stored = np.load(path, mmap_mode="r")  # reads the header, and compares the size of the file with it
+    except (OSError, ValueError, EOFError) as error:
+        raise damaged(path, reason(error)) from error
+    if not isinstance(stored, np.memmap):
+        raise damaged(path, "it is not an array")
+    return stored
 
 
 def damaged(path: Path, why: str) -> ReadError:
