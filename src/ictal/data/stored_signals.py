@@ -111,12 +111,16 @@ class StoredSignals:
         return len(self.places)
 
     def __getitem__(self, index: Any) -> Signal:
-        first, *others = index if isinstance(index, tuple) else (index,)
-        if first is Ellipsis:
+        first, *others = index if isinstance(index, tuple) and index else (index,)
+        if first is Ellipsis or first is None:
             return np.asarray(np.asarray(self)[index])
         rows = np.asarray(np.arange(len(self))[first])
-        windows = self._read(rows.ravel()).reshape(*rows.shape, *WINDOW_SHAPE)
-        return np.asarray(windows[(*[slice(None)] * rows.ndim, *others)])
+        windows = self._read(rows.ravel())
+        if not others:
+            return windows.reshape(*rows.shape, *WINDOW_SHAPE)
+        # In place of the first index, one that selects all that was read: NumPy combines the others with it.
+        every = slice(None) if isinstance(first, slice) else np.arange(rows.size).reshape(rows.shape)
+        return np.asarray(windows[(every, *others)])
 
     def __array__(self, dtype: npt.DTypeLike | None = None, copy: bool | None = None) -> npt.NDArray[Any]:
         if copy is False:
