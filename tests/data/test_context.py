@@ -49,7 +49,7 @@ def test_simulated_eegs_of_ten_minutes_have_their_window_in_the_middle(long_sim)
     assert made.labels["start_s"].tolist() == [275, 275]
     assert made.contexts.shape == (2, 4, 100, 300)
     assert made.contexts.dtype == np.float32
-    assert isinstance(made.contexts.base, np.memmap)
+    assert isinstance(made.contexts, np.memmap)
     for row, eeg_id in enumerate(made.labels["eeg_id"]):
         assert dataset.recording(eeg_id).duration_s == dataset.duration_s(eeg_id) == 600
         np.testing.assert_array_equal(made.contexts[row], by_hand(dataset, eeg_id, 275)[0])
