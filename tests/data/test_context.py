@@ -13,7 +13,7 @@ from ictal.core.windows import RATE_HZ
 from ictal.data import DataSettings, SimulatedDataset, open_dataset, prepare, write_folder
 from ictal.data.hms import SPECTROGRAM_COLUMN, SPECTROGRAM_OFFSET_COLUMN
 from ictal.data.stored_signals import BLOCK
-from ictal.errors import TableError
+from ictal.errors import ReadError, TableError
 from ictal.io.hms import write_hms
 from ictal.preprocessing.regional_spectrogram import CONTEXT_HZ, contexts_of
 from ictal.preprocessing.settings import StandardiseSettings
@@ -49,7 +49,7 @@ def test_simulated_eegs_of_ten_minutes_have_their_window_in_the_middle(long_sim)
     assert made.labels["start_s"].tolist() == [275, 275]
     assert made.contexts.shape == (2, 4, 100, 300)
     assert made.contexts.dtype == np.float32
-    assert isinstance(made.contexts.base, np.memmap)
+    assert isinstance(made.contexts, np.memmap)
     for row, eeg_id in enumerate(made.labels["eeg_id"]):
         assert dataset.recording(eeg_id).duration_s == dataset.duration_s(eeg_id) == 600
         np.testing.assert_array_equal(made.contexts[row], by_hand(dataset, eeg_id, 275)[0])
@@ -215,6 +215,37 @@ def test_an_interrupted_preparation_is_resumed(eegs, windows_first, tmp_path):
     for one, other in ((made.signals, whole.signals), (made.contexts, whole.contexts)):
         np.testing.assert_array_equal(one, other)
     pd.testing.assert_frame_equal(made.labels, whole.labels)
+
+
+def test_contexts_that_were_begun_with_windows_are_resumed_without_them(tmp_path):
+    """Of the first EEG, no window is usable: it has no contexts, and is counted in both cases."""
+    lost = recording(610 * RATE_HZ)
+    nothing = np.full((len(lost.channels), lost.n_samples), np.nan, dtype=np.float32)
+    write_hms(tmp_path / "a.parquet", type(lost).from_array(nothing, lost.channels, RATE_HZ))
+    for seed, name in enumerate("bc"):
+        write_hms(tmp_path / f"{name}.parquet", recording(610 * RATE_HZ, seed=seed))
+    rows = [(f"{name}.parquet", 280, name) for name in "abc"]
+    dataset, cache = open_dataset(str(save(manifest(rows), tmp_path / "m.csv")), DataSettings()), tmp_path / "cache"
+    whole = prepare(dataset, STANDARD, tmp_path / "whole", context_missing=0.0)
+    with pytest.raises(KeyboardInterrupt):
+        prepare(dataset, STANDARD, cache, interrupt_after(2, KeyboardInterrupt()), context_missing=0.0)
+    prepare(dataset, STANDARD, cache)
+    made = prepare(dataset, STANDARD, cache, context_missing=0.0)
+    assert made.refused["window_id"].tolist() == ["a.parquet@280"]
+    np.testing.assert_array_equal(made.contexts, whole.contexts)
+
+
+def test_damaged_contexts_are_noticed(eegs, tmp_path):
+    made = prepare(eegs, STANDARD, tmp_path / "cache", context_missing=0.0)
+    path = tmp_path / "cache" / made.context_fingerprint / "contexts.npy"
+    for n_bytes in (path.stat().st_size - 1, 0):
+        with path.open("r+b") as file:
+            file.truncate(n_bytes)
+        with pytest.raises(ReadError, match=r"contexts\.npy: is damaged: .*Remove the folder"):
+            prepare(eegs, STANDARD, tmp_path / "cache", context_missing=0.0)
+    np.save(path, np.zeros((3, 4, 100, 300), np.float32))  # of four windows
+    with pytest.raises(ReadError, match="not contain the contexts of these windows"):
+        prepare(eegs, STANDARD, tmp_path / "cache", context_missing=0.0)
 
 
 def test_the_disk_must_hold_both_arrays(eegs, tmp_path, monkeypatch):

@@ -186,7 +186,8 @@ def stored(tmp_path_factory) -> StoredSignals:
     "index",
     [0, -1, np.int64(2), slice(None), slice(1, 4, 2), slice(4, None, -1), [3, 0, 0], np.array([4, 1]),
      np.array([True, False, True, False, False]), [], (slice(None), slice(0, 19)), (2, 3), ([1, 2], 3, slice(5, 9)),
-     (..., slice(4000, 6000)), (slice(0, 2), ..., 7)],
+     (..., slice(4000, 6000)), (slice(0, 2), ..., 7), (), None, (None, 0), ([0, 1], [2, 3]), (0, slice(None), [1, 2]),
+     ([[0, 1], [4, 2]], slice(None), 5), (slice(1, 3), [4, 2])],
 )  # fmt: skip
 def test_indices_are_those_of_numpy(stored, index):
     whole = np.asarray(stored)

@@ -89,12 +89,13 @@ def test_two_passes_give_the_same_gradients_to_the_bit():
 
 
 @pytest.mark.parametrize("edges", ["zero", "drop"])
-def test_gradients_in_mixed_precision_are_close(edges):
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float32])
+def test_gradients_in_mixed_precision_are_close(edges, dtype):
     layer, signal = made(4, 4, edges, filters=16), signals(2, 16, 4, 600)
 
     def mixed(given):
         with torch.autocast("cpu", torch.bfloat16):
-            return layer(given.bfloat16())
+            return layer(given.to(dtype))
 
     exact, rounded = gradients(layer, layer, signal), gradients(mixed, layer, signal)
     for one, other in zip(rounded, exact, strict=True):

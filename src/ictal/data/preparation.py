@@ -33,8 +33,9 @@ PLACE_COLUMNS = ("block", "stretch_samples", "start")
 """Of a window: see the `places` of `ictal.data.stored_signals.StoredSignals`."""
 HELD_BYTES = 32 << 20
 """A recording of at most this size, 28 minutes at 200 Hz, is read once and held, since all of it is looked at."""
-IN_MEMORY = 64 << 20
-"""Bytes of an EEG's blocks that wait in memory until it is their turn to be written; more wait on the disk."""
+IN_MEMORY = 16 << 20
+"""Bytes of an EEG's blocks, 35 minutes, that wait in memory until it is their turn to be written; more wait on the
+disk. Many CPUs prepare many EEGs at once."""
 AHEAD = 2
 """EEGs per thread that may be prepared before their turn."""
 

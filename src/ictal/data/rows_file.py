@@ -102,9 +102,11 @@ class RowsFile:
         kept = 0
         for line in self._lines.readall().splitlines(keepends=True):
             end = self._file.tell()
+            if not line.endswith(b"\n"):  # the program was killed while it wrote the line
+                break
             try:
                 group = json.loads(line)
-            except ValueError:  # the program was killed while it wrote the line
+            except ValueError:  # the power failed before the line was on the disk
                 break
             if self._checksum(group["rows"] * self._row_bytes) != group["crc"]:
                 self._file.seek(end)

@@ -97,11 +97,8 @@ class StoredSignals:
 
     def __init__(self, path: Path, places: npt.NDArray[np.int64], short: ShortPolicy) -> None:
         self.path, self.places, self.short = path, places, short
-        try:
-            stored = np.load(path, mmap_mode="r")  # reads the header, and compares the size of the file with it
-        except (OSError, ValueError) as error:
-            raise damaged(path, reason(error)) from error
-        if not isinstance(stored, np.memmap) or stored.dtype != BLOCK:
+        stored = mapped(path)
+        if stored.dtype != BLOCK:
             raise damaged(path, "it does not contain blocks")
         self._offset = stored.offset
 
@@ -114,12 +111,16 @@ class StoredSignals:
         return len(self.places)
 
     def __getitem__(self, index: Any) -> Signal:
-        first, *others = index if isinstance(index, tuple) else (index,)
-        if first is Ellipsis:
+        first, *others = index if isinstance(index, tuple) and index else (index,)
+        if first is Ellipsis or first is None:
             return np.asarray(np.asarray(self)[index])
         rows = np.asarray(np.arange(len(self))[first])
-        windows = self._read(rows.ravel()).reshape(*rows.shape, *WINDOW_SHAPE)
-        return np.asarray(windows[(*[slice(None)] * rows.ndim, *others)])
+        windows = self._read(rows.ravel())
+        if not others:
+            return windows.reshape(*rows.shape, *WINDOW_SHAPE)
+        # In place of the first index, one that selects all that was read: NumPy combines the others with it.
+        every = slice(None) if isinstance(first, slice) else np.arange(rows.size).reshape(rows.shape)
+        return np.asarray(windows[(every, *others)])
 
     def __array__(self, dtype: npt.DTypeLike | None = None, copy: bool | None = None) -> npt.NDArray[Any]:
         if copy is False:
@@ -158,6 +159,17 @@ class StoredSignals:
 
 Windows = StoredSignals | npt.NDArray[np.float32]
 """Windows [window, 20, 10000], µV: in a file, or in memory."""
+
+
+def mapped(path: Path) -> np.memmap[Any, np.dtype[Any]]:
+    """Return an array file of the cache, memory-mapped; raise a `ReadError` if it is missing or damaged."""
+    try:
+        stored = np.load(path, mmap_mode="r")  # reads the header, and compares the size of the file with it
+    except (OSError, ValueError, EOFError) as error:
+        raise damaged(path, reason(error)) from error
+    if not isinstance(stored, np.memmap):
+        raise damaged(path, "it is not an array")
+    return stored
 
 
 def damaged(path: Path, why: str) -> ReadError:

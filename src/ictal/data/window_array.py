@@ -23,7 +23,7 @@ from ictal.data.dataset import TOLERANCE_S, Dataset
 from ictal.data.label_table import FOLD_COLUMN, LABEL_COLUMNS
 from ictal.data.preparation import PLACE_COLUMNS, Preparation, Prepared, in_order, most_blocks
 from ictal.data.rows_file import CHUNK, RowsFile
-from ictal.data.stored_signals import BLOCK, StoredSignals, Windows, damaged
+from ictal.data.stored_signals import BLOCK, StoredSignals, Windows, damaged, mapped
 from ictal.errors import IctalError, ReadError, TableError, listed, raise_problems, reason
 from ictal.preprocessing.input_needs import ALL, Needs
 from ictal.preprocessing.regional_spectrogram import CONTEXT_S, CONTEXT_SHAPE, Context
@@ -140,7 +140,7 @@ def prepare(
     refused = table["refused"].to_numpy()
     places = table.loc[~refused, list(PLACE_COLUMNS)].to_numpy(np.int64)
     signals = StoredSignals(folder / SIGNALS, places, settings.short)
-    contexts = np.load(context_folder / CONTEXTS, mmap_mode="r")[: len(signals)] if context_folder else None
+    contexts = _read_contexts(context_folder / CONTEXTS, len(signals)) if context_folder else None
     return WindowArray(_usable(table), signals, _labels(table[refused]), key, contexts, context_key)
 
 
@@ -184,13 +184,14 @@ def _build(preparation: Preparation, folder: Path, context_folder: Path | None, 
     """Make what is missing in one pass over the EEGs, since each may have to be simulated."""
     dataset = preparation.dataset
     with_windows, with_contexts = not folder.exists(), context_folder is not None and not context_folder.exists()
-    labels = dataset.outline if with_windows else _usable(_read_table(folder / TABLE))
+    labels = dataset.outline if with_windows else _read_table(folder / TABLE)
     if (labels["eeg_id"] != labels["eeg_id"].shift()).sum() != labels["eeg_id"].nunique():
         raise TableError(f"{dataset.name}: the rows of one EEG are not adjacent")
     n_blocks, n_contexts = most_blocks(labels) * with_windows, len(labels) * with_contexts
     needed = n_blocks * BLOCK.itemsize + n_contexts * math.prod(CONTEXT_SHAPE) * CONTEXT.itemsize
     _check_disk(dataset.name, len(labels), needed, [folder, *filter(None, [context_folder])])
-    eegs = [rows for _, rows in labels[["window_id", "eeg_id", "start_s"]].groupby("eeg_id", sort=False)]
+    columns = [name for name in ("window_id", "eeg_id", "start_s", "refused") if name in labels]
+    eegs = [rows for _, rows in labels[columns].groupby("eeg_id", sort=False)]
     with ExitStack() as stack:
         windows = contexts = None
         if with_windows:
@@ -211,12 +212,17 @@ def _write_eegs(
     contexts: RowsFile | None,
     progress: Progress,
 ) -> None:
-    """Write the blocks and contexts of the EEGs that are not there yet, in their order."""
+    """Write the blocks and contexts of the EEGs that are not there yet, in their order.
+
+    All EEGs are counted, also those of which no window is usable, so that what was begun with windows can be resumed
+    without them.
+    """
 
     def prepare_one(number: int) -> Prepared:
         rows, with_windows = eegs[number], windows is not None and number >= len(windows.notes)
-        if windows and not with_windows:
-            rows = rows[[not window["refused"] for window in windows.notes[number]]]
+        if not with_windows:
+            refused = rows["refused"] if windows is None else [one["refused"] for one in windows.notes[number]]
+            rows = rows[~np.array(refused, dtype=bool)]
         with_contexts = contexts is not None and number >= len(contexts.notes)
         return preparation.prepare(rows, windows=with_windows, contexts=with_contexts)
 
@@ -260,6 +266,13 @@ def _read_table(path: Path) -> pd.DataFrame:
         return pd.read_parquet(path)
     except (OSError, ValueError) as error:  # those of pyarrow are also these
         raise damaged(path, reason(error)) from error
+
+
+def _read_contexts(path: Path, n_windows: int) -> Context:
+    contexts = mapped(path)
+    if (contexts.dtype, contexts.shape) != (CONTEXT, (n_windows, *CONTEXT_SHAPE)):
+        raise damaged(path, "it does not contain the contexts of these windows")
+    return contexts
 
 
 def _usable(table: pd.DataFrame) -> pd.DataFrame:

@@ -2,6 +2,7 @@
 
 import hashlib
 import warnings
+from contextlib import closing
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
@@ -196,11 +197,12 @@ def predict(
     with torch.inference_mode():
         parts = (rows[begin : begin + batch_size] for begin in range(0, len(rows), batch_size))
         batches = ((signals[part], None if contexts is None else contexts[part]) for part in parts)
-        for windows, around in one_ahead(batches):
-            context = None if around is None else torch.from_numpy(around).to(device)
-            logits, concentration = network.panel(torch.from_numpy(windows).to(device), context)
-            probabilities.append(logits.cpu().double().softmax(1).numpy())
-            concentrations += [] if concentration is None else [concentration.cpu().double().numpy()]
+        with closing(one_ahead(batches)) as read:
+            for windows, around in read:
+                context = None if around is None else torch.from_numpy(around).to(device)
+                logits, concentration = network.panel(torch.from_numpy(windows).to(device), context)
+                probabilities.append(logits.cpu().double().softmax(1).numpy())
+                concentrations += [] if concentration is None else [concentration.cpu().double().numpy()]
     network.train(training)
     return ModelOutput(
         np.concatenate(probabilities) if probabilities else np.empty((0, len(PATTERNS))),

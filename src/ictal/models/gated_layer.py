@@ -132,7 +132,8 @@ def in_rows(signal: Tensor, length: int, halo: int) -> Tensor:
 
 
 def _backward(slope: Tensor, signal: Tensor, weight: Tensor, dilation: int, wanted: list[bool]) -> list[Tensor]:
-    weight, places = weight.to(slope.dtype), ([1, 1], [0, 0], [1, dilation])
+    signal, weight = signal.to(slope.dtype), weight.to(slope.dtype)  # which may be float32 in mixed precision
+    places = [1, 1], [0, 0], [1, dilation]
     found: list[Tensor] = torch.ops.aten.convolution_backward(
         slope, signal, weight, [len(weight)], *places, False, [0, 0], 1, wanted
     )
