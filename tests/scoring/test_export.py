@@ -177,7 +177,7 @@ def test_an_export_that_differs_from_torch_is_refused_and_leaves_nothing(tmp_pat
     folder = save(tmp_path / "model", "temporal", SMALL)
     monkeypatch.setattr(exports, "AGREE", -1.0)
     with pytest.raises(
-        ModelError, match=r"temporal-frames.onnx: the exported graph differs from torch by .*; allowed is -1"
+        ModelError, match=r"temporal-traces.onnx: the exported graph differs from torch by .*; allowed is -1"
     ):
         export_model(folder)
     assert [path.name for path in exported_folder(folder).iterdir()] == [".lock"]

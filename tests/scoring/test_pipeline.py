@@ -28,8 +28,8 @@ from ictal.scoring.events import Events
 from ictal.scoring.pipeline import ScoreSettings, score
 from ictal.scoring.quality import FLAWS, QualitySettings
 from ictal.scoring.scores import AEEG_COLUMNS, COLUMNS, SPECTRUM_COLUMNS, Scores
+from tests.core.test_ahead import StrangeError, reading
 from tests.scoring.helpers import Loudness, contract, eeg, exported, recording_of
-from tests.scoring.test_chunks import StrangeError, working
 
 AGREE = 1e-4
 COUNTS = ["reason", *FLAWS]
@@ -258,7 +258,7 @@ class Failing:
     error: BaseException
 
     def read(self, start, stop, rows=None):
-        if threading.current_thread().name.startswith("ahead") and stop > self.after:
+        if threading.current_thread().name.startswith("reading ahead") and stop > self.after:
             raise self.error
         return self.samples[list(rows), start:stop]
 
@@ -273,7 +273,7 @@ def test_an_error_in_the_middle_comes_as_it_is_and_ends_the_thread(monkeypatch, 
         score(broken, Loudness(), on_scores=told.append)
     assert caught.value is error
     assert told, "what came before was scored"
-    assert not working()
+    assert not reading()
 
 
 @pytest.mark.parametrize("error", [KeyboardInterrupt, StrangeError])
@@ -289,7 +289,7 @@ def test_a_hook_that_raises_ends_the_job_at_once(monkeypatch, error, hook):
     with pytest.raises(error):
         score(recording_of(eeg(600)), Loudness(), **{hook: stop})
     assert len(calls) == 1
-    assert not working()
+    assert not reading()
 
 
 def test_progress_is_told_in_seconds_and_ends_at_the_whole(monkeypatch):
