@@ -166,14 +166,41 @@ def _archive(place: Place) -> tuple[float, float]:
     return 3600 * sum(row["eeg_h"] for row in later) / sum(row["duration_s"] for row in later), cost.gib
 
 
+SCORING_WHY = (
+    "The networks take half of the processor time of scoring; reading and measuring, which share Python's lock, take "
+    "the rest."
+)
 WAITS = (
     Wait("`ictal --help`", "s", _command("--help")),
     Wait("`ictal info` of 1 h", "s", _command("info", Path("hour.edf"))),
     Wait("`ictal score` of 1 h", "s", _scoring("hour.edf"), 5, 3),
-    Wait("the same, without the report", "s", _scoring("hour.edf", "--formats", "parquet,csv,bids,json"), 3, 2),
-    Wait("`ictal score` of 24 h", "s", _scoring("day.edf"), 45, 30, slow=True),
-    Wait("the same, with `both` of `quick`", "s", _scoring("day.edf", "--model", Path("quick")), 45, 30, slow=True),
-    Wait("first use of a trained `both` without an export", "s", _first_use, 10, 10),
+    Wait(
+        "the same, without the report",
+        "s",
+        _scoring("hour.edf", "--formats", "parquet,csv,bids,json"),
+        3,
+        2,
+        why="Importing pandas, SciPy and the rest takes 0.8 s, and scoring 2 s. " + SCORING_WHY,
+    ),
+    Wait("`ictal score` of 24 h", "s", _scoring("day.edf"), 45, 30, slow=True, why=SCORING_WHY),
+    Wait(
+        "the same, with `both` of `quick` and random weights",
+        "s",
+        _scoring("day.edf", "--model", Path("quick")),
+        45,
+        30,
+        slow=True,
+        why=SCORING_WHY,
+    ),
+    Wait(
+        "first use of a trained `both` without an export",
+        "s",
+        _first_use,
+        10,
+        1,
+        why="Importing torch and timm takes 3.5 s and 0.9 GiB, and torch's exporter 6 s. `ictal train` exports a "
+        "model when its training ends, and then its first use does not wait.",
+    ),
     Wait("`ictal explain` of a window", "s of processor time", _explanation, 10, 3),
     Wait("viewer: first tint of a window", "s", _question("why?time_s=900&pattern=other&method=gradients"), 3, 1),
     Wait("viewer: spectrogram of a window", "s", _question("why?time_s=900&pattern=other&method=gradcam"), 3, 1),
