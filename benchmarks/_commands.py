@@ -24,7 +24,7 @@ class Cost:
     gib: float
 
 
-def watched(*arguments: object, source: Path | None = None) -> Cost:
+def watched(*arguments: object, source: Path | None = None, cache: Path | None = None) -> Cost:
     """Run an ictal command to its end and return its cost.
 
     Parameters
@@ -33,11 +33,13 @@ def watched(*arguments: object, source: Path | None = None) -> Cost:
         What follows `ictal` on the command line.
     source
         The folder `src` of another version of ictal; None: the installed one.
+    cache
+        The user's cache folder; None: the usual one.
     """
     command = [sys.executable, "-m", "ictal", *map(str, arguments)]
     before, begun, peak = _cpu_of_children(), time.perf_counter(), 0.0
     with subprocess.Popen(
-        command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, env=environment(source)
+        command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, env=environment(source, cache)
     ) as process:
         while process.poll() is None:
             peak = max(peak, memory_of(process.pid))
@@ -50,9 +52,10 @@ def watched(*arguments: object, source: Path | None = None) -> Cost:
     return Cost(seconds, _cpu_of_children() - before, peak / 2**30)
 
 
-def environment(source: Path | None) -> Mapping[str, str]:
-    """Return the environment of a command that imports ictal from a folder; None: from where it is installed."""
-    return os.environ if source is None else {**os.environ, "PYTHONPATH": str(source)}
+def environment(source: Path | None = None, cache: Path | None = None) -> Mapping[str, str]:
+    """Return the environment of a command with another source of ictal, or another cache folder."""
+    changed = {"PYTHONPATH": source, "XDG_CACHE_HOME": cache}
+    return {**os.environ, **{name: str(path) for name, path in changed.items() if path}}
 
 
 def _cpu_of_children() -> float:

@@ -18,7 +18,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
-from urllib.error import HTTPError
 
 from _commands import LOOK_S, Cost, environment, watched
 from _machine import machine, memory_of
@@ -43,9 +42,9 @@ class Place:
     folder: Path
     source: Path | None = None
 
-    def ictal(self, *arguments: object) -> Cost:
-        """Run an ictal command."""
-        return watched(*arguments, source=self.source)
+    def ictal(self, *arguments: object, cache: Path | None = None) -> Cost:
+        """Run an ictal command, with an empty folder as its cache if one is given."""
+        return watched(*arguments, source=self.source, cache=cache)
 
 
 @dataclass(frozen=True)
@@ -104,7 +103,8 @@ def _first_use(place: Place) -> tuple[float, float]:
         shutil.copytree(place.folder / "quick", model)
         for path in (*model.rglob("*.onnx"), *model.glob("export*")):
             path.unlink() if path.is_file() else shutil.rmtree(path)
-        cost = place.ictal("score", place.folder / "minutes.edf", "--model", model, "--out", Path(top) / "out")
+        scoring = ("score", place.folder / "minutes.edf", "--model", model, "--out", Path(top) / "out")
+        cost = place.ictal(*scoring, cache=Path(top) / "cache")
     return cost.seconds, cost.gib
 
 
@@ -125,7 +125,7 @@ def _question(path: str) -> Callable[[Place], tuple[float, float]]:
         command = [sys.executable, "-m", "ictal", "view", place.folder / "hour.edf", "--no-browser"]
         command += ["--out", place.folder / "scored", "--model", "default"]
         with tempfile.TemporaryDirectory() as cache:
-            found = {**environment(place.source), "XDG_CACHE_HOME": cache}
+            found = environment(place.source, Path(cache))
             with subprocess.Popen([*map(str, command)], stderr=subprocess.PIPE, text=True, env=found) as process:
                 try:
                     assert process.stderr is not None
@@ -142,14 +142,8 @@ def _question(path: str) -> Callable[[Place], tuple[float, float]]:
 
 
 def _answered(client: "Client", path: str) -> bool:
-    """Return whether there is an answer; versions before 0.2 ask to come back later."""
-    try:
-        client.get(path)
-    except HTTPError as error:
-        if error.code not in (409, 503):
-            raise
-        return False
-    return True
+    """Return whether there is an answer; earlier versions ask to come back later."""
+    return json.loads(client.get(path)).get("windows") != []
 
 
 def _archive(place: Place) -> tuple[float, float]:
