@@ -24,7 +24,9 @@ class Cost:
     gib: float
 
 
-def watched(*arguments: object, source: Path | None = None, cache: Path | None = None) -> Cost:
+def watched(
+    *arguments: object, source: Path | None = None, cache: Path | None = None, cpus: int | None = None
+) -> Cost:
     """Run an ictal command to its end and return its cost.
 
     Parameters
@@ -35,11 +37,17 @@ def watched(*arguments: object, source: Path | None = None, cache: Path | None =
         The folder `src` of another version of ictal; None: the installed one.
     cache
         The user's cache folder; None: the usual one.
+    cpus
+        How many CPUs the command may use; None: as many as this process. Measuring its memory needs another one.
     """
     command = [sys.executable, "-m", "ictal", *map(str, arguments)]
-    before, begun, peak = _cpu_of_children(), time.perf_counter(), 0.0
+    before, begun, peak, known = _cpu_of_children(), time.perf_counter(), 0.0, environment(source, cache)
+
+    def limit() -> None:
+        os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:cpus])
+
     with subprocess.Popen(
-        command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, env=environment(source, cache)
+        command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, env=known, preexec_fn=limit if cpus else None
     ) as process:
         while process.poll() is None:
             peak = max(peak, memory_of(process.pid))

@@ -7,7 +7,6 @@ one machine in one run. Commands that take minutes in that version run once.
 
 import argparse
 import json
-import os
 import shutil
 import statistics
 import subprocess
@@ -42,9 +41,9 @@ class Place:
     folder: Path
     source: Path | None = None
 
-    def ictal(self, *arguments: object, cache: Path | None = None) -> Cost:
-        """Run an ictal command, with an empty folder as its cache if one is given."""
-        return watched(*arguments, source=self.source, cache=cache)
+    def ictal(self, *arguments: object, cache: Path | None = None, cpus: int | None = None) -> Cost:
+        """Run an ictal command, with its own cache folder or on fewer CPUs where these are given."""
+        return watched(*arguments, source=self.source, cache=cache, cpus=cpus)
 
 
 @dataclass(frozen=True)
@@ -148,14 +147,9 @@ def _answered(client: "Client", path: str) -> bool:
 
 def _archive(place: Place) -> tuple[float, float]:
     """Return hours of EEG per hour and core, of one worker on one CPU after its first recording."""
-    every = os.sched_getaffinity(0)
-    os.sched_setaffinity(0, sorted(every)[:1])
-    try:
-        with tempfile.TemporaryDirectory() as out:
-            cost = place.ictal("score-archive", place.folder / "archive", "--out", out, "--workers", 1)
-            lines = (Path(out) / "ledger.jsonl").read_text(encoding="utf-8").splitlines()
-    finally:
-        os.sched_setaffinity(0, every)
+    with tempfile.TemporaryDirectory() as out:
+        cost = place.ictal("score-archive", place.folder / "archive", "--out", out, "--workers", 1, cpus=1)
+        lines = (Path(out) / "ledger.jsonl").read_text(encoding="utf-8").splitlines()
     later = [json.loads(line) for line in lines][-(ARCHIVE - 1) :]
     return 3600 * sum(row["eeg_h"] for row in later) / sum(row["duration_s"] for row in later), cost.gib
 
