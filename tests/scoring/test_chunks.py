@@ -73,7 +73,7 @@ def test_what_a_model_sees_of_each_window_lies_within_its_stretch_and_nothing_el
 
 def scored(chunk: Chunk, excerpt: ChunkExcerpt, engine: Loudness) -> pd.DataFrame:
     probabilities = engine(excerpt.batch).probabilities
-    return rows_of_chunk(chunk, excerpt, probabilities, engine.contract, QualitySettings())
+    return rows_of_chunk(chunk, excerpt, probabilities, engine.contract)
 
 
 def test_a_model_of_the_centre_is_asked_from_the_first_second_to_the_last():
@@ -81,7 +81,7 @@ def test_a_model_of_the_centre_is_asked_from_the_first_second_to_the_last():
     samples[:, 4200:4800] = 0
     (run,) = cut(samples)
     (chunk,) = plan_chunks([run], 2000, Geometry(10))
-    excerpt = chunk.read(contract())
+    excerpt = chunk.read(contract(), QualitySettings())
     rows = scored(chunk, excerpt, Loudness())
     assert rows["start_s"].tolist() == [0, 10, 20]
     assert (rows["made_up_s"] == 0).all()
@@ -93,7 +93,7 @@ def test_a_model_of_the_centre_is_asked_from_the_first_second_to_the_last():
 
 def first_chunk(samples: np.ndarray, step: int = 2000) -> tuple[Chunk, ChunkExcerpt]:
     chunk = plan_chunks(cut(samples), step, Geometry())[0]
-    return chunk, chunk.read(contract())
+    return chunk, chunk.read(contract(), QualitySettings())
 
 
 @pytest.mark.parametrize(("step", "flat_s", "good"), [(2000, (), 8), (2000, (60, 80), 4), (8000, (), 4)])

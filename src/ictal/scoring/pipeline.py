@@ -1,9 +1,9 @@
 """Score a recording: from a file or an MNE object to scores over time.
 
 The steps are: a recording is opened, its channels are mapped to electrodes, and its gapless runs are divided
-into chunks of windows. Each chunk is read, standardised and given to an engine, which returns probabilities; quality,
-spectra and measurements are added afterwards. While this is done for one chunk, the next one is with the engine, and
-the one after that is read. Memory does not grow with the length of the recording.
+into chunks of windows. Each chunk is read, standardised, described (quality, spectra) and given to an engine, which
+returns probabilities; patterns are measured afterwards. While this is done for one chunk, the next one is with the
+engine, and the one after that is read. Memory does not grow with the length of the recording.
 """
 
 import time
@@ -48,7 +48,7 @@ from ictal.models.hub import find_model
 from ictal.preprocessing.channel_graph import ChannelMapping
 from ictal.preprocessing.channel_mapping import map_channels
 from ictal.preprocessing.model_windows import contexts_at
-from ictal.preprocessing.runs import RecordedRun, Resampled, check_unit, recorded_runs, sample_of
+from ictal.preprocessing.runs import RecordedRun, check_unit, recorded_runs, sample_of
 from ictal.preprocessing.settings import Marks
 from ictal.scoring.background import EVENT_PROBABILITIES, PATTERN_FROM
 from ictal.scoring.engines import ENGINES, Engine, EngineName, WindowBatch, open_engine
@@ -206,8 +206,8 @@ class ChunkExcerpt:
     ----------
     batch
         The windows as an engine takes them.
-    plain
-        Their samples before the band-pass.
+    rows
+        Their times, quality and spectra, see `describe_windows`.
     masked
         Which electrodes are masked for a part of what the model sees, [window, electrode].
     signal
@@ -217,7 +217,7 @@ class ChunkExcerpt:
     """
 
     batch: WindowBatch
-    plain: Resampled
+    rows: pd.DataFrame
     masked: npt.NDArray[np.bool_]
     signal: MeasuredSignal
     measured_from: int
@@ -255,8 +255,8 @@ class Chunk:
         """First sample of the run that is read."""
         return max(0, self.starts[0] + self.geometry.unseen)
 
-    def read(self, contract: ScoringContract) -> ChunkExcerpt:
-        """Return what the chunk needs of its recording."""
+    def read(self, contract: ScoringContract, quality: QualitySettings) -> ChunkExcerpt:
+        """Return what the chunk needs of its recording, and describe its windows."""
         geometry, first, settings = self.geometry, self.starts[0], contract.standardise
         # Up to the end of a frame: otherwise the quality of the last window would lack its last half second.
         end = -(-(self.starts[-1] + WINDOW_SAMPLES - geometry.unseen) // FRAME) * FRAME
@@ -264,6 +264,8 @@ class Chunk:
         standardised, wide = self.run.standardised(self.offset, stop, settings, MEASURED_AROUND)
         measured_from = max(0, self.offset - MEASURED_AROUND)
         plain = wide.cut(self.offset - measured_from, stop - measured_from)
+        places, onset_s = [start - self.offset for start in self.starts], self.run.onset_s + self.offset / RATE_HZ
+        rows = describe_windows(plain, self.run.mapping, places, onset_s, geometry, quality)
         contexts = contexts_at(self.run, self.starts, settings.max_missing) if contract.sees_context else None
         if geometry.n_padded(self.run):
             signal = pad_window(standardised.signal, first - self.offset, geometry.short)
@@ -273,7 +275,7 @@ class Chunk:
         parts = (standardised.masked[: len(ELECTRODES), begin : begin + geometry.needed] for begin in seen)
         masked = np.array([part.any(axis=1) for part in parts])
         batch = WindowBatch(signal, [start - first for start in self.starts], contexts)
-        return ChunkExcerpt(batch, plain, masked, measured_signal(wide, self.run.mapping), measured_from)
+        return ChunkExcerpt(batch, rows, masked, measured_signal(wide, self.run.mapping), measured_from)
 
     def to_measure(self, rows: pd.DataFrame) -> list[str | None]:
         """Return the pattern that is measured in each window, given its rows, see `measured_columns`.
@@ -314,20 +316,18 @@ def _scored(
     """Yield the rows of each chunk, and which electrodes are masked in them, [window, electrode]."""
     with (
         one_blas_thread(),  # what is done at once already keeps the CPUs busy
-        closing(one_ahead(chunk.read(contract) for chunk in chunks)) as excerpts,
+        closing(one_ahead(chunk.read(contract, quality) for chunk in chunks)) as excerpts,
         closing(one_ahead((excerpt, engine(excerpt.batch).probabilities) for excerpt in excerpts)) as predicted,
     ):
         for chunk, (excerpt, found) in zip(chunks, predicted, strict=True):
-            yield rows_of_chunk(chunk, excerpt, found, contract, quality), excerpt.masked
+            yield rows_of_chunk(chunk, excerpt, found, contract), excerpt.masked
 
 
 def rows_of_chunk(
-    chunk: Chunk, excerpt: ChunkExcerpt, found: Probabilities, contract: ScoringContract, quality: QualitySettings
+    chunk: Chunk, excerpt: ChunkExcerpt, found: Probabilities, contract: ScoringContract
 ) -> pd.DataFrame:
     """Return the rows of the windows of a chunk; those of too low quality get no prediction."""
-    starts = [start - chunk.offset for start in chunk.starts]
-    onset_s = chunk.run.onset_s + chunk.offset / RATE_HZ
-    rows = describe_windows(excerpt.plain, chunk.run.mapping, starts, onset_s, chunk.geometry, quality)
+    rows = excerpt.rows
     rows["made_up_s"] = chunk.geometry.n_padded(chunk.run) / RATE_HZ
     rows[list(PROBABILITY_COLUMNS)] = np.where((rows["reason"] == "").to_numpy()[:, None], found, np.nan)
     rows[[f"{name}_probability" for name in PATTERNS if name not in contract.patterns]] = np.nan
