@@ -284,7 +284,8 @@ def measure(waits: Sequence[Wait], places: dict[str, Place], rounds: int) -> lis
 
 def told(found: Sequence[Found], options: argparse.Namespace) -> list[str]:
     """Return the lines for the page."""
-    lines = [f"{machine()}; {options.threads} processors; medians of {options.rounds} rounds.", ""]
+    rounds = "one round" if options.rounds == 1 else f"medians of {options.rounds} rounds"
+    lines = [f"{machine()}; {options.threads} processors; {rounds}.", ""]
     lines += markdown(HEADER, [each.cells() for each in found])
     missed = [f"- **{each.wait.name}**: {each.wait.why}" for each in found if each.reached is False]
     return [*lines, "", *(missed or ["Every row reaches its bar."])]
