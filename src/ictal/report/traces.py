@@ -108,6 +108,9 @@ def trace_rows(
 ) -> list[TraceRow]:
     """Return the rows of the double banana, and of the EKG below it if there is one, from the top.
 
+    Samples that were not recorded are not to be drawn: a line has a gap where samples are missing, a derivation
+    without samples has a grey name and no line, and a recording without EKG has no row for it.
+
     Parameters
     ----------
     samples, row_uv
@@ -135,8 +138,7 @@ def draw_traces(
 ) -> None:
     """Draw one EEG in the double banana, with the EKG below it.
 
-    Samples that were not recorded are not drawn: a line has a gap where samples are missing, a derivation without
-    samples has a grey name and no line, and a recording without EKG has no row for it.
+    What was not recorded is left out, see `trace_rows`.
 
     Parameters
     ----------

@@ -42,8 +42,7 @@ def window_svg(
 ) -> str:
     """Draw one centre next to its six probabilities.
 
-    Samples that were not recorded are not drawn: a line has a gap where samples are missing, a derivation without
-    samples has a grey name and no line, and a recording without EKG has no row for it.
+    What was not recorded is left out, see `ictal.report.traces.trace_rows`.
 
     Parameters
     ----------

@@ -327,8 +327,7 @@ def rows_of_chunk(
     chunk: Chunk, excerpt: ChunkExcerpt, found: Probabilities, contract: ScoringContract
 ) -> pd.DataFrame:
     """Return the rows of the windows of a chunk; those of too low quality get no prediction."""
-    rows = excerpt.rows
-    rows["made_up_s"] = chunk.geometry.n_padded(chunk.run) / RATE_HZ
+    rows = excerpt.rows.assign(made_up_s=chunk.geometry.n_padded(chunk.run) / RATE_HZ)
     rows[list(PROBABILITY_COLUMNS)] = np.where((rows["reason"] == "").to_numpy()[:, None], found, np.nan)
     rows[[f"{name}_probability" for name in PATTERNS if name not in contract.patterns]] = np.nan
     rows["spread"] = spread_of(rows)
