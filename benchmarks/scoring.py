@@ -9,8 +9,6 @@ import argparse
 import json
 import resource
 import statistics
-import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Sequence
@@ -21,6 +19,7 @@ import numpy as np
 import torch
 from scipy.signal import resample_poly
 
+from _commands import watched
 from _machine import machine
 from ictal.core.montage import CHANNELS
 from ictal.core.recording import Recording, Signal
@@ -90,33 +89,18 @@ def write_model(path: Path, settings: ModelSettings, standardise: StandardiseSet
     export_model(path)
 
 
-def run(*arguments: object) -> tuple[float, float, float]:
-    """Return wall time in s, processor time in s and peak memory in GiB of a command."""
-    code = (
-        "import resource, subprocess, sys; subprocess.run(sys.argv[1:], check=True, capture_output=True); "
-        "used = resource.getrusage(resource.RUSAGE_CHILDREN); print(used.ru_utime + used.ru_stime, used.ru_maxrss)"
-    )
-    begun = time.perf_counter()
-    done = subprocess.run(
-        [sys.executable, "-c", code, *map(str, arguments)], check=True, capture_output=True, text=True
-    )
-    processor_s, memory = map(float, done.stdout.split())
-    return time.perf_counter() - begun, processor_s, memory / 2**20
-
-
 def measure_whole(night: Path, model: Path, out: Path, engine: str, hours: float) -> float:
     """Print what a command takes, and return its peak memory in GiB."""
-    ictal = Path(sys.executable).with_name("ictal")
-    seconds, processor_s, memory = run(ictal, "score", night, "--model", model, "--out", out, "--engine", engine)
+    cost = watched("score", night, "--model", model, "--out", out, "--engine", engine)
     told = json.loads((out / f"{night.stem}_summary.json").read_text())
     first_s = told["manifest"]["seconds"]["first_scores"]
     n_windows = round((hours * 3600 - 50) / 10) + 1
     print(
-        f"{hours:g} h, {engine}: {seconds:.1f} s in total ({seconds / n_windows * 1e3:.1f} ms per window), of which "
-        f"scoring took {told['manifest']['seconds']['all']:.1f} s; {processor_s:.1f} s of processor time, "
-        f"{memory:.2f} GiB, first scores after {first_s:.1f} s of scoring"
+        f"{hours:g} h, {engine}: {cost.seconds:.1f} s in total ({cost.seconds / n_windows * 1e3:.1f} ms per window), "
+        f"of which scoring took {told['manifest']['seconds']['all']:.1f} s; {cost.cpu_s:.1f} s of processor time, "
+        f"{cost.gib:.2f} GiB, first scores after {first_s:.1f} s of scoring"
     )
-    return memory
+    return cost.gib
 
 
 def measure_torch(night: Path, model: Path, n_windows: int = 24) -> None:
@@ -176,9 +160,8 @@ def main() -> None:
             if not night.is_file():
                 write_night(night, hours)
             print(f"{night.name}: {night.stat().st_size / 1e9:.2f} GB")
-        ictal = Path(sys.executable).with_name("ictal")
-        help_s = statistics.median(run(ictal, "--help")[0] for _ in range(5))
-        info_s = statistics.median(run(ictal, "info", nights[options.hours[0]])[0] for _ in range(5))
+        help_s = statistics.median(watched("--help").seconds for _ in range(5))
+        info_s = statistics.median(watched("info", nights[options.hours[0]]).seconds for _ in range(5))
         print(f"start-up: --help {help_s:.2f} s, info {info_s:.2f} s")
         memory = [
             measure_whole(night, model, folder / "out", options.engine, hours) for hours, night in nights.items()
