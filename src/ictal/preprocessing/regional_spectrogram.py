@@ -122,7 +122,7 @@ def _derivations(signal: npt.NDArray[np.floating]) -> Signal:
 @lru_cache(maxsize=1)
 def _basis() -> Signal:
     """Return the tapered cosines and sines of all frequencies, [800, taper x 2 x frequency]."""
-    from scipy.signal.windows import dpss
+    from scipy.signal.windows import dpss  # takes a third of a second, and few models see contexts
 
     phase = 2 * np.pi / RATE_HZ * np.outer(np.arange(FRAME), CONTEXT_HZ)
     waves = np.hstack([np.cos(phase), np.sin(phase)])
