@@ -134,8 +134,8 @@ class _Run:
         entries = find_recordings(self.source.address, self.source.join)
         partition = Partition(self.folder.absolute(), name)
         with claim_ledger(self.folder) as ledger:
-            if ledger.torn:
-                self.tell("torn", {"line": ledger.torn.decode(errors="replace")})
+            if ledger.file.torn:
+                self.tell("torn", {"line": ledger.file.torn.decode(errors="replace")})
             remove_partial_files(self.folder)
             self._write_info(len(entries))
             partition.tidy()

@@ -8,7 +8,7 @@ import math
 import re
 from collections.abc import Iterator
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from pathlib import Path
@@ -99,8 +99,12 @@ class EdfFile:
         Duration of a record.
     header_start
         Date and time of the header, as UTC since EDF states no time zone; None if invalid.
+    n_stated
+        Number of records that the header states: -1 while a recorder writes the file (EDF+ 2.1.1), NaN if unreadable.
     notes
         Mistakes in the file that were corrected, one sentence each.
+    before
+        Onsets and annotations of the first records, if they are known already, see `grown`.
     """
 
     path: Path
@@ -111,7 +115,11 @@ class EdfFile:
     n_records: int
     record_s: float
     header_start: datetime | None
+    n_stated: float = math.nan
     notes: tuple[str, ...] = ()
+    before: tuple[npt.NDArray[np.float64], tuple[Annotation, ...]] = field(
+        default=(np.empty(0), ()), repr=False, compare=False
+    )
 
     @classmethod
     def open(cls, path: Path) -> Self:
@@ -148,8 +156,25 @@ class EdfFile:
             n_records,
             record_s,
             start,
+            stated[1],
             (*notes, *doubts),
         )
+
+    def grown(self) -> Self:
+        """Open the file again, to which a recorder has appended; the times of earlier records are not read again.
+
+        Raises
+        ------
+        ReadError
+            If it has become shorter, or has another header except for the number of records.
+        """
+        now = self.open(self.path)
+        same = ("is_bdf", "plus", "header_bytes", "signals", "record_s", "header_start")
+        if any(getattr(now, name) != getattr(self, name) for name in same):
+            raise ReadError(f"{self.path}: is another recording than before; its header has changed")
+        if now.n_records < self.n_records:
+            raise ReadError(f"{self.path}: has become shorter since it was opened")
+        return replace(now, before=self._times)
 
     @property
     def bytes_per_sample(self) -> int:
@@ -228,24 +253,25 @@ class EdfFile:
     @cached_property
     def _times(self) -> tuple[npt.NDArray[np.float64], tuple[Annotation, ...]]:
         """Return the stated onset of each record (NaN if missing), and all annotations."""
-        onsets = np.full(self.n_records, np.nan)
-        found: list[Annotation] = []
-        for record, number, block in self._blocks():
+        known, notes = self.before
+        onsets, found = np.full(self.n_records, np.nan), list(notes)
+        onsets[: len(known)] = known
+        for record, number, block in self._blocks(len(known)):
             marks = TAL.findall(block)
             if marks and number == 0 and marks[0][2][:1] in (b"", b"\x14"):  # EDF+ 2.2.4: the record's onset
                 onsets[record] = float(marks[0][0])
             found += (note for mark in marks for note in _notes_of(*mark))
         return onsets, tuple(sorted(found, key=lambda note: note.onset_s))
 
-    def _blocks(self) -> Iterator[tuple[int, int, bytes]]:
-        """Yield the record number, the number of the annotation signal, and its bytes.
+    def _blocks(self, begin: int) -> Iterator[tuple[int, int, bytes]]:
+        """Yield the record number, from `begin` on, the number of the annotation signal, and its bytes.
 
         The whole file is read in order; skipping the other signals would take several times as long.
         """
         width = self.bytes_per_sample
         chosen = [self.signals[number] for number in self.annotation_signals]
         step = max(1, CHUNK_BYTES // self.record_bytes)
-        for first in range(0, self.n_records if chosen else 0, step):
+        for first in range(begin, self.n_records if chosen else begin, step):
             records = self.records(first, min(step, self.n_records - first))
             for number, signal in enumerate(chosen):
                 block = records[:, signal.offset * width : (signal.offset + signal.n_samples) * width]
@@ -273,8 +299,8 @@ def _is_bdf(main: bytes, path: Path) -> bool:
 
 def _signals(header: bytes, n_signals: int, path: Path) -> tuple[EdfSignal, ...]:
     columns, begin = {}, 0
-    for field, width in FIELDS.items():
-        columns[field] = [header[begin + i * width : begin + (i + 1) * width] for i in range(n_signals)]
+    for name, width in FIELDS.items():
+        columns[name] = [header[begin + i * width : begin + (i + 1) * width] for i in range(n_signals)]
         begin += width * n_signals
     signals, offset = [], 0
     for values in (dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)):
