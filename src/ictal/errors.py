@@ -55,6 +55,10 @@ class ReadError(IctalError):
     """A file cannot be read as an EEG recording."""
 
 
+class IncompleteError(ReadError):
+    """A file ends before its first samples, as while a recorder is starting."""
+
+
 class WriteError(IctalError):
     """A file cannot be written."""
 

@@ -18,7 +18,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ictal.core.recording import Annotation
-from ictal.errors import ReadError, reason
+from ictal.errors import IncompleteError, ReadError, reason
 from ictal.io.edf.dates import FIRST_DAY, TRIPLE, UNDATED, long_date, short_date
 from ictal.io.times import JITTER_S
 
@@ -137,7 +137,7 @@ class EdfFile:
             n_signals = whole_number_in(main[252:256], "number of signals", path)
             header_bytes = MAIN_BYTES + SIGNAL_BYTES * n_signals
             if size < header_bytes:
-                raise ReadError(f"{path}: is truncated after {size} bytes, within its header of {header_bytes}")
+                raise IncompleteError(f"{path}: is truncated after {size} bytes, within its header of {header_bytes}")
             signals = _signals(file.read(SIGNAL_BYTES * n_signals), n_signals, path)
         record_s = number_in(main[244:252])
         if not record_s > 0 and not all(signal.is_annotation for signal in signals):
@@ -286,14 +286,14 @@ def _notes_of(onset: bytes, duration: bytes, texts: bytes) -> Iterator[Annotatio
 
 def _is_bdf(main: bytes, path: Path) -> bool:
     if not main:
-        raise ReadError(f"{path}: is empty")
+        raise IncompleteError(f"{path}: is empty")
     if main[1:8] != BDF_MAGIC[1:] and text_of(main[:8]) != "0":
         raise ReadError(
             f"{path}: is not an EDF or BDF file; it starts with {main[:12].decode('latin-1')!r}, but an EDF file "
             "starts with '0' and seven blanks"
         )
     if len(main) < MAIN_BYTES:
-        raise ReadError(f"{path}: is truncated after {len(main)} bytes, within its header")
+        raise IncompleteError(f"{path}: is truncated after {len(main)} bytes, within its header")
     return main[1:8] == BDF_MAGIC[1:]
 
 
@@ -327,7 +327,7 @@ def _extent(
         header_bytes = begin
     n_records, rest = divmod(size - header_bytes, record_bytes)
     if not n_records:
-        raise ReadError(
+        raise IncompleteError(
             f"{path}: is truncated after {size} bytes, before the end of the first record of {record_bytes} bytes"
         )
     if stated[1] != n_records or rest:
