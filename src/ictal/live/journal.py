@@ -1,8 +1,8 @@
 """The journal of a bed: everything that was said about its recording, in one file to which lines are appended.
 
-Each line is a JSON object with one key: *recording* (which one it is), *row* (a scored window, the values of
-`COLUMNS`), *event* (what was announced of an event), *alarm* or *acknowledged* (the number of an alarm). A watcher
-that was killed reads its journal and goes on after the last row.
+Each line is a JSON object with the time at which it was written, *at*, and one of these: *recording* (which one it
+is), *row* (a scored window, the values of `COLUMNS`), *event* (what was announced of an event), *alarm* or
+*acknowledged* (the number of an alarm). A watcher that was killed reads its journal and goes on after the last row.
 """
 
 import json
@@ -10,6 +10,7 @@ import math
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -104,7 +105,8 @@ class Journal:
 
     def _write(self, entries: Sequence[dict[str, Any]]) -> None:
         if entries:
-            self.file.append(*(json.dumps(entry, ensure_ascii=False, allow_nan=False) for entry in entries))
+            at = {"at": datetime.now(UTC).isoformat(timespec="milliseconds")}
+            self.file.append(*(json.dumps(at | entry, ensure_ascii=False, allow_nan=False) for entry in entries))
 
 
 @contextmanager
@@ -137,7 +139,7 @@ def claim_journal(folder: Path) -> Iterator[Journal]:
 
 def _entry(line: bytes) -> tuple[str, Any]:
     """Return the kind and the content of a line."""
-    ((kind, content),) = json.loads(line).items()
+    _, (kind, content) = json.loads(line).items()
     if kind == "row" and len(content) != len(COLUMNS):
         raise ValueError(kind)
     kinds = {"event": lambda values: LiveEvent(**values), "alarm": lambda values: Alarm(**values)}
