@@ -10,9 +10,10 @@ from types import FrameType
 
 import uvicorn
 
+from ictal.core.addresses import is_loopback
 from ictal.errors import IctalError
 from ictal.web.app import create_app
-from ictal.web.security import is_loopback, new_token
+from ictal.web.security import new_token
 from ictal.web.viewer import Viewer
 
 SECONDS_TO_END = 2
