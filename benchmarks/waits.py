@@ -168,7 +168,7 @@ WAITS = (
         _scoring("hour.edf", "--formats", "parquet,csv,bids,json"),
         3,
         2,
-        why="Importing pandas, SciPy and the rest takes 0.8 s, and scoring 2 s. " + SCORING_WHY,
+        why="Importing pandas, the rest of SciPy and ictal takes 0.7 s, and scoring 1.5 s. " + SCORING_WHY,
     ),
     Wait("`ictal score` of 24 h", "s", _scoring("day.edf"), 45, 30, slow=True, why=SCORING_WHY),
     Wait(
@@ -186,8 +186,9 @@ WAITS = (
         _first_use,
         10,
         1,
-        why="Importing torch and timm takes 3.5 s and 0.9 GiB, and torch's exporter 6 s. `ictal train` exports a "
-        "model when its training ends, and then its first use does not wait.",
+        why="Importing torch and timm takes 2.5 s and 0.8 GiB, and torch's exporter 4.5 s, in a process of its own "
+        "beside the 0.2 GiB of the command. `ictal train` exports a model when its training ends, and then its first "
+        "use does not wait.",
     ),
     Wait("`ictal explain` of a window", "s of processor time", _explanation, 10, 3),
     Wait("viewer: first tint of a window", "s", _question("why?time_s=900&pattern=other&method=gradients"), 3, 1),

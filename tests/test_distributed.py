@@ -99,10 +99,12 @@ def test_a_job_whose_worker_dies_is_tried_again_and_then_given_up_and_no_other_s
 
 
 def test_what_workers_are_told_does_not_stay_in_the_environment(monkeypatch):
-    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
+    for name in ("OMP_NUM_THREADS", "MALLOC_TRIM_THRESHOLD_"):
+        monkeypatch.delenv(name, raising=False)
     before = dict(os.environ)
     with open_cluster(Cluster(workers=1)) as client:
         assert client.submit(os.environ.get, "OMP_NUM_THREADS").result() == "1"
+        assert client.submit(os.environ.get, "MALLOC_TRIM_THRESHOLD_").result() is None
     assert dict(os.environ) == before
 
 

@@ -1,6 +1,7 @@
 """The background in numbers: voltage, suppression, bursts and the posterior rhythm."""
 
 import warnings
+from dataclasses import astuple
 
 import numpy as np
 import pytest
@@ -10,10 +11,11 @@ from hypothesis import strategies as st
 from ictal.core.montage import CHANNELS, ELECTRODES
 from ictal.measurement.background import (
     STEP_S,
+    BackgroundNumbers,
     _quantile,
     is_suppressed,
-    measure_background,
-    posterior_rhythm_hz,
+    measure_backgrounds,
+    posterior_rhythms_hz,
     voltage_courses,
 )
 from ictal.measurement.signal import HZ, MeasuredSignal
@@ -29,9 +31,8 @@ def noise(seed: int = 0) -> np.ndarray:
     return np.asarray(20 * smooth / smooth.std())
 
 
-def numbers(samples: np.ndarray):
-    signal = prepared(samples)
-    return measure_background(signal, voltage_courses(signal), START)
+def numbers(samples: np.ndarray) -> BackgroundNumbers:
+    return measure_backgrounds(prepared(samples), [START])[0]
 
 
 def bursts(on_s: float, off_s: float) -> np.ndarray:
@@ -66,9 +67,9 @@ def test_eeg_of_a_few_microvolts_is_suppressed_throughout_without_bursts():
 def test_a_stretch_of_low_voltage_is_found_whole(low):
     """A step is the voltage of the 0.5 s around it, so what is low at a step is low for two steps on each side."""
     voltages = np.where(low, 2.0, 100.0).astype(np.float32)
-    found = is_suppressed(voltages)
+    found = is_suppressed(voltages[None], np.sort(voltages)[None])
     expected = [any(low[max(0, step - 2) : step + 3]) for step in range(len(low))]
-    assert found.tolist() == expected
+    assert found.tolist() == [expected]
 
 
 def test_the_voltage_of_a_sine_is_its_peak_to_trough_amplitude():
@@ -99,7 +100,7 @@ def test_electrodes_that_are_lost_for_a_while_are_not_suppressed():
     missing = signal.missing.copy()
     missing[: len(ELECTRODES) // 2, START : START + 5 * HZ] = True
     partly = MeasuredSignal(np.where(missing, 0, signal.eeg), missing, signal.groups)
-    found = measure_background(partly, voltage_courses(partly), START)
+    (found,) = measure_backgrounds(partly, [START])
     assert found.suppressed < 0.05
     assert found.between_uv > 40
 
@@ -112,7 +113,27 @@ def test_quantiles_of_ordered_columns_are_those_of_numpy(columns):
     for share in (0.5, 2 / 3):
         with warnings.catch_warnings(action="ignore", category=RuntimeWarning):
             expected = np.nanquantile(values.astype(np.float64), share, axis=0)
-        np.testing.assert_allclose(_quantile(np.sort(values, axis=0), share), expected, rtol=1e-5)
+        np.testing.assert_allclose(_quantile(np.sort(values, axis=0).T, share), expected, rtol=1e-5)
+
+
+def test_windows_are_measured_together_as_each_alone():
+    """Also where the 30 s around a window, or its own 10 s, go beyond the recording."""
+    samples = noise()
+    samples[:, : N_SAMPLES // 3] *= 0.05
+    samples[:, N_SAMPLES // 2 :] += (
+        40 * at("O1", "O2", P3=0.5, P4=0.5) * np.sin(2 * np.pi * 9 * TIME)[N_SAMPLES // 2 :]
+    )
+    signal = prepared(samples)
+    missing = signal.missing.copy()
+    missing[:, : 4 * HZ] = True
+    partly = MeasuredSignal(signal.eeg, missing, signal.groups)
+    starts = [0, 3 * HZ, START, 17 * HZ + 3, signal.eeg.shape[1] - 10 * HZ, signal.eeg.shape[1] - 5 * HZ]
+    together = measure_backgrounds(partly, starts)
+    alone = [measure_backgrounds(partly, [start])[0] for start in starts]
+    np.testing.assert_array_equal([astuple(one) for one in together], [astuple(one) for one in alone])
+    assert {one.posterior_hz > 0 for one in together} == {True, False}
+    assert len({one.suppressed for one in together}) > 1
+    assert measure_backgrounds(partly, []) == []
 
 
 def test_voltages_between_groups_without_a_common_reference_do_not_count():
@@ -129,6 +150,6 @@ def test_without_derivations_the_background_is_unknown():
     signal = prepared(noise())
     nothing = MeasuredSignal(signal.eeg, np.ones_like(signal.missing), signal.groups)
     nothing = nothing.cut(0, nothing.eeg.shape[1])
-    found = measure_background(nothing, voltage_courses(nothing), START)
+    (found,) = measure_backgrounds(nothing, [START])
     assert np.isnan([found.voltage_uv, found.suppressed, found.burst_uv, found.between_uv]).all()
-    assert np.isnan(posterior_rhythm_hz(nothing))
+    assert np.isnan(posterior_rhythms_hz([nothing]))

@@ -4,9 +4,17 @@ from pathlib import Path
 import pytest
 import timm
 import torch
+from torch import nn
 
 from ictal.errors import ModelError
-from ictal.models.efficientnet import PACKAGES, EfficientnetSettings, create_efficientnet
+from ictal.models.efficientnet import (
+    PACKAGES,
+    Efficientnet,
+    EfficientnetSettings,
+    create_efficientnet,
+    without_norms,
+)
+from ictal.views.spectrogram import SpectrogramSettings
 
 
 class Package:
@@ -55,3 +63,28 @@ def test_a_package_that_is_not_there_is_named():
         create_efficientnet(EfficientnetSettings(network="tf_efficientnet_lite2", pretrained="package"), initial=True)
     with pytest.raises(ModelError, match="no package has weights of efficientnet_b0; there are packages for tf_"):
         create_efficientnet(EfficientnetSettings(network="efficientnet_b0", pretrained="package"), initial=True)
+
+
+@pytest.mark.parametrize(
+    ("name", "left"),
+    [("efficientnet_b0", 0), (NETWORK, 0), ("efficientnetv2_rw_t", 0), ("efficientnet_cc_b0_4e", 24)],
+)
+def test_without_batch_normalisation_an_efficientnet_computes_the_same(name, left):
+    """Convolutions whose weights depend on the image keep theirs."""
+    torch.manual_seed(0)
+    view = SpectrogramSettings(n_mels=32, width=32)
+    network = Efficientnet(view, EfficientnetSettings(network=name, pretrained="no")).double().eval()
+    norms = norms_of(network)
+    for norm in norms:  # as after training
+        nn.init.uniform_(norm.running_mean, -0.1, 0.1)
+        nn.init.uniform_(norm.running_var, 0.5, 2.0)
+        nn.init.uniform_(norm.weight, 0.5, 2.0)
+    folded = without_norms(network)
+    assert (len(norms_of(folded)), norms_of(network)) == (left, norms)
+    images = torch.randn(2, 4, 32, 32, dtype=torch.float64)
+    with torch.inference_mode():
+        torch.testing.assert_close(folded.of_images(images), network.of_images(images))
+
+
+def norms_of(network: nn.Module) -> list[nn.BatchNorm2d]:
+    return [module for module in network.modules() if isinstance(module, nn.BatchNorm2d)]

@@ -7,8 +7,9 @@ from hypothesis import strategies as st
 from scipy import signal as sp
 
 from ictal.core.windows import RATE_HZ
+from ictal.preprocessing import butterworth
 from ictal.preprocessing.filtering import NOTCH_PAD_S, NOTCH_Q, band_pass, notch
-from ictal.preprocessing.zero_phase import BLOCK, ZeroPhaseFilter
+from ictal.preprocessing.zero_phase import BLOCK, ForwardFilter, ZeroPhaseFilter
 
 BOUND = 2**-18
 """Largest error, relative to the largest deviation of the extended signal from the mean: see `ZeroPhaseFilter`."""
@@ -78,3 +79,19 @@ def test_a_signal_need_not_fill_its_blocks():
     for n_samples in range(2 * BLOCK, 3 * BLOCK):
         part = signal[:, :n_samples]
         assert_filtered(band_pass(part, (0.1, 20), 4), part, sections, 10 * RATE_HZ)
+
+
+@given(
+    n_samples=st.one_of(st.integers(1, 3 * BLOCK), st.integers(2, 20_000)),
+    low_hz=st.floats(0.05, 30),
+    width=st.floats(1.2, 300),
+    order=st.integers(1, 5),
+    seed=st.integers(0, 2**20),
+)
+@settings(max_examples=50, deadline=None)
+def test_a_filter_that_runs_forward_is_that_of_scipy(n_samples, low_hz, width, order, seed):
+    band_hz = low_hz, min(low_hz * width, 99.0)
+    (samples,) = drifting(seed, 1, n_samples)
+    expected = sp.sosfilt(sp.butter(order, band_hz, "bandpass", fs=RATE_HZ, output="sos"), samples)
+    found = ForwardFilter.of(*butterworth.band_pass(order, band_hz))(samples)
+    np.testing.assert_allclose(found, expected, rtol=0, atol=1e-6 * abs(samples).max())

@@ -19,7 +19,7 @@ from ictal.io.edf.writer import write_edf
 from ictal.measurement.columns import LISTS, NOT_MEASURED
 from ictal.scoring.event_columns import event_in_brief
 from ictal.scoring.event_files import TRIAL_TYPES, events_table
-from ictal.scoring.events import Event
+from ictal.scoring.events import Event, EventSettings
 from ictal.scoring.quality import FLAWS
 from ictal.scoring.reference_events import read_reference
 from ictal.scoring.scored_recording import RecordingInfo
@@ -450,3 +450,10 @@ def test_nothing_was_scored_and_the_summary_says_so():
         "mean_probability": None,
     }
     assert {row["burden"] for row in told["burden_per_hour"]} <= {None}
+
+
+def test_findings_are_computed_once_with_the_default_settings(night):
+    assert night.findings() is night.findings(EventSettings())
+    strict = EventSettings(on=0.99, off=0.98)
+    assert night.findings(strict) is not night.findings()
+    assert len(night.findings(strict).events) == len(night.events(strict))

@@ -40,9 +40,9 @@ from ictal.cli.options import Command, CommandGroup
 from ictal.cli.screen import EXIT_CODES, FAILED, WRONG_USAGE, say_error
 from ictal.errors import IctalError, UnknownNameError, UsageError, naming_extras, reason
 
-NEW_OBJECTS = 50_000
+NEW_OBJECTS = 500_000
 """Python looks for reference cycles after this many new objects. Its default of 700 (2000 from Python 3.13 on) costs
-a command 5 % of its time, most of it while libraries are imported, which leave few cycles."""
+a command 5 % of its time, most of it while libraries are imported, which make 200,000 and leave few cycles."""
 
 app = typer.Typer(
     name="ictal",

@@ -1,11 +1,13 @@
 """The six patterns, the votes of a panel, and strata of agreement."""
 
 from collections.abc import Sequence
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 import numpy.typing as npt
-import pandas as pd
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 PATTERNS = ("seizure", "lpd", "gpd", "lrda", "grda", "other")
 """The order of the six patterns in every array, table and model."""
@@ -137,7 +139,7 @@ def pattern_counts(votes: npt.ArrayLike) -> list[float]:
     return [round(float(count), 3) for count in (top / top.sum(axis=1, keepdims=True)).sum(axis=0)]
 
 
-def check_votes(table: pd.DataFrame, row_name: str = "row") -> list[str]:
+def check_votes(table: "pd.DataFrame", row_name: str = "row") -> list[str]:
     """List the problems in the vote columns of a table.
 
     Parameters
@@ -152,6 +154,8 @@ def check_votes(table: pd.DataFrame, row_name: str = "row") -> list[str]:
     list of str
         One sentence per wrong value or row; empty if there are none.
     """
+    import pandas as pd  # everything imports this module, and not everything needs tables
+
     numbers = table.loc[:, list(VOTE_COLUMNS)].apply(pd.to_numeric, errors="coerce")
     counts = numbers.to_numpy(dtype=np.float64, na_value=np.nan)
     wrong = ~((counts >= 0) & (counts <= MOST_VOTES) & (counts == np.round(counts)))

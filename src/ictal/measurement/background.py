@@ -1,5 +1,6 @@
 """The background of a window: voltage, suppression and attenuation, bursts, and the posterior rhythm."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import reduce
 
@@ -21,6 +22,8 @@ A, continuity)."""
 STEP, STEPS = round(STEP_S * HZ), round(STRETCH_S / STEP_S)
 CONTEXT_S = 30
 """How far around a window its usual voltage is taken."""
+CENTRE, CONTEXT = round(CENTRE_S / STEP_S), round(CONTEXT_S / STEP_S)
+WIDE = CENTRE + 2 * CONTEXT
 SUPPRESSED_UV = 10.0
 """Suppression is below 10 µV from peak to trough (ACNS 2021, A, voltage)."""
 SHARES = (1 / 2, 2 / 3)
@@ -65,31 +68,36 @@ class BackgroundNumbers:
     posterior_hz: float
 
 
-def measure_background(signal: MeasuredSignal, voltages: Voltages, start: int) -> BackgroundNumbers:
-    """Measure the background of 10 s of a signal.
+def measure_backgrounds(signal: MeasuredSignal, starts: Sequence[int]) -> list[BackgroundNumbers]:
+    """Measure the background of several stretches of 10 s of a signal.
 
     Parameters
     ----------
-    voltages
-        Those of the whole signal, see `voltage_courses`.
-    start
-        First sample of the 10 s at `HZ`.
+    starts
+        First sample of each stretch at `HZ`.
     """
-    begin, end = start // STEP, (start + CENTRE_S * HZ) // STEP
-    first = max(0, begin - round(CONTEXT_S / STEP_S))
-    around = voltages[0, first : end + round(CONTEXT_S / STEP_S)]
-    unknown = float("nan")
-    if not np.isfinite(voltages[0, begin:end]).any():
-        return BackgroundNumbers(unknown, unknown, unknown, unknown, unknown)
-    low = is_suppressed(around)[begin - first : end - first]
-    ordered = np.sort(around)
-    return BackgroundNumbers(
-        voltage_uv=float(_quantile(np.sort(voltages[1, begin:end]), 0.5)),
-        suppressed=float(low[np.isfinite(voltages[0, begin:end])].mean()),
-        burst_uv=float(_quantile(ordered, BURSTS)),
-        between_uv=float(_quantile(ordered, BETWEEN)),
-        posterior_hz=posterior_rhythm_hz(signal.cut(start, start + CENTRE_S * HZ)),
-    )
+    if not len(starts):
+        return []
+    typical, upper = voltage_courses(signal)
+    begins = np.asarray(starts) // STEP
+    around, centre = _around(typical, begins - CONTEXT, WIDE), slice(CONTEXT, CONTEXT + CENTRE)
+    ordered = np.sort(around, axis=1)
+    known = np.isfinite(around[:, centre])
+    low = (is_suppressed(around, ordered)[:, centre] & known).sum(axis=1)
+    uv = _quantile(np.sort(_around(upper, begins, CENTRE), axis=1), 0.5)
+    burst_uv, between_uv = (_quantile(ordered, share) for share in (BURSTS, BETWEEN))
+    n_known = known.sum(axis=1)
+    suppressed = low / np.where(n_known, n_known, np.nan)
+    hertz = posterior_rhythms_hz([signal.cut(start, start + CENTRE_S * HZ) for start in starts])
+    numbers = np.where(n_known, [uv, suppressed, burst_uv, between_uv, hertz], np.nan).T.tolist()
+    return [BackgroundNumbers(*row) for row in numbers]
+
+
+def _around(course: Voltages, begins: npt.NDArray[np.intp], length: int) -> Voltages:
+    """Return pieces of a course [step], [piece, step]; NaN before its start and after its end."""
+    places = begins[:, None] + np.arange(length)
+    inside = (places >= 0) & (places < len(course))
+    return np.asarray(np.where(inside, course.take(places, mode="clip"), np.float32(np.nan)))
 
 
 def voltage_courses(signal: MeasuredSignal) -> Voltages:
@@ -110,48 +118,76 @@ def voltage_courses(signal: MeasuredSignal) -> Voltages:
     spans = ends[0] - ends[1]
     missing = signal.missing[:, : n_steps * STEP].reshape(len(signal.missing), n_steps, STEP)[..., 0]
     spans[missing[formed[:, 0]] | missing[formed[:, 1]]] = np.nan
-    return np.stack([_quantile(np.sort(spans, axis=0), share) for share in SHARES])
+    ordered = np.sort(spans.T, axis=1)
+    return np.stack([_quantile(ordered, share) for share in SHARES])
 
 
 def _quantile(ordered: Voltages, share: float) -> Voltages:
-    """Return a quantile of values along the first axis, ordered and NaN last (`numpy.nanquantile` is slower)."""
-    place = share * np.maximum(np.isfinite(ordered).sum(axis=0) - 1, 0)
-    low = np.floor(place).astype(int)
-    below, above = (np.take_along_axis(ordered, at[None], axis=0)[0] for at in (low, np.ceil(place).astype(int)))
-    return np.asarray(below + (above - below) * (place - low), dtype=np.float32)
+    """Return a quantile of each row of values, ordered and NaN last (`numpy.nanquantile` is slower)."""
+    return _at(ordered, share * (np.isfinite(ordered).sum(axis=1) - 1))
 
 
-def is_suppressed(voltages: Voltages) -> npt.NDArray[np.bool_]:
-    """Return which steps are part of a stretch of 0.5 s or more that is suppressed or attenuated, [step]."""
-    usual = _quantile(np.sort(voltages), USUAL)
-    attenuated = voltages < ATTENUATED * usual
-    if attenuated.any() and np.median(voltages[attenuated]) > DEPTH * np.nanmedian(voltages[~attenuated]):
-        attenuated[:] = False
+def _at(ordered: Voltages, places: Floats) -> Voltages:
+    """Return the value of each row [row, value] at a place between two of its values; the first if it is negative."""
+    places = np.maximum(places, 0)
+    low, rows = np.floor(places).astype(int), np.arange(len(ordered))
+    below, above = ordered[rows, low], ordered[rows, np.ceil(places).astype(int)]
+    return np.asarray(below + (above - below) * (places - low), dtype=np.float32)
+
+
+def is_suppressed(voltages: Voltages, ordered: Voltages) -> npt.NDArray[np.bool_]:
+    """Return which steps are part of a stretch of 0.5 s or more that is suppressed or attenuated, [window, step].
+
+    Parameters
+    ----------
+    voltages
+        [window, step], µV.
+    ordered
+        The same, ordered within each window, NaN last.
+    """
+    attenuated = voltages < ATTENUATED * _quantile(ordered, USUAL)[:, None]
+    n_low, n_known = attenuated.sum(axis=1), np.isfinite(ordered).sum(axis=1)
+    inside, beside = _at(ordered, (n_low - 1) / 2), _at(ordered, (n_low + n_known - 1) / 2)  # medians
+    attenuated &= (inside <= DEPTH * beside)[:, None]
     low: npt.NDArray[np.bool_] = attenuated | (voltages < SUPPRESSED_UV)
-    return np.asarray(binary_dilation(low, np.ones(STEPS, dtype=bool)), dtype=bool)
+    return np.asarray(binary_dilation(low, np.ones((1, STEPS), dtype=bool)), dtype=bool)
 
 
-def posterior_rhythm_hz(signal: MeasuredSignal) -> float:
+def posterior_rhythms_hz(signals: Sequence[MeasuredSignal]) -> Floats:
     """Return the frequency of the rhythm of 6 to 13 Hz over the occipital electrodes; 0 if none stands out.
 
     NaN if no occipital, or no frontal electrode is known.
     """
-    back, front = ([row for row in rows if row in signal.known] for rows in (OCCIPITAL, ANTERIOR))
-    n_segments = signal.eeg.shape[1] // SEGMENT
+    powers = np.array([_power_of_regions(signal) for signal in signals])
+    hertz = np.fft.rfftfreq(SEGMENT, 1 / HZ)
+    behind, before = powers[:, 0], powers[:, 1]
+    beside = [(hertz >= low) & (hertz <= high) for low, high in BESIDE_HZ]
+    (x0, y0), (x1, y1) = (
+        (np.log(hertz[band]).mean(), np.log(behind[:, band] + 1e-9).mean(axis=1, keepdims=True)) for band in beside
+    )
+    inside = (hertz >= ALPHA_HZ[0]) & (hertz <= ALPHA_HZ[1])
+    hertz, behind, before = hertz[inside], behind[:, inside], before[:, inside]
+    ratio = _sums_of_three(behind / np.exp(y0 + (np.log(hertz) - x0) * (y1 - y0) / (x1 - x0))) / 3
+    best, rows = ratio.argmax(axis=1), np.arange(len(ratio))
+    stands_out = (ratio[rows, best] >= PROMINENT) & (best > 0) & (best < len(hertz) - 1)
+    is_posterior = _sums_of_three(behind)[rows, best] >= POSTERIOR_RATIO * _sums_of_three(before)[rows, best]
+    found = np.where(stands_out & is_posterior, hertz[best], 0.0)
+    return np.where(np.isfinite(powers[:, 0, 0]), found, np.nan)
+
+
+def _power_of_regions(signal: MeasuredSignal) -> Floats:
+    """Return the power at the back and at the front, [2, frequency]; NaN if either is not known."""
+    n_segments, known = signal.eeg.shape[1] // SEGMENT, signal.known
+    back, front = ([row for row in rows if row in known] for rows in (OCCIPITAL, ANTERIOR))
     if not back or not front or not n_segments:
-        return float("nan")
+        return np.full((2, SEGMENT // 2 + 1), np.nan)
     eeg = signal.referenced()[[*back, *front], : n_segments * SEGMENT].reshape(len(back) + len(front), -1, SEGMENT)
     spectrum = np.fft.rfft(eeg * np.hanning(SEGMENT))
     power = (spectrum.real**2 + spectrum.imag**2).mean(axis=1)
-    hertz = np.fft.rfftfreq(SEGMENT, 1 / HZ)
-    behind, before = power[: len(back)].mean(axis=0), power[len(back) :].mean(axis=0)
-    beside = [(hertz >= low) & (hertz <= high) for low, high in BESIDE_HZ]
-    (x0, y0), (x1, y1) = ((np.log(hertz[band]).mean(), np.log(behind[band] + 1e-9).mean()) for band in beside)
-    inside = (hertz >= ALPHA_HZ[0]) & (hertz <= ALPHA_HZ[1])
-    expected = np.exp(y0 + (np.log(hertz[inside]) - x0) * (y1 - y0) / (x1 - x0))
-    ratio = np.convolve(behind[inside] / expected, np.full(3, 1 / 3), "same")
-    best = int(ratio.argmax())
-    near = slice(max(best - 1, 0), best + 2)
-    stands_out = ratio[best] >= PROMINENT and 0 < best < len(ratio) - 1
-    is_posterior = behind[inside][near].sum() >= POSTERIOR_RATIO * before[inside][near].sum()
-    return float(hertz[inside][best]) if stands_out and is_posterior else 0.0
+    return np.stack([power[: len(back)].mean(axis=0), power[len(back) :].mean(axis=0)])
+
+
+def _sums_of_three(rows: Floats) -> Floats:
+    """Return the sums of each value and its neighbours in rows."""
+    padded = np.pad(rows, ((0, 0), (1, 1)))
+    return np.asarray(padded[:, :-2] + padded[:, 1:-1] + padded[:, 2:])

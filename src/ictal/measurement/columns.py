@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from ictal.core.montage import ELECTRODES
-from ictal.measurement.background import BackgroundNumbers, measure_background, voltage_courses
+from ictal.measurement.background import BackgroundNumbers, measure_backgrounds
 from ictal.measurement.pattern import PatternNumbers, measure_pattern
 from ictal.measurement.signal import HZ, MeasuredSignal
 
@@ -44,12 +44,13 @@ def measured_columns(
     patterns
         The pattern to be measured in each window; '' if only the background is, None if nothing is.
     """
-    voltages = voltage_courses(signal)
-    rows = []
-    for start_s, pattern in zip(starts_s, patterns, strict=True):
-        row, start = dict(NOT_MEASURED), round(start_s * HZ)
+    rows, places = [], [round(start_s * HZ) for start_s in starts_s]
+    chosen = list(zip(places, patterns, strict=True))
+    backgrounds = iter(measure_backgrounds(signal, [start for start, pattern in chosen if pattern is not None]))
+    for start, pattern in chosen:
+        row = dict(NOT_MEASURED)
         if pattern is not None:
-            row |= vars(measure_background(signal, voltages, start))
+            row |= vars(next(backgrounds))
         if pattern and (numbers := measure_pattern(signal, start, pattern)):
             row |= _of_pattern(numbers) | {"measured": pattern}
         rows.append(row)

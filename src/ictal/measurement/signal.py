@@ -5,10 +5,10 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 from scipy.fft import irfft, next_fast_len, rfft, rfftfreq
-from scipy.signal import find_peaks
 
 from ictal.core.montage import CHANNELS, ELECTRODES
 from ictal.core.windows import RATE_HZ
+from ictal.measurement.peaks import find_peaks
 from ictal.preprocessing.channel_graph import ChannelMapping
 from ictal.preprocessing.runs import Resampled
 
@@ -147,7 +147,7 @@ def without_blinks(eeg: Signal) -> Signal:
     vertical = eeg[FRONTAL_POLES].mean(axis=0) - eeg[BEHIND].mean(axis=0)
     limit = max(BLINK_UV, BLINK_STANDS_OUT * float(np.median(np.abs(vertical))))
     reach = round(BLINK_S * HZ)
-    peaks, _ = find_peaks(vertical, height=limit, distance=round(FLANK_S * HZ))
+    peaks = find_peaks(vertical, height=limit, distance=round(FLANK_S * HZ))
     peaks = peaks[(peaks >= reach) & (peaks + reach < eeg.shape[1])]
     if len(peaks) < FEWEST_BLINKS:
         return eeg
@@ -175,5 +175,4 @@ def heartbeats(ekg: Signal) -> npt.NDArray[np.intp]:
     narrow = irfft(spectrum * ((hertz >= HEART_HZ[0]) & (hertz <= HEART_HZ[1])), len(ekg))
     size = np.abs(narrow)
     usual = float(np.median(size))
-    peaks, _ = find_peaks(size, height=OUTSTANDING * usual, distance=round(HZ / MOST_HZ))
-    return np.asarray(peaks)
+    return find_peaks(size, height=OUTSTANDING * usual, distance=round(HZ / MOST_HZ))

@@ -35,27 +35,36 @@ def best_sequence(score: Floats, interval: float) -> Indices:
     places = np.flatnonzero((inner >= score[:-2]) & (inner > score[2:]) & (inner > LEAST)) + 1
     if not len(places):
         return places
-    best, costs = score[places].astype(np.float64), _costs(places / interval)
-    before = np.full(len(places), -1)
     first, last = np.searchsorted(places, [places - LONGEST * interval, places - SHORTEST * interval])
+    costs = _costs(places / interval, first, last)
+    # A place has about five before it: too few for arrays.
+    best, before, pair = score[places].tolist(), [-1] * len(places), 0
     for index, (low, high) in enumerate(zip(first.tolist(), last.tolist(), strict=True)):
-        if low < high:
-            total = best[low:high] - costs[index, low:high]
-            choice = int(total.argmax())
-            if total[choice] > 0:
-                best[index] += total[choice]
-                before[index] = low + choice
-    index, chosen = int(best.argmax()), []
+        gain = 0.0
+        for earlier in range(low, high):
+            total = best[earlier] - costs[pair]
+            pair += 1
+            if total > gain:
+                gain, before[index] = total, earlier
+        best[index] += gain
+    index, chosen = best.index(max(best)), []
     while index >= 0:
-        chosen.append(places[index])
+        chosen.append(index)
         index = before[index]
-    return np.array(chosen[::-1], dtype=np.intp)
+    return places[chosen[::-1]]
 
 
-def _costs(places: Floats) -> Floats:
-    """Return the cost of the interval from each place [to, from], in units of the usual interval."""
-    logs = np.log(np.maximum(places[:, None] - places[None], 1e-3))
-    return np.asarray(np.minimum(STEADY * logs**2, STEADY * (logs - np.log(2)) ** 2 + SKIPPED))
+def _costs(places: Floats, first: Indices, last: Indices) -> list[float]:
+    """Return the cost of the interval to each place from each of those from `first` to `last`, one after another.
+
+    Places are in units of the usual interval.
+    """
+    counts = last - first
+    begins = np.cumsum(counts) - counts
+    earlier = np.arange(counts.sum()) - np.repeat(begins - first, counts)
+    logs = np.log(np.repeat(places, counts) - places[earlier])
+    costs: list[float] = np.minimum(STEADY * logs**2, STEADY * (logs - np.log(2)) ** 2 + SKIPPED).tolist()
+    return costs
 
 
 def autocorrelation(channels: Floats, n_lags: int) -> Floats:

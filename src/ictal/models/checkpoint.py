@@ -6,7 +6,7 @@ from contextlib import closing
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -22,7 +22,6 @@ from ictal.core.labels import PATTERNS
 from ictal.core.montage import CHANNELS
 from ictal.core.settings import Settings
 from ictal.core.windows import RATE_HZ, WINDOW_S
-from ictal.data.stored_signals import Windows
 from ictal.errors import ModelError, UnknownNameError, listed
 from ictal.models.arm_network import ArmNetwork, MeanOfArms
 from ictal.models.arms import OwnCode, Seeds, find_arm
@@ -37,6 +36,9 @@ from ictal.models.model_settings import ModelSettings
 from ictal.models.output import ModelOutput
 from ictal.preprocessing.input_needs import Needs
 from ictal.preprocessing.settings import StandardiseSettings
+
+if TYPE_CHECKING:
+    from ictal.data.stored_signals import Windows
 
 AnyNetwork = ArmNetwork | MeanOfArms | ExternalNetwork
 
@@ -180,7 +182,7 @@ class Model:
 
 def predict(
     network: AnyNetwork,
-    signals: Windows,
+    signals: "Windows",
     rows: npt.NDArray[np.int64],
     batch_size: int = 32,
     contexts: npt.NDArray[np.float32] | None = None,

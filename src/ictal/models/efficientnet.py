@@ -1,7 +1,9 @@
 """EfficientNet on the spectrogram view: the spatial network of the study."""
 
+import copy
 import warnings
 from importlib import metadata
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, Literal
 
@@ -158,6 +160,22 @@ def create_efficientnet(settings: EfficientnetSettings, *, initial: bool) -> Any
                 ) from error
             warnings.warn(f"{reason}; starting from random weights", PretrainedWeightsWarning, stacklevel=2)
     return timm.create_model(settings.network, pretrained=False, **options)
+
+
+def without_norms(module: nn.Module) -> nn.Module:
+    """Return a copy of a module whose EfficientNets, in evaluation, compute the same without batch normalisation.
+
+    Each is folded into the convolution before it: timm lists both one after the other. The activation that timm's
+    normalisation includes takes its place.
+    """
+    found = copy.deepcopy(module)
+    networks = [part.network for part in found.modules() if isinstance(part, ImageNetwork)]
+    for block in [block for network in networks for block in network.modules()]:
+        for (name, before), (after, norm) in pairwise(list(block.named_children())):
+            if isinstance(before, nn.Conv2d) and isinstance(norm, nn.BatchNorm2d):
+                setattr(block, name, nn.utils.fuse_conv_bn_eval(before, norm))
+                setattr(block, after, getattr(norm, "act", nn.Identity()))
+    return found
 
 
 def _packaged_weights(network: str) -> dict[str, Tensor]:

@@ -15,6 +15,7 @@ import numpy.typing as npt
 
 from ictal.core.recording import Signal
 from ictal.core.windows import RATE_HZ
+from ictal.preprocessing import butterworth
 from ictal.preprocessing.settings import Fill, Marks
 from ictal.preprocessing.zero_phase import ZeroPhaseFilter
 
@@ -249,13 +250,11 @@ def filter_pad(band_hz: tuple[float, float]) -> int:
 
 @lru_cache(maxsize=8)
 def _band_pass(band_hz: tuple[float, float], order: int) -> ZeroPhaseFilter:
-    from scipy import signal as sp  # takes half a second, which 'ictal info' does not need
-
-    return ZeroPhaseFilter.of(*sp.butter(order, band_hz, "bandpass", fs=RATE_HZ, output="zpk"))
+    return ZeroPhaseFilter.of(*butterworth.band_pass(order, band_hz))
 
 
 @lru_cache(maxsize=8)
 def _notch(notch_hz: float) -> ZeroPhaseFilter:
-    from scipy import signal as sp  # see `_band_pass`
+    from scipy import signal as sp  # takes a third of a second, and few models need it
 
     return ZeroPhaseFilter.of(*sp.tf2zpk(*sp.iirnotch(notch_hz, NOTCH_Q, fs=RATE_HZ)))

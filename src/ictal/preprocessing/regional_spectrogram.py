@@ -10,8 +10,6 @@ from functools import lru_cache
 
 import numpy as np
 import numpy.typing as npt
-from scipy.fft import irfft, next_fast_len, rfft, rfftfreq
-from scipy.signal.windows import dpss
 
 from ictal.core.montage import CHAINS, CHANNELS, derivations_of, montage_matrix
 from ictal.core.recording import Signal
@@ -108,6 +106,8 @@ def contexts_of(
 
 def _derivations(signal: npt.NDArray[np.floating]) -> Signal:
     """Return the derivations of the regions, high-passed, [16, half a frame + time + half a frame]."""
+    from scipy.fft import irfft, next_fast_len, rfft, rfftfreq  # slow to import, and models need only the sizes above
+
     n_samples, n_pad = signal.shape[1], PAD_S * RATE_HZ
     sides = ((0, 0), (n_pad, n_pad))
     padded = np.pad(_MATRIX @ signal.astype(np.float32), sides, mode="reflect", reflect_type="odd")
@@ -122,6 +122,8 @@ def _derivations(signal: npt.NDArray[np.floating]) -> Signal:
 @lru_cache(maxsize=1)
 def _basis() -> Signal:
     """Return the tapered cosines and sines of all frequencies, [800, taper x 2 x frequency]."""
+    from scipy.signal.windows import dpss  # takes a third of a second, and few models see contexts
+
     phase = 2 * np.pi / RATE_HZ * np.outer(np.arange(FRAME), CONTEXT_HZ)
     waves = np.hstack([np.cos(phase), np.sin(phase)])
     tapers = dpss(FRAME, BANDWIDTH, N_TAPERS) / np.sqrt(N_TAPERS * RATE_HZ)

@@ -24,7 +24,7 @@ from ictal.models.arm_network import ArmNetwork, MeanOfArms
 from ictal.models.arms import file_name
 from ictal.models.calibration import NO_CALIBRATION
 from ictal.models.checkpoint import Model, load_model
-from ictal.models.efficientnet import Efficientnet
+from ictal.models.efficientnet import Efficientnet, without_norms
 from ictal.models.estimator_export import TRANSLATIONS, opset_of, with_estimators
 from ictal.models.hub import CARD
 from ictal.models.input_needs import derivations_seen, seconds_seen
@@ -240,7 +240,10 @@ def _results(joined: JoinedGraph, part: Part, graphs: Sequence[ModelProto]) -> l
 
 
 def _exported(graph: _Graph, opset: int | None) -> ModelProto:
-    """Return the graph of a module, for any number of windows and, if windows share it, any length."""
+    """Return the graph of a module, for any number of windows and, if windows share it, any length.
+
+    The exporter would fold batch normalisation as well, but only after tracing it, which takes a second longer.
+    """
     batch, time = torch.export.Dim("batch", min=1, max=4096), torch.export.Dim("time", min=1, max=10_000_000)
     shapes: dict[str, dict[int, Any]] = {name: {0: batch} for name in graph.inputs}
     outputs = None
@@ -253,7 +256,7 @@ def _exported(graph: _Graph, opset: int | None) -> ModelProto:
         warnings.simplefilter("ignore")  # of the exporter, about itself
         try:
             program = torch.onnx.export(
-                graph.module.eval(),
+                without_norms(graph.module.eval()),
                 kwargs=graph.inputs,
                 dynamo=True,
                 dynamic_shapes=shapes,

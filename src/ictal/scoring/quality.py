@@ -14,15 +14,16 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 from pydantic import Field
-from scipy import signal as sp
 from scipy.fft import rfft
 
 from ictal.core.montage import CHAINS, ELECTRODES, NEIGHBOURS, Derivation
 from ictal.core.recording import Signal
 from ictal.core.settings import Settings
 from ictal.core.windows import CENTRE_SAMPLES, RATE_HZ, WINDOW_SAMPLES
+from ictal.preprocessing import butterworth
 from ictal.preprocessing.channel_graph import ChannelMapping
 from ictal.preprocessing.runs import IMPERCEPTIBLE_UV, Resampled
+from ictal.preprocessing.zero_phase import ForwardFilter
 
 FRAME_S = 2
 FRAME = FRAME_S * RATE_HZ
@@ -205,7 +206,7 @@ def _framed(channels: npt.NDArray, length: int) -> npt.NDArray:  # type: ignore[
 
 @lru_cache(maxsize=1)
 def _taper() -> Signal:
-    window = sp.windows.hann(FRAME, sym=False)
+    window = np.hanning(FRAME + 1)[:-1]
     return np.asarray(window / np.sqrt((window**2).sum() * RATE_HZ / 2), dtype=np.float32)
 
 
@@ -243,8 +244,8 @@ def amplitude_integrated(signal: Signal, mapping: ChannelMapping | None = None) 
     1969; the envelope is scaled so that a sine has its peak-to-peak amplitude). NaN if the mapping does not form the
     derivation, or one of the two electrodes is all 0: it is not in the recording, or nothing was recorded.
     """
-    sections = sp.butter(3, AEEG_HZ, "bandpass", fs=RATE_HZ, output="sos")
-    smooth = sp.butter(2, 1.0, "lowpass", fs=RATE_HZ, output="sos")
+    narrow = ForwardFilter.of(*butterworth.band_pass(3, AEEG_HZ))
+    smooth = ForwardFilter.of(*butterworth.low_pass(2, 1.0))
     found = {}
     for side, pair in PARIETAL.items():
         first, second = (signal[ELECTRODES.index(name)] for name in pair)
@@ -253,8 +254,8 @@ def amplitude_integrated(signal: Signal, mapping: ChannelMapping | None = None) 
             found[side] = np.full(len(first), np.nan, dtype=np.float32)
             continue
         voltage = first - second
-        narrow = sp.sosfilt(sections, voltage - voltage[0])  # an offset would ring at the start
-        found[side] = (np.maximum(sp.sosfilt(smooth, abs(narrow)), 0) * np.pi).astype(np.float32)
+        rectified = abs(narrow(voltage - voltage[0]))  # an offset would ring at the start
+        found[side] = (np.maximum(smooth(rectified), 0) * np.pi).astype(np.float32)
     return found
 
 

@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import dataclass
+from functools import cached_property
 from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -99,8 +100,17 @@ class Scores:
     def findings(self, settings: EventSettings | None = None) -> RecordingFinding:
         """Return what a report says of the recording: patterns, events, hours and background, in numbers and terms.
 
-        The events are those of `events`, in the same order.
+        The events are those of `events`, in the same order. With the default settings, they are computed once: change
+        the table only in a copy, see `to_frame`.
         """
+        return self._usual_findings if settings in (None, EventSettings()) else self._found(settings)
+
+    @cached_property
+    def _usual_findings(self) -> RecordingFinding:
+        """The findings with the default settings, which every format of results asks for."""
+        return self._found(None)
+
+    def _found(self, settings: EventSettings | None) -> RecordingFinding:
         return find_findings(self.frame, self.events(settings), self.event_patterns, self.recording.span_s)
 
     def to_frame(self) -> pd.DataFrame:

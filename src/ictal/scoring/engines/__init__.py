@@ -8,6 +8,7 @@ from ictal.errors import ModelError, UnknownNameError, require
 from ictal.models.hub import is_external
 from ictal.scoring.engines.exported import Engine, ExportedEngine, WindowBatch
 from ictal.scoring.export_contract import Contract, read_contract
+from ictal.scoring.export_process import export_apart
 
 __all__ = ["ENGINES", "Engine", "EngineName", "ExportedEngine", "WindowBatch", "open_engine"]
 
@@ -20,7 +21,7 @@ def open_engine(
     name: EngineName = "auto",
     threads: int | None = None,
     on_export: Callable[[], None] = lambda: None,
-    export: Callable[[Path], object] | None = None,
+    export: Callable[[Path], object] = export_apart,
 ) -> Engine:
     """Return an engine for a saved model.
 
@@ -39,7 +40,7 @@ def open_engine(
     on_export
         Called before the model is exported, which takes some seconds.
     export
-        What exports it; None: `ictal.scoring.export.export_model`, in this process.
+        What exports it.
 
     Raises
     ------
@@ -73,16 +74,10 @@ def open_engine(
     return open_onnxruntime(contract, graphs, threads)
 
 
-def _exported(
-    model: Path, on_export: Callable[[], None], export: Callable[[Path], object] | None
-) -> tuple[Contract, Path]:
+def _exported(model: Path, on_export: Callable[[], None], export: Callable[[Path], object]) -> tuple[Contract, Path]:
     """Export a model, and return its contract and the folder of the graphs."""
     require("train", f"scoring with {model}, which must be exported as ONNX once,")
     on_export()
-    if export is None:
-        from ictal.scoring.export import export_model  # torch takes seconds to import
-
-        export = export_model
     export(model)
     found = read_contract(model)
     if found is None:

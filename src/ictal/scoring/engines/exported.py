@@ -4,6 +4,7 @@ import os
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -168,11 +169,24 @@ def open_onnxruntime(contract: Contract, graphs: dict[str, Path], threads: int |
     workers = min(cores, MOST_WORKERS)
     options = ort.SessionOptions()
     options.intra_op_num_threads = cores // workers
+    _register_common_arena()
+    options.add_session_config_entry("session.use_env_allocators", "1")
+    # A plan for the memory of each shape of input is kept for good, and groups of windows have many shapes.
+    options.enable_mem_pattern = False
     # The thread that reads and filters ahead needs a core, which threads that spin while they wait would occupy.
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     runs = {name: run_of(path) for name, path in graphs.items()}
     described = {"engine": "onnxruntime", "version": ort.__version__, "precision": "float32"}
     return ExportedEngine(contract, described, runs, workers)
+
+
+@cache
+def _register_common_arena() -> None:
+    """Register an arena from which all graphs take memory; each would otherwise keep what its largest run needed."""
+    import onnxruntime as ort
+
+    place = ort.OrtMemoryInfo("Cpu", ort.OrtAllocatorType.ORT_ARENA_ALLOCATOR, 0, ort.OrtMemType.DEFAULT)
+    ort.create_and_register_allocator(place, None)
 
 
 def _lengthened(windows: Signal, first: int, last: int, part: Part) -> Signal:
