@@ -118,6 +118,31 @@ def choose_records(runs: Sequence[FileRun], rate_hz: float, frame_bytes: int, te
     )
 
 
+def endless_records(rate_hz: float, frame_bytes: int, name: str) -> tuple[int, str]:
+    """Return samples and seconds of a record for a recording whose end is not known: that closest to 1 s.
+
+    Parameters
+    ----------
+    rate_hz, frame_bytes, name
+        As in `choose_records`.
+
+    Raises
+    ------
+    WriteError
+        If no duration states the rate exactly.
+    """
+    most = max(min(RECORD_BYTES // frame_bytes, round(LONGEST_S * rate_hz)), round(rate_hz), 1)
+    sizes = np.arange(1, most + 1)
+    exact = sizes[_errors(sizes, rate_hz) < EXACT]
+    if not len(exact):
+        raise WriteError(
+            f"{name}: EDF cannot store {rate_hz:.10g} Hz: no record of up to {most} samples has a duration that "
+            "states this rate in 8 characters"
+        )
+    size = int(exact[np.abs(exact / rate_hz - 1).argmin()])
+    return size, number(size / rate_hz)
+
+
 def _errors(sizes: npt.NDArray[np.int64], rate_hz: float) -> npt.NDArray[np.float64]:
     """Return the relative error of the rate that each number of samples per record leads to."""
     durations = sizes / rate_hz
