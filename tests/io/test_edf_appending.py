@@ -1,5 +1,6 @@
 import resource
 from datetime import datetime, timedelta
+from itertools import pairwise
 from pathlib import Path
 
 import edfio
@@ -56,7 +57,7 @@ def test_any_split_into_pieces_gives_the_same_bytes(tmp_path_factory, cuts):
     folder = tmp_path_factory.mktemp("split")
     edges = [0, *sorted(cuts), 43]
     with EdfAppender(folder / "split.edf", SMALL, START) as file:
-        for start, stop in zip(edges, edges[1:], strict=False):
+        for start, stop in pairwise(edges):
             file.append(SAMPLES[:, start:stop])
         assert file.end_s == pytest.approx(43 / 8)
     assert (folder / "split.edf").read_bytes() == grown(folder / "whole.edf")
@@ -73,7 +74,7 @@ def test_a_program_that_is_killed_after_any_byte_leaves_a_file_that_is_read_and_
         if n_records:
             np.testing.assert_allclose(open_recording(path).read(), SAMPLES[:, : 4 * n_records], atol=1e-4)
         else:
-            with pytest.raises(ReadError, match="is empty|truncated|starts with"):
+            with pytest.raises(ReadError, match=r"is empty|truncated|starts with"):
                 open_recording(path)
         if size < SMALL.header_bytes:
             with pytest.raises(WriteError, match="has other channels"):
@@ -112,7 +113,7 @@ def test_gaps_are_kept_and_what_does_not_fill_a_record_before_them_is_counted(tm
         file.append(SAMPLES[:, 10:14])
         file.jump_to(3.5)  # no gap
         file.append(SAMPLES[:, 14:19])
-        with pytest.raises(WriteError, match="samples at 4 s would overlap those up to 4.125 s"):
+        with pytest.raises(WriteError, match=r"samples at 4 s would overlap those up to 4\.125 s"):
             file.jump_to(4.0)
     read = open_recording(path)
     assert file.n_lost == 3
@@ -136,8 +137,9 @@ def test_annotations_wait_for_a_record_with_room_and_the_last_ones_go_to_the_las
         assert len(open_recording(path).annotations) == 4
         file.annotate(notes[4])
     assert [note.text for note in open_recording(path).annotations] == [note.text for note in notes]
-    with pytest.raises(WriteError, match="annotation 'eeeee.*' needs 59 bytes; a record has 31"):
-        EdfAppender(tmp_path / "b.edf", SMALL).annotate(Annotation(0, 0, "e" * 54))
+    refused = pytest.raises(WriteError, match=r"annotation 'eeeee.*' needs 59 bytes; a record has 31")
+    with EdfAppender(tmp_path / "b.edf", SMALL) as file, refused:
+        file.annotate(Annotation(0, 0, "e" * 54))
 
 
 def test_annotations_without_room_in_the_last_record_are_an_error_and_the_file_is_closed(tmp_path):
@@ -233,7 +235,7 @@ def test_records_of_a_recording_without_an_end_state_its_rate(rate_hz):
 
 
 def test_a_rate_that_edf_cannot_state_is_refused():
-    with pytest.raises(WriteError, match="stream: EDF cannot store 3.14159"):
+    with pytest.raises(WriteError, match=r"stream: EDF cannot store 3\.14159"):
         endless_records(np.pi, 2, "stream")
 
 

@@ -64,6 +64,16 @@ class Records:
         """Seconds of a record."""
         return float(self.duration)
 
+    def onsets_s(self, rate_hz: float) -> npt.NDArray[np.float64]:
+        """Return the onset of each record, in seconds after the first one."""
+        # In a continuous file, records follow each other by their stated duration, even if that is rounded.
+        record_s = self.record_s if len(self.runs) == 1 else self.n_samples / rate_hz
+        onsets = [
+            run.onset_s - self.runs[0].onset_s + record_s * np.arange((run.stop - run.start) // self.n_samples)
+            for run in self.runs
+        ]
+        return np.concatenate(onsets)
+
 
 def choose_records(runs: Sequence[FileRun], rate_hz: float, frame_bytes: int, text_bytes: int, name: str) -> Records:
     """Return the records that lose the fewest samples at the ends of runs; of these, those closest to 1 s.

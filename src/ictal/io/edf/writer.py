@@ -161,10 +161,8 @@ def planned_samples(recording: Recording, plan: EdfPlan) -> Iterator[tuple[Signa
         If there are missing samples that the plan does not allow.
     """
     records, held = plan.records, plan.fill_uv
-    # In a continuous file, records follow each other by their stated duration, even if that is rounded.
-    record_s = records.record_s if len(records.runs) == 1 else records.n_samples / recording.rate_hz
+    onsets_s, done = records.onsets_s(recording.rate_hz).tolist(), 0
     for run in records.runs:
-        onset_s = run.onset_s - records.runs[0].onset_s
         for start, stop in chunks(run.start, run.stop, recording, records.n_samples):
             samples = recording.read(start, stop, plan.rows)
             missing = ~np.isfinite(samples)
@@ -173,8 +171,8 @@ def planned_samples(recording: Recording, plan: EdfPlan) -> Iterator[tuple[Signa
                     raise _missing(recording, plan, missing, start, run)
                 samples = repeat_last(samples, missing, held)
             held = samples[:, -1] if held is not None else None
-            numbers = range((start - run.start) // records.n_samples, (stop - run.start) // records.n_samples)
-            yield samples, [onset_s + record_s * number for number in numbers]
+            before, done = done, done + (stop - start) // records.n_samples
+            yield samples, onsets_s[before:done]
 
 
 def repeat_last(samples: Signal, missing: npt.NDArray[np.bool_], held: npt.NDArray[np.floating]) -> Signal:
