@@ -1,11 +1,8 @@
 import signal
 import subprocess
 import sys
-import threading
-import time
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -21,6 +18,7 @@ from ictal.live.file_player import FilePlayer
 from ictal.live.schedule import play
 from ictal.simulator import simulate_recording
 from tests.helpers import noise, recording
+from tests.live.helpers import records_of, waiting
 
 FAST = 5000.0
 NOTES = (
@@ -221,23 +219,6 @@ def test_impossible_beds_are_refused(options, error, message, tmp_path):
     with pytest.raises(error, match=message):
         ictal.simulate_live(tmp_path, **options)
     assert not list(tmp_path.iterdir())
-
-
-def waiting(condition, what: str):
-    """Return what `condition` returns as soon as that is true."""
-    deadline = time.monotonic() + 60
-    while time.monotonic() < deadline:
-        if found := condition():
-            return found
-        threading.Event().wait(0.02)
-    pytest.fail(f"no {what}")
-
-
-def records_of(path: Path) -> int:
-    try:
-        return EdfFile.open(path).n_records
-    except (OSError, ReadError):
-        return 0
 
 
 @pytest.mark.parametrize(("how", "code"), [(signal.SIGINT, 130), (signal.SIGKILL, -signal.SIGKILL)])

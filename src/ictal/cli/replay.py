@@ -28,8 +28,8 @@ def replay(
 ) -> None:
     """Play a recording out in real time, as if it were being recorded now.
 
-    It becomes an EDF+ or BDF+ file that grows, consecutive files, or a stream of the Lab Streaming Layer (LSL). Ctrl-C
-    ends it, and leaves complete files.
+    It becomes an EDF+ or BDF+ file that grows, consecutive files, or a stream of the Lab Streaming Layer (LSL).
+    Ctrl-C ends it, and leaves complete files.
 
     Example: ictal replay night.edf --out ward --speed 60
 

@@ -32,6 +32,8 @@ PULL_S = 0.2
 """Seconds to wait for samples at a time."""
 STALL_S = 15.0
 """Seconds without a sample after which the stream is looked for again."""
+FIND_S = 1.0
+"""Seconds to look for it at a time; some streams answer only the second call, half a second after the first."""
 OPEN_S = 5.0
 """Seconds to wait for a connection."""
 BUFFER_BYTES, BUFFER_S = 1 << 26, 60
@@ -172,6 +174,6 @@ class LslRecorder:
                     del inlet
                 else:
                     return inlet
-            found = lsl_streams(PULL_S, self._stream.name)
+            found = lsl_streams(FIND_S, self._stream.name)
             stream = next((one for one in found if one.identity == self._stream.identity), None)
         return None

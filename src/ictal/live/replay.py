@@ -88,18 +88,23 @@ def replay(
     >>> ictal.replay("night.edf", "ward", speed=60)
     """
     checked_speed(speed)
-    if (out is None) == (lsl is None):
-        raise UsageError("give either a folder for files (out) or the name of a stream (lsl)")
-    if pieces_min is not None and lsl is not None:
-        raise UsageError("pieces are files, and cannot be combined with a stream (lsl)")
-    if pieces_min is not None and not pieces_min > 0:
-        raise UsageError(f"pieces of {pieces_min:g} minutes are not possible; allowed is more than 0")
+    _check(out, pieces_min, lsl)
     opened = as_recording(recording)
     if out is None:
         return _play_stream(opened, str(lsl), speed, progress)
     player, notes = _file_player(opened, Path(out), pieces_min, progress)
     late_s = play([player], speed, opened.span_s, progress)
     return Replay(tuple(player.files), opened.span_s, late_s, (*opened.all_notes, *notes))
+
+
+def _check(out: str | Path | None, pieces_min: float | None, lsl: str | None) -> None:
+    """Refuse arguments that cannot be combined."""
+    if (out is None) == (lsl is None):
+        raise UsageError("give either a folder for files (out) or the name of a stream (lsl)")
+    if pieces_min is not None and lsl is not None:
+        raise UsageError("pieces are files, and cannot be combined with a stream (lsl)")
+    if pieces_min is not None and not pieces_min > 0:
+        raise UsageError(f"pieces of {pieces_min:g} minutes are not possible; allowed is more than 0")
 
 
 def _play_stream(recording: Recording, name: str, speed: float, progress: Progress) -> Replay:
