@@ -352,7 +352,8 @@ def lines_of(found: dict) -> list[str]:
         one = found["replay"]
         lines += [
             (
-                f"- **Replay** of {one['hours']:g} h at {one['speed']} times its speed: {one['rows']} rows, "
+                f"- **Replay** of {one['hours']:g} h at {one['speed']} times its speed: "
+                f"{one['rows']} rows, "
                 f"{one['lost']} lost, {one['doubled']} doubled, {one['wrong']} at a wrong time; memory {one['gib_first']:.2f} GiB at the "
                 f"beginning, {one['gib_last']:.2f} at the end."
             )
@@ -362,7 +363,7 @@ def lines_of(found: dict) -> list[str]:
         lines += [
             (
                 f"- **Killed** {one['kills']} times at random moments: {one['rows']} rows, {one['lost']} lost, "
-                f"{one['doubled']} doubled; of {one['events']} announced events, {one['changed']} changed or vanished."
+                f"{one['doubled']} doubled; of {one['events']} announced events, {one['changed']} changed."
             )
         ]
     if "alarms" in found:
@@ -370,9 +371,11 @@ def lines_of(found: dict) -> list[str]:
         share, rate = one["sensitivity"], one["false_per_day"]
         lines += [
             (
-                f"- **Seizures** of {LEAST_S:g} s or more in {one['nights']} simulated recordings of {one['hours']:g} h: "
+                f"- **Seizures** of {LEAST_S:g} s or more in {one['nights']} simulated recordings of {one['hours']:g} h"
+                ": "
                 f"{share[0]:.0%} [{share[1]:.0%}, {share[2]:.0%}] of {one['seizures']} are announced, {rate[0]:.1f} "
-                f"[{rate[1]:.1f}, {rate[2]:.1f}] false announcements a day, median delay {one['median_delay_s']:.0f} s, "
+                f"[{rate[1]:.1f}, {rate[2]:.1f}] false announcements a day, median delay "
+                f"{one['median_delay_s']:.0f} s, "
                 f"90th percentile {one['p90_delay_s']:.0f} s. Intervals are from a bootstrap over patients."
             )
         ]

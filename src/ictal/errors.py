@@ -31,6 +31,7 @@ EXTRAS = {
     "archive": ("dask", "distributed", "duckdb", "fsspec"),
     "hub": ("huggingface_hub",),
     "vendor": ("natus_erd", "pyxdf"),
+    "lsl": ("pylsl",),
 }
 """Modules that each extra of pyproject.toml adds."""
 

@@ -98,6 +98,11 @@ CASES = {
     "simulate": Case(
         "--hours 0.003 --out made.edf", "--hours 0.003 --out night.edf", (r"^EDF: made.edf \(0.003\d+ hours",)
     ),
+    "replay": Case(
+        "night.edf --out played --speed 1000",
+        "bad.edf --out played",
+        ("^Played 1 min 10 s into:$", "^  played/night.edf$"),
+    ),
     "experts": Case("labels.csv", "bad.edf", (r"^ *e0 .*\d$", "^Median kappa")),
     "compare": Case("good.csv noisy.csv", "good.csv bad.edf", (r"^ *noisy − good .*\d$", r"^ *good +\d", "KL")),
     "evaluate": Case(

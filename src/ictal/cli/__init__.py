@@ -29,6 +29,7 @@ from ictal.cli import (
     info,
     models,
     predict,
+    replay,
     score,
     score_archive,
     simulate,
@@ -80,7 +81,7 @@ COMMANDS: tuple[Callable[..., None], ...] = (
     *(info.info, convert.convert, deidentify.deidentify, score.score, view.view),
     *(evaluate_events.evaluate_events, score_archive.score_archive, szcore.szcore),
     *(simulate.simulate, train.train, calibrate.calibrate, evaluate.evaluate, predict.predict),
-    *(ablate.ablate, explain.explain),
+    *(ablate.ablate, explain.explain, replay.replay),
     *(compare.compare, experts.experts, fetch.fetch),
 )
 MODELS_COMMANDS: tuple[Callable[..., None], ...] = (models.show, models.add, models.import_, models.export)

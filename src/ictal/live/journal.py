@@ -7,7 +7,7 @@ is), *row* (a scored window, the values of `COLUMNS`), *event* (what was announc
 
 import json
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
@@ -28,9 +28,16 @@ from ictal.scoring.scores import COLUMNS, SPECTRUM_COLUMNS
 JOURNAL = "journal.jsonl"
 ARRAYS = dict.fromkeys((*SPECTRUM_COLUMNS, *LISTS), np.float32) | {"marks": np.uint8}
 """Columns with an array in each row, and its type."""
-TYPES = dict.fromkeys(COLUMNS, float) | dict.fromkeys(("reason", "measured"), str) | dict.fromkeys(FLAWS, int)
-TYPES |= {"independent": bool} | dict.fromkeys(ARRAYS, object)
+TYPES: dict[str, Any] = {
+    **dict.fromkeys(COLUMNS, float),
+    **dict.fromkeys(("reason", "measured"), str),
+    **dict.fromkeys(FLAWS, int),
+    "independent": bool,
+    **dict.fromkeys(ARRAYS, object),
+}
 """Types of all columns."""
+KINDS: dict[str, Callable[..., Any]] = {"event": LiveEvent, "alarm": Alarm}
+"""What the lines of some kinds become."""
 
 
 @dataclass
@@ -142,8 +149,9 @@ def _entry(line: bytes) -> tuple[str, Any]:
     _, (kind, content) = json.loads(line).items()
     if kind == "row" and len(content) != len(COLUMNS):
         raise ValueError(kind)
-    kinds = {"event": lambda values: LiveEvent(**values), "alarm": lambda values: Alarm(**values)}
-    return kind, kinds.get(kind, lambda values: values)(content)
+    if kind in KINDS:
+        content = KINDS[kind](**content)
+    return kind, content
 
 
 def _plain(value: Any) -> Any:
@@ -157,7 +165,7 @@ def _plain(value: Any) -> Any:
 
 
 def _frame(rows: Sequence[Sequence[Any]]) -> pd.DataFrame:
-    frame = pd.DataFrame(rows, columns=list(COLUMNS), dtype=object)
+    values: dict[str, list[Any]] = {name: [row[place] for row in rows] for place, name in enumerate(COLUMNS)}
     for name, dtype in ARRAYS.items():
-        frame[name] = [np.array(value, dtype=np.float64).astype(dtype) for value in frame[name]]
-    return frame.astype(TYPES)
+        values[name] = [np.array(one, dtype=np.float64).astype(dtype) for one in values[name]]
+    return pd.DataFrame(values, columns=list(COLUMNS), dtype=object).astype(TYPES)

@@ -66,7 +66,7 @@ class LiveScorer:
         step = round(self._settings.step_s * RATE_HZ)
         for run, starts in zip(runs, self._geometry.starts(runs, step), strict=True):
             first = (after_s - run.onset_s + ROUNDING_S) * RATE_HZ - BEFORE_SAMPLES
-            later = starts[np.searchsorted(starts, first, side="right") :] if len(starts) else starts
+            later = starts[int(np.searchsorted(starts, first, side="right")) :] if len(starts) else starts
             for number in range(0, len(later), MOST_WINDOWS):
                 yield Chunk(run, tuple(later[number : number + MOST_WINDOWS]), self._geometry, step)
 
