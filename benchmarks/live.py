@@ -353,9 +353,8 @@ def lines_of(found: dict) -> list[str]:
         lines += [
             (
                 f"- **Replay** of {one['hours']:g} h at {one['speed']} times its speed: "
-                f"{one['rows']} rows, "
-                f"{one['lost']} lost, {one['doubled']} doubled, {one['wrong']} at a wrong time; memory {one['gib_first']:.2f} GiB at the "
-                f"beginning, {one['gib_last']:.2f} at the end."
+                f"{one['rows']} rows, {one['lost']} lost, {one['doubled']} doubled, {one['wrong']} at a wrong time; "
+                f"memory {one['gib_first']:.2f} GiB at the beginning, {one['gib_last']:.2f} at the end."
             )
         ]
     if "kills" in found:
@@ -371,9 +370,9 @@ def lines_of(found: dict) -> list[str]:
         share, rate = one["sensitivity"], one["false_per_day"]
         lines += [
             (
-                f"- **Seizures** of {LEAST_S:g} s or more in {one['nights']} simulated recordings of {one['hours']:g} h"
-                ": "
-                f"{share[0]:.0%} [{share[1]:.0%}, {share[2]:.0%}] of {one['seizures']} are announced, {rate[0]:.1f} "
+                f"- **Seizures** of {LEAST_S:g} s or more in {one['nights']} simulated recordings of "
+                f"{one['hours']:g} h: {share[0]:.0%} [{share[1]:.0%}, {share[2]:.0%}] of {one['seizures']} are "
+                f"announced, {rate[0]:.1f} "
                 f"[{rate[1]:.1f}, {rate[2]:.1f}] false announcements a day, median delay "
                 f"{one['median_delay_s']:.0f} s, "
                 f"90th percentile {one['p90_delay_s']:.0f} s. Intervals are from a bootstrap over patients."

@@ -256,7 +256,11 @@ def test_the_journal_of_another_recording_is_not_continued(night, tmp_path):
 
 @pytest.mark.parametrize(
     ("names", "message"),
-    [([], "name at least one"), (["a.trc"], "cannot be read while they grow"), (["x/a.edf", "y/a.edf"], "bed 'a'")],
+    [
+        ([], "name at least one"),
+        (["a.trc"], "is neither a folder nor a file that can be read while it grows"),
+        (["x/a.edf", "y/a.edf"], "bed 'a'"),
+    ],
 )
 def test_sources_that_cannot_be_watched(tmp_path, names, message):
     with pytest.raises(UsageError, match=message), open_ward([tmp_path / name for name in names], tmp_path / "out"):

@@ -4,13 +4,14 @@ import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from threading import Event
 
 from ictal.core.blas import one_blas_thread
-from ictal.errors import UsageError
+from ictal.core.event_log import Tell, ignore_event
+from ictal.errors import UsageError, require
 from ictal.io.growing import GROWING, Growing, GrowingFile, GrowingFolder
 from ictal.io.open import suffix_of
 from ictal.live.actions import Actions
@@ -25,6 +26,10 @@ from ictal.scoring.scored_recording import stem_of
 POLL_S = 0.5
 """How often each bed is looked at."""
 MOST_BEDS = 1000
+LSL = "lsl:"
+"""How sources that are LSL streams begin."""
+NAMED = re.compile(r"(?:([^=/\\]+)=)?(.*)", re.DOTALL)
+"""A source with the name of its bed in front, or without."""
 
 
 @dataclass(frozen=True)
@@ -68,19 +73,23 @@ def open_ward(
     model: str | Path = "default",
     settings: ScoreSettings = ScoreSettings(),  # noqa: B008 (frozen)
     rules: Rules = DEFAULT_RULES,
+    tell: Tell = ignore_event,
 ) -> Iterator[Ward]:
     """Yield a ward with a bed for each source.
 
     Parameters
     ----------
     sources
-        EDF or BDF files that grow, and folders into which a recorder drops files. A bed is named after its source.
+        EDF or BDF files that grow, folders into which a recorder drops files, and 'lsl:NAME' for LSL streams. See
+        `name_beds` for their names, which appear in alarms.
     out
         Each bed has a folder in it.
     model, settings
         See `ictal.score`.
     rules
         Which alarms are raised.
+    tell
+        Called with each alarm whose rule has the action 'log', and each failure of a webhook.
 
     Raises
     ------
@@ -89,44 +98,60 @@ def open_ward(
     RunError
         If another process watches a bed.
     """
-    named = _named(sources)
+    named = name_beds(sources)
     engine = open_engine(find_model(model), settings.engine, threads=1)
     with ExitStack() as stack:
-        journals = {name: stack.enter_context(claim_journal(out / name)) for name in named}
-        actions = Actions(rules, lambda event, details: None)
+        actions = Actions(rules, tell)
         stack.callback(actions.close)
-        yield Ward(
-            {
-                name: Bed(
-                    name, out / name, _growing(source, settings), journals[name], engine, settings, rules, actions.act
-                )
-                for name, source in named.items()
-            },
-            actions,
-        )
+        beds = {}
+        for name, source in named.items():
+            journal = stack.enter_context(claim_journal(out / name))
+            growing = stack.enter_context(_growing(source, out / name, settings))
+            beds[name] = Bed(name, out / name, growing, journal, engine, settings, rules, actions.act)
+        yield Ward(beds, actions)
 
 
-def _named(sources: Sequence[str | Path]) -> dict[str, Path]:
-    """Return sources by the names of their beds."""
+def name_beds(sources: Sequence[str | Path]) -> dict[str, str]:
+    """Return sources by the names of their beds: 'NAME=SOURCE', or the name of the file, folder or stream.
+
+    Raises
+    ------
+    UsageError
+        If there is no source, or two have the same name.
+    """
     if not sources:
-        raise UsageError("name at least one recording or folder to watch")
+        raise UsageError("name at least one recording, folder or stream to watch")
     if len(sources) > MOST_BEDS:
         raise UsageError(f"{len(sources)} sources are too many; allowed are {MOST_BEDS}")
-    named: dict[str, Path] = {}
-    for source in map(Path, sources):
-        name = re.sub(r"[^\w .+-]", "_", source.resolve().name if source.is_dir() else stem_of(source))
+    named: dict[str, str] = {}
+    for source in map(str, sources):
+        given, found = NAMED.fullmatch(source).groups()  # type: ignore[union-attr]  # it matches everything
+        plain = found.removeprefix(LSL) if found.startswith(LSL) else stem_of(Path(found).resolve())
+        name = re.sub(r"[^\w .+-]", "_", given or plain).strip(". ") or "bed"
         if name in named:
-            raise UsageError(f"{source} and {named[name]} would both be bed '{name}'; rename one of them")
-        named[name] = source
+            raise UsageError(
+                f"{found} and {named[name]} would both be bed '{name}'; name them, as in 'bed-2={found}'"
+            )
+        named[name] = found
     return named
 
 
-def _growing(source: Path, settings: ScoreSettings) -> Growing:
-    if source.is_dir():
-        return GrowingFolder(source, accept_doubtful=settings.accept_doubtful)
-    if suffix_of(source.name) not in GROWING:
+@contextmanager
+def _growing(source: str, folder: Path, settings: ScoreSettings) -> Iterator[Growing]:
+    """Yield a source by what it is."""
+    path = Path(source)
+    if source.startswith(LSL):
+        require("lsl", "watching an LSL stream")
+        from ictal.live.lsl_source import LslSource
+
+        with closing(LslSource(source.removeprefix(LSL), folder)) as stream:
+            yield stream
+    elif path.is_dir():
+        yield GrowingFolder(path, accept_doubtful=settings.accept_doubtful)
+    elif suffix_of(path.name) in GROWING:
+        yield GrowingFile(path, accept_doubtful=settings.accept_doubtful)
+    else:
         raise UsageError(
-            f"{source}: files of this format cannot be read while they grow; allowed are {' and '.join(GROWING)} "
-            "files, and folders of complete files of any format"
+            f"{path}: is neither a folder nor a file that can be read while it grows ({', '.join(GROWING)}); drop "
+            "complete files of other formats into a folder, and name the folder"
         )
-    return GrowingFile(source, accept_doubtful=settings.accept_doubtful)
