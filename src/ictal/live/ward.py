@@ -10,6 +10,7 @@ from pathlib import Path
 from threading import Event
 
 from ictal.core.blas import one_blas_thread
+from ictal.core.event_log import Tell, ignore_event
 from ictal.errors import UsageError
 from ictal.io.growing import GROWING, Growing, GrowingFile, GrowingFolder
 from ictal.io.open import suffix_of
@@ -68,6 +69,7 @@ def open_ward(
     model: str | Path = "default",
     settings: ScoreSettings = ScoreSettings(),  # noqa: B008 (frozen)
     rules: Rules = DEFAULT_RULES,
+    tell: Tell = ignore_event,
 ) -> Iterator[Ward]:
     """Yield a ward with a bed for each source.
 
@@ -81,6 +83,8 @@ def open_ward(
         See `ictal.score`.
     rules
         Which alarms are raised.
+    tell
+        See `ictal.live.actions.Actions`.
 
     Raises
     ------
@@ -93,7 +97,7 @@ def open_ward(
     engine = open_engine(find_model(model), settings.engine, threads=1)
     with ExitStack() as stack:
         journals = {name: stack.enter_context(claim_journal(out / name)) for name in named}
-        actions = Actions(rules, lambda event, details: None)
+        actions = Actions(rules, tell)
         stack.callback(actions.close)
         yield Ward(
             {
