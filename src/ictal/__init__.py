@@ -47,6 +47,7 @@ _PUBLIC = {
     "szcore": "ictal.scoring.szcore:szcore",
     "train": "ictal.experiments.train_model:train",
     "view": "ictal.web.view:view",
+    "watch": "ictal.web.watch:watch",
 }
 """Module of each public name; the stub `__init__.pyi` lists the same names with their types."""
 _DEPRECATED = {"evaluate_model": "evaluate"}

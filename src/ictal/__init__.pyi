@@ -32,6 +32,7 @@ from ictal.scoring.pipeline import score
 from ictal.scoring.recording_info import info
 from ictal.scoring.szcore import szcore
 from ictal.web.view import view
+from ictal.web.watch import watch
 
 __version__: str
 __all__ = [
@@ -74,6 +75,7 @@ __all__ = [
     "szcore",
     "train",
     "view",
+    "watch",
 ]
 
 evaluate_model = evaluate  # deprecated

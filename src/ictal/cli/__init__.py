@@ -36,6 +36,7 @@ from ictal.cli import (
     szcore,
     train,
     view,
+    watch,
 )
 from ictal.cli.options import Command, CommandGroup
 from ictal.cli.screen import EXIT_CODES, FAILED, WRONG_USAGE, say_error
@@ -78,7 +79,7 @@ def _main(
 
 
 COMMANDS: tuple[Callable[..., None], ...] = (
-    *(info.info, convert.convert, deidentify.deidentify, score.score, view.view),
+    *(info.info, convert.convert, deidentify.deidentify, score.score, view.view, watch.watch),
     *(evaluate_events.evaluate_events, score_archive.score_archive, szcore.szcore),
     *(simulate.simulate, train.train, calibrate.calibrate, evaluate.evaluate, predict.predict),
     *(ablate.ablate, explain.explain, replay.replay),

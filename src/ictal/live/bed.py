@@ -98,6 +98,11 @@ class Bed:
         return "stale" if self.age_s >= STALE_S else "live"
 
     @property
+    def recent(self) -> pd.DataFrame:
+        """The rows of at least the last hour, in the order of time."""
+        return self._recent
+
+    @property
     def events(self) -> list[LiveEvent]:
         """The announced events, in the order of their starts."""
         return sorted(self.journal.events.values(), key=lambda event: event.start_s)

@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
+from threading import Lock
 from typing import Any
 
 import numpy as np
@@ -61,13 +62,15 @@ class Journal:
     events: dict[tuple[str, float], LiveEvent] = field(default_factory=dict)
     alarms: dict[int, Alarm] = field(default_factory=dict)
     _parts: list[pd.DataFrame] = field(default_factory=lambda: [_frame([])], repr=False)
+    _lock: Lock = field(default_factory=Lock, repr=False)
 
     @property
     def rows(self) -> pd.DataFrame:
-        """All rows, in the order of time."""
-        if len(self._parts) > 1:
-            self._parts = [pd.concat([part for part in self._parts if len(part)], ignore_index=True)]
-        return self._parts[0]
+        """All rows, in the order of time; any thread may ask for them."""
+        with self._lock:
+            if len(self._parts) > 1:
+                self._parts = [pd.concat([part for part in self._parts if len(part)], ignore_index=True)]
+            return self._parts[0]
 
     def begin(self, recording: dict[str, Any]) -> None:
         """Write which recording the journal is about.
@@ -97,7 +100,8 @@ class Journal:
         """
         values = rows[list(COLUMNS)].itertuples(index=False)
         self._write([{"row": [_plain(value) for value in row]} for row in values])
-        self._parts = [*self._parts, rows]
+        with self._lock:
+            self._parts = [*self._parts, rows]
 
     def add(self, events: Sequence[LiveEvent], alarms: Sequence[Alarm] = ()) -> None:
         """Write what is announced."""

@@ -15,6 +15,7 @@ import pandas as pd
 from ictal.core.atomic_files import hash_of
 from ictal.core.hashing import same_file
 from ictal.core.recording import Recording
+from ictal.core.windows import CENTRE_S
 from ictal.errors import IctalError, UnknownNameError
 from ictal.preprocessing.channel_mapping import reference_notes, widest_mapping
 from ictal.scoring.events import Event, find_events
@@ -22,13 +23,13 @@ from ictal.scoring.scored_recording import stem_of
 from ictal.scoring.scores import COLUMNS, Scores
 from ictal.scoring.writers import scores_file
 from ictal.terminology.findings import RecordingFinding
-from ictal.web.identity import Identity
+from ictal.web.identity import Identity, LiveIdentity
 from ictal.web.montages import Montage, montages_of
 from ictal.web.page_amplitude import amplitudes_uv
 
 CONTENT = "content"
 """Field of a scores manifest with the content hash of the recording."""
-State = Literal["waiting", "scoring", "scored", "failed"]
+State = Literal["waiting", "scoring", "scored", "failed", "live"]
 
 
 class NotYetError(IctalError):
@@ -50,13 +51,16 @@ class Item:
     title
         Name for display.
     state, done, total, reason
-        State of scoring, its progress in seconds of the recording, and why it failed.
+        State of scoring, its progress in seconds of the recording, and why it failed; while the recording goes on,
+        why nothing new arrives.
     scores
         The scores, once scoring is complete.
     model
         The model that scores it: name, arm, warnings, and how much of a window it sees.
     identity
         The key of votes.
+    step_s
+        From one window to the next.
     """
 
     id: str
@@ -69,7 +73,8 @@ class Item:
     reason: str = ""
     scores: Scores | None = None
     model: dict[str, Any] | None = None
-    identity: Identity | None = field(default=None, repr=False)
+    identity: Identity | LiveIdentity | None = field(default=None, repr=False)
+    step_s: float = float(CENTRE_S)
     _parts: list[pd.DataFrame] = field(default_factory=list, repr=False)
     _findings: RecordingFinding | None = field(default=None, repr=False)
     _lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
@@ -149,6 +154,16 @@ class Item:
         with self._lock:
             self._parts.append(rows)
 
+    def grow(self, recording: Recording, rows: pd.DataFrame) -> None:
+        """Replace the recording and its rows by longer ones, since it is still being recorded."""
+        if recording.channels != self.recording.channels:
+            for name in ("montages", "lost", "amplitudes_uv"):
+                self.__dict__.pop(name, None)
+        with self._lock:
+            self._parts[:], self._findings = [rows], None
+            self.recording, self.scores, self.state = recording, None, "live"
+        self.done, self.total = float(rows["stop_s"].max()) if len(rows) else 0.0, recording.span_s
+
     def set_progress(self, task: str, done: float, total: float) -> None:
         """Store the progress of scoring."""
         if task == "scoring":
@@ -157,6 +172,7 @@ class Item:
     def finish(self, scores: Scores) -> None:
         """Store the complete scores."""
         self.scores, self.model, self.state = scores, model_of(scores), "scored"
+        self.step_s = float(scores.manifest.get("settings", {}).get("step_s", CENTRE_S))
         self.done = self.total = self.recording.duration_s
         with self._lock:
             self._parts.clear()

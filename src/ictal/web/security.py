@@ -76,9 +76,7 @@ class Guard:
         """Return the response to a request that is rejected, or None."""
         host = headers.get("host", "")
         if not self._is_ours(_PORT.sub("", host).strip("[]").lower()):
-            return _refusal(
-                400, f"this server is not called '{host[:80]}'; open the address that 'ictal view' printed"
-            )
+            return _refusal(400, f"this server is not called '{host[:80]}'; open the address that was printed")
         if not _is_same(headers, host):
             return _refusal(403, "pages of other sites may not send requests to this server")
         if path.startswith("/api") and not self._knows(headers.getlist(TOKEN_HEADER)):
