@@ -294,3 +294,19 @@ def test_a_folder_of_pieces_is_one_bed(night, tmp_path):
             bed.poll()
             assert not bed.problem
         assert bed.journal.rows["start_s"].tolist() == [10.0 * number for number in range(90)]
+
+
+def test_alarms_about_old_eeg_call_nobody(night, tmp_path):
+    recorder, called = Recorder.of(night, tmp_path / "one.edf"), []
+    recorder.record(600)
+    with watched(recorder, tmp_path / "out") as bed:
+        bed.act = lambda name, alarm: called.append((name, alarm))
+        bed.poll()
+        old = [alarm for alarm in bed.alarms if alarm.late]
+        assert [alarm.rule for alarm in old][:1] == ["seizure"]
+        assert all(600 - alarm.at_s > 300 for alarm in old)
+        assert [alarm for _, alarm in called] == [alarm for alarm in bed.alarms if not alarm.late]
+        recorder.record(300)
+        bed.poll()
+        assert len(called) > 0
+        assert all(not alarm.late and name == "one" for name, alarm in called)

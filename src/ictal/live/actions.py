@@ -17,6 +17,8 @@ from ictal.live.webhooks import PATIENCE, Message, Webhook
 log = logging.getLogger(__name__)
 
 LOG_PROBLEM = "log"
+TOLD = ("number", "rule", "pattern", "since_s", "at_s", "text")
+"""What is told of an alarm."""
 CLOSING_S = 10.0
 """How long the messages that wait are sent when the program ends."""
 
@@ -58,7 +60,7 @@ class Actions:
             The alarm.
         """
         rule = self._rules.rule(alarm.rule)
-        message = {"bed": bed} | {name: value for name, value in asdict(alarm).items() if name != "acknowledged"}
+        message = {"bed": bed} | {name: value for name, value in asdict(alarm).items() if name in TOLD}
         for action in rule.actions if rule else ():
             if action == LOG:
                 self._log("alarm", message)

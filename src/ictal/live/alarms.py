@@ -37,6 +37,8 @@ class Alarm:
         One sentence, with the name of the bed.
     acknowledged
         Whether somebody has acknowledged it.
+    late
+        Whether it was raised long after `at_s`, from rows that a watcher caught up with: then it calls nobody.
     """
 
     number: int
@@ -46,6 +48,7 @@ class Alarm:
     at_s: float
     text: str
     acknowledged: bool = False
+    late: bool = False
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,7 @@
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from threading import Lock
 from typing import Literal
@@ -28,6 +28,8 @@ from ictal.scoring.writers import scores_file
 State = Literal["waiting", "live", "stale", "ended"]
 STALE_S = 30.0
 """Without new data for so long, a bed is stale."""
+LATE_S = 300.0
+"""Alarms about EEG that is older than this when they are raised call nobody, but are shown and kept."""
 Act = Callable[[str, Alarm], None]
 
 
@@ -48,7 +50,7 @@ class Bed:
     rules
         Which alarms are raised.
     act
-        Called with the name of the bed and each new alarm, once it is in the journal.
+        Called with the name of the bed and each new alarm that is not late, once it is in the journal.
     recording
         What there is so far; None if there is nothing yet.
     trends
@@ -178,11 +180,14 @@ class Bed:
         bedside = Bedside(self.name, self.recording.start if self.recording else None)
         age_s = 0.0 if self.scores is not None else self.age_s
         alarms = new_alarms(self.rules, self.trends, self.events, self.alarms, bedside, age_s)
+        late = self.recording is not None and self.recording.span_s - self.trends.at_s > LATE_S
+        alarms = [replace(alarm, late=late) for alarm in alarms]
         if alarms:
             self.journal.add([], alarms)
             self.version += 1
         for alarm in alarms:
-            self.act(self.name, alarm)
+            if not alarm.late:
+                self.act(self.name, alarm)
 
     @contextmanager
     def _failing(self) -> Iterator[None]:

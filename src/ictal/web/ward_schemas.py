@@ -1,6 +1,5 @@
 """What the server says about a ward, as in its OpenAPI document. Times are in seconds of the recording."""
 
-
 from pydantic import BaseModel, Field
 
 from ictal.live.bed import State
