@@ -63,9 +63,9 @@ def play(players: Sequence[Player], speed: float, span_s: float, progress: Progr
         begin = time.monotonic()
         while waiting is not None:
             due_s, _, _, do = waiting
-            if (left_s := begin + due_s / speed - time.monotonic()) > 0:
-                time.sleep(left_s)
-            latest_s = max(latest_s, -left_s)
+            at = begin + due_s / speed
+            time.sleep(max(at - time.monotonic(), 0.0))
+            latest_s = max(latest_s, time.monotonic() - at)
             do()
             progress(TASK, due_s, span_s)
             waiting = next(merged, None)
