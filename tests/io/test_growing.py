@@ -9,7 +9,9 @@ from ictal.core.montage import CHANNELS
 from ictal.core.recording import Annotation, ArraySource, Gap, Recording
 from ictal.errors import ReadError
 from ictal.io import growing
-from ictal.io.edf.writer import write_edf
+from ictal.io.edf.appending import EdfAppender, text_bytes
+from ictal.io.edf.record_format import RecordFormat
+from ictal.io.edf.writer import amplifier_plan, write_edf
 from ictal.io.growing import GrowingFile, GrowingFolder
 
 START = datetime(2026, 1, 1, 12)
@@ -67,6 +69,20 @@ def test_a_file_has_ended_when_its_header_says_so(tmp_path, quickly):
     assert not source.ended
     path.write_bytes(content[:236] + b"5       " + content[244:])
     source.now()
+    assert source.ended
+
+
+def test_a_file_that_ictal_records_is_followed_to_its_end(tmp_path, quickly):
+    made, path = recording(9), tmp_path / "bed.edf"
+    plan = amplifier_plan(made)
+    form = RecordFormat(16, plan.labels, plan.scales, 200, "1", text_bytes(0, 16))
+    source = GrowingFile(path)
+    with EdfAppender(path, form, START) as file:
+        for second in range(9):
+            file.append(made.read(200 * second, 200 * second + 200))
+            assert source.now().n_samples == 200 * (second + 1)
+            assert not source.ended
+    assert source.now().n_samples == 9 * 200
     assert source.ended
 
 

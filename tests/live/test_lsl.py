@@ -5,7 +5,7 @@ import sys
 import threading
 import uuid
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from datetime import datetime
 from pathlib import Path
 
@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 import ictal
-from ictal.errors import ReadError, UsageError
+from ictal.errors import IctalError, ReadError, UsageError, WriteError
 from ictal.io.edf.header import EdfFile
 from tests.helpers import recording
 from tests.live.helpers import records_of, waiting
@@ -22,6 +22,7 @@ pylsl = pytest.importorskip("pylsl", reason="LSL needs the extra lsl")
 
 from ictal.live.lsl import MOST_CHANNELS, LslStream, find_stream, lsl_streams  # noqa: E402
 from ictal.live.lsl_recorder import LslRecorder  # noqa: E402
+from ictal.live.lsl_source import LslSource  # noqa: E402
 
 ROOT = Path(__file__).parents[2]
 
@@ -300,3 +301,31 @@ def test_a_recording_is_replayed_into_a_stream_and_recorded_as_it_was(name, tmp_
     windows = np.lib.stride_tricks.sliding_window_view(source.read()[0], 5)
     at = int(np.abs(windows - made[0, :5]).max(axis=1).argmin())  # where it joined the stream
     np.testing.assert_allclose(made, source.read(at, at + made.shape[1]), atol=0.02)
+
+
+def test_a_bed_watches_a_stream_and_says_so_when_the_file_cannot_be_written(name, tmp_path, monkeypatch):
+    with sending(name, "amplifier"), ExitStack() as stack:
+        source = stack.enter_context(closing(LslSource(found(name).name, tmp_path)))
+        recording = waiting(source.now, "recording")
+        assert recording.channels == ("Fp1", "EKG")
+        waiting(lambda: source.now().n_samples > recording.n_samples, "growth")
+        assert not source.ended
+        (path,) = tmp_path.glob("*.bdf")
+
+    def refuse(*_: object) -> None:
+        raise WriteError(f"{path}: cannot be written: No space left on device")
+
+    with sending(name, "amplifier"), closing(LslSource(name, tmp_path)) as source:
+        before = waiting(source.now, "what was recorded before").n_samples
+        with monkeypatch.context() as patched:
+            patched.setattr(LslRecorder, "_append", refuse)
+            assert waiting(lambda: error_of(source), "error") == f"{path}: cannot be written: No space left on device"
+        waiting(lambda: not error_of(source) and source.now().n_samples > before, "growth afterwards")
+
+
+def error_of(source: LslSource) -> str:
+    try:
+        source.now()
+    except IctalError as error:
+        return str(error)
+    return ""

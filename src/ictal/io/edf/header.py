@@ -169,7 +169,7 @@ class EdfFile:
             If it has become shorter, or has another header except for the number of records.
         """
         now = self.open(self.path)
-        same = ("is_bdf", "plus", "header_bytes", "signals", "record_s", "header_start")
+        same = ("is_bdf", "header_bytes", "signals", "record_s", "header_start")
         if any(getattr(now, name) != getattr(self, name) for name in same):
             raise ReadError(f"{self.path}: is another recording than before; its header has changed")
         if now.n_records < self.n_records:
