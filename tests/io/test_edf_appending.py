@@ -204,6 +204,17 @@ def test_ctrl_c_in_the_middle_of_a_record_leaves_a_file_with_the_right_number(tm
     assert (finished.n_records, finished.notes) == (2, ())
 
 
+def test_a_file_that_is_renamed_goes_on_growing(tmp_path):
+    whole = grown(tmp_path / "whole.edf")
+    with EdfAppender(tmp_path / "a.edf", SMALL, START) as file:
+        file.append(SAMPLES[:, :18])
+        (tmp_path / "a.edf").rename(tmp_path / "b.edf")
+        file.jump_to(file.end_s)  # in the middle of a record: nothing is lost
+        file.append(SAMPLES[:, 18:])
+    assert (tmp_path / "b.edf").read_bytes() == whole
+    assert not (tmp_path / "a.edf").exists()
+
+
 def test_what_cannot_be_appended_is_refused(tmp_path):
     path = tmp_path / "a.edf"
     whole = grown(path)

@@ -10,7 +10,7 @@ import pytest
 import ictal
 from ictal.core.montage import CHANNELS
 from ictal.core.recording import Annotation, Gap, Recording
-from ictal.errors import ReadError, RunError, UsageError, WriteError
+from ictal.errors import MissingExtraError, ReadError, RunError, UsageError, WriteError
 from ictal.io.edf.header import EdfFile
 from ictal.io.edf.writer import amplifier_plan, write_edf
 from ictal.live import schedule
@@ -191,6 +191,12 @@ def test_missing_recordings_and_empty_ones_are_refused(tmp_path):
         ictal.replay(tmp_path / "none.edf", tmp_path)
     with pytest.raises(WriteError, match="has no samples"):
         ictal.replay(Recording.from_array(noise(0), CHANNELS, 200), tmp_path)
+
+
+def test_a_stream_needs_an_extra(monkeypatch):
+    monkeypatch.setattr("ictal.errors.find_spec", lambda name: None)
+    with pytest.raises(MissingExtraError, match=r"playing into a stream needs pylsl; .* 'ictal\[lsl\]'"):
+        ictal.replay(night(), lsl="bed-7")
 
 
 # Simulated beds

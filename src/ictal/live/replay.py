@@ -7,7 +7,7 @@ from typing import Any
 
 from ictal.core.progress import Progress, silent
 from ictal.core.recording import Recording
-from ictal.errors import UsageError
+from ictal.errors import UsageError, require
 from ictal.io.convert import plan_conversion
 from ictal.io.edf.scales import source_scale
 from ictal.io.open import as_recording
@@ -78,6 +78,8 @@ def replay(
         If not one of `out` and `lsl` is given, or a value is not allowed.
     ReadError
         If the recording cannot be read.
+    MissingExtraError
+        If a stream needs the extra ``lsl``.
     RunError
         If a file of this name exists in `out`.
     WriteError
@@ -108,7 +110,8 @@ def _check(out: str | Path | None, pieces_min: float | None, lsl: str | None) ->
 
 
 def _play_stream(recording: Recording, name: str, speed: float, progress: Progress) -> Replay:
-    from ictal.live.lsl_outlet import LslPlayer  # needs an extra
+    require("lsl", "playing into a stream")
+    from ictal.live.lsl_outlet import LslPlayer
 
     late_s = play([LslPlayer(recording, name)], speed, recording.span_s, progress)
     return Replay((), recording.span_s, late_s, recording.all_notes)

@@ -64,7 +64,11 @@ class EdfAppender:
         with writing(path):
             path.parent.mkdir(parents=True, exist_ok=True)
             with path.open("xb", buffering=0) as file:
-                _write(file, form.header(header_start, form.extent(with_gaps=True, n_records=-1)))
+                try:
+                    _write(file, form.header(header_start, form.extent(with_gaps=True, n_records=-1)))
+                except OSError:
+                    path.unlink()
+                    raise
         self._open(path, form, header_start, late_s)
 
     @classmethod
@@ -76,13 +80,12 @@ class EdfAppender:
         WriteError
             If the file has another format than `form`, or cannot be written.
         """
-        with writing(path):
-            header = path.read_bytes()[: form.header_bytes]
+        with writing(path), path.open("rb") as file:
+            header = file.read(form.header_bytes)
         header_start, _ = start_of(header)
         header_start = header_start and header_start.replace(tzinfo=None)
-        ours = form.header(
-            header_start, header[EXTENT_AT : EXTENT_AT + len(form.extent(with_gaps=True, n_records=0))]
-        )
+        stated = header[EXTENT_AT : EXTENT_AT + len(form.extent(with_gaps=True, n_records=-1))]
+        ours = form.header(header_start, stated)
         if header[:8] + header[EXTENT_AT:] != ours[:8] + ours[EXTENT_AT:]:
             raise WriteError(f"{path}: has other channels, scales or records than what would be appended to it")
         appender = cls.__new__(cls)
@@ -97,13 +100,13 @@ class EdfAppender:
         self._n_buffered = 0
         self._pending: deque[bytes] = deque()
         self._next_s, self._has_gaps = 0.0, False
-        if self._records_in(path.stat().st_size):
-            onsets_s = EdfFile.open(path).onsets_s
-            self._late_s = float(onsets_s[0])
-            self._next_s = float(onsets_s[-1]) - self._late_s + form.record_s
-            self._has_gaps = bool((np.abs(np.diff(onsets_s) - form.record_s) > SAME_S).any())
         with writing(path):
             self._file: BinaryIO = path.open("r+b", buffering=0)
+            if self.n_records:
+                onsets_s = EdfFile.open(path).onsets_s
+                self._late_s = float(onsets_s[0])
+                self._next_s = float(onsets_s[-1]) - self._late_s + form.record_s
+                self._has_gaps = bool((np.abs(np.diff(onsets_s) - form.record_s) > SAME_S).any())
             self._cut()
             self._state_extent(with_gaps=True, n_records=-1)
 
@@ -155,8 +158,8 @@ class EdfAppender:
         """
         if onset_s < self.end_s - SAME_S:
             raise WriteError(f"{self.path}: samples at {onset_s:g} s would overlap those up to {self.end_s:g} s")
-        self._lose_buffered()
-        if onset_s > self._next_s + SAME_S:
+        if onset_s > self.end_s + SAME_S:
+            self._lose_buffered()
             self._has_gaps = self._has_gaps or self.n_records > 0
             self._next_s = onset_s
 
@@ -197,11 +200,9 @@ class EdfAppender:
 
     @property
     def n_records(self) -> int:
-        """Number of complete records, of any program that wrote to the file."""
-        return self._records_in(self.path.stat().st_size)
-
-    def _records_in(self, size: int) -> int:
-        return max(size - self.form.header_bytes, 0) // self.form.record_bytes
+        """Number of complete records, of any program that wrote to the file; it may have been renamed meanwhile."""
+        size = os.fstat(self._file.fileno()).st_size
+        return (size - self.form.header_bytes) // self.form.record_bytes
 
     def _lose_buffered(self) -> None:
         self.n_lost += self._n_buffered
