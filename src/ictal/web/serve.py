@@ -72,7 +72,7 @@ def _serve(
             threading.Timer(0.5, webbrowser.open, [url]).start()
         server = uvicorn.Server(config)
         if ward is not None:
-            ward.server = server
+            ward.served_by(server)
         server.run(sockets=[listening])
 
 

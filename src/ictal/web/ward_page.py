@@ -28,17 +28,10 @@ HEART_BEAT_TICKS = 5
 """After so many ticks without a change, the stream shows that it is alive."""
 
 
-class HasEnd(Protocol):
+class Endable(Protocol):
     """A server that can be told to end."""
 
     should_exit: bool
-
-
-@dataclass
-class NotServed:
-    """No server."""
-
-    should_exit: bool = False
 
 
 @dataclass
@@ -49,12 +42,11 @@ class WardPage:
     ----------
     ward
         The ward.
-    server
-        The server; before it ends, the streams must.
     """
 
     ward: Ward
-    server: HasEnd = field(default_factory=NotServed)
+    _server: Endable | None = field(default=None, repr=False)
+    _ended: bool = field(default=False, repr=False)
 
     @property
     def beds(self) -> Sequence[Bed]:
@@ -70,7 +62,7 @@ class WardPage:
         sent: dict[str, tuple[object, float]] = {}
         problems: Sequence[str] | None = None
         quiet = 0
-        while not self.server.should_exit:
+        while not self.is_ending:
             beds = [self._changed(bed, sent) for bed in self.beds]
             changed = [bed for bed in beds if bed is not None]
             if changed or problems != self.ward.actions.problems():
@@ -81,9 +73,21 @@ class WardPage:
                 yield ": alive\n\n"
             await asyncio.sleep(TICK_S)
 
+    @property
+    def is_ending(self) -> bool:
+        """Whether the server is about to end; the streams must end before."""
+        return self._ended or (self._server is not None and self._server.should_exit)
+
+    def served_by(self, server: Endable) -> None:
+        """Note which server shows the page."""
+        self._server = server
+        server.should_exit = self._ended
+
     def end(self) -> None:
-        """End the server."""
-        self.server.should_exit = True
+        """End the server, also one that only begins."""
+        self._ended = True
+        if self._server is not None:
+            self._server.should_exit = True
 
     def acknowledge(self, bed_id: str, number: int) -> None:
         """Note that somebody has seen an alarm, and the earlier ones of its rule about the same pattern.

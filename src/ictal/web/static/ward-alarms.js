@@ -15,16 +15,18 @@ export class AlarmList {
     this.host = host;
     this.list = list;
     this.shown = "";
+    this.count = 0;
   }
 
   /**
-   * Show the alarms; those that sound come first, then the latest.
+   * Show the alarms; those that sound come first.
    * @param {Bed[]} beds
    */
   show(beds) {
     const entries = beds.flatMap(entriesOf);
     entries.sort((a, b) => Number(b.alarm.sounds) - Number(a.alarm.sounds));
-    this.host.hidden = !entries.length;
+    this.count = entries.length;
+    this.host.hidden = !this.count;
     const shown = JSON.stringify(entries.map(({ id, alarm, times }) => [id, alarm, times]));
     if (shown === this.shown) return; // a button that has the focus keeps it
     this.shown = shown;

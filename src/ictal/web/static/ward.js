@@ -78,9 +78,16 @@ function tick() {
     const state = row.tick();
     counts[state] = (counts[state] ?? 0) + 1;
   }
+  const unseen = alarms.count ? [counted(alarms.count, "alarm")] : [];
   const words = Object.entries(counts).map(([state, number]) => `${number} ${state}`);
-  $("counts").textContent = [`${rows.size} ${rows.size === 1 ? "bed" : "beds"}`, ...words].join(" · ");
+  $("counts").textContent = [counted(rows.size, "bed"), ...words, ...unseen].join(" · ");
 }
+
+/**
+ * @param {number} number
+ * @param {string} what
+ */
+const counted = (number, what) => `${number} ${what}${number === 1 ? "" : "s"}`;
 
 function connected() {
   if (lostAt) say("Connected again.");
