@@ -90,8 +90,8 @@ class Reader:
     def text(self, selector):
         return self.page.text_content(selector)
 
-    def wait(self, selector, text):
-        sync_api.expect(self.page.locator(selector)).to_contain_text(text, timeout=WAIT_MS)
+    def wait(self, selector, text, most_ms=WAIT_MS):
+        sync_api.expect(self.page.locator(selector)).to_contain_text(text, timeout=most_ms)
 
     def until_ink(self, holds, host, region="0, 0, 1, 1"):
         """Wait for a condition on the ink of a canvas, which is drawn after texts of the page have changed."""

@@ -1,12 +1,17 @@
 """The ward page in a real browser: an alarm appears and is acknowledged, and a bed is followed."""
 
+import shlex
+import subprocess
+import sys
+
 import pytest
 
 from ictal.io.edf.writer import write_edf
 from ictal.simulator import simulate_recording
+from tests.pages import ROOT
 from tests.web.beds import BedRecorder
 from tests.web.browser import artifacts, watching
-from tests.web.test_browser import as_rater, browser, new_reader, sync_api  # noqa: F401 - fixtures
+from tests.web.test_browser import WAIT_MS, as_rater, browser, new_reader, sync_api  # noqa: F401 - fixtures
 
 pytestmark = pytest.mark.slow
 SIZE = {"width": 1280, "height": 800}
@@ -107,3 +112,25 @@ def test_a_lost_connection_and_a_stale_bed_show_by_the_page_alone(new_reader, re
         reader.page.clock.fast_forward(31_000)
         reader.wait("#beds .badge", "stale")
     reader.wait("#connection", "Connection lost since")
+
+
+def test_the_how_to_goes_from_simulated_beds_to_an_alarm(new_reader, tmp_path, monkeypatch):  # noqa: F811
+    text = (ROOT / "docs" / "watch.md").read_text(encoding="utf-8")
+    simulate, watch = (
+        shlex.split(next(line for line in text.splitlines() if line.strip().startswith(begin)))
+        for begin in (
+            "ictal simulate --live --beds 2 --hours 1 ",
+            "ictal watch recordings/bed-1.edf recordings/bed-2.edf",
+        )
+    )
+    monkeypatch.chdir(tmp_path)
+    with subprocess.Popen([sys.executable, "-m", *simulate]) as recorder:
+        try:
+            with watching(*watch[2:]) as url:
+                reader = on_ward(new_reader, url)
+                reader.wait("#counts", "2 live")
+                reader.wait("#alarm-list .sounds", "bed-1: seizure", 4 * WAIT_MS)
+                reader.page.screenshot(path=artifacts(tmp_path) / "ward-how-to.png")
+                assert reader.wrong == []
+        finally:
+            recorder.kill()

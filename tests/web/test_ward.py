@@ -116,6 +116,7 @@ class TestStream:
         assert (one["name"], one["state"], two["name"], two["state"]) == ("bed-1", "live", "bed-2", "waiting")
         assert (one["recorded_s"], one["problem"], one["usable"]) == (120.0, "", 1.0)
         assert one["event"]["pattern"] == "seizure"
+        assert {alarm["rule"]: alarm["sounds"] for alarm in one["alarms"]} == {"seizure": True, "new pattern": False}
         assert one["burden_60min"]["seizure"] == pytest.approx(70 / 120, abs=0.1)
         assert one["rows"]["stop_s"] == bed.bed.journal.rows["stop_s"].tolist()[: len(one["rows"]["stop_s"])]
         assert two["rows"] == {"start_s": [], "stop_s": [], "probabilities": []}
@@ -149,6 +150,14 @@ class TestStream:
 
         first, second = followed(bed.page, wait)
         assert [one["state"] for one in (first["beds"][0], second["beds"][0])] == ["live", "stale"]
+
+    def test_an_alarm_about_old_eeg_is_shown_and_makes_no_sound(self, whole, tmp_path, quickly, monkeypatch):
+        monkeypatch.setattr("ictal.live.bed.LATE_S", -1.0)
+        with watched(whole, tmp_path, 120) as bed:
+            (first,) = followed(bed.page)
+        alarms = first["beds"][0]["alarms"]
+        assert "seizure" in {alarm["rule"] for alarm in alarms}
+        assert not any(alarm["sounds"] for alarm in alarms)
 
     def test_a_problem_is_told(self, bed, quickly):
         def lose() -> None:

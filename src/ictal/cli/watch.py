@@ -13,7 +13,8 @@ from ictal.cli.view import BROWSER, HOST, PORT
 
 SOURCES = typer.Argument(
     metavar="SOURCES",
-    help="Sources, one for each bed: EDF or BDF files that grow, and folders into which a recorder drops files.",
+    help="Sources, one for each bed: EDF or BDF files that grow, folders into which a recorder drops files, and "
+    "'lsl:STREAM' for streams of the Lab Streaming Layer. 'NAME=SOURCE' names the bed.",
 )
 OUT = typer.Option("--out", metavar="FOLDER", help="Folder for journals, scores and votes.")
 RULES = typer.Option(

@@ -65,7 +65,7 @@ class BedLibrary(Library):
         shown, shown_version = self._shown.get(recording_id, (None, -1))
         if shown is recording and shown_version == version:
             return
-        item.path = Path(bed.source.name)  # it may have been renamed
+        item.path = Path(recording.name)  # it may have been renamed
         if scores is None or item.identity is None:
             self._identify(item, LiveIdentity(bed.name, recording.start, item.path))
         item.grow(recording, bed.journal.rows)
@@ -95,6 +95,6 @@ def _new_item(recording_id: str, bed: Bed, recording: Recording) -> Item:
     contract = bed.engine.contract
     model = {"name": contract.name, "arm": contract.arm, "warnings": list(contract.warnings)}
     return Item(
-        recording_id, Path(bed.source.name), recording, bed.name, step_s=bed.settings.step_s,
+        recording_id, Path(recording.name), recording, bed.name, step_s=bed.settings.step_s,
         model=model | {"seen_s": contract.seen_s},
     )  # fmt: skip

@@ -146,7 +146,7 @@ def _shown(bed: Bed) -> dict[str, Any]:
 def _alarm(bed: Bed, alarm: Alarm) -> dict[str, Any]:
     rule = bed.rules.rule(alarm.rule)
     shown = {name: getattr(alarm, name) for name in ("number", "rule", "pattern", "at_s", "text")}
-    return shown | {"sounds": rule is not None and rule.sounds}
+    return shown | {"sounds": rule is not None and rule.sounds and not alarm.late}
 
 
 def _rows(rows: pd.DataFrame) -> dict[str, Any]:

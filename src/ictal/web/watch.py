@@ -57,8 +57,9 @@ def watch(
     Parameters
     ----------
     sources
-        A source or several, one for each bed: EDF or BDF files that grow, which may not exist yet, and folders into
-        which a recorder drops files. A bed is named after its source.
+        A source or several, one for each bed: EDF or BDF files that grow, which may not exist yet, folders into which
+        a recorder drops files, and 'lsl:STREAM' for streams of the Lab Streaming Layer. A bed is named after its
+        source, or 'NAME=SOURCE' names it.
     out
         Folder of journals, scores and votes.
     model
