@@ -11,7 +11,7 @@ from ictal.simulator import simulate_recording
 from tests.pages import ROOT
 from tests.web.beds import BedRecorder
 from tests.web.browser import artifacts, watching
-from tests.web.test_browser import WAIT_MS, as_rater, browser, new_reader, sync_api  # noqa: F401 - fixtures
+from tests.web.test_browser import WAIT_MS, as_rater, browser, new_reader, shot, sync_api  # noqa: F401 - fixtures
 
 pytestmark = pytest.mark.slow
 SIZE = {"width": 1280, "height": 800}
@@ -130,7 +130,8 @@ def test_the_how_to_goes_from_simulated_beds_to_an_alarm(new_reader, tmp_path, m
                 reader = on_ward(new_reader, url)
                 reader.wait("#counts", "2 live")
                 reader.wait("#alarm-list .sounds", "bed-1: seizure", 4 * WAIT_MS)
-                reader.page.screenshot(path=artifacts(tmp_path) / "ward-how-to.png")
+                reader.page.set_viewport_size({"width": 1280, "height": 340})
+                shot(reader, artifacts(tmp_path) / "ward_light.png", 10_000)
                 assert reader.wrong == []
         finally:
             recorder.kill()

@@ -104,6 +104,7 @@ export function followEnd() {
 function setFollowing(on) {
   state.isFollowing = on;
   press($("live"), on);
+  if (on) history.replaceState(null, "", `${location.pathname}${location.search}#${openDetail().id}`);
 }
 
 /**
