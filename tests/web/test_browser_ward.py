@@ -11,7 +11,7 @@ from ictal.simulator import simulate_recording
 from tests.pages import ROOT
 from tests.web.beds import BedRecorder
 from tests.web.browser import artifacts, watching
-from tests.web.test_browser import WAIT_MS, as_rater, browser, new_reader, shot, sync_api  # noqa: F401 - fixtures
+from tests.web.test_browser import WAIT_MS, as_rater, axe, browser, new_reader, shot, violations  # noqa: F401 - fixtures
 
 pytestmark = pytest.mark.slow
 SIZE = {"width": 1280, "height": 800}
@@ -88,7 +88,7 @@ def test_an_alarm_appears_is_acknowledged_and_its_bed_is_followed(new_reader, ur
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_a_ward_of_forty_beds_fits(new_reader, whole, tmp_path, scheme):  # noqa: F811
+def test_a_ward_of_forty_beds_fits(new_reader, whole, tmp_path, scheme, axe):  # noqa: F811
     recorders = [BedRecorder(whole, tmp_path / f"bed-{number}.edf") for number in range(1, 41)]
     for number, recorder in enumerate(recorders):
         recorder.record(60 + 2 * number)
@@ -98,6 +98,8 @@ def test_a_ward_of_forty_beds_fits(new_reader, whole, tmp_path, scheme):  # noqa
         reader.wait("#beds tr:nth-child(40) a", "bed-40")
         reader.wait("#alarm-list", "bed-40: seizure")
         assert reader.page.evaluate(FITS)
+        reader.page.evaluate(axe)
+        assert violations(reader) == []
         reader.page.screenshot(path=artifacts(tmp_path) / f"ward-40-{scheme}.png")
         assert reader.wrong == []
 

@@ -81,7 +81,8 @@ class WardPage:
     def served_by(self, server: Endable) -> None:
         """Note which server shows the page."""
         self._server = server
-        server.should_exit = self._ended
+        if self._ended:
+            server.should_exit = True
 
     def end(self) -> None:
         """End the server, also one that only begins."""
