@@ -10,6 +10,7 @@ import pytest
 
 from ictal.errors import ReadError
 from ictal.io.edf.header import EdfFile
+from ictal.live.bed import Bed
 
 Found = TypeVar("Found")
 
@@ -30,3 +31,11 @@ def records_of(path: Path) -> int:
         return EdfFile.open(path).n_records
     except (OSError, ReadError):
         return 0
+
+
+def catch_up(bed: Bed) -> None:
+    """Poll until there is nothing left to score."""
+    before = -1
+    while len(bed.journal.rows) > before:
+        before = len(bed.journal.rows)
+        bed.poll()

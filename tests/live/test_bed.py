@@ -22,6 +22,7 @@ from ictal.io import growing
 from ictal.live.bed import Bed
 from ictal.live.ward import open_ward
 from ictal.scoring.events import find_events
+from tests.live.helpers import catch_up
 
 HOURS = 0.25
 MINUTE = 60
@@ -100,7 +101,7 @@ def test_when_the_recorder_ends_the_file_the_whole_is_scored(night, finished, tm
     recorder = Recorder.of(night, tmp_path / "one.edf")
     with watched(recorder, tmp_path / "out") as bed:
         recorder.record(recorder.n_records)
-        bed.poll()
+        catch_up(bed)
         assert not bed.to_be_finished
         recorder.end()
         bed.poll()
@@ -141,7 +142,7 @@ def test_what_was_not_said_before_a_kill_is_said_afterwards(night, tmp_path):
     recorder = Recorder.of(night, tmp_path / "one.edf")
     with watched(recorder, tmp_path / "out") as bed:
         recorder.record(recorder.n_records)
-        bed.poll()
+        catch_up(bed)
         events = bed.events
     journal = tmp_path / "out" / "one" / "journal.jsonl"
     rows = [line for line in journal.read_text().splitlines(keepends=True) if '"event"' not in line[:60]]
@@ -185,7 +186,7 @@ def test_nothing_is_lost_doubled_or_changed_by_killing_the_watcher(night, tmp_pa
         assert content.startswith(complete)
         before = content
     with watched(recorder, tmp_path / "out") as bed:
-        bed.poll()
+        catch_up(bed)
         rows = bed.journal.rows
         assert rows["start_s"].tolist() == [10.0 * number for number in range(recorder.n_records // 10)]
         found = {(event.pattern, event.start_s) for event in bed.events}
@@ -301,12 +302,12 @@ def test_alarms_about_old_eeg_call_nobody(night, tmp_path):
     recorder.record(600)
     with watched(recorder, tmp_path / "out") as bed:
         bed.act = lambda name, alarm: called.append((name, alarm))
-        bed.poll()
+        catch_up(bed)
         old = [alarm for alarm in bed.alarms if alarm.late]
         assert [alarm.rule for alarm in old][:1] == ["seizure"]
         assert all(600 - alarm.at_s > 300 for alarm in old)
         assert [alarm for _, alarm in called] == [alarm for alarm in bed.alarms if not alarm.late]
         recorder.record(300)
-        bed.poll()
+        catch_up(bed)
         assert len(called) > 0
         assert all(not alarm.late and name == "one" for name, alarm in called)

@@ -22,6 +22,7 @@ from ictal.web.settings import ViewerSettings
 from ictal.web.viewer import Viewer
 from ictal.web.ward_page import WardPage
 from ictal.web.ward_schemas import ShownBed, WardState
+from tests.live.helpers import catch_up
 from tests.web.beds import BedRecorder
 from tests.web.clients import client_of, wait_for
 from tests.web.test_security import refused
@@ -41,7 +42,7 @@ class Watched:
 
     def record(self, seconds: int) -> None:
         self.recorder.record(seconds)
-        self.bed.poll()
+        catch_up(self.bed)
 
     @property
     def base(self) -> str:

@@ -11,7 +11,7 @@ from typing import Literal
 import pandas as pd
 
 from ictal.core.recording import Recording
-from ictal.errors import IctalError
+from ictal.errors import IctalError, reason
 from ictal.io.growing import Growing
 from ictal.live.alarms import Alarm, Bedside, new_alarms
 from ictal.live.announcements import LiveEvent, new_announcements, rows_that_matter
@@ -55,8 +55,6 @@ class Bed:
         What there is so far; None if there is nothing yet.
     trends
         What is known at the end of the last row; None before the first.
-    problem
-        Why nothing is scored at present; '' if all is well.
     scores
         Scores of the recording that has ended; None before.
     version
@@ -73,7 +71,6 @@ class Bed:
     act: Act
     recording: Recording | None = None
     trends: Trends | None = None
-    problem: str = ""
     scores: Scores | None = None
     version: int = 0
     _lock: Lock = field(default_factory=Lock, repr=False)
@@ -82,8 +79,15 @@ class Bed:
         self._scorer = LiveScorer(self.engine, self.settings)
         self._data_at = time.monotonic()
         self._open_rows = self._recent = self.journal.rows
-        self._resumed = not len(self._recent)
+        self.journal.forget_rows()
+        self._resumed, self._caught_up = not len(self._recent), False
         self._finished: Recording | None = None
+        self._problems: dict[str, str] = {}
+
+    @property
+    def problem(self) -> str:
+        """Why nothing is scored at present, or the recording that has ended was not; '' if all is well."""
+        return next(filter(None, self._problems.values()), "")
 
     @property
     def age_s(self) -> float:
@@ -115,20 +119,23 @@ class Bed:
         return list(self.journal.alarms.values())
 
     def poll(self) -> None:
-        """Score what is new, and announce what it means. A failure becomes `problem`; the next call tries again."""
-        with self._lock, self._failing():
+        """Score what is new, and announce what it means. A failure becomes `problem`; the next call tries again.
+
+        If much is new, as after a pause of the watcher, each call scores a part, so that other beds need not wait.
+        """
+        with self._lock, self._failing("scoring"):
             self._poll()
 
     @property
     def to_be_finished(self) -> bool:
-        """Whether the recording has ended, and was not scored as a whole yet."""
-        return self.recording is not None and self._finished is not self.recording and self.source.ended
+        """Whether the recording has ended, all its rows are made, and it was not scored as a whole yet."""
+        return self._caught_up and self._finished is not self.recording and self.source.ended
 
     def finish(self) -> None:
         """Score the recording that has ended as a whole; its scores replace the live ones."""
         recording = self._finished = self.recording
         assert recording is not None  # it has ended
-        with self._failing():
+        with self._failing("finishing"):
             scores = score(recording, self.engine, self.settings)
             scores.write(self.folder / scores_file(self.name))
             with self._lock:
@@ -147,13 +154,16 @@ class Bed:
         if recording is not None and recording is not self.recording:
             self.journal.begin(_identity(recording))
             self.recording, self.scores, self._data_at = recording, None, time.monotonic()
+            self._problems.pop("finishing", None)
         if self.recording is None:
             return
         if not self._resumed:  # it was killed between the last row and what it means
             self._announce()
             self._resumed = True
         after_s = self._recent["start_s"].iloc[-1] if len(self._recent) else float("-inf")
-        for rows in self._scorer.new_rows(self.recording, after_s):
+        rows = next(self._scorer.new_rows(self.recording, after_s), None)
+        self._caught_up = rows is None
+        if rows is not None:
             self.journal.add_rows(rows)
             self._open_rows, self._recent = (_joined(before, rows) for before in (self._open_rows, self._recent))
             self._announce()
@@ -190,15 +200,17 @@ class Bed:
                 self.act(self.name, alarm)
 
     @contextmanager
-    def _failing(self) -> Iterator[None]:
-        """Make an error the problem of the bed; without one, the bed has none."""
+    def _failing(self, task: str) -> Iterator[None]:
+        """Make an error the problem of a task; without one, it has none."""
         problem = ""
         try:
             yield
         except IctalError as error:
             problem = str(error)
-        if problem != self.problem:
-            self.problem, self.version = problem, self.version + 1
+        except OSError as error:  # such as a network folder that is gone for a while
+            problem = f"{self.source.name}: {reason(error)}"
+        if problem != self._problems.get(task, ""):
+            self._problems[task], self.version = problem, self.version + 1
 
 
 def _identity(recording: Recording) -> dict[str, object]:

@@ -61,16 +61,27 @@ class Journal:
     recording: dict[str, Any] | None = None
     events: dict[tuple[str, float], LiveEvent] = field(default_factory=dict)
     alarms: dict[int, Alarm] = field(default_factory=dict)
-    _parts: list[pd.DataFrame] = field(default_factory=lambda: [_frame([])], repr=False)
+    _parts: list[pd.DataFrame] | None = field(default=None, repr=False)
     _lock: Lock = field(default_factory=Lock, repr=False)
 
     @property
     def rows(self) -> pd.DataFrame:
-        """All rows, in the order of time; any thread may ask for them."""
+        """All rows, in the order of time; any thread may ask for them.
+
+        They are read from the file when they are first asked for, and kept from then on.
+        """
         with self._lock:
+            if self._parts is None:
+                entries = read_lines(self.file.path, _entry)
+                self._parts = [_frame([content for kind, content in entries if kind == "row"])]
             if len(self._parts) > 1:
                 self._parts = [pd.concat([part for part in self._parts if len(part)], ignore_index=True)]
             return self._parts[0]
+
+    def forget_rows(self) -> None:
+        """Free the memory of the rows, until somebody asks for them again."""
+        with self._lock:
+            self._parts = None
 
     def begin(self, recording: dict[str, Any]) -> None:
         """Write which recording the journal is about.
@@ -99,9 +110,10 @@ class Journal:
             If they cannot be written; then none of them is kept. The same applies to all other methods.
         """
         values = rows[list(COLUMNS)].itertuples(index=False)
-        self._write([{"row": [_plain(value) for value in row]} for row in values])
         with self._lock:
-            self._parts = [*self._parts, rows]
+            self._write([{"row": [_plain(value) for value in row]} for row in values])
+            if self._parts is not None:
+                self._parts.append(rows)
 
     def add(self, events: Sequence[LiveEvent], alarms: Sequence[Alarm] = ()) -> None:
         """Write what is announced."""
