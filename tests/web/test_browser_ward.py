@@ -104,16 +104,22 @@ def test_a_ward_of_forty_beds_fits(new_reader, whole, tmp_path, scheme, axe):  #
         assert reader.wrong == []
 
 
-def test_a_lost_connection_and_a_stale_bed_show_by_the_page_alone(new_reader, recorders, tmp_path):  # noqa: F811
+def test_a_lost_connection_shows_and_a_bed_becomes_stale_without_one(new_reader, recorders, tmp_path):  # noqa: F811
     recorders[0].record(60)
     with watching(recorders[0].path, "--out", tmp_path / "out") as url:
         reader = new_reader(url)
-        reader.page.clock.install()
-        reader.page.goto(url)
-        reader.wait("#beds .badge", "live")
-        reader.page.clock.fast_forward(31_000)
-        reader.wait("#beds .badge", "stale")
+        page = reader.page
+        page.clock.install()
+        page.route("**/api/ward/stream*", lambda route: route.abort())
+        page.goto(url)
+        reader.wait("#connection", "Connection lost since")
+        page.unroute_all()
+        reader.wait("#beds .badge", "live")  # it connects again by itself
+        reader.until("document.querySelector('#connection').textContent === ''")
     reader.wait("#connection", "Connection lost since")
+    assert reader.text("#beds .badge") == "live"
+    page.clock.fast_forward(31_000)
+    reader.wait("#beds .badge", "stale")
 
 
 def test_the_how_to_goes_from_simulated_beds_to_an_alarm(new_reader, tmp_path, monkeypatch):  # noqa: F811
