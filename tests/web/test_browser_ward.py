@@ -57,7 +57,7 @@ def test_an_alarm_appears_is_acknowledged_and_its_bed_is_followed(new_reader, ur
     one.record(110)
     reader.wait("#alarm-list .sounds", "bed-1: seizure")
     reader.wait("#counts", "3 alarms")
-    reader.wait("#beds tr:nth-child(1) td:last-child", "1 min 10 s")
+    reader.wait("#beds tr:nth-child(1) td:last-child", "Seizure00:00:40")
     reader.until_ink(lambda ink: ink > 100, "#beds tr:nth-child(1) .hour", "0.9, 0, 0.1, 1")
     assert page.evaluate(FITS)
     page.screenshot(path=kept / "ward.png")

@@ -1,7 +1,7 @@
 """The recordings in the viewer, with the scores known so far."""
 
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -75,6 +75,7 @@ class Item:
     model: dict[str, Any] | None = None
     identity: Identity | LiveIdentity | None = field(default=None, repr=False)
     step_s: float = float(CENTRE_S)
+    _live_rows: Callable[[], pd.DataFrame] | None = field(default=None, repr=False)
     _parts: list[pd.DataFrame] = field(default_factory=list, repr=False)
     _findings: RecordingFinding | None = field(default=None, repr=False)
     _lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
@@ -128,6 +129,8 @@ class Item:
         """The windows scored so far, in the order of time."""
         if self.scores is not None:
             return self.scores.frame
+        if self._live_rows is not None:
+            return self._live_rows()
         with self._lock:
             if len(self._parts) > 1:
                 self._parts[:] = [pd.concat(self._parts, ignore_index=True)]
@@ -154,15 +157,25 @@ class Item:
         with self._lock:
             self._parts.append(rows)
 
-    def grow(self, recording: Recording, rows: pd.DataFrame) -> None:
-        """Replace the recording and its rows by longer ones, since it is still being recorded."""
+    def grow(self, recording: Recording, done_s: float, rows: Callable[[], pd.DataFrame]) -> None:
+        """Replace a recording that is being recorded by what there is now.
+
+        Parameters
+        ----------
+        recording
+            What there is.
+        done_s
+            How far it is scored.
+        rows
+            Returns all rows; it is called when somebody looks at them.
+        """
         if recording.channels != self.recording.channels:
             for name in ("montages", "lost", "amplitudes_uv"):
                 self.__dict__.pop(name, None)
         with self._lock:
-            self._parts[:], self._findings = [rows], None
+            self._live_rows, self._findings = rows, None
             self.recording, self.scores, self.state = recording, None, "live"
-        self.done, self.total = float(rows["stop_s"].max()) if len(rows) else 0.0, recording.span_s
+        self.done, self.total = done_s, recording.span_s
 
     def set_progress(self, task: str, done: float, total: float) -> None:
         """Store the progress of scoring."""
