@@ -75,10 +75,8 @@ def watch(
 
     Raises
     ------
-    UsageError
-        If there is no source, or two have the same name, or the rules are not allowed.
-    RunError
-        If another process watches a bed in this folder.
+    UsageError, RunError
+        If two sources have the same name, the rules are not allowed, or another process watches a bed in this folder.
 
     Examples
     --------
