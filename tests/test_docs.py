@@ -21,6 +21,7 @@ from typer.core import TyperCommand, TyperGroup
 
 from ictal.cli import app
 from ictal.io.edf.writer import write_edf
+from ictal.live.rules import Rules
 from ictal.models.arms import find_arm
 from ictal.models.external_contract import ExternalContract
 from ictal.recipes import load_recipe
@@ -116,8 +117,10 @@ def test_a_command_in_the_text_exists_and_has_the_options_that_it_is_given(page,
     ("page", "text"),
     [(name_of(page), text) for page in PAGES for text in code_of(page, "yaml")],
 )
-def test_a_block_of_yaml_is_part_of_a_recipe_or_a_contract(page, text):
-    if "output:" in text:
+def test_a_block_of_yaml_is_part_of_a_recipe_or_a_contract_or_rules(page, text):
+    if text.startswith("rules:"):
+        assert Rules.model_validate(yaml.safe_load(text)).rules
+    elif "output:" in text:
         assert ExternalContract.model_validate(yaml.safe_load(text)).output.patterns
     else:
         assert parse(f"name: page\n{text}", page).training

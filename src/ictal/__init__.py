@@ -37,14 +37,17 @@ _PUBLIC = {
     "predict": "ictal.experiments.prediction:predict",
     "query_archive": "ictal.archive.query:query_archive",
     "read": "ictal.io.open:open_recording",
+    "replay": "ictal.live.replay:replay",
     "retry_archive": "ictal.archive.run:retry_archive",
     "score": "ictal.scoring.pipeline:score",
     "score_archive": "ictal.archive.run:score_archive",
     "simulate": "ictal.data.simulation_files:simulate",
+    "simulate_live": "ictal.live.simulated_ward:simulate_live",
     "simulator": "ictal.simulator",
     "szcore": "ictal.scoring.szcore:szcore",
     "train": "ictal.experiments.train_model:train",
     "view": "ictal.web.view:view",
+    "watch": "ictal.web.watch:watch",
 }
 """Module of each public name; the stub `__init__.pyi` lists the same names with their types."""
 _DEPRECATED = {"evaluate_model": "evaluate"}

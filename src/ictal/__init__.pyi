@@ -17,6 +17,8 @@ from ictal.experiments.window_explanation import explain_window as explain
 from ictal.io.convert import convert
 from ictal.io.joined import join_recordings as join
 from ictal.io.open import open_recording as read
+from ictal.live.replay import replay
+from ictal.live.simulated_ward import simulate_live
 from ictal.models.add import add_model
 from ictal.models.checkpoint import load_model
 from ictal.models.hub import describe_model, list_models
@@ -30,6 +32,7 @@ from ictal.scoring.pipeline import score
 from ictal.scoring.recording_info import info
 from ictal.scoring.szcore import szcore
 from ictal.web.view import view
+from ictal.web.watch import watch
 
 __version__: str
 __all__ = [
@@ -62,14 +65,17 @@ __all__ = [
     "predict",
     "query_archive",
     "read",
+    "replay",
     "retry_archive",
     "score",
     "score_archive",
     "simulate",
+    "simulate_live",
     "simulator",
     "szcore",
     "train",
     "view",
+    "watch",
 ]
 
 evaluate_model = evaluate  # deprecated

@@ -31,6 +31,7 @@ EXTRAS = {
     "archive": ("dask", "distributed", "duckdb", "fsspec"),
     "hub": ("huggingface_hub",),
     "vendor": ("natus_erd", "pyxdf"),
+    "lsl": ("pylsl",),
 }
 """Modules that each extra of pyproject.toml adds."""
 
@@ -53,6 +54,10 @@ class TableError(IctalError):
 
 class ReadError(IctalError):
     """A file cannot be read as an EEG recording."""
+
+
+class IncompleteError(ReadError):
+    """A file ends before its first samples, as while a recorder is starting."""
 
 
 class WriteError(IctalError):

@@ -78,7 +78,7 @@ def wait_for(happens: Callable[[], object], running: "subprocess.Popen[Any]", se
 
 def ledger(out: Path) -> pd.DataFrame:
     """Return the rows that count, by recording."""
-    return ledger_table(read_ledger(out)[0].values()).set_index("recording").sort_index()
+    return ledger_table(read_ledger(out).values()).set_index("recording").sort_index()
 
 
 def n_lines(out: Path) -> int:

@@ -137,7 +137,7 @@ def test_other_settings_go_to_a_partition_of_their_own(copy):
     assert told.due() == 7
     assert len(list((out / "scores").iterdir())) == 2
     assert {path: path.stat().st_mtime_ns for path in before} == before
-    models = {model for _, model in read_ledger(out)[0]}
+    models = {model for _, model in read_ledger(out)}
     assert len(models) == 2
     (other,) = models - {status.model}
     assert archive_status(out, other).states == status.states

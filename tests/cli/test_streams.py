@@ -98,6 +98,11 @@ CASES = {
     "simulate": Case(
         "--hours 0.003 --out made.edf", "--hours 0.003 --out night.edf", (r"^EDF: made.edf \(0.003\d+ hours",)
     ),
+    "replay": Case(
+        "night.edf --out played --speed 1000",
+        "bad.edf --out played",
+        ("^Played 1 min 10 s into:$", "^  played/night.edf$"),
+    ),
     "experts": Case("labels.csv", "bad.edf", (r"^ *e0 .*\d$", "^Median kappa")),
     "compare": Case("good.csv noisy.csv", "good.csv bad.edf", (r"^ *noisy − good .*\d$", r"^ *good +\d", "KL")),
     "evaluate": Case(
@@ -150,9 +155,11 @@ CASES = {
         ("3 recordings written, 0 already there$", "^Data set: bids$"),
         wrong_code=2,
     ),
-    # The server's address is what a person at the terminal needs, and the command does not end by itself.
+    # The server's address is what a person at the terminal needs, and the commands do not end by themselves.
     "view": Case("", "bad.edf --no-browser", ()),
+    "watch": Case("", "bad.edf bad.bdf --out ward --no-page", (), wrong_code=2),
 }
+ENDLESS = ("view", "watch")
 SLOW = ("train", "ablate", "models import")
 
 
@@ -226,7 +233,7 @@ def test_every_command_has_a_case():
     assert set(all_commands()) == set(CASES)
 
 
-@pytest.mark.parametrize("command", [one for one in COMMANDS if one.id != "view"])
+@pytest.mark.parametrize("command", [one for one in COMMANDS if one.id not in ENDLESS])
 def test_results_go_to_standard_output_and_progress_does_not(shell, command):
     case = CASES[command]
     code, out, err = shell(command, case.right)

@@ -97,7 +97,20 @@ def foretold(scores: Scores) -> np.ndarray:
 @contextmanager
 def viewing(*arguments: object) -> Iterator[str]:
     """Run `ictal view` and give its address; it must end cleanly on Ctrl-C."""
-    command = [sys.executable, "-u", "-m", "ictal", "view", *map(str, arguments), "--no-browser"]
+    with _serving("view", *arguments) as address:
+        yield address
+
+
+@contextmanager
+def watching(*arguments: object) -> Iterator[str]:
+    """Run `ictal watch` and give its address; it must end cleanly on Ctrl-C."""
+    with _serving("watch", *arguments) as address:
+        yield address
+
+
+@contextmanager
+def _serving(name: str, *arguments: object) -> Iterator[str]:
+    command = [sys.executable, "-u", "-m", "ictal", name, *map(str, arguments), "--no-browser"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as program:
         try:
             yield _address(program)
@@ -118,7 +131,7 @@ def _address(program: "subprocess.Popen[str]") -> str:
 
 def ask(url: str, path: str) -> Any:
     """Return what the server says, without a browser."""
-    address, token = url.split("/?token=")
+    address, token = re.split(r"/\w*\?token=", url)
     with urlopen(Request(f"{address}/api/{path}", headers={"X-Ictal-Token": token})) as answer:
         return answer.read()
 

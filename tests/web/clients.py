@@ -8,6 +8,7 @@ from starlette.testclient import TestClient
 
 from ictal.web.app import create_app
 from ictal.web.viewer import Viewer
+from ictal.web.ward_page import WardPage
 
 TOKEN = "a-token-of-the-tests"
 
@@ -21,8 +22,11 @@ def wait_for(fact: Callable[[], Any], seconds: float = 60) -> Any:
     return found
 
 
-def client_of(viewer: Viewer, **more: Any) -> TestClient:
+def client_of(viewer: Viewer, ward: WardPage | None = None, **more: Any) -> TestClient:
     """Return a client that knows the token and calls the server by its address."""
     return TestClient(
-        create_app(viewer, TOKEN), base_url="http://127.0.0.1:8000", headers={"X-Ictal-Token": TOKEN}, **more
+        create_app(viewer, TOKEN, ward=ward),
+        base_url="http://127.0.0.1:8000",
+        headers={"X-Ictal-Token": TOKEN},
+        **more,
     )

@@ -12,6 +12,7 @@ pytest.importorskip("fastapi", reason="the viewer's server needs pip install 'ic
 from starlette.testclient import TestClient
 
 from ictal.io.edf.writer import write_edf
+from ictal.simulator import simulate_recording
 from ictal.web.settings import ViewerSettings
 from ictal.web.viewer import Viewer
 from tests.scoring.helpers import eeg, exported, recording_of
@@ -30,6 +31,14 @@ def night(tmp_path_factory) -> Path:
     """Seven minutes of EEG with a step between windows in amplitude and rhythm."""
     path = tmp_path_factory.mktemp("night") / "sub-7_night.edf"
     write_edf(path, recording_of(eeg(SECONDS), name="night"))
+    return path
+
+
+@pytest.fixture(scope="session")
+def whole(tmp_path_factory) -> Path:
+    """Three minutes of a patient who has a seizure from 40 to 110 s, for a recorder to write."""
+    path = tmp_path_factory.mktemp("whole") / "whole.edf"
+    write_edf(path, simulate_recording(1, 15, 0.05))
     return path
 
 

@@ -90,8 +90,8 @@ class Reader:
     def text(self, selector):
         return self.page.text_content(selector)
 
-    def wait(self, selector, text):
-        sync_api.expect(self.page.locator(selector)).to_contain_text(text, timeout=WAIT_MS)
+    def wait(self, selector, text, most_ms=WAIT_MS):
+        sync_api.expect(self.page.locator(selector)).to_contain_text(text, timeout=most_ms)
 
     def until_ink(self, holds, host, region="0, 0, 1, 1"):
         """Wait for a condition on the ink of a canvas, which is drawn after texts of the page have changed."""
@@ -530,9 +530,9 @@ def test_screenshots(new_reader, url_with_images, tmp_path):
     assert names | {"viewer_vote.png"} <= {path.name for path in folder.iterdir()}
 
 
-def shot(reader, path):
+def shot(reader, path, min_bytes=50_000):
     reader.page.screenshot(path=path)
     with Image.open(path) as image:
         small = image.convert("RGB").quantize(COLOURS, Image.Quantize.FASTOCTREE, dither=Image.Dither.NONE)
     small.save(path, optimize=True)
-    assert path.stat().st_size > 50_000
+    assert path.stat().st_size > min_bytes

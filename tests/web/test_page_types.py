@@ -6,6 +6,8 @@ from typing import Any
 
 import pytest
 
+from ictal.web.ward_schemas import WardState
+
 ANSWERS = {
     "/api/about": "About",
     "/api/recordings": "ListedRecording[]",
@@ -24,8 +26,9 @@ SCALARS = {"string": "string", "number": "number", "integer": "number", "boolean
 
 
 def typedefs() -> dict[str, Any]:
-    """Return the types of answers.js by name: the text of an alias, or the texts of an object's properties."""
-    text = (files("ictal.web") / "static" / "answers.js").read_text(encoding="utf-8")
+    """Return the types of the answers by name: the text of an alias, or the texts of an object's properties."""
+    static = files("ictal.web") / "static"
+    text = "".join((static / name).read_text(encoding="utf-8") for name in ("answers.js", "ward-answers.js"))
     found: dict[str, Any] = {}
     for block in re.findall(r"/\*\*(.*?)\*/", text, re.DOTALL):
         for kind, name in re.findall(r"@typedef \{(.+)\} (\w+)", block):
@@ -101,6 +104,11 @@ def test_the_page_and_the_server_agree_on_an_answer(client, path):
     schema = document["paths"][path]["get"]["responses"]["200"]["content"]["application/json"]["schema"]
     found = documented(schema, document["components"]["schemas"])
     assert differences(declared(ANSWERS[path]), found, ANSWERS[path]) == []
+
+
+def test_the_ward_page_and_the_server_agree():
+    schema = WardState.model_json_schema()
+    assert differences(declared("WardState"), documented(schema, schema["$defs"]), "WardState") == []
 
 
 def test_a_difference_is_found_wherever_it_is():

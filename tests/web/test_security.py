@@ -16,13 +16,14 @@ from starlette.datastructures import Headers
 from typer.testing import CliRunner
 
 from ictal.cli import app
+from ictal.core.addresses import is_loopback
 from ictal.core.montage import CHANNELS
 from ictal.errors import IctalError, ReadError
 from ictal.io import open_recording
 from ictal.io.edf.patient import patient_field
 from ictal.io.edf.writer import write_edf
 from ictal.web import body_limit, serve, upload
-from ictal.web.security import SECURITY_HEADERS, Guard, is_loopback, new_token
+from ictal.web.security import SECURITY_HEADERS, Guard, new_token
 from ictal.web.settings import ViewerSettings
 from ictal.web.upload import UploadParsers, store_upload, title_of
 from ictal.web.viewer import Viewer

@@ -98,7 +98,7 @@ def archive_to_bids(
     folder, out = Path(folder), Path(out)
     info = ArchiveInfo.read(folder)
     partition = Partition(folder, info.partition(model))
-    rows = [row for row in read_ledger(folder)[0].values() if row.model == partition.model and row.state == "done"]
+    rows = [row for row in read_ledger(folder).values() if row.model == partition.model and row.state == "done"]
     if not rows:
         raise RunError(f"{folder}: no recording is done yet")
     named = bids_names(sorted(row.recording for row in rows), Path(names) if names else None)

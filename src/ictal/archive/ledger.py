@@ -1,22 +1,19 @@
 """The ledger of an archive: an append-only file with one line per outcome of a recording."""
 
-import errno
 import json
-import os
 from collections.abc import Iterable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, fields
 from datetime import UTC, datetime
-from io import FileIO
 from pathlib import Path
 from typing import Literal, get_args
 
 import pandas as pd
-from filelock import FileLock, Timeout
 
 from ictal import __version__
-from ictal.core.atomic_files import atomic_write, writing
-from ictal.errors import RunError, TableError
+from ictal.core.atomic_files import atomic_write
+from ictal.core.line_file import LineFile, claim_lines, read_lines
+from ictal.errors import RunError
 
 LEDGER = "ledger.jsonl"
 LEDGER_TABLE = "ledger.parquet"
@@ -82,13 +79,10 @@ class Ledger:
         The open file.
     rows
         See `Rows`.
-    torn
-        An incomplete line that a killed process left; it is ignored.
     """
 
-    file: FileIO
+    file: LineFile
     rows: Rows
-    torn: bytes
 
     def append(self, row: Row) -> None:
         """Add a row; it is on disk when this returns.
@@ -96,39 +90,27 @@ class Ledger:
         Raises
         ------
         WriteError
-            If it cannot be written. An incomplete line is ignored.
+            If it cannot be written.
         """
-        line = json.dumps(asdict(row), ensure_ascii=False).encode() + b"\n"
-        with writing(Path(str(self.file.name))):
-            if self.file.write(line) < len(line):
-                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-            os.fsync(self.file.fileno())
+        self.file.append(json.dumps(asdict(row), ensure_ascii=False))
         self.rows[row.recording, row.model] = row
 
 
-def read_ledger(folder: Path) -> tuple[Rows, bytes]:
-    """Return the valid rows, and the incomplete last line that a killed process may have left.
+def read_ledger(folder: Path) -> Rows:
+    """Return the valid rows; an incomplete last line, which a killed process may have left, does not count.
 
     Raises
     ------
     RunError
         If the folder has no ledger.
     TableError
-        If any line except the last cannot be read.
+        If any other line cannot be read.
     """
     path = folder / LEDGER
-    try:
-        *lines, torn = path.read_bytes().split(b"\n")
-    except OSError as error:
-        raise RunError(f"{folder}: is not an archive of scores; 'ictal score-archive' makes one") from error
-    rows: Rows = {}
-    for number, line in enumerate(lines, 1):
-        try:
-            row = Row(**json.loads(line))
-        except (ValueError, TypeError) as error:
-            raise TableError(f"{path}: line {number} is damaged: {line[:80]!r}") from error
-        rows[row.recording, row.model] = row
-    return rows, torn
+    if not path.exists():
+        raise RunError(f"{folder}: is not an archive of scores; 'ictal score-archive' makes one")
+    rows = read_lines(path, lambda line: Row(**json.loads(line)))
+    return {(row.recording, row.model): row for row in rows}
 
 
 @contextmanager
@@ -140,18 +122,8 @@ def claim_ledger(folder: Path) -> Iterator[Ledger]:
     RunError
         If another process is using the archive.
     """
-    path = folder / LEDGER
-    with ExitStack() as stack:
-        with writing(path):
-            folder.mkdir(parents=True, exist_ok=True)
-            try:
-                stack.enter_context(FileLock(folder / ".lock", timeout=0))
-            except Timeout as error:
-                raise RunError(f"{folder}: another process is using this archive") from error
-            file = stack.enter_context(path.open("ab", buffering=0))
-            rows, torn = read_ledger(folder)
-            file.truncate(path.stat().st_size - len(torn))
-        yield Ledger(file, rows, torn)
+    with claim_lines(folder / LEDGER, "archive") as file:
+        yield Ledger(file, read_ledger(folder))
 
 
 def ledger_table(rows: Iterable[Row]) -> pd.DataFrame:

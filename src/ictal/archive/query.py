@@ -94,7 +94,7 @@ def _found(rows: "DuckDBPyRelation", question: str) -> "DuckDBPyRelation":
 
 def _restrict(connection: "DuckDBPyConnection", folder: Path) -> None:
     """Give a connection the ledger and empty tables, and restrict it to reading this archive."""
-    connection.register("ledger", ledger_table(read_ledger(folder)[0].values()))
+    connection.register("ledger", ledger_table(read_ledger(folder).values()))
     for name, schema in SCHEMAS.items():
         connection.register(f"no_{name}", schema.empty_table())
     connection.execute("set allowed_directories = $folders", {"folders": [f"{folder}/", f"{_literal(folder)}/"]})

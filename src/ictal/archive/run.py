@@ -14,18 +14,13 @@ from ictal.archive.source import find_recordings, is_url
 from ictal.archive.status import Status, is_due, status_of
 from ictal.archive.worker import FetchError, Outcome, score_entry
 from ictal.core.atomic_files import remove_partial_files
+from ictal.core.event_log import Tell, ignore_event
 from ictal.core.progress import Progress, silent
 from ictal.distributed import Cluster, Finished, LostWorkerError, open_cluster, spread
 from ictal.errors import RunError, WriteError
 
-Tell = Callable[[str, dict[str, Any]], None]
-"""Callback for events: receives the name of an event and its details."""
 TEMPORARY_ERRORS = (MemoryError, FetchError)
 """Errors after which a recording is tried again."""
-
-
-def ignore_event(event: str, details: dict[str, Any]) -> None:
-    """Ignore an event."""
 
 
 def score_archive(
@@ -134,8 +129,8 @@ class _Run:
         entries = find_recordings(self.source.address, self.source.join)
         partition = Partition(self.folder.absolute(), name)
         with claim_ledger(self.folder) as ledger:
-            if ledger.torn:
-                self.tell("torn", {"line": ledger.torn.decode(errors="replace")})
+            if ledger.file.torn:
+                self.tell("torn", {"line": ledger.file.torn.decode(errors="replace")})
             remove_partial_files(self.folder)
             self._write_info(len(entries))
             partition.tidy()

@@ -143,7 +143,7 @@ def archive_status(folder: str | Path, model: str | None = None) -> Status:
     folder = Path(folder)
     info = ArchiveInfo.read(folder)
     name = info.partition(model)
-    rows = read_ledger(folder)[0].values()
+    rows = read_ledger(folder).values()
     present = Partition(folder, name).present()
     try:
         return status_of(name, find_recordings(info.source, info.join), rows, present)

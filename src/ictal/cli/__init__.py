@@ -29,12 +29,14 @@ from ictal.cli import (
     info,
     models,
     predict,
+    replay,
     score,
     score_archive,
     simulate,
     szcore,
     train,
     view,
+    watch,
 )
 from ictal.cli.options import Command, CommandGroup
 from ictal.cli.screen import EXIT_CODES, FAILED, WRONG_USAGE, say_error
@@ -77,10 +79,10 @@ def _main(
 
 
 COMMANDS: tuple[Callable[..., None], ...] = (
-    *(info.info, convert.convert, deidentify.deidentify, score.score, view.view),
+    *(info.info, convert.convert, deidentify.deidentify, score.score, view.view, watch.watch),
     *(evaluate_events.evaluate_events, score_archive.score_archive, szcore.szcore),
     *(simulate.simulate, train.train, calibrate.calibrate, evaluate.evaluate, predict.predict),
-    *(ablate.ablate, explain.explain),
+    *(ablate.ablate, explain.explain, replay.replay),
     *(compare.compare, experts.experts, fetch.fetch),
 )
 MODELS_COMMANDS: tuple[Callable[..., None], ...] = (models.show, models.add, models.import_, models.export)

@@ -1,19 +1,17 @@
 """What a run on an archive shows and logs, and the status of the archive."""
 
-import json
 import sys
 import time
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
 import typer
 
 from ictal.cli.screen import PARTLY_FAILED, Results, bar, say
-from ictal.core.atomic_files import writing
+from ictal.core.event_log import write_event
 
 if TYPE_CHECKING:
     from ictal.archive.status import Status
@@ -48,9 +46,7 @@ class EventLog:
         if event == "torn":
             say("The last line of the ledger is incomplete, because a process was killed; it is ignored.")
         if self.file:
-            now = datetime.now(UTC).isoformat(timespec="milliseconds")
-            with writing(Path(self.file.name)):
-                print(json.dumps({"time": now, "event": event, **known}), file=self.file, flush=True)
+            write_event(self.file, event, known)
 
     def in_short(self) -> str:
         """Return what the bar shows next to the time left."""

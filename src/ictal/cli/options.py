@@ -64,6 +64,9 @@ SEED_OF_RECIPE = typer.Option(
     show_default="that of the recipe",
 )
 SEED = typer.Option("--seed", min=0, metavar="N", help="Seed for random numbers.")
+SPEED = typer.Option(
+    "--speed", metavar="FACTOR", help="Seconds of the recording per second.", show_default="1: real time"
+)
 CACHE = typer.Option(
     "--cache", metavar="FOLDER", help="Folder for the prepared windows.", show_default="the user's cache folder"
 )

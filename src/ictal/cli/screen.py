@@ -43,7 +43,7 @@ def bar(again: str = "resume", more: Callable[[], str] = str) -> Iterator[Progre
     Parameters
     ----------
     again
-        What repeating the command does after an interruption.
+        What repeating the command does after an interruption; '' where it ends what is complete up to then.
     more
         Returns additional text to show next to the bars.
     """
@@ -107,7 +107,7 @@ def _interrupts(again: str) -> Iterator[Callable[[], None]]:
         # C code that is interrupted may end with its own error: torch.save, "unexpected pos".
         if not asked_to_stop.is_set():
             raise
-        say(f"Interrupted. Repeat the same command to {again}.")
+        say(f"Interrupted. Repeat the same command to {again}." if again else "Stopped. All is complete up to here.")
         raise typer.Exit(INTERRUPTED) from None
     finally:
         signal.signal(signal.SIGINT, before)

@@ -42,9 +42,10 @@ def read_by_name(kinds: Mapping[str, type[Settings]], values: Mapping[str, Any])
 
 
 def problems_of(error: ValidationError) -> list[str]:
-    """Return what is wrong in a file that people write, as 'input.rate_hz: ...', without pydantic's own words."""
+    """Return what is wrong in a file that people write, as 'input.rate_hz: Input should be ... (it is 0)'."""
     return [
         f"{'.'.join(map(str, one['loc'])) or 'the file'}: {one['msg'].removeprefix('Value error, ')}"
+        + ("" if isinstance(one["input"], dict) else f" (it is {one['input']!r})")
         for one in error.errors()
     ]
 

@@ -168,7 +168,7 @@ def _try(url: str, work: Callable[[], bool], stop: Event, patience: Patience) ->
             why, asked = f"the server answers {error.code}", error.headers.get("Retry-After", "")
             wait_s = float(asked) if asked.isdigit() else wait_s
         except (OSError, HTTPException) as error:
-            why = _why(error)
+            why = why_failed(error)
         n_failed += 1
         if n_failed >= patience.tries:
             raise ReadError(f"{url}: cannot be downloaded: {why} ({n_failed} tries); what has arrived is kept")
@@ -242,7 +242,8 @@ def _in_words(code: int) -> str:
     return f"{known.get(code, 'cannot be downloaded')} (the server answers {code})"
 
 
-def _why(error: Exception) -> str:
+def why_failed(error: Exception) -> str:
+    """Return why a request failed before the server answered."""
     cause = error.reason if isinstance(error, URLError) else error
     if isinstance(cause, TimeoutError):
         return "the server does not answer in time"

@@ -12,6 +12,7 @@ from typing import Any, Self
 import numpy as np
 
 from ictal.core.atomic_files import writing
+from ictal.core.line_file import write_all
 
 CHUNK = 1 << 20
 """Bytes that are read at once to compare a group with its checksum."""
@@ -90,10 +91,10 @@ class RowsFile:
         with writing(self.path):
             for piece in content:
                 crc = zlib.crc32(piece, crc)
-                _write(self._file, piece)
+                write_all(self._file, piece)
             n_rows = (self._file.tell() - begin) // self._row_bytes
             line = json.dumps({"rows": n_rows, "crc": crc, "note": note})
-            _write(self._lines, f"{line}\n".encode())
+            write_all(self._lines, f"{line}\n".encode())
         self.notes.append(note)
         self.n_rows += n_rows
 
@@ -145,9 +146,3 @@ def _open(path: Path) -> FileIO:
     """Open a file to read and write it from its start, and create it if it does not exist."""
     path.touch()
     return FileIO(path, "r+")
-
-
-def _write(file: FileIO, content: bytes | memoryview) -> None:
-    left = memoryview(content)
-    while left:  # a nearly full disk accepts part of the data before it fails
-        left = left[file.write(left) or 0 :]

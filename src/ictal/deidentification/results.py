@@ -77,7 +77,7 @@ class FoundResults:
         if not folder.is_dir():
             raise ReadError(f"{folder}: is not a folder with results")
         if (folder / INFO_FILE).is_file():
-            rows = read_ledger(folder)[0].values()
+            rows = read_ledger(folder).values()
             own = [row for row in rows if not is_url(row.address) and same_file(Path(row.address), source)]
             return cls(folder, source, None, tuple(own), ())
         file = folder / VOTES_FILE

@@ -8,10 +8,11 @@ from ictal.core.recording import Annotation, Recording
 from ictal.errors import listed
 from ictal.io.edf.annotation_lists import storable
 from ictal.io.edf.labels import SHOWN
+from ictal.io.edf.record_format import YEARS
 from ictal.io.edf.records import Records
 from ictal.io.edf.scales import FINE_UV
 from ictal.io.edf.survey import GAP_S, Survey
-from ictal.io.edf.writer import YEARS, EdfPlan
+from ictal.io.edf.writer import EdfPlan
 from ictal.preprocessing.filtering import at_limits
 
 HOLE = "missing samples"

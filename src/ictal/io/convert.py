@@ -129,7 +129,30 @@ def write_recording(recording: Recording, out: Path, progress: Progress = silent
     WriteError
         If the file cannot be written, or EDF cannot hold the recording.
     """
-    bits = BITS[out.suffix.lower()]
+    plan, notes = plan_conversion(recording, BITS[out.suffix.lower()], progress)
+    records = plan.records
+    clipped = write_plan(out, recording, plan, progress)
+    return Conversion(
+        out,
+        plan.kind,
+        plan.labels,
+        recording.rate_hz,
+        records.n_records * records.n_samples / recording.rate_hz,
+        len(records.runs) - 1,
+        len(plan.annotations),
+        max(scale.step_uv for scale in plan.scales),
+        (*recording.all_notes, *notes, *notes_on_clipping(plan.labels, clipped.tolist())),
+    )
+
+
+def plan_conversion(recording: Recording, bits: int, progress: Progress = silent) -> tuple[EdfPlan, tuple[str, ...]]:
+    """Return how a recording becomes EDF+ (16 bits) or BDF+ (24 bits), and notes on what these cannot hold.
+
+    Raises
+    ------
+    WriteError
+        If EDF cannot hold the recording.
+    """
     if not recording.n_samples or not recording.channels:
         raise WriteError(f"{recording.name}: has no samples")
     known = [source_scale(recording, row, bits) for row in range(len(recording.channels))]
@@ -148,26 +171,13 @@ def write_recording(recording: Recording, out: Path, progress: Progress = silent
     runs = without(recording.runs, found.gaps, recording.rate_hz)
     records = choose_records(runs, recording.rate_hz, bits // 8 * len(rows), room, recording.name)
     plan = EdfPlan(bits, rows, labels, scales, records, annotations, None if all(known) else found.first[[*rows]])
-    clipped = write_plan(out, recording, plan, progress)
-    notes = (
+    return plan, (
         *notes_on_missing(found, recording),
         *label_notes,
         *notes_on_times(records, recording),
         *notes_on_steps(plan, recording),
         *notes_on_limits(found, recording, [row for row in rows if not known[row]]),
-        *notes_on_clipping(labels, clipped.tolist()),
         *notes_on_texts(recording.annotations),
-    )
-    return Conversion(
-        out,
-        plan.kind,
-        labels,
-        recording.rate_hz,
-        records.n_records * records.n_samples / recording.rate_hz,
-        len(records.runs) - 1,
-        len(annotations),
-        max(scale.step_uv for scale in scales),
-        (*recording.all_notes, *notes),
     )
 
 

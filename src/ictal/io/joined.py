@@ -117,7 +117,7 @@ def join_recordings(
     paths = [Path(one) if isinstance(one, str | Path) else None for one in given]
     pieces = [Piece(*each) for each in zip(_short([one.name for one in opened]), opened, paths, strict=True)]
     name = name or str(joined_path([piece.path or piece.recording.name for piece in pieces]))
-    return _joined(pieces, name).resolve_doubts(accept_doubtful=accept_doubtful)
+    return join_pieces(pieces, name).resolve_doubts(accept_doubtful=accept_doubtful)
 
 
 def pieces_of(recording: Recording) -> tuple[Piece, ...]:
@@ -150,7 +150,10 @@ def joined_path(files: Sequence[str | Path]) -> Path:
     return Path(os.path.commonpath(folders) if len({path.anchor for path in paths}) == 1 else "") / stem
 
 
-def _joined(pieces: Sequence[Piece], name: str) -> Recording:
+def join_pieces(pieces: Sequence[Piece], name: str) -> Recording:
+    """Join pieces, in any order, as `join_recordings` does; what is in doubt is left to the caller."""
+    if len(pieces) == 1:
+        return replace(pieces[0].recording, name=name)
     names, recordings = [piece.name for piece in pieces], [piece.recording for piece in pieces]
     title = f"{name}: {len(pieces)} pieces cannot be joined"
     empty = [f"{piece.name} has no samples" for piece in pieces if not piece.recording.n_samples]

@@ -6,6 +6,8 @@ from datetime import datetime
 from itertools import pairwise
 from math import ceil
 
+import numpy as np
+
 from ictal.core.recording import Annotation, Gap
 
 JITTER_S = 0.01
@@ -14,6 +16,8 @@ DRIFT_S = 0.5
 """Accumulated clock drift over many segments that counts as a pause."""
 ROUNDING_S = 1e-6
 """Differences below this are floating-point error, not a pause."""
+SEARCHED = 4096
+"""Segments that are searched for a join at a time."""
 EARLY = 0.01
 """Largest rounding error of a skip, in samples."""
 
@@ -182,15 +186,19 @@ def find_joins(
     jitter_s, drift_s
         See `JITTER_S` and `DRIFT_S`.
     """
-    found, late_s, before = [], 0.0, None
-    for start_s, onset_s in zip(starts_s, onsets_s, strict=True):
-        if before is not None:
-            jump_s = (onset_s - before[1]) - (start_s - before[0])
-            late_s += jump_s
-            if (abs(jump_s) > jitter_s and abs(late_s) > jitter_s) or abs(late_s) > drift_s:
-                found.append(Join(start_s, late_s))
-                late_s = 0.0
-        before = start_s, onset_s
+    starts, onsets = (np.fromiter(times, dtype=np.float64) for times in (starts_s, onsets_s))
+    apart = onsets - starts
+    jumps = np.abs(np.diff(apart, prepend=apart[:1])) > jitter_s
+    found: list[Join] = []
+    base, first = 0, 1
+    while first < len(apart):
+        late_s = apart[first : first + SEARCHED] - apart[base]
+        jumped = jumps[first : first + SEARCHED]
+        joins = np.flatnonzero((jumped & (np.abs(late_s) > jitter_s)) | (np.abs(late_s) > drift_s))
+        if len(joins):
+            base = first + int(joins[0])
+            found.append(Join(float(starts[base]), float(late_s[joins[0]])))
+        first = base + 1 if len(joins) else first + SEARCHED
     return tuple(found)
 
 

@@ -8,6 +8,7 @@ from typing import Any
 import yaml
 from pydantic import ValidationError
 
+from ictal.core.settings import problems_of
 from ictal.errors import RecipeError, raise_problems
 from ictal.models.arms import find_arm
 from ictal.models.model_settings import ModelSettings
@@ -119,12 +120,7 @@ def _validate(content: Mapping[str, Any], name: str) -> Recipe:
     try:
         return Recipe.model_validate(content)
     except ValidationError as error:
-        problems = [
-            f"{'.'.join(map(str, problem['loc'])) or 'recipe'}: {problem['msg']}"
-            + ("" if isinstance(problem["input"], dict) else f" (it is {problem['input']!r})")
-            for problem in error.errors()
-        ]
-        raise_problems(f"recipe {name}", problems, RecipeError)
+        raise_problems(f"recipe {name}", problems_of(error), RecipeError)
         raise
 
 

@@ -1,12 +1,10 @@
 """Parts of the report of a recording in words: what was measured, and what could not be scored."""
 
-import pandas as pd
-
 from ictal.core.predictions import ALWAYS_KNOWN
 from ictal.report.clock import counted, duration_in_words
 from ictal.report.day import Day
 from ictal.report.score_columns import own_times
-from ictal.scoring.quality import N_ELECTRODES, SPOILING
+from ictal.scoring.quality import flaws_in_words
 from ictal.terminology.findings import Frequency, Location, Shape
 
 UNKNOWN = "–"
@@ -54,18 +52,12 @@ def coverage_in_words(day: Day) -> str:
     starts, stops = own_times(day.frame)
     seconds, scored = stops - starts, day.frame[ALWAYS_KNOWN].notna().to_numpy()
     gaps = [duration_s for _, duration_s in day.scores.recording.gaps]
+    flaws = flaws_in_words(day.frame[~scored])
     lost = {
         f"in {counted(len(gaps), 'gap')}": sum(gaps),
-        f"because of low quality{_spoilt_by(day.frame[~scored])}": seconds[~scored].sum(),
+        f"because of low quality{f' ({flaws})' if flaws else ''}": seconds[~scored].sum(),
         "at the edges, outside every window's centre": day.span_s - sum(gaps) - seconds.sum(),
     }
     why = [f"{duration_in_words(total)} {words}" for words, total in lost.items() if total >= 1]
     text = f"{duration_in_words(seconds[scored].sum())} of {duration_in_words(day.span_s)} were scored"
     return f"{text}. Not scored: {'; '.join(why)}." if why else f"{text}."
-
-
-def _spoilt_by(refused: pd.DataFrame) -> str:
-    """State how many electrodes had which flaw, on average over the refused windows."""
-    means = {flaw: refused[flaw].mean() for flaw in SPOILING}
-    what = [f"{mean:.0f} {flaw}" for flaw, mean in means.items() if mean >= 0.5]
-    return f" (of {N_ELECTRODES} electrodes on average {', '.join(what)})" if what else ""

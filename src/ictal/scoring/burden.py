@@ -107,12 +107,18 @@ def rolling_burden(
     scored_s = scored.before(ends) - scored.before(ends - length)
     tables = []
     for pattern in EVENT_PATTERNS:
-        cover = cover_of(events, pattern)
-        on_clock = Cover.of(scored.before(cover.starts), scored.before(cover.stops))
-        event_s = on_clock.before(scored.before(ends)) - on_clock.before(scored.before(ends - length))
-        share = np.divide(event_s, scored_s, out=np.full(len(ends), np.nan), where=scored_s > 0)
+        share = share_between(scored, cover_of(events, pattern), ends - length, ends)
         tables.append(pd.DataFrame({"stop_s": ends, "pattern": pattern, "scored_s": scored_s, "burden": share}))
     return pd.concat(tables, ignore_index=True).sort_values("stop_s", kind="stable", ignore_index=True)
+
+
+def share_between(scored: Cover, cover: Cover, starts: npt.ArrayLike, stops: npt.ArrayLike) -> Floats:
+    """Return the share of the scored time from `starts` to `stops` that a cover takes, [time]; NaN if none is."""
+    # On a clock that runs only in scored time, the length of an event is its scored time.
+    on_clock = Cover.of(scored.before(cover.starts), scored.before(cover.stops))
+    before, after = scored.before(starts), scored.before(stops)
+    event_s, scored_s = on_clock.before(after) - on_clock.before(before), after - before
+    return np.asarray(np.divide(event_s, scored_s, out=np.full(scored_s.shape, np.nan), where=scored_s > 0))
 
 
 def cover_of(spans: Iterable[Span], pattern: str) -> Cover:

@@ -117,7 +117,10 @@ class EventSettings(Settings):
 
 
 def find_events(
-    frame: pd.DataFrame, settings: EventSettings | None = None, gaps: Sequence[tuple[float, float]] = ()
+    frame: pd.DataFrame,
+    settings: EventSettings | None = None,
+    gaps: Sequence[tuple[float, float]] = (),
+    step_s: float | None = None,
 ) -> Events:
     """Return the events of all patterns but 'other', ordered by start.
 
@@ -133,6 +136,8 @@ def find_events(
     gaps
         Start and duration of each gap of the recording, in seconds. They matter if rows are further apart than they
         are long, since a gap may then be between two of them.
+    step_s
+        From the start of a row to that of the next in the same run; None: the median.
 
     Raises
     ------
@@ -140,7 +145,7 @@ def find_events(
         If a column is missing.
     """
     settings = settings or EventSettings()
-    track = smooth(frame, settings, gaps)
+    track = smooth(frame, settings, gaps, step_s)
     events = [event for pattern in EVENT_PATTERNS for event in _events_of(track, pattern, settings)]
     return Events(sorted(events, key=lambda event: event.start_s))
 
@@ -164,7 +169,12 @@ def scored_rows(frame: pd.DataFrame, *also: str) -> pd.DataFrame:
     return given.sort_values("start_s", kind="stable", ignore_index=True)
 
 
-def smooth(frame: pd.DataFrame, settings: EventSettings, gaps: Sequence[tuple[float, float]] = ()) -> pd.DataFrame:
+def smooth(
+    frame: pd.DataFrame,
+    settings: EventSettings,
+    gaps: Sequence[tuple[float, float]] = (),
+    step_s: float | None = None,
+) -> pd.DataFrame:
     """Return the scored rows with smoothed probabilities, and in the column 'series' the number of their series.
 
     A series is a run of rows without a gap, and with at most `max_unscored_s` of unscored time between neighbours.
@@ -173,7 +183,7 @@ def smooth(frame: pd.DataFrame, settings: EventSettings, gaps: Sequence[tuple[fl
     columns = ["start_s", "stop_s", *PROBABILITY_COLUMNS]
     require_columns("scores", frame, columns)
     ordered = frame[columns].astype(float).sort_values("start_s", kind="stable", ignore_index=True)
-    step = _usual_step(ordered)
+    step = _usual_step(ordered) if step_s is None else step_s
     rows = scored_rows(ordered.assign(run=_run_numbers(ordered, step, gaps)), "run")
     starts, stops, run = (rows[name].to_numpy() for name in ("start_s", "stop_s", "run"))
     unscored = starts[1:] - np.maximum(stops, starts + step)[:-1]

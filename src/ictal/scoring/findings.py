@@ -17,7 +17,7 @@ from ictal.terminology.findings import (
     RecordingFinding,
     StatusFinding,
 )
-from ictal.terminology.terms import STATUS_S, STATUS_SHARE, in_continuum, prevalence_word
+from ictal.terminology.terms import ROUNDING, STATUS_S, STATUS_SHARE, in_continuum, prevalence_word
 
 Floats = npt.NDArray[np.float64]
 
@@ -95,10 +95,10 @@ def status_of(events: Sequence[EventFinding], span_s: float) -> StatusFinding | 
     """Return the electrographic status epilepticus of a recording of some seconds, if it is one (ACNS 2021, D)."""
     seizures = [event for event in events if event.pattern == "seizure"]
     for event in seizures:
-        if event.duration_s >= STATUS_S:
+        if event.duration_s >= STATUS_S - ROUNDING:
             return StatusFinding("10 minutes", event.start_s, event.stop_s, event.duration_s)
     start_s, seizure_s = most_covered(Cover.of(*_edges(seizures)), HOUR_S)
-    if seizure_s >= STATUS_SHARE * HOUR_S:
+    if seizure_s >= STATUS_SHARE * HOUR_S - ROUNDING:
         start_s = max(0.0, min(start_s, span_s - HOUR_S))
         return StatusFinding("20 % of an hour", start_s, min(start_s + HOUR_S, span_s), seizure_s)
     return None

@@ -163,7 +163,7 @@ def score(
     """
     started, settings = time.perf_counter(), settings.changed(changes)
     opened = as_recording(recording, accept_doubtful=settings.accept_doubtful)
-    engine, contract = _engine(model, settings)
+    engine, contract = engine_for(model, settings)
     mapping = map_channels(opened, contract.needs.derivations, settings.interpolate)
     runs = recorded_runs(opened, mapping, contract.standardise.fill)
     check_unit(sample_of(opened, mapping), opened.name)
@@ -187,7 +187,7 @@ def score(
     return Scores(frame, info, _manifest(engine, contract, settings, seconds))
 
 
-def _engine(model: str | Path | Engine, settings: ScoreSettings) -> tuple[Engine, ScoringContract]:
+def engine_for(model: str | Path | Engine, settings: ScoreSettings) -> tuple[Engine, ScoringContract]:
     """Return an engine, and its contract with or without masking."""
     if isinstance(model, str | Path):
         model = open_engine(find_model(model), settings.engine, settings.threads)

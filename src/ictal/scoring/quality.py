@@ -12,6 +12,7 @@ from itertools import combinations
 
 import numpy as np
 import numpy.typing as npt
+import pandas as pd
 from pydantic import Field
 from scipy.fft import rfft
 
@@ -281,3 +282,16 @@ def reason_in_words(frames: QualityFrames, start: int, n_samples: int, settings:
     counts = {name: int((shares[FLAWS.index(name)] >= least).sum()) for name in SPOILING}
     what = ", ".join(f"{count} {name}" for name, count in counts.items() if count)
     return f"only {usable:.0%} of the EEG is usable: of {frames.used.sum()} electrodes {what}"
+
+
+def flaws_in_words(refused: pd.DataFrame) -> str:
+    """State how many electrodes had which flaw, on average over refused windows; empty if there were few.
+
+    Parameters
+    ----------
+    refused
+        Rows of a table of scores.
+    """
+    means = {flaw: refused[flaw].mean() for flaw in SPOILING}
+    what = [f"{mean:.0f} {flaw}" for flaw, mean in means.items() if mean >= 0.5]
+    return f"of {N_ELECTRODES} electrodes on average {', '.join(what)}" if what else ""

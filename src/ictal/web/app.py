@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 from fastapi import FastAPI, Query, Request, UploadFile
 from fastapi import Path as PathParameter
-from fastapi.responses import FileResponse, JSONResponse, Response
+from fastapi.responses import FileResponse, JSONResponse, Response, StreamingResponse
 from fastapi.staticfiles import StaticFiles
 
 from ictal import __version__
@@ -21,6 +21,8 @@ from ictal.web.security import Guard
 from ictal.web.settings import MEGABYTE
 from ictal.web.traces import Filters
 from ictal.web.viewer import Viewer
+from ictal.web.ward_page import WardPage
+from ictal.web.ward_schemas import WardState
 from ictal.web.worker_process import JobStoppedError
 
 STATIC = Path(__file__).parent / "static"
@@ -44,8 +46,8 @@ PROBLEMS: dict[int | str, dict[str, Any]] = {
 }
 
 
-def create_app(viewer: Viewer, token: str, host: str = "127.0.0.1") -> FastAPI:
-    """Return the application, protected by the token; see `ictal.web.security.Guard`."""
+def create_app(viewer: Viewer, token: str, host: str = "127.0.0.1", ward: WardPage | None = None) -> FastAPI:
+    """Return the application, with the page of a ward if one is watched, protected by the token; see `Guard`."""
     app = FastAPI(
         title="ictal view", version=__version__, description=NOT_A_DEVICE, openapi_url="/api/openapi.json",
         docs_url=None, redoc_url=None, responses=PROBLEMS,
@@ -61,6 +63,8 @@ def create_app(viewer: Viewer, token: str, host: str = "127.0.0.1") -> FastAPI:
     _add_votes(app, viewer)
     if viewer.settings.upload:
         _add_upload(app, viewer)
+    if ward is not None:
+        _add_ward(app, ward)
     return app
 
 
@@ -221,6 +225,26 @@ def _add_upload(app: FastAPI, viewer: Viewer) -> None:
         """Upload a recording; it is parsed in a separate process, scored and shown."""
         item, known = viewer.receive(file.file, file.filename or "")
         return schemas.Uploaded(id=item.id, known=known)
+
+
+def _add_ward(app: FastAPI, ward: WardPage) -> None:
+    @app.get("/ward", include_in_schema=False)
+    def page() -> FileResponse:
+        return FileResponse(STATIC / "ward.html")
+
+    @app.get(
+        "/api/ward/stream",
+        response_class=StreamingResponse,
+        responses={200: {"model": WardState, "content": {"text/event-stream": {"schema": {"type": "string"}}}}},
+    )
+    def stream() -> StreamingResponse:
+        """Return server-sent events: the data of each are JSON, first the state of all beds, then of changed ones."""
+        return StreamingResponse(ward.stream(), media_type="text/event-stream")
+
+    @app.post("/api/ward/beds/{id}/alarms/{number}/acknowledge", status_code=204)
+    def acknowledge(id_: Id, number: Annotated[int, PathParameter(ge=1, le=10**9)]) -> None:
+        """Acknowledge an alarm, and the earlier ones of its rule about the same pattern."""
+        ward.acknowledge(id_, number)
 
 
 def _check_span(start_s: float, stop_s: float) -> None:

@@ -30,8 +30,6 @@ def summary_of(item: Item) -> dict[str, Any]:
 def details(item: Item, *, withheld: bool) -> dict[str, Any]:
     """Return the details of a recording, without events and report if they are withheld."""
     recording = item.recording
-    settings = item.scores.manifest.get("settings", {}) if item.scores else {}
-    step_s = float(settings.get("step_s", CENTRE_S))
     return {
         **summary_of(item),
         "rate_hz": recording.rate_hz,
@@ -51,9 +49,9 @@ def details(item: Item, *, withheld: bool) -> dict[str, Any]:
         "report": None if withheld else report(item),
         "patterns": PATTERNS_SHOWN,
         "model": item.model,
-        "step_s": step_s,
+        "step_s": item.step_s,
         "centre_s": float(CENTRE_S),
-        "windows": windows(item.frame, step_s),
+        "windows": windows(item.frame, item.step_s),
         "notes": list(item.scores.recording.notes if item.scores else (*recording.all_notes, *item.lost)),
         "withheld": withheld,
     }

@@ -3,6 +3,8 @@
 import hashlib
 import threading
 from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 
 from ictal.core.atomic_files import hash_of
@@ -89,6 +91,34 @@ class Identity:
             raise ChangedError(
                 f"{self.path.name} has changed since it was opened and may be another recording; restart 'ictal view'"
             )
+
+
+@dataclass(frozen=True)
+class LiveIdentity:
+    """The identity of a recording that is still being written, and has no content yet: its bed and its start."""
+
+    bed: str
+    start: datetime | None
+    path: Path
+
+    @property
+    def files(self) -> tuple[Path, ...]:
+        """The file, or the folder of files."""
+        return (self.path,)
+
+    @property
+    def known(self) -> str:
+        """The key of votes."""
+        return f"live-{hash_of([self.bed, self.start and self.start.isoformat()])}"
+
+    def content(self) -> str:
+        """Return the key of votes."""
+        return self.known
+
+    content_if_quick = content
+
+    def check(self) -> None:
+        """Accept every change: the recording grows."""
 
 
 def _places(files: Sequence[Path]) -> list[tuple[str, int, int, int]]:

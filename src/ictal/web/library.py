@@ -1,7 +1,7 @@
 """The recordings in the viewer, with the scores known so far."""
 
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -15,6 +15,7 @@ import pandas as pd
 from ictal.core.atomic_files import hash_of
 from ictal.core.hashing import same_file
 from ictal.core.recording import Recording
+from ictal.core.windows import CENTRE_S
 from ictal.errors import IctalError, UnknownNameError
 from ictal.preprocessing.channel_mapping import reference_notes, widest_mapping
 from ictal.scoring.events import Event, find_events
@@ -22,13 +23,13 @@ from ictal.scoring.scored_recording import stem_of
 from ictal.scoring.scores import COLUMNS, Scores
 from ictal.scoring.writers import scores_file
 from ictal.terminology.findings import RecordingFinding
-from ictal.web.identity import Identity
+from ictal.web.identity import Identity, LiveIdentity
 from ictal.web.montages import Montage, montages_of
 from ictal.web.page_amplitude import amplitudes_uv
 
 CONTENT = "content"
 """Field of a scores manifest with the content hash of the recording."""
-State = Literal["waiting", "scoring", "scored", "failed"]
+State = Literal["waiting", "scoring", "scored", "failed", "live"]
 
 
 class NotYetError(IctalError):
@@ -50,13 +51,16 @@ class Item:
     title
         Name for display.
     state, done, total, reason
-        State of scoring, its progress in seconds of the recording, and why it failed.
+        State of scoring, its progress in seconds of the recording, and why it failed; while the recording goes on,
+        why nothing new arrives.
     scores
         The scores, once scoring is complete.
     model
         The model that scores it: name, arm, warnings, and how much of a window it sees.
     identity
         The key of votes.
+    step_s
+        From one window to the next.
     """
 
     id: str
@@ -69,7 +73,9 @@ class Item:
     reason: str = ""
     scores: Scores | None = None
     model: dict[str, Any] | None = None
-    identity: Identity | None = field(default=None, repr=False)
+    identity: Identity | LiveIdentity | None = field(default=None, repr=False)
+    step_s: float = float(CENTRE_S)
+    _live_rows: Callable[[], pd.DataFrame] | None = field(default=None, repr=False)
     _parts: list[pd.DataFrame] = field(default_factory=list, repr=False)
     _findings: RecordingFinding | None = field(default=None, repr=False)
     _lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
@@ -123,6 +129,8 @@ class Item:
         """The windows scored so far, in the order of time."""
         if self.scores is not None:
             return self.scores.frame
+        if self._live_rows is not None:
+            return self._live_rows()
         with self._lock:
             if len(self._parts) > 1:
                 self._parts[:] = [pd.concat(self._parts, ignore_index=True)]
@@ -149,6 +157,26 @@ class Item:
         with self._lock:
             self._parts.append(rows)
 
+    def grow(self, recording: Recording, done_s: float, rows: Callable[[], pd.DataFrame]) -> None:
+        """Replace a recording that is being recorded by what there is now.
+
+        Parameters
+        ----------
+        recording
+            What there is.
+        done_s
+            How far it is scored.
+        rows
+            Returns all rows; it is called when somebody looks at them.
+        """
+        if recording.channels != self.recording.channels:
+            for name in ("montages", "lost", "amplitudes_uv"):
+                self.__dict__.pop(name, None)
+        with self._lock:
+            self._live_rows, self._findings = rows, None
+            self.recording, self.scores, self.state = recording, None, "live"
+        self.done, self.total = done_s, recording.span_s
+
     def set_progress(self, task: str, done: float, total: float) -> None:
         """Store the progress of scoring."""
         if task == "scoring":
@@ -157,6 +185,7 @@ class Item:
     def finish(self, scores: Scores) -> None:
         """Store the complete scores."""
         self.scores, self.model, self.state = scores, model_of(scores), "scored"
+        self.step_s = float(scores.manifest.get("settings", {}).get("step_s", CENTRE_S))
         self.done = self.total = self.recording.duration_s
         with self._lock:
             self._parts.clear()

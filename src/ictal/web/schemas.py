@@ -30,6 +30,7 @@ class ViewerInfo(BaseModel):
     version: str
     upload: bool
     blind: bool
+    ward: bool = Field(description="Whether recordings of beds are shown, at /ward.")
     not_a_device: str
 
 

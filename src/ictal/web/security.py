@@ -10,6 +10,8 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from ictal.core.addresses import is_loopback
+
 TOKEN_HEADER = "X-Ictal-Token"
 TOKEN_BYTES = 32
 SECURITY_HEADERS = {
@@ -31,16 +33,6 @@ _PORT = re.compile(r":[0-9]{1,5}$")
 def new_token() -> str:
     """Return a random token of 256 bits, for a URL."""
     return secrets.token_urlsafe(TOKEN_BYTES)
-
-
-def is_loopback(host: str) -> bool:
-    """Return whether only this machine can reach an address."""
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
 
 
 class Guard:
@@ -84,9 +76,7 @@ class Guard:
         """Return the response to a request that is rejected, or None."""
         host = headers.get("host", "")
         if not self._is_ours(_PORT.sub("", host).strip("[]").lower()):
-            return _refusal(
-                400, f"this server is not called '{host[:80]}'; open the address that 'ictal view' printed"
-            )
+            return _refusal(400, f"this server is not called '{host[:80]}'; open the address that was printed")
         if not _is_same(headers, host):
             return _refusal(403, "pages of other sites may not send requests to this server")
         if path.startswith("/api") and not self._knows(headers.getlist(TOKEN_HEADER)):

@@ -2,23 +2,26 @@
 
 import signal
 import socket
-import sys
 import threading
 import webbrowser
 from collections.abc import Callable
-from types import FrameType
 
 import uvicorn
 
+from ictal.core.addresses import is_loopback
 from ictal.errors import IctalError
 from ictal.web.app import create_app
-from ictal.web.security import is_loopback, new_token
+from ictal.web.ending import end_cleanly_on
+from ictal.web.security import new_token
 from ictal.web.viewer import Viewer
+from ictal.web.ward_page import WardPage
 
 SECONDS_TO_END = 2
 
 
-def serve(viewer: Viewer, host: str, port: int, *, browser: bool, say: Callable[[str], None]) -> None:
+def serve(
+    viewer: Viewer, host: str, port: int, *, browser: bool, say: Callable[[str], None], ward: WardPage | None = None
+) -> None:
     """Serve until Ctrl-C or SIGTERM; all child processes end with the server.
 
     Parameters
@@ -31,25 +34,29 @@ def serve(viewer: Viewer, host: str, port: int, *, browser: bool, say: Callable[
         Whether to open a browser.
     say
         Callback for the address, and for a warning if others can reach it.
+    ward
+        The ward whose page is opened; None: the viewer is opened.
 
     Raises
     ------
     IctalError
         If the address is not available.
     """
-    _end_cleanly_on(signal.SIGTERM)
+    end_cleanly_on(signal.SIGTERM)
     try:
-        _serve(viewer, host, port, browser=browser, say=say)
+        _serve(viewer, host, port, browser=browser, say=say, ward=ward)
     except KeyboardInterrupt:
         pass
     finally:
         viewer.stop()
 
 
-def _serve(viewer: Viewer, host: str, port: int, *, browser: bool, say: Callable[[str], None]) -> None:
+def _serve(
+    viewer: Viewer, host: str, port: int, *, browser: bool, say: Callable[[str], None], ward: WardPage | None
+) -> None:
     token = new_token()
     with bound(host, port) as listening:
-        url = address(host, listening.getsockname()[1], token)
+        url = address(host, listening.getsockname()[1], token, "ward" if ward else "")
         if not is_loopback(host):
             say(
                 f"Anybody who can reach {host} and knows this address can see the recordings and vote. Data are sent "
@@ -58,22 +65,15 @@ def _serve(viewer: Viewer, host: str, port: int, *, browser: bool, say: Callable
         say(f"Open {url}")
         say("Press Ctrl-C to stop.")
         config = uvicorn.Config(
-            create_app(viewer, token, host), log_level="warning", access_log=False, server_header=False,
+            create_app(viewer, token, host, ward), log_level="warning", access_log=False, server_header=False,
             timeout_graceful_shutdown=SECONDS_TO_END, ws="none",
         )  # fmt: skip
         if browser:
             threading.Timer(0.5, webbrowser.open, [url]).start()
-        uvicorn.Server(config).run(sockets=[listening])
-
-
-def _end_cleanly_on(number: signal.Signals) -> None:
-    """Make a signal run `finally` blocks before the program ends: uvicorn raises it again after its shutdown."""
-
-    def end(number: int, _: FrameType | None) -> None:
-        sys.exit(128 + number)
-
-    if threading.current_thread() is threading.main_thread():
-        signal.signal(number, end)
+        server = uvicorn.Server(config)
+        if ward is not None:
+            ward.served_by(server)
+        server.run(sockets=[listening])
 
 
 def bound(host: str, port: int) -> socket.socket:
@@ -93,7 +93,7 @@ def bound(host: str, port: int) -> socket.socket:
         ) from error
 
 
-def address(host: str, port: int, token: str) -> str:
-    """Return the URL to open in a browser on this machine."""
+def address(host: str, port: int, token: str, page: str = "") -> str:
+    """Return the URL of a page to open in a browser on this machine."""
     name = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)
-    return f"http://{f'[{name}]' if ':' in name else name}:{port}/?token={token}"
+    return f"http://{f'[{name}]' if ':' in name else name}:{port}/{page}?token={token}"

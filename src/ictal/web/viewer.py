@@ -18,16 +18,28 @@ from ictal.io import join_recordings, open_recording
 from ictal.io.edf.patient import patient_field
 from ictal.io.joined import pieces_of
 from ictal.io.open import recording_file
+from ictal.live.bed import Bed
 from ictal.models.hub import NOT_A_DEVICE
 from ictal.report.results_folder import check_folder, results_folder
 from ictal.scoring.writers import scores_file
+from ictal.web.bed_library import BedLibrary
 from ictal.web.blinding import BLIND, Blinding
 from ictal.web.cache import ResultCache
 from ictal.web.details import details
 from ictal.web.event_details import discharges, events_in
 from ictal.web.identity import Identity, migrate_votes
 from ictal.web.jobs import JobThread, Scorer
-from ictal.web.library import Item, Library, content_of, find_scores, middle_s, middles_of, score_paths, window_number
+from ictal.web.library import (
+    Item,
+    Library,
+    NotYetError,
+    content_of,
+    find_scores,
+    middle_s,
+    middles_of,
+    score_paths,
+    window_number,
+)
 from ictal.web.model_pool import ModelPool, weights_of
 from ictal.web.overview import overview
 from ictal.web.panel_agreement import agreement
@@ -56,13 +68,22 @@ class Viewer:
         Folder or name of the model; None: use existing scores of any model, and 'default' for new ones.
     settings
         Settings of the viewer.
+    beds
+        Beds whose recordings are shown while they grow.
     """
 
-    def __init__(self, out: Path, model: str | Path | None = None, settings: ViewerSettings | None = None) -> None:
+    def __init__(
+        self,
+        out: Path,
+        model: str | Path | None = None,
+        settings: ViewerSettings | None = None,
+        beds: Sequence[Bed] = (),
+    ) -> None:
         check_folder(out)
         self.out, self.settings = out, settings or ViewerSettings()
-        self.library, self.votes = Library(), Votes(out / FILE)
+        self.votes, self.beds = Votes(out / FILE), beds
         self.workers = {name: JobThread(name) for name in ("scoring", "traces", "models", "hashing")}
+        self.library = BedLibrary(beds, self.votes, self.workers["hashing"]) if beds else Library()
         self._scorer = Scorer(model or DEFAULT_MODEL, out)
         self._weights = weights_of(model) if model is not None else None
         self._pyramids: dict[str, Pyramid] = {}
@@ -156,7 +177,7 @@ class Viewer:
 
     def about(self) -> dict[str, Any]:
         """Return the version and the settings of the viewer."""
-        allowed = {"upload": self.settings.upload, "blind": self.settings.blind}
+        allowed = {"upload": self.settings.upload, "blind": self.settings.blind, "ward": bool(self.beds)}
         return {"version": __version__, **allowed, "not_a_device": NOT_A_DEVICE}
 
     def details(self, item: Item, rater: str | None) -> dict[str, Any]:
@@ -170,7 +191,7 @@ class Viewer:
             return _json(overview(self._blind.visible_scores(item, rater), *span_s, width))
         frame = item.frame
         return self._kept_answers.get_or(
-            (item.id, len(frame), span_s, width), lambda: _json(overview(frame, *span_s, width))
+            (item.id, item.state, len(frame), span_s, width), lambda: _json(overview(frame, *span_s, width))
         )
 
     def window(self, item: Item, time_s: float, rater: str | None) -> dict[str, Any]:
@@ -219,6 +240,8 @@ class Viewer:
         stop_s = min(span_s[1], item.recording.span_s)
         start_s = min(span_s[0], stop_s)
         if stop_s - start_s > LONGEST_PAGE_S:
+            if item.id not in self._pyramids:
+                raise NotYetError(f"while it is being recorded, {LONGEST_PAGE_S:g} s are shown at most")
             return self._pyramids[item.id].traces(name, start_s, stop_s, width)
         return read_page(item.recording, item.montages[name], start_s, stop_s, filters, width)
 

@@ -1,4 +1,4 @@
-"""Which channels of a file are voltages, by the units that it states: XDF."""
+"""Which channels of a file or stream are voltages, by the units that it states: XDF and LSL."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -10,8 +10,15 @@ from ictal.io.edf.reader import unit_uv
 WORDS_UV = {"nanovolt": 1e-3, "millivolt": 1e3, "volt": 1e6}
 
 
-def voltages(path: Path, labels: Sequence[str], units: Sequence[str]) -> tuple[dict[int, float], list[str]]:
+def voltages(name: Path | str, labels: Sequence[str], units: Sequence[str]) -> tuple[dict[int, float], list[str]]:
     """Return µV per unit of each channel with a name that is a voltage, by its number, and notes on the others.
+
+    Parameters
+    ----------
+    name
+        Of the file or stream, in messages.
+    labels, units
+        Of its channels.
 
     Raises
     ------
@@ -23,7 +30,7 @@ def voltages(path: Path, labels: Sequence[str], units: Sequence[str]) -> tuple[d
     unknown = [row for row, uv in enumerate(known) if scalp[row] and uv is None]
     if unknown:
         raise ReadError(
-            f"{path}: the voltages of {listed(labels[row] for row in unknown)} are unknown: their unit is "
+            f"{name}: the voltages of {listed(labels[row] for row in unknown)} are unknown: their unit is "
             f"'{units[unknown[0]]}'; allowed are uV, mV, V and nV"
         )
     found = {row: uv for row, uv in enumerate(known) if uv is not None and labels[row]}
@@ -35,5 +42,5 @@ def voltages(path: Path, labels: Sequence[str], units: Sequence[str]) -> tuple[d
     }
     said = [note for note, applies in notes.items() if applies]
     if not found:
-        raise ReadError(f"{path}: no channel can be used; {'; '.join(said)}")
+        raise ReadError(f"{name}: no channel can be used; {'; '.join(said)}")
     return found, said

@@ -8,7 +8,7 @@ import math
 import re
 from collections.abc import Iterator
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from pathlib import Path
@@ -18,7 +18,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ictal.core.recording import Annotation
-from ictal.errors import ReadError, reason
+from ictal.errors import IncompleteError, ReadError, reason
 from ictal.io.edf.dates import FIRST_DAY, TRIPLE, UNDATED, long_date, short_date
 from ictal.io.times import JITTER_S
 
@@ -99,8 +99,12 @@ class EdfFile:
         Duration of a record.
     header_start
         Date and time of the header, as UTC since EDF states no time zone; None if invalid.
+    n_stated
+        Number of records that the header states: -1 while a recorder writes the file (EDF+ 2.1.1), NaN if unreadable.
     notes
         Mistakes in the file that were corrected, one sentence each.
+    before
+        Onsets and annotations of the first records, if they are known already, see `grown`.
     """
 
     path: Path
@@ -111,7 +115,11 @@ class EdfFile:
     n_records: int
     record_s: float
     header_start: datetime | None
+    n_stated: float = math.nan
     notes: tuple[str, ...] = ()
+    before: tuple[npt.NDArray[np.float64], tuple[Annotation, ...]] = field(
+        default=(np.empty(0), ()), repr=False, compare=False
+    )
 
     @classmethod
     def open(cls, path: Path) -> Self:
@@ -129,7 +137,7 @@ class EdfFile:
             n_signals = whole_number_in(main[252:256], "number of signals", path)
             header_bytes = MAIN_BYTES + SIGNAL_BYTES * n_signals
             if size < header_bytes:
-                raise ReadError(f"{path}: is truncated after {size} bytes, within its header of {header_bytes}")
+                raise IncompleteError(f"{path}: is truncated after {size} bytes, within its header of {header_bytes}")
             signals = _signals(file.read(SIGNAL_BYTES * n_signals), n_signals, path)
         record_s = number_in(main[244:252])
         if not record_s > 0 and not all(signal.is_annotation for signal in signals):
@@ -148,8 +156,25 @@ class EdfFile:
             n_records,
             record_s,
             start,
+            stated[1],
             (*notes, *doubts),
         )
+
+    def grown(self) -> Self:
+        """Open the file again, to which a recorder has appended; the times of earlier records are not read again.
+
+        Raises
+        ------
+        ReadError
+            If it has become shorter, or has another header except for the number of records.
+        """
+        now = self.open(self.path)
+        same = ("is_bdf", "header_bytes", "signals", "record_s", "header_start")
+        if any(getattr(now, name) != getattr(self, name) for name in same):
+            raise ReadError(f"{self.path}: is another recording than before; its header has changed")
+        if now.n_records < self.n_records:
+            raise ReadError(f"{self.path}: has become shorter since it was opened")
+        return replace(now, before=self._times)
 
     @property
     def bytes_per_sample(self) -> int:
@@ -228,24 +253,25 @@ class EdfFile:
     @cached_property
     def _times(self) -> tuple[npt.NDArray[np.float64], tuple[Annotation, ...]]:
         """Return the stated onset of each record (NaN if missing), and all annotations."""
-        onsets = np.full(self.n_records, np.nan)
-        found: list[Annotation] = []
-        for record, number, block in self._blocks():
+        known, notes = self.before
+        onsets, found = np.full(self.n_records, np.nan), list(notes)
+        onsets[: len(known)] = known
+        for record, number, block in self._blocks(len(known)):
             marks = TAL.findall(block)
             if marks and number == 0 and marks[0][2][:1] in (b"", b"\x14"):  # EDF+ 2.2.4: the record's onset
                 onsets[record] = float(marks[0][0])
             found += (note for mark in marks for note in _notes_of(*mark))
         return onsets, tuple(sorted(found, key=lambda note: note.onset_s))
 
-    def _blocks(self) -> Iterator[tuple[int, int, bytes]]:
-        """Yield the record number, the number of the annotation signal, and its bytes.
+    def _blocks(self, begin: int) -> Iterator[tuple[int, int, bytes]]:
+        """Yield the record number, from `begin` on, the number of the annotation signal, and its bytes.
 
         The whole file is read in order; skipping the other signals would take several times as long.
         """
         width = self.bytes_per_sample
         chosen = [self.signals[number] for number in self.annotation_signals]
         step = max(1, CHUNK_BYTES // self.record_bytes)
-        for first in range(0, self.n_records if chosen else 0, step):
+        for first in range(begin, self.n_records if chosen else begin, step):
             records = self.records(first, min(step, self.n_records - first))
             for number, signal in enumerate(chosen):
                 block = records[:, signal.offset * width : (signal.offset + signal.n_samples) * width]
@@ -260,21 +286,21 @@ def _notes_of(onset: bytes, duration: bytes, texts: bytes) -> Iterator[Annotatio
 
 def _is_bdf(main: bytes, path: Path) -> bool:
     if not main:
-        raise ReadError(f"{path}: is empty")
+        raise IncompleteError(f"{path}: is empty")
     if main[1:8] != BDF_MAGIC[1:] and text_of(main[:8]) != "0":
         raise ReadError(
             f"{path}: is not an EDF or BDF file; it starts with {main[:12].decode('latin-1')!r}, but an EDF file "
             "starts with '0' and seven blanks"
         )
     if len(main) < MAIN_BYTES:
-        raise ReadError(f"{path}: is truncated after {len(main)} bytes, within its header")
+        raise IncompleteError(f"{path}: is truncated after {len(main)} bytes, within its header")
     return main[1:8] == BDF_MAGIC[1:]
 
 
 def _signals(header: bytes, n_signals: int, path: Path) -> tuple[EdfSignal, ...]:
     columns, begin = {}, 0
-    for field, width in FIELDS.items():
-        columns[field] = [header[begin + i * width : begin + (i + 1) * width] for i in range(n_signals)]
+    for name, width in FIELDS.items():
+        columns[name] = [header[begin + i * width : begin + (i + 1) * width] for i in range(n_signals)]
         begin += width * n_signals
     signals, offset = [], 0
     for values in (dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)):
@@ -301,7 +327,7 @@ def _extent(
         header_bytes = begin
     n_records, rest = divmod(size - header_bytes, record_bytes)
     if not n_records:
-        raise ReadError(
+        raise IncompleteError(
             f"{path}: is truncated after {size} bytes, before the end of the first record of {record_bytes} bytes"
         )
     if stated[1] != n_records or rest:

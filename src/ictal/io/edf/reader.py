@@ -90,14 +90,18 @@ def read_edf(path: Path, units: Mapping[str, str] | None = None) -> Recording:
         If it is not an EDF or BDF file, is truncated within the header, has an invalid required number, or the unit
         of an electrode is unknown. Overlapping records are a doubt.
     """
-    file = EdfFile.open(path)
+    return recording_of(EdfFile.open(path), units)
+
+
+def recording_of(file: EdfFile, units: Mapping[str, str] | None = None) -> Recording:
+    """Return the recording in a file that was opened; see `read_edf`."""
     rate_hz, signals, notes = _choose(file, units or {})
     per_record = signals[0].n_samples
     times = _times(file)
     start_s = float(file.onsets_s[0])
     source, limits = _source(file, signals, units or {})
     return Recording(
-        str(path),
+        str(file.path),
         tuple(signal.label for signal in signals),
         rate_hz,
         file.n_records * per_record,
@@ -202,6 +206,6 @@ def _source(
 def _times(file: EdfFile) -> Times:
     """Return a join for each record that starts later or earlier than the previous one ends."""
     onsets = file.onsets_s
-    joins = find_joins((file.record_s * number for number in range(file.n_records)), onsets.tolist())
+    joins = find_joins(file.record_s * np.arange(file.n_records), onsets)
     note = "its records state overlapping times; since it is marked as continuous, these times are ignored"
     return Times(joins, notes=(note,) if file.contradicts_itself else ())

@@ -64,6 +64,16 @@ class Records:
         """Seconds of a record."""
         return float(self.duration)
 
+    def onsets_s(self, rate_hz: float) -> npt.NDArray[np.float64]:
+        """Return the onset of each record, in seconds after the first one."""
+        # In a continuous file, records follow each other by their stated duration, even if that is rounded.
+        record_s = self.record_s if len(self.runs) == 1 else self.n_samples / rate_hz
+        onsets = [
+            run.onset_s - self.runs[0].onset_s + record_s * np.arange((run.stop - run.start) // self.n_samples)
+            for run in self.runs
+        ]
+        return np.concatenate(onsets)
+
 
 def choose_records(runs: Sequence[FileRun], rate_hz: float, frame_bytes: int, text_bytes: int, name: str) -> Records:
     """Return the records that lose the fewest samples at the ends of runs; of these, those closest to 1 s.
@@ -116,6 +126,31 @@ def choose_records(runs: Sequence[FileRun], rate_hz: float, frame_bytes: int, te
         tuple(length % size for length in lengths if length % size),
         float(drift) if drift > EXACT * longest_s else 0.0,
     )
+
+
+def endless_records(rate_hz: float, frame_bytes: int, name: str) -> tuple[int, str]:
+    """Return samples and seconds of a record for a recording whose end is not known: that closest to 1 s.
+
+    Parameters
+    ----------
+    rate_hz, frame_bytes, name
+        As in `choose_records`.
+
+    Raises
+    ------
+    WriteError
+        If no duration states the rate exactly.
+    """
+    most = max(min(RECORD_BYTES // frame_bytes, round(LONGEST_S * rate_hz)), round(rate_hz), 1)
+    sizes = np.arange(1, most + 1)
+    exact = sizes[_errors(sizes, rate_hz) < EXACT]
+    if not len(exact):
+        raise WriteError(
+            f"{name}: EDF cannot store {rate_hz:.10g} Hz: no record of up to {most} samples has a duration that "
+            "states this rate in 8 characters"
+        )
+    size = int(exact[np.abs(exact / rate_hz - 1).argmin()])
+    return size, number(size / rate_hz)
 
 
 def _errors(sizes: npt.NDArray[np.int64], rate_hz: float) -> npt.NDArray[np.float64]:

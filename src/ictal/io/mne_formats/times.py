@@ -124,7 +124,7 @@ def _of_header(suffix: str, times: Callable[[Path], Times]) -> Callable[[Path], 
 
 def _edf_times(path: Path) -> Times:
     file = EdfFile.open(path)
-    joins = find_joins((file.record_s * number for number in range(file.n_records)), file.onsets_s.tolist())
+    joins = find_joins(file.record_s * np.arange(file.n_records), file.onsets_s)
     first_s = float(file.onsets_s[0])
     annotations = tuple(replace(note, onset_s=note.onset_s - first_s) for note in file.annotations)
     return Times(joins, annotations=annotations, by_samples=False)

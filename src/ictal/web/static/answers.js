@@ -1,6 +1,6 @@
 /** The types of the server's answers, as ictal.web.schemas defines them. Times are seconds from a recording's start. */
 
-/** @typedef {"waiting" | "scoring" | "scored" | "failed"} ScoringState */
+/** @typedef {"waiting" | "scoring" | "scored" | "failed" | "live"} ScoringState */
 /** @typedef {(number | null)[]} Column */
 /** @typedef {[number, number]} Interval */
 
@@ -9,6 +9,7 @@
  * @property {string} version
  * @property {boolean} upload
  * @property {boolean} blind
+ * @property {boolean} ward
  * @property {string} not_a_device
  */
 

@@ -115,6 +115,34 @@ export async function removeVote(id, rater, time_s) {
   await request(address(`recordings/${id}/votes`, { rater, time_s }), { method: "DELETE" });
 }
 
+/**
+ * Acknowledge an alarm of a bed.
+ * @param {string} id
+ * @param {number} number
+ */
+export const acknowledge = (id, number) =>
+  request(`/api/ward/beds/${id}/alarms/${number}/acknowledge`, { method: "POST" });
+
+/**
+ * A response that never ends.
+ * @param {string} path
+ * @param {AbortSignal} signal
+ */
+export async function streamOf(path, signal) {
+  const { body } = await request(address(path), { signal });
+  if (!body) throw new ApiError(0, "The browser does not support streams.");
+  return body;
+}
+
+/**
+ * The address of the page on a recording.
+ * @param {string} id
+ */
+export const recordingAddress = (id) => `/?${new URLSearchParams({ token })}#${id}`;
+
+/** The address of the page of the ward. */
+export const wardAddress = () => `/ward?${new URLSearchParams({ token })}`;
+
 /** @returns {Promise<Rater[]>} */
 export const raters = () => getJson("raters");
 
@@ -211,7 +239,7 @@ async function request(url, init = {}) {
 
 /** @param {Response} answer */
 async function reason(answer) {
-  if (answer.status === 401) return "The token is missing or out of date. Open the address that ictal view printed.";
+  if (answer.status === 401) return "The token is missing or out of date. Open the address that ictal printed.";
   const { detail } = await answer.json().catch(() => ({}));
   const first = Array.isArray(detail) ? detail[0]?.msg?.replace("Value error, ", "") : detail;
   return first ?? `ictal responded with status ${answer.status}`;

@@ -13,7 +13,9 @@ import { $, $dialog, $input, $select, press } from "./elements.js";
 import { showHelp } from "./help-dialog.js";
 import { listenToKeys } from "./keyboard.js";
 import { fail, say } from "./messages.js";
-import { goTo, goToEnd, goToEvent, goToUnvoted, moveBy, select, showAgain, showEvent, showFrom } from "./navigation.js";
+import {
+  followEnd, goTo, goToEvent, goToUnvoted, moveBy, select, showAgain, showEvent, showFrom,
+} from "./navigation.js";
 import { describePointer, loadOverview, overviewPlot, redrawOverview } from "./overview.js";
 import { preferences, setPreference } from "./preferences.js";
 import { addFile, loadList, showScoring, startPolling } from "./recording-list.js";
@@ -33,7 +35,7 @@ const ACTIONS = {
   secondAfter: () => moveBy(1),
   secondBefore: () => moveBy(-1),
   first: () => showFrom(0),
-  last: goToEnd,
+  last: followEnd,
   eventAfter: () => goToEvent(1),
   eventBefore: () => goToEvent(-1),
   larger: () => toolbar.stepSensitivity(-1),
@@ -68,7 +70,7 @@ const BUTTONS = [
   ["event-before", "eventBefore"], ["event-after", "eventAfter"],
   ["zoom-in", "zoomIn"], ["zoom-out", "zoomOut"], ["zoom-all", "zoomAll"],
   ["why-toggle", "panel"], ["events-toggle", "events"], ["marks-toggle", "marks"],
-  ["report", "report"], ["agreement", "agreement"], ["help", "help"],
+  ["live", "last"], ["report", "report"], ["agreement", "agreement"], ["help", "help"],
 ];
 
 /** @param {Action} action */
@@ -167,10 +169,13 @@ async function openFirst() {
   [state.about] = await Promise.all([api.about(), loadRaters()]);
   await loadList();
   $("upload").hidden = !state.about.upload;
+  $("ward").hidden = !state.about.ward;
+  $("ward").setAttribute("href", api.wardAddress());
   const [id, start_s] = location.hash.slice(1).split("/");
   const chosen = state.recordings.find((each) => each.id === id) ?? state.recordings[0];
   focusPage();
   if (chosen) await open(chosen.id, Number(start_s) || 0);
+  if (chosen?.state === "live" && !start_s) followEnd();
   showScoring();
 }
 

@@ -76,8 +76,11 @@ export function showWindow() {
  * @param {Details} detail
  */
 function reasonForNone({ state: scoring, model, centre_s }) {
-  if (scoring !== "scored") return "Not scored yet.";
   const needed_s = Math.max(model?.seen_s ?? centre_s, centre_s);
+  const after_s = (needed_s - centre_s) / 2;
+  const isWaiting = scoring === "live" && after_s > 0;
+  if (isWaiting) return `Not scored yet: the model needs the ${after_s} s of EEG that follow.`;
+  if (scoring !== "scored") return "Not scored yet.";
   return `Not scored: the model needs ${needed_s} s of EEG without a gap.`;
 }
 

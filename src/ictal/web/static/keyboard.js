@@ -21,7 +21,7 @@ export const KEYS = [
   ["n", "n", "next event", "eventAfter"],
   ["p", "p", "previous event", "eventBefore"],
   ["Home", "Home", "start of the recording", "first"],
-  ["End", "End", "end of the recording", "last"],
+  ["End", "End", "end of the recording; it is followed while it is recorded", "last"],
   ["+", "+", "more sensitive: larger traces", "larger"],
   ["-", "−", "less sensitive: smaller traces", "smaller"],
   ["m", "m", "next montage", "montage"],

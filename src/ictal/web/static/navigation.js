@@ -4,7 +4,7 @@ import { Clock, duration } from "./clock.js";
 import { loadWindow, selectTime } from "./current-window.js";
 import { debounce } from "./debounce.js";
 import { loadMarks, showPage } from "./eeg-page.js";
-import { $ } from "./elements.js";
+import { $, press } from "./elements.js";
 import { eventList } from "./event-list.js";
 import { say } from "./messages.js";
 import { overviewPlot } from "./overview.js";
@@ -25,7 +25,9 @@ const PAUSE_MS = 120;
 export function showFrom(start_s, time_s = null) {
   if (!state.detail) return;
   performance.mark("ictal:turn");
-  state.start_s = Math.min(Math.max(0, state.detail.duration_s - 1), Math.max(0, start_s));
+  const from_s = Math.min(Math.max(0, state.detail.duration_s - 1), Math.max(0, start_s));
+  if (from_s !== state.start_s) setFollowing(false); // who turns a page wants to stay there
+  state.start_s = from_s;
   selectTime(time_s ?? state.start_s + preferences.page_s / 2);
   overviewPlot.mark(state.start_s, state.start_s + preferences.page_s);
   showTime();
@@ -89,8 +91,33 @@ export function goToUnvoted() {
   else goTo(time_s);
 }
 
-export function goToEnd() {
-  showFrom(Math.floor(Math.max(0, openDetail().duration_s - 1) / preferences.page_s) * preferences.page_s);
+/** Show the last page; of a recording that goes on, the end, and keep up with it. */
+export function followEnd() {
+  const { duration_s, state: scoring } = openDetail();
+  const { page_s } = preferences;
+  const isLive = scoring === "live";
+  showFrom(isLive ? Math.max(0, duration_s - page_s) : Math.floor(Math.max(0, duration_s - 1) / page_s) * page_s);
+  setFollowing(isLive);
+}
+
+/** @param {boolean} on */
+function setFollowing(on) {
+  state.isFollowing = on;
+  press($("live"), on);
+  if (on) history.replaceState(null, "", `${location.pathname}${location.search}#${openDetail().id}`);
+}
+
+/**
+ * Note that the recording has grown, and show what is new if it is in view.
+ * @param {number} duration_s
+ */
+export function grow(duration_s) {
+  const detail = openDetail();
+  const isInView = state.start_s + preferences.page_s > detail.duration_s;
+  detail.duration_s = duration_s;
+  if (state.isFollowing) followEnd();
+  else if (isInView) showAgain();
+  else showTime();
 }
 
 function showTime() {

@@ -13,12 +13,13 @@
  * @property {boolean} why - whether the panel on the right is shown
  * @property {boolean} events - whether the list of events is shown
  * @property {boolean} marks - whether discharges are marked
+ * @property {boolean} muted - whether alarms of a ward are silent
  */
 
 /** @type {Preferences} */
 const DEFAULTS = {
   page_s: 10, montage: "", sensitivities: {}, low_hz: 1, high_hz: 70, notch_hz: "", rater: "", theme: "", why: true,
-  events: false, marks: true,
+  events: false, marks: true, muted: false,
 };
 const NAME = "ictal.reader";
 

@@ -6,10 +6,13 @@ import * as api from "./api.js";
 import { showPage } from "./eeg-page.js";
 import { $, $select, el, setOptions } from "./elements.js";
 import { banner, fail, say } from "./messages.js";
+import { grow } from "./navigation.js";
 import { open, refresh } from "./recording.js";
 import { openDetail, state } from "./state.js";
 
 const POLL_MS = 2000;
+/** States that need no words in the menu. */
+const DONE = ["scored", "live"];
 
 /** The entries of the menu as they were last filled in. */
 let listed = "";
@@ -20,7 +23,7 @@ export async function loadList() {
   state.recordings = await api.recordings();
   /** @type {[string, string][]} */
   const options = state.recordings.map(
-    ({ id, name, state: scoring }) => [id, scoring === "scored" ? name : `${name} (${scoring})`]);
+    ({ id, name, state: scoring }) => [id, DONE.includes(scoring) ? name : `${name} (${scoring})`]);
   if (JSON.stringify(options) !== listed) {
     setOptions($select("recording"), options, state.detail?.id ?? options[0]?.[0] ?? "");
     listed = JSON.stringify(options);
@@ -33,7 +36,9 @@ const openRecording = () => state.recordings.find(({ id }) => id === state.detai
 export function showScoring() {
   const recording = openRecording();
   $("state").replaceChildren(...(recording ? scoringOf(recording) : []));
+  $("live").hidden = recording?.state !== "live";
   if (recording?.state === "failed") banner(`Not scored: ${recording.reason}`);
+  else if (recording?.reason) banner(`Nothing new: ${recording.reason}`);
   else banner(state.recordings.length ? "" : emptyHint());
 }
 
@@ -42,7 +47,7 @@ function scoringOf({ state: scoring, done, total }) {
   const percent = Math.round((100 * done) / (total || 1));
   if (scoring === "waiting") return ["waiting to be scored"];
   if (scoring === "failed") return [el("span", { className: "bad" }, "not scored")];
-  if (scoring === "scored") return [];
+  if (DONE.includes(scoring)) return [];
   return [el("progress", { value: percent, max: 100, "aria-label": "Scoring" }), `${percent} % scored`];
 }
 
@@ -60,6 +65,7 @@ async function poll() {
     if (!now && state.recordings.length) await open(state.recordings[0].id);
     else if (now && (now.state !== openDetail().state || now.done !== (lastDone ?? now.done))) await refresh();
     lastDone = now?.done ?? null;
+    if (now && now.duration_s !== openDetail().duration_s) grow(now.duration_s);
   } catch (error) {
     fail(error);
   }

@@ -28,6 +28,7 @@ const SAME_TIME_S = 0.05;
  * @property {Similar | null} similar - windows like it
  * @property {{ tint: boolean, mel: boolean, similar: boolean }} wanted - what the reader wants computed
  * @property {boolean} offline
+ * @property {boolean} isFollowing - whether the page keeps up with the end of a recording that goes on
  */
 
 /** @type {State} */
@@ -35,6 +36,7 @@ export const state = {
   about: null, recordings: [], detail: null, clock: new Clock(null), overview: null, votes: [], start_s: 0, time_s: 0,
   traces: null, discharges: [], window: null, explanation: null, similar: null,
   wanted: { tint: false, mel: false, similar: false }, offline: false,
+  isFollowing: false,
 };
 
 /** The open recording; only for what cannot happen before one is open. */

@@ -1,0 +1,217 @@
+"""Recordings that are still being written: a file that grows, or a folder into which a recorder drops files.
+
+At any time, what there is so far is an ordinary `Recording`, up to the last complete record. A file that is renamed
+within its folder is found again.
+"""
+
+import time
+from dataclasses import replace
+from pathlib import Path
+from typing import Protocol
+
+from ictal.core.atomic_files import file_identity
+from ictal.core.recording import Recording
+from ictal.errors import IncompleteError, ReadError, reason
+from ictal.io.edf.header import EdfFile
+from ictal.io.edf.reader import recording_of
+from ictal.io.joined import Piece, join_pieces
+from ictal.io.open import is_recording, open_recording, suffix_of
+from ictal.io.recording_files import parts_of
+
+GROWING = (".edf", ".bdf")
+"""Formats whose files can be read while they grow; those of other formats are read when they are complete."""
+SETTLED_S = 10.0
+"""A file of another format is complete when it has not changed for so long."""
+ENDED_S = 60.0
+"""A recording has ended when its last file is complete and nothing has been added for so long."""
+
+
+class Growing(Protocol):
+    """A recording that may still grow."""
+
+    @property
+    def name(self) -> str:
+        """Its path, for messages."""
+        ...
+
+    @property
+    def ended(self) -> bool:
+        """Whether the recorder has completed it, as far as can be told."""
+        ...
+
+    def now(self) -> Recording | None:
+        """Return what there is so far; None if there is nothing yet.
+
+        Raises
+        ------
+        ReadError
+            If it cannot be read, or is another recording than before.
+        """
+        ...
+
+
+class GrowingFile:
+    """An EDF or BDF file to which a recorder appends.
+
+    Parameters
+    ----------
+    path
+        The file; it may not exist yet.
+    accept_doubtful
+        See `ictal.read`. Doubts that arise later, such as a clock that goes back, become notes: scoring goes on.
+    """
+
+    def __init__(self, path: Path, *, accept_doubtful: bool = False) -> None:
+        self.path, self._accept = path, accept_doubtful
+        self._file: EdfFile | None = None
+        self._recording: Recording | None = None
+        self._known: object = None
+        self._state: tuple[int, int] | None = None
+        self._changed_at = time.monotonic()
+
+    @property
+    def name(self) -> str:
+        """The path."""
+        return str(self.path)
+
+    @property
+    def ended(self) -> bool:
+        """Whether its header states the number of records, as in a closed file, and `ENDED_S` have passed."""
+        complete = self._file is not None and self._file.n_stated == self._file.n_records
+        return complete and time.monotonic() - self._changed_at >= ENDED_S
+
+    def now(self) -> Recording | None:
+        """Return the complete records; None if there is none yet; see `Growing.now`."""
+        try:
+            self._follow()
+            status = self.path.stat()
+        except FileNotFoundError:
+            if self._file is None:
+                return None
+            raise ReadError(f"{self.path}: was removed while it was recorded") from None
+        state = status.st_size, status.st_mtime_ns
+        if state == self._state:
+            return self._recording
+        try:
+            file = self._file.grown() if self._file else EdfFile.open(self.path)
+            recording = recording_of(file)
+        except IncompleteError:
+            return None
+        except OSError as error:
+            raise ReadError(f"{self.path}: cannot be read: {reason(error)}") from error
+        if self._file is None:
+            recording = recording.resolve_doubts(accept_doubtful=self._accept)
+        elif recording.doubts:
+            recording = replace(recording, doubts=(), notes=(*recording.doubts, *recording.notes))
+        # A file that was complete long before it is opened here has ended, too.
+        self._changed_at = time.monotonic() - (0 if self._file else max(0.0, time.time() - status.st_mtime))
+        self._file, self._recording, self._state, self._known = file, recording, state, file_identity(self.path)
+        return recording
+
+    def _follow(self) -> None:
+        """Find the file under its new name if it was renamed."""
+        if self._file is None or (self.path.exists() and file_identity(self.path) == self._known):
+            return
+        for file in self.path.parent.iterdir():
+            if file.is_file() and file_identity(file) == self._known:
+                self.path, self._file = file, replace(self._file, path=file)
+                return
+        if self.path.exists():
+            raise ReadError(
+                f"{self.path}: is another file than before; a recorder that begins new files needs a folder"
+            )
+
+
+class CompleteFile:
+    """A file in a format that can only be read when it is complete; see `GrowingFile`."""
+
+    def __init__(self, path: Path, *, accept_doubtful: bool = False) -> None:
+        self.path, self._accept = path, accept_doubtful
+        self._recording: Recording | None = None
+        self._state: object = None
+        self._changed_at = time.monotonic()
+
+    @property
+    def name(self) -> str:
+        """The path."""
+        return str(self.path)
+
+    @property
+    def ended(self) -> bool:
+        """Whether it has been read and, since then, `ENDED_S` have passed."""
+        return self._recording is not None and time.monotonic() - self._changed_at >= ENDED_S
+
+    def now(self) -> Recording | None:
+        """Return the recording, once its files have not changed for `SETTLED_S`; see `Growing.now`."""
+        if self._recording is not None:
+            return self._recording
+        state = tuple(
+            sorted((file.name, file.stat().st_size, file.stat().st_mtime_ns) for file in parts_of(self.path))
+        )
+        if state != self._state:
+            self._state, self._changed_at = state, time.monotonic()
+        elif time.monotonic() - self._changed_at >= SETTLED_S:
+            self._recording = open_recording(self.path, accept_doubtful=self._accept)
+            self._changed_at = time.monotonic()
+        return self._recording
+
+
+class GrowingFolder:
+    """A folder into which a recorder drops files, one after the other; they are pieces of one recording.
+
+    Files of `GROWING` formats are read while they grow, and others when they are complete. Files in the folder that
+    are no recordings are ignored.
+
+    Parameters
+    ----------
+    path
+        The folder; it may be empty.
+    accept_doubtful
+        See `GrowingFile` and `ictal.join`.
+    """
+
+    def __init__(self, path: Path, *, accept_doubtful: bool = False) -> None:
+        self.path, self._accept = path, accept_doubtful
+        self._files: dict[object, GrowingFile | CompleteFile] = {}
+        self._parts: list[Recording] = []
+        self._recording: Recording | None = None
+
+    @property
+    def name(self) -> str:
+        """The path."""
+        return str(self.path)
+
+    @property
+    def ended(self) -> bool:
+        """Whether there are files, and all of them have ended."""
+        return bool(self._files) and all(file.ended for file in self._files.values())
+
+    def now(self) -> Recording | None:
+        """Return all files so far as one recording; see `Growing.now`."""
+        self._look()
+        found = [(file, recording) for file in self._files.values() if (recording := file.now()) is not None]
+        parts = [recording for _, recording in found]
+        if not parts or [*map(id, parts)] == [*map(id, self._parts)]:
+            return self._recording
+        pieces = [Piece(file.path.name, recording, file.path) for file, recording in found]
+        joined = join_pieces(pieces, self.name)
+        if self._recording is None:
+            joined = joined.resolve_doubts(accept_doubtful=self._accept)
+        elif joined.doubts:
+            joined = replace(joined, doubts=(), notes=(*joined.doubts, *joined.notes))
+        self._parts, self._recording = parts, joined
+        return joined
+
+    def _look(self) -> None:
+        """Add the files that are new in the folder."""
+        try:
+            files = sorted(
+                file for file in self.path.iterdir() if not file.name.startswith(".") and is_recording(file)
+            )
+        except OSError as error:
+            raise ReadError(f"{self.path}: cannot be read: {reason(error)}") from error
+        for file in files:
+            identity = file_identity(file)
+            if identity not in self._files:
+                kind = GrowingFile if suffix_of(file.name) in GROWING else CompleteFile
+                self._files[identity] = kind(file, accept_doubtful=self._accept)

@@ -1,0 +1,1 @@
+"""Score EEG while it is being recorded: beds, announced events, alarms."""

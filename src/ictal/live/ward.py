@@ -1,0 +1,157 @@
+"""A ward: many beds, watched by one process."""
+
+import os
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import ExitStack, closing, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from threading import Event
+
+from ictal.core.blas import one_blas_thread
+from ictal.core.event_log import Tell, ignore_event
+from ictal.errors import UsageError, require
+from ictal.io.growing import GROWING, Growing, GrowingFile, GrowingFolder
+from ictal.io.open import suffix_of
+from ictal.live.actions import Actions
+from ictal.live.bed import Bed
+from ictal.live.journal import claim_journal
+from ictal.live.rules import DEFAULT_RULES, Rules
+from ictal.models.hub import find_model
+from ictal.scoring.engines import open_engine
+from ictal.scoring.pipeline import ScoreSettings
+from ictal.scoring.scored_recording import stem_of
+
+POLL_S = 0.5
+"""How often each bed is looked at."""
+MOST_BEDS = 1000
+LSL = "lsl:"
+"""How sources that are LSL streams begin."""
+NAMED = re.compile(r"(?:([^=/\\]+)=)?(.*)", re.DOTALL)
+"""A source with the name of its bed in front, or without."""
+
+
+@dataclass(frozen=True)
+class Ward:
+    """Beds that are watched together.
+
+    Attributes
+    ----------
+    beds
+        By name.
+    actions
+        What alarms do.
+    """
+
+    beds: Mapping[str, Bed]
+    actions: Actions
+
+    def run(self, stop: Event) -> None:
+        """Watch all beds until `stop` is set; what is being scored then is completed first."""
+        workers = os.cpu_count() or 1
+        running: dict[str, Future[None]] = {}
+        with (
+            one_blas_thread(),  # what is done at once already keeps the CPUs busy
+            ThreadPoolExecutor(1, "finish") as finisher,
+            ThreadPoolExecutor(workers, "bed") as pool,
+        ):
+            while not stop.wait(POLL_S):
+                for name, bed in self.beds.items():
+                    before = running.get(name)
+                    if before is not None and not before.done():
+                        continue
+                    if before is not None:
+                        before.result()  # an unexpected error ends the program, and does not go unnoticed
+                    running[name] = finisher.submit(bed.finish) if bed.to_be_finished else pool.submit(bed.poll)
+
+
+@contextmanager
+def open_ward(
+    sources: Sequence[str | Path],
+    out: Path,
+    model: str | Path = "default",
+    settings: ScoreSettings = ScoreSettings(),  # noqa: B008 (frozen)
+    rules: Rules = DEFAULT_RULES,
+    tell: Tell = ignore_event,
+) -> Iterator[Ward]:
+    """Yield a ward with a bed for each source.
+
+    Parameters
+    ----------
+    sources
+        EDF or BDF files that grow, folders into which a recorder drops files, and 'lsl:NAME' for LSL streams. See
+        `name_beds` for their names, which appear in alarms.
+    out
+        Each bed has a folder in it.
+    model, settings
+        See `ictal.score`.
+    rules
+        Which alarms are raised.
+    tell
+        Called with each alarm whose rule has the action 'log', and each failure of a webhook.
+
+    Raises
+    ------
+    UsageError
+        If there is no source, or two have the same name, or one is a file that cannot be read while it grows.
+    RunError
+        If another process watches a bed.
+    """
+    named = name_beds(sources)
+    engine = open_engine(find_model(model), settings.engine, threads=1)
+    with ExitStack() as stack:
+        actions = Actions(rules, tell)
+        stack.callback(actions.close)
+        beds = {}
+        for name, source in named.items():
+            journal = stack.enter_context(claim_journal(out / name))
+            growing = stack.enter_context(_growing(source, out / name, settings))
+            beds[name] = Bed(name, out / name, growing, journal, engine, settings, rules, actions.act)
+        yield Ward(beds, actions)
+
+
+def name_beds(sources: Sequence[str | Path]) -> dict[str, str]:
+    """Return sources by the names of their beds: 'NAME=SOURCE', or the name of the file, folder or stream.
+
+    Raises
+    ------
+    UsageError
+        If there is no source, or two have the same name.
+    """
+    if not sources:
+        raise UsageError("name at least one recording, folder or stream to watch")
+    if len(sources) > MOST_BEDS:
+        raise UsageError(f"{len(sources)} sources are too many; allowed are {MOST_BEDS}")
+    named: dict[str, str] = {}
+    for source in map(str, sources):
+        given, found = NAMED.fullmatch(source).groups()  # type: ignore[union-attr]  # it matches everything
+        plain = found.removeprefix(LSL) if found.startswith(LSL) else stem_of(Path(found).resolve())
+        name = re.sub(r"[^\w .+-]", "_", given or plain).strip(". ") or "bed"
+        if name in named:
+            raise UsageError(
+                f"{found} and {named[name]} would both be bed '{name}'; name them, as in 'bed-2={found}'"
+            )
+        named[name] = found
+    return named
+
+
+@contextmanager
+def _growing(source: str, folder: Path, settings: ScoreSettings) -> Iterator[Growing]:
+    """Yield a source by what it is."""
+    path = Path(source)
+    if source.startswith(LSL):
+        require("lsl", "watching an LSL stream")
+        from ictal.live.lsl_source import LslSource
+
+        with closing(LslSource(source.removeprefix(LSL), folder)) as stream:
+            yield stream
+    elif path.is_dir():
+        yield GrowingFolder(path, accept_doubtful=settings.accept_doubtful)
+    elif suffix_of(path.name) in GROWING:
+        yield GrowingFile(path, accept_doubtful=settings.accept_doubtful)
+    else:
+        raise UsageError(
+            f"{path}: is neither a folder nor a file that can be read while it grows ({', '.join(GROWING)}); drop "
+            "complete files of other formats into a folder, and name the folder"
+        )

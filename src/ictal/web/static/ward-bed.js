@@ -1,0 +1,134 @@
+/** The row of a bed. Whether it is stale follows from the clock of this page, so it also does without a connection. */
+
+/** @import { Pattern } from "./answers.js" */
+/** @import { Bed } from "./ward-answers.js" */
+
+import { Clock, duration } from "./clock.js";
+import { patternColour } from "./colours.js";
+import { el } from "./elements.js";
+import { HourPlot } from "./ward-hour.js";
+
+const STALE_MS = 30_000;
+/** The least share of a burden that is written. */
+const MIN_SHARE = 0.005;
+/** The share of usable EEG below which the quality is marked. */
+const LOW_QUALITY = 0.8;
+
+export class BedRow {
+  /**
+   * @param {Bed} bed
+   * @param {string} address - of its recording
+   */
+  constructor(bed, address) {
+    this.bed = bed;
+    this.since_ms = 0;
+    this.address = address;
+    this.link = el("a", {}, bed.name);
+    this.state = el("span", { className: "badge" });
+    this.age = el("span", { className: "soft" });
+    const title = `Patterns of the last hour of ${bed.name}`;
+    const hour = el("div", { className: "hour", role: "img", "aria-label": title });
+    this.plot = new HourPlot(hour);
+    this.burden = el("td", { className: "figures" });
+    this.quality = el("td", { className: "figures" });
+    this.event = el("td", { className: "figures" });
+    const line = el("span", { className: "line" }, this.state, " ", this.age);
+    const name = el("th", { scope: "row" }, el("span", { className: "line" }, this.link), line);
+    this.row = el("tr", {}, name, el("td", {}, hour), this.burden, this.quality, this.event);
+    this.row.addEventListener("click", (event) => {
+      if (event.target !== this.link) this.link.click();
+    });
+  }
+
+  /**
+   * Show what has changed.
+   * @param {Bed} bed
+   * @param {Pattern[]} patterns
+   */
+  show(bed, patterns) {
+    this.bed = bed;
+    this.since_ms = Date.now() - 1000 * bed.age_s;
+    this.plot.add(bed.rows, bed.recorded_s);
+    this.draw(patterns);
+  }
+
+  /** @param {Pattern[]} patterns */
+  draw(patterns) {
+    const { bed } = this;
+    this.plot.show(patterns);
+    this.burden.replaceChildren(
+      burdenLine("5 min", bed.burden_5min, patterns), burdenLine("60 min", bed.burden_60min, patterns, bed.status));
+    this.quality.replaceChildren(qualityOf(bed));
+    this.event.replaceChildren(...eventOf(bed, patterns));
+    this.row.classList.toggle("alarmed", bed.alarms.some(({ sounds }) => sounds));
+    this.row.classList.toggle("no-data", bed.state === "waiting");
+    if (bed.state !== "waiting") this.link.href = this.address;
+    this.tick();
+  }
+
+  /** Write how old the data are, and whether that is too old. */
+  tick() {
+    const age_ms = Date.now() - this.since_ms;
+    const { state, problem } = this.bed;
+    const isStale = state === "stale" || (state === "live" && age_ms >= STALE_MS);
+    const shown = isStale ? "stale" : state;
+    this.state.textContent = shown;
+    this.state.className = `badge ${problem ? "problem" : shown}`;
+    const words = { waiting: "no data yet", ended: "", live: `${ago(age_ms)} old`, stale: `for ${ago(age_ms)}` };
+    this.age.textContent = problem || words[shown];
+    this.age.title = problem;
+    this.age.className = problem || isStale ? "bad" : "soft";
+    this.row.classList.toggle("is-stale", isStale);
+    return shown;
+  }
+}
+
+/** @param {number} age_ms */
+const ago = (age_ms) => duration(Math.max(0, age_ms) / 1000);
+
+/**
+ * @param {string} name
+ * @param {Record<string, number | null>} burden
+ * @param {Pattern[]} patterns
+ * @param {boolean} isStatus
+ */
+function burdenLine(name, burden, patterns, isStatus = false) {
+  const known = Object.values(burden).some((share) => share !== null);
+  const shares = patterns.flatMap((pattern) => {
+    const share = burden[pattern.key] ?? 0;
+    if (share < MIN_SHARE) return [];
+    const chip = el("i", { className: "chip", colour: patternColour(pattern), "aria-hidden": "true" });
+    return [el("span", { className: "share", title: `${pattern.title}, last ${name}` }, chip, percent(share),
+      el("span", { className: "unseen" }, ` ${pattern.title}`))];
+  });
+  const none = el("span", { className: "soft" }, known ? "none" : "–");
+  const title = "Criterion of electrographic status epilepticus met";
+  const status = isStatus ? [el("strong", { className: "bad", title }, "status")] : [];
+  const label = el("span", { className: "soft share" }, name);
+  return el("span", { className: "line" }, label, ...(shares.length ? shares : [none]), ...status);
+}
+
+/** @param {number} share */
+const percent = (share) => `${Math.round(100 * share)} %`;
+
+/** @param {Bed} bed */
+function qualityOf({ usable, nobody_can_tell }) {
+  if (nobody_can_tell) return el("span", { className: "words warn", title: nobody_can_tell }, nobody_can_tell);
+  if (usable === null) return el("span", { className: "soft" }, "–");
+  return el("span", { className: usable < LOW_QUALITY ? "warn" : "" }, `${percent(usable)} usable`);
+}
+
+/**
+ * @param {Bed} bed
+ * @param {Pattern[]} patterns
+ */
+function eventOf({ event, start }, patterns) {
+  if (!event) return [el("span", { className: "soft" }, "none")];
+  const pattern = patterns.find(({ key }) => key === event.pattern);
+  const chip = pattern ? [el("i", { className: "chip", colour: patternColour(pattern), "aria-hidden": "true" })] : [];
+  const length = event.stop_s === null ? "goes on" : duration(event.stop_s - event.start_s);
+  return [
+    el("span", { className: "line" }, ...chip, pattern?.title ?? event.pattern),
+    el("span", { className: "line soft" }, `${new Clock(start).text(event.start_s)}, ${length}`),
+  ];
+}

@@ -1,0 +1,137 @@
+/** The ward page: the stream's state as rows and alarms, and the clock by which data become stale. */
+
+/** @import { Bed, WardState } from "./ward-answers.js" */
+/** @import { Pattern } from "./answers.js" */
+
+import { ApiError, recordingAddress } from "./api.js";
+import { applyTheme, patternColour } from "./colours.js";
+import { $, el, press } from "./elements.js";
+import { banner, say } from "./messages.js";
+import { preferences, setPreference } from "./preferences.js";
+import { AlarmList } from "./ward-alarms.js";
+import { BedRow } from "./ward-bed.js";
+import { Sound } from "./ward-sound.js";
+import { followWard } from "./ward-stream.js";
+
+const TICK_MS = 1000;
+
+/** @type {Map<string, BedRow>} */
+const rows = new Map();
+/** @type {Pattern[]} */
+let patterns = [];
+/** @type {Date | null} */
+let lostAt = null;
+
+const alarms = new AlarmList($("alarms"), $("alarm-list"));
+const sound = new Sound();
+const body = /** @type {HTMLTableSectionElement} */ (document.querySelector("#beds tbody"));
+
+const beds = () => [...rows.values()].map(({ bed }) => bed);
+
+/**
+ * @param {WardState} state
+ * @param {boolean} isFirst
+ */
+function show(state, isFirst) {
+  if (isFirst) {
+    rows.clear();
+    body.replaceChildren();
+    patterns = state.patterns;
+    showLegend();
+  }
+  for (const bed of state.beds) rowOf(bed).show(bed, patterns);
+  banner(state.problems.join(" "));
+  alarms.show(beds());
+  sound.want(beds().some((bed) => bed.alarms.some(({ sounds }) => sounds)));
+  tick();
+}
+
+/** @param {Bed} bed */
+function rowOf(bed) {
+  let row = rows.get(bed.id);
+  if (!row) {
+    rows.set(bed.id, (row = new BedRow(bed, recordingAddress(bed.id))));
+    const after = [...rows.values()].filter((other) => isAfter(other.bed, bed)).sort(byName)[0];
+    body.insertBefore(row.row, after?.row ?? null);
+  }
+  return row;
+}
+
+/** @type {(bed: Bed, other: Bed) => boolean} */
+const isAfter = (bed, other) => compareNames(bed.name, other.name) > 0;
+/** @type {(row: BedRow, other: BedRow) => number} */
+const byName = (row, other) => compareNames(row.bed.name, other.bed.name);
+/** 'bed-2' comes before 'bed-10'. */
+const compareNames = new Intl.Collator(undefined, { numeric: true }).compare;
+
+function showLegend() {
+  $("legend").replaceChildren(...patterns.map((pattern) => {
+    const chip = el("i", { className: "chip", colour: patternColour(pattern), "aria-hidden": "true" });
+    return el("span", {}, chip, pattern.title);
+  }));
+}
+
+function tick() {
+  /** @type {Record<string, number>} */
+  const counts = {};
+  for (const row of rows.values()) {
+    const state = row.tick();
+    counts[state] = (counts[state] ?? 0) + 1;
+  }
+  const unseen = alarms.count ? [counted(alarms.count, "alarm")] : [];
+  const words = Object.entries(counts).map(([state, number]) => `${number} ${state}`);
+  $("counts").textContent = [counted(rows.size, "bed"), ...words, ...unseen].join(" · ");
+}
+
+/**
+ * @param {number} number
+ * @param {string} what
+ */
+const counted = (number, what) => `${number} ${what}${number === 1 ? "" : "s"}`;
+
+function connected() {
+  if (lostAt) say("Connected again.");
+  lostAt = null;
+  document.body.classList.remove("ward-lost");
+  $("connection").textContent = "";
+}
+
+/** @param {unknown} error */
+function lost(error) {
+  lostAt ??= new Date();
+  document.body.classList.add("ward-lost");
+  $("connection").textContent = `Connection lost since ${lostAt.toLocaleTimeString("en-GB")}`;
+  if (!(error instanceof ApiError)) reportError(error); // a defect of this page
+  else say(error.message, true);
+}
+
+function showSound() {
+  press($("sound"), !preferences.muted);
+  $("sound").textContent = preferences.muted ? "Sound off" : "Sound on";
+  $("silent").hidden = !sound.isBlocked;
+}
+
+function showTheme() {
+  press($("theme"), applyTheme(preferences.theme));
+  showLegend();
+  for (const row of rows.values()) row.draw(patterns);
+}
+
+function start() {
+  showTheme();
+  sound.onChange = showSound;
+  sound.mute(preferences.muted);
+  $("sound").addEventListener("click", () => {
+    setPreference("muted", !preferences.muted);
+    sound.mute(preferences.muted);
+  });
+  $("theme").addEventListener("click", () => {
+    setPreference("theme", document.documentElement.dataset.theme === "dark" ? "light" : "dark");
+    showTheme();
+  });
+  matchMedia("(prefers-color-scheme: dark)").addEventListener("change", showTheme);
+  setInterval(tick, TICK_MS);
+  followWard({ onState: show, onAlive: connected, onLost: lost });
+}
+
+start();

@@ -1,0 +1,179 @@
+"""The ward page without its user interface: what each bed shows, and the stream of changes."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+import numpy as np
+import pandas as pd
+
+from ictal.core.predictions import PROBABILITY_COLUMNS
+from ictal.errors import UnknownNameError
+from ictal.live.alarms import Alarm
+from ictal.live.bed import Bed
+from ictal.live.trends import Trends
+from ictal.live.ward import Ward
+from ictal.report.clock import HOUR_S, duration_in_words
+from ictal.web.bed_library import id_of
+from ictal.web.details import PATTERNS_SHOWN
+from ictal.web.overview import numbers
+
+TICK_S = 1.0
+"""How often the stream looks for changes."""
+LATELY_S = 300.0
+"""Of which time the quality is shown."""
+HEART_BEAT_TICKS = 5
+"""After so many ticks without a change, the stream shows that it is alive."""
+
+
+class Endable(Protocol):
+    """A server that can be told to end."""
+
+    should_exit: bool
+
+
+@dataclass
+class WardPage:
+    """The beds of a ward for readers; several may follow the stream.
+
+    Attributes
+    ----------
+    ward
+        The ward.
+    """
+
+    ward: Ward
+    _server: Endable | None = field(default=None, repr=False)
+    _ended: bool = field(default=False, repr=False)
+
+    @property
+    def beds(self) -> Sequence[Bed]:
+        """The beds."""
+        return tuple(self.ward.beds.values())
+
+    async def stream(self) -> AsyncIterator[str]:
+        """Yield server-sent events: first the whole state, then what has changed.
+
+        Each is a `ictal.web.ward_schemas.WardState` with the beds that have changed, and of each only those rows that
+        were not sent before. Comments are the heart-beat.
+        """
+        sent: dict[str, tuple[object, float]] = {}
+        problems: Sequence[str] | None = None
+        quiet = 0
+        while not self.is_ending:
+            beds = [self._changed(bed, sent) for bed in self.beds]
+            changed = [bed for bed in beds if bed is not None]
+            if changed or problems != self.ward.actions.problems():
+                problems, quiet = self.ward.actions.problems(), 0
+                state = {"beds": changed, "problems": problems, "patterns": PATTERNS_SHOWN}
+                yield f"data: {json.dumps(state, allow_nan=False)}\n\n"
+            elif (quiet := quiet + 1) % HEART_BEAT_TICKS == 0:
+                yield ": alive\n\n"
+            await asyncio.sleep(TICK_S)
+
+    @property
+    def is_ending(self) -> bool:
+        """Whether the server is about to end; the streams must end before."""
+        return self._ended or (self._server is not None and self._server.should_exit)
+
+    def served_by(self, server: Endable) -> None:
+        """Note which server shows the page."""
+        self._server = server
+        if self._ended:
+            server.should_exit = True
+
+    def end(self) -> None:
+        """End the server, also one that only begins."""
+        self._ended = True
+        if self._server is not None:
+            self._server.should_exit = True
+
+    def acknowledge(self, bed_id: str, number: int) -> None:
+        """Note that somebody has seen an alarm, and the earlier ones of its rule about the same pattern.
+
+        Raises
+        ------
+        UnknownNameError
+            If there is no such bed or alarm.
+        """
+        bed = next((bed for bed in self.beds if id_of(bed) == bed_id), None)
+        if bed is None:
+            raise UnknownNameError("bed", bed_id, map(id_of, self.beds))
+        alarms = {alarm.number: alarm for alarm in bed.alarms}
+        if number not in alarms:
+            raise UnknownNameError("alarm", str(number), map(str, alarms) or ["none"])
+        about = alarms[number].rule, alarms[number].pattern
+        for alarm in alarms.values():
+            if alarm.number <= number and (alarm.rule, alarm.pattern) == about and not alarm.acknowledged:
+                bed.acknowledge(alarm.number)
+
+    def _changed(self, bed: Bed, sent: dict[str, tuple[object, float]]) -> dict[str, Any] | None:
+        """Return what a bed shows if that has changed since it was sent."""
+        recording = bed.recording
+        stamp = bed.version, bed.state, recording and recording.n_samples
+        last, until_s = sent.get(bed.name, (None, -np.inf))
+        if stamp == last:
+            return None
+        recent = bed.recent
+        until_s = max(until_s, _last_s(recent) - HOUR_S)
+        sent[bed.name] = stamp, max(until_s, _last_s(recent))
+        return _shown(bed) | {"rows": _rows(recent[recent["stop_s"] > until_s])}
+
+
+def _shown(bed: Bed) -> dict[str, Any]:
+    """Return what a bed shows, without its rows."""
+    recording, trends, events = bed.recording, bed.trends, bed.events
+    last = max(events, key=lambda event: (event.stop_s is None, event.stop_s or event.start_s), default=None)
+    return {
+        "id": id_of(bed),
+        "name": bed.name,
+        "state": bed.state,
+        "problem": bed.problem,
+        "age_s": round(bed.age_s, 1),
+        "start": recording.start.isoformat() if recording and recording.start else None,
+        "recorded_s": recording.span_s if recording else 0.0,
+        "burden_5min": _burden(trends.burden_5min if trends else {}),
+        "burden_60min": _burden(trends.burden_60min if trends else {}),
+        "status": bool(trends and trends.status),
+        "nobody_can_tell": _nobody_can_tell(trends) if trends else "",
+        "usable": _usable(bed.recent),
+        "event": last and {"pattern": last.pattern, "start_s": last.start_s, "stop_s": last.stop_s},
+        "alarms": [_alarm(bed, alarm) for alarm in bed.alarms if not alarm.acknowledged],
+    }
+
+
+def _alarm(bed: Bed, alarm: Alarm) -> dict[str, Any]:
+    rule = bed.rules.rule(alarm.rule)
+    shown = {name: getattr(alarm, name) for name in ("number", "rule", "pattern", "at_s", "text")}
+    return shown | {"sounds": rule is not None and rule.sounds and not alarm.late}
+
+
+def _rows(rows: pd.DataFrame) -> dict[str, Any]:
+    probabilities = rows[list(PROBABILITY_COLUMNS)].to_numpy(dtype=np.float64)
+    times = {name: numbers(rows[name], 2) for name in ("start_s", "stop_s")}
+    return times | {"probabilities": [numbers(values, 2) for values in probabilities]}
+
+
+def _last_s(rows: pd.DataFrame) -> float:
+    return float(rows["stop_s"].iloc[-1]) if len(rows) else -np.inf
+
+
+def _usable(rows: pd.DataFrame) -> float | None:
+    """Return the mean share of usable EEG in the rows of the last five minutes."""
+    lately = rows.loc[rows["stop_s"] > _last_s(rows) - LATELY_S, "usable"]
+    return round(float(lately.mean()), 3) if len(lately) else None
+
+
+def _burden(shares: dict[str, float]) -> dict[str, float | None]:
+    """Return shares for JSON."""
+    return dict(zip(shares, numbers([*shares.values()], 3), strict=True))
+
+
+def _nobody_can_tell(trends: Trends) -> str:
+    """Write for how long nothing could be scored, and why; empty if the last row has a prediction."""
+    if not trends.without_prediction_s:
+        return ""
+    why = f": {trends.why}" if trends.why else ""
+    return f"nobody can tell for {duration_in_words(trends.without_prediction_s)}{why}"

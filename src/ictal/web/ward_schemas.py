@@ -1,0 +1,61 @@
+"""What the server says about a ward, as in its OpenAPI document. Times are in seconds of the recording."""
+
+from pydantic import BaseModel, Field
+
+from ictal.live.bed import State
+from ictal.web.schemas import Pattern, ShownPattern
+
+
+class BedRows(BaseModel):
+    """Scored windows; probabilities are [row][pattern], None where nothing was scored."""
+
+    start_s: list[float]
+    stop_s: list[float]
+    probabilities: list[list[float | None]]
+
+
+class BedEvent(BaseModel):
+    """The last event of a bed."""
+
+    pattern: Pattern
+    start_s: float
+    stop_s: float | None = Field(description="None while it goes on.")
+
+
+class ShownAlarm(BaseModel):
+    """An alarm that nobody has acknowledged."""
+
+    number: int
+    rule: str
+    pattern: Pattern | None
+    at_s: float
+    text: str
+    sounds: bool = Field(description="Whether the page sounds until it is acknowledged.")
+
+
+class ShownBed(BaseModel):
+    """A bed."""
+
+    id: str = Field(description="Of the bed, and of its recording in other requests.")
+    name: str
+    state: State
+    problem: str = Field(description="Why nothing is scored at present.")
+    age_s: float = Field(description="Since data arrived, when this was sent.")
+    start: str | None
+    recorded_s: float
+    burden_5min: dict[str, float | None] = Field(description="By pattern; empty before the first row.")
+    burden_60min: dict[str, float | None]
+    status: bool = Field(description="Whether the criterion of electrographic status epilepticus is met.")
+    nobody_can_tell: str = Field(description="For how long nothing could be scored, and why.")
+    usable: float | None = Field(description="Mean share of usable EEG in the last five minutes.")
+    event: BedEvent | None
+    alarms: list[ShownAlarm]
+    rows: BedRows = Field(description="Of the last hour, as far as they were not sent before.")
+
+
+class WardState(BaseModel):
+    """The beds that have changed; in the first message, all."""
+
+    beds: list[ShownBed]
+    problems: list[str] = Field(description="Of webhooks and the log.")
+    patterns: list[ShownPattern]

@@ -1,0 +1,145 @@
+"""The ward page in a real browser: an alarm appears and is acknowledged, and a bed is followed."""
+
+import shlex
+import subprocess
+import sys
+
+import pytest
+
+from ictal.io.edf.writer import write_edf
+from ictal.simulator import simulate_recording
+from tests.pages import ROOT
+from tests.web.beds import BedRecorder
+from tests.web.browser import artifacts, watching
+from tests.web.test_browser import WAIT_MS, as_rater, axe, browser, new_reader, shot, violations  # noqa: F401 - fixtures
+
+pytestmark = pytest.mark.slow
+SIZE = {"width": 1280, "height": 800}
+FITS = (
+    "document.documentElement.scrollWidth <= innerWidth && document.querySelector('main').scrollWidth <= innerWidth"
+)
+
+
+@pytest.fixture
+def recorders(whole, tmp_path):
+    """Two beds: one with a seizure after 40 s, one with periodic discharges after 160 s."""
+    other = tmp_path / "other.edf"
+    write_edf(other, simulate_recording(1, 5, 0.06))
+    return BedRecorder(whole, tmp_path / "bed-1.edf"), BedRecorder(other, tmp_path / "bed-2.edf")
+
+
+@pytest.fixture
+def url(recorders, tmp_path):
+    with watching(*(one.path for one in recorders), "--out", tmp_path / "out") as address:
+        yield address
+
+
+def on_ward(new_reader, url, **options):  # noqa: F811
+    reader = new_reader(url, **options)
+    reader.page.set_viewport_size(SIZE)
+    reader.page.goto(url)
+    reader.wait("#counts", "beds")
+    return reader
+
+
+def test_an_alarm_appears_is_acknowledged_and_its_bed_is_followed(new_reader, url, recorders, tmp_path):  # noqa: F811
+    kept, (one, two) = artifacts(tmp_path), recorders
+    reader = on_ward(new_reader, url)
+    page = reader.page
+    reader.wait("#counts", "2 waiting")
+    assert page.locator("#alarms").is_hidden()
+    assert page.locator("#beds a[href]").count() == 0
+    one.record(30)
+    two.record(200)
+    reader.wait("#beds tr:nth-child(1) .badge", "live")
+    reader.wait("#alarm-list", "bed-2: LPDs")
+    assert page.locator("#alarm-list .sounds").count() == 0
+    one.record(110)
+    reader.wait("#alarm-list .sounds", "bed-1: seizure")
+    reader.wait("#counts", "3 alarms")
+    reader.wait("#beds tr:nth-child(1) td:last-child", "Seizure00:00:40")
+    reader.until_ink(lambda ink: ink > 100, "#beds tr:nth-child(1) .hour", "0.9, 0, 0.1, 1")
+    assert page.evaluate(FITS)
+    page.screenshot(path=kept / "ward.png")
+    page.click("#alarm-list .sounds button")
+    reader.until("document.querySelectorAll('#alarm-list .sounds').length === 0")
+    reader.wait("#counts", "2 alarms")
+
+    page.click("#beds tr:nth-child(1) .hour")
+    reader.until("performance.getEntriesByName('ictal:traces').length")
+    reader.wait("#since", "0:02:10 of 2 min 20 s")
+    assert page.get_attribute("#live", "aria-pressed") == "true"
+    one.record(20)
+    reader.wait("#since", "0:02:30 of 2 min 40 s")  # it follows the end
+    page.screenshot(path=kept / "ward-viewer.png")
+    reader.press("Home")
+    assert page.get_attribute("#live", "aria-pressed") == "false"
+    one.record(20)
+    reader.wait("#since", "0:00:00 of 3 min")  # it stays where the reader looks
+    as_rater(reader, "Ada")
+    reader.wait("#when", "00:00:00 –")
+    reader.press("6")
+    reader.wait("#progress", "1 of")
+    page.click("#live")
+    reader.wait("#since", "0:02:50 of 3 min")
+    page.click("#ward")
+    reader.wait("#counts", "2 live")
+    assert reader.wrong == []
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_a_ward_of_forty_beds_fits(new_reader, whole, tmp_path, scheme, axe):  # noqa: F811
+    recorders = [BedRecorder(whole, tmp_path / f"bed-{number}.edf") for number in range(1, 41)]
+    for number, recorder in enumerate(recorders):
+        recorder.record(60 + 2 * number)
+    with watching(*(one.path for one in recorders), "--out", tmp_path / "out") as url:
+        reader = on_ward(new_reader, url, color_scheme=scheme)
+        reader.wait("#counts", "40 live")
+        reader.wait("#beds tr:nth-child(40) a", "bed-40")
+        reader.wait("#alarm-list", "bed-40: seizure")
+        assert reader.page.evaluate(FITS)
+        reader.page.evaluate(axe)
+        assert violations(reader) == []
+        reader.page.screenshot(path=artifacts(tmp_path) / f"ward-40-{scheme}.png")
+        assert reader.wrong == []
+
+
+def test_a_lost_connection_shows_and_a_bed_becomes_stale_without_one(new_reader, recorders, tmp_path):  # noqa: F811
+    recorders[0].record(60)
+    with watching(recorders[0].path, "--out", tmp_path / "out") as url:
+        reader = new_reader(url)
+        page = reader.page
+        page.clock.install()
+        page.route("**/api/ward/stream*", lambda route: route.abort())
+        page.goto(url)
+        reader.wait("#connection", "Connection lost since")
+        page.unroute_all()
+        reader.wait("#beds .badge", "live")  # it connects again by itself
+        reader.until("document.querySelector('#connection').textContent === ''")
+    reader.wait("#connection", "Connection lost since")
+    assert reader.text("#beds .badge") == "live"
+    page.clock.fast_forward(31_000)
+    reader.wait("#beds .badge", "stale")
+
+
+def test_the_how_to_goes_from_simulated_beds_to_an_alarm(new_reader, tmp_path, monkeypatch):  # noqa: F811
+    text = (ROOT / "docs" / "watch.md").read_text(encoding="utf-8")
+    simulate, watch = (
+        shlex.split(next(line for line in text.splitlines() if line.strip().startswith(begin)))
+        for begin in (
+            "ictal simulate --live --beds 2 --hours 1 ",
+            "ictal watch recordings/bed-1.edf recordings/bed-2.edf",
+        )
+    )
+    monkeypatch.chdir(tmp_path)
+    with subprocess.Popen([sys.executable, "-m", *simulate]) as recorder:
+        try:
+            with watching(*watch[2:]) as url:
+                reader = on_ward(new_reader, url)
+                reader.wait("#counts", "2 live")
+                reader.wait("#alarm-list .sounds", "bed-1: seizure", 4 * WAIT_MS)
+                reader.page.set_viewport_size({"width": 1280, "height": 340})
+                shot(reader, artifacts(tmp_path) / "ward_light.png", 10_000)
+                assert reader.wrong == []
+        finally:
+            recorder.kill()
