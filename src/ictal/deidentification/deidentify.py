@@ -27,7 +27,8 @@ from ictal.deidentification.removal import Deidentified, Removal
 from ictal.deidentification.results import FoundResults, results_beside
 from ictal.errors import ReadError, UsageError, WriteError, listed, reason
 from ictal.io.edf.dates import CLIPPING_YEAR, FIRST_DAY
-from ictal.io.edf.header import MAIN_BYTES, EdfFile, number_in, printable, text_of
+from ictal.io.edf.header import MAIN_BYTES, EdfFile
+from ictal.io.edf.header_fields import number_in, printable, text_of
 from ictal.io.open import format_of
 
 KINDS = (".edf", ".bdf")

@@ -17,7 +17,8 @@ from ictal.core.progress import Progress
 from ictal.deidentification.identifiers import Identifiers
 from ictal.deidentification.removal import Removal
 from ictal.errors import ReadError
-from ictal.io.edf.header import TAL, EdfFile, printable, text_of
+from ictal.io.edf.header import TAL, EdfFile
+from ictal.io.edf.header_fields import printable, text_of
 
 TASK = "de-identifying"
 CHUNK_BYTES = 1 << 20

@@ -10,8 +10,8 @@ from ictal.deidentification.identifiers import Identifiers
 from ictal.deidentification.removal import Removal
 from ictal.errors import ReadError, listed
 from ictal.io.edf.dates import FIRST_DAY, date_text
-from ictal.io.edf.header import FIELDS, MAIN_BYTES, SIGNAL_BYTES, EdfFile, shown
-from ictal.io.edf.header_fields import header_field
+from ictal.io.edf.header import FIELDS, MAIN_BYTES, SIGNAL_BYTES, EdfFile
+from ictal.io.edf.header_fields import header_field, shown
 from ictal.io.edf.reader import unit_uv
 
 NUMBERS = ("physical_min", "physical_max", "digital_min", "digital_max")

@@ -14,7 +14,7 @@ import pylsl
 from ictal.core.recording import Recording
 from ictal.errors import ReadError, UsageError, listed
 from ictal.io.devices.voltages import voltages
-from ictal.io.edf.header import printable
+from ictal.io.edf.header_fields import printable
 
 MOST_CHANNELS, MOST_RATE_HZ, MOST_VALUES = 512, 16_384.0, 2_000_000
 """Largest numbers of channels, of samples per second, and of both multiplied, of a stream that is recorded."""

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from ictal.errors import ReadError
-from ictal.io.edf.header import printable
+from ictal.io.edf.header_fields import printable
 
 
 @dataclass(frozen=True)

@@ -26,7 +26,7 @@ from ictal.core.atomic_files import find_sibling
 from ictal.core.montage import find_electrode
 from ictal.core.recording import Annotation, Gap, Recording, Signal
 from ictal.errors import ReadError, listed
-from ictal.io.edf.header import printable
+from ictal.io.edf.header_fields import printable
 from ictal.io.times import parts_within
 
 QUANTUM = 20

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from ictal.core.atomic_files import find_sibling
 from ictal.errors import listed
-from ictal.io.edf.header import printable
+from ictal.io.edf.header_fields import printable
 
 _FIRST = (
     *("FP1", "FP2", "F3", "F4", "C3", "C4", "P3", "P4", "O1", "O2", "F7", "F8", "T3", "T4", "T5", "T6", "FZ", "CZ"),

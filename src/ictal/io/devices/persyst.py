@@ -16,7 +16,7 @@ from ictal.core.atomic_files import find_sibling
 from ictal.core.recording import Annotation, Recording
 from ictal.errors import ReadError, listed
 from ictal.io.devices.interleaved import InterleavedSource
-from ictal.io.edf.header import printable
+from ictal.io.edf.header_fields import printable
 from ictal.io.times import Times, find_joins, layout_of
 
 NUMBERS = {"0": "<i2", "7": "<i4"}

@@ -22,7 +22,7 @@ from ictal.core.recording import Annotation, Recording, Signal
 from ictal.errors import ReadError, listed
 from ictal.io.devices.voltages import voltages
 from ictal.io.devices.xdf_chunks import BYTES, XdfFile
-from ictal.io.edf.header import printable
+from ictal.io.edf.header_fields import printable
 from ictal.io.edf.reader import MAX_RATE_HZ
 from ictal.io.times import Join, Times, layout_of
 

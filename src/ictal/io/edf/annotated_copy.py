@@ -16,8 +16,8 @@ from ictal.core.recording import Annotation
 from ictal.errors import IctalError
 from ictal.io.edf.annotation_lists import AnnotationSignal, Bytes, annotation_list, longest_time, record_time
 from ictal.io.edf.dates import MONTHS, date_text
-from ictal.io.edf.header import FIELDS, MAIN_BYTES, SIGNAL_BYTES, EdfFile, text_of
-from ictal.io.edf.header_fields import ascii_of, header_field
+from ictal.io.edf.header import FIELDS, MAIN_BYTES, SIGNAL_BYTES, EdfFile
+from ictal.io.edf.header_fields import ascii_of, header_field, text_of
 
 TASK = "writing EDF"
 CHUNK_BYTES = 1 << 23

@@ -20,6 +20,7 @@ import numpy.typing as npt
 from ictal.core.recording import Annotation
 from ictal.errors import IncompleteError, ReadError, reason
 from ictal.io.edf.dates import FIRST_DAY, TRIPLE, UNDATED, long_date, short_date
+from ictal.io.edf.header_fields import number_in, shown, text_of, whole_number_in
 from ictal.io.times import JITTER_S
 
 EDF_MAGIC, BDF_MAGIC = b"0       ", b"\xffBIOSEMI"
@@ -42,8 +43,6 @@ ANNOTATIONS = ("EDF ANNOTATIONS", "BDF ANNOTATIONS")
 PLUS = ("EDF+C", "EDF+D", "BDF+C", "BDF+D")
 CHUNK_BYTES = 1 << 20
 """Number of bytes read at a time. More would exceed the CPU cache and take twice as long."""
-BLANKS = "\u00a0\u2002\u2003\u2007\u2009\u202f\u3000"
-"""Blank characters outside ASCII."""
 # EDF+ 2.2.2: onset, optionally \x15 and a duration, then texts, each ended by \x14. Nine digits are 31 years.
 TAL = re.compile(rb"(?:\A|\x00)([+-]?\d{1,9}(?:\.\d*)?)(?:\x15([^\x14\x00]*))?\x14([^\x00]*)")
 
@@ -334,46 +333,6 @@ def _extent(
         cut = f" and {rest} bytes of an incomplete one" if rest else ""
         notes.append(f"its header states {stated[1]:g} records; it has {n_records} complete ones{cut}")
     return header_bytes, n_records, notes
-
-
-def text_of(field: bytes) -> str:
-    """Decode a field that should be ASCII: as UTF-8, possibly truncated within a letter, or else as Latin-1."""
-    try:
-        text = field.decode("utf-8")
-    except UnicodeDecodeError as error:
-        cut = error.end == len(field) and error.reason == "unexpected end of data"
-        text = field[: error.start].decode("utf-8") if cut else field.decode("latin-1")
-    return text.strip(" \0\t\r\n")
-
-
-def printable(text: str) -> str:
-    """Return a text of one line with question marks for unprintable characters, which occur in damaged files.
-
-    Other blanks, such as non-breaking ones, become plain blanks.
-    """
-    return "".join(letter if letter.isprintable() else " " if letter in BLANKS else "?" for letter in text)
-
-
-def shown(field: bytes) -> str:
-    """Return the text of a field for a message."""
-    return printable(text_of(field))
-
-
-def number_in(field: bytes) -> float:
-    """Return the number in a field, with a decimal point or comma; NaN if there is none."""
-    try:
-        number = float(text_of(field).replace(",", ".").replace("_", "?"))
-    except ValueError:
-        return math.nan
-    return number if math.isfinite(number) else math.nan
-
-
-def whole_number_in(field: bytes, what: str, path: Path) -> int:
-    """Return the whole number in a field; raise a `ReadError` that says `what` it should be if there is none."""
-    number = number_in(field)
-    if not (number >= 0 and number == round(number)):
-        raise ReadError(f"{path}: states '{shown(field)}' as {what}; allowed is a whole number")
-    return round(number)
 
 
 def start_of(main: bytes) -> tuple[datetime | None, list[str]]:

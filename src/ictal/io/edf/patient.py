@@ -2,7 +2,8 @@
 
 from pathlib import Path
 
-from ictal.io.edf.header import BDF_MAGIC, EDF_MAGIC, printable
+from ictal.io.edf.header import BDF_MAGIC, EDF_MAGIC
+from ictal.io.edf.header_fields import printable
 
 FIELD = slice(8, 88)
 """Bytes of the field in the header (EDF 1992; EDF+ 2.1.3.3)."""

@@ -19,7 +19,7 @@ from ictal.core.atomic_files import find_sibling
 from ictal.core.montage import ELECTRODES, find_electrode, find_pair
 from ictal.core.recording import Annotation
 from ictal.errors import ReadError, listed
-from ictal.io.edf.header import printable
+from ictal.io.edf.header_fields import printable
 from ictal.io.edf.reader import unit_uv
 from ictal.io.times import JITTER_S, Join, Times
 

@@ -14,7 +14,7 @@ import numpy as np
 from ictal.core.atomic_files import find_sibling
 from ictal.core.recording import Annotation, Recording, Signal
 from ictal.errors import ReadError, listed
-from ictal.io.edf.header import printable
+from ictal.io.edf.header_fields import printable
 from ictal.io.mne_formats.brainvision import SUFFIXES as BRAINVISION
 from ictal.io.mne_formats.brainvision import brainvision_references, open_brainvision
 from ictal.io.mne_formats.fif_check import check_fif
