@@ -18,6 +18,8 @@ const DONE = ["scored", "live"];
 let listed = "";
 /** @type {number | null} - how much of the open recording was scored at the last poll */
 let lastDone = null;
+/** @type {number | null} - how long it was */
+let lastLength = null;
 
 export async function loadList() {
   state.recordings = await api.recordings();
@@ -63,9 +65,12 @@ async function poll() {
     if (state.offline) await reconnect();
     const now = openRecording();
     if (!now && state.recordings.length) await open(state.recordings[0].id);
-    else if (now && (now.state !== openDetail().state || now.done !== (lastDone ?? now.done))) await refresh();
+    else if (now) {
+      if (now.duration_s !== lastLength) grow(now.duration_s);
+      if (now.state !== openDetail().state || now.done !== (lastDone ?? now.done)) await refresh();
+    }
     lastDone = now?.done ?? null;
-    if (now && now.duration_s !== openDetail().duration_s) grow(now.duration_s);
+    lastLength = now?.duration_s ?? null;
   } catch (error) {
     fail(error);
   }
