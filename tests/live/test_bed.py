@@ -9,7 +9,6 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -23,39 +22,10 @@ from ictal.live.bed import Bed
 from ictal.live.ward import open_ward
 from ictal.scoring.events import find_events
 from tests.live.helpers import catch_up
+from tests.web.beds import BedRecorder
 
 HOURS = 0.25
 MINUTE = 60
-
-
-@dataclass
-class Recorder:
-    """Writes an EDF file of one record per second, as a recorder does."""
-
-    path: Path
-    content: bytes
-    n_records: int
-    written: int = 0
-
-    @classmethod
-    def of(cls, whole: Path, path: Path) -> "Recorder":
-        content = whole.read_bytes()
-        header, n_records = int(content[184:192]), int(content[236:244])
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(content[:236] + b"-1      " + content[244:header])
-        return cls(path, content[header:], n_records)
-
-    def record(self, seconds: int) -> None:
-        size = len(self.content) // self.n_records
-        stop = min(self.written + seconds, self.n_records)
-        with self.path.open("ab") as file:
-            file.write(self.content[self.written * size : stop * size])
-        self.written = stop
-
-    def end(self) -> None:
-        with self.path.open("r+b") as file:
-            file.seek(236)
-            file.write(b"%-8d" % self.written)
 
 
 @pytest.fixture(scope="module")
@@ -72,13 +42,13 @@ def finished(night) -> "ictal.scoring.scores.Scores":
 
 
 @contextmanager
-def watched(recorder: Recorder, out: Path) -> Iterator[Bed]:
+def watched(recorder: BedRecorder, out: Path) -> Iterator[Bed]:
     with open_ward([recorder.path], out) as ward:
         yield ward.beds[recorder.path.stem]
 
 
 def test_each_window_has_one_row_as_soon_as_its_eeg_is_there(night, finished, tmp_path):
-    recorder = Recorder.of(night, tmp_path / "one.edf")
+    recorder = BedRecorder(night, tmp_path / "one.edf")
     with watched(recorder, tmp_path / "out") as bed:
         bed.poll()
         assert bed.state == "live" or bed.recording is None
@@ -98,7 +68,7 @@ def test_each_window_has_one_row_as_soon_as_its_eeg_is_there(night, finished, tm
 
 def test_when_the_recorder_ends_the_file_the_whole_is_scored(night, finished, tmp_path, monkeypatch):
     monkeypatch.setattr(growing, "ENDED_S", 0.0)
-    recorder = Recorder.of(night, tmp_path / "one.edf")
+    recorder = BedRecorder(night, tmp_path / "one.edf")
     with watched(recorder, tmp_path / "out") as bed:
         recorder.record(recorder.n_records)
         catch_up(bed)
@@ -116,8 +86,8 @@ def test_when_the_recorder_ends_the_file_the_whole_is_scored(night, finished, tm
 
 
 def test_a_watcher_that_is_started_again_goes_on_after_the_last_row(night, tmp_path):
-    recorder = Recorder.of(night, tmp_path / "one.edf")
-    once = Recorder.of(night, tmp_path / "two.edf")
+    recorder = BedRecorder(night, tmp_path / "one.edf")
+    once = BedRecorder(night, tmp_path / "two.edf")
     with watched(once, tmp_path / "out") as bed:
         for _ in range(0, once.n_records, 30):
             once.record(30)
@@ -139,7 +109,7 @@ def test_a_watcher_that_is_started_again_goes_on_after_the_last_row(night, tmp_p
 
 
 def test_what_was_not_said_before_a_kill_is_said_afterwards(night, tmp_path):
-    recorder = Recorder.of(night, tmp_path / "one.edf")
+    recorder = BedRecorder(night, tmp_path / "one.edf")
     with watched(recorder, tmp_path / "out") as bed:
         recorder.record(recorder.n_records)
         catch_up(bed)
@@ -164,7 +134,7 @@ with open_ward([sys.argv[1]], Path(sys.argv[2])) as ward:
 
 @pytest.mark.slow
 def test_nothing_is_lost_doubled_or_changed_by_killing_the_watcher(night, tmp_path):
-    recorder, chance = Recorder.of(night, tmp_path / "one.edf"), random.Random(1)
+    recorder, chance = BedRecorder(night, tmp_path / "one.edf"), random.Random(1)
     journal, before = tmp_path / "out" / "one" / "journal.jsonl", b""
     while recorder.written < recorder.n_records:
         child = subprocess.Popen([sys.executable, "-c", CHILD, str(recorder.path), str(tmp_path / "out")])
@@ -194,7 +164,7 @@ def test_nothing_is_lost_doubled_or_changed_by_killing_the_watcher(night, tmp_pa
 
 
 def test_a_full_disk_is_a_problem_that_passes(night, tmp_path, monkeypatch):
-    recorder = Recorder.of(night, tmp_path / "one.edf")
+    recorder = BedRecorder(night, tmp_path / "one.edf")
     with watched(recorder, tmp_path / "out") as bed:
         recorder.record(MINUTE)
         bed.poll()
@@ -222,7 +192,7 @@ def test_electrodes_that_are_off_give_rows_without_a_prediction(tmp_path):
     from ictal.io.edf.writer import write_edf
 
     write_edf(whole, Recording.from_array(samples, made.channels, 200.0))
-    recorder = Recorder.of(whole, tmp_path / "one.edf")
+    recorder = BedRecorder(whole, tmp_path / "one.edf")
     with watched(recorder, tmp_path / "out") as bed:
         for _ in range(20):
             recorder.record(10)
@@ -234,7 +204,7 @@ def test_electrodes_that_are_off_give_rows_without_a_prediction(tmp_path):
 
 
 def test_one_process_watches_a_bed(night, tmp_path):
-    recorder = Recorder.of(night, tmp_path / "one.edf")
+    recorder = BedRecorder(night, tmp_path / "one.edf")
     with (
         watched(recorder, tmp_path / "out"),
         pytest.raises(RunError, match="another process is using this bed"),
@@ -244,7 +214,7 @@ def test_one_process_watches_a_bed(night, tmp_path):
 
 
 def test_the_journal_of_another_recording_is_not_continued(night, tmp_path):
-    recorder = Recorder.of(night, tmp_path / "one.edf")
+    recorder = BedRecorder(night, tmp_path / "one.edf")
     recorder.record(MINUTE)
     with watched(recorder, tmp_path / "out") as bed:
         bed.poll()
@@ -298,7 +268,7 @@ def test_a_folder_of_pieces_is_one_bed(night, tmp_path):
 
 
 def test_alarms_about_old_eeg_call_nobody(night, tmp_path):
-    recorder, called = Recorder.of(night, tmp_path / "one.edf"), []
+    recorder, called = BedRecorder(night, tmp_path / "one.edf"), []
     recorder.record(800)
     with watched(recorder, tmp_path / "out") as bed:
         bed.act = lambda name, alarm: called.append((name, alarm))

@@ -99,10 +99,7 @@ class GrowingFile:
             return None
         except OSError as error:
             raise ReadError(f"{self.path}: cannot be read: {reason(error)}") from error
-        if self._file is None:
-            recording = recording.resolve_doubts(accept_doubtful=self._accept)
-        elif recording.doubts:
-            recording = replace(recording, doubts=(), notes=(*recording.doubts, *recording.notes))
+        recording = _without_doubts(recording, self._recording, accept_doubtful=self._accept)
         # A file that was complete long before it is opened here has ended, too.
         self._changed_at = time.monotonic() - (0 if self._file else max(0.0, time.time() - status.st_mtime))
         self._file, self._recording, self._state, self._known = file, recording, state, file_identity(self.path)
@@ -194,11 +191,7 @@ class GrowingFolder:
         if not parts or [*map(id, parts)] == [*map(id, self._parts)]:
             return self._recording
         pieces = [Piece(file.path.name, recording, file.path) for file, recording in found]
-        joined = join_pieces(pieces, self.name)
-        if self._recording is None:
-            joined = joined.resolve_doubts(accept_doubtful=self._accept)
-        elif joined.doubts:
-            joined = replace(joined, doubts=(), notes=(*joined.doubts, *joined.notes))
+        joined = _without_doubts(join_pieces(pieces, self.name), self._recording, accept_doubtful=self._accept)
         self._parts, self._recording = parts, joined
         return joined
 
@@ -215,3 +208,10 @@ class GrowingFolder:
             if identity not in self._files:
                 kind = GrowingFile if suffix_of(file.name) in GROWING else CompleteFile
                 self._files[identity] = kind(file, accept_doubtful=self._accept)
+
+
+def _without_doubts(recording: Recording, before: Recording | None, *, accept_doubtful: bool) -> Recording:
+    """Return a recording without doubts; those that arise after it was accepted `before` become notes."""
+    if before is None:
+        return recording.resolve_doubts(accept_doubtful=accept_doubtful)
+    return replace(recording, doubts=(), notes=(*recording.doubts, *recording.notes))

@@ -163,11 +163,12 @@ class Bed:
         after_s = self._recent["start_s"].iloc[-1] if len(self._recent) else float("-inf")
         rows = next(self._scorer.new_rows(self.recording, after_s), None)
         self._caught_up = rows is None
-        if rows is not None:
-            self.journal.add_rows(rows)
-            self._open_rows, self._recent = (_joined(before, rows) for before in (self._open_rows, self._recent))
-            self._announce()
-        self._raise_alarms()  # of data that do not arrive
+        if rows is None:
+            self._raise_alarms()  # of data that do not arrive
+            return
+        self.journal.add_rows(rows)
+        self._open_rows, self._recent = (_joined(before, rows) for before in (self._open_rows, self._recent))
+        self._announce()
 
     def _announce(self, *, ended: bool = False) -> None:
         """Announce events that begin and end, and raise alarms."""
