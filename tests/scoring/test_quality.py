@@ -121,6 +121,20 @@ def test_mains_in_the_reference_are_those_of_no_electrode(hertz):
     assert not frames.flaws.any()
 
 
+@pytest.mark.parametrize("hertz", [50, 60])
+@pytest.mark.parametrize("amplitude_uv", [30, 1000])
+def test_electrodes_with_nothing_but_mains_are_not_connected(hertz, amplitude_uv):
+    phases = np.arange(len(CHANNELS))[:, None]
+    hum = amplitude_uv * (1 + phases / 10) * np.sin(2 * np.pi * hertz * TIME + phases)
+    samples = CLEAN + hum
+    samples[:, LATE] = (hum + np.random.default_rng(0).normal(0, 0.3, CLEAN.shape))[:, LATE]
+    frames = look(of(samples))
+    assert frames.usable(0) == 1
+    assert frames.usable(WINDOW_SAMPLES) == 0
+    assert {name for name, flaw in shown(frames, WINDOW_SAMPLES) if flaw == "flat"} == {*ELECTRODES}
+    assert look(of(samples), QualitySettings(silent_uv=0)).usable(WINDOW_SAMPLES) == 1
+
+
 def test_mains_of_a_bipolar_file_are_seen_at_their_electrode():
     samples = CLEAN.copy()
     samples[CHANNELS.index("F7"), LATE] = mains(50, 60)(samples[CHANNELS.index("F7"), LATE])

@@ -76,6 +76,9 @@ class QualitySettings(Settings):
         Muscle: the root mean square of 25 to 45 Hz is above this.
     implausible_uv
         Peak to peak within 2 s, without line noise; scalp EEG stays below, even in seizures and bursts.
+    silent_uv
+        An electrode with line noise is flat if the root mean square of 1 to 20 Hz is below this: it is not connected.
+        Where those 32 clips have line noise, it is at least 1.2 µV; in suppressed EEG (VE-CAM-S), at least 0.45 µV.
     lost_share
         A frame of an electrode is flat, missing or clipped if a larger share of its 2 s is.
     shown
@@ -86,6 +89,7 @@ class QualitySettings(Settings):
     line_uv: float = Field(10.0, gt=0)
     muscle_uv: float = Field(15.0, gt=0)
     implausible_uv: float = Field(3000.0, gt=0)
+    silent_uv: float = Field(0.4, ge=0)
     lost_share: float = Field(0.02, ge=0, lt=1)
     shown: float = Field(0.2, gt=0, le=1)
 
@@ -164,10 +168,11 @@ def _seen(electrodes: Signal, waves: Waves, lost: Marks, mapping: ChannelMapping
     first, second = pairs.T
     power = _power(waves[first] - waves[second])
     smooth = electrodes.reshape(*electrodes.shape[:2], -1, SMOOTH).mean(axis=-1)
+    line = _is_line(power, 50, settings.line_uv) | _is_line(power, 60, settings.line_uv)
     of_pairs = np.stack(
         [
-            _rms(power, 1, HIGHEST_HZ) < IMPERCEPTIBLE_UV,
-            _is_line(power, 50, settings.line_uv) | _is_line(power, 60, settings.line_uv),
+            (_rms(power, 1, HIGHEST_HZ) < IMPERCEPTIBLE_UV) | (line & (_rms(power, 1, 20) < settings.silent_uv)),
+            line,
             _rms(power, 25, 45) > settings.muscle_uv,
             np.ptp(smooth[first] - smooth[second], axis=-1) > settings.implausible_uv,
         ]
