@@ -1,6 +1,6 @@
-"""Measure `ictal watch`: beds in real time, latency, live against finished scores, a day of replay, kills, alarms.
+"""Measure `ictal watch`: beds in real time, latency, live against finished scores, a day of replay, kills.
 
-Parts: `beds`, `difference`, `replay`, `kills`, `alarms`; by default all, which takes two hours. Files grow by records
+Parts: `beds`, `difference`, `replay`, `kills`; by default all, which takes an hour and a half. Files grow by records
 of one second; the watcher is a process of its own, and all figures come from its journals. Rows are in time if they
 are written before the next 10 s have passed. Simulated patients are those of seed 2026, which nothing was tuned on.
 
@@ -32,7 +32,7 @@ from _page import filled
 from ictal.core.atomic_files import write_text
 from ictal.core.predictions import PROBABILITY_COLUMNS
 from ictal.core.recording import Recording
-from ictal.live.announcements import LiveEvent, new_announcements, rows_that_matter
+from ictal.live.announcements import LiveEvent
 from ictal.live.journal import JOURNAL
 from ictal.live.live_scorer import LiveScorer
 from ictal.models.hub import find_model
@@ -40,7 +40,6 @@ from ictal.scoring.engines import open_engine
 from ictal.scoring.events import find_events
 from ictal.scoring.pipeline import ScoreSettings, score
 from ictal.simulator import simulate_recording
-from ictal.simulator.timeline import Episode, timeline
 
 PAGE = Path(__file__).resolve().parents[1] / "docs" / "watch.md"
 REAL = Path(__file__).resolve().parents[2] / "shared" / "data" / "seizure"
@@ -49,8 +48,6 @@ STEP_S = 10.0
 CAUGHT_UP_S = 600
 """After this time, a watcher that has not caught up with files that do not grow fails."""
 LOOK_S = 0.02
-LEAST_S = 30.0
-"""Seizures of at least this duration must be found."""
 
 
 @dataclass
@@ -232,7 +229,7 @@ def kills(n_kills: int, folder: Path) -> dict:
     chance = random.Random(SEED)
     whole = recorded(folder, max(1.0, n_kills * 60 / 3600), patient=1)
     bed = Bed.of(whole, folder / "killed.edf")
-    journal, changed, before, events = folder / "kills" / "killed" / JOURNAL, 0, b"", {}
+    journal, changed, before, announced = folder / "kills" / "killed" / JOURNAL, 0, b"", set()
     for _ in range(n_kills):
         with watcher([bed.path], folder / "kills") as process:
             size, until = len(before), time.monotonic() + 60
@@ -246,12 +243,13 @@ def kills(n_kills: int, folder: Path) -> dict:
             time.sleep(chance.random() / 4)
         content = journal.read_bytes()
         changed += not content.startswith(before[: before.rfind(b"\n") + 1])
-        before = content
+        before, events = content, {}
         for entry in entries(journal):
             if entry.kind == "event":
                 event = LiveEvent(**entry.content)
                 changed += events.get(event.key, event).stop_s not in (None, event.stop_s)
                 events[event.key] = event
+        announced |= {*events}
     with watcher([bed.path], folder / "kills"):
         wait_for(lambda: n_rows(journal) >= bed.written // STEP_S)
         time.sleep(2)
@@ -268,60 +266,7 @@ def kills(n_kills: int, folder: Path) -> dict:
         "lost": bed.written // 10 - len(set(starts)),
         "doubled": len(starts) - len(set(starts)),
         "events": len(final),
-        "changed": changed + len(set(events) - found) + len(found ^ final),
-    }
-
-
-def alarms(hours: float, patient: int) -> tuple[list[dict], int]:
-    """Return each seizure of a night with the delay of its announcement, and the number of false announcements."""
-    rows, known, tail = live_frame(simulate_recording(SEED, patient, hours)), {}, None
-    for number in range(len(rows)):
-        row = rows.iloc[number : number + 1]
-        tail = row if tail is None else pd.concat([tail, row])
-        for event in new_announcements(tail, list(known.values()), STEP_S):
-            known[event.key] = event
-        tail = rows_that_matter(tail, STEP_S)
-    announced = [event for event in known.values() if event.pattern == "seizure"]
-    episodes = [one for one in timeline(SEED, patient) if one.onset_s < hours * 3600 and "seizure" in one.kind]
-    clear = [one for one in episodes if {*one.kind} == {"seizure"} and one.duration_s >= LEAST_S]
-    found = [
-        {
-            "patient": patient,
-            "delay_s": min(
-                (event.announced_at_s - one.onset_s for event in announced if overlaps(event, one)), default=np.nan
-            ),
-        }
-        for one in clear
-        if one.end_s < hours * 3600
-    ]
-    false = sum(not any(overlaps(event, one) for one in episodes) for event in announced)
-    return found, false
-
-
-def overlaps(event: LiveEvent, episode: Episode) -> bool:
-    return event.start_s < episode.end_s and (event.stop_s or np.inf) > episode.onset_s
-
-
-def nights(n_nights: int, hours: float, pool: Pool) -> dict:
-    found = pool.map(partial(alarms, hours), range(n_nights), chunksize=1)
-    seizures = pd.DataFrame([one for rows, _ in found for one in rows])
-    false = np.array([count for _, count in found]) / hours * 24
-    rng, patients = np.random.default_rng(0), np.arange(n_nights)
-    hit = seizures["delay_s"].notna()
-    shares, rates = [], []
-    for _ in range(2000):
-        drawn = rng.choice(patients, n_nights)
-        chosen = pd.concat([hit[seizures["patient"] == patient] for patient in drawn])
-        shares.append(chosen.mean() if len(chosen) else np.nan)
-        rates.append(false[drawn].mean())
-    return {
-        "nights": n_nights,
-        "hours": hours,
-        "seizures": len(seizures),
-        "sensitivity": [float(hit.mean()), *map(float, np.nanquantile(shares, [0.025, 0.975]))],
-        "false_per_day": [float(false.mean()), *map(float, np.quantile(rates, [0.025, 0.975]))],
-        "median_delay_s": float(seizures["delay_s"].median()),
-        "p90_delay_s": float(seizures["delay_s"].quantile(0.9)),
+        "changed": changed + len(announced - found) + len(found ^ final),
     }
 
 
@@ -365,31 +310,16 @@ def lines_of(found: dict) -> list[str]:
                 f"{one['doubled']} doubled; of {one['events']} announced events, {one['changed']} changed."
             )
         ]
-    if "alarms" in found:
-        one = found["alarms"]
-        share, rate = one["sensitivity"], one["false_per_day"]
-        lines += [
-            (
-                f"- **Seizures** of {LEAST_S:g} s or more in {one['nights']} simulated recordings of "
-                f"{one['hours']:g} h: {share[0]:.0%} [{share[1]:.0%}, {share[2]:.0%}] of {one['seizures']} are "
-                f"announced, {rate[0]:.1f} "
-                f"[{rate[1]:.1f}, {rate[2]:.1f}] false announcements a day, median delay "
-                f"{one['median_delay_s']:.0f} s, "
-                f"90th percentile {one['p90_delay_s']:.0f} s. Intervals are from a bootstrap over patients."
-            )
-        ]
     return lines
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("parts", nargs="*", help="beds, difference, replay, kills, alarms; default: all")
+    parser.add_argument("parts", nargs="*", help="beds, difference, replay, kills; default: all")
     parser.add_argument("--beds", type=int, nargs="+", default=[32, 64, 128, 200])
     parser.add_argument("--patients", type=int, default=8, help="simulated hours for the difference")
     parser.add_argument("--hours", type=float, default=24, help="length of the replay")
     parser.add_argument("--kills", type=int, default=200)
-    parser.add_argument("--nights", type=int, default=24, help="simulated recordings for the alarms")
-    parser.add_argument("--night-hours", type=float, default=6)
     parser.add_argument("--keep", type=Path, default=Path("runs/bench/live.json"), help="figures of all parts so far")
     parser.add_argument("--write", action="store_true")
     asked = parser.parse_args()
@@ -401,7 +331,6 @@ def main() -> None:
             "difference": lambda: difference(asked.patients, pool),
             "replay": lambda: replay(asked.hours, 60, folder),
             "kills": lambda: kills(asked.kills, folder),
-            "alarms": lambda: nights(asked.nights, asked.night_hours, pool),
         }
         for part in asked.parts or measures:
             kept[part] = measures[part]()
