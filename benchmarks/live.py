@@ -207,7 +207,7 @@ def replay(hours: float, speed: int, folder: Path) -> dict:
         while bed.written < bed.n_records:
             time.sleep(max(0.0, begun + bed.written / speed - time.time()))
             bed.record(speed // 4)
-            if bed.written % (900 * (speed // 4)) == 0:
+            if bed.written % 3600 < speed // 4:  # hourly
                 memory.append(process.memory_info().rss / 2**30)
         wait_for(lambda: n_rows(journal) >= bed.n_records // STEP_S)
     starts = np.array([entry.content[0] for entry in entries(journal) if entry.kind == "row"])
@@ -219,8 +219,7 @@ def replay(hours: float, speed: int, folder: Path) -> dict:
         "lost": len(set(expected) - set(starts)),
         "doubled": len(starts) - len(set(starts)),
         "wrong": len(set(starts) - set(expected)),
-        "gib_first": memory[0] if memory else None,
-        "gib_last": memory[-1] if memory else None,
+        "gib": memory,
     }
 
 
@@ -299,7 +298,8 @@ def lines_of(found: dict) -> list[str]:
             (
                 f"- **Replay** of {one['hours']:g} h at {one['speed']} times its speed: "
                 f"{one['rows']} rows, {one['lost']} lost, {one['doubled']} doubled, {one['wrong']} at a wrong time; "
-                f"memory {one['gib_first']:.2f} GiB at the beginning, {one['gib_last']:.2f} at the end."
+                f"memory {one['gib'][0]:.2f} GiB after an hour, {one['gib'][len(one['gib']) // 2]:.2f} after half "
+                f"the time, {one['gib'][-1]:.2f} at the end."
             )
         ]
     if "kills" in found:

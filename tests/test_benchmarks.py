@@ -170,3 +170,25 @@ class TestReference:
         probabilities = both(waves, picture, some_windows(), batch=1)
         assert probabilities.shape == (2, 6)
         np.testing.assert_allclose(probabilities.sum(axis=1), 1, rtol=1e-5)
+
+
+def test_a_limit_of_burden_is_exceeded_while_seizures_take_more_of_the_last_hour():
+    from alarms import Night
+
+    night = Night(7200, {}, {})
+    assert night.above(0.5, [(0, 3600)]) == [(1800, 5390)]
+    assert night.above(0.5, [(0, 600), (3600, 3900)]) == []
+    assert night.above(0.25, [(0, 600), (5400, 7000)]) == [(1800, 2390), (6310, 7200)]
+    assert night.above(0.2, []) == []
+
+
+def test_clips_are_joined_into_an_hour_without_steps():
+    from alarms import joined
+
+    seizure, other = (np.ones((2, 100 * seconds), dtype=np.float32) for seconds in (30, 70))
+    samples, spans = joined([seizure, seizure], [other], 100)
+    assert samples.shape == (2, 360_000)
+    assert np.allclose(samples[:, 100:], 1)
+    assert len(spans) == 2
+    assert [start_s // 100 for start_s, _ in spans] == [9, 24]
+    assert all(stop_s - start_s == pytest.approx(30) for start_s, stop_s in spans)

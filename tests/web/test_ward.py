@@ -226,14 +226,27 @@ class TestViewer:
             assert overview["edges"][-1] == seconds
             bed.record(30)
 
-    def test_long_spans_and_explanations_wait_until_it_is_finished(self, bed, monkeypatch):
+    def test_long_spans_wait_until_it_is_finished(self, bed, monkeypatch):
         monkeypatch.setattr("ictal.web.viewer.LONGEST_PAGE_S", 60)
-        for path, query, why in (
-            ("signal", {"start_s": 0, "stop_s": 100}, "while it is being recorded, 60 s are shown at most"),
-            ("why", {"time_s": 55, "pattern": "seizure"}, "scoring of the recording is not complete yet"),
-        ):
-            answer = bed.client.get(f"{bed.base}/{path}", params=query)
-            assert (answer.status_code, answer.json()["detail"]) == (409, why)
+        answer = bed.client.get(f"{bed.base}/signal", params={"start_s": 0, "stop_s": 100})
+        why = "while it is being recorded, 60 s are shown at most"
+        assert (answer.status_code, answer.json()["detail"]) == (409, why)
+
+    def test_a_window_is_explained_as_in_the_finished_recording(self, bed, monkeypatch):
+        monkeypatch.setattr(growing, "ENDED_S", 0.0)
+        bed.record(60)
+
+        def answers() -> tuple[dict[str, Any], dict[str, Any]]:
+            found = bed.client.get(f"{bed.base}/why", params={"time_s": 55, "pattern": "seizure"}).json()
+            return found, bed.client.get(f"{bed.base}/similar", params={"time_s": 55}).json()
+
+        (why, similar), _ = answers(), bed.end()
+        why_finished, similar_finished = answers()
+        assert why.keys() == why_finished.keys()
+        live, finished = (np.array(found["grid"], dtype=float) for found in (why, why_finished))
+        assert np.corrcoef(live.ravel(), finished.ravel())[0, 1] > 0.99
+        assert similar["windows"]
+        assert [one["id"] for one in similar["windows"]] == [one["id"] for one in similar_finished["windows"]]
 
     def test_when_it_ends_its_final_scores_are_shown(self, bed, monkeypatch):
         monkeypatch.setattr(growing, "ENDED_S", 0.0)

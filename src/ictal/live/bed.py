@@ -109,6 +109,12 @@ class Bed:
         return self._recent
 
     @property
+    def scores_so_far(self) -> Scores | None:
+        """All rows as scores of what there is of the recording; None before the first."""
+        rows = self.journal.rows
+        return self._scorer.scores(self.recording, rows) if self.recording is not None and len(rows) else None
+
+    @property
     def events(self) -> list[LiveEvent]:
         """The announced events, in the order of their starts."""
         return sorted(self.journal.events.values(), key=lambda event: event.start_s)

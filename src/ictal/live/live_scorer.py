@@ -16,7 +16,9 @@ from ictal.preprocessing.channel_mapping import map_channels
 from ictal.preprocessing.runs import RecordedRun, check_unit, recorded_runs, sample_of
 from ictal.scoring.engines import Engine
 from ictal.scoring.events import ROUNDING_S
-from ictal.scoring.pipeline import Chunk, ScoreSettings, engine_for, rows_of_chunk
+from ictal.scoring.pipeline import Chunk, ScoreSettings, engine_for, manifest_of, rows_of_chunk
+from ictal.scoring.scored_recording import RecordingInfo
+from ictal.scoring.scores import Scores
 
 MOST_WINDOWS = 32
 """Windows that are scored together, where many are waiting: other beds wait as long."""
@@ -61,6 +63,11 @@ class LiveScorer:
         for chunk in self._waiting(runs, after_s):
             excerpt = chunk.read(self._contract, self._settings.quality)
             yield rows_of_chunk(chunk, excerpt, self._engine(excerpt.batch).probabilities, self._contract)
+
+    def scores(self, recording: Recording, rows: pd.DataFrame) -> Scores:
+        """Return all rows so far as the scores of what there is of a recording."""
+        info = RecordingInfo.of(recording, self._mapping(recording))
+        return Scores(rows, info, manifest_of(self._engine, self._contract, self._settings))
 
     def _waiting(self, runs: list[RecordedRun], after_s: float) -> Iterator[Chunk]:
         step = round(self._settings.step_s * RATE_HZ)

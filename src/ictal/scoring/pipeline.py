@@ -184,7 +184,7 @@ def score(
     notes = [*unknown_patterns(contract.patterns), *_notes(mapping, runs, frame, geometry, masked)]
     info = RecordingInfo.of(opened, mapping, notes)
     seconds = {"first_scores": round(first_s, 2), "all": round(time.perf_counter() - started, 2)}
-    return Scores(frame, info, _manifest(engine, contract, settings, seconds))
+    return Scores(frame, info, manifest_of(engine, contract, settings) | {"seconds": seconds})
 
 
 def engine_for(model: str | Path | Engine, settings: ScoreSettings) -> tuple[Engine, ScoringContract]:
@@ -364,9 +364,8 @@ def _notes(
     return notes
 
 
-def _manifest(
-    engine: Engine, contract: ScoringContract, settings: ScoreSettings, seconds: dict[str, float]
-) -> dict[str, Any]:
+def manifest_of(engine: Engine, contract: ScoringContract, settings: ScoreSettings) -> dict[str, Any]:
+    """Return how scores are made: versions, model and settings."""
     return {
         "ictal_version": __version__,
         "made": datetime.now(UTC).isoformat(timespec="seconds"),
@@ -389,5 +388,4 @@ def _manifest(
         },
         "numpy_version": np.__version__,
         "warnings": list(contract.warnings),
-        "seconds": seconds,
     }

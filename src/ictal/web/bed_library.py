@@ -68,7 +68,7 @@ class BedLibrary(Library):
         item.path = Path(recording.name)  # it may have been renamed
         if scores is None or item.identity is None:
             self._identify(item, LiveIdentity(bed.name, recording.start, item.path))
-        item.grow(recording, bed.trends.at_s if bed.trends else 0.0, lambda: bed.journal.rows)
+        item.grow(recording, bed.trends.at_s if bed.trends else 0.0, lambda: bed.scores_so_far)
         if scores is not None:
             item.finish(scores)
             self._hashing.do(lambda: self._identify_ended(item, recording))

@@ -75,7 +75,7 @@ class Item:
     model: dict[str, Any] | None = None
     identity: Identity | LiveIdentity | None = field(default=None, repr=False)
     step_s: float = float(CENTRE_S)
-    _live_rows: Callable[[], pd.DataFrame] | None = field(default=None, repr=False)
+    _so_far: Callable[[], Scores | None] | None = field(default=None, repr=False)
     _parts: list[pd.DataFrame] = field(default_factory=list, repr=False)
     _findings: RecordingFinding | None = field(default=None, repr=False)
     _lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
@@ -125,12 +125,16 @@ class Item:
             return None, None  # reading the first page reports the reason
 
     @property
+    def known_scores(self) -> Scores | None:
+        """The scores; of a recording that goes on, those so far. None while a whole recording is being scored."""
+        return self.scores or (self._so_far() if self._so_far else None)
+
+    @property
     def frame(self) -> pd.DataFrame:
         """The windows scored so far, in the order of time."""
-        if self.scores is not None:
-            return self.scores.frame
-        if self._live_rows is not None:
-            return self._live_rows()
+        scores = self.known_scores
+        if scores is not None:
+            return scores.frame
         with self._lock:
             if len(self._parts) > 1:
                 self._parts[:] = [pd.concat(self._parts, ignore_index=True)]
@@ -157,7 +161,7 @@ class Item:
         with self._lock:
             self._parts.append(rows)
 
-    def grow(self, recording: Recording, done_s: float, rows: Callable[[], pd.DataFrame]) -> None:
+    def grow(self, recording: Recording, done_s: float, scores: Callable[[], Scores | None]) -> None:
         """Replace a recording that is being recorded by what there is now.
 
         Parameters
@@ -166,14 +170,14 @@ class Item:
             What there is.
         done_s
             How far it is scored.
-        rows
-            Returns all rows; it is called when somebody looks at them.
+        scores
+            Returns those so far; it is called when somebody looks at them.
         """
         if recording.channels != self.recording.channels:
             for name in ("montages", "lost", "amplitudes_uv"):
                 self.__dict__.pop(name, None)
         with self._lock:
-            self._live_rows, self._findings = rows, None
+            self._so_far, self._findings = scores, None
             self.recording, self.scores, self.state = recording, None, "live"
         self.done, self.total = done_s, recording.span_s
 

@@ -85,9 +85,9 @@ class ModelPool:
 
     def _model_of(self, item: Item) -> ModelProcess:
         """Return the model that made a recording's scores; raise a `NotYetError` if either is not available."""
-        if item.scores is None:
+        if (scores := item.known_scores) is None:
             raise NotYetError(item.reason or "scoring of the recording is not complete yet")
-        weights, name = made_by(item.scores)
+        weights, name = made_by(scores)
         with self._opening:  # two questions about one window come at the same time
             if weights not in self._models:
                 self._models[weights] = ModelProcess(self._folder_of(weights, name), weights, self._worker)

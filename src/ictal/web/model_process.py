@@ -65,7 +65,7 @@ class ModelProcess:
             found: dict[str, Any] = self._helper.ask("why", *asked, progress=progress)
             return found
 
-        return self._answers.get_or((item.id, number, pattern, method), make)
+        return self._answers.get_or((item.id, item.state, number, pattern, method), make)
 
     def similar(
         self, item: Item, number: int, voted: Voted, progress: Progress = silent
@@ -109,10 +109,11 @@ class ModelProcess:
             found: Signal = self._helper.ask("features", [window_signal(item, number)])[0]
             return found
 
-        return self._answers.get_or((item.id, number), make)
+        return self._answers.get_or((item.id, item.state, number), make)
 
 
 def window_signal(item: Item, number: int) -> Signal:
     """Return the model's input for a window of a scored recording, [20, 10000] at 200 Hz, µV."""
-    assert item.scores is not None  # callers have checked this
-    return window_of(item.scores, item.recording, number)
+    scores = item.known_scores
+    assert scores is not None  # callers have checked this
+    return window_of(scores, item.recording, number)
