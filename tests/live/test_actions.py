@@ -4,7 +4,8 @@ import io
 import json
 import re
 import threading
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+import time
+from dataclasses import replace
 
 import pytest
 
@@ -12,48 +13,13 @@ from ictal.core.event_log import write_event
 from ictal.data.download import Patience
 from ictal.errors import WriteError
 from ictal.live import webhooks
-from ictal.live.actions import Actions
+from ictal.live.actions import Actions, actions_of
 from ictal.live.alarms import Alarm
-from ictal.live.rules import Rules
+from ictal.live.rules import EventRule, Rules
+from tests.live.servers import WAIT_S, Server
 
 ALARM = Alarm(7, "seizure", "seizure", 100.0, 140.0, "Bed 3: seizure since 0:01:40, for 40 s")
 QUICK = Patience(timeout_s=5.0, tries=3, wait_s=0.001)
-WAIT_S = 30.0
-"""Far longer than anything here takes; a test that waits so long fails."""
-
-
-class Server(ThreadingHTTPServer):
-    """Answers with given states, the last one again and again, and keeps what was sent."""
-
-    def __init__(self, *states, location=None):
-        super().__init__(("127.0.0.1", 0), Handler)
-        self.states, self.location, self.bodies, self.headers = list(states), location, [], []
-        self.came, self.go_on = threading.Event(), threading.Event()
-        self.go_on.set()
-
-    @property
-    def url(self):
-        return f"http://127.0.0.1:{self.server_port}/alarms/SECRET"
-
-
-class Handler(BaseHTTPRequestHandler):
-    def do_POST(self):
-        self.server.bodies.append(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
-        self.server.headers.append(self.headers)
-        self.server.came.set()
-        self.server.go_on.wait(WAIT_S)
-        states = self.server.states
-        self.send_response(states.pop(0) if len(states) > 1 else states[0])
-        if self.server.location:
-            self.send_header("Location", self.server.location)
-        self.send_header("Content-Length", "0")
-        self.end_headers()
-
-    def do_GET(self):
-        self.do_POST()
-
-    def log_message(self, *_):
-        pass
 
 
 @pytest.fixture
@@ -63,15 +29,13 @@ def serve():
 
     def start(*states, **more):
         server = Server(*states, **more)
-        threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
+        server.start()
         servers.append(server)
         return server
 
     yield start
     for server in servers:
-        server.go_on.set()
-        server.shutdown()
-        server.server_close()
+        server.stop()
 
 
 def rules_of(actions, **webhooks):
@@ -80,17 +44,23 @@ def rules_of(actions, **webhooks):
 
 
 class Told(list):
-    def __call__(self, event, details):
-        self.append((event, details))
+    def __call__(self, *what):
+        self.append(what)
+
+
+def alarm(*untold, **changes):
+    return replace(ALARM, untold=untold, raised_at=time.time(), **changes)
 
 
 def deliver(server_url, *alarms, patience=QUICK):
     """Send alarms to a webhook, wait until all is settled, and return the actions and what they told."""
-    told = Told()
+    told, done = Told(), Told()
     actions = Actions(rules_of(["pager"], pager=server_url), told, patience)
-    for alarm in alarms or (ALARM,):
-        actions.act("Bed 3", alarm)
+    alarms = alarms or (alarm("pager"),)
+    for one in alarms:
+        actions.act("Bed 3", one, done)
     actions.close(WAIT_S)
+    assert [(number, action) for number, action, _ in done] == [(one.number, "pager") for one in alarms]
     return actions, told
 
 
@@ -98,7 +68,8 @@ def test_the_log_has_a_line_of_json():
     file = io.StringIO()
     file.name = "log"
     actions = Actions(rules_of(["log", "sound"]), lambda event, details: write_event(file, event, details))
-    actions.act("Bed 3", ALARM)
+    actions.act("Bed 3", alarm("log"), done := Told())
+    assert done == [(7, "log", "")]
     line = json.loads(file.getvalue())
     assert line.pop("time")
     assert line == {
@@ -114,20 +85,54 @@ def test_a_log_that_cannot_be_written_is_shown_and_stops_nothing(caplog):
         if broken:
             raise WriteError("log.jsonl: cannot be written: no space left on device")
 
-    actions = Actions(rules_of(["log"]), tell)
-    actions.act("Bed 3", ALARM)
-    actions.act("Bed 3", ALARM)
+    actions, done = Actions(rules_of(["log"]), tell), Told()
+    actions.act("Bed 3", alarm("log"), done)
+    actions.act("Bed 3", alarm("log"), done)
     assert actions.problems() == ["alarms cannot be logged: log.jsonl: cannot be written: no space left on device"]
-    assert len(caplog.records) == 1
+    assert (len(caplog.records), done) == (1, [])  # to be told by the next watcher
     broken.clear()
-    actions.act("Bed 3", ALARM)
-    assert actions.problems() == []
+    actions.act("Bed 3", alarm("log"), done)
+    assert (actions.problems(), done) == ([], [(7, "log", "")])
 
 
-def test_an_alarm_of_a_rule_that_is_gone_does_nothing():
-    told = Told()
-    Actions(Rules(rules=()), told).act("Bed 3", ALARM)
-    assert told == []
+def test_a_journal_that_cannot_be_written_is_shown_and_stops_nothing(serve):
+    def done(*_):
+        raise WriteError("journal.jsonl: cannot be written: no space left on device")
+
+    server = serve(200)
+    actions = Actions(rules_of(["pager"], pager=server.url), Told(), QUICK)
+    actions.act("Bed 3", alarm("pager"), done)
+    actions.act("Bed 3", alarm("pager", number=8), done)
+    actions.close(WAIT_S)
+    assert [body["number"] for body in server.bodies] == [7, 8]
+    (problem,) = actions.problems()
+    assert problem.startswith(
+        "what was told cannot be noted, and may be told again: journal.jsonl: cannot be written"
+    )
+
+
+def test_what_is_done_for_a_rule():
+    rule = EventRule(name="x", pattern="seizure", actions=("log", "sound", "pager", "log"))
+    assert actions_of(rule) == ("log", "pager")
+
+
+def test_a_webhook_that_no_rule_uses_any_more_is_given_up():
+    actions = Actions(Rules(rules=()), told := Told())
+    actions.act("Bed 3", alarm("pager"), done := Told())
+    assert done == [(7, "pager", "no rule uses it any more")]
+    assert [event for event, _ in told] == ["webhook_failed"]
+
+
+def test_what_was_raised_long_ago_is_given_up(serve):
+    server = serve(200)
+    actions = Actions(rules_of(["log", "pager"], pager=server.url), told := Told(), QUICK)
+    actions.act("Bed 3", replace(ALARM, untold=("log", "pager"), raised_at=time.time() - 301), done := Told())
+    actions.close(WAIT_S)
+    why = "it was raised more than 5 min ago"
+    assert done == [(7, "log", why), (7, "pager", why)]
+    assert server.bodies == []
+    assert [event for event, _ in told] == ["webhook_failed"]
+    assert actions.problems() == [f"alarm 7 of Bed 3 did not reach the webhook 'pager': {why}"]
 
 
 def test_a_webhook_gets_the_alarm_as_json(serve):
@@ -175,7 +180,7 @@ def test_a_failure_is_logged_and_shown_without_the_address(serve, caplog, state,
 
 
 def test_the_next_alarm_that_arrives_ends_the_problem(serve):
-    actions, told = deliver(serve(404, 200).url, ALARM, ALARM)
+    actions, told = deliver(serve(404, 200).url, alarm("pager"), alarm("pager"))
     assert (actions.problems(), len(told)) == ([], 1)
 
 
@@ -192,7 +197,7 @@ def test_a_slow_server_holds_nothing_up_and_is_given_up(serve):
     server = serve(200)
     server.go_on.clear()
     actions = Actions(rules_of(["log", "pager"], pager=server.url), told := Told(), Patience(0.05, 2, 0.001))
-    actions.act("Bed 3", ALARM)
+    actions.act("Bed 3", alarm("log", "pager"), Told())
     assert told == [("alarm", told[0][1])]  # before the server answers
     actions.close(WAIT_S)
     assert actions.problems() == [
@@ -213,28 +218,36 @@ def test_of_too_many_alarms_the_oldest_is_given_up(serve, monkeypatch):
     server = serve(200)
     server.go_on.clear()
     actions = Actions(rules_of(["pager"], pager=server.url), told := Told(), QUICK)
-    numbered = [Alarm(number, *list(vars(ALARM).values())[1:]) for number in range(1, 5)]
-    actions.act("Bed 3", numbered[0])
+    numbered = [alarm("pager", number=number) for number in range(1, 5)]
+    actions.act("Bed 3", numbered[0], done := Told())
     assert server.came.wait(WAIT_S)  # the first one is on its way, so that two of the others wait
-    for alarm in numbered[1:]:
-        actions.act("Bed 3", alarm)
+    for one in numbered[1:]:
+        actions.act("Bed 3", one, done)
     assert [(event, details["number"], details["why"]) for event, details in told] == [
         ("webhook_failed", 2, "more than 2 messages wait")
     ]
     server.go_on.set()
     actions.close(WAIT_S)
     assert [body["number"] for body in server.bodies] == [1, 3, 4]
+    assert sorted(done) == [
+        (1, "pager", ""),
+        (2, "pager", "more than 2 messages wait"),
+        *((n, "pager", "") for n in (3, 4)),
+    ]
 
 
-def test_what_waits_when_the_program_ends_is_given_up(serve):
+def test_what_waits_when_the_program_ends_has_no_outcome(serve):
     server = serve(200)
     server.go_on.clear()
     actions = Actions(rules_of(["pager"], pager=server.url), told := Told(), QUICK)
-    actions.act("Bed 3", ALARM)
+    actions.act("Bed 3", alarm("pager"), done := Told())
     assert server.came.wait(WAIT_S)
-    actions.act("Bed 3", ALARM)
+    actions.act("Bed 3", alarm("pager"), done)
     actions.close(0)
-    assert [details["why"] for _, details in told] == ["the program ended"]
+    server.go_on.set()
+    (thread,) = [one for one in threading.enumerate() if one.name == "webhook pager"]
+    thread.join(WAIT_S)
+    assert (told, done, len(server.bodies)) == ([], [], 1)
 
 
 def test_another_host_is_refused_before_anything_is_sent(serve):

@@ -46,7 +46,9 @@ class Night:
     def at(self, at_s, age_s=0.0):
         """Return the new alarms at the end of a row; they are then known."""
         announced = [
-            replace(event, stop_s=None) if event.stop_s is not None and event.stop_s + 30 > at_s else event
+            event
+            if event.stop_s is not None and event.stop_s + 30 <= at_s
+            else replace(event, stop_s=None, until_s=min(event.stop_s or at_s, at_s))
             for event in self.events
             if event.announced_at_s <= at_s
         ]
@@ -114,6 +116,26 @@ def test_events_in_the_hold_off_are_told_once_it_is_over():
     assert night.words == "2 seizures since 0:02:40, the latest at 0:03:20, for 10 s"
     assert night.until(1500, 810) == [920]
     assert night.words == "seizure since 0:15:00, for 20 s"
+
+
+def test_an_event_counts_as_long_as_is_certain():
+    """20 s that nobody can yet declare over are no 30 s; 20 s more, after a pause, make 60 s of it."""
+    night = Night(on_seizures(at_least_s=30, hold_off_s=100))
+    over = LiveEvent("seizure", 100, None, 120, until_s=120)
+    for at_s in (120.0, 130.0, 140.0, 150.0):
+        assert new_alarms(night.rules, trends_of(night.rows(at_s), [over], at_s), [over], [], BED) == []
+    longer = replace(over, until_s=160)
+    (alarm,) = new_alarms(night.rules, trends_of(night.rows(160.0), [longer], 160.0), [longer], [], BED)
+    assert alarm.text == "Bed 3: seizure since 0:01:40, for 1 min"
+
+
+def test_an_alarm_of_an_earlier_event_does_not_tell_of_one_that_is_not_long_enough_yet():
+    rule, first = on_seizures(at_least_s=30, hold_off_s=100), seizure(100, 140)
+    before = Alarm(1, "seizure", "seizure", 100, 240, "", acknowledged=True)  # it was held off
+    second = LiveEvent("seizure", 200, None, 220, until_s=250)
+    events, at_s = [first, second], 350.0
+    (alarm,) = new_alarms(Rules(rules=[rule]), trends_of(Night().rows(at_s), events, at_s), events, [before], BED)
+    assert (alarm.since_s, alarm.text) == (200, "Bed 3: seizure since 0:03:20, for 50 s")
 
 
 def test_an_old_event_is_no_news_for_a_new_rule():
@@ -255,7 +277,7 @@ def restarted(night):
     """Return the same night to a watcher that knows only what the journal has."""
     lines = [json.dumps(asdict(alarm)) for alarm in night.known]
     fresh = Night(*EVERY_KIND, events=night.events, refused=night.refused)
-    fresh.known = [Alarm(**json.loads(line)) for line in lines]
+    fresh.known = [Alarm(**json.loads(line) | {"untold": ()}) for line in lines]
     return fresh
 
 

@@ -52,7 +52,9 @@ def test_what_was_announced_is_what_is_found_in_all_rows(example, data):
         before = [gap for gap in gaps if gap[0] < tail["stop_s"].max()]
         for event in new_announcements(tail, [*known.values()], step_s, rules, before, ended=done >= len(frame)):
             earlier = known.get(event.key)
-            assert earlier is None or (earlier.stop_s is None and event.stop_s is not None)
+            assert earlier is None or (earlier.stop_s is None and event.until_s >= earlier.until_s)
+            assert earlier is None or event.stop_s is not None or event.until_s > earlier.until_s
+            assert event.stop_s in (None, event.until_s)
             known[event.key] = event
         tail = rows_that_matter(tail, step_s, rules)
     expected = [(event.pattern, event.start_s, event.stop_s) for event in find_events(frame, rules, gaps, step_s)]

@@ -271,7 +271,7 @@ def test_alarms_about_old_eeg_call_nobody(night, tmp_path):
     recorder, called = BedRecorder(night, tmp_path / "one.edf"), []
     recorder.record(800)
     with watched(recorder, tmp_path / "out") as bed:
-        bed.act = lambda name, alarm: called.append((name, alarm))
+        bed.act = lambda name, alarm, _: called.append((name, alarm))
         catch_up(bed)
         old = [alarm for alarm in bed.alarms if alarm.late]
         assert [alarm.rule for alarm in old][:1] == ["seizure"]

@@ -19,8 +19,8 @@ def live(events) -> list[LiveEvent]:
     return [LiveEvent(one.pattern, one.start_s, one.stop_s, one.stop_s) for one in events]
 
 
-def spans(events, at_s) -> list[Span]:
-    return [Span(one.start_s, at_s if one.stop_s is None else one.stop_s, one.pattern) for one in events]
+def spans(events) -> list[Span]:
+    return [Span(one.start_s, one.last_s, one.pattern) for one in events]
 
 
 @st.composite
@@ -47,13 +47,13 @@ def test_burden_is_the_last_position_of_the_rolling_burden(frame, goes_on):
     events = live(find_events(frame))
     if goes_on and events:
         last = events.pop()
-        events.append(LiveEvent(last.pattern, last.start_s, None, last.announced_at_s))
+        events.append(LiveEvent(last.pattern, last.start_s, None, last.announced_at_s, last.stop_s))
     trends = trends_of(frame, events, at_s)
     if not len(frame):
         assert np.isnan([*trends.burden_5min.values(), *trends.burden_60min.values()]).all()
         return
     for window, seconds in WINDOWS_S.items():
-        table = rolling_burden(frame, spans(events, at_s), f"{seconds:g}s", f"{at_s:g}s")
+        table = rolling_burden(frame, spans(events), f"{seconds:g}s", f"{at_s:g}s")
         assert (table["stop_s"] == at_s).all()
         expected = dict(zip(table["pattern"], table["burden"], strict=True))
         for pattern in EVENT_PATTERNS:
@@ -79,14 +79,14 @@ def test_status_was_met_at_some_row_if_the_finished_recording_has_it(events):
     end_s = max((event.stop_s for event in events), default=10) + HOUR_S
     times = sorted({event.stop_s for event in events} | {end_s})
     met = [trends_of(rows_until(t), [e for e in events if e.stop_s <= t], t).status for t in times]
-    assert any(met) == (status_of(spans(events, end_s), end_s) is not None)
+    assert any(met) == (status_of(spans(events), end_s) is not None)
 
 
 @given(seizures_of())
 def test_the_status_of_an_hour_is_that_of_the_finished_recording(events):
     events = [event for event in events if event.stop_s <= HOUR_S]
     at_s = max((event.stop_s for event in events), default=10)
-    found, expected = trends_of(rows_until(at_s), events, at_s).status, status_of(spans(events, at_s), at_s)
+    found, expected = trends_of(rows_until(at_s), events, at_s).status, status_of(spans(events), at_s)
     assert (found and found.criterion) == (expected and expected.criterion)
     if found and found.criterion != "10 minutes":
         assert found == expected
@@ -94,7 +94,7 @@ def test_the_status_of_an_hour_is_that_of_the_finished_recording(events):
 
 def test_status_says_since_when_its_criterion_is_met():
     def at(t, *events):
-        trends = trends_of(rows_until(t), [LiveEvent("seizure", *times, times[0] + 20) for times in events], t)
+        trends = trends_of(rows_until(t), [LiveEvent("seizure", *times, times[0] + 20, t) for times in events], t)
         return trends.status and trends.status.criterion, trends.status_since_s
 
     assert at(690, (100, None)) == (None, None)
@@ -108,7 +108,7 @@ def test_status_says_since_when_its_criterion_is_met():
 
 
 def test_how_long_burden_has_been_above_a_share():
-    frame, events = rows_until(1000), [LiveEvent("seizure", 400, None, 420)]
+    frame, events = rows_until(1000), [LiveEvent("seizure", 400, None, 420, 1000)]
 
     def since(above, window="5min", scored_share=0.5, at_s=1000.0):
         return trends_of(frame, events, at_s).burden_above_since("seizure", window, above, scored_share)
@@ -122,7 +122,7 @@ def test_how_long_burden_has_been_above_a_share():
 
 
 def test_burden_that_fell_and_rose_again_counts_from_the_second_rise():
-    events = [LiveEvent("lpd", 100, 300, 120), LiveEvent("lpd", 900, None, 920)]
+    events = [LiveEvent("lpd", 100, 300, 120), LiveEvent("lpd", 900, None, 920, 1000)]
     trends = trends_of(rows_until(1000), events, 1000.0)
     assert trends.burden_above_since("lpd", "5min", 0.2, 0.1) == 970
     assert trends.burden_above_since("seizure", "5min", 0.0, 0.1) is None

@@ -14,7 +14,9 @@ from ictal.errors import IctalError, RunError, UnknownNameError, UsageError
 from ictal.live.journal import claim_journal
 from ictal.live.ward import Ward
 from ictal.web import serve
+from tests.live.servers import Server
 from tests.web.beds import BedRecorder
+from tests.web.clients import wait_for
 
 
 @contextmanager
@@ -48,6 +50,46 @@ def test_alarms_are_lines_of_json_and_a_signal_ends_it_cleanly(whole, tmp_path, 
     with claim_journal(tmp_path / "out" / "bed-1") as journal:
         assert journal.alarms[1].rule == "seizure"
         assert len(journal.rows) >= 11
+
+
+def settled(journal: Path, n_told: int) -> bool:
+    """Return whether so many actions are noted as done."""
+    return journal.exists() and journal.read_bytes().count(b'"told": ') >= n_told
+
+
+@pytest.mark.parametrize(
+    ("number", "code"), [(signal.SIGKILL, -9), pytest.param(signal.SIGINT, 0, marks=pytest.mark.slow)]
+)
+def test_an_alarm_that_was_not_delivered_is_delivered_by_the_next_watcher(whole, tmp_path, number, code):
+    recorder, journal = BedRecorder(whole, tmp_path / "bed-1.edf"), tmp_path / "out" / "bed-1" / "journal.jsonl"
+    recorder.record(120)
+    server = Server(200, down=True)
+    rules = tmp_path / "rules.yaml"
+    rules.write_text(
+        "rules: [{name: long, when: event, pattern: seizure, hold_off_s: 3600, actions: [log, pager]}]\n"
+        f"webhooks: {{pager: '{server.url}'}}\nallowed_hosts: [127.0.0.1]\n"
+    )
+    command = (recorder.path, "--out", tmp_path / "out", "--no-page", "--rules", rules)
+    try:
+        with running(*command) as program:
+            line = json.loads(program.stdout.readline())
+            wait_for(lambda: settled(journal, 1))  # the log
+            program.send_signal(number)
+            assert program.communicate(timeout=60)[0] == ""
+        assert program.returncode == code
+        assert not settled(journal, 2)
+        server.server_activate()
+        server.start()
+        with running(*command) as program:
+            assert server.came.wait(60)
+            wait_for(lambda: settled(journal, 2))
+            program.send_signal(signal.SIGINT)
+            assert program.communicate(timeout=30)[0] == ""  # the log has it already
+        assert server.bodies == [{name: value for name, value in line.items() if name not in ("time", "event")}]
+    finally:
+        server.stop()
+    with claim_journal(tmp_path / "out" / "bed-1") as found:
+        assert [alarm.untold for alarm in found.alarms.values()] == [()]
 
 
 @pytest.fixture

@@ -6,7 +6,7 @@ repeats nor loses one.
 
 from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from ictal.live.announcements import LiveEvent
@@ -15,6 +15,9 @@ from ictal.live.rules import Rules
 from ictal.live.trends import Trends
 from ictal.report.clock import Clock
 from ictal.scoring.events import ROUNDING_S
+
+LATE_S = 300.0
+"""Alarms about EEG that is older than this, or that were raised so long ago, call nobody, but are shown and kept."""
 
 
 @dataclass(frozen=True)
@@ -39,6 +42,10 @@ class Alarm:
         Whether somebody has acknowledged it.
     late
         Whether it was raised long after `at_s`, from rows that a watcher caught up with: then it calls nobody.
+    raised_at
+        When it was raised, by the clock of this machine (Unix time); 0 in journals that do not say it.
+    untold
+        Actions that are neither done nor given up; none in journals that do not say it.
     """
 
     number: int
@@ -49,6 +56,12 @@ class Alarm:
     text: str
     acknowledged: bool = False
     late: bool = False
+    raised_at: float = 0.0
+    untold: tuple[str, ...] = ()
+
+    def without(self, action: str) -> "Alarm":
+        """Return the alarm when one of its actions is done or given up."""
+        return replace(self, untold=tuple(one for one in self.untold if one != action))
 
 
 @dataclass(frozen=True)
@@ -105,8 +118,8 @@ def new_alarms(
     told: dict[tuple[str, str | None], list[Alarm]] = defaultdict(list)
     for alarm in known:
         told[alarm.rule, alarm.pattern].append(alarm)
-    told_at = {key: alarms[-1].at_s for key, alarms in told.items()}
-    moment = Moment(trends, events, told_at, Clock(bedside.start), age_s)
+    told_since = {key: alarms[-1].since_s for key, alarms in told.items()}
+    moment = Moment(trends, events, told_since, Clock(bedside.start), age_s)
     due = [
         (rule.name, found)
         for rule in rules.rules
@@ -126,5 +139,8 @@ def _is_due(found: Condition, told: Sequence[Alarm], at_s: float, hold_off_s: fl
         return True
     if at_s + found.waited_s < told[-1].at_s + hold_off_s - ROUNDING_S:
         return False
-    of_it = [alarm for alarm in told if alarm.at_s >= found.met_s - ROUNDING_S]
+    if found.met_s is None:
+        of_it = [alarm for alarm in told if alarm.since_s >= found.since_s - ROUNDING_S]
+    else:
+        of_it = [alarm for alarm in told if alarm.at_s >= found.met_s - ROUNDING_S]
     return not of_it or (found.lasts and not any(alarm.acknowledged for alarm in of_it))

@@ -29,12 +29,25 @@ class LiveEvent:
         Its end; None while it goes on.
     announced_at_s
         End of the last row when the event was announced.
+    until_s
+        Until when it lasts for certain, while it goes on: its end if no more rows came. It only ever grows.
     """
 
     pattern: str
     start_s: float
     stop_s: float | None
     announced_at_s: float
+    until_s: float = 0.0
+
+    @property
+    def last_s(self) -> float:
+        """Its end, or until when it lasts for certain."""
+        return max(self.start_s, self.until_s) if self.stop_s is None else self.stop_s
+
+    @property
+    def duration_s(self) -> float:
+        """Its duration, as far as that is certain."""
+        return self.last_s - self.start_s
 
     @property
     def key(self) -> tuple[str, float]:
@@ -51,7 +64,7 @@ def new_announcements(
     *,
     ended: bool = False,
 ) -> list[LiveEvent]:
-    """Return events that begin or end according to the rows so far, and that are not announced yet.
+    """Return what the rows so far say of events that is not known yet: those that begin, last longer, or end.
 
     Parameters
     ----------
@@ -69,7 +82,7 @@ def new_announcements(
     Returns
     -------
     list of LiveEvent
-        New events, and those known ones that have ended, with `stop_s`.
+        New events, those known ones that go on, if `until_s` has grown, and those that have ended, with `stop_s`.
     """
     if rows[ALWAYS_KNOWN].count() < settings.smooth_rows and not ended:
         return []  # a recording of fewer rows is not smoothed, but this one will have more
@@ -83,9 +96,9 @@ def new_announcements(
         stop_s = event.stop_s if over else None
         before = announced.get((event.pattern, event.start_s))
         if before is None:
-            found.append(LiveEvent(event.pattern, event.start_s, stop_s, last_s))
-        elif before.stop_s is None and over:
-            found.append(replace(before, stop_s=stop_s))
+            found.append(LiveEvent(event.pattern, event.start_s, stop_s, last_s, event.stop_s))
+        elif before.stop_s is None and (over or event.stop_s > before.until_s):
+            found.append(replace(before, stop_s=stop_s, until_s=event.stop_s))
     return found
 
 

@@ -13,7 +13,8 @@ import pandas as pd
 from ictal.core.recording import Recording
 from ictal.errors import IctalError, reason
 from ictal.io.growing import Growing
-from ictal.live.alarms import Alarm, Bedside, new_alarms
+from ictal.live.actions import Done, actions_of
+from ictal.live.alarms import LATE_S, Alarm, Bedside, new_alarms
 from ictal.live.announcements import LiveEvent, new_announcements, rows_that_matter
 from ictal.live.journal import Journal
 from ictal.live.live_scorer import LiveScorer
@@ -28,9 +29,7 @@ from ictal.scoring.writers import scores_file
 State = Literal["waiting", "live", "stale", "ended"]
 STALE_S = 30.0
 """Without new data for so long, a bed is stale."""
-LATE_S = 300.0
-"""Alarms about EEG that is older than this when they are raised call nobody, but are shown and kept."""
-Act = Callable[[str, Alarm], None]
+Act = Callable[[str, Alarm, Done], None]
 
 
 @dataclass
@@ -50,7 +49,8 @@ class Bed:
     rules
         Which alarms are raised.
     act
-        Called with the name of the bed and each new alarm that is not late, once it is in the journal.
+        Called once with each alarm that has something untold, when it is in the journal, with the name of the bed and
+        where to report what is done: see `ictal.live.actions.Actions.act`.
     recording
         What there is so far; None if there is nothing yet.
     trends
@@ -82,6 +82,7 @@ class Bed:
         self.journal.forget_rows()
         self._resumed, self._caught_up = not len(self._recent), False
         self._finished: Recording | None = None
+        self._n_handed = 0
         self._problems: dict[str, str] = {}
 
     @property
@@ -129,8 +130,10 @@ class Bed:
 
         If much is new, as after a pause of the watcher, each call scores a part, so that other beds need not wait.
         """
-        with self._lock, self._failing("scoring"):
-            self._poll()
+        with self._lock:
+            with self._failing("scoring"):
+                self._poll()
+            self._act()
 
     @property
     def to_be_finished(self) -> bool:
@@ -148,6 +151,7 @@ class Bed:
                 if recording is self.recording:
                     self._announce(ended=True)
                     self.scores, self.version = scores, self.version + 1
+                    self._act()
 
     def acknowledge(self, number: int) -> None:
         """Note that somebody has seen an alarm."""
@@ -198,13 +202,20 @@ class Bed:
         age_s = 0.0 if self.scores is not None else self.age_s
         alarms = new_alarms(self.rules, self.trends, self.events, self.alarms, bedside, age_s)
         late = self.recording is not None and self.recording.span_s - self.trends.at_s > LATE_S
-        alarms = [replace(alarm, late=late) for alarm in alarms]
         if alarms:
-            self.journal.add([], alarms)
+            self.journal.add([], [self._to_be_told(alarm, late) for alarm in alarms])
             self.version += 1
-        for alarm in alarms:
-            if not alarm.late:
-                self.act(self.name, alarm)
+
+    def _to_be_told(self, alarm: Alarm, late: bool) -> Alarm:
+        rule = self.rules.rule(alarm.rule)
+        return replace(alarm, late=late, raised_at=time.time(), untold=actions_of(rule) if rule and not late else ())
+
+    def _act(self) -> None:
+        """Let the actions of alarms be done; at first, also those that an earlier watcher has left."""
+        for alarm in self.alarms[self._n_handed :]:
+            self._n_handed += 1
+            if alarm.untold:
+                self.act(self.name, alarm, self.journal.tell)
 
     @contextmanager
     def _failing(self, task: str) -> Iterator[None]:

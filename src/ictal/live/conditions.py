@@ -27,8 +27,8 @@ LATE_S = 600.0
 NAMES = {**ENGLISH.patterns, "seizure": "seizure"}
 RUNS = {name: f"runs of {words}" for name, words in ENGLISH.patterns.items()} | {"seizure": "seizures"}
 
-ToldAt = Mapping[tuple[str, str | None], float]
-"""When a rule last told of a pattern, in seconds of the recording; the keys are their names."""
+ToldSince = Mapping[tuple[str, str | None], float]
+"""`since_s` of the last alarm of a rule about a pattern; the keys are their names."""
 
 
 @dataclass(frozen=True)
@@ -42,7 +42,8 @@ class Condition:
     since_s
         Since when it has been there.
     met_s
-        When all that the rule asks for was there: an alarm of that moment or later has told of it.
+        When all that the rule asks for was there: an alarm of that moment or later has told of it. None for an event:
+        an alarm about it or a later one has told of it.
     lasts
         Whether it goes on.
     words
@@ -53,7 +54,7 @@ class Condition:
 
     pattern: str | None
     since_s: float
-    met_s: float
+    met_s: float | None
     lasts: bool
     words: str
     waited_s: float = 0.0
@@ -65,7 +66,7 @@ class Moment:
 
     trends: Trends
     events: Sequence[LiveEvent]
-    told_at: ToldAt
+    told_since: ToldSince
     clock: Clock
     age_s: float
 
@@ -74,15 +75,17 @@ class Moment:
         """The end of the last row."""
         return self.trends.at_s
 
-    def length_s(self, event: LiveEvent) -> float:
-        """Return the duration of an event so far."""
-        return (self.at_s if event.stop_s is None else event.stop_s) - event.start_s
-
     def when(self, start_s: float, stop_s: float | None = None) -> str:
         """Write since when something goes on, or when it was; and how long."""
         last_s = self.at_s if stop_s is None else stop_s
-        word = "since" if stop_s is None else "at"
-        return f"{word} {self.clock.text(start_s)}, for {duration_in_words(last_s - start_s)}"
+        return self._when("since" if stop_s is None else "at", start_s, last_s - start_s)
+
+    def when_was(self, event: LiveEvent) -> str:
+        """Write since when an event goes on, or when it was; and how long it lasts for certain."""
+        return self._when("since" if event.stop_s is None else "at", event.start_s, event.duration_s)
+
+    def _when(self, word: str, start_s: float, duration_s: float) -> str:
+        return f"{word} {self.clock.text(start_s)}, for {duration_in_words(duration_s)}"
 
     def at_least(self, start_s: float) -> str:
         """Write how long something goes on that may have begun before."""
@@ -110,23 +113,23 @@ def conditions(rule: AnyRule, moment: Moment) -> Iterator[Condition]:
 def _events(rule: EventRule, pattern: str, moment: Moment) -> Iterator[Condition]:
     """Give the latest event that is long enough; its words count those of which nothing was told."""
     found = [
-        (event, max(event.announced_at_s, event.start_s + rule.at_least_s))
+        event
         for event in moment.events
         if event.pattern == pattern
-        if moment.length_s(event) >= rule.at_least_s - ROUNDING_S
+        if event.duration_s >= rule.at_least_s - ROUNDING_S
+        if _is_present(event, max(event.announced_at_s, event.start_s + rule.at_least_s), rule, moment)
     ]
-    found = [(event, met_s) for event, met_s in found if _is_present(event, met_s, rule, moment)]
     if not found:
         return
-    event, met_s = found[-1]
-    told_s = moment.told_at.get((rule.name, pattern), -math.inf)
-    new = [event for event, met_s in found if met_s > told_s + ROUNDING_S]
-    words = moment.when(event.start_s, event.stop_s)
+    event = found[-1]
+    told_s = moment.told_since.get((rule.name, pattern), -math.inf)
+    new = [event for event in found if event.start_s > told_s + ROUNDING_S]
+    words = moment.when_was(event)
     if len(new) > 1:
         words = f"{len(new)} {RUNS[pattern]} since {moment.clock.text(new[0].start_s)}, the latest {words}"
     else:
         words = f"{NAMES[pattern]} {words}"
-    yield Condition(pattern, event.start_s, met_s, event.stop_s is None, words)
+    yield Condition(pattern, event.start_s, None, event.stop_s is None, words)
 
 
 def _new_pattern(rule: NewPatternRule, pattern: str, moment: Moment) -> Iterator[Condition]:
@@ -143,8 +146,8 @@ def _new_pattern(rule: NewPatternRule, pattern: str, moment: Moment) -> Iterator
         return
     event, number = found[-1]
     before = f"not seen in the {duration_in_words(first_s)} before" if number else "the first of this recording"
-    words = f"{NAMES[pattern]} {moment.when(event.start_s, event.stop_s)}, {before}"
-    yield Condition(pattern, event.start_s, event.announced_at_s, False, words)
+    words = f"{NAMES[pattern]} {moment.when_was(event)}, {before}"
+    yield Condition(pattern, event.start_s, None, False, words)
 
 
 def _is_present(event: LiveEvent, met_s: float, rule: Rule, moment: Moment) -> bool:

@@ -1,13 +1,14 @@
 """The journal of a bed: everything that was said about its recording, in one file to which lines are appended.
 
 Each line is a JSON object with the time at which it was written, *at*, and one of these: *recording* (which one it
-is), *row* (a scored window, the values of `COLUMNS`), *event* (what was announced of an event), *alarm* or
-*acknowledged* (the number of an alarm). A watcher that was killed reads its journal and goes on after the last row.
+is), *row* (a scored window, the values of `COLUMNS`), *event* (what was announced of an event), *alarm*,
+*acknowledged* (the number of an alarm) or *told* (an action of an alarm is done, or *why* it was given up). A watcher
+that was killed reads its journal, does what is not told yet, and goes on after the last row.
 """
 
 import json
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
@@ -37,13 +38,11 @@ TYPES: dict[str, Any] = {
     **dict.fromkeys(ARRAYS, object),
 }
 """Types of all columns."""
-KINDS: dict[str, Callable[..., Any]] = {"event": LiveEvent, "alarm": Alarm}
-"""What the lines of some kinds become."""
 
 
 @dataclass
 class Journal:
-    """The journal of a bed, for the only process that may write it.
+    """The journal of a bed, for the only process that may write it; its methods may be called by any thread.
 
     Attributes
     ----------
@@ -92,7 +91,8 @@ class Journal:
             If it is about another one.
         """
         if self.recording is None:
-            self._write([{"recording": recording}])
+            with self._lock:
+                self._write([{"recording": recording}])
             self.recording = recording
         elif self.recording != recording:
             differing = [name for name, value in recording.items() if self.recording.get(name) != value]
@@ -116,15 +116,26 @@ class Journal:
                 self._parts.append(rows)
 
     def add(self, events: Sequence[LiveEvent], alarms: Sequence[Alarm] = ()) -> None:
-        """Write what is announced."""
-        self._write([{"event": asdict(event)} for event in events] + [{"alarm": asdict(alarm)} for alarm in alarms])
-        self.events |= {event.key: event for event in events}
-        self.alarms |= {alarm.number: alarm for alarm in alarms}
+        """Write what is announced; that an event lasts longer is not, since the rows say it."""
+        announced = [event for event in events if event.key not in self.events or event.stop_s is not None]
+        with self._lock:
+            self._write(
+                [{"event": asdict(event)} for event in announced] + [{"alarm": asdict(alarm)} for alarm in alarms]
+            )
+            self.events |= {event.key: event for event in events}
+            self.alarms |= {alarm.number: alarm for alarm in alarms}
 
     def acknowledge(self, number: int) -> None:
         """Write that somebody has seen an alarm."""
-        self._write([{"acknowledged": number}])
-        self.alarms[number] = replace(self.alarms[number], acknowledged=True)
+        with self._lock:
+            self._write([{"acknowledged": number}])
+            self.alarms[number] = replace(self.alarms[number], acknowledged=True)
+
+    def tell(self, number: int, action: str, why: str) -> None:
+        """Write that an action of an alarm is done, or why it was given up; '' if it is done."""
+        with self._lock:
+            self._write([{"told": {"number": number, "action": action, "why": why}}])
+            self.alarms[number] = self.alarms[number].without(action)
 
     def _write(self, entries: Sequence[dict[str, Any]]) -> None:
         if entries:
@@ -154,6 +165,9 @@ def claim_journal(folder: Path) -> Iterator[Journal]:
                 journal.alarms[content.number] = content
             elif kind == "acknowledged":
                 journal.alarms[content] = replace(journal.alarms[content], acknowledged=True)
+            elif kind == "told":
+                number = content["number"]
+                journal.alarms[number] = journal.alarms[number].without(content["action"])
             else:
                 journal.recording = content
         journal._parts = [_frame(rows)]
@@ -165,8 +179,10 @@ def _entry(line: bytes) -> tuple[str, Any]:
     _, (kind, content) = json.loads(line).items()
     if kind == "row" and len(content) != len(COLUMNS):
         raise ValueError(kind)
-    if kind in KINDS:
-        content = KINDS[kind](**content)
+    if kind == "event":
+        content = LiveEvent(**content)
+    elif kind == "alarm":
+        content = Alarm(**content | {"untold": tuple(content.get("untold", ()))})
     return kind, content
 
 

@@ -144,7 +144,8 @@ def trends_of(rows: pd.DataFrame, events: Sequence[LiveEvent], at_s: float) -> T
         Scores (`ictal.scoring.scores.COLUMNS`), ordered by time, of at least the last hour. With the last
         `LOOK_BACK_S` the burden of each time of the last hour is exact, too; earlier rows change nothing.
     events
-        What was announced, at least of the last two hours. An event that goes on counts until `at_s`.
+        What was announced, at least of the last two hours. An event that goes on counts as far as it is certain, so
+        that burden is that of `find_events` for the rows so far.
     at_s
         End of the last row.
     """
@@ -152,7 +153,7 @@ def trends_of(rows: pd.DataFrame, events: Sequence[LiveEvent], at_s: float) -> T
     starts, stops, other = (rows[name].to_numpy(dtype=np.float64) for name in ("start_s", "stop_s", ALWAYS_KNOWN))
     known = ~np.isnan(other)
     spans = [
-        Span(event.start_s, at_s if event.stop_s is None else event.stop_s, event.pattern)
+        Span(event.start_s, event.last_s, event.pattern)
         for event in events
         if event.stop_s is None or event.stop_s > at_s - LOOK_BACK_S
     ]

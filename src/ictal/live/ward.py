@@ -1,5 +1,6 @@
 """A ward: many beds, watched by one process."""
 
+import logging
 import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
@@ -19,9 +20,12 @@ from ictal.live.bed import Bed
 from ictal.live.journal import claim_journal
 from ictal.live.rules import DEFAULT_RULES, Rules
 from ictal.models.hub import find_model
+from ictal.report.clock import counted
 from ictal.scoring.engines import open_engine
 from ictal.scoring.pipeline import ScoreSettings
 from ictal.scoring.scored_recording import stem_of
+
+log = logging.getLogger(__name__)
 
 POLL_S = 0.5
 """How often each bed is looked at."""
@@ -101,13 +105,20 @@ def open_ward(
     named = name_beds(sources)
     engine = open_engine(find_model(model), settings.engine, threads=1)
     with ExitStack() as stack:
+        held = {
+            name: (
+                stack.enter_context(claim_journal(out / name)),
+                stack.enter_context(_growing(source, out / name, settings)),
+            )
+            for name, source in named.items()
+        }
         actions = Actions(rules, tell)
-        stack.callback(actions.close)
-        beds = {}
-        for name, source in named.items():
-            journal = stack.enter_context(claim_journal(out / name))
-            growing = stack.enter_context(_growing(source, out / name, settings))
-            beds[name] = Bed(name, out / name, growing, journal, engine, settings, rules, actions.act)
+        beds = {
+            name: Bed(name, out / name, growing, journal, engine, settings, rules, actions.act)
+            for name, (journal, growing) in held.items()
+        }
+        stack.callback(_warn_of_untold, beds)
+        stack.callback(actions.close)  # while the journals are open
         yield Ward(beds, actions)
 
 
@@ -134,6 +145,11 @@ def name_beds(sources: Sequence[str | Path]) -> dict[str, str]:
             )
         named[name] = found
     return named
+
+
+def _warn_of_untold(beds: Mapping[str, Bed]) -> None:
+    if n_untold := sum(bool(alarm.untold) for bed in beds.values() for alarm in bed.alarms):
+        log.warning("%s not told yet; the next watcher of this folder goes on with that", counted(n_untold, "alarm"))
 
 
 @contextmanager

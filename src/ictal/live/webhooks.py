@@ -1,11 +1,12 @@
 """Messages to the addresses that the user allowed, sent from threads of their own."""
 
 import json
+import time
 import urllib.request
 from collections import deque
 from collections.abc import Callable
 from http.client import HTTPException
-from threading import Condition, Event, Thread
+from threading import Condition, Event, Lock, Thread
 from typing import Any
 from urllib.error import HTTPError
 from urllib.parse import urlsplit
@@ -19,8 +20,8 @@ PATIENCE = Patience(timeout_s=10.0, tries=4, wait_s=2.0)
 REDIRECTS = range(300, 400)
 
 Message = dict[str, Any]
-Outcome = Callable[[str, Message, str], None]
-"""Callback after a message: receives the name of the webhook, the message, and why it failed; empty if it arrived."""
+Outcome = Callable[[str], None]
+"""Callback when a message is settled: receives why it was given up; empty if it arrived."""
 
 
 class Webhook:
@@ -32,46 +33,43 @@ class Webhook:
     Parameters
     ----------
     name
-        The outcome names it instead of the address, which may contain a secret.
+        Names its thread.
     url
-        An address that `ictal.live.rules.why_refused` accepts.
-    outcome
-        Called after each message, in any thread.
+        An address that `ictal.live.rules.why_refused` accepts. No outcome names it, since it may contain a secret.
     patience
         How long and how often to try.
     """
 
-    def __init__(self, name: str, url: str, outcome: Outcome, patience: Patience = PATIENCE) -> None:
-        self.name, self._url, self._outcome, self._patience = name, url, outcome, patience
+    def __init__(self, name: str, url: str, patience: Patience = PATIENCE) -> None:
+        self._url, self._patience = url, patience
         # What is meant for this machine must not go to a proxy.
         proxies = [urllib.request.ProxyHandler({})] if is_loopback(urlsplit(url).hostname or "") else []
         self._opener = urllib.request.build_opener(_NoRedirect, *proxies)
-        self._waiting: deque[Message] = deque()
-        self._changed, self._closing, self._stop = Condition(), False, Event()
+        self._waiting: deque[tuple[Message, Outcome]] = deque()
+        self._changed, self._closing = Condition(), False
+        self._settling, self._stop = Lock(), Event()
         self._thread = Thread(target=self._run, name=f"webhook {name}", daemon=True)
         self._thread.start()
 
-    def send(self, message: Message) -> None:
-        """Queue a message."""
+    def send(self, message: Message, outcome: Outcome) -> None:
+        """Queue a message; its outcome is told once, in any thread, unless `close` comes before it is known."""
         with self._changed:
             given_up = [self._waiting.popleft()] if len(self._waiting) >= MOST_WAITING else []
-            self._waiting.append(message)
+            self._waiting.append((message, outcome))
             self._changed.notify()
-        for old in given_up:
-            self._outcome(self.name, old, f"more than {MOST_WAITING} messages wait")
+        for _, old in given_up:
+            old(f"more than {MOST_WAITING} messages wait")
 
-    def close(self, timeout_s: float) -> None:
-        """Send what waits, for so many seconds at most; the rest is given up."""
+    def close(self, until: float) -> None:
+        """Send what waits until a time of `time.monotonic`; the rest has no outcome."""
         with self._changed:
             self._closing = True
             self._changed.notify()
-        self._thread.join(timeout_s)
-        self._stop.set()
-        with self._changed:
-            given_up = list(self._waiting)
-            self._waiting.clear()
-        for message in given_up:
-            self._outcome(self.name, message, "the program ended")
+        try:
+            self._thread.join(max(0.0, until - time.monotonic()))
+        finally:
+            with self._settling:
+                self._stop.set()
 
     def _run(self) -> None:
         while True:
@@ -79,8 +77,12 @@ class Webhook:
                 self._changed.wait_for(lambda: self._waiting or self._closing)
                 if not self._waiting:
                     return
-                message = self._waiting.popleft()
-            self._outcome(self.name, message, self._deliver(message))
+                message, outcome = self._waiting.popleft()
+            why = self._deliver(message)
+            with self._settling:
+                if self._stop.is_set():
+                    return
+                outcome(why)
 
     def _deliver(self, message: Message) -> str:
         """Try to send a message; return why it failed, or nothing."""
