@@ -7,6 +7,7 @@ from itertools import pairwise
 from math import ceil
 
 import numpy as np
+import numpy.typing as npt
 
 from ictal.core.recording import Annotation, Gap
 
@@ -173,21 +174,21 @@ class Layout:
 
 
 def find_joins(
-    starts_s: Iterable[float], onsets_s: Iterable[float], jitter_s: float = JITTER_S, drift_s: float = DRIFT_S
+    starts_s: npt.ArrayLike, onsets_s: npt.ArrayLike, jitter_s: float = JITTER_S, drift_s: float = DRIFT_S
 ) -> tuple[Join, ...]:
     """Return the joins at which onsets differ from those of continuous segments.
 
     Parameters
     ----------
     starts_s
-        Seconds of samples before each segment.
+        Seconds of samples before each segment, [segment].
     onsets_s
-        Stated onset of each segment.
+        Stated onset of each segment, [segment].
     jitter_s, drift_s
         See `JITTER_S` and `DRIFT_S`.
     """
-    starts, onsets = (np.fromiter(times, dtype=np.float64) for times in (starts_s, onsets_s))
-    apart = onsets - starts
+    starts = np.asarray(starts_s, dtype=np.float64)
+    apart = np.asarray(onsets_s, dtype=np.float64) - starts
     jumps = np.abs(np.diff(apart, prepend=apart[:1])) > jitter_s
     found: list[Join] = []
     base, first = 0, 1

@@ -139,8 +139,8 @@ def _new_pattern(rule: NewPatternRule, pattern: str, moment: Moment) -> Iterator
     found = [
         (event, number)
         for number, event in enumerate(own)
-        if all(one.stop_s is not None and one.stop_s <= event.start_s - first_s for one in own[:number])
         if _is_present(event, event.announced_at_s, rule, moment)
+        if all(one.stop_s is not None and one.stop_s <= event.start_s - first_s for one in own[:number])
     ]
     if not found:
         return
