@@ -13,6 +13,7 @@ from starlette.testclient import TestClient
 
 from ictal.io.edf.writer import write_edf
 from ictal.simulator import simulate_recording
+from ictal.web import event_stream
 from ictal.web.settings import ViewerSettings
 from ictal.web.viewer import Viewer
 from tests.scoring.helpers import eeg, exported, recording_of
@@ -63,6 +64,13 @@ def viewer(night, model, out, tmp_path) -> Iterator[Viewer]:
     made.show(night)
     yield made
     made.stop()
+
+
+@pytest.fixture
+def quickly(monkeypatch):
+    """Streams look for changes all the time, and show at each look that they are alive."""
+    monkeypatch.setattr(event_stream, "TICK_S", 0.0)
+    monkeypatch.setattr(event_stream, "HEART_BEAT_TICKS", 1)
 
 
 @pytest.fixture

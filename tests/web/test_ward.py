@@ -18,6 +18,7 @@ from ictal.io.recording_files import recording_hash
 from ictal.live.bed import Bed
 from ictal.live.ward import open_ward
 from ictal.web import ward_page
+from ictal.web.event_stream import events
 from ictal.web.settings import ViewerSettings
 from ictal.web.viewer import Viewer
 from ictal.web.ward_page import WardPage
@@ -76,12 +77,6 @@ def bed(whole, tmp_path) -> Iterator[Watched]:
         yield made
 
 
-@pytest.fixture
-def quickly(monkeypatch):
-    monkeypatch.setattr(ward_page, "TICK_S", 0.0)
-    monkeypatch.setattr(ward_page, "HEART_BEAT_TICKS", 1)
-
-
 def told(event: str) -> dict[str, Any]:
     """Return the data of a server-sent event; they must be as the schema says."""
     assert event.startswith("data: ")
@@ -92,11 +87,11 @@ def told(event: str) -> dict[str, Any]:
     return state
 
 
-def followed(page: WardPage, *between: Any) -> list[dict[str, Any]]:
+def followed(bed: Watched, *between: Any) -> list[dict[str, Any]]:
     """Return the first state of a stream, and the state after each act; before it, there is a heart-beat."""
 
     async def follow() -> list[dict[str, Any]]:
-        stream = page.stream()
+        stream = events(bed.page.changes(), bed.viewer.ending)
         found = [told(await anext(stream))]
         for act in between:
             assert await anext(stream) == ": alive\n\n"
@@ -111,7 +106,7 @@ def followed(page: WardPage, *between: Any) -> list[dict[str, Any]]:
 class TestStream:
     def test_first_comes_the_state_of_all_beds_then_what_has_changed(self, bed, quickly):
         first, second, third = followed(
-            bed.page, lambda: bed.record(30), lambda: bed.bed.acknowledge(bed.bed.alarms[0].number)
+            bed, lambda: bed.record(30), lambda: bed.bed.acknowledge(bed.bed.alarms[0].number)
         )
         one, two = first["beds"]
         assert (one["name"], one["state"], two["name"], two["state"]) == ("bed-1", "live", "bed-2", "waiting")
@@ -129,18 +124,18 @@ class TestStream:
         assert len(last["alarms"]) == len(again["alarms"]) - 1
 
     def test_who_connects_again_gets_the_whole_state_again(self, bed, quickly):
-        (first,), (second,) = followed(bed.page), followed(bed.page)
+        (first,), (second,) = followed(bed), followed(bed)
         assert [{**one, "age_s": 0} for one in first["beds"]] == [{**one, "age_s": 0} for one in second["beds"]]
         assert first["beds"][0]["rows"]["start_s"]
 
     def test_rows_older_than_an_hour_are_not_sent(self, bed, quickly, monkeypatch):
         monkeypatch.setattr(ward_page, "HOUR_S", 60)
-        (first,) = followed(bed.page)
+        (first,) = followed(bed)
         stops = first["beds"][0]["rows"]["stop_s"]
         assert stops[-1] - stops[0] < 60
 
     def test_it_ends_with_the_server(self, bed, quickly):
-        bed.page.end()
+        bed.viewer.ending.begin()
         answer = bed.client.get("/api/ward/stream")
         assert (answer.status_code, answer.text) == (200, "")
         assert answer.headers["content-type"].startswith("text/event-stream")
@@ -149,13 +144,13 @@ class TestStream:
         def wait() -> None:
             monkeypatch.setattr("ictal.live.bed.STALE_S", 0.0)
 
-        first, second = followed(bed.page, wait)
+        first, second = followed(bed, wait)
         assert [one["state"] for one in (first["beds"][0], second["beds"][0])] == ["live", "stale"]
 
     def test_an_alarm_about_old_eeg_is_shown_and_makes_no_sound(self, whole, tmp_path, quickly, monkeypatch):
         monkeypatch.setattr("ictal.live.bed.LATE_S", -1.0)
         with watched(whole, tmp_path, 120) as bed:
-            (first,) = followed(bed.page)
+            (first,) = followed(bed)
         alarms = first["beds"][0]["alarms"]
         assert "seizure" in {alarm["rule"] for alarm in alarms}
         assert not any(alarm["sounds"] for alarm in alarms)
@@ -165,7 +160,7 @@ class TestStream:
             bed.recorder.path.unlink()
             bed.bed.poll()
 
-        _, second = followed(bed.page, lose)
+        _, second = followed(bed, lose)
         assert "was removed" in second["beds"][0]["problem"]
 
 

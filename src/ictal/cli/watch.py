@@ -9,7 +9,7 @@ import typer
 
 from ictal.cli.options import ACCEPT_DOUBTFUL, MODEL, PLUGIN, STEP, load_plugins
 from ictal.cli.screen import say
-from ictal.cli.view import BROWSER, HOST, PORT
+from ictal.cli.view import BROWSER, HOST, PORT, SHOW_PATIENT
 
 SOURCES = typer.Argument(
     metavar="SOURCES",
@@ -35,6 +35,7 @@ def watch(
     port: Annotated[int, PORT] = 0,
     host: Annotated[str, HOST] = "127.0.0.1",
     browser: Annotated[bool, BROWSER] = True,
+    show_patient: Annotated[bool, SHOW_PATIENT] = False,
 ) -> None:
     """Score EEG while it is being recorded, and raise alarms.
 
@@ -54,6 +55,7 @@ def watch(
         host=host,
         port=port,
         browser=browser,
+        show_patient=show_patient,
         accept_doubtful=accept_doubtful,
     )
     run(sources, out, model, settings, tell=partial(write_event, sys.stdout), say=say)

@@ -14,7 +14,8 @@ from ictal.errors import IctalError, UnknownNameError
 from ictal.models.hub import NOT_A_DEVICE
 from ictal.web import schemas
 from ictal.web.body_limit import BodyLimit
-from ictal.web.details import summary_of
+from ictal.web.ending import Ending
+from ictal.web.event_stream import MEDIA_TYPE, events
 from ictal.web.library import NotYetError
 from ictal.web.questions import Questions
 from ictal.web.security import Guard
@@ -64,7 +65,7 @@ def create_app(viewer: Viewer, token: str, host: str = "127.0.0.1", ward: WardPa
     if viewer.settings.upload:
         _add_upload(app, viewer)
     if ward is not None:
-        _add_ward(app, ward)
+        _add_ward(app, ward, viewer.ending)
     return app
 
 
@@ -96,7 +97,12 @@ def _add_recordings(app: FastAPI, viewer: Viewer) -> None:
     @app.get("/api/recordings")
     def recordings() -> list[schemas.RecordingSummary]:
         """List the recordings and the progress of scoring."""
-        return [schemas.RecordingSummary(**summary_of(item)) for item in viewer.library]
+        return [schemas.RecordingSummary(**summary) for summary in viewer.summaries()]
+
+    @app.get("/api/recordings/stream", **_events_of(list[schemas.RecordingSummary]))
+    def changes() -> StreamingResponse:
+        """Return server-sent events: the data of each are the list of recordings, at first and when it changes."""
+        return StreamingResponse(events(viewer.changes(), viewer.ending), media_type=MEDIA_TYPE)
 
     @app.get("/api/recordings/{id}")
     def recording(id_: Id, rater: Rater = None) -> schemas.RecordingDetails:
@@ -227,24 +233,26 @@ def _add_upload(app: FastAPI, viewer: Viewer) -> None:
         return schemas.Uploaded(id=item.id, known=known)
 
 
-def _add_ward(app: FastAPI, ward: WardPage) -> None:
+def _add_ward(app: FastAPI, ward: WardPage, ending: Ending) -> None:
     @app.get("/ward", include_in_schema=False)
     def page() -> FileResponse:
         return FileResponse(STATIC / "ward.html")
 
-    @app.get(
-        "/api/ward/stream",
-        response_class=StreamingResponse,
-        responses={200: {"model": WardState, "content": {"text/event-stream": {"schema": {"type": "string"}}}}},
-    )
+    @app.get("/api/ward/stream", **_events_of(WardState))
     def stream() -> StreamingResponse:
         """Return server-sent events: the data of each are JSON, first the state of all beds, then of changed ones."""
-        return StreamingResponse(ward.stream(), media_type="text/event-stream")
+        return StreamingResponse(events(ward.changes(), ending), media_type=MEDIA_TYPE)
 
     @app.post("/api/ward/beds/{id}/alarms/{number}/acknowledge", status_code=204)
     def acknowledge(id_: Id, number: Annotated[int, PathParameter(ge=1, le=10**9)]) -> None:
         """Acknowledge an alarm, and the earlier ones of its rule about the same pattern."""
         ward.acknowledge(id_, number)
+
+
+def _events_of(data: Any) -> dict[str, Any]:
+    """Return how a route that streams events is documented; `data` is the type of their data."""
+    content = {MEDIA_TYPE: {"schema": {"type": "string"}}}
+    return {"response_class": StreamingResponse, "responses": {200: {"model": data, "content": content}}}
 
 
 def _check_span(start_s: float, stop_s: float) -> None:

@@ -21,6 +21,12 @@ def id_of(bed: Bed) -> str:
     return hash_of(bed.name)
 
 
+def files_of(recording: Recording) -> tuple[Path, ...]:
+    """Return the files of the recording of a bed: the one that grows, or all pieces."""
+    pieces = tuple(piece.path for piece in pieces_of(recording) if piece.path is not None)
+    return pieces or (Path(recording.name),)
+
+
 class BedLibrary(Library):
     """The recordings of beds; a bed without data has none yet.
 
@@ -67,7 +73,7 @@ class BedLibrary(Library):
             return
         item.path = Path(recording.name)  # it may have been renamed
         if scores is None or item.identity is None:
-            self._identify(item, LiveIdentity(bed.name, recording.start, item.path))
+            self._identify(item, LiveIdentity(bed.name, recording.start, files_of(recording)))
         item.grow(recording, bed.trends.at_s if bed.trends else 0.0, lambda: bed.scores_so_far)
         if scores is not None:
             item.finish(scores)
@@ -76,8 +82,7 @@ class BedLibrary(Library):
 
     def _identify_ended(self, item: Item, recording: Recording) -> None:
         """Move votes to the content of a recording, unless it turns out to go on."""
-        pieces = [piece.path for piece in pieces_of(recording) if piece.path is not None]
-        identity = Identity(item.path, self._votes, pieces)
+        identity = Identity(item.path, self._votes, files_of(recording))
         with suppress(IctalError):  # votes stay where they are
             identity.content()
             with self._lock:

@@ -99,12 +99,7 @@ class LiveIdentity:
 
     bed: str
     start: datetime | None
-    path: Path
-
-    @property
-    def files(self) -> tuple[Path, ...]:
-        """The file, or the folder of files."""
-        return (self.path,)
+    files: tuple[Path, ...]
 
     @property
     def known(self) -> str:

@@ -126,6 +126,7 @@ class RecordingDetails(BaseModel):
     duration_s: float = Field(description="Gaps included.")
     start: str | None
     state: State
+    done: float = Field(description="How far it is scored.")
     rate_hz: float
     montages: list[str]
     amplitude_uv: float | None = Field(

@@ -71,8 +71,7 @@ def _serve(
         if browser:
             threading.Timer(0.5, webbrowser.open, [url]).start()
         server = uvicorn.Server(config)
-        if ward is not None:
-            ward.served_by(server)
+        viewer.ending.watch(server)
         server.run(sockets=[listening])
 
 

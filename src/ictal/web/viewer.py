@@ -15,7 +15,6 @@ from ictal.core.progress import Progress, silent
 from ictal.core.recording import Recording
 from ictal.errors import IctalError, UnknownNameError
 from ictal.io import join_recordings, open_recording
-from ictal.io.edf.patient import patient_field
 from ictal.io.joined import pieces_of
 from ictal.io.open import recording_file
 from ictal.live.bed import Bed
@@ -25,7 +24,8 @@ from ictal.scoring.writers import scores_file
 from ictal.web.bed_library import BedLibrary
 from ictal.web.blinding import BLIND, Blinding
 from ictal.web.cache import ResultCache
-from ictal.web.details import details
+from ictal.web.details import details, summary_of
+from ictal.web.ending import Ending
 from ictal.web.event_details import discharges, events_in
 from ictal.web.identity import Identity, migrate_votes
 from ictal.web.jobs import JobThread, Scorer
@@ -43,6 +43,7 @@ from ictal.web.library import (
 from ictal.web.model_pool import ModelPool, weights_of
 from ictal.web.overview import overview
 from ictal.web.panel_agreement import agreement
+from ictal.web.patients import Patients
 from ictal.web.pyramid import Pyramid
 from ictal.web.settings import ViewerSettings
 from ictal.web.traces import Filters, Traces, read_page
@@ -81,7 +82,8 @@ class Viewer:
     ) -> None:
         check_folder(out)
         self.out, self.settings = out, settings or ViewerSettings()
-        self.votes, self.beds = Votes(out / FILE), beds
+        self.votes, self.beds, self.ending = Votes(out / FILE), beds, Ending()
+        self.patients = Patients(shown=self.settings.show_patient)
         self.workers = {name: JobThread(name) for name in ("scoring", "traces", "models", "hashing")}
         self.library = BedLibrary(beds, self.votes, self.workers["hashing"]) if beds else Library()
         self._scorer = Scorer(model or DEFAULT_MODEL, out)
@@ -180,9 +182,21 @@ class Viewer:
         allowed = {"upload": self.settings.upload, "blind": self.settings.blind, "ward": bool(self.beds)}
         return {"version": __version__, **allowed, "not_a_device": NOT_A_DEVICE}
 
+    def summaries(self) -> list[dict[str, Any]]:
+        """Return the list of recordings, with the progress of scoring."""
+        return [summary_of(item) for item in self.library]
+
+    def changes(self) -> Iterator[list[dict[str, Any]] | None]:
+        """Yield the list of recordings; None if it has not changed since the last time."""
+        told: list[dict[str, Any]] | None = None
+        while True:
+            listed = self.summaries()
+            yield None if listed == told else listed
+            told = listed
+
     def details(self, item: Item, rater: str | None) -> dict[str, Any]:
         """Return the details of a recording, as far as the rater may see them."""
-        patient = patient_field(item.files[0]) if self.settings.show_patient else None
+        patient = self.patients.field_of(item.files[0])
         return details(item, withheld=self._blind.applies_to(rater)) | {"patient": patient}
 
     def overview(self, item: Item, span_s: tuple[float, float], width: int, rater: str | None) -> bytes:

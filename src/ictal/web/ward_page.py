@@ -1,10 +1,8 @@
-"""The ward page without its user interface: what each bed shows, and the stream of changes."""
+"""The ward page without its user interface: what each bed shows, and what has changed."""
 
-import asyncio
-import json
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -16,22 +14,13 @@ from ictal.live.bed import Bed
 from ictal.live.trends import Trends
 from ictal.live.ward import Ward
 from ictal.report.clock import HOUR_S, duration_in_words
-from ictal.web.bed_library import id_of
+from ictal.web.bed_library import files_of, id_of
 from ictal.web.details import PATTERNS_SHOWN
 from ictal.web.overview import numbers
+from ictal.web.patients import Patients
 
-TICK_S = 1.0
-"""How often the stream looks for changes."""
 LATELY_S = 300.0
 """Of which time the quality is shown."""
-HEART_BEAT_TICKS = 5
-"""After so many ticks without a change, the stream shows that it is alive."""
-
-
-class Endable(Protocol):
-    """A server that can be told to end."""
-
-    should_exit: bool
 
 
 @dataclass
@@ -42,53 +31,33 @@ class WardPage:
     ----------
     ward
         The ward.
+    patients
+        What may be said of the patients.
     """
 
     ward: Ward
-    _server: Endable | None = field(default=None, repr=False)
-    _ended: bool = field(default=False, repr=False)
+    patients: Patients = field(default_factory=Patients)
 
     @property
     def beds(self) -> Sequence[Bed]:
         """The beds."""
         return tuple(self.ward.beds.values())
 
-    async def stream(self) -> AsyncIterator[str]:
-        """Yield server-sent events: first the whole state, then what has changed.
+    def changes(self) -> Iterator[dict[str, Any] | None]:
+        """Yield first the whole state, then what has changed since the last time, or None if nothing has.
 
         Each is a `ictal.web.ward_schemas.WardState` with the beds that have changed, and of each only those rows that
-        were not sent before. Comments are the heart-beat.
+        were not given before.
         """
-        sent: dict[str, tuple[object, float]] = {}
-        problems: Sequence[str] | None = None
-        quiet = 0
-        while not self.is_ending:
-            beds = [self._changed(bed, sent) for bed in self.beds]
+        told: dict[str, tuple[object, float]] = {}
+        told_problems: Sequence[str] | None = None
+        while True:
+            beds = [self._changed(bed, told) for bed in self.beds]
             changed = [bed for bed in beds if bed is not None]
-            if changed or problems != self.ward.actions.problems():
-                problems, quiet = self.ward.actions.problems(), 0
-                state = {"beds": changed, "problems": problems, "patterns": PATTERNS_SHOWN}
-                yield f"data: {json.dumps(state, allow_nan=False)}\n\n"
-            elif (quiet := quiet + 1) % HEART_BEAT_TICKS == 0:
-                yield ": alive\n\n"
-            await asyncio.sleep(TICK_S)
-
-    @property
-    def is_ending(self) -> bool:
-        """Whether the server is about to end; the streams must end before."""
-        return self._ended or (self._server is not None and self._server.should_exit)
-
-    def served_by(self, server: Endable) -> None:
-        """Note which server shows the page."""
-        self._server = server
-        if self._ended:
-            server.should_exit = True
-
-    def end(self) -> None:
-        """End the server, also one that only begins."""
-        self._ended = True
-        if self._server is not None:
-            self._server.should_exit = True
+            problems = self.ward.actions.problems()
+            is_new = changed or problems != told_problems
+            told_problems = problems
+            yield {"beds": changed, "problems": problems, "patterns": PATTERNS_SHOWN} if is_new else None
 
     def acknowledge(self, bed_id: str, number: int) -> None:
         """Note that somebody has seen an alarm, and the earlier ones of its rule about the same pattern.
@@ -109,21 +78,22 @@ class WardPage:
             if alarm.number <= number and (alarm.rule, alarm.pattern) == about and not alarm.acknowledged:
                 bed.acknowledge(alarm.number)
 
-    def _changed(self, bed: Bed, sent: dict[str, tuple[object, float]]) -> dict[str, Any] | None:
-        """Return what a bed shows if that has changed since it was sent."""
+    def _changed(self, bed: Bed, told: dict[str, tuple[object, float]]) -> dict[str, Any] | None:
+        """Return what a bed shows if that has changed since it was told."""
         recording = bed.recording
         stamp = bed.version, bed.state, recording and recording.n_samples
-        last, until_s = sent.get(bed.name, (None, -np.inf))
+        last, until_s = told.get(bed.name, (None, -np.inf))
         if stamp == last:
             return None
         recent = bed.recent
         until_s = max(until_s, _last_s(recent) - HOUR_S)
-        sent[bed.name] = stamp, max(until_s, _last_s(recent))
-        return _shown(bed) | {"rows": _rows(recent[recent["stop_s"] > until_s])}
+        told[bed.name] = stamp, max(until_s, _last_s(recent))
+        patient = self.patients.field_of(files_of(recording)[0]) if recording else None
+        return _shown(bed) | {"patient": patient, "rows": _rows(recent[recent["stop_s"] > until_s])}
 
 
 def _shown(bed: Bed) -> dict[str, Any]:
-    """Return what a bed shows, without its rows."""
+    """Return what a bed shows, without its patient and rows."""
     recording, trends, events = bed.recording, bed.trends, bed.events
     last = max(events, key=lambda event: (event.stop_s is None, event.stop_s or event.start_s), default=None)
     return {

@@ -38,6 +38,7 @@ class ShownBed(BaseModel):
 
     id: str = Field(description="Of the bed, and of its recording in other requests.")
     name: str
+    patient: str | None = Field(description="None unless the server was started with --show-patient.")
     state: State
     problem: str = Field(description="Why nothing is scored at present.")
     age_s: float = Field(description="Since data arrived, when this was sent.")

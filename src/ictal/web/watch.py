@@ -106,11 +106,12 @@ def _run_with_page(ward: Ward, out: Path, model: Path, settings: WatchSettings, 
     from ictal.web.viewer import Viewer
     from ictal.web.ward_page import WardPage
 
-    page, stop = WardPage(ward), Event()
-    viewer = Viewer(out, model, settings, page.beds)
+    stop = Event()
+    viewer = Viewer(out, model, settings, tuple(ward.beds.values()))
+    page = WardPage(ward, viewer.patients)
     with ThreadPoolExecutor(1, "ward") as thread:
         watching = thread.submit(ward.run, stop)
-        watching.add_done_callback(lambda _: page.end())
+        watching.add_done_callback(lambda _: viewer.ending.begin())
         try:
             serve(viewer, settings.host, settings.port, browser=settings.browser, say=say, ward=page)
         finally:

@@ -98,6 +98,7 @@
  * @property {number} duration_s
  * @property {string | null} start
  * @property {ScoringState} state
+ * @property {number} done
  * @property {number} rate_hz
  * @property {string[]} montages
  * @property {number | null} amplitude_uv

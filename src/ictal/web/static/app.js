@@ -18,7 +18,7 @@ import {
 } from "./navigation.js";
 import { describePointer, loadOverview, overviewPlot, redrawOverview } from "./overview.js";
 import { preferences, setPreference } from "./preferences.js";
-import { addFile, loadList, showScoring, startPolling } from "./recording-list.js";
+import { addFile, followList, loadList, showScoring } from "./recording-list.js";
 import { showReport } from "./report-dialog.js";
 import { open, refresh, showDetail, voteForWindow } from "./recording.js";
 import { openDetail, state } from "./state.js";
@@ -189,7 +189,7 @@ async function start() {
   connectButtons();
   listenToKeys(act, voteByKey);
   await openFirst().catch(fail);
-  startPolling();
+  followList();
 }
 
 start();

@@ -27,7 +27,7 @@ export function banner(text) {
  * @param {unknown} error
  */
 export function fail(error) {
-  if (!(error instanceof ApiError)) throw error;
+  if (!(error instanceof ApiError)) return reportError(error);
   if (error.status === 0) state.offline = true;
   if (error.status === 401) banner(error.message);
   say(error.message, true);

@@ -1,30 +1,32 @@
-/** The list of recordings, the progress of scoring, and files that the reader adds; it is polled. */
+/** The list of recordings and the progress of scoring, which a stream tells, and files that the reader adds. */
 
 /** @import { ListedRecording } from "./answers.js" */
 
 import * as api from "./api.js";
+import { oneAtATime } from "./debounce.js";
 import { showPage } from "./eeg-page.js";
 import { $, $select, el, setOptions } from "./elements.js";
 import { banner, fail, say } from "./messages.js";
 import { grow } from "./navigation.js";
 import { open, refresh } from "./recording.js";
 import { openDetail, state } from "./state.js";
+import { follow } from "./stream.js";
 
-const POLL_MS = 2000;
 /** States that need no words in the menu. */
 const DONE = ["scored", "live"];
 
 /** The entries of the menu as they were last filled in. */
 let listed = "";
-/** @type {number | null} - how much of the open recording was scored at the last poll */
-let lastDone = null;
-/** @type {number | null} - how long it was */
-let lastLength = null;
 
 export async function loadList() {
-  state.recordings = await api.recordings();
+  showList(await api.recordings());
+}
+
+/** @param {ListedRecording[]} recordings */
+function showList(recordings) {
+  state.recordings = recordings;
   /** @type {[string, string][]} */
-  const options = state.recordings.map(
+  const options = recordings.map(
     ({ id, name, state: scoring }) => [id, DONE.includes(scoring) ? name : `${name} (${scoring})`]);
   if (JSON.stringify(options) !== listed) {
     setOptions($select("recording"), options, state.detail?.id ?? options[0]?.[0] ?? "");
@@ -57,25 +59,31 @@ function emptyHint() {
   return `No recording is shown yet. ${state.about?.upload ? "Add a file above." : "Start with: ictal view night.edf"}`;
 }
 
-export const startPolling = () => setTimeout(poll, POLL_MS);
+export function followList() {
+  follow("recordings/stream", {
+    onData: (/** @type {ListedRecording[]} */ recordings) => {
+      showList(recordings);
+      catchUp();
+    },
+    onAlive: () => state.offline && catchUp(),
+    onLost: fail,
+    restsHidden: true,
+  });
+}
 
-async function poll() {
+/** Show what has changed of the open recording, or the first one where none is open. */
+const catchUp = oneAtATime(async () => {
   try {
-    await loadList();
-    if (state.offline) await reconnect();
+    if (state.offline) return await reconnect();
     const now = openRecording();
-    if (!now && state.recordings.length) await open(state.recordings[0].id);
-    else if (now) {
-      if (now.duration_s !== lastLength) grow(now.duration_s);
-      if (now.state !== openDetail().state || now.done !== (lastDone ?? now.done)) await refresh();
-    }
-    lastDone = now?.done ?? null;
-    lastLength = now?.duration_s ?? null;
+    if (!now) return state.recordings.length ? await open(state.recordings[0].id) : undefined;
+    const { duration_s, done, state: scoring } = openDetail();
+    if (now.duration_s !== duration_s) grow(now.duration_s);
+    if (now.state !== scoring || now.done !== done) await refresh();
   } catch (error) {
     fail(error);
   }
-  startPolling();
-}
+});
 
 async function reconnect() {
   state.offline = false;
@@ -93,8 +101,8 @@ export async function addFile(input) {
   say(`Sending ${file.name} …`);
   try {
     const { id, known } = await api.upload(file);
-    await open(id);
     await loadList();
+    await open(id);
     const same = `${file.name} has the same content as ${openDetail().name}, which is already in the list.`;
     say(known ? same : `${file.name} was added.`);
   } catch (error) {

@@ -10,7 +10,7 @@ import { loadMarks } from "./eeg-page.js";
 import { $, $button, $select, el } from "./elements.js";
 import { eventList } from "./event-list.js";
 import { say } from "./messages.js";
-import { showFrom } from "./navigation.js";
+import { grow, showFrom } from "./navigation.js";
 import { loadOverview, overviewPlot, redrawOverview } from "./overview.js";
 import { preferences } from "./preferences.js";
 import { isUsual, sensitivityOf } from "./sensitivity.js";
@@ -50,6 +50,7 @@ export async function refresh() {
   const detail = await api.details(id, rater);
   // What is hidden from one rater is not from another: an answer for the last one may come late.
   if (id !== openDetail().id || rater !== preferences.rater) return;
+  if (detail.duration_s !== openDetail().duration_s) grow(detail.duration_s);
   state.detail = detail;
   showDetail();
   await loadScores();

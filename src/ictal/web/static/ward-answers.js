@@ -32,6 +32,7 @@
  * @typedef {object} Bed
  * @property {string} id
  * @property {string} name
+ * @property {string | null} patient
  * @property {BedState} state
  * @property {string} problem
  * @property {number} age_s

@@ -24,6 +24,7 @@ export class BedRow {
     this.since_ms = 0;
     this.address = address;
     this.link = el("a", {}, bed.name);
+    this.patient = el("span", { className: "line soft" });
     this.state = el("span", { className: "badge" });
     this.age = el("span", { className: "soft" });
     const title = `Patterns of the last hour of ${bed.name}`;
@@ -33,7 +34,7 @@ export class BedRow {
     this.quality = el("td", { className: "figures" });
     this.event = el("td", { className: "figures" });
     const line = el("span", { className: "line" }, this.state, " ", this.age);
-    const name = el("th", { scope: "row" }, el("span", { className: "line" }, this.link), line);
+    const name = el("th", { scope: "row" }, el("span", { className: "line" }, this.link), this.patient, line);
     this.row = el("tr", {}, name, el("td", {}, hour), this.burden, this.quality, this.event);
     this.row.addEventListener("click", (event) => {
       if (event.target !== this.link) this.link.click();
@@ -56,6 +57,7 @@ export class BedRow {
   draw(patterns) {
     const { bed } = this;
     this.plot.show(patterns);
+    Object.assign(this.patient, { textContent: bed.patient ?? "", title: bed.patient ?? "", hidden: !bed.patient });
     this.burden.replaceChildren(
       burdenLine("5 min", bed.burden_5min, patterns), burdenLine("60 min", bed.burden_60min, patterns, bed.status));
     this.quality.replaceChildren(qualityOf(bed));

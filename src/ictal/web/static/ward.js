@@ -3,15 +3,15 @@
 /** @import { Bed, WardState } from "./ward-answers.js" */
 /** @import { Pattern } from "./answers.js" */
 
-import { ApiError, recordingAddress } from "./api.js";
+import { recordingAddress } from "./api.js";
 import { applyTheme, patternColour } from "./colours.js";
 import { $, el, press } from "./elements.js";
-import { banner, say } from "./messages.js";
+import { banner, fail, say } from "./messages.js";
 import { preferences, setPreference } from "./preferences.js";
+import { follow } from "./stream.js";
 import { AlarmList } from "./ward-alarms.js";
 import { BedRow } from "./ward-bed.js";
 import { Sound } from "./ward-sound.js";
-import { followWard } from "./ward-stream.js";
 
 const TICK_MS = 1000;
 
@@ -101,8 +101,7 @@ function lost(error) {
   lostAt ??= new Date();
   document.body.classList.add("ward-lost");
   $("connection").textContent = `Connection lost since ${lostAt.toLocaleTimeString("en-GB")}`;
-  if (!(error instanceof ApiError)) reportError(error); // a defect of this page
-  else say(error.message, true);
+  fail(error);
 }
 
 function showSound() {
@@ -131,7 +130,7 @@ function start() {
   });
   matchMedia("(prefers-color-scheme: dark)").addEventListener("change", showTheme);
   setInterval(tick, TICK_MS);
-  followWard({ onState: show, onAlive: connected, onLost: lost });
+  follow("ward/stream", { onData: show, onAlive: connected, onLost: lost });
 }
 
 start();

@@ -1,6 +1,4 @@
-/** The stream of a ward's state: server-sent events, read by `fetch`, which can send the token that others lack. */
-
-/** @import { WardState } from "./ward-answers.js" */
+/** Streams of server-sent events, read by `fetch`, which can send the token that others lack. */
 
 import { ApiError, streamOf } from "./api.js";
 
@@ -11,40 +9,58 @@ const AGAIN_MS = 1000;
 const LOST = "No connection to ictal. Is it still running?";
 
 /**
- * Follow the stream for ever. After each interruption it begins with the whole state again.
+ * Follow a stream for ever. After each interruption it begins with everything again.
+ * @template T - the data of its events
+ * @param {string} path
  * @param {object} reader
- * @param {(state: WardState, isFirst: boolean) => void} reader.onState
+ * @param {(data: T, isFirst: boolean) => void} reader.onData
  * @param {() => void} reader.onAlive - the connection works
  * @param {(error: unknown) => void} reader.onLost
+ * @param {boolean} [reader.restsHidden] - no connection while the page is hidden: a browser has only six to a server
  */
-export async function followWard({ onState, onAlive, onLost }) {
+export async function follow(path, { onData, onAlive, onLost, restsHidden = false }) {
   for (;;) {
+    if (restsHidden) await shown();
+    const rest = new AbortController();
+    const restIfHidden = () => document.hidden && rest.abort();
+    if (restsHidden) document.addEventListener("visibilitychange", restIfHidden);
     try {
       let isFirst = true;
-      for await (const data of eventsOf("ward/stream", onAlive)) {
-        onState(JSON.parse(data), isFirst);
+      for await (const data of eventsOf(path, rest.signal, onAlive)) {
+        onData(JSON.parse(data), isFirst);
         isFirst = false;
       }
       throw new ApiError(0, "ictal has ended.");
     } catch (error) {
+      if (rest.signal.aborted) continue;
       onLost(error);
+    } finally {
+      document.removeEventListener("visibilitychange", restIfHidden);
     }
     await new Promise((resolve) => setTimeout(resolve, AGAIN_MS));
+  }
+}
+
+/** Wait until the page is shown. */
+async function shown() {
+  while (document.hidden) {
+    await new Promise((resolve) => document.addEventListener("visibilitychange", resolve, { once: true }));
   }
 }
 
 /**
  * Give the data of each event; fail if the connection is lost, or silent for too long.
  * @param {string} path
+ * @param {AbortSignal} rest - ends it
  * @param {() => void} onAlive
  */
-async function* eventsOf(path, onAlive) {
+async function* eventsOf(path, rest, onAlive) {
   const control = new AbortController();
   const expire = () => control.abort(new ApiError(0, LOST));
   let timer = setTimeout(expire, SILENT_MS);
   try {
     let text = "";
-    for await (const part of chunksOf(await streamOf(path, control.signal))) {
+    for await (const part of chunksOf(await streamOf(path, AbortSignal.any([control.signal, rest])))) {
       clearTimeout(timer);
       timer = setTimeout(expire, SILENT_MS);
       onAlive();
