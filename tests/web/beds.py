@@ -2,17 +2,19 @@
 
 from pathlib import Path
 
+PATIENT = slice(8, 88)
 N_RECORDS = slice(236, 244)
 
 
 class BedRecorder:
     """Writes an EDF file record by record, as a recorder does: its header does not say how many there will be."""
 
-    def __init__(self, whole: Path, path: Path) -> None:
+    def __init__(self, whole: Path, path: Path, patient: str = "X X X X") -> None:
         self.path, self.written = path, 0
         content = bytearray(whole.read_bytes())
         n_header, self.n_records = int(content[184:192]), int(content[N_RECORDS])
         content[N_RECORDS] = b"-1      "
+        content[PATIENT] = b"%-80s" % patient.encode()
         self._records = bytes(content[n_header:])
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(content[:n_header])

@@ -1,8 +1,10 @@
 """The ward page in a real browser: an alarm appears and is acknowledged, and a bed is followed."""
 
+import json
 import shlex
 import subprocess
 import sys
+from urllib.parse import urlsplit
 
 import pytest
 
@@ -10,7 +12,8 @@ from ictal.io.edf.writer import write_edf
 from ictal.simulator import simulate_recording
 from tests.pages import ROOT
 from tests.web.beds import BedRecorder
-from tests.web.browser import artifacts, watching
+from tests.web.browser import artifacts, ask, watching
+from tests.web.clients import wait_for
 from tests.web.test_browser import WAIT_MS, as_rater, axe, browser, new_reader, shot, violations  # noqa: F401 - fixtures
 
 pytestmark = pytest.mark.slow
@@ -85,6 +88,62 @@ def test_an_alarm_appears_is_acknowledged_and_its_bed_is_followed(new_reader, ur
     page.click("#ward")
     reader.wait("#counts", "2 live")
     assert reader.wrong == []
+
+
+HIDE = """(hidden) => {
+  Object.defineProperty(document, "hidden", { value: hidden, configurable: true });
+  document.dispatchEvent(new Event("visibilitychange"));
+}"""
+
+
+def test_the_viewer_follows_by_a_stream_and_rests_while_it_is_hidden(new_reader, url, recorders):  # noqa: F811
+    one, _ = recorders
+    one.record(60)
+    wait_for(lambda: listed(url))
+    reader = new_reader(url.replace("/ward?", "/?"))
+    page, asked = reader.page, []
+    page.on("request", lambda request: asked.append(urlsplit(request.url).path))
+    reader.open()
+    reader.wait("#since", "of 1 min")
+    with page.expect_request(lambda request: "/overview?" in request.url):
+        one.record(10)  # a row
+    reader.wait("#since", "of 1 min 10 s")
+    with page.expect_event("requestfailed", lambda request: "/recordings/stream" in request.url):
+        page.evaluate(HIDE, True)
+    one.record(20)
+    wait_for(lambda: listed(url)[0]["duration_s"] == 90)
+    assert "of 1 min 10 s" in reader.text("#since")
+    page.evaluate(HIDE, False)
+    reader.wait("#since", "of 1 min 30 s")
+    assert [asked.count(f"/api/recordings{each}") for each in ("", "/stream")] == [1, 2]  # nothing is polled
+    assert "onnection" not in reader.text("#status")
+    assert reader.wrong == []
+
+
+def listed(url):
+    return json.loads(ask(url, "recordings"))
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_patients_are_shown_where_they_are_asked_for(new_reader, whole, tmp_path, scheme):  # noqa: F811
+    name = "MCH-0234567 F 02-MAY-1951 Haagse_Harry"
+    recorders = [BedRecorder(whole, tmp_path / f"bed-{number}.edf", name) for number in (1, 2)]
+    recorders[0].record(150)
+    with watching(*(one.path for one in recorders), "--out", tmp_path / "out", "--show-patient") as url:
+        reader = on_ward(new_reader, url, color_scheme=scheme)
+        page, bed = reader.page, "#beds tbody tr:nth-child(1)"
+        reader.wait(bed, name)
+        reader.wait(bed, "live")
+        assert page.evaluate(FITS)
+        reader.until_ink(lambda ink: ink > 100, f"{bed} .hour")
+        page.screenshot(path=artifacts(tmp_path) / f"ward-patient-{scheme}.png")
+        other = page.locator("#beds tbody tr:nth-child(2) th > span:visible").all_inner_texts()
+        assert other == ["bed-2", "waiting no data yet"]
+        page.click(f"{bed} .hour")
+        reader.wait("#model", name)
+        reader.until("performance.getEntriesByName('ictal:traces').length")
+        page.screenshot(path=artifacts(tmp_path) / f"ward-patient-viewer-{scheme}.png")
+        assert reader.wrong == []
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

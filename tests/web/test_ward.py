@@ -5,6 +5,7 @@ import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -58,11 +59,15 @@ class Watched:
 
 
 @contextmanager
-def watched(whole: Path, folder: Path, record_s: int = 0) -> Iterator[Watched]:
-    recorder = BedRecorder(whole, folder / "bed-1.edf")
-    with open_ward([recorder.path, folder / "bed-2.edf"], folder / "out") as ward:
-        page = WardPage(ward)
-        viewer = Viewer(folder / "out", None, ViewerSettings(blind=False), page.beds)
+def watched(
+    whole: Path, folder: Path, record_s: int = 0, *, pieces: bool = False, patient: str = "X", **settings: Any
+) -> Iterator[Watched]:
+    path = folder / "bed-1" / "piece.edf" if pieces else folder / "bed-1.edf"
+    recorder = BedRecorder(whole, path, patient)
+    source = recorder.path.parent if pieces else recorder.path
+    with open_ward([source, folder / "bed-2.edf"], folder / "out") as ward:
+        viewer = Viewer(folder / "out", None, ViewerSettings(blind=False, **settings), tuple(ward.beds.values()))
+        page = WardPage(ward, viewer.patients)
         made = Watched(recorder, ward.beds["bed-1"], page, viewer, client_of(viewer, page))
         if record_s:
             made.record(record_s)
@@ -253,6 +258,56 @@ class TestViewer:
         assert "seizure" in details["report"]
 
 
+class TestPatient:
+    NAME = "7 F 02-MAY-1951 Curie_Marie"
+
+    @pytest.fixture
+    def watch(self, whole, tmp_path) -> Any:
+        """Return what watches a bed whose recording names its patient."""
+        return partial(watched, whole, tmp_path, 120, patient=self.NAME)
+
+    def said(self, bed: Watched) -> str:
+        """Return all that the server says, but for the two answers that have a patient."""
+        texts = ["/ward", "/", "/api/openapi.json", "/api/recordings", "/api/export", "/api/agreement"]
+        of_recording = [
+            "/votes",
+            "/window?time_s=5",
+            "/overview?start_s=0&stop_s=60",
+            "/discharges?start_s=0&stop_s=60",
+        ]
+        answers = [bed.client.get(path) for path in [*texts, *(bed.base + path for path in of_recording)]]
+        assert {answer.status_code for answer in answers} == {200}
+        return "".join(answer.text for answer in answers) + json.dumps(next(bed.viewer.changes()))
+
+    @pytest.mark.parametrize("pieces", [False, True])
+    @pytest.mark.parametrize("show", [False, True])
+    def test_it_is_shown_where_it_is_asked_for_and_nowhere_else(self, watch, tmp_path, quickly, show, pieces):
+        with watch(show_patient=show, pieces=pieces) as bed:
+            (state,) = followed(bed)
+            one, two = state["beds"]
+            details = bed.client.get(bed.base).json()
+            assert (one["patient"], details["patient"], two["patient"]) == (*[self.NAME if show else None] * 2, None)
+            hidden = {**one, "patient": None}, {**details, "patient": None}, state["problems"], two
+            assert "Curie" not in json.dumps(hidden) + self.said(bed)
+            assert one["alarms"]
+            kept = [path for path in (tmp_path / "out").rglob("*") if path.is_file()]
+            assert any(path.name == "journal.jsonl" for path in kept)
+            assert not any(b"Curie" in path.read_bytes() for path in kept)
+
+    def test_each_header_is_read_once(self, watch, quickly, monkeypatch):
+        read = []
+        monkeypatch.setattr("ictal.web.patients.patient_field", read.append)
+        with watch(show_patient=True) as bed:
+            followed(bed, lambda: bed.record(30), lambda: bed.record(30))
+            bed.client.get(bed.base)
+            assert read == [bed.recorder.path]
+
+    def test_nothing_is_shown_where_the_header_says_nothing(self, whole, tmp_path, quickly):
+        with watched(whole, tmp_path, 30, show_patient=True) as bed:
+            (state,) = followed(bed)
+            assert state["beds"][0]["patient"] is None
+
+
 class TestVotes:
     def given(self, bed: Watched) -> list[tuple[str, float]]:
         return [(vote["pattern"], vote["time_s"]) for vote in bed.client.get(f"{bed.base}/votes").json()]
@@ -262,21 +317,25 @@ class TestVotes:
         ballot = {"rater": "Ada", "time_s": time_s, "pattern": pattern}
         assert bed.client.post(f"{bed.base}/votes", json=ballot).status_code == 200
 
-    def test_votes_on_live_windows_stay_and_go_with_the_finished_recording(self, bed, monkeypatch):
+    @pytest.mark.parametrize("pieces", [False, True])
+    def test_votes_on_live_windows_stay_and_go_with_the_finished_recording(
+        self, whole, tmp_path, monkeypatch, pieces
+    ):
         monkeypatch.setattr(growing, "ENDED_S", 0.0)
-        self.give(bed, 55, "seizure")
-        bed.record(60)
-        self.give(bed, 5, "other")
-        everything = [("other", 5.0), ("seizure", 55.0)]
-        assert self.given(bed) == everything
-        bed.end()
-        bed.client.get(bed.base)  # from now on, the content is known
-        content = wait_for(
-            lambda: next((vote.recording for vote in bed.viewer.votes.all() if self.moved(vote)), None)
-        )
-        assert content == recording_hash(bed.recorder.path)
-        assert self.given(bed) == everything
-        assert len(bed.viewer.votes.all()) == 2
+        with watched(whole, tmp_path, 120, pieces=pieces) as bed:
+            self.give(bed, 55, "seizure")
+            bed.record(60)
+            self.give(bed, 5, "other")
+            everything = [("other", 5.0), ("seizure", 55.0)]
+            assert self.given(bed) == everything
+            bed.end()
+            bed.client.get(bed.base)  # from now on, the content is known
+            content = wait_for(
+                lambda: next((vote.recording for vote in bed.viewer.votes.all() if self.moved(vote)), None)
+            )
+            assert content == recording_hash(bed.recorder.path)
+            assert self.given(bed) == everything
+            assert len(bed.viewer.votes.all()) == 2
 
     @staticmethod
     def moved(vote: Any) -> bool:

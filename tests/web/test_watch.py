@@ -8,8 +8,10 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 
 import ictal
+from ictal.cli import app
 from ictal.errors import IctalError, RunError, UnknownNameError, UsageError
 from ictal.live.journal import claim_journal
 from ictal.live.ward import Ward
@@ -106,6 +108,14 @@ def test_the_page_is_served_where_the_settings_say(tmp_path, served):
     viewer.stop()
     assert (host, port, rest["browser"]) == ("127.0.0.1", 8123, False)
     assert [bed.name for bed in rest["ward"].beds] == ["bed"]
+
+
+def test_patients_are_hidden_unless_asked_for(tmp_path, served):
+    sources = ["watch", str(tmp_path / "bed.edf"), "--out", str(tmp_path / "out")]
+    for more in ([], ["--show-patient"]):
+        CliRunner().invoke(app, sources + more, catch_exceptions=False)
+    assert [viewer.settings.show_patient for viewer, *_ in served] == [False, True]
+    assert all(rest["ward"].patients is viewer.patients for viewer, *_, rest in served)
 
 
 def test_what_cannot_be_watched_is_refused(tmp_path, served):

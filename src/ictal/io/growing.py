@@ -35,6 +35,11 @@ class Growing(Protocol):
         ...
 
     @property
+    def files(self) -> tuple[Path, ...]:
+        """The files of what `now` has returned: the one that grows, or all pieces."""
+        ...
+
+    @property
     def ended(self) -> bool:
         """Whether the recorder has completed it, as far as can be told."""
         ...
@@ -73,6 +78,11 @@ class GrowingFile:
     def name(self) -> str:
         """The path."""
         return str(self.path)
+
+    @property
+    def files(self) -> tuple[Path, ...]:
+        """The file."""
+        return (self.path,)
 
     @property
     def ended(self) -> bool:
@@ -170,6 +180,7 @@ class GrowingFolder:
     def __init__(self, path: Path, *, accept_doubtful: bool = False) -> None:
         self.path, self._accept = path, accept_doubtful
         self._files: dict[object, GrowingFile | CompleteFile] = {}
+        self._joined: list[GrowingFile | CompleteFile] = []
         self._parts: list[Recording] = []
         self._recording: Recording | None = None
 
@@ -177,6 +188,11 @@ class GrowingFolder:
     def name(self) -> str:
         """The path."""
         return str(self.path)
+
+    @property
+    def files(self) -> tuple[Path, ...]:
+        """The pieces, in the order of their names."""
+        return tuple(file.path for file in self._joined)
 
     @property
     def ended(self) -> bool:
@@ -192,7 +208,7 @@ class GrowingFolder:
             return self._recording
         pieces = [Piece(file.path.name, recording, file.path) for file, recording in found]
         joined = _without_doubts(join_pieces(pieces, self.name), self._recording, accept_doubtful=self._accept)
-        self._parts, self._recording = parts, joined
+        self._joined, self._parts, self._recording = [file for file, _ in found], parts, joined
         return joined
 
     def _look(self) -> None:

@@ -37,6 +37,11 @@ class LslSource:
         self._pool = ThreadPoolExecutor(1, "lsl")
         self._work = self._record()
 
+    @property
+    def files(self) -> tuple[Path, ...]:
+        """The file into which it is recorded."""
+        return self._file.files
+
     def now(self) -> Recording | None:
         """Return what is recorded so far; see `ictal.io.growing.Growing.now`.
 

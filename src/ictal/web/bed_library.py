@@ -8,7 +8,6 @@ from threading import Lock
 from ictal.core.atomic_files import hash_of
 from ictal.core.recording import Recording
 from ictal.errors import IctalError
-from ictal.io.joined import pieces_of
 from ictal.live.bed import Bed
 from ictal.web.identity import Identity, LiveIdentity
 from ictal.web.jobs import JobThread
@@ -19,12 +18,6 @@ from ictal.web.votes import Votes
 def id_of(bed: Bed) -> str:
     """Return the id of a bed, and of its recording, in requests."""
     return hash_of(bed.name)
-
-
-def files_of(recording: Recording) -> tuple[Path, ...]:
-    """Return the files of the recording of a bed: the one that grows, or all pieces."""
-    pieces = tuple(piece.path for piece in pieces_of(recording) if piece.path is not None)
-    return pieces or (Path(recording.name),)
 
 
 class BedLibrary(Library):
@@ -73,16 +66,16 @@ class BedLibrary(Library):
             return
         item.path = Path(recording.name)  # it may have been renamed
         if scores is None or item.identity is None:
-            self._identify(item, LiveIdentity(bed.name, recording.start, files_of(recording)))
+            self._identify(item, LiveIdentity(bed.name, recording.start, bed.source.files))
         item.grow(recording, bed.trends.at_s if bed.trends else 0.0, lambda: bed.scores_so_far)
         if scores is not None:
             item.finish(scores)
-            self._hashing.do(lambda: self._identify_ended(item, recording))
+            self._hashing.do(lambda: self._identify_ended(item, recording, bed.source.files))
         self._shown[recording_id] = recording, version
 
-    def _identify_ended(self, item: Item, recording: Recording) -> None:
+    def _identify_ended(self, item: Item, recording: Recording, files: Sequence[Path]) -> None:
         """Move votes to the content of a recording, unless it turns out to go on."""
-        identity = Identity(item.path, self._votes, files_of(recording))
+        identity = Identity(item.path, self._votes, files)
         with suppress(IctalError):  # votes stay where they are
             identity.content()
             with self._lock:

@@ -14,7 +14,7 @@ from ictal.live.bed import Bed
 from ictal.live.trends import Trends
 from ictal.live.ward import Ward
 from ictal.report.clock import HOUR_S, duration_in_words
-from ictal.web.bed_library import files_of, id_of
+from ictal.web.bed_library import id_of
 from ictal.web.details import PATTERNS_SHOWN
 from ictal.web.overview import numbers
 from ictal.web.patients import Patients
@@ -88,7 +88,7 @@ class WardPage:
         recent = bed.recent
         until_s = max(until_s, _last_s(recent) - HOUR_S)
         told[bed.name] = stamp, max(until_s, _last_s(recent))
-        patient = self.patients.field_of(files_of(recording)[0]) if recording else None
+        patient = self.patients.field_of(bed.source.files[0]) if recording else None
         return _shown(bed) | {"patient": patient, "rows": _rows(recent[recent["stop_s"] > until_s])}
 
 
