@@ -21,18 +21,23 @@ const LOST = "No connection to ictal. Is it still running?";
 export async function follow(path, { onData, onAlive, onLost, restsHidden = false }) {
   for (;;) {
     if (restsHidden) await shown();
-    const rest = new AbortController();
-    const restIfHidden = () => document.hidden && rest.abort();
+    const control = new AbortController();
+    let isResting = false;
+    const restIfHidden = () => {
+      if (!document.hidden) return;
+      isResting = true;
+      control.abort();
+    };
     if (restsHidden) document.addEventListener("visibilitychange", restIfHidden);
     try {
       let isFirst = true;
-      for await (const data of eventsOf(path, rest.signal, onAlive)) {
+      for await (const data of eventsOf(path, control, onAlive)) {
         onData(JSON.parse(data), isFirst);
         isFirst = false;
       }
       throw new ApiError(0, "ictal has ended.");
     } catch (error) {
-      if (rest.signal.aborted) continue;
+      if (isResting) continue;
       onLost(error);
     } finally {
       document.removeEventListener("visibilitychange", restIfHidden);
@@ -51,16 +56,15 @@ async function shown() {
 /**
  * Give the data of each event; fail if the connection is lost, or silent for too long.
  * @param {string} path
- * @param {AbortSignal} rest - ends it
+ * @param {AbortController} control - ends it
  * @param {() => void} onAlive
  */
-async function* eventsOf(path, rest, onAlive) {
-  const control = new AbortController();
+async function* eventsOf(path, control, onAlive) {
   const expire = () => control.abort(new ApiError(0, LOST));
   let timer = setTimeout(expire, SILENT_MS);
   try {
     let text = "";
-    for await (const part of chunksOf(await streamOf(path, AbortSignal.any([control.signal, rest])))) {
+    for await (const part of chunksOf(await streamOf(path, control.signal))) {
       clearTimeout(timer);
       timer = setTimeout(expire, SILENT_MS);
       onAlive();

@@ -24,7 +24,7 @@ export class BedRow {
     this.since_ms = 0;
     this.address = address;
     this.link = el("a", {}, bed.name);
-    this.patient = el("span", { className: "line soft" });
+    this.patient = el("span", { className: "words soft patient" });
     this.state = el("span", { className: "badge" });
     this.age = el("span", { className: "soft" });
     const title = `Patterns of the last hour of ${bed.name}`;
