@@ -108,6 +108,7 @@ def test_the_viewer_follows_by_a_stream_and_rests_while_it_is_hidden(new_reader,
     with page.expect_request(lambda request: "/overview?" in request.url):
         one.record(10)  # a row
     reader.wait("#since", "of 1 min 10 s")
+    assert page.evaluate("import('/static/overview.js').then(({ overviewPlot }) => overviewPlot.span)") == [0, 70]
     with page.expect_event("requestfailed", lambda request: "/recordings/stream" in request.url):
         page.evaluate(HIDE, True)
     one.record(20)

@@ -114,7 +114,9 @@ function setFollowing(on) {
 export function grow(duration_s) {
   const detail = openDetail();
   const isInView = state.start_s + preferences.page_s > detail.duration_s;
+  const before_s = detail.duration_s;
   detail.duration_s = duration_s;
+  overviewPlot.grow(before_s, duration_s);
   if (state.isFollowing) followEnd();
   else if (isInView) showAgain();
   else showTime();

@@ -152,8 +152,9 @@ function drawAxis({ context, width, height, axis, content: { clock } }) {
  * @param {SpectrumImages} images
  */
 function drawColumns(scene, overview, images) {
-  const { context, axis, places } = scene;
-  const columns = new TimeColumns(overview.edges.map((edge) => axis.x(edge)));
+  const { context, axis, places, content: { detail } } = scene;
+  const later = detail.state === "live" ? [detail.duration_s] : []; // what came after the overview was fetched
+  const columns = new TimeColumns([...overview.edges, ...later].map((edge) => axis.x(edge)));
   drawPatterns(scene, overview, columns);
   for (const side of SIDES) drawSpectrum(scene, side, overview.spectrum[side], images[side], columns);
   drawAeeg(scene, overview.aeeg, columns);
@@ -302,7 +303,7 @@ function drawAnnotations({ context, axis, places: { flags: [top] }, content: { d
 
 /** The columns of time on the screen. */
 class TimeColumns {
-  /** @param {number[]} edges - pixels, one more than columns */
+  /** @param {number[]} edges - pixels, one more than columns; later columns than there are values for are unknown */
   constructor(edges) {
     this.edges = edges;
   }
@@ -326,8 +327,9 @@ class TimeColumns {
    * @param {(x: number, width: number) => void} act
    */
   unknown(values, act) {
-    for (let column = 0, first = 0; column <= values.length; column++) {
-      if (column < values.length && values[column] === null) continue;
+    const n = this.edges.length - 1;
+    for (let column = 0, first = 0; column <= n; column++) {
+      if (column < n && (values[column] ?? null) === null) continue;
       if (column > first) act(this.edges[first], this.edges[column] - this.edges[first]);
       first = column + 1;
     }

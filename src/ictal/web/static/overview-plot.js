@@ -60,6 +60,19 @@ export class OverviewPlot {
     this.drawPointer();
   }
 
+  /**
+   * Show a recording that has grown; who saw all of it goes on to see all.
+   * @param {number} before_s - how long it was
+   * @param {number} duration_s
+   */
+  grow(before_s, duration_s) {
+    const [start, stop] = this.span;
+    if (stop - start < before_s) return;
+    this.span = [0, duration_s];
+    this.draw();
+    this.drawPointer();
+  }
+
   /** @param {Overview} overview */
   scaleTo({ spectrum, aeeg }) {
     this.decibels ??= decibelRange(spectrum);
@@ -209,7 +222,7 @@ export class OverviewPlot {
       context.strokeStyle = colour(name);
       context.lineWidth = lineWidth;
       const left = Math.max(GUTTER, Math.round(x)) + 0.5;
-      context.strokeRect(left, 1.5, Math.max(3, Math.round(end - x)), bottom - 2);
+      context.strokeRect(left, 1.5, Math.max(3, Math.round(Math.min(end, width - MARGIN)) - left), bottom - 2);
     }
   }
 }
