@@ -2,13 +2,15 @@
 
 Nights are watched 10 s at a time, by the default rules and one on burden:
 
-- simulated ones, whose patients are those of seed 2026, on which nothing was tuned; in their last 20 minutes, the
+- simulated ones, whose patients are the first of seed 2026, on which nothing was tuned; in their last 20 minutes, the
   electrodes are off, and record nothing or mains hum;
+- since clear seizures are rare in these, also the first hours of those patients who have one in them;
 - hours that are joined from real clips, one for each patient: two seizures, and between them what is left of the
   clips, again and again. So the false alarms of an hour come from minutes of EEG. They are watched by `simulated`,
   which has seen no patient in training, and by `default`, which was trained on these clips.
 
-Nobody acknowledges an alarm, so repetitions count. An episode between two patterns, or between a pattern and 'other',
+Parts: `nights`, `seizures`, `real`; by default all, which takes an hour. Nobody acknowledges an alarm, so repetitions
+count. An episode between two patterns, or between a pattern and 'other',
 needs no alarm, but makes none false. Intervals are from a bootstrap over patients.
 
 Write the tables into docs/watch.md: python benchmarks/alarms.py --write
@@ -21,6 +23,7 @@ import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
+from itertools import count, islice
 from multiprocessing import Pool
 from pathlib import Path
 from typing import Any
@@ -69,6 +72,8 @@ FADE_S = 1.0
 """Real clips are cross-faded for so long."""
 SEIZURES_S = (900.0, 2400.0)
 """The earliest starts of the seizures of a real hour."""
+SEIZURE_HOURS = 2.0
+"""How long patients with a clear seizure are watched."""
 ROUNDS = 2000
 
 BURDEN = BurdenRule(name="seizure burden", pattern="seizure", above=0.1, hold_off_s=1800)
@@ -201,22 +206,34 @@ class ElectrodesOff:
         return samples
 
 
-def simulated(hours: float, patient: int) -> list[dict[str, Any]]:
+def simulated(group: str, hours: float, patient: int) -> list[dict[str, Any]]:
     """Watch a simulated night."""
-    recording, end_s = simulate_recording(SEED, patient, hours), hours * HOUR_S
-    off_s = end_s - OFF_S
+    recording, night = simulate_recording(SEED, patient, hours), night_of(patient, hours)
+    ((off_s, _),) = night.off
     hum_uv = HUM_UV * (patient % 2)
     source = ElectrodesOff(recording.source, round(off_s * recording.rate_hz), recording.rate_hz, hum_uv)
+    rows = judged(watched(replace(recording, source=source), "default"), night)
+    return [{"patient": patient, "group": group, "hours": hours} | row for row in rows or [{}]]
+
+
+def night_of(patient: int, hours: float) -> Night:
+    end_s = hours * HOUR_S
+    off_s = end_s - OFF_S
     episodes = [(one.kind, (one.onset_s, min(one.end_s, off_s))) for one in timeline(SEED, patient)]
     episodes = [(kind, span) for kind, span in episodes if span[0] < off_s]
-    night = Night(
+    return Night(
         end_s,
         {pattern: [span for kind, span in episodes if {*kind} == {pattern}] for pattern in EVENT_PATTERNS},
         {pattern: [span for kind, span in episodes if pattern in kind] for pattern in EVENT_PATTERNS},
         [(off_s, end_s)],
     )
-    rows = judged(watched(replace(recording, source=source), "default"), night)
-    return [{"patient": patient, "group": "simulated nights", "hours": hours} | row for row in rows or [{}]]
+
+
+def with_seizures(number: int, hours: float) -> list[int]:
+    """Return the first patients who have a clear seizure in the first hours."""
+    rule = next(rule for rule in RULES.rules if isinstance(rule, EventRule))
+    have = (patient for patient in count() if night_of(patient, hours).truth(rule, "seizure")[0])
+    return list(islice(have, number))
 
 
 def real(model: str, patient: str) -> list[dict[str, Any]]:
@@ -233,7 +250,7 @@ def real(model: str, patient: str) -> list[dict[str, Any]]:
     samples, spans = joined(seizures, others, clip.rate_hz)
     bed = watched(Recording.from_array(samples, clip.channels, clip.rate_hz, patient), model)
     rows = judged(bed, Night(HOUR_S, {"seizure": spans}, {"seizure": spans}))
-    group = f"{'patients with seizures' if spans else 'healthy adults'}, {model}"
+    group = f"real, {'seizures of children' if spans else 'healthy adults'}, watched by `{model}`"
     return [{"patient": patient, "group": group, "hours": 1.0} | row for row in rows or [{}]]
 
 
@@ -283,13 +300,13 @@ def figures(rows: pd.DataFrame) -> dict[str, Any]:
     return {"recordings": len(hours), "hours": float(hours.sum()), "rules": rules}
 
 
-def ratio(count: Floats, of: Floats, drawn: npt.NDArray[np.int64]) -> list[float]:
+def ratio(number: Floats, of: Floats, drawn: npt.NDArray[np.int64]) -> list[float]:
     """Return the ratio of two sums over patients, and the bounds of its 95 % interval; NaN without any."""
     sums = of[drawn].sum(axis=1)
     if not of.sum():
         return [math.nan] * 3
-    resampled = count[drawn].sum(axis=1)[sums > 0] / sums[sums > 0]
-    return [float(count.sum() / of.sum()), *map(float, np.quantile(resampled, [0.025, 0.975]))]
+    resampled = number[drawn].sum(axis=1)[sums > 0] / sums[sums > 0]
+    return [float(number.sum() / of.sum()), *map(float, np.quantile(resampled, [0.025, 0.975]))]
 
 
 def lines_of(found: dict[str, Any]) -> list[str]:
@@ -309,20 +326,29 @@ def lines_of(found: dict[str, Any]) -> list[str]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("parts", nargs="*", help="nights, seizures, real; default: all")
     parser.add_argument("--nights", type=int, default=24, help="simulated recordings")
     parser.add_argument("--hours", type=float, default=6, help="length of each")
+    parser.add_argument("--seizures", type=int, default=40, help="patients with a clear seizure")
     parser.add_argument(
         "--keep", type=Path, default=Path("runs/bench/alarms.json"), help="where to write the figures"
     )
     parser.add_argument("--write", action="store_true", help="write the table into docs/watch.md")
     asked = parser.parse_args()
+    found = json.loads(asked.keep.read_text()) if asked.keep.exists() else {}
+    clips = pd.read_csv(REAL / "labels.csv")["patient_id"].unique() if REAL.is_dir() else ()
+    parts = {
+        "nights": [(partial(simulated, "simulated", asked.hours), range(asked.nights))],
+        "seizures": [
+            (partial(simulated, "simulated, with a clear seizure", hours), with_seizures(asked.seizures, hours))
+            for hours in (SEIZURE_HOURS,)
+        ],
+        "real": [(partial(real, model), clips) for model in ("simulated", "default")],
+    }
     with Pool(2) as pool:
-        nights = pool.map(partial(simulated, asked.hours), range(asked.nights), chunksize=1)
-        patients = pd.read_csv(REAL / "labels.csv")["patient_id"].unique() if REAL.is_dir() else ()
-        for model in ("simulated", "default"):
-            nights += pool.map(partial(real, model), patients, chunksize=1)
-    rows = pd.DataFrame([row for night in nights for row in night])
-    found = {str(group): figures(own) for group, own in rows.groupby("group", sort=False)}
+        for watch, patients in (one for part in asked.parts or parts for one in parts[part]):
+            rows = pd.DataFrame([row for night in pool.map(watch, patients, chunksize=1) for row in night])
+            found |= {str(group): figures(own) for group, own in rows.groupby("group", sort=False)}
     asked.keep.parent.mkdir(parents=True, exist_ok=True)
     write_text(asked.keep, json.dumps(found, indent=1))
     lines = [f"{machine()}.", "", *lines_of(found)]
