@@ -103,7 +103,13 @@ def test_a_wrong_override_says_what_is_allowed(override, message):
 
 
 @pytest.mark.parametrize(
-    ("text", "message"), [("- a", "not a recipe"), ("a: [", "not YAML"), ("name: x", "training")]
+    ("text", "message"),
+    [
+        ("- a", "not a recipe"),
+        ("a: [", "not YAML"),
+        ("a: 1\na: 2", "the key 'a' is there twice"),
+        ("name: x", "training"),
+    ],
 )
 def test_what_is_no_recipe_is_refused(text, message, tmp_path):
     path = tmp_path / "mine.yaml"

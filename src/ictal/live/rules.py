@@ -1,16 +1,18 @@
 """Rules: which findings raise an alarm, and what an alarm does."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Literal, Self, get_args
+from typing import Annotated, Any, Literal, Self, get_args
 from urllib.parse import urlsplit
 
 import yaml
 from pydantic import Field, ValidationError, field_validator, model_validator
+from pydantic_core import ErrorDetails
 
 from ictal.core.addresses import is_loopback
-from ictal.core.settings import Settings, problems_of
+from ictal.core.settings import Settings
+from ictal.core.yaml_text import read_yaml
 from ictal.errors import UsageError, listed, raise_problems, reason
 from ictal.live.trends import Window
 
@@ -137,6 +139,18 @@ AnyRule = Annotated[
     EventRule | BurdenRule | NewPatternRule | StatusRule | NoPredictionRule | StaleRule, Field(discriminator="when")
 ]
 
+KINDS: dict[str, type[Rule]] = {kind.model_fields["when"].default: kind for kind in get_args(get_args(AnyRule)[0])}
+"""The classes of rules by their `when`."""
+WANTED = {
+    "tuple_type": "it should be a list in brackets",
+    "float_parsing": "it should be a number",
+    "float_type": "it should be a number",
+    "model_attributes_type": "it should be a mapping such as {name: seizure, when: event, pattern: seizure}",
+    "dict_type": "it should be a mapping of names to addresses",
+    "string_pattern_mismatch": "it should be 1 to 60 characters on one line",
+}
+"""Words for what pydantic calls otherwise, by its name for the problem."""
+
 
 class Rules(Settings):
     """The rules of a ward, and where their alarms may go.
@@ -213,7 +227,7 @@ def read_rules(path: str | Path) -> Rules:
     try:
         if path.stat().st_size > MOST_BYTES:
             raise UsageError(f"{path}: is too large for rules; allowed are {MOST_BYTES >> 20} MB")
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+        content = read_yaml(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError) as error:
         raise UsageError(f"{path}: cannot be read: {reason(error)}") from error
     except yaml.YAMLError as error:
@@ -223,8 +237,35 @@ def read_rules(path: str | Path) -> Rules:
     try:
         return Rules.model_validate(content)
     except ValidationError as error:
-        raise_problems(str(path), problems_of(error), UsageError)
+        raise_problems(str(path), [_problem(one, content) for one in error.errors()], UsageError)
         raise
+
+
+def _problem(found: ErrorDetails, content: Mapping[str, Any]) -> str:
+    """Return what pydantic found in a file of rules, in words of the file."""
+    place, keys, known = "the file", list(found["loc"]), list(Rules.model_fields)
+    if keys[:1] == ["rules"] and len(keys) > 1:
+        _, number, *keys = keys
+        rule = content["rules"][number]
+        named = isinstance(rule, dict) and rule.get("name")
+        place = f"rule {named!r}" if named else f"rule {int(number) + 1}"
+        if keys:
+            kind, *keys = keys
+            known = list(KINDS[str(kind)].model_fields)
+    key = ".".join(map(str, keys))
+    match found["type"]:
+        case "extra_forbidden":
+            return f"{place} has the unknown key '{key}'; known are: {listed(known)}"
+        case "missing":
+            return f"{place} lacks the key '{key}'"
+        case "union_tag_not_found":
+            return f"{place} lacks the key 'when'; allowed are: {listed(KINDS)}"
+        case "union_tag_invalid":
+            return f"{place} has when '{found['ctx']['tag']}'; allowed are: {listed(KINDS)}"
+        case "value_error":
+            return found["msg"].removeprefix("Value error, ")
+    wanted = WANTED.get(found["type"]) or found["msg"].replace("Input should be", "it should be")
+    return f"{place} has {key} {found['input']!r}; {wanted}" if key else f"{place}: {wanted}"
 
 
 def why_refused(url: str, allowed_hosts: Sequence[str]) -> str:
@@ -239,7 +280,7 @@ def why_refused(url: str, allowed_hosts: Sequence[str]) -> str:
     if parts.username is not None or parts.password is not None:
         return "the address has a user or a password; a secret belongs in its path"
     if parts.scheme == "http" and not is_loopback(host):
-        return f"'{url}' is not encrypted; http is allowed only to this machine"
+        return f"the address of {host} is not encrypted; http is allowed only to this machine"
     if host not in allowed_hosts:
         return f"the host '{host}' is not in allowed_hosts ({listed(allowed_hosts) or 'which is empty'})"
     return ""

@@ -13,6 +13,7 @@ from pydantic import ConfigDict, Field, ValidationError
 
 from ictal.core.atomic_files import sha256_of
 from ictal.core.settings import Settings, problems_of
+from ictal.core.yaml_text import read_yaml
 from ictal.errors import ModelError, UnknownNameError, listed, reason
 from ictal.models.calibration_record import CalibrationRecord
 from ictal.models.hub_fetch import HubName, fetch, hub_name
@@ -196,7 +197,7 @@ def read_card(name: str | Path, kind: type[AnyCard]) -> tuple[Path, AnyCard]:
     path = card_file(folder)
     try:
         text = path.read_text(encoding="utf-8")
-        content = json.loads(text) if path.name == CARD else yaml.safe_load(text)
+        content = json.loads(text) if path.name == CARD else read_yaml(text)
     except (OSError, ValueError, yaml.YAMLError) as error:
         raise ModelError(f"{path}: is not the card of a model: {reason(error)}") from error
     try:

@@ -9,6 +9,7 @@ import yaml
 from pydantic import ValidationError
 
 from ictal.core.settings import problems_of
+from ictal.core.yaml_text import read_yaml
 from ictal.errors import RecipeError, raise_problems
 from ictal.models.arms import find_arm
 from ictal.models.model_settings import ModelSettings
@@ -93,7 +94,7 @@ def recipe_of_model(recipe: Recipe, name: str, known: Mapping[str, Any], overrid
 def parse(text: str, name: str) -> Recipe:
     """Read a recipe from YAML text; `name` is used in error messages."""
     try:
-        content = yaml.safe_load(text)
+        content = read_yaml(text)
     except yaml.YAMLError as error:
         raise RecipeError(f"{name}: not YAML: {error}") from error
     if not isinstance(content, dict):
