@@ -341,3 +341,26 @@ def test_an_acknowledged_event_is_not_told_again(case):
         starts += [alarm.since_s for alarm in new if alarm.rule == "seizure"]
         night.known = [replace(alarm, acknowledged=True) for alarm in night.known]
     assert len(starts) == len({*starts})
+
+
+def test_a_late_alarm_does_not_stand_for_one_that_calls():
+    night = Night(on_seizures(hold_off_s=1800), events=[seizure(100)], bedside=replace(BED, late=True))
+    assert night.until(400) == [120]
+    night.bedside = BED
+    assert night.until(600, 410) == [410]
+    assert [alarm.late for alarm in night.known] == [True, False]
+
+
+def test_an_event_that_is_over_was_told_by_a_late_alarm():
+    night = Night(on_seizures(), events=[seizure(100, 200)], bedside=replace(BED, late=True))
+    assert night.until(400) == [120]
+    night.bedside = BED
+    assert night.until(600, 410) == []
+
+
+def test_nobody_is_called_about_a_late_alarm_that_somebody_has_acknowledged():
+    night = Night(on_seizures(), events=[seizure(100)], bedside=replace(BED, late=True))
+    assert night.until(130) == [120]
+    night.acknowledge()
+    night.bedside = BED
+    assert night.until(600, 140) == []

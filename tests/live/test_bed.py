@@ -10,6 +10,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from threading import Event, Thread
 
 import numpy as np
 import pytest
@@ -21,7 +22,7 @@ from ictal.io import growing
 from ictal.live.bed import Bed
 from ictal.live.ward import open_ward
 from ictal.scoring.events import find_events
-from tests.live.helpers import catch_up
+from tests.live.helpers import catch_up, waiting
 from tests.web.beds import BedRecorder
 
 HOURS = 0.25
@@ -214,7 +215,7 @@ def test_one_process_watches_a_bed(night, tmp_path):
         pass
 
 
-def test_the_journal_of_another_recording_is_not_continued(night, tmp_path):
+def test_the_journal_of_another_recording_is_not_continued(night, tmp_path, caplog):
     recorder = BedRecorder(night, tmp_path / "one.edf")
     recorder.record(MINUTE)
     with watched(recorder, tmp_path / "out") as bed:
@@ -224,6 +225,9 @@ def test_the_journal_of_another_recording_is_not_continued(night, tmp_path):
     with watched(recorder, tmp_path / "out") as bed:
         bed.poll()
         assert "belongs to another recording, whose start differs" in bed.problem
+        assert "one: " in caplog.text
+        assert "belongs to another recording" in caplog.text
+        assert (len(bed.recent), bed.events, bed.alarms, bed.state) == (0, [], [], "waiting")
 
 
 @pytest.mark.parametrize(
@@ -282,3 +286,150 @@ def test_alarms_about_old_eeg_call_nobody(night, tmp_path):
         catch_up(bed)
         assert len(called) > 0
         assert all(not alarm.late and name == "one" for name, alarm in called)
+
+
+def no_data(bed: Bed) -> list[str]:
+    return [alarm.text for alarm in bed.alarms if alarm.rule == "no data"]
+
+
+def test_data_that_do_not_arrive_raise_an_alarm_also_if_the_recording_cannot_be_read(night, tmp_path):
+    recorder, called = BedRecorder(night, tmp_path / "one.edf"), []
+    recorder.record(MINUTE)
+    with watched(recorder, tmp_path / "out") as bed:
+        bed.poll()
+        recorder.path.rename(tmp_path / "gone.dat")
+        (tmp_path / "gone.dat").unlink()
+        bed.poll()
+        assert "was removed" in bed.problem
+        assert not no_data(bed)
+        bed._data_at -= 30
+        bed.act = lambda name, alarm, _: called.append(alarm.rule)
+        bed.poll()
+        assert len(no_data(bed)) == 1
+        assert called[-1] == "no data"
+        bed.poll()
+        assert len(no_data(bed)) == 1
+    with watched(recorder, tmp_path / "other") as bed:  # nobody has seen a recording: none is missed
+        bed._data_at -= 30
+        bed.poll()
+        assert (bed.state, bed.alarms) == ("waiting", [])
+
+
+def test_a_watcher_that_is_started_again_misses_the_recording(night, tmp_path):
+    recorder = BedRecorder(night, tmp_path / "one.edf")
+    recorder.record(MINUTE)
+    with watched(recorder, tmp_path / "out") as bed:
+        bed.poll()
+    recorder.path.unlink()
+    with watched(recorder, tmp_path / "out") as bed:
+        bed._data_at -= 30
+        bed.poll()
+        assert no_data(bed) == ["one: no data for 30 s, scored until 00:01:00"]
+
+
+def test_a_bed_without_a_row_misses_data_too(night, tmp_path):
+    recorder = BedRecorder(night, tmp_path / "one.edf")
+    recorder.record(5)
+    with watched(recorder, tmp_path / "out") as bed:
+        bed.poll()
+        bed._data_at -= 30
+        bed.poll()
+        assert no_data(bed) == ["one: no data for 30 s, nothing scored yet"]
+
+
+def test_a_file_that_is_only_touched_has_no_new_data(night, tmp_path):
+    recorder = BedRecorder(night, tmp_path / "one.edf")
+    recorder.record(MINUTE)
+    with watched(recorder, tmp_path / "out") as bed:
+        bed.poll()
+        bed._data_at -= 30
+        os.utime(recorder.path, (1, 1))
+        bed.poll()
+        assert bed.state == "stale"
+        recorder.record(1)
+        bed.poll()
+        assert bed.state == "live"
+
+
+def test_a_watcher_that_catches_up_raises_the_alarms_that_it_would_have_raised(night, tmp_path):
+    slow, late = BedRecorder(night, tmp_path / "one.edf"), BedRecorder(night, tmp_path / "late" / "one.edf")
+    with watched(slow, tmp_path / "out") as bed:
+        for _ in range(0, slow.n_records, 10):
+            slow.record(10)
+            bed.poll()
+        expected = [(alarm.rule, alarm.at_s, alarm.text) for alarm in bed.alarms]
+    late.record(late.n_records)
+    with watched(late, tmp_path / "out2") as bed:
+        catch_up(bed)
+        found = [(alarm.rule, alarm.at_s, alarm.text) for alarm in bed.alarms if alarm.late]
+    assert len(found) > 2
+    # What still lasts then is told again, which moves the alarms after that.
+    assert found == [one for one in expected if one[1] < late.n_records - 300]
+
+
+def test_a_recording_that_goes_on_after_its_end_prolongs_its_events(night, tmp_path, monkeypatch):
+    monkeypatch.setattr(growing, "ENDED_S", 0.0)
+    recorder = BedRecorder(night, tmp_path / "one.edf")
+    with watched(recorder, tmp_path / "out") as bed:
+        starts = set[tuple[str, float]]()
+        for stop_s in range(50, recorder.n_records, 50):
+            recorder.record(50)
+            recorder.end()
+            catch_up(bed)
+            if bed.to_be_finished:
+                bed.finish()
+            assert starts <= {event.key for event in bed.events}, stop_s
+            starts = {event.key for event in bed.events}
+        found = find_events(bed.journal.rows)
+        assert [(event.pattern, event.start_s, event.stop_s) for event in bed.events if event.stop_s] == [
+            (event.pattern, event.start_s, event.stop_s) for event in found
+        ]
+        expected = bed.events
+    with watched(recorder, tmp_path / "out") as bed:
+        bed.poll()
+        assert bed.events == expected
+
+
+def test_a_final_scoring_that_failed_is_tried_again(night, tmp_path, monkeypatch):
+    monkeypatch.setattr(growing, "ENDED_S", 0.0)
+    recorder = BedRecorder(night, tmp_path / "one.edf")
+    recorder.record(MINUTE)
+    recorder.end()
+    with watched(recorder, tmp_path / "out") as bed:
+        catch_up(bed)
+        in_the_way = tmp_path / "out" / "one" / "one_scores.parquet"
+        in_the_way.mkdir()
+        bed.finish()
+        assert "one_scores.parquet" in bed.problem
+        assert (bed.state, bed.to_be_finished) == ("live", False)
+        in_the_way.rmdir()
+        bed._failed_at -= 300
+        assert bed.to_be_finished
+        bed.finish()
+        assert (bed.state, bed.problem, bed.to_be_finished) == ("ended", "", False)
+
+
+def test_a_bed_is_watched_while_its_recording_is_scored_as_a_whole(night, tmp_path, monkeypatch):
+    monkeypatch.setattr(growing, "ENDED_S", 0.0)
+    recorder = BedRecorder(night, tmp_path / "one.edf")
+    recorder.record(MINUTE)
+    recorder.end()
+    begun, go_on, stop = Event(), Event(), Event()
+    with open_ward([recorder.path], tmp_path / "out") as ward:
+        bed = ward.beds["one"]
+
+        def finish() -> None:
+            begun.set()
+            assert go_on.wait(60)
+
+        monkeypatch.setattr(bed, "finish", finish)
+        watching = Thread(target=ward.run, args=(stop,))
+        watching.start()
+        try:
+            assert begun.wait(60)
+            recorder.record(MINUTE)
+            waiting(lambda: len(bed.journal.rows) == 12, "row while the recording is scored as a whole")
+        finally:
+            go_on.set()
+            stop.set()
+            watching.join()

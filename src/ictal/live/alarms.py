@@ -66,10 +66,21 @@ class Alarm:
 
 @dataclass(frozen=True)
 class Bedside:
-    """What the texts of alarms need of a bed: its name, and when the recording began, if that is known."""
+    """What alarms need of a bed.
+
+    Attributes
+    ----------
+    name
+        Begins their texts.
+    start
+        When the recording began, if that is known.
+    late
+        Whether what is judged is long past, since a watcher is catching up.
+    """
 
     name: str
     start: datetime | None = None
+    late: bool = False
 
 
 def new_alarms(
@@ -87,6 +98,8 @@ def new_alarms(
     - **Hold-off.** After an alarm, its rule is silent about that pattern for `hold_off_s`. Events of that time are
       not lost: one alarm afterwards tells how many there were, and of the latest. A burden that rose and fell in that
       time is not told.
+    - **Late alarms** call nobody, so they do not count against an alarm of something that still lasts when the
+      watcher has caught up.
     - **Repetition.** While the condition lasts and nobody has acknowledged the alarm, it is raised again after each
       hold-off. A pattern that is new, and data that do not arrive, are told once.
     - **Acknowledgement.** It ends the repetition, for as long as the condition lasts: for an event until it ends,
@@ -124,13 +137,28 @@ def new_alarms(
         (rule.name, found)
         for rule in rules.rules
         for found in conditions(rule, moment)
-        if _is_due(found, told[rule.name, found.pattern], trends.at_s, rule.hold_off_s)
+        if _is_due(found, _that_count(found, told[rule.name, found.pattern], bedside), trends.at_s, rule.hold_off_s)
     ]
     first = known[-1].number + 1 if known else 1
     return [
-        Alarm(number, rule, found.pattern, found.since_s, trends.at_s, f"{bedside.name}: {found.words}")
+        Alarm(
+            number,
+            rule,
+            found.pattern,
+            found.since_s,
+            trends.at_s,
+            f"{bedside.name}: {found.words}",
+            late=bedside.late,
+        )
         for number, (rule, found) in enumerate(due, first)
     ]
+
+
+def _that_count(found: Condition, told: Sequence[Alarm], bedside: Bedside) -> Sequence[Alarm]:
+    """Return the alarms that count against a new one."""
+    if bedside.late or not found.lasts:
+        return told
+    return [alarm for alarm in told if not alarm.late or alarm.acknowledged]
 
 
 def _is_due(found: Condition, told: Sequence[Alarm], at_s: float, hold_off_s: float) -> bool:

@@ -83,6 +83,7 @@ def new_announcements(
     -------
     list of LiveEvent
         New events, those known ones that go on, if `until_s` has grown, and those that have ended, with `stop_s`.
+        An event that ended with a recording goes on if the recording does after all.
     """
     if rows[ALWAYS_KNOWN].count() < settings.smooth_rows and not ended:
         return []  # a recording of fewer rows is not smoothed, but this one will have more
@@ -97,7 +98,7 @@ def new_announcements(
         before = announced.get((event.pattern, event.start_s))
         if before is None:
             found.append(LiveEvent(event.pattern, event.start_s, stop_s, last_s, event.stop_s))
-        elif before.stop_s is None and (over or event.stop_s > before.until_s):
+        elif event.stop_s > before.last_s + ROUNDING_S or (over and before.stop_s is None):
             found.append(replace(before, stop_s=stop_s, until_s=event.stop_s))
     return found
 

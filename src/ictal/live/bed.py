@@ -1,9 +1,11 @@
 """A bed: one recording that grows, what is said about it, and its journal."""
 
+import logging
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 from pathlib import Path
 from threading import Lock
 from typing import Literal
@@ -11,7 +13,7 @@ from typing import Literal
 import pandas as pd
 
 from ictal.core.recording import Recording
-from ictal.errors import IctalError, reason
+from ictal.errors import IctalError, RunError, reason
 from ictal.io.growing import Growing
 from ictal.live.actions import Done, actions_of
 from ictal.live.alarms import LATE_S, Alarm, Bedside, new_alarms
@@ -26,9 +28,13 @@ from ictal.scoring.pipeline import ScoreSettings, score
 from ictal.scoring.scores import Scores
 from ictal.scoring.writers import scores_file
 
+log = logging.getLogger(__name__)
+
 State = Literal["waiting", "live", "stale", "ended"]
 STALE_S = 30.0
 """Without new data for so long, a bed is stale."""
+FINISH_AGAIN_S = 300.0
+"""After so long, a final scoring that failed is tried again."""
 Act = Callable[[str, Alarm, Done], None]
 
 
@@ -80,9 +86,11 @@ class Bed:
         self._data_at = time.monotonic()
         self._open_rows = self._recent = self.journal.rows
         self.journal.forget_rows()
-        self._resumed, self._caught_up = not len(self._recent), False
+        self._announced, self._caught_up = not len(self._recent), False
         self._finished: Recording | None = None
-        self._n_handed = 0
+        self._failed_at = -FINISH_AGAIN_S
+        self._is_other = False
+        self._n_handed, self._unnoted = 0, list[tuple[int, str, str]]()
         self._problems: dict[str, str] = {}
 
     @property
@@ -106,8 +114,8 @@ class Bed:
 
     @property
     def recent(self) -> pd.DataFrame:
-        """The rows of at least the last hour, in the order of time."""
-        return self._recent
+        """The rows of at least the last hour, in the order of time; none if they are of another recording."""
+        return self._recent.iloc[:0] if self._is_other else self._recent
 
     @property
     def scores_so_far(self) -> Scores | None:
@@ -117,13 +125,13 @@ class Bed:
 
     @property
     def events(self) -> list[LiveEvent]:
-        """The announced events, in the order of their starts."""
-        return sorted(self.journal.events.values(), key=lambda event: event.start_s)
+        """The announced events, in the order of their starts; none if they are of another recording."""
+        return [] if self._is_other else sorted(self.journal.events.values(), key=lambda event: event.start_s)
 
     @property
     def alarms(self) -> list[Alarm]:
-        """The alarms, in the order of their numbers."""
-        return list(self.journal.alarms.values())
+        """The alarms, in the order of their numbers; none if they are of another recording."""
+        return [] if self._is_other else list(self.journal.alarms.values())
 
     def poll(self) -> None:
         """Score what is new, and announce what it means. A failure becomes `problem`; the next call tries again.
@@ -133,17 +141,21 @@ class Bed:
         with self._lock:
             with self._failing("scoring"):
                 self._poll()
+            with self._failing("announcing"):
+                self._raise_alarms()  # also if the recording cannot be read
             self._act()
 
     @property
     def to_be_finished(self) -> bool:
         """Whether the recording has ended, all its rows are made, and it was not scored as a whole yet."""
-        return self._caught_up and self._finished is not self.recording and self.source.ended
+        waits = time.monotonic() - self._failed_at < FINISH_AGAIN_S
+        return self._caught_up and self._finished is not self.recording and not waits and self.source.ended
 
     def finish(self) -> None:
         """Score the recording that has ended as a whole; its scores replace the live ones."""
-        recording = self._finished = self.recording
+        recording = self.recording
         assert recording is not None  # it has ended
+        self._failed_at = time.monotonic()  # unless it succeeds
         with self._failing("finishing"):
             scores = score(recording, self.engine, self.settings)
             scores.write(self.folder / scores_file(self.name))
@@ -152,6 +164,7 @@ class Bed:
                     self._announce(ended=True)
                     self.scores, self.version = scores, self.version + 1
                     self._act()
+            self._finished, self._failed_at = recording, -FINISH_AGAIN_S
 
     def acknowledge(self, number: int) -> None:
         """Note that somebody has seen an alarm."""
@@ -162,22 +175,36 @@ class Bed:
     def _poll(self) -> None:
         recording = self.source.now()
         if recording is not None and recording is not self.recording:
-            self.journal.begin(_identity(recording))
-            self.recording, self.scores, self._data_at = recording, None, time.monotonic()
+            self._begin(recording)
+            if self.recording is None or recording.n_samples > self.recording.n_samples:
+                self._data_at = time.monotonic()
+            self.recording, self.scores, self._failed_at = recording, None, -FINISH_AGAIN_S
             self._problems.pop("finishing", None)
         if self.recording is None:
             return
-        if not self._resumed:  # it was killed between the last row and what it means
+        if not self._announced:  # it was killed, or the disk was full, between the last row and what it means
             self._announce()
-            self._resumed = True
         after_s = self._recent["start_s"].iloc[-1] if len(self._recent) else float("-inf")
         rows = next(self._scorer.new_rows(self.recording, after_s), None)
         self._caught_up = rows is None
-        if rows is None:
-            self._raise_alarms()  # of data that do not arrive
-            return
-        self.journal.add_rows(rows)
-        self._open_rows, self._recent = (_joined(before, rows) for before in (self._open_rows, self._recent))
+        if rows is not None:
+            for number in range(len(rows)):  # one by one, as if none had been late
+                self._add(rows.iloc[number : number + 1])
+
+    def _begin(self, recording: Recording) -> None:
+        """Check that the journal is about this recording."""
+        try:
+            self.journal.begin(_identity(recording))
+        except RunError:
+            self._is_other = True
+            raise
+        self._is_other = False
+
+    def _add(self, row: pd.DataFrame) -> None:
+        """Write a row, and announce what it means."""
+        self.journal.add_rows(row)
+        self._announced = False
+        self._open_rows, self._recent = (_joined(before, row) for before in (self._open_rows, self._recent))
         self._announce()
 
     def _announce(self, *, ended: bool = False) -> None:
@@ -194,28 +221,46 @@ class Bed:
         self.trends = trends_of(self._recent, self.events, at_s)
         self.version += 1
         self._raise_alarms()
+        self._announced = True
 
     def _raise_alarms(self) -> None:
-        if self.trends is None:
+        """Raise the alarms of the last row, and of data that do not arrive, also if none ever has."""
+        if self._is_other or (self.recording is None and self.journal.recording is None):
             return
-        bedside = Bedside(self.name, self.recording.start if self.recording else None)
+        at_s = float(self._recent["stop_s"].iloc[-1]) if len(self._recent) else 0.0
+        trends = self.trends or trends_of(self._recent, self.events, at_s)
+        late = self.recording is not None and self.recording.span_s - at_s > LATE_S
+        start = (self.journal.recording or {}).get("start")  # known also while the recording cannot be read
+        bedside = Bedside(self.name, datetime.fromisoformat(start) if start else None, late)
         age_s = 0.0 if self.scores is not None else self.age_s
-        alarms = new_alarms(self.rules, self.trends, self.events, self.alarms, bedside, age_s)
-        late = self.recording is not None and self.recording.span_s - self.trends.at_s > LATE_S
+        alarms = new_alarms(self.rules, trends, self.events, self.alarms, bedside, age_s)
         if alarms:
-            self.journal.add([], [self._to_be_told(alarm, late) for alarm in alarms])
+            self.journal.add([], [self._to_be_told(alarm) for alarm in alarms])
             self.version += 1
 
-    def _to_be_told(self, alarm: Alarm, late: bool) -> Alarm:
+    def _to_be_told(self, alarm: Alarm) -> Alarm:
         rule = self.rules.rule(alarm.rule)
-        return replace(alarm, late=late, raised_at=time.time(), untold=actions_of(rule) if rule and not late else ())
+        actions = actions_of(rule) if rule and not alarm.late else ()
+        return replace(alarm, raised_at=time.time(), untold=actions)
 
     def _act(self) -> None:
         """Let the actions of alarms be done; at first, also those that an earlier watcher has left."""
+        with suppress(IctalError, OSError):  # the disk is still full
+            while self._unnoted:
+                self.journal.tell(*self._unnoted[0])
+                del self._unnoted[0]
         for alarm in self.alarms[self._n_handed :]:
             self._n_handed += 1
             if alarm.untold:
-                self.act(self.name, alarm, self.journal.tell)
+                self.act(self.name, alarm, self._note)
+
+    def _note(self, number: int, action: str, why: str) -> None:
+        """Write that an action is done; if that fails, it is tried again at the next poll."""
+        try:
+            self.journal.tell(number, action, why)
+        except (IctalError, OSError):
+            self._unnoted.append((number, action, why))
+            raise
 
     @contextmanager
     def _failing(self, task: str) -> Iterator[None]:
@@ -229,6 +274,8 @@ class Bed:
             problem = f"{self.source.name}: {reason(error)}"
         if problem != self._problems.get(task, ""):
             self._problems[task], self.version = problem, self.version + 1
+            if problem:
+                log.warning("%s: %s", self.name, problem)
 
 
 def _identity(recording: Recording) -> dict[str, object]:

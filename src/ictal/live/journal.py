@@ -117,7 +117,8 @@ class Journal:
 
     def add(self, events: Sequence[LiveEvent], alarms: Sequence[Alarm] = ()) -> None:
         """Write what is announced; that an event lasts longer is not, since the rows say it."""
-        announced = [event for event in events if event.key not in self.events or event.stop_s is not None]
+        goes_on = {key for key, event in self.events.items() if event.stop_s is None}
+        announced = [event for event in events if event.stop_s is not None or event.key not in goes_on]
         with self._lock:
             self._write(
                 [{"event": asdict(event)} for event in announced] + [{"alarm": asdict(alarm)} for alarm in alarms]

@@ -54,20 +54,30 @@ class Ward:
     def run(self, stop: Event) -> None:
         """Watch all beds until `stop` is set; what is being scored then is completed first."""
         workers = os.cpu_count() or 1
-        running: dict[str, Future[None]] = {}
+        running: dict[object, Future[None]] = {}
         with (
             one_blas_thread(),  # what is done at once already keeps the CPUs busy
             ThreadPoolExecutor(1, "finish") as finisher,
             ThreadPoolExecutor(workers, "bed") as pool,
+            ExitStack() as stack,
         ):
+            stack.callback(finisher.shutdown, wait=False, cancel_futures=True)  # the next watcher does the rest
             while not stop.wait(POLL_S):
-                for name, bed in self.beds.items():
-                    before = running.get(name)
-                    if before is not None and not before.done():
-                        continue
-                    if before is not None:
-                        before.result()  # an unexpected error ends the program, and does not go unnoticed
-                    running[name] = finisher.submit(bed.finish) if bed.to_be_finished else pool.submit(bed.poll)
+                for bed in self.beds.values():
+                    if _is_free(bed.poll, running):
+                        running[bed.poll] = pool.submit(bed.poll)
+                    if bed.to_be_finished and _is_free(bed.finish, running):
+                        running[bed.finish] = finisher.submit(bed.finish)
+
+
+def _is_free(work: object, running: Mapping[object, Future[None]]) -> bool:
+    """Return whether some work is neither queued nor being done."""
+    before = running.get(work)
+    if before is None:
+        return True
+    if before.done():
+        before.result()  # an unexpected error ends the program, and does not go unnoticed
+    return before.done()
 
 
 @contextmanager
