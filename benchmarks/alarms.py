@@ -301,12 +301,21 @@ def figures(rows: pd.DataFrame) -> dict[str, Any]:
 
 
 def ratio(number: Floats, of: Floats, drawn: npt.NDArray[np.int64]) -> list[float]:
-    """Return the ratio of two sums over patients, and the bounds of its 95 % interval; NaN without any."""
+    """Return the ratio of two sums over patients, and the bounds of its 95 % interval; NaN without any.
+
+    Where a bootstrap would find no spread: for no event at all, the upper bound of a Poisson process; for a share of
+    100 %, the lower bound of Clopper and Pearson for as many patients.
+    """
     sums = of[drawn].sum(axis=1)
     if not of.sum():
         return [math.nan] * 3
     resampled = number[drawn].sum(axis=1)[sums > 0] / sums[sums > 0]
-    return [float(number.sum() / of.sum()), *map(float, np.quantile(resampled, [0.025, 0.975]))]
+    low, high = map(float, np.quantile(resampled, [0.025, 0.975]))
+    if not number.sum():
+        high = -math.log(0.025) / float(of.sum())
+    elif np.array_equal(number, of):
+        low = 0.025 ** (1 / int((of > 0).sum()))
+    return [float(number.sum() / of.sum()), low, high]
 
 
 def lines_of(found: dict[str, Any]) -> list[str]:
@@ -317,6 +326,8 @@ def lines_of(found: dict[str, Any]) -> list[str]:
     for group, own in found.items():
         lines.append(f"| **{group}**: {own['recordings']} of {own['hours'] / own['recordings']:g} h | | | | | |")
         for name, one in own["rules"].items():
+            if not one["occasions"] and not one["alarms"] and name != "seizure":
+                continue
             raised = "{:.0%} [{:.0%}, {:.0%}]".format(*one["found"]) if one["occasions"] else ""
             delay = "{:.0f} s; {:.0f} s".format(*one["delay_s"]) if not math.isnan(one["delay_s"][0]) else ""
             false = "{:.1f} [{:.1f}, {:.1f}]".format(*one["false_per_day"])
