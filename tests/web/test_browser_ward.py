@@ -10,11 +10,12 @@ import pytest
 
 from ictal.io.edf.writer import write_edf
 from ictal.simulator import simulate_recording
+from ictal.web.serve import bound
 from tests.pages import ROOT
 from tests.web.beds import BedRecorder
 from tests.web.browser import artifacts, ask, watching
 from tests.web.clients import wait_for
-from tests.web.test_browser import WAIT_MS, as_rater, axe, browser, new_reader, shot, violations  # noqa: F401 - fixtures
+from tests.web.test_browser import WAIT_MS, Reader, as_rater, axe, browser, new_reader, shot, violations  # noqa: F401 - fixtures
 
 pytestmark = pytest.mark.slow
 SIZE = {"width": 1280, "height": 800}
@@ -68,8 +69,8 @@ def test_an_alarm_appears_is_acknowledged_and_its_bed_is_followed(new_reader, ur
     reader.until("document.querySelectorAll('#alarm-list .sounds').length === 0")
     reader.wait("#counts", "2 alarms")
 
-    page.click("#beds tr:nth-child(1) .hour")
-    reader.until("performance.getEntriesByName('ictal:traces').length")
+    ward, reader = reader, opened(reader, "#beds tr:nth-child(1) .hour")
+    page = reader.page
     reader.wait("#since", "0:02:10 of 2 min 20 s")
     assert page.get_attribute("#live", "aria-pressed") == "true"
     one.record(20)
@@ -85,9 +86,23 @@ def test_an_alarm_appears_is_acknowledged_and_its_bed_is_followed(new_reader, ur
     reader.wait("#progress", "1 of")
     page.click("#live")
     reader.wait("#since", "0:02:50 of 3 min")
+    ward.page.evaluate("document.title = 'as it was'")
     page.click("#ward")
-    reader.wait("#counts", "2 live")
-    assert reader.wrong == []
+    ward.until("location.hash === '#beds'")
+    assert ward.page.title() == "as it was"  # it was not loaded again
+    ward.page.click("#beds tr:nth-child(1) .hour")
+    reader.wait("#since", "0:02:50 of 3 min")
+    assert len(ward.page.context.pages) == 2  # the same tab
+    assert reader.wrong == ward.wrong == []
+
+
+def opened(reader, selector):
+    """Click on what opens the viewer in a tab of its own, and return its reader."""
+    with reader.page.expect_popup() as popup:
+        reader.page.click(selector)
+    other = Reader(popup.value, reader.url)
+    other.until("performance.getEntriesByName('ictal:traces').length")
+    return other
 
 
 HIDE = """(hidden) => {
@@ -140,11 +155,10 @@ def test_patients_are_shown_where_they_are_asked_for(new_reader, whole, tmp_path
         page.screenshot(path=artifacts(tmp_path) / f"ward-patient-{scheme}.png")
         other = page.locator("#beds tbody tr:nth-child(2) th > span:visible").all_inner_texts()
         assert other == ["bed-2", "waiting no data yet"]
-        page.click(f"{bed} .hour")
-        reader.wait("#model", name)
-        reader.until("performance.getEntriesByName('ictal:traces').length")
-        page.screenshot(path=artifacts(tmp_path) / f"ward-patient-viewer-{scheme}.png")
-        assert reader.wrong == []
+        viewer = opened(reader, f"{bed} .hour")
+        viewer.wait("#model", name)
+        viewer.page.screenshot(path=artifacts(tmp_path) / f"ward-patient-viewer-{scheme}.png")
+        assert reader.wrong == viewer.wrong == []
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
@@ -164,9 +178,10 @@ def test_a_ward_of_forty_beds_fits(new_reader, whole, tmp_path, scheme, axe):  #
         assert reader.wrong == []
 
 
-def test_a_lost_connection_shows_and_a_bed_becomes_stale_without_one(new_reader, recorders, tmp_path):  # noqa: F811
+def test_a_lost_connection_shows_and_is_found_again_after_a_restart(new_reader, recorders, tmp_path):  # noqa: F811
     recorders[0].record(60)
-    with watching(recorders[0].path, "--out", tmp_path / "out") as url:
+    command = (recorders[0].path, "--out", tmp_path / "out", "--port", free_port())
+    with watching(*command) as url:
         reader = new_reader(url)
         page = reader.page
         page.clock.install()
@@ -177,9 +192,31 @@ def test_a_lost_connection_shows_and_a_bed_becomes_stale_without_one(new_reader,
         reader.wait("#beds .badge", "live")  # it connects again by itself
         reader.until("document.querySelector('#connection').textContent === ''")
     reader.wait("#connection", "Connection lost since")
-    assert reader.text("#beds .badge") == "live"
-    page.clock.fast_forward(31_000)
-    reader.wait("#beds .badge", "stale")
+    reader.wait("#beds .badge", "unknown")  # not 'live', whatever it was
+    reader.wait("#beds tbody tr", "was live at")
+    reader.wait("#counts", "1 unknown")
+    with watching(*command) as again:
+        assert again == url
+        page.clock.fast_forward(2000)
+        reader.wait("#beds .badge", "live")  # without loading the page again
+        reader.wait("#counts", "1 live")
+        assert reader.text("#connection") == ""
+
+
+def test_a_bed_becomes_stale_by_the_clock_of_the_page(new_reader, recorders, tmp_path):  # noqa: F811
+    recorders[0].record(60)
+    with watching(recorders[0].path, "--out", tmp_path / "out") as url:
+        reader = new_reader(url)
+        reader.page.clock.install()
+        reader.page.goto(url)
+        reader.wait("#beds .badge", "live")
+        reader.page.clock.fast_forward(31_000)
+        reader.wait("#beds .badge", "stale")
+
+
+def free_port() -> int:
+    with bound("127.0.0.1", 0) as listening:
+        return listening.getsockname()[1]
 
 
 def test_the_how_to_goes_from_simulated_beds_to_an_alarm(new_reader, tmp_path, monkeypatch):  # noqa: F811

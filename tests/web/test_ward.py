@@ -3,10 +3,12 @@
 import asyncio
 import json
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from threading import Event
 from typing import Any
 
 import numpy as np
@@ -19,6 +21,7 @@ from ictal.io.recording_files import recording_hash
 from ictal.live.bed import Bed
 from ictal.live.ward import open_ward
 from ictal.web import ward_page
+from ictal.web import watch as web_watch
 from ictal.web.event_stream import events
 from ictal.web.settings import ViewerSettings
 from ictal.web.viewer import Viewer
@@ -340,6 +343,26 @@ class TestVotes:
     @staticmethod
     def moved(vote: Any) -> bool:
         return not vote.recording.startswith("live-")
+
+    def test_they_go_with_it_where_nobody_looks_and_after_a_restart(self, whole, tmp_path, monkeypatch):
+        monkeypatch.setattr(growing, "ENDED_S", 0.0)
+        monkeypatch.setattr(web_watch, "LOOK_S", 0.0)
+        with watched(whole, tmp_path, 60) as before:
+            self.give(before, 45, "seizure")
+            before.recorder.end()
+        content = (tmp_path / "bed-1.edf").read_bytes()
+        with watched(whole, tmp_path) as after, ThreadPoolExecutor(1) as thread:
+            after.recorder.path.write_bytes(content)
+            stop = Event()
+            following = thread.submit(web_watch.follow_ends, after.viewer, stop)
+            try:
+                catch_up(after.bed)
+                after.bed.finish()
+                (vote,) = wait_for(lambda: [vote for vote in after.viewer.votes.all() if self.moved(vote)])
+            finally:
+                stop.set()
+            following.result()
+            assert vote.recording == recording_hash(after.recorder.path)
 
     def test_a_watcher_that_is_started_again_knows_them(self, whole, tmp_path):
         with watched(whole, tmp_path, 60) as before:

@@ -12,6 +12,7 @@ from ictal.core.addresses import is_loopback
 from ictal.errors import IctalError
 from ictal.web.app import create_app
 from ictal.web.ending import end_cleanly_on
+from ictal.web.kept_token import kept_token
 from ictal.web.security import new_token
 from ictal.web.viewer import Viewer
 from ictal.web.ward_page import WardPage
@@ -35,12 +36,13 @@ def serve(
     say
         Callback for the address, and for a warning if others can reach it.
     ward
-        The ward whose page is opened; None: the viewer is opened.
+        The ward whose page is opened, with the token that is kept in the folder of the viewer; None: the viewer is
+        opened, with a new token.
 
     Raises
     ------
     IctalError
-        If the address is not available.
+        If the address is not available, or the token cannot be kept.
     """
     end_cleanly_on(signal.SIGTERM)
     try:
@@ -54,7 +56,7 @@ def serve(
 def _serve(
     viewer: Viewer, host: str, port: int, *, browser: bool, say: Callable[[str], None], ward: WardPage | None
 ) -> None:
-    token = new_token()
+    token = kept_token(viewer.out) if ward else new_token()
     with bound(host, port) as listening:
         url = address(host, listening.getsockname()[1], token, "ward" if ward else "")
         if not is_loopback(host):

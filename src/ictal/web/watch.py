@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
 from threading import Event
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ictal.core.event_log import Tell, ignore_event
 from ictal.core.windows import CENTRE_S
@@ -18,6 +18,12 @@ from ictal.report.clock import counted
 from ictal.scoring.pipeline import ScoreSettings
 from ictal.web.ending import end_cleanly_on
 from ictal.web.settings import ServerSettings
+
+if TYPE_CHECKING:
+    from ictal.web.viewer import Viewer
+
+LOOK_S = 5.0
+"""How often recordings that have ended are looked for."""
 
 
 class WatchSettings(ServerSettings):
@@ -109,11 +115,20 @@ def _run_with_page(ward: Ward, out: Path, model: Path, settings: WatchSettings, 
     stop = Event()
     viewer = Viewer(out, model, settings, tuple(ward.beds.values()))
     page = WardPage(ward, viewer.patients)
-    with ThreadPoolExecutor(1, "ward") as thread:
-        watching = thread.submit(ward.run, stop)
-        watching.add_done_callback(lambda _: viewer.ending.begin())
+    with ThreadPoolExecutor(2, "ward") as threads:
+        tasks = [threads.submit(ward.run, stop), threads.submit(follow_ends, viewer, stop)]
+        for task in tasks:
+            task.add_done_callback(lambda _: viewer.ending.begin())
         try:
             serve(viewer, settings.host, settings.port, browser=settings.browser, say=say, ward=page)
         finally:
             stop.set()
-    watching.result()  # an unexpected error
+    for task in tasks:
+        task.result()  # an unexpected error
+
+
+def follow_ends(viewer: "Viewer", stop: Event) -> None:
+    """Let votes go to recordings that have ended, also where nobody looks at them."""
+    while not stop.wait(LOOK_S):
+        for _ in viewer.library:
+            pass  # each takes note of what its bed knows

@@ -134,14 +134,27 @@ export async function streamOf(path, signal) {
   return body;
 }
 
+/** The tab of the ward. It has one of its own, because it sounds only while it is open. */
+export const WARD_TAB = "ictal-ward";
+
+/**
+ * The tab of a recording, so that opening it again makes no other.
+ * @param {string} id
+ */
+export const recordingTab = (id) => `ictal-${id}`;
+
 /**
  * The address of the page on a recording.
  * @param {string} id
+ * @param {number | null} start_s - where the page begins; null: where the viewer begins by itself
  */
-export const recordingAddress = (id) => `/?${new URLSearchParams({ token })}#${id}`;
+export function recordingAddress(id, start_s = null) {
+  const place = start_s === null ? id : `${id}/${Math.max(0, start_s).toFixed(1)}`;
+  return `/?${new URLSearchParams({ token })}#${place}`;
+}
 
-/** The address of the page of the ward. */
-export const wardAddress = () => `/ward?${new URLSearchParams({ token })}`;
+/** The address of the page of the ward. With a fragment, a tab that shows it already is not loaded again. */
+export const wardAddress = () => `/ward?${new URLSearchParams({ token })}#beds`;
 
 /** @returns {Promise<Rater[]>} */
 export const raters = () => getJson("raters");

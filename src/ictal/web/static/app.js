@@ -171,11 +171,17 @@ async function openFirst() {
   $("upload").hidden = !state.about.upload;
   $("ward").hidden = !state.about.ward;
   $("ward").setAttribute("href", api.wardAddress());
+  $("ward").setAttribute("target", api.WARD_TAB);
+  focusPage();
+  await openNamed();
+}
+
+/** Open the recording that the address names, at the time that it names; those of a ward otherwise at their end. */
+async function openNamed() {
   const [id, start_s] = location.hash.slice(1).split("/");
   const chosen = state.recordings.find((each) => each.id === id) ?? state.recordings[0];
-  focusPage();
   if (chosen) await open(chosen.id, Number(start_s) || 0);
-  if (chosen?.state === "live" && !start_s) followEnd();
+  if (chosen && state.about?.ward && !start_s) followEnd();
   showScoring();
 }
 
@@ -189,6 +195,7 @@ async function start() {
   connectButtons();
   listenToKeys(act, voteByKey);
   await openFirst().catch(fail);
+  addEventListener("hashchange", () => openNamed().catch(fail)); // the page of the ward names another
   followList();
 }
 

@@ -3,6 +3,7 @@
 /** @import { Pattern } from "./answers.js" */
 /** @import { Bed } from "./ward-answers.js" */
 
+import { recordingAddress, recordingTab } from "./api.js";
 import { Clock, duration } from "./clock.js";
 import { patternColour } from "./colours.js";
 import { el } from "./elements.js";
@@ -15,15 +16,11 @@ const MIN_SHARE = 0.005;
 const LOW_QUALITY = 0.8;
 
 export class BedRow {
-  /**
-   * @param {Bed} bed
-   * @param {string} address - of its recording
-   */
-  constructor(bed, address) {
+  /** @param {Bed} bed */
+  constructor(bed) {
     this.bed = bed;
     this.since_ms = 0;
-    this.address = address;
-    this.link = el("a", {}, bed.name);
+    this.link = el("a", { target: recordingTab(bed.id) }, bed.name);
     this.patient = el("span", { className: "words soft patient" });
     this.state = el("span", { className: "badge" });
     this.age = el("span", { className: "soft" });
@@ -64,14 +61,25 @@ export class BedRow {
     this.event.replaceChildren(...eventOf(bed, patterns));
     this.row.classList.toggle("alarmed", bed.alarms.some(({ sounds }) => sounds));
     this.row.classList.toggle("no-data", bed.state === "waiting");
-    if (bed.state !== "waiting") this.link.href = this.address;
+    if (bed.state !== "waiting") this.link.href = recordingAddress(bed.id);
     this.tick();
   }
 
-  /** Write how old the data are, and whether that is too old. */
-  tick() {
+  /**
+   * Write how old the data are, and whether that is too old.
+   * @param {Date | null} lostAt - since when nothing is known of the bed, because there is no connection
+   */
+  tick(lostAt = null) {
     const age_ms = Date.now() - this.since_ms;
     const { state, problem } = this.bed;
+    if (lostAt) {
+      this.state.textContent = "unknown";
+      this.state.className = "badge stale";
+      this.age.textContent = `was ${state} at ${lostAt.toLocaleTimeString("en-GB")}`;
+      this.age.className = "bad";
+      this.row.classList.add("is-stale");
+      return "unknown";
+    }
     const isStale = state === "stale" || (state === "live" && age_ms >= STALE_MS);
     const shown = isStale ? "stale" : state;
     this.state.textContent = shown;

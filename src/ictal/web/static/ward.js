@@ -3,7 +3,7 @@
 /** @import { Bed, WardState } from "./ward-answers.js" */
 /** @import { Pattern } from "./answers.js" */
 
-import { recordingAddress } from "./api.js";
+import { WARD_TAB } from "./api.js";
 import { applyTheme, patternColour } from "./colours.js";
 import { $, el, press } from "./elements.js";
 import { banner, fail, say } from "./messages.js";
@@ -50,7 +50,7 @@ function show(state, isFirst) {
 function rowOf(bed) {
   let row = rows.get(bed.id);
   if (!row) {
-    rows.set(bed.id, (row = new BedRow(bed, recordingAddress(bed.id))));
+    rows.set(bed.id, (row = new BedRow(bed)));
     const after = [...rows.values()].filter((other) => isAfter(other.bed, bed)).sort(byName)[0];
     body.insertBefore(row.row, after?.row ?? null);
   }
@@ -75,7 +75,7 @@ function tick() {
   /** @type {Record<string, number>} */
   const counts = {};
   for (const row of rows.values()) {
-    const state = row.tick();
+    const state = row.tick(lostAt);
     counts[state] = (counts[state] ?? 0) + 1;
   }
   const unseen = alarms.count ? [counted(alarms.count, "alarm")] : [];
@@ -91,9 +91,11 @@ const counted = (number, what) => `${number} ${what}${number === 1 ? "" : "s"}`;
 
 function connected() {
   if (lostAt) say("Connected again.");
+  const wasLost = lostAt !== null;
   lostAt = null;
   document.body.classList.remove("ward-lost");
   $("connection").textContent = "";
+  if (wasLost) tick();
 }
 
 /** @param {unknown} error */
@@ -101,6 +103,7 @@ function lost(error) {
   lostAt ??= new Date();
   document.body.classList.add("ward-lost");
   $("connection").textContent = `Connection lost since ${lostAt.toLocaleTimeString("en-GB")}`;
+  tick();
   fail(error);
 }
 
@@ -117,6 +120,7 @@ function showTheme() {
 }
 
 function start() {
+  window.name = WARD_TAB; // by which the viewer comes back
   showTheme();
   sound.onChange = showSound;
   sound.mute(preferences.muted);
