@@ -9,7 +9,6 @@ import pandas as pd
 
 from ictal.core.predictions import PROBABILITY_COLUMNS
 from ictal.errors import UnknownNameError
-from ictal.live.alarms import Alarm
 from ictal.live.bed import Bed
 from ictal.live.trends import Trends
 from ictal.live.ward import Ward
@@ -18,6 +17,7 @@ from ictal.web.bed_library import id_of
 from ictal.web.details import PATTERNS_SHOWN
 from ictal.web.overview import numbers
 from ictal.web.patients import Patients
+from ictal.web.ward_alarms import acknowledged, unacknowledged
 
 LATELY_S = 300.0
 """Of which time the quality is shown."""
@@ -106,18 +106,15 @@ def _shown(bed: Bed) -> dict[str, Any]:
         "recorded_s": recording.span_s if recording else 0.0,
         "burden_5min": _burden(trends.burden_5min if trends else {}),
         "burden_60min": _burden(trends.burden_60min if trends else {}),
+        "scored_5min_s": trends.scored_5min_s if trends else 0.0,
+        "scored_60min_s": trends.scored_60min_s if trends else 0.0,
         "status": bool(trends and trends.status),
         "nobody_can_tell": _nobody_can_tell(trends) if trends else "",
         "usable": _usable(bed.recent),
         "event": last and {"pattern": last.pattern, "start_s": last.start_s, "stop_s": last.stop_s},
-        "alarms": [_alarm(bed, alarm) for alarm in bed.alarms if not alarm.acknowledged],
+        "alarms": unacknowledged(bed),
+        "acknowledged": acknowledged(bed),
     }
-
-
-def _alarm(bed: Bed, alarm: Alarm) -> dict[str, Any]:
-    rule = bed.rules.rule(alarm.rule)
-    shown = {name: getattr(alarm, name) for name in ("number", "rule", "pattern", "at_s", "text")}
-    return shown | {"sounds": rule is not None and rule.sounds and not alarm.late}
 
 
 def _rows(rows: pd.DataFrame) -> dict[str, Any]:

@@ -23,14 +23,19 @@ class BedEvent(BaseModel):
 
 
 class ShownAlarm(BaseModel):
-    """An alarm that nobody has acknowledged."""
+    """The latest alarm of a rule about a pattern, for all that nobody has acknowledged."""
 
     number: int
     rule: str
     pattern: Pattern | None
-    at_s: float
-    text: str
+    since_s: float = Field(description="Start of what it is about.")
+    text: str = Field(description="As it was when the alarm was raised.")
+    raised_s: float | None = Field(description="None if it is about data that do not arrive.")
     sounds: bool = Field(description="Whether the page sounds until it is acknowledged.")
+    times: int = Field(description="How many alarms there are.")
+    first_s: float = Field(description="When the first of them was raised.")
+    goes_on: bool = Field(description="Whether what it is about is still there.")
+    ended_s: float | None = Field(description="When it ended, if it is an event that did.")
 
 
 class ShownBed(BaseModel):
@@ -46,11 +51,14 @@ class ShownBed(BaseModel):
     recorded_s: float
     burden_5min: dict[str, float | None] = Field(description="By pattern; empty before the first row.")
     burden_60min: dict[str, float | None]
+    scored_5min_s: float = Field(description="How much of the last 5 minutes was scored.")
+    scored_60min_s: float
     status: bool = Field(description="Whether the criterion of electrographic status epilepticus is met.")
     nobody_can_tell: str = Field(description="For how long nothing could be scored, and why.")
     usable: float | None = Field(description="Mean share of usable EEG in the last five minutes.")
     event: BedEvent | None
     alarms: list[ShownAlarm]
+    acknowledged: list[str] = Field(description="What goes on after its alarm was acknowledged, in words.")
     rows: BedRows = Field(description="Of the last hour, as far as they were not sent before.")
 
 

@@ -23,9 +23,14 @@
  * @property {number} number
  * @property {string} rule
  * @property {string | null} pattern
- * @property {number} at_s
+ * @property {number} since_s
  * @property {string} text
+ * @property {number | null} raised_s
  * @property {boolean} sounds
+ * @property {number} times
+ * @property {number} first_s
+ * @property {boolean} goes_on
+ * @property {number | null} ended_s
  */
 
 /**
@@ -40,11 +45,14 @@
  * @property {number} recorded_s
  * @property {Record<string, number | null>} burden_5min
  * @property {Record<string, number | null>} burden_60min
+ * @property {number} scored_5min_s
+ * @property {number} scored_60min_s
  * @property {boolean} status
  * @property {string} nobody_can_tell
  * @property {number | null} usable
  * @property {BedEvent | null} event
  * @property {Alarm[]} alarms
+ * @property {string[]} acknowledged
  * @property {BedRows} rows
  */
 

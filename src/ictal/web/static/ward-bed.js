@@ -12,6 +12,8 @@ import { HourPlot } from "./ward-hour.js";
 const STALE_MS = 30_000;
 /** The least share of a burden that is written. */
 const MIN_SHARE = 0.005;
+/** The share of a window from which on it counts as scored. */
+const FULL_SHARE = 0.95;
 /** The share of usable EEG below which the quality is marked. */
 const LOW_QUALITY = 0.8;
 
@@ -30,9 +32,12 @@ export class BedRow {
     this.burden = el("td", { className: "figures" });
     this.quality = el("td", { className: "figures" });
     this.event = el("td", { className: "figures" });
+    this.acknowledged = el("span", { className: "words warn" });
+    this.problem = el("p", { className: "bad problem" });
     const line = el("span", { className: "line" }, this.state, " ", this.age);
-    const name = el("th", { scope: "row" }, el("span", { className: "line" }, this.link), this.patient, line);
-    this.row = el("tr", {}, name, el("td", {}, hour), this.burden, this.quality, this.event);
+    const name = el("th", { scope: "row" },
+      el("span", { className: "line" }, this.link), this.patient, line, this.acknowledged);
+    this.row = el("tr", {}, name, el("td", {}, hour, this.problem), this.burden, this.quality, this.event);
     this.row.addEventListener("click", (event) => {
       if (event.target !== this.link) this.link.click();
     });
@@ -56,10 +61,16 @@ export class BedRow {
     this.plot.show(patterns);
     Object.assign(this.patient, { textContent: bed.patient ?? "", title: bed.patient ?? "", hidden: !bed.patient });
     this.burden.replaceChildren(
-      burdenLine("5 min", bed.burden_5min, patterns), burdenLine("60 min", bed.burden_60min, patterns, bed.status));
+      burdenLine(5, bed.scored_5min_s, bed.burden_5min, patterns),
+      burdenLine(60, bed.scored_60min_s, bed.burden_60min, patterns, bed.status));
     this.quality.replaceChildren(qualityOf(bed));
     this.event.replaceChildren(...eventOf(bed, patterns));
-    this.row.classList.toggle("alarmed", bed.alarms.some(({ sounds }) => sounds));
+    const isAlarmed = bed.alarms.some(({ sounds }) => sounds);
+    this.row.classList.toggle("alarmed", isAlarmed);
+    this.row.classList.toggle("acknowledged", !isAlarmed && bed.acknowledged.length > 0);
+    const goesOn = bed.acknowledged.length ? `${bed.acknowledged.join(", ")} acknowledged, not over` : "";
+    Object.assign(this.acknowledged, { textContent: goesOn, title: goesOn, hidden: !goesOn });
+    Object.assign(this.problem, { textContent: bed.problem, title: bed.problem, hidden: !bed.problem });
     this.row.classList.toggle("no-data", bed.state === "waiting");
     if (bed.state !== "waiting") this.link.href = recordingAddress(bed.id);
     this.tick();
@@ -72,23 +83,18 @@ export class BedRow {
   tick(lostAt = null) {
     const age_ms = Date.now() - this.since_ms;
     const { state, problem } = this.bed;
-    if (lostAt) {
-      this.state.textContent = "unknown";
-      this.state.className = "badge stale";
-      this.age.textContent = `was ${state} at ${lostAt.toLocaleTimeString("en-GB")}`;
-      this.age.className = "bad";
-      this.row.classList.add("is-stale");
-      return "unknown";
-    }
     const isStale = state === "stale" || (state === "live" && age_ms >= STALE_MS);
-    const shown = isStale ? "stale" : state;
+    const now = isStale ? "stale" : state;
+    const shown = lostAt ? "unknown" : now;
     this.state.textContent = shown;
     this.state.className = `badge ${problem ? "problem" : shown}`;
-    const words = { waiting: "no data yet", ended: "", live: `${ago(age_ms)} old`, stale: `for ${ago(age_ms)}` };
-    this.age.textContent = problem || words[shown];
-    this.age.title = problem;
-    this.age.className = problem || isStale ? "bad" : "soft";
-    this.row.classList.toggle("is-stale", isStale);
+    const was = `was ${now} at ${lostAt?.toLocaleTimeString("en-GB")}`;
+    this.age.textContent = {
+      waiting: "no data yet", ended: "", live: `${ago(age_ms)} old`, stale: `for ${ago(age_ms)}`, unknown: was,
+    }[shown];
+    this.age.title = this.age.textContent;
+    this.age.className = lostAt || isStale ? "bad" : "soft";
+    this.row.classList.toggle("is-stale", lostAt !== null || isStale || problem !== "");
     return shown;
   }
 }
@@ -97,32 +103,39 @@ export class BedRow {
 const ago = (age_ms) => duration(Math.max(0, age_ms) / 1000);
 
 /**
- * @param {string} name
+ * @param {number} window_min
+ * @param {number} scored_s - of the window
  * @param {Record<string, number | null>} burden
  * @param {Pattern[]} patterns
  * @param {boolean} isStatus
  */
-function burdenLine(name, burden, patterns, isStatus = false) {
+function burdenLine(window_min, scored_s, burden, patterns, isStatus = false) {
   const known = Object.values(burden).some((share) => share !== null);
+  const last = `of the last ${window_min} min`;
+  const scored = duration(scored_s < 60 ? scored_s : 60 * Math.floor(scored_s / 60));
+  const isPart = known && scored_s < FULL_SHARE * 60 * window_min;
+  const name = isPart ? `${scored} of ${window_min}` : `${window_min} min`;
   const shares = patterns.flatMap((pattern) => {
     const share = burden[pattern.key] ?? 0;
     if (share < MIN_SHARE) return [];
     const chip = el("i", { className: "chip", colour: patternColour(pattern), "aria-hidden": "true" });
-    return [el("span", { className: "share", title: `${pattern.title}, last ${name}` }, chip, percent(share),
+    return [el("span", { className: "share", title: `${pattern.title}, share ${last}` }, chip, percent(share),
       el("span", { className: "unseen" }, ` ${pattern.title}`))];
   });
   const none = el("span", { className: "soft" }, known ? "none" : "–");
   const title = "Criterion of electrographic status epilepticus met";
   const status = isStatus ? [el("strong", { className: "bad", title }, "status")] : [];
-  const label = el("span", { className: "soft share" }, name);
-  return el("span", { className: "line" }, label, ...(shares.length ? shares : [none]), ...status);
+  const label = el("span", { className: isPart ? "warn" : "soft", title: `${scored} ${last} were scored` }, name);
+  return el("span", { className: "burden" }, label,
+    el("span", { className: "shares" }, ...(shares.length ? shares : [none]), ...status));
 }
 
 /** @param {number} share */
 const percent = (share) => `${Math.round(100 * share)} %`;
 
 /** @param {Bed} bed */
-function qualityOf({ usable, nobody_can_tell }) {
+function qualityOf({ usable, nobody_can_tell, problem }) {
+  if (problem) return el("span", { className: "soft", title: problem }, "–");
   if (nobody_can_tell) return el("span", { className: "words warn", title: nobody_can_tell }, nobody_can_tell);
   if (usable === null) return el("span", { className: "soft" }, "–");
   return el("span", { className: usable < LOW_QUALITY ? "warn" : "" }, `${percent(usable)} usable`);

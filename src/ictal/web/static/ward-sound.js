@@ -11,10 +11,17 @@ export class Sound {
     this.audio = null;
     this.isMuted = false;
     this.isWanted = false;
+    /** Whether the browser withheld a sound until the reader's last click or key. */
+    this.wasBlocked = false;
     this.onChange = () => {};
     setInterval(() => this.play(), REPEAT_MS);
     // Browsers allow sound only after the reader has touched the page.
-    for (const type of ["pointerdown", "keydown"]) document.addEventListener(type, () => this.allow());
+    for (const type of ["pointerdown", "keydown"]) {
+      document.addEventListener(type, () => {
+        this.wasBlocked = this.isBlocked;
+        this.allow();
+      }, { capture: true });
+    }
   }
 
   /** Whether the browser withholds a sound that is wanted. */

@@ -51,18 +51,10 @@ function rowOf(bed) {
   let row = rows.get(bed.id);
   if (!row) {
     rows.set(bed.id, (row = new BedRow(bed)));
-    const after = [...rows.values()].filter((other) => isAfter(other.bed, bed)).sort(byName)[0];
-    body.insertBefore(row.row, after?.row ?? null);
+    body.append(row.row); // the first state has all beds, in their order
   }
   return row;
 }
-
-/** @type {(bed: Bed, other: Bed) => boolean} */
-const isAfter = (bed, other) => compareNames(bed.name, other.name) > 0;
-/** @type {(row: BedRow, other: BedRow) => number} */
-const byName = (row, other) => compareNames(row.bed.name, other.bed.name);
-/** 'bed-2' comes before 'bed-10'. */
-const compareNames = new Intl.Collator(undefined, { numeric: true }).compare;
 
 function showLegend() {
   $("legend").replaceChildren(...patterns.map((pattern) => {
@@ -109,7 +101,7 @@ function lost(error) {
 
 function showSound() {
   press($("sound"), !preferences.muted);
-  $("sound").textContent = preferences.muted ? "Sound off" : "Sound on";
+  $("sound").textContent = sound.isBlocked ? "Allow sound" : `Sound: ${preferences.muted ? "off" : "on"}`;
   $("silent").hidden = !sound.isBlocked;
 }
 
@@ -125,6 +117,7 @@ function start() {
   sound.onChange = showSound;
   sound.mute(preferences.muted);
   $("sound").addEventListener("click", () => {
+    if (sound.wasBlocked) return; // this very click allows it
     setPreference("muted", !preferences.muted);
     sound.mute(preferences.muted);
   });
