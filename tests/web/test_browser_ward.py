@@ -22,6 +22,7 @@ SIZE = {"width": 1280, "height": 800}
 FITS = (
     "document.documentElement.scrollWidth <= innerWidth && document.querySelector('main').scrollWidth <= innerWidth"
 )
+WHOLE = "[...document.querySelectorAll('.burden, .burden > *, .share')].every((e) => e.scrollWidth <= e.clientWidth)"
 
 
 @pytest.fixture
@@ -38,8 +39,13 @@ def url(recorders, tmp_path):
         yield address
 
 
+SILENT = "window.AudioContext = class extends AudioContext { constructor() { super(); this.suspend(); } }"
+"""As a browser is until the reader has touched the page; what a test asks of a page counts as a touch."""
+
+
 def on_ward(new_reader, url, **options):  # noqa: F811
     reader = new_reader(url, **options)
+    reader.page.add_init_script(SILENT)
     reader.page.set_viewport_size(SIZE)
     reader.page.goto(url)
     reader.wait("#counts", "beds")
@@ -65,6 +71,10 @@ def test_an_alarm_appears_is_acknowledged_and_its_bed_is_followed(new_reader, ur
     reader.until_ink(lambda ink: ink > 100, "#beds tr:nth-child(1) .hour", "0.9, 0, 0.1, 1")
     assert page.evaluate(FITS)
     page.screenshot(path=kept / "ward.png")
+    reader.wait("#alarm-list .sounds .facts", "raised 00:02:20 · ")
+    look = opened(reader, "#alarm-list .sounds a")
+    look.wait("#since", "0:00:37 of")
+    look.page.close()
     page.click("#alarm-list .sounds button")
     reader.until("document.querySelectorAll('#alarm-list .sounds').length === 0")
     reader.wait("#counts", "2 alarms")
@@ -73,8 +83,13 @@ def test_an_alarm_appears_is_acknowledged_and_its_bed_is_followed(new_reader, ur
     page = reader.page
     reader.wait("#since", "0:02:10 of 2 min 20 s")
     assert page.get_attribute("#live", "aria-pressed") == "true"
-    one.record(20)
-    reader.wait("#since", "0:02:30 of 2 min 40 s")  # it follows the end
+    page.evaluate(WHEN)
+    for seconds, since in ((5, "0:02:15 of 2 min 25 s"), (15, "0:02:30 of 2 min 40 s")):
+        one.record(seconds)
+        reader.wait("#since", since)  # it follows the end
+    reader.wait("#when", "00:02:30 – 00:02:40")
+    assert "No window here" not in page.evaluate("window.when")
+    assert "-1 records" not in reader.text("#status")
     page.screenshot(path=kept / "ward-viewer.png")
     reader.press("Home")
     assert page.get_attribute("#live", "aria-pressed") == "false"
@@ -105,6 +120,12 @@ def opened(reader, selector):
     return other
 
 
+WHEN = """() => {
+  window.when = [];
+  const panel = document.querySelector("#when");
+  new MutationObserver(() => window.when.push(panel.textContent)).observe(panel, { childList: true });
+}"""
+"""Note which windows the panel shows."""
 HIDE = """(hidden) => {
   Object.defineProperty(document, "hidden", { value: hidden, configurable: true });
   document.dispatchEvent(new Event("visibilitychange"));
@@ -171,7 +192,11 @@ def test_a_ward_of_forty_beds_fits(new_reader, whole, tmp_path, scheme, axe):  #
         reader.wait("#counts", "40 live")
         reader.wait("#beds tr:nth-child(40) a", "bed-40")
         reader.wait("#alarm-list", "bed-40: seizure")
-        assert reader.page.evaluate(FITS)
+        for width in (390, 820, 1440, SIZE["width"]):
+            reader.page.set_viewport_size(SIZE | {"width": width})
+            assert reader.page.evaluate(FITS)
+            assert reader.page.evaluate(WHOLE)
+            reader.page.screenshot(path=artifacts(tmp_path) / f"ward-40-{scheme}-{width}.png")
         reader.page.evaluate(axe)
         assert violations(reader) == []
         reader.page.screenshot(path=artifacts(tmp_path) / f"ward-40-{scheme}.png")
@@ -193,7 +218,7 @@ def test_a_lost_connection_shows_and_is_found_again_after_a_restart(new_reader, 
         reader.until("document.querySelector('#connection').textContent === ''")
     reader.wait("#connection", "Connection lost since")
     reader.wait("#beds .badge", "unknown")  # not 'live', whatever it was
-    reader.wait("#beds tbody tr", "was live at")
+    reader.wait("#beds tbody tr", "was live")
     reader.wait("#counts", "1 unknown")
     with watching(*command) as again:
         assert again == url
@@ -212,6 +237,34 @@ def test_a_bed_becomes_stale_by_the_clock_of_the_page(new_reader, recorders, tmp
         reader.wait("#beds .badge", "live")
         reader.page.clock.fast_forward(31_000)
         reader.wait("#beds .badge", "stale")
+
+
+def test_an_acknowledged_seizure_that_goes_on_and_a_problem_are_marked_in_the_row(new_reader, recorders, tmp_path):  # noqa: F811
+    one, two = recorders
+    one.record(80)
+    two.record(60)
+    with watching(*(one.path for one in (two, one)), "--out", tmp_path / "out") as url:
+        reader = on_ward(new_reader, url)
+        reader.wait("#counts", "2 live")
+        reader.wait("#sound", "Allow sound")
+        for state in ("on", "off", "on"):  # the first click does not mute
+            reader.page.click("#sound")
+            reader.wait("#sound", f"Sound: {state}")
+        assert reader.page.locator("#beds tbody a").all_inner_texts() == ["bed-2", "bed-1"]  # as they were given
+        row = "#beds tbody tr:nth-child(2)"
+        reader.wait("#alarm-list .sounds .facts", "goes on")
+        reader.wait(f"{row} .burden:nth-child(2)", "1 min of 60")
+        reader.page.click("#alarm-list .sounds button")
+        reader.wait(f"{row}.acknowledged", "Seizure acknowledged, not over")
+        two.path.unlink()
+        row = "#beds tbody tr:nth-child(1)"
+        reader.wait(f"{row} p.problem", "was removed")
+        reader.wait(f"{row} .badge", "problem")
+        reader.wait("#counts", "1 problem")
+        whole = f"[document.querySelector('{row} p.problem')].every((e) => e.scrollWidth <= e.clientWidth)"
+        assert reader.page.evaluate(whole)
+        assert reader.text(f"{row} td:nth-child(4)") == "–"
+        assert reader.wrong == []
 
 
 def free_port() -> int:

@@ -5,7 +5,7 @@ import json
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from threading import Event
@@ -163,6 +163,40 @@ class TestStream:
         assert "seizure" in {alarm["rule"] for alarm in alarms}
         assert not any(alarm["sounds"] for alarm in alarms)
 
+    def test_alarms_of_a_rule_about_a_pattern_are_sent_as_one(self, bed, quickly):
+        before = bed.bed.alarms
+        (seizure,) = [alarm for alarm in before if alarm.rule == "seizure"]
+
+        def repeat() -> None:
+            last = before[-1].number
+            bed.bed.journal.add(
+                [], [replace(seizure, number=last + more, at_s=seizure.at_s + more) for more in range(1, 151)]
+            )
+            bed.bed.version += 1
+
+        first, second = (state["beds"][0]["alarms"] for state in followed(bed, repeat))
+        assert len(second) == len(first) == len(before)
+        (one,) = [alarm for alarm in second if alarm["rule"] == "seizure"]
+        assert (one["times"], one["number"], one["first_s"]) == (151, before[-1].number + 150, seizure.at_s)
+        assert (one["raised_s"], one["sounds"]) == (seizure.at_s + 150, True)
+
+    def test_an_alarm_says_whether_what_it_is_about_goes_on_also_when_acknowledged(self, whole, tmp_path, quickly):
+        with watched(whole, tmp_path, 80) as bed:
+            (number,) = [alarm.number for alarm in bed.bed.alarms if alarm.rule == "seizure"]
+            states = followed(bed, lambda: bed.bed.acknowledge(number), lambda: bed.record(80))
+        during, seen, after = (state["beds"][0] for state in states)
+        (event,) = bed.bed.events
+        assert [(alarm["goes_on"], alarm["ended_s"]) for alarm in during["alarms"]] == [(True, None)] * 2
+        assert (during["acknowledged"], seen["acknowledged"], after["acknowledged"]) == ([], ["Seizure"], [])
+        assert [alarm["rule"] for alarm in seen["alarms"]] == ["new pattern"]
+        assert (after["alarms"][0]["goes_on"], after["alarms"][0]["ended_s"]) == (False, event.stop_s)
+
+    def test_how_much_of_the_windows_of_burden_was_scored_is_said(self, bed, quickly):
+        (state,) = followed(bed)
+        one, two = state["beds"]
+        assert one["scored_5min_s"] == one["scored_60min_s"] == pytest.approx(120, abs=10)
+        assert two["scored_60min_s"] == 0
+
     def test_a_problem_is_told(self, bed, quickly):
         def lose() -> None:
             bed.recorder.path.unlink()
@@ -219,6 +253,7 @@ class TestViewer:
             assert (details["duration_s"], details["state"], details["step_s"]) == (seconds, "live", 10.0)
             assert sum(part["n"] for part in details["windows"]) == len(rows)
             assert [event["pattern"] for event in details["events"]] == ["seizure"]
+            assert not any("-1 records" in note for note in details["notes"])
             assert details["model"]["name"] == "default"
             window = bed.client.get(f"{bed.base}/window", params={"time_s": rows["start_s"].iloc[-1] + 5}).json()
             expected = rows[list(PROBABILITY_COLUMNS)].iloc[-1].tolist()

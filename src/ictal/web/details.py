@@ -12,6 +12,7 @@ from ictal.web.event_details import listed_events, report
 from ictal.web.library import Item
 
 LEAST_GAP_S = 1e-3
+OPEN_HEADER = "its header states -1 records"
 PATTERNS_SHOWN = [{"key": name, "title": PATTERN_TITLES[name], "colour": PATTERN_COLOURS[name]} for name in PATTERNS]
 
 
@@ -52,9 +53,17 @@ def details(item: Item, *, withheld: bool) -> dict[str, Any]:
         "step_s": item.step_s,
         "centre_s": float(CENTRE_S),
         "windows": windows(item.frame, item.step_s),
-        "notes": list(item.scores.recording.notes if item.scores else (*recording.all_notes, *item.lost)),
+        "notes": _notes(item),
         "withheld": withheld,
     }
+
+
+def _notes(item: Item) -> list[str]:
+    """Return what a reader must know of a recording; that its header is not complete is no news while it goes on."""
+    if item.scores:
+        return list(item.scores.recording.notes)
+    notes = (*item.recording.all_notes, *item.lost)
+    return [note for note in notes if item.state != "live" or OPEN_HEADER not in note]
 
 
 def windows(frame: pd.DataFrame, step_s: float) -> list[dict[str, Any]]:

@@ -9,7 +9,7 @@ import { eventList } from "./event-list.js";
 import { say } from "./messages.js";
 import { overviewPlot } from "./overview.js";
 import { preferences } from "./preferences.js";
-import { describeEvent, openDetail, state, windowAt } from "./state.js";
+import { describeEvent, newestWindow, openDetail, state, windowAt } from "./state.js";
 import { CHOOSE_RATER, nextUnvoted } from "./votes.js";
 
 /** @import { Event } from "./answers.js" */
@@ -91,12 +91,13 @@ export function goToUnvoted() {
   else goTo(time_s);
 }
 
-/** Show the last page; of a recording that goes on, the end, and keep up with it. */
+/** Show the last page; of a recording that goes on, the end with the newest window, and keep up with it. */
 export function followEnd() {
   const { duration_s, state: scoring } = openDetail();
   const { page_s } = preferences;
   const isLive = scoring === "live";
-  showFrom(isLive ? Math.max(0, duration_s - page_s) : Math.floor(Math.max(0, duration_s - 1) / page_s) * page_s);
+  if (isLive) showFrom(Math.max(0, duration_s - page_s), newestWindow());
+  else showFrom(Math.floor(Math.max(0, duration_s - 1) / page_s) * page_s);
   setFollowing(isLive);
 }
 

@@ -5,7 +5,7 @@
 import * as api from "./api.js";
 import { Clock } from "./clock.js";
 import { patternColour } from "./colours.js";
-import { loadWindow, panel } from "./current-window.js";
+import { loadWindow, panel, selectTime } from "./current-window.js";
 import { loadMarks } from "./eeg-page.js";
 import { $, $button, $select, el } from "./elements.js";
 import { eventList } from "./event-list.js";
@@ -14,7 +14,7 @@ import { grow, showFrom } from "./navigation.js";
 import { loadOverview, overviewPlot, redrawOverview } from "./overview.js";
 import { preferences } from "./preferences.js";
 import { isUsual, sensitivityOf } from "./sensitivity.js";
-import { openDetail, state } from "./state.js";
+import { newestWindow, openDetail, state } from "./state.js";
 import { fillMenusOf } from "./toolbar.js";
 import { loadVotes, vote } from "./votes.js";
 
@@ -60,6 +60,8 @@ async function loadScores() {
   await Promise.all([loadOverview(true), loadVotes()]);
   if (overviewPlot.isZoomed) await loadOverview();
   redrawOverview();
+  const newest = newestWindow();
+  if (state.isFollowing && newest !== null) selectTime(newest); // the last one was shown until now
   await Promise.all([loadWindow(), loadMarks()]);
 }
 

@@ -71,6 +71,13 @@ export function windowAt(time_s) {
   return null;
 }
 
+/** The middle of the last scored window; null before the first. */
+export function newestWindow() {
+  const { windows, centre_s, step_s } = openDetail();
+  const last = windows.at(-1);
+  return last ? last.start_s + (last.n - 1) * step_s + centre_s / 2 : null;
+}
+
 /** The middles of all scored windows, in the order of time. */
 export function* windowMiddles() {
   const { windows, centre_s, step_s } = openDetail();

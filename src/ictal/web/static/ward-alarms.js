@@ -64,8 +64,8 @@ function entriesOf(bed) {
  * @param {Alarm} alarm
  * @param {Clock} clock
  */
-function nowOf({ state }, { goes_on, ended_s, raised_s }, clock) {
-  if (goes_on) return state === "live" || raised_s === null ? "goes on" : "went on when data stopped";
+function nowOf({ problem, state }, { goes_on, ended_s, raised_s }, clock) {
+  if (goes_on) return (state === "live" && !problem) || raised_s === null ? "goes on" : "went on when data stopped";
   return ended_s === null ? "over" : `ended ${clock.text(ended_s)}`;
 }
 

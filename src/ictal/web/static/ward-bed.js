@@ -84,17 +84,16 @@ export class BedRow {
     const age_ms = Date.now() - this.since_ms;
     const { state, problem } = this.bed;
     const isStale = state === "stale" || (state === "live" && age_ms >= STALE_MS);
-    const now = isStale ? "stale" : state;
+    const seen = isStale ? "stale" : state;
+    const now = problem ? "problem" : seen;
     const shown = lostAt ? "unknown" : now;
     this.state.textContent = shown;
-    this.state.className = `badge ${problem ? "problem" : shown}`;
-    const was = `was ${now} at ${lostAt?.toLocaleTimeString("en-GB")}`;
-    this.age.textContent = {
-      waiting: "no data yet", ended: "", live: `${ago(age_ms)} old`, stale: `for ${ago(age_ms)}`, unknown: was,
-    }[shown];
+    this.state.className = `badge ${shown}`;
+    const words = { waiting: "no data yet", ended: "", live: `${ago(age_ms)} old`, stale: `for ${ago(age_ms)}` };
+    this.age.textContent = lostAt ? `was ${now}` : words[seen];
     this.age.title = this.age.textContent;
     this.age.className = lostAt || isStale ? "bad" : "soft";
-    this.row.classList.toggle("is-stale", lostAt !== null || isStale || problem !== "");
+    this.row.classList.toggle("is-stale", !lostAt && (isStale || problem !== "")); // without a connection all fades
     return shown;
   }
 }
@@ -145,11 +144,12 @@ function qualityOf({ usable, nobody_can_tell, problem }) {
  * @param {Bed} bed
  * @param {Pattern[]} patterns
  */
-function eventOf({ event, start }, patterns) {
+function eventOf({ event, problem, start, state }, patterns) {
   if (!event) return [el("span", { className: "soft" }, "none")];
   const pattern = patterns.find(({ key }) => key === event.pattern);
   const chip = pattern ? [el("i", { className: "chip", colour: patternColour(pattern), "aria-hidden": "true" })] : [];
-  const length = event.stop_s === null ? "goes on" : duration(event.stop_s - event.start_s);
+  const open = state === "live" && !problem ? "goes on" : "end not known";
+  const length = event.stop_s === null ? open : duration(event.stop_s - event.start_s);
   return [
     el("span", { className: "line" }, ...chip, pattern?.title ?? event.pattern),
     el("span", { className: "line soft" }, `${new Clock(start).text(event.start_s)}, ${length}`),
