@@ -358,6 +358,12 @@ def test_an_event_that_is_over_was_told_by_a_late_alarm():
     assert night.until(600, 410) == []
 
 
+def test_data_that_do_not_arrive_are_missed_now_also_while_a_watcher_catches_up():
+    night = Night(StaleRule(name="no data"), bedside=replace(BED, late=True))
+    (alarm,) = night.at(100.0, age_s=30)
+    assert not alarm.late
+
+
 def test_nobody_is_called_about_a_late_alarm_that_somebody_has_acknowledged():
     night = Night(on_seizures(), events=[seizure(100)], bedside=replace(BED, late=True))
     assert night.until(130) == [120]

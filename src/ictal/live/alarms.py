@@ -148,7 +148,7 @@ def new_alarms(
             found.since_s,
             trends.at_s,
             f"{bedside.name}: {found.words}",
-            late=bedside.late,
+            late=bedside.late and not found.waited_s,  # data that do not arrive are missed now
         )
         for number, (rule, found) in enumerate(due, first)
     ]
