@@ -71,7 +71,7 @@ def test_an_alarm_appears_is_acknowledged_and_its_bed_is_followed(new_reader, ur
     reader.until_ink(lambda ink: ink > 100, "#beds tr:nth-child(1) .hour", "0.9, 0, 0.1, 1")
     assert page.evaluate(FITS)
     page.screenshot(path=kept / "ward.png")
-    reader.wait("#alarm-list .sounds .facts", "raised 00:02:20 · ")
+    reader.wait("#alarm-list .sounds .facts", "raised 00:01:00 · ")
     look = opened(reader, "#alarm-list .sounds a")
     look.wait("#since", "0:00:37 of")
     look.page.close()
