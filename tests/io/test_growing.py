@@ -1,3 +1,5 @@
+import os
+import time
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -31,10 +33,17 @@ def bytes_of(folder: Path, made: Recording) -> bytes:
     return bytes(content)
 
 
+def record_size(content: bytes) -> int:
+    n_header, seconds = int(content[184:192]), 9
+    return (len(content) - n_header) // seconds
+
+
 @pytest.fixture
 def quickly(monkeypatch):
     """Recordings end, and files are complete, at once."""
     monkeypatch.setattr(growing, "ENDED_S", 0.0)
+    monkeypatch.setattr(growing, "MORE_S", 0.0)
+    monkeypatch.setattr(growing, "PAUSES", 0.0)
     monkeypatch.setattr(growing, "SETTLED_S", 0.0)
 
 
@@ -70,6 +79,33 @@ def test_a_file_has_ended_when_its_header_says_so(tmp_path, quickly):
     path.write_bytes(content[:236] + b"5       " + content[244:])
     source.now()
     assert source.ended
+
+
+def test_a_file_whose_header_is_complete_at_each_flush_ends_only_when_no_flush_comes(tmp_path, monkeypatch):
+    monkeypatch.setattr(growing, "ENDED_S", 0.0)
+    content, path = bytes_of(tmp_path, recording(9)), tmp_path / "bed.edf"
+    source = GrowingFile(path)
+    for n_records in (3, 6, 9):
+        n_bytes = len(content) - (9 - n_records) * record_size(content)
+        path.write_bytes(content[:236] + b"%-8d" % n_records + content[244:n_bytes])
+        assert source.now().n_samples == n_records * 200
+        assert source.ended == (n_records == 3)
+    monkeypatch.setattr(growing, "MORE_S", 0.0)
+    assert source.ended
+
+
+def test_a_touched_file_has_no_new_data(tmp_path):
+    content, path = bytes_of(tmp_path, recording(5)), tmp_path / "bed.edf"
+    path.write_bytes(content)
+    source = GrowingFile(path)
+    before = source.now()
+    os.utime(path, ns=(1, 1))
+    assert source.now() is before
+    with path.open("r+b") as file:
+        file.seek(N_RECORDS.start)
+        file.write(b"-1      ")
+    os.utime(path, ns=(2, 2))
+    assert source.now() is before
 
 
 def test_a_file_that_ictal_records_is_followed_to_its_end(tmp_path, quickly):
@@ -133,9 +169,9 @@ def test_a_clock_that_goes_back_later_is_a_note_and_not_an_error(tmp_path):
         at = content.find(f"+{second}\x14\x14".encode())
         content[at + 1 : at + 3] = f"{second - 63:02d}".encode()
     path.write_bytes(content)
-    found = source.now()
-    assert "its clock goes back" in found.notes[0]
-    assert found.n_samples == 20 * 200
+    for found in (source.now(), GrowingFile(path).now()):  # also if the watcher is started again
+        assert "its clock goes back" in found.notes[0]
+        assert found.n_samples == 20 * 200
 
 
 def test_files_dropped_into_a_folder_are_one_recording(tmp_path, quickly):
@@ -160,6 +196,23 @@ def test_files_dropped_into_a_folder_are_one_recording(tmp_path, quickly):
     expected = np.concatenate([piece.read() for piece in pieces], axis=1)
     assert abs(found.read() - expected).max() <= 0.051
     assert source.ended
+
+
+def test_a_folder_ends_only_when_no_further_piece_is_to_be_expected(tmp_path, monkeypatch):
+    monkeypatch.setattr(growing, "ENDED_S", 0.0)
+    folder, now = tmp_path / "bed", time.time()
+    folder.mkdir()
+    for number, ago_s in enumerate((9500, 5900, 2300)):
+        path = folder / f"part_{number}.edf"
+        write_edf(path, recording(9, start=START + timedelta(hours=number)))
+        os.utime(path, (now - ago_s, now - ago_s))
+    source = GrowingFolder(folder)
+    source.now()
+    assert not source.ended  # a piece an hour: the next may come
+    monkeypatch.setattr(growing, "PAUSES", 0.5)
+    assert source.ended
+    monkeypatch.setattr(growing, "MORE_S", 3600.0)
+    assert not source.ended
 
 
 def test_files_of_other_formats_are_read_when_they_no_longer_change(tmp_path, monkeypatch):

@@ -6,7 +6,9 @@ within its folder is found again.
 
 import time
 from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
+from statistics import median
 from typing import Protocol
 
 from ictal.core.atomic_files import file_identity
@@ -23,7 +25,11 @@ GROWING = (".edf", ".bdf")
 SETTLED_S = 10.0
 """A file of another format is complete when it has not changed for so long."""
 ENDED_S = 60.0
-"""A recording has ended when its last file is complete and nothing has been added for so long."""
+"""A recording in one file has ended when the file is complete and nothing has been added for so long."""
+MORE_S = 1800.0
+"""The same for a folder, and for a file that has grown after it was complete: more is to be expected."""
+PAUSES = 2.0
+"""A folder has not ended, either, before so many times the usual pause between its pieces."""
 
 
 class Growing(Protocol):
@@ -62,17 +68,18 @@ class GrowingFile:
     ----------
     path
         The file; it may not exist yet.
-    accept_doubtful
-        See `ictal.read`. Doubts that arise later, such as a clock that goes back, become notes: scoring goes on.
+
+    Doubts, such as a clock that goes back, become notes: scoring goes on, also if the watcher is started again.
     """
 
-    def __init__(self, path: Path, *, accept_doubtful: bool = False) -> None:
-        self.path, self._accept = path, accept_doubtful
+    def __init__(self, path: Path) -> None:
+        self.path = path
         self._file: EdfFile | None = None
         self._recording: Recording | None = None
         self._known: object = None
         self._state: tuple[int, int] | None = None
         self._changed_at = time.monotonic()
+        self._was_complete = self._was_continued = False
 
     @property
     def name(self) -> str:
@@ -85,10 +92,23 @@ class GrowingFile:
         return (self.path,)
 
     @property
+    def is_complete(self) -> bool:
+        """Whether its header states the number of its records, as in a closed file."""
+        return self._file is not None and self._file.n_stated == self._file.n_records
+
+    @property
+    def quiet_s(self) -> float:
+        """Seconds since something was added."""
+        return time.monotonic() - self._changed_at
+
+    @property
     def ended(self) -> bool:
-        """Whether its header states the number of records, as in a closed file, and `ENDED_S` have passed."""
-        complete = self._file is not None and self._file.n_stated == self._file.n_records
-        return complete and time.monotonic() - self._changed_at >= ENDED_S
+        """Whether it is complete, and nothing has been added for `ENDED_S`.
+
+        Some recorders write the number of records whenever they add some, so a file that has grown after it was
+        complete has ended only after `MORE_S`.
+        """
+        return self.is_complete and self.quiet_s >= (MORE_S if self._was_continued else ENDED_S)
 
     def now(self) -> Recording | None:
         """Return the complete records; None if there is none yet; see `Growing.now`."""
@@ -104,15 +124,19 @@ class GrowingFile:
             return self._recording
         try:
             file = self._file.grown() if self._file else EdfFile.open(self.path)
-            recording = recording_of(file)
+            if file == self._file:  # it was only touched
+                self._state = state
+                return self._recording
+            recording = _without_doubts(recording_of(file))
         except IncompleteError:
             return None
         except OSError as error:
             raise ReadError(f"{self.path}: cannot be read: {reason(error)}") from error
-        recording = _without_doubts(recording, self._recording, accept_doubtful=self._accept)
         # A file that was complete long before it is opened here has ended, too.
         self._changed_at = time.monotonic() - (0 if self._file else max(0.0, time.time() - status.st_mtime))
+        self._was_continued |= self._was_complete and self._file is not None and file.n_records > self._file.n_records
         self._file, self._recording, self._state, self._known = file, recording, state, file_identity(self.path)
+        self._was_complete |= self.is_complete
         return recording
 
     def _follow(self) -> None:
@@ -130,36 +154,51 @@ class GrowingFile:
 
 
 class CompleteFile:
-    """A file in a format that can only be read when it is complete; see `GrowingFile`."""
+    """A file in a format that can only be read when it is complete; see `GrowingFile`.
+
+    Parameters
+    ----------
+    path
+        The file.
+    accept_doubtful
+        See `ictal.read`.
+    """
 
     def __init__(self, path: Path, *, accept_doubtful: bool = False) -> None:
         self.path, self._accept = path, accept_doubtful
         self._recording: Recording | None = None
+        self._problem: ReadError | None = None
         self._state: object = None
-        self._changed_at = time.monotonic()
+        self._seen_at = self._changed_at = time.monotonic()
 
     @property
-    def name(self) -> str:
-        """The path."""
-        return str(self.path)
+    def is_complete(self) -> bool:
+        """Whether it has been read."""
+        return self._recording is not None
 
     @property
-    def ended(self) -> bool:
-        """Whether it has been read and, since then, `ENDED_S` have passed."""
-        return self._recording is not None and time.monotonic() - self._changed_at >= ENDED_S
+    def quiet_s(self) -> float:
+        """Seconds since its files have changed."""
+        return time.monotonic() - self._changed_at
 
     def now(self) -> Recording | None:
         """Return the recording, once its files have not changed for `SETTLED_S`; see `Growing.now`."""
         if self._recording is not None:
             return self._recording
-        state = tuple(
-            sorted((file.name, file.stat().st_size, file.stat().st_mtime_ns) for file in parts_of(self.path))
-        )
+        found = [(file.name, file.stat()) for file in parts_of(self.path)]
+        state = sorted((name, status.st_size, status.st_mtime_ns) for name, status in found)
         if state != self._state:
-            self._state, self._changed_at = state, time.monotonic()
-        elif time.monotonic() - self._changed_at >= SETTLED_S:
-            self._recording = open_recording(self.path, accept_doubtful=self._accept)
-            self._changed_at = time.monotonic()
+            age_s = max(0.0, time.time() - max(status.st_mtime for _, status in found))
+            self._state, self._problem, self._seen_at = state, None, time.monotonic()
+            self._changed_at = self._seen_at - age_s
+        elif self._problem is not None:
+            raise self._problem
+        elif time.monotonic() - self._seen_at >= SETTLED_S:
+            try:
+                self._recording = open_recording(self.path, accept_doubtful=self._accept)
+            except ReadError as error:  # what cannot be read is tried again only when it has changed
+                self._problem = error
+                raise
         return self._recording
 
 
@@ -174,7 +213,7 @@ class GrowingFolder:
     path
         The folder; it may be empty.
     accept_doubtful
-        See `GrowingFile` and `ictal.join`.
+        Whether files of other formats than `GROWING` are read if they are doubtful, see `ictal.read`.
     """
 
     def __init__(self, path: Path, *, accept_doubtful: bool = False) -> None:
@@ -191,13 +230,17 @@ class GrowingFolder:
 
     @property
     def files(self) -> tuple[Path, ...]:
-        """The pieces, in the order of their names."""
+        """The pieces, in the order in which they were found."""
         return tuple(file.path for file in self._joined)
 
     @property
     def ended(self) -> bool:
-        """Whether there are files, and all of them have ended."""
-        return bool(self._files) and all(file.ended for file in self._files.values())
+        """Whether all pieces are complete, and nothing has been added for `MORE_S` and `PAUSES` usual pauses."""
+        if not self._joined or not all(file.is_complete for file in self._joined):
+            return False
+        quiet_s = sorted(file.quiet_s for file in self._joined)
+        pauses_s = [longer - shorter for shorter, longer in pairwise(quiet_s)]
+        return quiet_s[0] >= max(MORE_S, PAUSES * median(pauses_s) if pauses_s else 0.0)
 
     def now(self) -> Recording | None:
         """Return all files so far as one recording; see `Growing.now`."""
@@ -207,7 +250,7 @@ class GrowingFolder:
         if not parts or [*map(id, parts)] == [*map(id, self._parts)]:
             return self._recording
         pieces = [Piece(file.path.name, recording, file.path) for file, recording in found]
-        joined = _without_doubts(join_pieces(pieces, self.name), self._recording, accept_doubtful=self._accept)
+        joined = _without_doubts(join_pieces(pieces, self.name))
         self._joined, self._parts, self._recording = [file for file, _ in found], parts, joined
         return joined
 
@@ -222,12 +265,12 @@ class GrowingFolder:
         for file in files:
             identity = file_identity(file)
             if identity not in self._files:
-                kind = GrowingFile if suffix_of(file.name) in GROWING else CompleteFile
-                self._files[identity] = kind(file, accept_doubtful=self._accept)
+                is_growing = suffix_of(file.name) in GROWING
+                self._files[identity] = (
+                    GrowingFile(file) if is_growing else CompleteFile(file, accept_doubtful=self._accept)
+                )
 
 
-def _without_doubts(recording: Recording, before: Recording | None, *, accept_doubtful: bool) -> Recording:
-    """Return a recording without doubts; those that arise after it was accepted `before` become notes."""
-    if before is None:
-        return recording.resolve_doubts(accept_doubtful=accept_doubtful)
+def _without_doubts(recording: Recording) -> Recording:
+    """Return a recording whose doubts are notes: a watcher that is started again must accept what it has watched."""
     return replace(recording, doubts=(), notes=(*recording.doubts, *recording.notes))

@@ -175,7 +175,7 @@ def _growing(source: str, folder: Path, settings: ScoreSettings) -> Iterator[Gro
     elif path.is_dir():
         yield GrowingFolder(path, accept_doubtful=settings.accept_doubtful)
     elif suffix_of(path.name) in GROWING:
-        yield GrowingFile(path, accept_doubtful=settings.accept_doubtful)
+        yield GrowingFile(path)
     else:
         raise UsageError(
             f"{path}: is neither a folder nor a file that can be read while it grows ({', '.join(GROWING)}); drop "
