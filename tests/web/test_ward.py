@@ -360,6 +360,7 @@ class TestVotes:
         self, whole, tmp_path, monkeypatch, pieces
     ):
         monkeypatch.setattr(growing, "ENDED_S", 0.0)
+        monkeypatch.setattr(growing, "MORE_S", 0.0)
         with watched(whole, tmp_path, 120, pieces=pieces) as bed:
             self.give(bed, 55, "seizure")
             bed.record(60)
