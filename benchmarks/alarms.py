@@ -90,7 +90,9 @@ class Played:
 
     recording: Recording
     stop_s: float = STEP_S
+    closed: bool = False
     ended: bool = False
+    files: tuple[Path, ...] = ()
 
     @property
     def name(self) -> str:

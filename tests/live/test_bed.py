@@ -369,6 +369,7 @@ def test_a_watcher_that_catches_up_raises_the_alarms_that_it_would_have_raised(n
 
 def test_a_recording_that_goes_on_after_its_end_prolongs_its_events(night, tmp_path, monkeypatch):
     monkeypatch.setattr(growing, "ENDED_S", 0.0)
+    monkeypatch.setattr(growing, "MORE_S", 0.0)
     recorder = BedRecorder(night, tmp_path / "one.edf")
     with watched(recorder, tmp_path / "out") as bed:
         starts = set[tuple[str, float]]()
@@ -433,3 +434,20 @@ def test_a_bed_is_watched_while_its_recording_is_scored_as_a_whole(night, tmp_pa
             go_on.set()
             stop.set()
             watching.join()
+
+
+def test_no_data_are_missed_when_the_recorder_has_closed_its_file(night, tmp_path):
+    recorder = BedRecorder(night, tmp_path / "one.edf")
+    recorder.record(MINUTE)
+    recorder.end()
+    with watched(recorder, tmp_path / "out") as bed:
+        bed.poll()
+        bed._data_at -= 60
+        bed.poll()
+        assert no_data(bed) == []
+        recorder.record(MINUTE)  # it goes on after all
+        recorder.end()
+        bed.poll()
+        bed._data_at -= 60
+        bed.poll()
+        assert len(no_data(bed)) == 1

@@ -46,6 +46,11 @@ class Growing(Protocol):
         ...
 
     @property
+    def closed(self) -> bool:
+        """Whether nothing more is expected, so that no data are missed."""
+        ...
+
+    @property
     def ended(self) -> bool:
         """Whether the recorder has completed it, as far as can be told."""
         ...
@@ -97,18 +102,19 @@ class GrowingFile:
         return self._file is not None and self._file.n_stated == self._file.n_records
 
     @property
+    def closed(self) -> bool:
+        """Whether it is complete, and has not grown after it was before: some recorders always state the number."""
+        return self.is_complete and not self._was_continued
+
+    @property
     def quiet_s(self) -> float:
         """Seconds since something was added."""
         return time.monotonic() - self._changed_at
 
     @property
     def ended(self) -> bool:
-        """Whether it is complete, and nothing has been added for `ENDED_S`.
-
-        Some recorders write the number of records whenever they add some, so a file that has grown after it was
-        complete has ended only after `MORE_S`.
-        """
-        return self.is_complete and self.quiet_s >= (MORE_S if self._was_continued else ENDED_S)
+        """Whether it is complete, and nothing has been added for `ENDED_S`, or `MORE_S` if it is not closed."""
+        return self.is_complete and self.quiet_s >= (ENDED_S if self.closed else MORE_S)
 
     def now(self) -> Recording | None:
         """Return the complete records; None if there is none yet; see `Growing.now`."""
@@ -232,6 +238,11 @@ class GrowingFolder:
     def files(self) -> tuple[Path, ...]:
         """The pieces, in the order in which they were found."""
         return tuple(file.path for file in self._joined)
+
+    @property
+    def closed(self) -> bool:
+        """Never: the next piece may come."""
+        return False
 
     @property
     def ended(self) -> bool:

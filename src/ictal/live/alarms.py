@@ -139,19 +139,16 @@ def new_alarms(
         for found in conditions(rule, moment)
         if _is_due(found, _that_count(found, told[rule.name, found.pattern], bedside), trends.at_s, rule.hold_off_s)
     ]
-    first = known[-1].number + 1 if known else 1
     return [
-        Alarm(
-            number,
-            rule,
-            found.pattern,
-            found.since_s,
-            trends.at_s,
-            f"{bedside.name}: {found.words}",
-            late=bedside.late and not found.waited_s,  # data that do not arrive are missed now
-        )
-        for number, (rule, found) in enumerate(due, first)
+        _alarm(number, rule, found, trends.at_s, bedside)
+        for number, (rule, found) in enumerate(due, known[-1].number + 1 if known else 1)
     ]
+
+
+def _alarm(number: int, rule: str, found: Condition, at_s: float, bedside: Bedside) -> Alarm:
+    late = bedside.late and not found.waited_s  # data that do not arrive are missed now
+    text = f"{bedside.name}: {found.words}"
+    return Alarm(number, rule, found.pattern, found.since_s, at_s, text, late=late)
 
 
 def _that_count(found: Condition, told: Sequence[Alarm], bedside: Bedside) -> Sequence[Alarm]:

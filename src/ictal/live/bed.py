@@ -232,7 +232,7 @@ class Bed:
         late = self.recording is not None and self.recording.span_s - at_s > LATE_S
         start = (self.journal.recording or {}).get("start")  # known also while the recording cannot be read
         bedside = Bedside(self.name, datetime.fromisoformat(start) if start else None, late)
-        age_s = 0.0 if self.scores is not None else self.age_s
+        age_s = 0.0 if self.scores is not None or self.source.closed else self.age_s
         alarms = new_alarms(self.rules, trends, self.events, self.alarms, bedside, age_s)
         if alarms:
             self.journal.add([], [self._to_be_told(alarm) for alarm in alarms])

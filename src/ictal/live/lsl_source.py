@@ -26,7 +26,7 @@ class LslSource:
         If there is no such stream, or it cannot be recorded.
     """
 
-    ended = False
+    closed = ended = False
     """A stream that pauses may go on, so it never ends."""
 
     def __init__(self, stream: str, folder: Path) -> None:
