@@ -56,6 +56,7 @@ def served(viewer) -> Iterator[str]:
     with bound("127.0.0.1", 0) as listening:
         config = uvicorn.Config(create_app(viewer, TOKEN), log_level="warning", access_log=False)
         server = uvicorn.Server(config)
+        viewer.ending.watch(server)
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]})
         thread.start()
         yield address("127.0.0.1", listening.getsockname()[1], TOKEN)
