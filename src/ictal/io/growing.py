@@ -69,12 +69,12 @@ class Growing(Protocol):
 class GrowingFile:
     """An EDF or BDF file to which a recorder appends.
 
+    Doubts, such as a clock that goes back, become notes: scoring goes on, also if the watcher is started again.
+
     Parameters
     ----------
     path
         The file; it may not exist yet.
-
-    Doubts, such as a clock that goes back, become notes: scoring goes on, also if the watcher is started again.
     """
 
     def __init__(self, path: Path) -> None:
